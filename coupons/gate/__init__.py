@@ -1,0 +1,13 @@
+"""The gate: the Redis keys and Lua scripts that admit or refuse, and the cache of statuses.
+
+Keys of coupon 7, all in one hash slot of Redis Cluster:
+  coupon:{7}                     hash: definition, epoch, run_id it was opened under, counts
+  coupon:{7}:<epoch>:pending     sorted set: REQUESTED users; score 2 x us (+1: tried again)
+  coupon:{7}:<epoch>:settled:<n> hash: final users, sharded so that each stays a compact list
+Places left are derived (total - issued - pending), never counted apart, so they cannot drift.
+"""
+
+from coupons.gate.gate import Decision, Gate, GateFigures, connect_gate
+from coupons.gate.rebuild import open_coupon
+
+__all__ = ["Decision", "Gate", "GateFigures", "connect_gate", "open_coupon"]

@@ -1,0 +1,22 @@
+"""Connecting to Redis with bounded waiting."""
+
+import redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
+
+CONNECT_TIMEOUT_SECONDS = 1.0
+ANSWER_TIMEOUT_SECONDS = 3.0
+
+
+def connect_redis(url: str) -> redis.Redis:
+    """Return a client that connects at its first command.
+
+    One immediate retry on a broken connection: every script of the gate may safely run twice.
+    """
+    return redis.Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        socket_timeout=ANSWER_TIMEOUT_SECONDS,
+        retry=Retry(ConstantBackoff(0), 1),
+    )

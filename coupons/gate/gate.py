@@ -1,0 +1,193 @@
+"""What a process can ask of the gate."""
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import NamedTuple, cast
+
+import redis
+from redis.exceptions import RedisError
+
+from coupons.errors import GateUnavailable
+from coupons.gate.connection import connect_redis
+from coupons.gate.scripts import Call, run_scripts
+from coupons.gate.values import (
+    coupon_key,
+    definition_fields,
+    read_closed,
+    read_refusal,
+    read_request,
+    write_request,
+)
+from coupons.model import Admission, Claim, Coupon, GateClosed, IssueRequest, Refusal, Status
+
+Decision = Admission | IssueRequest | Refusal | GateClosed
+"""Of a claim: admitted (now, or before and not yet final), final already, refused, gate closed."""
+
+
+class GateFigures(NamedTuple):
+    """Of one coupon, as the gate has it now."""
+
+    epoch: int
+    version: int
+    total: int
+    admitted: int
+    compensated: int
+    pending: int
+    issued: int
+    rejected: int
+
+    @property
+    def places_left(self) -> int:
+        """What the gate would still admit."""
+        return max(0, self.total - self.issued - self.pending)
+
+
+class Gate:
+    """Admits, refuses, marks and reads. Safe to share between threads.
+
+    Every method raises GateUnavailable when Redis does not answer; all may safely be repeated.
+    """
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+
+    def admit(self, claims: Sequence[Claim]) -> list[Decision]:
+        """Decide a batch of claims, one script call a coupon, one round trip in all."""
+        by_coupon = _by_coupon(claims)
+        calls = [
+            _admit_call(coupon_id, [claims[i] for i in at]) for coupon_id, at in by_coupon.items()
+        ]
+        decisions: list[Decision | None] = [None] * len(claims)
+        for places, answer in zip(by_coupon.values(), run_scripts(self.client, calls), strict=True):
+            closed = read_closed(answer[0])
+            for n, place in enumerate(places, start=1):
+                decisions[place] = closed or _decision(claims[place], answer[0], answer[n])
+        return [decision for decision in decisions if decision is not None]
+
+    def compensate(self, admissions: Iterable[Admission]) -> int:
+        """Give back the places of admissions whose rows definitely do not exist; return how many.
+
+        A claim that was tried again since keeps its place: whoever tried it last answers for it.
+        """
+        calls = []
+        for (coupon_id, epoch), group in groupby(
+            sorted(admissions), key=lambda a: (a.coupon_id, a.epoch)
+        ):
+            arguments: list[str | int] = [epoch]
+            for admission in group:
+                arguments += [admission.user_id, admission.requested_at_us]
+            calls.append(Call("compensate", coupon_key(coupon_id), arguments))
+        return sum(run_scripts(self.client, calls)) if calls else 0
+
+    def settle(self, requests: Iterable[IssueRequest]) -> int:
+        """Mark final requests, after their outcome is committed; return how many marks were new.
+
+        A coupon that the gate does not have is passed over: its rebuild reads the ledger.
+        """
+        calls = []
+        for coupon_id, group in groupby(sorted(requests), key=lambda r: r.coupon_id):
+            arguments: list[str | int] = []
+            for request in group:
+                arguments += [request.user_id, write_request(request)]
+            calls.append(Call("settle", coupon_key(coupon_id), arguments))
+        return sum(max(0, marked) for marked in run_scripts(self.client, calls)) if calls else 0
+
+    def read(
+        self, coupon_id: int, user_ids: Sequence[int]
+    ) -> list[IssueRequest | None] | GateClosed:
+        """The requests of these users on one coupon; None where the gate knows of none."""
+        call = Call("read", coupon_key(coupon_id), user_ids)
+        [answer] = run_scripts(self.client, [call])
+        return read_closed(answer[0]) or [
+            read_request(coupon_id, user_id, value) if value else None
+            for user_id, value in zip(user_ids, answer[1:], strict=True)
+        ]
+
+    def define(self, coupon: Coupon) -> bool:
+        """Take over a changed definition. False: the gate has it already or has no such coupon."""
+        arguments = [coupon.version, *definition_fields(coupon)]
+        [taken] = run_scripts(
+            self.client, [Call("define", coupon_key(coupon.coupon_id), arguments)]
+        )
+        return bool(taken)
+
+    def pending_before(self, coupon_id: int, before_us: int, limit: int) -> list[IssueRequest]:
+        """The oldest requests admitted before a time and not yet final, at most `limit`."""
+        figures = self.figures([coupon_id])[0]
+        if figures is None:
+            return []
+        key = f"{coupon_key(coupon_id)}:{figures.epoch}:pending"
+        try:
+            found = self.client.zrange(
+                key, "-inf", before_us * 2, byscore=True, offset=0, num=limit, withscores=True
+            )
+        except (RedisError, OSError) as error:
+            raise GateUnavailable(f"Redis does not answer: {error}") from error
+        return [
+            IssueRequest(coupon_id, int(user), int(score) // 2, Status.REQUESTED)
+            for user, score in cast(list[tuple[str, float]], found)
+        ]
+
+    def figures(self, coupon_ids: Sequence[int]) -> list[GateFigures | None]:
+        """Counts of these coupons; None where the gate does not have the coupon."""
+        try:
+            hashes = self._read_hashes(coupon_ids)
+            pipeline = self.client.pipeline(transaction=False)
+            for coupon_id, fields in zip(coupon_ids, hashes, strict=True):
+                pipeline.zcard(f"{coupon_key(coupon_id)}:{fields.get('epoch', '')}:pending")
+            pending = pipeline.execute()
+        except (RedisError, OSError) as error:
+            raise GateUnavailable(f"Redis does not answer: {error}") from error
+        return [
+            _figures(fields, count) if fields else None
+            for fields, count in zip(hashes, pending, strict=True)
+        ]
+
+    def _read_hashes(self, coupon_ids: Sequence[int]) -> list[dict[str, str]]:
+        pipeline = self.client.pipeline(transaction=False)
+        for coupon_id in coupon_ids:
+            pipeline.hgetall(coupon_key(coupon_id))
+        return pipeline.execute()
+
+
+def connect_gate(url: str) -> Gate:
+    """A gate on the Redis at `url`; it connects at its first use."""
+    return Gate(connect_redis(url))
+
+
+def _by_coupon(claims: Sequence[Claim]) -> dict[int, list[int]]:
+    by_coupon: dict[int, list[int]] = {}
+    for place, claim in enumerate(claims):
+        by_coupon.setdefault(claim.coupon_id, []).append(place)
+    return by_coupon
+
+
+def _admit_call(coupon_id: int, claims: Sequence[Claim]) -> Call:
+    arguments: list[str | int] = [len(claims), *(claim.user_id for claim in claims)]
+    if any(claim.groups for claim in claims):
+        arguments += [",".join(claim.groups) for claim in claims]
+    return Call("admit", coupon_key(coupon_id), arguments)
+
+
+def _decision(claim: Claim, epoch: str, answer: str) -> Decision:
+    refusal = read_refusal(answer)
+    if refusal is not None:
+        return refusal
+    if answer[0] in "AP":
+        return Admission(
+            claim.coupon_id, claim.user_id, int(answer[1:]), int(epoch), repeated=answer[0] == "P"
+        )
+    return read_request(claim.coupon_id, claim.user_id, answer)
+
+
+def _figures(fields: dict[str, str], pending: int) -> GateFigures:
+    return GateFigures(
+        epoch=int(fields["epoch"]),
+        version=int(fields["version"]),
+        total=int(fields["total"]),
+        admitted=int(fields["admitted"]),
+        compensated=int(fields["compensated"]),
+        pending=pending,
+        issued=int(fields["issued"]),
+        rejected=int(fields["rejected"]),
+    )

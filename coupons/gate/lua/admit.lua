@@ -1,0 +1,65 @@
+-- Admits or refuses a batch of claims of one coupon, each atomically, by this server's clock.
+-- KEYS[1]  the coupon's hash
+-- ARGV     n, user 1 .. user n, groups 1 .. groups n (all left out when nobody has any)
+-- Returns  {"missing"} or {"stale"}: the gate is closed; else {epoch, answer 1 .. answer n}, each
+--   A<us>  admitted just now: requested at <us>    P<us>  admitted before, and not yet final
+--   I<us>, R<us>:<reason>  final already            otherwise the reason of a refusal
+local coupon = redis.call('HMGET', KEYS[1], 'run_id', 'epoch', 'shards', 'total', 'issued',
+  'starts_at_us', 'ends_at_us', 'state', 'eligible_group')
+-- The server itself says which life of it this is: no client can be wrong about it.
+local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+if not coupon[2] then return {'missing'} end
+if coupon[1] ~= run_id then return {'stale'} end
+
+local epoch, shards = coupon[2], tonumber(coupon[3])
+local eligible_group = coupon[9]
+local prefix = KEYS[1] .. ':' .. epoch
+local pending = prefix .. ':pending'
+local time = redis.call('TIME')
+local now_us = time[1] * 1000000 + time[2]
+local places = coupon[4] - coupon[5] - redis.call('ZCARD', pending)
+
+local closed_to_all
+if coupon[8] ~= 'open' then
+  closed_to_all = coupon[8]
+elseif now_us < tonumber(coupon[6]) then
+  closed_to_all = 'not_open'
+elseif coupon[7] ~= '' and now_us >= tonumber(coupon[7]) then
+  closed_to_all = 'closed'
+end
+
+local function is_eligible(groups)
+  return eligible_group == '' or string.find(',' .. (groups or '') .. ',', ',' .. eligible_group .. ',', 1, true)
+end
+
+local n = tonumber(ARGV[1])
+local answers, admitted = {epoch}, 0
+for i = 1, n do
+  local user = ARGV[1 + i]
+  -- The low nine digits, because a Lua number does not hold all of a 64-bit id.
+  local shard = prefix .. ':settled:' .. (tonumber(string.sub(user, -9)) % shards)
+  local answer = redis.call('HGET', shard, user)
+  if not answer then
+    local score = redis.call('ZSCORE', pending, user)
+    if score then
+      -- Odd: this claim was tried more than once, so that nobody may give its place back.
+      local requested_at_us = math.floor(score / 2)
+      redis.call('ZADD', pending, string.format('%.0f', requested_at_us * 2 + 1), user)
+      answer = string.format('P%.0f', requested_at_us)
+    elseif closed_to_all then
+      answer = closed_to_all
+    elseif not is_eligible(ARGV[1 + n + i]) then
+      answer = 'not_eligible'
+    elseif places <= 0 then
+      answer = 'sold_out'
+    else
+      redis.call('ZADD', pending, string.format('%.0f', now_us * 2), user)
+      places = places - 1
+      admitted = admitted + 1
+      answer = string.format('A%.0f', now_us)
+    end
+  end
+  answers[1 + i] = answer
+end
+if admitted > 0 then redis.call('HINCRBY', KEYS[1], 'admitted', admitted) end
+return answers

@@ -1,0 +1,15 @@
+-- Gives places back: of claims that were admitted once, tried once, and definitely not written.
+-- KEYS[1]  the coupon's hash
+-- ARGV     epoch, then for each claim: user, the <us> at which it was admitted
+-- Returns  how many places were given back. A claim that somebody tried again since keeps its place
+--          (its score is odd), and so does one that was admitted anew (its score is another).
+local pending = KEYS[1] .. ':' .. ARGV[1] .. ':pending'
+local given_back = 0
+for i = 2, #ARGV, 2 do
+  local score = redis.call('ZSCORE', pending, ARGV[i])
+  if score and tonumber(score) == ARGV[i + 1] * 2 then
+    given_back = given_back + redis.call('ZREM', pending, ARGV[i])
+  end
+end
+if given_back > 0 then redis.call('HINCRBY', KEYS[1], 'compensated', given_back) end
+return given_back

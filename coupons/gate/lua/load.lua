@@ -1,0 +1,26 @@
+-- Loads requests of the ledger into an epoch that has begun. What was marked meanwhile stays.
+-- KEYS[1]  the coupon's hash
+-- ARGV     epoch, then for each request: user, value (P<us>, I<us> or R<us>:<reason>)
+-- Returns  1; 0 when another epoch has begun since, so that this rebuild is void
+local coupon = redis.call('HMGET', KEYS[1], 'epoch', 'shards')
+if coupon[1] ~= ARGV[1] then return 0 end
+local prefix = KEYS[1] .. ':' .. coupon[1]
+
+local issued, rejected = 0, 0
+for i = 2, #ARGV, 2 do
+  local user, value = ARGV[i], ARGV[i + 1]
+  local shard = prefix .. ':settled:' .. (tonumber(string.sub(user, -9)) % coupon[2])
+  local kind = string.sub(value, 1, 1)
+  if kind == 'P' then
+    if redis.call('HEXISTS', shard, user) == 0 then
+      -- Odd: its row exists, so nobody may give its place back.
+      redis.call('ZADD', prefix .. ':pending', string.format('%.0f', string.sub(value, 2) * 2 + 1), user)
+    end
+  elseif redis.call('HSETNX', shard, user, value) == 1 then
+    if kind == 'I' then issued = issued + 1 else rejected = rejected + 1 end
+  end
+end
+redis.call('HINCRBY', KEYS[1], 'issued', issued)
+redis.call('HINCRBY', KEYS[1], 'rejected', rejected)
+redis.call('HINCRBY', KEYS[1], 'admitted', (#ARGV - 1) / 2)
+return 1

@@ -1,0 +1,70 @@
+"""Runs the Lua scripts of lua/ by name, several in one round trip."""
+
+from collections.abc import Sequence
+from functools import cache
+from hashlib import sha1
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import redis
+from redis.exceptions import NoScriptError, RedisError
+
+from coupons.errors import GateUnavailable
+
+_FOLDER = Path(__file__).parent / "lua"
+
+
+class Call(NamedTuple):
+    """One run of a script: its name, its key, its arguments."""
+
+    script: str
+    key: str
+    arguments: Sequence[str | int]
+
+
+@cache
+def _source(script: str) -> str:
+    return (_FOLDER / f"{script}.lua").read_text()
+
+
+@cache
+def _digest(script: str) -> str:
+    return sha1(_source(script).encode(), usedforsecurity=False).hexdigest()
+
+
+def run_scripts(client: redis.Redis, calls: Sequence[Call]) -> list[Any]:
+    """Run the calls in one round trip and return their answers in order.
+
+    A server that does not have a script (restart, SCRIPT FLUSH) is given it, and only the calls
+    that it turned away run again. Raises GateUnavailable when Redis does not answer or answers an
+    error; then any of the calls may or may not have run.
+    """
+    try:
+        answers = _run(client, calls)
+        missing = [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+        if missing:
+            for script in {calls[i].script for i in missing}:
+                client.script_load(_source(script))
+            for i, answer in zip(missing, _run(client, [calls[i] for i in missing]), strict=True):
+                answers[i] = answer
+    except (RedisError, OSError) as error:
+        raise GateUnavailable(f"Redis does not answer: {error}") from error
+    for call, answer in zip(calls, answers, strict=True):
+        if isinstance(answer, Exception):
+            raise GateUnavailable(
+                f"Redis refused {call.script} on {call.key}: {answer}"
+            ) from answer
+    return answers
+
+
+def _run(client: redis.Redis, calls: Sequence[Call]) -> list[Any]:
+    if len(calls) == 1:
+        script, key, arguments = calls[0]
+        try:
+            return [client.evalsha(_digest(script), 1, key, *arguments)]
+        except NoScriptError as error:
+            return [error]
+    pipeline = client.pipeline(transaction=False)
+    for script, key, arguments in calls:
+        pipeline.evalsha(_digest(script), 1, key, *arguments)
+    return pipeline.execute(raise_on_error=False)

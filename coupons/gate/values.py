@@ -1,0 +1,73 @@
+"""How keys and the values in them are written, the Python side of the Lua scripts' headers."""
+
+from coupons.model import Coupon, GateClosed, IssueRequest, Refusal, Status, to_microseconds
+
+SETTLED_CHANNEL = "coupon:settled"
+
+PEOPLE_PER_SHARD = 100
+"""Below hash-max-listpack-entries (512), so that a shard stays a compact and quick list."""
+
+_LETTERS = {Status.REQUESTED: "P", Status.ISSUED: "I", Status.REJECTED: "R"}
+_STATUSES = {letter: status for status, letter in _LETTERS.items()}
+_REFUSALS = {str(refusal): refusal for refusal in Refusal}
+_CLOSED = {str(closed): closed for closed in GateClosed}
+
+
+def coupon_key(coupon_id: int) -> str:
+    """Key of the coupon's hash; the braces put all its keys into one slot of Redis Cluster."""
+    return f"coupon:{{{coupon_id}}}"
+
+
+def coupon_of_key(key: str) -> int:
+    """The coupon id of a coupon's hash key."""
+    return int(key[key.index("{") + 1 : key.index("}")])
+
+
+def shard_count(total_quantity: int) -> int:
+    """How many hashes hold the settled users: at most `total_quantity` of them are ever issued."""
+    return total_quantity // PEOPLE_PER_SHARD + 1
+
+
+def definition_fields(coupon: Coupon) -> list[str | int]:
+    """Field, value ... of a coupon's definition for its hash."""
+    ends_at = "" if coupon.issue_ends_at is None else to_microseconds(coupon.issue_ends_at)
+    return [
+        *("version", coupon.version),
+        *("total", coupon.total_quantity),
+        *("starts_at_us", to_microseconds(coupon.issue_starts_at)),
+        *("ends_at_us", ends_at),
+        *("state", str(coupon.state)),
+        *("eligible_group", coupon.eligible_group or ""),
+    ]
+
+
+def write_request(request: IssueRequest) -> str:
+    """The value that stands for a request: a letter, microseconds, for a rejection its reason."""
+    value = f"{_LETTERS[request.status]}{request.requested_at_us}"
+    return f"{value}:{request.reason}" if request.status is Status.REJECTED else value
+
+
+def read_request(coupon_id: int, user_id: int, value: str) -> IssueRequest:
+    """The request that `write_request` wrote."""
+    moment, _, reason = value[1:].partition(":")
+    return IssueRequest(coupon_id, user_id, int(moment), _STATUSES[value[0]], reason or None)
+
+
+def read_refusal(value: str) -> Refusal | None:
+    """The refusal, when the answer is one."""
+    return _REFUSALS.get(value)
+
+
+def read_closed(value: str) -> GateClosed | None:
+    """Why the gate is closed, when the first part of an answer says so."""
+    return _CLOSED.get(value)
+
+
+def parse_settled(message: str) -> list[IssueRequest]:
+    """The requests that a message on SETTLED_CHANNEL says are final now."""
+    key, *pairs = message.split(" ")
+    coupon_id = coupon_of_key(key)
+    return [
+        read_request(coupon_id, int(user), value)
+        for user, value in zip(pairs[::2], pairs[1::2], strict=True)
+    ]

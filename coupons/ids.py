@@ -1,0 +1,42 @@
+"""The id of an issue request, derived from its coupon and its user.
+
+Layout, in a UUIDv8 (RFC 9562, section 5.8) from the highest bit: 59 bits coupon id and the highest
+bit of the user id, interrupted by the version; then, behind the variant, the other 62 bits of the
+user id. The SQL function `request_id` of sql/migrations computes the same bits.
+"""
+
+from uuid import UUID
+
+MAX_COUPON_ID = 2**59 - 1
+MAX_USER_ID = 2**63 - 1
+
+_USER_LOW = 2**62 - 1
+_VERSION = 0x8 << 76
+_VARIANT = 0b10 << 62
+
+
+def request_id(coupon_id: int, user_id: int) -> UUID:
+    """Return the id of the request (and issued coupon) of this user on this coupon.
+
+    coupon_id: 1 to 2**59 - 1; user_id: 1 to 2**63 - 1. Raises ValueError outside of these.
+    """
+    if not 0 < coupon_id <= MAX_COUPON_ID:
+        raise ValueError(f"coupon id {coupon_id} is not between 1 and {MAX_COUPON_ID}")
+    if not 0 < user_id <= MAX_USER_ID:
+        raise ValueError(f"user id {user_id} is not between 1 and {MAX_USER_ID}")
+    high = coupon_id << 1 | user_id >> 62
+    bits = (high >> 12) << 80 | _VERSION | (high & 0xFFF) << 64 | _VARIANT | (user_id & _USER_LOW)
+    return UUID(int=bits)
+
+
+def parse_request_id(text: str) -> tuple[int, int]:
+    """Return (coupon_id, user_id) of a request's id. Raises ValueError when it is not one."""
+    uuid = UUID(text)
+    if uuid.version != 8:
+        raise ValueError(f"{text} is not the id of an issue request")
+    bits = uuid.int
+    high = (bits >> 80) << 12 | (bits >> 64) & 0xFFF
+    coupon_id, user_id = high >> 1, (high & 1) << 62 | bits & _USER_LOW
+    if coupon_id == 0 or user_id == 0:
+        raise ValueError(f"{text} is not the id of an issue request")
+    return coupon_id, user_id

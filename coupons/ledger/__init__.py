@@ -1,0 +1,1 @@
+"""The ledger: the SQL side. Functions take a psycopg connection and run named queries of sql/."""

@@ -1,0 +1,91 @@
+"""Coupons in the ledger: create, read, change, fence."""
+
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from coupons.ledger.connection import Connection, translated
+from coupons.model import Coupon, CouponState
+from coupons.queries import query
+
+_ATTEMPTS_AT_A_FREE_ID = 100
+
+
+def create_coupon(
+    connection: Connection,
+    *,
+    coupon_id: int | None,
+    name: str,
+    total_quantity: int,
+    issue_starts_at: datetime | None,
+    issue_ends_at: datetime | None,
+    eligible_group: str | None,
+) -> Coupon | None:
+    """Create a coupon; without an id it gets the next free one. None when the id is taken."""
+    values = {
+        "coupon_id": coupon_id,
+        "name": name,
+        "total_quantity": total_quantity,
+        "issue_starts_at": issue_starts_at,
+        "issue_ends_at": issue_ends_at,
+        "eligible_group": eligible_group,
+    }
+    attempts = 1 if coupon_id is not None else _ATTEMPTS_AT_A_FREE_ID
+    for _ in range(attempts):
+        created = _one(connection, "create_coupon", values)
+        if created is not None:
+            return created
+    return None
+
+
+def find_coupon(connection: Connection, coupon_id: int) -> Coupon | None:
+    """The coupon, or None."""
+    return _one(connection, "find_coupon", {"coupon_id": coupon_id})
+
+
+def list_coupons(connection: Connection) -> list[Coupon]:
+    """Every coupon, by id."""
+    with translated(connection), connection.cursor(row_factory=dict_row) as cursor:
+        return [_coupon(row) for row in cursor.execute(query("list_coupons"))]
+
+
+def change_coupon(
+    connection: Connection,
+    coupon_id: int,
+    *,
+    name: str | None = None,
+    total_quantity: int | None = None,
+    issue_starts_at: datetime | None = None,
+    issue_ends_at: datetime | None = None,
+    state: CouponState | None = None,
+) -> Coupon | None:
+    """Change what is given. None when there is no such coupon or it is closed.
+
+    Raises psycopg.errors.CheckViolation when the stock would fall below what is issued, or the
+    window would end before it starts.
+    """
+    values = {
+        "coupon_id": coupon_id,
+        "name": name,
+        "total_quantity": total_quantity,
+        "issue_starts_at": issue_starts_at,
+        "issue_ends_at": issue_ends_at,
+        "state": state and str(state),
+    }
+    return _one(connection, "change_coupon", values)
+
+
+def begin_gate_epoch(connection: Connection, coupon_id: int) -> Coupon | None:
+    """Fence all claims admitted so far; return the coupon with its new gate_epoch."""
+    return _one(connection, "begin_gate_epoch", {"coupon_id": coupon_id})
+
+
+def _one(connection: Connection, name: str, values: dict[str, Any]) -> Coupon | None:
+    with translated(connection), connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(query(name), values).fetchone()
+    return None if row is None else _coupon(row)
+
+
+def _coupon(row: dict[str, Any]) -> Coupon:
+    return Coupon(**{**row, "state": CouponState(row["state"])})

@@ -1,0 +1,74 @@
+"""Issued coupons in the ledger: issue a batch, read a user's."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from coupons.ledger.connection import Connection, translated
+from coupons.model import IssueRequest, Status, from_microseconds, to_microseconds
+from coupons.queries import query
+
+
+class IssuedCoupon(NamedTuple):
+    """A user's own coupon; times are aware datetimes in UTC."""
+
+    coupon_id: int
+    coupon_name: str
+    requested_at: datetime
+    issued_at: datetime
+
+
+class Outcome(NamedTuple):
+    """A request that is final; `fresh` when this batch made it so, not an earlier one."""
+
+    request: IssueRequest
+    fresh: bool
+
+
+def issue_requests(connection: Connection, requests: Sequence[IssueRequest]) -> list[Outcome]:
+    """Issue what fits each coupon's total, reject the rest, in one transaction, and commit.
+
+    Returns an outcome for each distinct request whose coupon exists; those that were final before
+    are reported again. Repeating it is harmless. Raises LedgerUnavailable when nothing was changed,
+    OutcomeUnknown when that is not known.
+    """
+    coupon_ids = [request.coupon_id for request in requests]
+    values = {
+        "coupon_ids": coupon_ids,
+        "user_ids": [request.user_id for request in requests],
+        "requested_ats": [from_microseconds(request.requested_at_us) for request in requests],
+    }
+    locked = {"coupon_ids": sorted(set(coupon_ids))}
+    with translated(connection), connection.transaction(), connection.pipeline():
+        connection.execute(query("lock_coupons"), locked, prepare=True)
+        outcomes = connection.execute(query("issue_requests"), values, prepare=True)
+        return [
+            Outcome(
+                IssueRequest(
+                    coupon_id,
+                    user_id,
+                    to_microseconds(requested_at),
+                    Status.ISSUED if reason is None else Status.REJECTED,
+                    reason,
+                ),
+                fresh,
+            )
+            for coupon_id, user_id, requested_at, reason, fresh in outcomes
+        ]
+
+
+def list_user_coupons(
+    connection: Connection, user_id: int, after: tuple[datetime, int] | None, page_size: int
+) -> list[IssuedCoupon]:
+    """A page of the user's coupons, newest first; after: (issued_at, coupon_id) of the last."""
+    issued_at, coupon_id = after or (None, None)
+    values = {
+        "user_id": user_id,
+        "after_issued_at": issued_at,
+        "after_coupon_id": coupon_id,
+        "page_size": page_size,
+    }
+    with translated(connection):
+        return [
+            IssuedCoupon(*row) for row in connection.execute(query("list_user_coupons"), values)
+        ]

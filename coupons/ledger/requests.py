@@ -1,0 +1,78 @@
+"""Issue requests in the ledger: accept, read, count."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from coupons.ledger.connection import Connection, translated
+from coupons.model import (
+    Admission,
+    IssueRequest,
+    RequestCounts,
+    Status,
+    to_microseconds,
+)
+from coupons.queries import query
+
+ROWS_PER_FETCH = 5_000
+
+
+def accept_requests(connection: Connection, admissions: Sequence[Admission]) -> set[int]:
+    """Write admitted claims as issue requests and commit; return the coupons that accepted theirs.
+
+    admissions: those of one coupon all of one epoch, as one call of the gate gives them. When this
+    returns, every claim of a returned coupon is a committed row (written now or before); no claim
+    of another coupon was written now: its epoch is over. The connection must be in autocommit.
+    Raises LedgerUnavailable when nothing was written, OutcomeUnknown when that is not known.
+    Repeating it is harmless.
+    """
+    epochs = {admission.coupon_id: admission.epoch for admission in admissions}
+    values = {
+        "coupon_ids": list(epochs.keys()),
+        "epochs": list(epochs.values()),
+        "request_coupon_ids": [admission.coupon_id for admission in admissions],
+        "user_ids": [admission.user_id for admission in admissions],
+        "requested_at_us": [admission.requested_at_us for admission in admissions],
+    }
+    with translated(connection):
+        return {
+            row[0] for row in connection.execute(query("accept_requests"), values, prepare=True)
+        }
+
+
+def find_requests(connection: Connection, keys: Sequence[tuple[int, int]]) -> list[IssueRequest]:
+    """The requests of these (coupon_id, user_id) that exist, in no order."""
+    values = {"coupon_ids": [key[0] for key in keys], "user_ids": [key[1] for key in keys]}
+    with translated(connection):
+        return [_request(row) for row in connection.execute(query("find_requests"), values)]
+
+
+def stream_requests(connection: Connection, coupon_id: int) -> Iterator[IssueRequest]:
+    """Every request of a coupon as of one moment, in bounded memory, whatever their number."""
+    with (
+        translated(connection),
+        connection.transaction(),
+        connection.cursor(name="stream_requests") as cursor,
+    ):
+        cursor.itersize = ROWS_PER_FETCH
+        cursor.execute(query("stream_requests"), {"coupon_id": coupon_id})
+        for row in cursor:
+            yield _request(row)
+
+
+def count_requests(connection: Connection, coupon_id: int) -> RequestCounts | None:
+    """Counted from the rows of one coupon; None when there is no such coupon."""
+    with translated(connection):
+        row = connection.execute(query("count_requests"), {"coupon_id": coupon_id}).fetchone()
+    return None if row is None else RequestCounts(*row)
+
+
+def admitted_as_request(admission: Admission) -> IssueRequest:
+    """The request that an admission becomes once accepted."""
+    return IssueRequest(
+        admission.coupon_id, admission.user_id, admission.requested_at_us, Status.REQUESTED
+    )
+
+
+def _request(row: tuple[Any, ...]) -> IssueRequest:
+    coupon_id, user_id, requested_at, status, reason = row
+    return IssueRequest(coupon_id, user_id, to_microseconds(requested_at), Status(status), reason)

@@ -1,0 +1,133 @@
+"""The words of the domain as values: coupon, claim, issue request, admission."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from coupons.ids import request_id
+
+
+class Status(StrEnum):
+    """Of an issue request; ISSUED and REJECTED are final."""
+
+    REQUESTED = "REQUESTED"
+    ISSUED = "ISSUED"
+    REJECTED = "REJECTED"
+
+
+class CouponState(StrEnum):
+    """What an administrator has set; closed is final."""
+
+    OPEN = "open"
+    PAUSED = "paused"
+    CLOSED = "closed"
+
+
+class Refusal(StrEnum):
+    """Why the gate refuses a claim."""
+
+    NOT_OPEN = "not_open"
+    CLOSED = "closed"
+    PAUSED = "paused"
+    SOLD_OUT = "sold_out"
+    NOT_ELIGIBLE = "not_eligible"
+
+
+class GateClosed(StrEnum):
+    """Why the gate can say nothing of a coupon: fail closed."""
+
+    MISSING = "missing"
+    """The gate knows no such coupon: there is none, or Redis lost it."""
+    STALE = "stale"
+    """Redis is another server, or another life of it, than the coupon was loaded into."""
+
+
+class Claim(NamedTuple):
+    """One user's wish for one coupon. `groups`: the user's groups, for coupons that ask for one."""
+
+    coupon_id: int
+    user_id: int
+    groups: tuple[str, ...] = ()
+
+
+class Admission(NamedTuple):
+    """The gate admitted the claim: a place is held until its request is final.
+
+    requested_at_us: microseconds since 1970 by the Redis server's clock.
+    epoch: the coupon's gate_epoch; the ledger accepts the claim under no other.
+    repeated: somebody tried to write this claim before, so nobody may give its place back.
+    """
+
+    coupon_id: int
+    user_id: int
+    requested_at_us: int
+    epoch: int
+    repeated: bool
+
+
+class IssueRequest(NamedTuple):
+    """A claim that was accepted, and what became of it."""
+
+    coupon_id: int
+    user_id: int
+    requested_at_us: int
+    status: Status
+    reason: str | None = None
+
+    @property
+    def id(self) -> str:
+        """Its UUID; the issued coupon has the same."""
+        return str(request_id(self.coupon_id, self.user_id))
+
+    @property
+    def is_final(self) -> bool:
+        """Whether its status can still change."""
+        return self.status is not Status.REQUESTED
+
+
+@dataclass(frozen=True, slots=True)
+class Coupon:
+    """A campaign, as the ledger has it. Times are aware datetimes in UTC."""
+
+    coupon_id: int
+    name: str
+    total_quantity: int
+    issued_count: int
+    rejected_count: int
+    issue_starts_at: datetime
+    issue_ends_at: datetime | None
+    state: CouponState
+    eligible_group: str | None
+    version: int
+    gate_epoch: int
+    created_at: datetime
+
+
+class RequestCounts(NamedTuple):
+    """Of one coupon, counted from the ledger's rows."""
+
+    total_quantity: int
+    accepted: int
+    issued: int
+    rejected: int
+
+    @property
+    def in_flight(self) -> int:
+        """Accepted and not yet final."""
+        return self.accepted - self.issued - self.rejected
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Microseconds since 1970 of an aware datetime, exactly (no float in between)."""
+    delta = moment - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def from_microseconds(moment_us: int) -> datetime:
+    """The aware datetime in UTC of microseconds since 1970, exactly."""
+    seconds, microseconds = divmod(moment_us, 1_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)

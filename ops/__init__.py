@@ -1,0 +1,1 @@
+"""Operating the system: the `coupon` command, the reconciler, and what they need."""

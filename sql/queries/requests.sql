@@ -1,0 +1,53 @@
+-- Issue requests: accept and read.
+
+-- name: accept_requests
+-- Writes a batch of admitted claims, in key order so that two batches cannot deadlock. A claim whose coupon is
+-- not there, or was admitted under another gate_epoch, is not written. A row that is there already is left as it
+-- is: after this statement has committed, every claim of a coupon that it returns is a committed row.
+-- in:  coupon_ids, epochs (one each a coupon); request_coupon_ids, user_ids, requested_at_us (one each a claim)
+-- out: coupon_id of each coupon whose claims are accepted
+WITH open_coupon AS (
+  SELECT c.coupon_id
+    FROM coupon c
+    JOIN unnest(%(coupon_ids)s::bigint[], %(epochs)s::bigint[]) AS e (coupon_id, epoch)
+      ON e.coupon_id = c.coupon_id AND e.epoch = c.gate_epoch
+     FOR KEY SHARE OF c
+), accepted AS (
+  INSERT INTO coupon_issue_request (coupon_id, user_id, requested_at)
+  SELECT r.coupon_id, r.user_id, timestamptz 'epoch' + r.requested_at_us * interval '1 microsecond'
+    FROM unnest(%(request_coupon_ids)s::bigint[], %(user_ids)s::bigint[], %(requested_at_us)s::bigint[])
+         AS r (coupon_id, user_id, requested_at_us)
+    JOIN open_coupon o ON o.coupon_id = r.coupon_id
+   ORDER BY r.coupon_id, r.user_id
+  ON CONFLICT (coupon_id, user_id) DO NOTHING
+)
+SELECT coupon_id FROM open_coupon;
+
+-- name: find_requests
+-- in:  coupon_ids, user_ids (pairs)
+-- out: coupon_id, user_id, requested_at, status, reason of those that are there
+SELECT v.coupon_id, v.user_id, v.requested_at, v.status, v.reason
+  FROM unnest(%(coupon_ids)s::bigint[], %(user_ids)s::bigint[]) AS k (coupon_id, user_id)
+  JOIN issue_request v ON v.coupon_id = k.coupon_id AND v.user_id = k.user_id;
+
+-- name: stream_requests
+-- Everything the gate has to know of a coupon, for a rebuild.
+-- in:  coupon_id
+-- out: coupon_id, user_id, requested_at, status, reason
+SELECT r.coupon_id, r.user_id, r.requested_at,
+       CASE WHEN i.user_id IS NOT NULL THEN 'ISSUED' WHEN j.user_id IS NOT NULL THEN 'REJECTED' ELSE 'REQUESTED' END AS status,
+       j.reason
+  FROM coupon_issue_request r
+  LEFT JOIN issued_coupon i ON i.user_id = r.user_id AND i.coupon_id = r.coupon_id
+  LEFT JOIN issue_rejection j ON j.coupon_id = r.coupon_id AND j.user_id = r.user_id
+ WHERE r.coupon_id = %(coupon_id)s;
+
+-- name: count_requests
+-- The conservation check of one coupon, counted from the rows and not from counters.
+-- in:  coupon_id
+-- out: total_quantity, accepted, issued, rejected
+SELECT c.total_quantity,
+       (SELECT count(*) FROM coupon_issue_request WHERE coupon_id = c.coupon_id) AS accepted,
+       (SELECT count(*) FROM issued_coupon WHERE coupon_id = c.coupon_id) AS issued,
+       (SELECT count(*) FROM issue_rejection WHERE coupon_id = c.coupon_id) AS rejected
+  FROM coupon c WHERE c.coupon_id = %(coupon_id)s;

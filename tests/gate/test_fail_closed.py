@@ -1,0 +1,138 @@
+"""A gate that may have forgotten something admits nobody until it is rebuilt from the ledger."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from coupons.errors import GateUnavailable
+from coupons.gate import Gate, connect_gate, open_coupon
+from coupons.gate.rebuild import REQUESTS_PER_CALL
+from coupons.model import Admission, Claim, GateClosed, IssueRequest, Refusal, Status
+from tests.gate.conftest import PROTOTYPE, OpenCoupon
+from tests.servers import ValkeyServer
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ValkeyServer]:
+    server = ValkeyServer(tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
+def _requests(count: int) -> Iterator[IssueRequest]:
+    return (IssueRequest(7, user, 1_000 + user, Status.ISSUED) for user in range(1, count + 1))
+
+
+def test_a_restarted_server_admits_nobody_even_with_all_its_data(server: ValkeyServer) -> None:
+    gate = connect_gate(server.url)
+    open_coupon(gate, PROTOTYPE)
+    assert isinstance(gate.admit([Claim(7, 1)])[0], Admission)
+    server.kill()
+    with pytest.raises(GateUnavailable):
+        gate.admit([Claim(7, 2)])
+    server.start()
+    # The same client goes on: its first command after the restart must be turned away already.
+    assert gate.admit([Claim(7, 2)]) == [GateClosed.STALE]
+    assert gate.read(7, [1]) is GateClosed.STALE
+
+
+def test_a_rebuild_opens_a_restarted_server_again(server: ValkeyServer) -> None:
+    gate = connect_gate(server.url)
+    open_coupon(gate, PROTOTYPE)
+    gate.admit([Claim(7, 9)])
+    server.kill()
+    server.start()
+    assert open_coupon(gate, replace(PROTOTYPE, gate_epoch=2), _requests(2))
+    assert gate.admit([Claim(7, 1), Claim(7, 3), Claim(7, 4)])[2] is Refusal.SOLD_OUT
+    assert not gate.client.keys("coupon:{7}:1:*"), "the old epoch's keys are removed"
+
+
+def test_a_flushed_server_admits_nobody(gate: Gate, opened: OpenCoupon) -> None:
+    opened()
+    gate.client.flushall()
+    assert gate.admit([Claim(7, 1)]) == [GateClosed.MISSING]
+
+
+def test_a_rebuild_loads_every_request_however_many(gate: Gate) -> None:
+    count = REQUESTS_PER_CALL * 12 + 1
+    coupon = replace(PROTOTYPE, total_quantity=count + 1)
+    assert open_coupon(gate, coupon, _requests(count))
+    figures = gate.figures([7])[0]
+    assert figures is not None
+    assert (figures.issued, figures.admitted, figures.places_left) == (count, count, 1)
+
+
+def test_a_request_in_flight_holds_its_place_after_a_rebuild(gate: Gate) -> None:
+    in_flight = IssueRequest(7, 1, 1_000, Status.REQUESTED)
+    open_coupon(gate, replace(PROTOTYPE, total_quantity=1), [in_flight])
+    assert gate.admit([Claim(7, 2)]) == [Refusal.SOLD_OUT]
+    [again] = gate.admit([Claim(7, 1)])
+    assert again == Admission(7, 1, 1_000, 1, repeated=True)
+    assert gate.compensate([again]) == 0
+
+
+def test_a_mark_that_arrives_during_a_rebuild_is_not_undone_by_it(gate: Gate) -> None:
+    issued = IssueRequest(7, 1, 1_000, Status.ISSUED)
+
+    def stream() -> Iterator[IssueRequest]:
+        # Read from the ledger before the outcome was committed, loaded after it was marked.
+        assert gate.settle([issued]) == 1
+        yield issued._replace(status=Status.REQUESTED)
+
+    assert open_coupon(gate, PROTOTYPE, stream())
+    assert gate.read(7, [1]) == [issued]
+    figures = gate.figures([7])[0]
+    assert figures is not None
+    assert (figures.issued, figures.pending) == (1, 0)
+
+
+def test_a_coupon_is_closed_while_it_is_loaded(gate: Gate) -> None:
+    def stream() -> Iterator[IssueRequest]:
+        assert gate.admit([Claim(7, 1)]) == [GateClosed.STALE]
+        yield from _requests(1)
+
+    assert open_coupon(gate, PROTOTYPE, stream())
+
+
+def test_a_server_that_restarts_during_a_rebuild_is_not_opened(server: ValkeyServer) -> None:
+    gate = connect_gate(server.url)
+
+    def stream() -> Iterator[IssueRequest]:
+        yield from _requests(REQUESTS_PER_CALL * 10)
+        server.kill()
+        server.start()
+        yield from _requests(1)
+
+    assert not open_coupon(gate, PROTOTYPE, stream())
+    assert gate.admit([Claim(7, 9)])[0] in set(GateClosed)
+
+
+def test_an_older_epoch_never_replaces_a_newer_one(gate: Gate, opened: OpenCoupon) -> None:
+    opened(gate_epoch=5)
+    assert not open_coupon(gate, replace(PROTOTYPE, gate_epoch=4))
+    assert not open_coupon(gate, replace(PROTOTYPE, gate_epoch=5))
+
+
+def test_scripts_survive_script_flush(gate: Gate, opened: OpenCoupon) -> None:
+    opened()
+    gate.client.script_flush()
+    assert isinstance(gate.admit([Claim(7, 1)])[0], Admission)
+    gate.client.script_flush()
+    first, second = gate.admit([Claim(7, 2), Claim(8, 2)])
+    assert isinstance(first, Admission)
+    assert second is GateClosed.MISSING
+
+
+def test_a_server_that_is_away_is_an_error_and_not_a_hang(server: ValkeyServer) -> None:
+    gate = connect_gate(server.url)
+    server.kill()
+    for ask in (
+        lambda: gate.admit([Claim(7, 1)]),
+        lambda: gate.read(7, [1]),
+        lambda: gate.figures([7]),
+    ):
+        with pytest.raises(GateUnavailable, match="Redis does not answer"):
+            ask()
