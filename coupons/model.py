@@ -105,17 +105,19 @@ class Coupon:
 
 
 class RequestCounts(NamedTuple):
-    """Of one coupon, counted from the ledger's rows."""
+    """Of one coupon, each counted from the ledger's rows by itself."""
 
     total_quantity: int
     accepted: int
     issued: int
     rejected: int
+    in_flight: int
 
     @property
-    def in_flight(self) -> int:
-        """Accepted and not yet final."""
-        return self.accepted - self.issued - self.rejected
+    def balance(self) -> bool:
+        """Whether accepted = issued + rejected + in flight, and no more is issued than there is."""
+        settled = self.issued + self.rejected
+        return self.accepted == settled + self.in_flight and self.issued <= self.total_quantity
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,15 +1,35 @@
 """Servers and databases for the tests: each started once for the run, when a test first asks."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
 
-from tests.databases import Database, PostgresServer, run_postgres
-from tests.servers import run_valkey
+from benchmarks.embedded import EmbeddedStack, embedded_stack
+from tests.databases import Database, Databases
+from tests.servers import PostgresServer, ValkeyServer
 
-KINDS = {"unit", "gate", "ledger", "api", "consumer", "stack", "pipeline"}
+KINDS = {
+    "unit",
+    "gate",
+    "ledger",
+    "reconciler",
+    "api",
+    "connectors",
+    "consumer",
+    "stack",
+    "pipeline",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--stack",
+        metavar="FOLDER",
+        help="run pipeline tests on the stack with this state folder, which runs already",
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,29 +41,54 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a Redis-compatible server of this run's own."""
-    with run_valkey(tmp_path_factory.mktemp("valkey")) as url:
-        yield url
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """A Redis-compatible server of this run's own."""
+    server = ValkeyServer(tmp_path_factory.mktemp("valkey"))
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture
-def valkey_url(valkey_server: str) -> str:
-    """The same server, emptied for the test."""
-    with redis.Redis.from_url(valkey_server) as client:
+def valkey_url(valkey_server: ValkeyServer) -> str:
+    """Its URL, with nothing in it."""
+    with redis.Redis.from_url(valkey_server.url) as client:
         client.flushall()
-    return valkey_server
+    return valkey_server.url
 
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """A Postgres of this run's own, with a migrated template database."""
-    with run_postgres(tmp_path_factory.mktemp("postgres")) as server:
-        yield server
+    """A Postgres of this run's own."""
+    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
+    server.start()
+    yield server
+    server.stop()
+    if server.home:
+        shutil.rmtree(server.home)
+
+
+@pytest.fixture(scope="session")
+def databases(postgres_server: PostgresServer) -> Databases:
+    """Makes databases on it."""
+    return Databases(postgres_server.superuser_url)
 
 
 @pytest.fixture
-def database(postgres_server: PostgresServer) -> Iterator[Database]:
-    """A migrated, empty database for the test: a copy of the template, dropped afterwards."""
-    with postgres_server.copy_of_template() as copy:
-        yield copy
+def database(databases: Databases) -> Iterator[Database]:
+    """A migrated, empty database for the test, dropped afterwards."""
+    with databases.fresh() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> Iterator[EmbeddedStack]:
+    """The whole embedded stack, once for the run; a test leaves it running and in order."""
+    folder = request.config.getoption("--stack")
+    if folder:
+        running = EmbeddedStack(Path(folder).absolute())
+        running.adopt()
+        yield running
+        return
+    with embedded_stack() as own:
+        yield own

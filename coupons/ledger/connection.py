@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from time import monotonic
+from typing import Any, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from coupons.errors import LedgerUnavailable, OutcomeUnknown
 
 CONNECT_TIMEOUT_SECONDS = 2
 STATEMENT_TIMEOUT_MS = 5_000
+ANSWER_TIMEOUT_SECONDS = 6.0
 
 Connection = psycopg.Connection[Any]
+T = TypeVar("T")
 
 _OPTIONS = " ".join(
     f"-c {name}={value}"
@@ -24,10 +28,34 @@ _OPTIONS = " ".join(
 )
 
 
-def connect_ledger(url: str, application_name: str) -> Connection:
+class BoundedConnection(psycopg.Connection[Any]):
+    """Gives up on a server that does not answer at all, and closes itself.
+
+    The server's own statement_timeout is no help when the server is stopped or cut off.
+    """
+
+    answer_timeout_seconds = ANSWER_TIMEOUT_SECONDS
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        """Like its parent's, bounded. Raises OperationalError."""
+        began = monotonic()
+        try:
+            return super().wait(gen, interval, timeout or self.answer_timeout_seconds)
+        except psycopg.OperationalError:
+            if monotonic() - began >= self.answer_timeout_seconds:
+                self.pgconn.finish()
+            raise
+
+
+LedgerPool = ConnectionPool[BoundedConnection]
+
+
+def connect_ledger(
+    url: str, application_name: str, answer_timeout_seconds: float = ANSWER_TIMEOUT_SECONDS
+) -> Connection:
     """Return an autocommit connection with bounded waiting. Raises LedgerUnavailable."""
     try:
-        return psycopg.connect(
+        connection = BoundedConnection.connect(
             url,
             autocommit=True,
             prepare_threshold=0,
@@ -42,15 +70,28 @@ def connect_ledger(url: str, application_name: str) -> Connection:
         )
     except psycopg.OperationalError as error:
         raise LedgerUnavailable(f"Postgres cannot be reached: {error}") from error
+    connection.answer_timeout_seconds = answer_timeout_seconds
+    return connection
 
 
-def ledger_pool(url: str, application_name: str, size: int) -> ConnectionPool[Connection]:
+def ledger_pool(
+    url: str,
+    application_name: str,
+    size: int,
+    answer_timeout_seconds: float = ANSWER_TIMEOUT_SECONDS,
+) -> LedgerPool:
     """A pool for reads; it connects in the background and heals itself."""
+
+    def configure(connection: BoundedConnection) -> None:
+        connection.answer_timeout_seconds = answer_timeout_seconds
+
     return ConnectionPool(
         url,
+        connection_class=BoundedConnection,
         min_size=1,
         max_size=size,
         timeout=CONNECT_TIMEOUT_SECONDS,
+        configure=configure,
         check=ConnectionPool.check_connection,
         kwargs={
             "autocommit": True,
@@ -63,7 +104,7 @@ def ledger_pool(url: str, application_name: str, size: int) -> ConnectionPool[Co
 
 
 @contextmanager
-def pooled(pool: ConnectionPool[Connection]) -> Iterator[Connection]:
+def pooled(pool: LedgerPool) -> Iterator[Connection]:
     """A connection of the pool. Raises LedgerUnavailable when there is none or it breaks."""
     try:
         with pool.connection() as connection, translated(connection):

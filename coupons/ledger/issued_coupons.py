@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from coupons.ledger.connection import Connection, translated
-from coupons.model import IssueRequest, Status, from_microseconds, to_microseconds
+from coupons.model import IssueRequest, Status, to_microseconds
 from coupons.queries import query
 
 
@@ -36,7 +36,7 @@ def issue_requests(connection: Connection, requests: Sequence[IssueRequest]) -> 
     values = {
         "coupon_ids": coupon_ids,
         "user_ids": [request.user_id for request in requests],
-        "requested_ats": [from_microseconds(request.requested_at_us) for request in requests],
+        "requested_at_us": [request.requested_at_us for request in requests],
     }
     locked = {"coupon_ids": sorted(set(coupon_ids))}
     with translated(connection), connection.transaction(), connection.pipeline():

@@ -9,13 +9,14 @@ SELECT coupon_id FROM coupon WHERE coupon_id = ANY(%(coupon_ids)s::bigint[]) ORD
 -- name: issue_requests
 -- Second statement: issues what fits the total, in the order of the requests, and rejects the rest. Requests that
 -- are final already are left as they are and reported again, so that a replay repeats their marks.
--- in:  coupon_ids, user_ids, requested_ats (one each a request)
+-- in:  coupon_ids, user_ids, requested_at_us (one each a request)
 -- out: coupon_id, user_id, requested_at, reason (null: issued), fresh (false: was final before)
 WITH event AS (
-  SELECT DISTINCT ON (coupon_id, user_id) coupon_id, user_id, requested_at
-    FROM unnest(%(coupon_ids)s::bigint[], %(user_ids)s::bigint[], %(requested_ats)s::timestamptz[])
-         AS e (coupon_id, user_id, requested_at)
-   ORDER BY coupon_id, user_id, requested_at
+  SELECT DISTINCT ON (coupon_id, user_id)
+         coupon_id, user_id, timestamptz 'epoch' + requested_at_us * interval '1 microsecond' AS requested_at
+    FROM unnest(%(coupon_ids)s::bigint[], %(user_ids)s::bigint[], %(requested_at_us)s::bigint[])
+         AS e (coupon_id, user_id, requested_at_us)
+   ORDER BY coupon_id, user_id, requested_at_us
 ), known AS (
   SELECT e.*, i.user_id IS NOT NULL AS was_issued, j.reason AS rejection
     FROM event e

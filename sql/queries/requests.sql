@@ -45,9 +45,10 @@ SELECT r.coupon_id, r.user_id, r.requested_at,
 -- name: count_requests
 -- The conservation check of one coupon, counted from the rows and not from counters.
 -- in:  coupon_id
--- out: total_quantity, accepted, issued, rejected
+-- out: total_quantity, accepted, issued, rejected, in_flight; each counted by itself, so that they can disagree
 SELECT c.total_quantity,
        (SELECT count(*) FROM coupon_issue_request WHERE coupon_id = c.coupon_id) AS accepted,
        (SELECT count(*) FROM issued_coupon WHERE coupon_id = c.coupon_id) AS issued,
-       (SELECT count(*) FROM issue_rejection WHERE coupon_id = c.coupon_id) AS rejected
+       (SELECT count(*) FROM issue_rejection WHERE coupon_id = c.coupon_id) AS rejected,
+       (SELECT count(*) FROM issue_request WHERE coupon_id = c.coupon_id AND status = 'REQUESTED') AS in_flight
   FROM coupon c WHERE c.coupon_id = %(coupon_id)s;

@@ -19,7 +19,7 @@ def server(tmp_path: Path) -> Iterator[ValkeyServer]:
     server = ValkeyServer(tmp_path)
     server.start()
     yield server
-    server.kill()
+    server.stop()
 
 
 def _requests(count: int) -> Iterator[IssueRequest]:

@@ -114,7 +114,7 @@ def test_the_database_itself_refuses_to_oversell(
 ) -> None:
     coupon = make_coupon(total_quantity=1)
     with (
-        psycopg.connect(database.owner_url) as owner,
+        psycopg.connect(database.url("coupon_owner")) as owner,
         pytest.raises(psycopg.errors.CheckViolation, match="coupon_never_oversold"),
     ):
         owner.execute("UPDATE coupon SET issued_count = 2 WHERE coupon_id = %s", [coupon.coupon_id])
@@ -126,7 +126,7 @@ def test_the_database_itself_refuses_a_second_coupon_for_a_user(
     coupon = make_coupon()
     _issue(database, _requests(coupon.coupon_id, range(1, 2)))
     with (
-        psycopg.connect(database.owner_url) as owner,
+        psycopg.connect(database.url("coupon_owner")) as owner,
         pytest.raises(psycopg.errors.UniqueViolation, match="issued_once_per_user"),
     ):
         owner.execute(

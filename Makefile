@@ -1,0 +1,55 @@
+# make up      set up, start the embedded stack, run a short rush on it, leave it running
+# make test    set up, run all tests on a stack of their own
+# make bench   set up, run the benchmarks on a stack of their own
+# make down    stop the stack that `make up` left running (its data stays)
+# make check   format, lint, types, imports
+# make docs    write the generated pages of docs/
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
+
+.PHONY: help up test bench down check docs constraints clean
+.DEFAULT_GOAL := help
+
+help: ## show these lines
+	@sed -n 's/^# make/make/p' Makefile
+
+up: $(READY)
+	$(BIN)/coupon up
+	$(BIN)/coupon rush
+
+test: $(READY)
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+down: $(READY)
+	$(BIN)/coupon down
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(READY)
+	$(BIN)/python -m docs.make_configuration
+
+$(READY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; this is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || \
+	  { echo "Python's venv module is missing; on Debian: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@rm -f $(VENV)/.ready-*; touch $@
+
+constraints: ## resolve the versions anew (needs uv)
+	echo 'setuptools>=77' | uv pip compile --quiet pyproject.toml - --all-extras --universal --generate-hashes \
+	  --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o constraints.txt
+
+clean: ## remove what the setup made here
+	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache

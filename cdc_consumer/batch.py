@@ -1,0 +1,34 @@
+"""What the records of a batch say."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from cdc_consumer.dead_letters import DeadLetter
+from cdc_consumer.records import Record
+from coupons.change_events import HEARTBEAT_TOPIC, ChangeEventDecoder
+from coupons.errors import UndecodableEvent
+from coupons.model import IssueRequest
+
+
+class Contents(NamedTuple):
+    """requests: each with its record. newest_beat_us: of the heartbeats, None without any."""
+
+    requests: list[tuple[Record, IssueRequest]]
+    newest_beat_us: int | None
+    undecodable: list[DeadLetter]
+
+
+def read_batch(decoder: ChangeEventDecoder, records: Sequence[Record]) -> Contents:
+    """Decode every record. Raises SchemaRegistryUnavailable."""
+    requests: list[tuple[Record, IssueRequest]] = []
+    beats: list[int] = []
+    undecodable: list[DeadLetter] = []
+    for record in records:
+        try:
+            if record.topic == HEARTBEAT_TOPIC:
+                beats.append(decoder.beat_us(record.value))
+            else:
+                requests.append((record, decoder.issue_request(record.value)))
+        except UndecodableEvent as error:
+            undecodable.append(DeadLetter(record, error))
+    return Contents(requests, max(beats, default=None), undecodable)

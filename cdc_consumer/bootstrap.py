@@ -1,0 +1,74 @@
+"""Settings in, a wired consumer out."""
+
+import logging
+from importlib import metadata
+from threading import Event
+
+from confluent_kafka import Consumer, Producer
+
+from cdc_consumer.backoff import Backoff
+from cdc_consumer.dead_letters import DeadLetters
+from cdc_consumer.handling import BatchHandler
+from cdc_consumer.health import Health
+from cdc_consumer.issuing import Ledger
+from cdc_consumer.kafka import consumer_config, producer_config, topics
+from cdc_consumer.loop import ConsumerLoop
+from cdc_consumer.settings import ConsumerSettings
+from coupons.change_events import ChangeEventDecoder, SchemaRegistry, ensure_topics
+from coupons.errors import KafkaUnavailable
+from coupons.gate import connect_gate
+from coupons.probes import serve_probes
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: ConsumerSettings, stopping: Event) -> None:
+    """Consume until `stopping` is set. Raises ConfigurationError when the port cannot be had."""
+    health = Health()
+    probes = serve_probes(settings.consumer_host, settings.consumer_port, health.complaint)
+    try:
+        _wait_for_topics(settings.kafka_bootstrap_servers, health, stopping)
+        ledger = Ledger(settings.database_url.get_secret_value())
+        handler = build_handler(settings, ledger, health)
+        loop = ConsumerLoop(
+            lambda on_commit: Consumer(
+                consumer_config(
+                    settings.kafka_bootstrap_servers, settings.consumer_group, on_commit
+                )
+            ),
+            handler.handle,
+            health,
+            settings.consumer_batch_size,
+        )
+        try:
+            loop.run(stopping)
+        finally:
+            ledger.close()
+    finally:
+        probes.shutdown()
+        probes.server_close()
+
+
+def build_handler(settings: ConsumerSettings, ledger: Ledger, health: Health) -> BatchHandler:
+    """What does the work of a batch, on the servers that the settings name."""
+    producer = Producer(producer_config(settings.kafka_bootstrap_servers))
+    return BatchHandler(
+        ChangeEventDecoder(SchemaRegistry(settings.schema_registry_url)),
+        ledger,
+        connect_gate(settings.redis_url.get_secret_value()),
+        DeadLetters(producer, metadata.version("coupon-cdc")),
+        health,
+    )
+
+
+def _wait_for_topics(bootstrap_servers: str, health: Health, stopping: Event) -> None:
+    backoff = Backoff()
+    while not stopping.is_set():
+        health.alive()
+        try:
+            ensure_topics(bootstrap_servers, topics())
+            return
+        except KafkaUnavailable as error:
+            log.warning("waiting for Kafka: %s", error)
+            health.backing_off(str(error))
+            stopping.wait(backoff.next_seconds())

@@ -1,0 +1,103 @@
+"""What is done with one batch, in the order that keeps every promise."""
+
+import logging
+import time
+from collections.abc import Sequence
+
+from cdc_consumer.batch import Contents, read_batch
+from cdc_consumer.dead_letters import DeadLetter, DeadLetters
+from cdc_consumer.health import Health
+from cdc_consumer.issuing import Issued, Ledger
+from cdc_consumer.records import Record
+from coupons.change_events import ChangeEventDecoder
+from coupons.errors import UnknownCoupon
+from coupons.freshness import record_beat
+from coupons.gate import Gate
+from coupons.metrics import (
+    CONSUMER_BATCH_EVENTS,
+    CONSUMER_BATCH_SECONDS,
+    CONSUMER_DELAY_SECONDS,
+    CONSUMER_EVENTS,
+)
+from coupons.model import Status
+
+log = logging.getLogger(__name__)
+
+
+class BatchHandler:
+    """Makes the requests of a batch final and sets aside what cannot be."""
+
+    def __init__(
+        self,
+        decoder: ChangeEventDecoder,
+        ledger: Ledger,
+        gate: Gate,
+        dead_letters: DeadLetters,
+        health: Health,
+    ) -> None:
+        self._decoder = decoder
+        self._ledger = ledger
+        self._gate = gate
+        self._dead_letters = dead_letters
+        self._health = health
+
+    def handle(self, records: Sequence[Record]) -> None:
+        """After this the offsets of the batch may be committed. Repeating it is harmless.
+
+        Raises LedgerUnavailable, GateUnavailable, SchemaRegistryUnavailable or KafkaUnavailable:
+        then any part of it may have been done, and all of it is to be done again.
+        """
+        started = time.perf_counter()
+        contents = read_batch(self._decoder, records)
+        issued = self._ledger.issue([request for _, request in contents.requests])
+        self._gate.settle(outcome.request for outcome in issued.outcomes)
+        letters = [*contents.undecodable, *_left_over(contents, issued)]
+        self._dead_letters.deliver(letters)
+        if contents.newest_beat_us is not None:
+            record_beat(self._gate.client, contents.newest_beat_us)
+            self._health.beat_seen(contents.newest_beat_us)
+        CONSUMER_BATCH_SECONDS.observe(time.perf_counter() - started)
+        _count(records, contents, issued, letters)
+
+
+def _left_over(contents: Contents, issued: Issued) -> list[DeadLetter]:
+    """The requests that have no outcome: Postgres refused them, or knows no such coupon."""
+    final = {outcome.request[:2] for outcome in issued.outcomes}
+    if len(final) == len(contents.requests):
+        return []
+    refused = {request[:2]: error for request, error in issued.offending}
+    return [
+        DeadLetter(record, refused.get(request[:2]) or _unknown_coupon(request.coupon_id))
+        for record, request in contents.requests
+        if request[:2] not in final
+    ]
+
+
+def _unknown_coupon(coupon_id: int) -> UnknownCoupon:
+    return UnknownCoupon(f"the ledger has no coupon {coupon_id}")
+
+
+def _count(
+    records: Sequence[Record],
+    contents: Contents,
+    issued: Issued,
+    letters: Sequence[DeadLetter],
+) -> None:
+    CONSUMER_BATCH_EVENTS.observe(len(records))
+    fresh = [outcome.request for outcome in issued.outcomes if outcome.fresh]
+    now_us = time.time() * 1_000_000
+    for request in fresh:
+        CONSUMER_DELAY_SECONDS.observe((now_us - request.requested_at_us) / 1_000_000)
+    number_issued = sum(request.status is Status.ISSUED for request in fresh)
+    results = {
+        "issued": number_issued,
+        "rejected": len(fresh) - number_issued,
+        "repeated": len(issued.outcomes) - len(fresh),
+        "dead_letter": len(letters),
+        "beat": len(records) - len(contents.requests) - len(contents.undecodable),
+    }
+    for result, number in results.items():
+        CONSUMER_EVENTS.labels(result).inc(number)
+    for record, error in letters:
+        place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+        log.error("set aside as a dead letter: %s: %s", type(error).__name__, error, extra=place)

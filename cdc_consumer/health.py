@@ -1,0 +1,53 @@
+"""Whether the consumer is getting on, for /healthz and the metrics."""
+
+import time
+from collections.abc import Callable
+
+from coupons.metrics import CDC_FRESHNESS_SECONDS, CONSUMER_PARTITIONS
+
+STUCK_AFTER_SECONDS = 30.0
+"""Longer than any batch may take with every timeout used up."""
+
+
+class Health:
+    """Written by the loop, read by the HTTP threads; every change is one assignment."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last_sign = clock()
+        self._trouble: str | None = "starting"
+        self._newest_beat_us: int | None = None
+        CDC_FRESHNESS_SECONDS.set_function(self._freshness_seconds)
+
+    def alive(self) -> None:
+        """The loop goes round."""
+        self._last_sign = self._clock()
+
+    def working(self) -> None:
+        """Nothing is in the way (any more)."""
+        self._trouble = None
+
+    def backing_off(self, trouble: str) -> None:
+        """Something is away; it is tried again in a while."""
+        self._trouble = trouble
+
+    def owns(self, partitions: int, heartbeat: bool) -> None:
+        """What was assigned. Who does not own the heartbeat's partition knows no freshness."""
+        CONSUMER_PARTITIONS.set(partitions)
+        if not heartbeat:
+            self._newest_beat_us = None
+
+    def beat_seen(self, beat_us: int) -> None:
+        """A heartbeat came through; when its row was written, in microseconds since 1970."""
+        self._newest_beat_us = beat_us
+
+    def complaint(self) -> str | None:
+        """What is wrong, in a sentence; None when all is well."""
+        silent_seconds = self._clock() - self._last_sign
+        if silent_seconds > STUCK_AFTER_SECONDS:
+            return f"stuck: the loop has not come round for {silent_seconds:.0f} s"
+        return self._trouble
+
+    def _freshness_seconds(self) -> float:
+        newest_beat_us = self._newest_beat_us
+        return float("nan") if newest_beat_us is None else time.time() - newest_beat_us / 1e6

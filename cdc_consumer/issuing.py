@@ -1,0 +1,61 @@
+"""Makes the requests of a batch final in the ledger, around those that cannot be."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import psycopg
+
+from coupons.errors import LedgerUnavailable
+from coupons.ledger.connection import Connection, connect_ledger
+from coupons.ledger.issued_coupons import Outcome, issue_requests
+from coupons.model import IssueRequest
+
+
+class Issued(NamedTuple):
+    """outcomes: of the requests that are final now. offending: those Postgres refuses, and why."""
+
+    outcomes: list[Outcome]
+    offending: list[tuple[IssueRequest, Exception]]
+
+
+class Ledger:
+    """One connection to Postgres, made when it is needed and again after it broke."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: Connection | None = None
+
+    def issue(self, requests: Sequence[IssueRequest]) -> Issued:
+        """Issue or reject the requests and commit; those with unknown coupons have no outcome.
+
+        Raises LedgerUnavailable or OutcomeUnknown; trying the same again is harmless.
+        """
+        if not requests:
+            return Issued([], [])
+        try:
+            return _issue(self._connected(), requests)
+        except psycopg.Error as error:
+            # A missing table or right concerns every request: an outage, nobody's own fault.
+            raise LedgerUnavailable(f"Postgres refused the batch: {error}") from error
+
+    def close(self) -> None:
+        """Disconnect."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def _connected(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = connect_ledger(self._url, "cdc_consumer")
+        return self._connection
+
+
+def _issue(connection: Connection, requests: Sequence[IssueRequest]) -> Issued:
+    try:
+        return Issued(issue_requests(connection, requests), [])
+    except (psycopg.IntegrityError, psycopg.DataError) as error:
+        if len(requests) == 1:
+            return Issued([], [(requests[0], error)])
+    # Halved until those that break a constraint stand alone, so that all the others go through.
+    middle = len(requests) // 2
+    first, second = _issue(connection, requests[:middle]), _issue(connection, requests[middle:])
+    return Issued(first.outcomes + second.outcomes, first.offending + second.offending)

@@ -1,0 +1,95 @@
+"""How the consumer talks to Kafka: settings of the clients, and the topics."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from confluent_kafka import KafkaError
+
+from coupons.change_events import (
+    DEAD_LETTER_TOPIC,
+    HEARTBEAT_PARTITIONS,
+    HEARTBEAT_TOPIC,
+    REQUEST_PARTITIONS,
+    REQUEST_TOPIC,
+    Topic,
+)
+
+LARGEST_DEAD_LETTER_BYTES = 2 * 1024 * 1024
+"""Above what a topic takes by default (1 MiB), so that a record still fits with its headers."""
+
+log = logging.getLogger(__name__)
+
+
+def consumer_config(
+    bootstrap_servers: str, group: str, on_commit: Callable[..., None]
+) -> dict[str, Any]:
+    """For confluent_kafka.Consumer.
+
+    cooperative-sticky: when a consumer comes or goes, only the partitions that move stop; all the
+    others go on being issued. The fetch limits bound the memory that a backlog takes.
+    """
+    return {
+        "bootstrap.servers": bootstrap_servers,
+        "group.id": group,
+        "partition.assignment.strategy": "cooperative-sticky",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "isolation.level": "read_committed",
+        "session.timeout.ms": 30_000,
+        "heartbeat.interval.ms": 3_000,
+        "max.poll.interval.ms": 300_000,
+        "queued.min.messages": 2_000,
+        "queued.max.messages.kbytes": 4_096,
+        "fetch.max.bytes": 2 * 1024 * 1024,
+        "fetch.message.max.bytes": 256 * 1024,
+        "fetch.queue.backoff.ms": 20,
+        "topic.metadata.refresh.interval.ms": 5_000,
+        "reconnect.backoff.max.ms": 1_000,
+        "on_commit": on_commit,
+        "error_cb": _log_error,
+        **_client_log("consumer"),
+    }
+
+
+def producer_config(bootstrap_servers: str) -> dict[str, Any]:
+    """For confluent_kafka.Producer, the same settings as the connector's producer."""
+    return {
+        "bootstrap.servers": bootstrap_servers,
+        "acks": "all",
+        "enable.idempotence": True,
+        "retries": 2_147_483_647,
+        "max.in.flight.requests.per.connection": 5,
+        "delivery.timeout.ms": 120_000,
+        "request.timeout.ms": 30_000,
+        "retry.backoff.ms": 100,
+        "batch.size": 16_384,
+        "linger.ms": 5,
+        "compression.type": "snappy",
+        "message.max.bytes": LARGEST_DEAD_LETTER_BYTES,
+        "reconnect.backoff.max.ms": 1_000,
+        "error_cb": _log_error,
+        **_client_log("producer"),
+    }
+
+
+def _client_log(client: str) -> dict[str, Any]:
+    """The client's own lines, critical ones only: it logs each failed connection, many a second."""
+    return {"logger": logging.getLogger(f"kafka.{client}"), "log_level": 2}
+
+
+def _log_error(error: KafkaError) -> None:
+    """All brokers away is told once an outage; of the rest, what is not about one connection."""
+    if error.code() not in (KafkaError._TRANSPORT, KafkaError._RESOLVE):
+        log.warning("Kafka: %s", error.str())
+
+
+def topics() -> list[Topic]:
+    """What the consumer reads and writes; sizes as in the connector's topic.creation settings."""
+    kept_for_ever = {"retention.ms": "-1", "max.message.bytes": str(LARGEST_DEAD_LETTER_BYTES)}
+    return [
+        Topic(REQUEST_TOPIC, REQUEST_PARTITIONS),
+        Topic(HEARTBEAT_TOPIC, HEARTBEAT_PARTITIONS),
+        Topic(DEAD_LETTER_TOPIC, 1, kept_for_ever),
+    ]

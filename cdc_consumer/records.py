@@ -1,0 +1,41 @@
+"""Records as they come from Kafka, and the places of theirs."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaException, Message
+
+Partition = tuple[str, int]
+"""A topic and a partition's number."""
+
+
+class Record(NamedTuple):
+    """One record. timestamp_ms: since 1970, as the broker has it. headers: None without any."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    timestamp_ms: int
+    headers: Any
+
+
+def to_record(message: "Message[bytes, bytes]") -> Record:
+    """What a message without an error holds. Raises KafkaException when it has one."""
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    error = message.error()
+    if error is not None or topic is None or partition is None or offset is None:
+        raise KafkaException(error)
+    key, value = message.key(), message.value()
+    return Record(topic, partition, offset, key, value, message.timestamp()[1], message.headers())
+
+
+def first_offsets(records: Sequence[Record]) -> dict[Partition, int]:
+    """Of each partition, where the records begin."""
+    return {(record.topic, record.partition): record.offset for record in reversed(records)}
+
+
+def next_offsets(records: Sequence[Record]) -> dict[Partition, int]:
+    """Of each partition, the offset after the last of the records."""
+    return {(record.topic, record.partition): record.offset + 1 for record in records}

@@ -1,0 +1,39 @@
+"""Settings of the consumer process."""
+
+from pydantic import Field
+
+from coupons.settings import ProcessSettings
+
+
+class ConsumerSettings(ProcessSettings):
+    """Of one consumer; several with the same group share the partitions."""
+
+    kafka_bootstrap_servers: str = Field(
+        min_length=1,
+        description="Kafka brokers to ask first, as host:port,host:port",
+    )
+    schema_registry_url: str = Field(
+        pattern="^https?://",
+        description="Schema registry, the root of its Confluent-compatible API"
+        " (http://host:port/apis/ccompat/v7)",
+    )
+    consumer_host: str = Field(
+        default="127.0.0.1",
+        description="Address that the consumer answers /healthz and /metrics on",
+    )
+    consumer_port: int = Field(
+        ge=1,
+        le=65535,
+        description="TCP port that the consumer answers /healthz and /metrics on",
+    )
+    consumer_group: str = Field(
+        default="coupon-cdc-consumer",
+        min_length=1,
+        description="Kafka consumer group that shares the partitions",
+    )
+    consumer_batch_size: int = Field(
+        default=500,
+        ge=1,
+        le=10_000,
+        description="Most change events handled in one transaction, in events",
+    )

@@ -1,0 +1,44 @@
+"""Checks that what the connector writes can be read by the consumer."""
+
+from io import BytesIO
+from typing import Any
+
+from fastavro import parse_schema, schemaless_reader, schemaless_writer
+from fastavro.read import SchemaResolutionError
+from fastavro.schema import SchemaParseException
+from fastavro.utils import generate_many
+
+from coupons.change_events import READER_SCHEMAS, SchemaRegistry, reader_schema
+
+_SPECIMENS = 50
+"""Random records tried: a mismatch shows only while a record with that branch is read."""
+
+
+def check_schemas(registry_url: str) -> dict[str, str | None]:
+    """For each topic, why its newest writer schema cannot be read; None when it can.
+
+    A topic that nothing was written to yet has no schema, and no fault. Raises
+    SchemaRegistryUnavailable.
+    """
+    registry = SchemaRegistry(registry_url)
+    return {
+        topic: _fault(topic, registry.latest_schema(f"{topic}-value")) for topic in READER_SCHEMAS
+    }
+
+
+def _fault(topic: str, writer_schema: Any | None) -> str | None:
+    return None if writer_schema is None else fault_of(writer_schema, reader_schema(topic))
+
+
+def fault_of(writer_schema: Any, reader: Any) -> str | None:
+    """Why a parsed reader schema cannot read records of a writer schema; None if it can."""
+    try:
+        writer = parse_schema(writer_schema)
+        for specimen in generate_many(writer, _SPECIMENS):
+            stream = BytesIO()
+            schemaless_writer(stream, writer, specimen)
+            stream.seek(0)
+            schemaless_reader(stream, writer, reader)
+    except (SchemaResolutionError, SchemaParseException) as error:
+        return str(error)
+    return None

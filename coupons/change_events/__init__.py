@@ -1,0 +1,32 @@
+"""Change events: what Debezium writes, in the Confluent wire format, as values of the domain.
+
+A value is a zero byte, the writer schema's id (4 bytes, big-endian) and Avro. It is resolved to the
+reader schemas of schemas/, which name only the fields that are used, so that tables may grow.
+"""
+
+from coupons.change_events.creation import Topic, ensure_topics
+from coupons.change_events.decoder import ChangeEventDecoder
+from coupons.change_events.registry import SchemaRegistry
+from coupons.change_events.topics import (
+    DEAD_LETTER_TOPIC,
+    HEARTBEAT_PARTITIONS,
+    HEARTBEAT_TOPIC,
+    READER_SCHEMAS,
+    REQUEST_PARTITIONS,
+    REQUEST_TOPIC,
+    reader_schema,
+)
+
+__all__ = [
+    "DEAD_LETTER_TOPIC",
+    "HEARTBEAT_PARTITIONS",
+    "HEARTBEAT_TOPIC",
+    "READER_SCHEMAS",
+    "REQUEST_PARTITIONS",
+    "REQUEST_TOPIC",
+    "ChangeEventDecoder",
+    "SchemaRegistry",
+    "Topic",
+    "ensure_topics",
+    "reader_schema",
+]

@@ -1,0 +1,57 @@
+"""Creates topics before anything is written to them."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from coupons.errors import KafkaUnavailable
+
+_TIMEOUT_SECONDS = 5.0
+_BROKERS_DEFAULT = -1
+_CRITICAL = 2
+
+
+class Topic(NamedTuple):
+    """A topic that is to exist; its replication factor is the brokers' default."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str] = {}
+
+
+def ensure_topics(bootstrap_servers: str, topics: Sequence[Topic]) -> None:
+    """Create those that are missing; the others stay as they are. Raises KafkaUnavailable."""
+    admin = AdminClient(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "logger": logging.getLogger("kafka.admin"),  # type: ignore[dict-item]
+            "log_level": _CRITICAL,
+        }
+    )
+    try:
+        present = admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
+        missing = [
+            NewTopic(topic.name, topic.partitions, _BROKERS_DEFAULT, config=dict(topic.config))
+            for topic in topics
+            if topic.name not in present
+        ]
+        if missing:
+            created = admin.create_topics(missing, operation_timeout=_TIMEOUT_SECONDS)
+            for future in created.values():
+                _tolerate_existing(future.result)
+    except KafkaException as error:
+        raise KafkaUnavailable(
+            f"the topics could not be made ready: {error.args[0].str()}"
+        ) from error
+
+
+def _tolerate_existing(result: Callable[[], None]) -> None:
+    try:
+        result()
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise

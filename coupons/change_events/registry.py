@@ -1,0 +1,75 @@
+"""Writer schemas from the schema registry, by id."""
+
+import json
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import requests
+from fastavro import parse_schema
+from fastavro.schema import SchemaParseException
+
+from coupons.errors import SchemaRegistryUnavailable, UndecodableEvent
+
+ASK_AGAIN_SECONDS = 10.0
+"""How long an id that the registry does not know is not asked for again."""
+
+MAX_UNKNOWN_IDS = 1_000
+"""Ids remembered as unknown: garbage on a topic holds any number of them."""
+
+_TIMEOUT_SECONDS = (2.0, 3.0)
+
+
+class SchemaRegistry:
+    """Reads schemas over the Confluent-compatible API (v7) and keeps them. For one thread.
+
+    url: of the API's root, such as http://host:8080/apis/ccompat/v7. clock: seconds that only grow.
+    """
+
+    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._url = url.rstrip("/")
+        self._clock = clock
+        self._session = requests.Session()
+        self._schemas: dict[int, Any] = {}
+        self._unknown: dict[int, float] = {}
+
+    def writer_schema(self, schema_id: int) -> Any:
+        """The parsed schema of this id.
+
+        Raises UndecodableEvent when the registry has no such schema, and
+        SchemaRegistryUnavailable when it cannot be asked.
+        """
+        schema = self._schemas.get(schema_id)
+        if schema is None:
+            schema = self._schemas[schema_id] = self._fetch(schema_id)
+        return schema
+
+    def latest_schema(self, subject: str) -> Any | None:
+        """The newest schema under a subject, not parsed; None when there is none yet."""
+        answer = self._get(f"/subjects/{subject}/versions/latest")
+        return None if answer is None else json.loads(answer["schema"])
+
+    def _fetch(self, schema_id: int) -> Any:
+        if self._clock() < self._unknown.get(schema_id, 0.0):
+            raise UndecodableEvent(f"the schema registry has no schema {schema_id}")
+        answer = self._get(f"/schemas/ids/{schema_id}")
+        if answer is None:
+            if len(self._unknown) >= MAX_UNKNOWN_IDS:
+                self._unknown.clear()
+            self._unknown[schema_id] = self._clock() + ASK_AGAIN_SECONDS
+            raise UndecodableEvent(f"the schema registry has no schema {schema_id}")
+        try:
+            return parse_schema(json.loads(answer["schema"]))
+        except (SchemaParseException, KeyError, ValueError) as error:
+            raise UndecodableEvent(f"schema {schema_id} is not an Avro schema: {error}") from error
+
+    def _get(self, path: str) -> Any | None:
+        try:
+            response = self._session.get(self._url + path, timeout=_TIMEOUT_SECONDS)
+            if response.status_code == HTTPStatus.NOT_FOUND:
+                return None
+            response.raise_for_status()
+            return response.json()
+        except requests.RequestException as error:
+            raise SchemaRegistryUnavailable(f"no answer to {self._url}{path}: {error}") from error

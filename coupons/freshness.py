@@ -1,0 +1,29 @@
+"""The newest heartbeat that came through the pipeline, kept in Redis for whoever shows it.
+
+Key `cdc:freshness` holds when the heartbeat's row was written, in microseconds since 1970. The
+consumer that owns the heartbeat partition writes it; the pipeline's delay is now minus this.
+"""
+
+import redis
+from redis.exceptions import RedisError
+
+from coupons.errors import GateUnavailable
+
+FRESHNESS_KEY = "cdc:freshness"
+
+
+def record_beat(client: redis.Redis, beat_us: int) -> None:
+    """Keep the time of the newest heartbeat seen. Raises GateUnavailable."""
+    try:
+        client.set(FRESHNESS_KEY, beat_us)
+    except (RedisError, OSError) as error:
+        raise GateUnavailable(f"Redis does not answer: {error}") from error
+
+
+def read_beat(client: redis.Redis) -> int | None:
+    """Microseconds since 1970; None when none was ever seen. Raises GateUnavailable."""
+    try:
+        found = client.get(FRESHNESS_KEY)
+    except (RedisError, OSError) as error:
+        raise GateUnavailable(f"Redis does not answer: {error}") from error
+    return None if found is None else int(found)

@@ -1,0 +1,46 @@
+"""Watches how long requests take from their admission to their mark, as subscribers are told."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Event, Thread
+
+from coupons.gate.gate import Gate
+from coupons.gate.values import SETTLED_CHANNEL, parse_settled
+
+_POLL_SECONDS = 0.1
+
+
+@contextmanager
+def watched_delays(gate: Gate) -> Iterator[list[float]]:
+    """Listen while the block runs; yields a list that grows by a delay in milliseconds a mark.
+
+    Counted from the request's admission by the Redis server's clock to the moment at which this
+    process is told, so both should share a clock.
+    """
+    delays_ms: list[float] = []
+    subscriber = gate.client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+    subscriber.subscribe(SETTLED_CHANNEL)
+    stop = Event()
+
+    def listen() -> None:
+        while not stop.is_set():
+            if message := subscriber.get_message(timeout=_POLL_SECONDS):
+                now_us = time.time() * 1_000_000
+                settled = parse_settled(message["data"])
+                delays_ms.extend((now_us - each.requested_at_us) / 1000 for each in settled)
+
+    thread = Thread(target=listen, name="delays", daemon=True)
+    thread.start()
+    try:
+        yield delays_ms
+    finally:
+        stop.set()
+        thread.join()
+        subscriber.close()
+
+
+def percentile(values: Sequence[float], percent: float) -> float | None:
+    """By nearest rank; None of nothing."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else None

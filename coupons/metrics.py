@@ -1,0 +1,90 @@
+"""Every metric of the project, declared once, with a sentence on what it means."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+# The API.
+
+API_RESPONSE_SECONDS = Histogram(
+    "coupon_api_response_seconds",
+    "Time from the request's arrival at the application to its answer, without long polls.",
+    ["route"],
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+API_RESPONSES = Counter(
+    "coupon_api_responses_total", "Answers given, by route and HTTP status.", ["route", "status"]
+)
+API_CLAIMS = Counter(
+    "coupon_api_claims_total",
+    "Claims decided, by outcome: accepted, repeated, final, why refused, or the trouble met.",
+    ["outcome"],
+)
+API_BATCH_CLAIMS = Histogram(
+    "coupon_api_batch_claims",
+    "Claims that were admitted and written together.",
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500),
+)
+API_BATCH_SECONDS = Histogram(
+    "coupon_api_batch_seconds",
+    "Time that one batch took at the gate (admit) and in the ledger (write).",
+    ["step"],
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5),
+)
+API_UNKNOWN_OUTCOMES = Counter(
+    "coupon_api_unknown_outcomes_total",
+    "Batches whose connection to Postgres was lost before the answer to their commit.",
+)
+API_COMPENSATED = Counter(
+    "coupon_api_compensated_total",
+    "Places given back at the gate because their rows definitely do not exist.",
+)
+API_WAITERS = Gauge("coupon_api_waiters", "Long polls that wait now.", multiprocess_mode="livesum")
+
+# The consumer.
+
+CONSUMER_EVENTS = Counter(
+    "coupon_consumer_events_total",
+    "Change events handled, by result: issued, rejected, repeated, beat or dead_letter.",
+    ["result"],
+)
+CONSUMER_BATCH_EVENTS = Histogram(
+    "coupon_consumer_batch_events",
+    "Change events handled together, in one transaction.",
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
+)
+CONSUMER_BATCH_SECONDS = Histogram(
+    "coupon_consumer_batch_seconds",
+    "Time from a batch in hand to its marks at the gate and its dead letters delivered.",
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
+CONSUMER_DELAY_SECONDS = Histogram(
+    "coupon_consumer_delay_seconds",
+    "Time from the gate's admission to the mark ISSUED or REJECTED, of fresh outcomes.",
+    buckets=(0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 3600),
+)
+CONSUMER_RETRIES = Counter(
+    "coupon_consumer_retries_total",
+    "Batches abandoned to be tried again, by the class of the error that stopped them.",
+    ["error"],
+)
+CONSUMER_FAILED_COMMITS = Counter(
+    "coupon_consumer_failed_commits_total",
+    "Offset commits that Kafka refused; the next commit covers them.",
+)
+CONSUMER_PARTITIONS = Gauge("coupon_consumer_partitions", "Partitions that this consumer owns now.")
+CDC_FRESHNESS_SECONDS = Gauge(
+    "coupon_cdc_freshness_seconds",
+    "Age of the newest heartbeat row seen: the pipeline's real delay, also while idle. NaN in a"
+    " consumer that does not own the heartbeat's partition.",
+)
+
+# The reconciler.
+
+RECONCILER_PASSES = Counter(
+    "coupon_reconciler_passes_total", "Passes over all coupons that the active reconciler finished."
+)
+RECONCILER_REPAIRS = Counter(
+    "coupon_reconciler_repairs_total",
+    "Repairs of the gate, by kind: rebuilt_missing, rebuilt_stale, redefined (one each a coupon),"
+    " marked, rolled_forward (one each a request).",
+    ["kind"],
+)

@@ -1,0 +1,84 @@
+"""Writes docs/configuration.md from the settings classes: python docs/make_configuration.py
+
+A test fails when the file is not what this writes.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import PydanticUndefined
+
+from api.settings import ApiSettings
+from cdc_consumer.settings import ConsumerSettings
+from coupons.settings import ProcessSettings, variable_of
+from ops.reconciler.settings import ReconcilerSettings
+
+FILE = Path(__file__).parent / "configuration.md"
+
+PROCESSES = {
+    "Every process": ProcessSettings,
+    "API (`python -m api`)": ApiSettings,
+    "Consumer (`python -m cdc_consumer`)": ConsumerSettings,
+    "Reconciler (`python -m ops.reconciler`)": ReconcilerSettings,
+}
+
+HEAD = """# Configuration
+
+Every process reads its settings from environment variables, and only from there. A variable that is missing or wrong stops the
+process at once, with exit code 2 and a line that names it. `coupon env` prints the addresses of a running stack under these names.
+
+*Made from the settings classes by `make docs`; a test holds it against them.*
+"""
+
+TAIL = """
+## The connector (in the environment of Kafka Connect)
+
+`connectors/coupon-cdc.json` takes hosts and secrets from here, through Connect's `EnvVarConfigProvider`, so that the same file serves everywhere.
+
+| variable | holds |
+| --- | --- |
+| `COUPON_CDC_DATABASE_HOST` | Host of Postgres |
+| `COUPON_CDC_DATABASE_PORT` | Its TCP port |
+| `COUPON_CDC_DATABASE_NAME` | The ledger's database |
+| `COUPON_CDC_DATABASE_USER` | The role with REPLICATION: `coupon_cdc` |
+| `COUPON_CDC_DATABASE_PASSWORD` | Its password |
+| `COUPON_CDC_REGISTRY_URL` | Schema registry, the root of Apicurio's own API (http://host:port/apis/registry/v2) |
+
+## The embedded stack and the `coupon` command
+
+Ports and the number of consumers are options of `coupon up`, remembered in the state folder.
+
+| variable | default | holds |
+| --- | --- | --- |
+| `COUPON_STATE_DIR` | `.coupon` in the project | State folder of the stack that `coupon` works on |
+| `COUPON_CACHE_DIR` | `coupon-cdc` in the user's cache folder | Where the servers are downloaded to |
+| `COUPON_MAVEN_MIRROR` | | Maven repository to download from, for a network with a mirror of its own |
+| `COUPON_VALKEY_SERVER` | the packaged one | Program to run as Redis-compatible server |
+| `COUPON_POSTGRES_USER` | `postgres`, else `nobody` | Operating-system user that Postgres runs as when the stack is started by root |
+| `JAVA_HOME` | the packaged Java | Used where there is no packaged Java: version 21 or newer |
+| `COUPON_API_URL` | | Printed by `coupon env`, for people and scripts |
+| `COUPON_CONNECT_URL` | | Kafka Connect's REST API: printed by `coupon env`, read by `coupon connector` |
+"""
+
+
+def render() -> str:
+    """The whole page."""
+    sections = []
+    for title, settings in PROCESSES.items():
+        inherited = ProcessSettings.model_fields if settings is not ProcessSettings else {}
+        fields = {name: f for name, f in settings.model_fields.items() if name not in inherited}
+        rows = [
+            f"| `{variable_of(name)}` | {_default(field.default)} | {field.description} |"
+            for name, field in fields.items()
+        ]
+        head = [f"\n## {title}\n", "| variable | default | holds |", "| --- | --- | --- |"]
+        sections.append("\n".join([*head, *rows]) + "\n")
+    return HEAD + "".join(sections) + TAIL
+
+
+def _default(value: Any) -> str:
+    return "required" if value is PydanticUndefined else f"`{value}`"
+
+
+if __name__ == "__main__":
+    FILE.write_text(render(), "utf-8")

@@ -1,0 +1,77 @@
+"""The project's own processes as parts of the stack."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from ops.addresses import addresses
+from ops.choices import Choices
+from stack.folder import StateFolder
+from stack.parts import Part
+from stack.ports import HOST
+from stack.probes import http_ok
+from stack.processes import Command
+
+_JWT_KEY = "jwt.key"
+# Where `python -m` finds the packages, installed or not.
+_ROOT = Path(__file__).parents[1]
+
+
+def jwt_key_file(folder: StateFolder) -> Path:
+    """The key that this stack's tokens are signed with (HS256)."""
+    return folder.secret_file(_JWT_KEY)
+
+
+def application_parts(folder: StateFolder, choices: Choices) -> list[Part]:
+    """API, consumers and reconciler; each knows no role of Postgres but its own."""
+    ports = choices.ports
+    api = {
+        **addresses(folder, ports, "api"),
+        "COUPON_API_HOST": HOST,
+        "COUPON_API_PORT": str(ports["api"]),
+        "COUPON_JWT_KEY_FILE": str(jwt_key_file(folder)),
+        "COUPON_JWT_ALGORITHM": "HS256",
+    }
+    reconciler = {
+        **addresses(folder, ports, "reconciler"),
+        "COUPON_RECONCILER_PORT": str(ports["reconciler"]),
+    }
+    parts = [
+        _part("api", "api", "/readyz", ports["api"], api, ("database", "valkey")),
+        _part(
+            "reconciler",
+            "ops.reconciler",
+            "/healthz",
+            ports["reconciler"],
+            reconciler,
+            ("database", "valkey"),
+        ),
+    ]
+    for name in choices.consumer_names:
+        consumer = {
+            **addresses(folder, ports, "consumer"),
+            "COUPON_CONSUMER_PORT": str(ports[name]),
+        }
+        after = ("connector", "registry", "valkey")
+        parts.append(_part(name, "cdc_consumer", "/healthz", ports[name], consumer, after))
+    return parts
+
+
+def _part(
+    name: str,
+    module: str,
+    path: str,
+    port: int,
+    settings: Mapping[str, str],
+    after: tuple[str, ...],
+) -> Part:
+    # Settings that nobody gives here (sizes, limits) can come from the caller's environment.
+    env = {**os.environ, **settings}
+    return Part(
+        name,
+        lambda: Command([sys.executable, "-m", module], env, _ROOT),
+        lambda: http_ok(port, path),
+        {name: port},
+        after,
+    )

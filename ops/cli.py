@@ -1,0 +1,68 @@
+"""The `coupon` command: operates a stack and the system that runs on it."""
+
+import importlib
+from typing import Any
+
+import click
+
+from coupons.errors import ConfigurationError, CouponError
+from stack.errors import SettingError, StackError
+
+# Each command is imported only when it is used: most of them need no more than a part of the
+# project's dependencies, and none waits for the imports of the others.
+_COMMANDS = {
+    "up": "Start the stack, or what of it is down.",
+    "down": "Stop the stack; its data stays, unless told otherwise.",
+    "status": "Show which parts are up, since when, and what they take.",
+    "logs": "Show what a part writes.",
+    "connector": "Register the Debezium connector and look after it.",
+    "env": "Print the stack's addresses as shell exports.",
+    "token": "Print a bearer token for a user.",
+    "rush": "Let many users claim a coupon at once, and show what happens.",
+    "verify": "Check that nothing is lost and nothing is oversold.",
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"ops.commands.{name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (ConfigurationError, SettingError) as error:
+            raise click.UsageError(str(error)) from error
+        except (CouponError, StackError, OSError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="coupon-cdc")
+def main() -> None:
+    """Run and look after first-come-first-served coupons.
+
+    \b
+      coupon up                        start everything and wait until it works
+      coupon status                    see what is up
+      eval "$(coupon env)"             take its addresses into this shell
+      coupon token --user 4711         a bearer token for the API
+      coupon logs api -f               follow what a part writes
+      coupon down                      stop; `coupon up` goes on where it was
+
+    Every command takes --state FOLDER (or COUPON_STATE_DIR): one folder is one stack.
+    """
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The subcommands of `coupon`, one module each."""

@@ -1,0 +1,133 @@
+"""`coupon connector register|status|restart|delete|schemas`."""
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from ops.options import json_option, state_option
+from stack.folder import StateFolder
+
+connect_option = click.option(
+    "--connect-url",
+    "connect_url",
+    metavar="URL",
+    envvar="COUPON_CONNECT_URL",
+    help="Kafka Connect [default: the embedded stack's].",
+)
+registry_option = click.option(
+    "--registry-url",
+    "registry_url",
+    metavar="URL",
+    envvar="COUPON_SCHEMA_REGISTRY_URL",
+    help="Schema registry [default: the embedded stack's].",
+)
+
+
+@click.group("connector", short_help="Register the Debezium connector and look after it.")
+def command() -> None:
+    """The connector that streams issue requests from Postgres to Kafka.
+
+    \b
+      coupon connector register    create it, or bring it up to date; waits until it runs
+      coupon connector status      exit code 0 only if it and its task run
+      coupon connector restart     after a failure whose cause is mended
+    """
+
+
+@command.command("register")
+@state_option
+@connect_option
+@click.option(
+    "--kafka",
+    "bootstrap_servers",
+    metavar="HOST:PORT,...",
+    envvar="COUPON_KAFKA_BOOTSTRAP_SERVERS",
+    help="Kafka, to make the topics [default: the embedded stack's].",
+)
+@json_option
+def register_command(
+    folder: StateFolder, connect_url: str | None, bootstrap_servers: str | None, as_json: bool
+) -> None:
+    """Check the connector's settings, create or update it, and wait until it runs."""
+    from connectors.register import register
+
+    servers = bootstrap_servers or _address(folder, "COUPON_KAFKA_BOOTSTRAP_SERVERS")
+    _show(register(_connect(folder, connect_url), servers), as_json)
+
+
+@command.command("status")
+@state_option
+@connect_option
+@json_option
+def status_command(folder: StateFolder, connect_url: str | None, as_json: bool) -> None:
+    """Show the connector and its task, and why they do not run."""
+    from connectors.register import status
+
+    state = status(_connect(folder, connect_url))
+    _show(state, as_json)
+    sys.exit(0 if state.is_running else 1)
+
+
+@command.command("restart")
+@state_option
+@connect_option
+@json_option
+def restart_command(folder: StateFolder, connect_url: str | None, as_json: bool) -> None:
+    """Restart the connector and its task, and wait until they run."""
+    from connectors.register import restart
+
+    _show(restart(_connect(folder, connect_url)), as_json)
+
+
+@command.command("delete")
+@state_option
+@connect_option
+@json_option
+def delete_command(folder: StateFolder, connect_url: str | None, as_json: bool) -> None:
+    """Remove the connector; its offsets and slot stay, so that `register` goes on without a gap."""
+    from connectors.register import CONNECTOR_NAME, delete
+
+    deleted = delete(_connect(folder, connect_url))
+    if as_json:
+        click.echo(json.dumps({"deleted": deleted}))
+    else:
+        click.echo(f"{CONNECTOR_NAME}: {'deleted' if deleted else 'there was none'}")
+
+
+@command.command("schemas")
+@state_option
+@registry_option
+@json_option
+def schemas_command(folder: StateFolder, registry_url: str | None, as_json: bool) -> None:
+    """Check that the consumer can read what the connector writes, by the registry's schemas."""
+    from connectors.schemas import check_schemas
+
+    faults = check_schemas(registry_url or _address(folder, "COUPON_SCHEMA_REGISTRY_URL"))
+    if as_json:
+        click.echo(json.dumps(faults))
+    else:
+        for topic, fault in faults.items():
+            click.echo(f"{topic}: {fault or 'readable'}")
+    sys.exit(1 if any(faults.values()) else 0)
+
+
+def _connect(folder: StateFolder, url: str | None) -> str:
+    return url or _address(folder, "COUPON_CONNECT_URL")
+
+
+def _address(folder: StateFolder, variable: str) -> str:
+    from ops.addresses import addresses
+    from ops.choices import existing
+
+    return addresses(folder, existing(folder).ports, "cdc")[variable]
+
+
+def _show(state: Any, as_json: bool) -> None:
+    if as_json:
+        tasks = [task._asdict() for task in state.tasks]
+        click.echo(json.dumps({**state._asdict(), "tasks": tasks, "running": state.is_running}))
+        return
+    for name, part in ((state.name, state), *((f"task {task.task}", task) for task in state.tasks)):
+        click.echo(f"{name}: {part.state}" + (f" - {part.reason}" if part.reason else ""))

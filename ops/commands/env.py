@@ -1,0 +1,38 @@
+"""`coupon env`."""
+
+import json
+import shlex
+
+import click
+
+from ops.addresses import ROLES, addresses
+from ops.choices import existing
+from ops.options import json_option, state_option
+from stack.folder import StateFolder
+
+
+@click.command("env", short_help="Print addresses as shell exports.")
+@state_option
+@click.option(
+    "--role",
+    type=click.Choice(ROLES),
+    default="owner",
+    show_default=True,
+    help="Postgres role of COUPON_DATABASE_URL.",
+)
+@json_option
+def command(folder: StateFolder, role: str, as_json: bool) -> None:
+    """Print every address of the stack under the name of its setting.
+
+    Any process or tool of the project can be pointed at the stack with these.
+
+    \b
+      eval "$(coupon env)"
+      psql "$COUPON_DATABASE_URL"
+    """
+    where = addresses(folder, existing(folder).ports, role)
+    if as_json:
+        click.echo(json.dumps(where))
+        return
+    for name, value in where.items():
+        click.echo(f"export {name}={shlex.quote(value)}")

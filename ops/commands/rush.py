@@ -1,0 +1,101 @@
+"""`coupon rush`."""
+
+import json
+from collections.abc import Mapping
+
+import click
+from rich.console import Console
+
+from coupons.gate import Gate, connect_gate
+from coupons.gate.delays import percentile, watched_delays
+from coupons.ledger.connection import connect_ledger
+from coupons.tokens import mint_token
+from ops.addresses import addresses
+from ops.applications import jwt_key_file
+from ops.choices import existing
+from ops.options import json_option, state_option
+from ops.rush.claimants import Api, Caller, create_coupon, rush
+from ops.rush.display import show_books, show_delay, show_next, shown_live
+from ops.rush.tally import Tally
+from ops.verify import Books, await_balanced_books
+from stack.folder import StateFolder
+
+TOKEN_SECONDS = 3600
+SETTLING_SECONDS = 30.0
+TRYING_USER = 4711
+
+
+@click.command("rush", short_help="Run a short rush and show what happens.")
+@state_option
+@click.option("--places", type=click.IntRange(1, 100_000), default=100, show_default=True)
+@click.option("--users", type=click.IntRange(1, 2_000), default=400, show_default=True)
+@click.option("--twice", type=click.IntRange(0, 2_000), default=50, show_default=True)
+@json_option
+def command(folder: StateFolder, places: int, users: int, twice: int, as_json: bool) -> None:
+    """Create a coupon, let many users claim it at the same moment, and check the books.
+
+    All users come at once, some of them claim twice, and one comes after the coupon was closed.
+    Each waits over HTTP until the request is final, as a real client would. Ends with exit code 1
+    when the books of Postgres and Redis do not add up.
+
+    \b
+      coupon rush
+      coupon rush --places 1000 --users 2000 --twice 0
+    """
+    where = addresses(folder, existing(folder).ports, "ops")
+    key = jwt_key_file(folder).read_text("ascii")
+
+    def mint(user_id: int, scope: str) -> str:
+        return mint_token(key, user_id, [scope], TOKEN_SECONDS)
+
+    api = Api(where["COUPON_API_URL"], mint)
+    gate = connect_gate(where["COUPON_REDIS_URL"])
+    console = Console(quiet=as_json, highlight=False)
+    administrator = Caller(api, 1, "coupon:admin")
+    coupon_id = create_coupon(administrator, "Rush", places)
+    console.print(
+        f"\n[bold]A rush[/]: coupon {coupon_id} has {places} places, {users} users claim it at the"
+        f" same moment, {min(twice, users)} of them twice.\n"
+    )
+    tally = Tally()
+    with watched_delays(gate) as delays_ms, shown_live(console, tally):
+        rush(api, coupon_id, users, twice, tally)
+        administrator.call("POST", f"/coupons/{coupon_id}/close")
+        Caller(api, users + 1, "coupon:issue").claim(coupon_id, 1, tally)
+    books = _check_books(gate, where, coupon_id)
+    if as_json:
+        click.echo(json.dumps(_result(coupon_id, tally, delays_ms, books)))
+    else:
+        console.print()
+        show_delay(console, delays_ms)
+        show_books(console, books)
+        show_next(
+            console,
+            where,
+            create_coupon(administrator, "Try me", 10),
+            TRYING_USER,
+            mint(TRYING_USER, "coupon:issue"),
+        )
+    if books.complaints:
+        raise click.exceptions.Exit(1)
+
+
+def _check_books(gate: Gate, where: Mapping[str, str], coupon_id: int) -> Books:
+    with connect_ledger(where["COUPON_DATABASE_URL"], "coupon-rush") as connection:
+        books = await_balanced_books(gate, connection, coupon_id, SETTLING_SECONDS)
+    assert books is not None
+    return books
+
+
+def _result(
+    coupon_id: int, tally: Tally, delays_ms: list[float], books: Books
+) -> dict[str, object]:
+    return {
+        "coupon_id": coupon_id,
+        "answers": dict(tally.answers),
+        "outcomes": dict(tally.outcomes),
+        "delay_ms": {"p50": percentile(delays_ms, 50), "p99": percentile(delays_ms, 99)},
+        "ledger": books.counts._asdict(),
+        "gate": books.figures and books.figures._asdict(),
+        "complaints": books.complaints,
+    }

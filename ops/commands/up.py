@@ -1,0 +1,143 @@
+"""`coupon up`."""
+
+import json
+import signal
+import sys
+import time
+from types import FrameType
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from ops.addresses import addresses
+from ops.choices import Choices, choose, remember
+from ops.options import json_option, state_option
+from ops.whole import all_parts, setup_steps
+from stack.cache import cache_folder, ensure_bundles
+from stack.folder import StateFolder
+from stack.graph import Stage
+from stack.lifecycle import bring_up, take_down
+from stack.parts import is_running
+
+# What shells give a command that Ctrl-C ended.
+_INTERRUPTED = 130
+
+
+def _ports(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    if value is None or value == "auto" or (value[0] in "+-" and value[1:].isdecimal()):
+        return value
+    raise click.BadParameter("give `auto`, or what to add to every default port, such as +100")
+
+
+def _single_ports(
+    _ctx: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> dict[str, int]:
+    pairs = [value.partition("=") for value in values]
+    for value, (_, _, number) in zip(values, pairs, strict=True):
+        if not number.isdecimal():
+            raise click.BadParameter(f"{value} is not of the form NAME=NUMBER, such as api=8100")
+    return {name: int(number) for name, _, number in pairs}
+
+
+@click.command("up", short_help="Start the stack.")
+@state_option
+@click.option("--ports", callback=_ports, metavar="auto|+N", help="Free ports, or defaults plus N.")
+@click.option(
+    "--port",
+    "single",
+    multiple=True,
+    callback=_single_ports,
+    metavar="NAME=NUMBER",
+    help="One port, for example api=8100; several times if you like.",
+)
+@click.option("--consumers", type=click.IntRange(1, 10), help="How many consumers [default: 1].")
+@click.option("--servers-only", is_flag=True, help="No API, consumer and reconciler.")
+@json_option
+def command(
+    folder: StateFolder,
+    ports: str | None,
+    single: dict[str, int],
+    consumers: int | None,
+    servers_only: bool,
+    as_json: bool,
+) -> None:
+    """Start the stack and wait until every part really works.
+
+    What is running already is left alone, so this also brings back what has died. If a part cannot
+    be started, everything that this call started is stopped again. The first call downloads the
+    servers; choices of ports and consumers are remembered.
+
+    \b
+      coupon up                                    on the default ports
+      coupon up --state /tmp/second --ports +100   a second stack beside the first
+      coupon up --consumers 2                      two consumers share the partitions
+    """
+    began = time.monotonic()
+    console = Console(stderr=True, quiet=as_json, highlight=False)
+    _interrupt_once()
+    folder.create()
+    with folder.locked():
+        choices = choose(folder, ports, single, consumers, servers_only)
+        try:
+            started = _bring_up(folder, choices, console)
+        except KeyboardInterrupt:
+            console.print("Interrupted: what this call had started is stopped again.")
+            sys.exit(_INTERRUPTED)
+        remember(folder, choices)
+    seconds = round(time.monotonic() - began, 1)
+    where = addresses(folder, choices.ports, "owner")
+    if as_json:
+        result = {"state": str(folder.path), "started": started, "seconds": seconds}
+        click.echo(json.dumps({**result, "ports": choices.ports, "env": where}))
+    else:
+        console.print(f"\nReady in {seconds} s, API at {where['COUPON_API_URL']}")
+        console.print("See `coupon status`; stop with `coupon down`.")
+
+
+def _bring_up(folder: StateFolder, choices: Choices, console: Console) -> list[str]:
+    bundles = ensure_bundles(_Download(console))
+    parts = all_parts(folder, choices, bundles)
+    names = [part.name for part in parts]
+    consumers = [name for name in folder.part_names() if name.startswith("consumer-")]
+    surplus = [name for name in consumers if name not in choices.consumer_names]
+    already = {name for name in names if is_running(folder.part(name))}
+    remember(folder, choices)
+    take_down(folder, surplus, lambda name, _: console.print(f"  {name:<12} stopped"))
+
+    def on_stage(name: str, stage: Stage, seconds: float) -> None:
+        if stage == "ready" and name in already:
+            console.print(f"  {name:<12} was running")
+        elif stage != "starting":
+            console.print(f"  {name:<12} {stage:<8} {seconds:5.1f} s")
+
+    return bring_up(folder, parts, setup_steps(folder, choices), on_stage)
+
+
+class _Download:
+    """A progress bar that appears only when something has to be downloaded."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+        self._progress = Progress(*columns, TransferSpeedColumn(), console=console)
+
+    def __call__(self, done: int, total: int) -> None:
+        if not self._progress.task_ids:
+            self._progress.console.print(f"Downloading the servers into {cache_folder()}")
+            self._progress.add_task("  download", total=total)
+            self._progress.start()
+        self._progress.update(self._progress.task_ids[0], completed=done)
+        if done >= total:
+            self._progress.stop()
+
+
+def _interrupt_once() -> None:
+    """The first Ctrl-C or SIGTERM stops what was started; more of them do not disturb that."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, interrupt)

@@ -1,0 +1,1 @@
+"""Finds what Redis and Postgres disagree on, and repairs Redis from Postgres."""

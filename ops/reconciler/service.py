@@ -1,0 +1,80 @@
+"""The reconciler as a long-running process: one active instance, healing itself."""
+
+import logging
+import random
+from contextlib import closing
+from threading import Event
+
+from coupons.errors import GateUnavailable, LedgerUnavailable
+from coupons.gate import connect_gate
+from coupons.ledger.connection import Connection, connect_ledger, translated
+from coupons.metrics import RECONCILER_PASSES, RECONCILER_REPAIRS
+from coupons.probes import serve_probes
+from coupons.queries import query
+from ops.reconciler.reconcile import reconcile
+from ops.reconciler.settings import ReconcilerSettings
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAUSE_S = 5.0
+
+
+class Reconciler:
+    """Repeats passes; knows what it last stumbled over."""
+
+    def __init__(self, settings: ReconcilerSettings) -> None:
+        self._settings = settings
+        self._gate = connect_gate(settings.redis_url.get_secret_value())
+        self.trouble: str | None = None
+
+    def run(self, stop: Event) -> None:
+        """Work until `stop` is set. Redis or Postgres away: try again, ever less often."""
+        pause = self._settings.reconcile_interval_seconds
+        while not stop.is_set():
+            try:
+                url = self._settings.database_url.get_secret_value()
+                with closing(connect_ledger(url, "coupon-reconciler")) as connection:
+                    while not stop.is_set():
+                        self._pass(connection)
+                        pause = self._settings.reconcile_interval_seconds
+                        stop.wait(pause)
+            except (GateUnavailable, LedgerUnavailable) as error:
+                self.trouble = str(error)
+                log.warning("cannot reconcile, will try again: %s", error)
+                pause = min(pause * 2, LONGEST_PAUSE_S)
+                stop.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311
+
+    def _pass(self, connection: Connection) -> None:
+        if not _is_active(connection):
+            self.trouble = None
+            return
+        for repair in reconcile(
+            self._gate, connection, self._settings.reconcile_pending_after_seconds
+        ):
+            RECONCILER_REPAIRS.labels(repair.kind).inc(max(1, repair.requests))
+            log.warning(
+                "repaired the gate: %s",
+                repair.kind,
+                extra={"coupon_id": repair.coupon_id, "count": repair.requests},
+            )
+        RECONCILER_PASSES.inc()
+        self.trouble = None
+
+
+def run_reconciler(settings: ReconcilerSettings, stop: Event) -> None:
+    """Serve the probes and reconcile until `stop` is set."""
+    reconciler = Reconciler(settings)
+    probes = serve_probes(
+        settings.reconciler_host, settings.reconciler_port, lambda: reconciler.trouble
+    )
+    try:
+        reconciler.run(stop)
+    finally:
+        probes.shutdown()
+
+
+def _is_active(connection: Connection) -> bool:
+    """Whether this process holds the lock that one reconciler works under, taken if it is free."""
+    with translated(connection):
+        row = connection.execute(query("become_active_reconciler")).fetchone()
+    return row is not None and bool(row[0])

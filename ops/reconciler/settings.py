@@ -1,0 +1,25 @@
+"""Settings of the reconciler process."""
+
+from pydantic import Field
+
+from coupons.settings import ProcessSettings
+
+
+class ReconcilerSettings(ProcessSettings):
+    """What the reconciler reads from COUPON_* environment variables."""
+
+    reconciler_host: str = Field(
+        default="127.0.0.1", description="Address that /healthz and /metrics listen on"
+    )
+    reconciler_port: int = Field(
+        default=9200, ge=1, le=65535, description="Port of /healthz and /metrics"
+    )
+    reconcile_interval_seconds: float = Field(
+        default=1.0, gt=0, description="Pause between two passes, in seconds"
+    )
+    reconcile_pending_after_seconds: float = Field(
+        default=10.0,
+        ge=1,
+        description="Age, in seconds, from which a pending request is looked into; longer than"
+        " COUPON_API_UNKNOWN_OUTCOME_SECONDS",
+    )

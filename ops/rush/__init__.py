@@ -1,0 +1,1 @@
+"""A short rush on a coupon through the real pipeline, shown live to a person."""

@@ -1,0 +1,42 @@
+"""The whole system on the embedded stack: its servers, what is set up on them, its processes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Event
+
+from ops.addresses import DATABASE, ROLES, addresses, database_url
+from ops.applications import application_parts
+from ops.choices import Choices
+from stack.embedded import server_parts
+from stack.folder import StateFolder
+from stack.graph import Step
+from stack.parts import Part
+
+
+def all_parts(folder: StateFolder, choices: Choices, bundles: Mapping[str, Path]) -> list[Part]:
+    """Every process that is to run."""
+    servers = server_parts(folder, bundles, choices.ports)
+    return servers if choices.servers_only else [*servers, *application_parts(folder, choices)]
+
+
+def setup_steps(folder: StateFolder, choices: Choices) -> list[Step]:
+    """What has to be done on the servers before the project's processes start; safe to repeat."""
+    ports = choices.ports
+
+    def prepare_database(_cancelled: Event) -> None:
+        from ops.database import prepare_database
+
+        superuser = database_url(folder, ports, "postgres", "postgres")
+        passwords = {f"coupon_{role}": folder.secret(f"coupon_{role}") for role in ROLES}
+        prepare_database(superuser, DATABASE, passwords)
+
+    def register_connector(_cancelled: Event) -> None:
+        from connectors.register import register
+
+        places = addresses(folder, ports, "cdc")
+        register(places["COUPON_CONNECT_URL"], places["COUPON_KAFKA_BOOTSTRAP_SERVERS"])
+
+    return [
+        Step("database", prepare_database, after=("postgres",)),
+        Step("connector", register_connector, after=("database", "registry", "connect")),
+    ]

@@ -1,0 +1,10 @@
+-- The reconciler's own.
+
+-- name: become_active_reconciler
+-- Takes the session's advisory lock when it is free; asking again while holding it takes nothing more.
+-- out: whether this session is the active reconciler
+SELECT EXISTS (
+         SELECT FROM pg_locks
+          WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted
+            AND objid = 1668249710 AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+       OR pg_try_advisory_lock(1668249710) AS active;

@@ -1,0 +1,46 @@
+"""The connector's file: complete, without secrets, and of one mind with the code around it."""
+
+import json
+import re
+
+from cdc_consumer.kafka import producer_config, topics
+from connectors.register import CONNECTOR_FILE, CONNECTOR_NAME, topics_of
+from coupons.change_events import READER_SCHEMAS
+from ops.database import SLOT
+
+CONNECTOR = json.loads(CONNECTOR_FILE.read_text())
+CONFIG: dict[str, str] = CONNECTOR["config"]
+
+
+def test_it_names_no_host_and_no_secret() -> None:
+    assert not re.search(r"127\.0\.0\.1|localhost|://", CONNECTOR_FILE.read_text())
+    assert CONFIG["database.password"] == "${env:COUPON_CDC_DATABASE_PASSWORD}"
+
+
+def test_it_streams_the_slot_that_the_database_was_prepared_with() -> None:
+    assert CONNECTOR["name"] == CONNECTOR_NAME
+    assert CONFIG["slot.name"] == SLOT
+
+
+def test_a_lost_slot_stops_it() -> None:
+    assert CONFIG["offset.mismatch.strategy"] == "trust_offset"
+    assert CONFIG["snapshot.mode"] == "no_data"
+    assert CONFIG["publication.autocreate.mode"] == "disabled"
+
+
+def test_its_topics_are_those_of_the_consumer() -> None:
+    sizes = {topic.name: topic.partitions for topic in topics_of(CONFIG)}
+    read = {topic.name: topic.partitions for topic in topics() if topic.name in READER_SCHEMAS}
+    assert sizes == {**read, "__debezium-heartbeat.coupon": 1}
+    assert set(read) == set(READER_SCHEMAS)
+
+
+def test_its_producer_has_the_settings_of_the_dead_letter_producer() -> None:
+    overrides = {
+        name.removeprefix("producer.override."): value
+        for name, value in CONFIG.items()
+        if name.startswith("producer.override.")
+    }
+    producer = producer_config("host:1")
+    assert len(overrides) == 10
+    assert overrides == {name: str(producer[name]).lower() for name in overrides}

@@ -1,0 +1,196 @@
+"""What becomes of one batch, against a real Postgres and a real Valkey."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from cdc_consumer.handling import BatchHandler
+from cdc_consumer.health import Health
+from cdc_consumer.issuing import Ledger
+from coupons.change_events import HEARTBEAT_TOPIC, ChangeEventDecoder, SchemaRegistry
+from coupons.errors import (
+    GateUnavailable,
+    KafkaUnavailable,
+    LedgerUnavailable,
+    SchemaRegistryUnavailable,
+    UndecodableEvent,
+    UnknownCoupon,
+)
+from coupons.freshness import read_beat
+from coupons.gate import Gate, connect_gate, open_coupon
+from coupons.model import Claim, Coupon, GateClosed, Status
+from tests.consumer.events import HEARTBEAT, SCHEMAS, KeptLetters, record_of, request_records
+from tests.databases import Database
+from tests.ledger.conftest import MakeCoupon, make_coupon
+from tests.registry import RegistryServer
+
+__all__ = ["make_coupon"]
+
+PLACES = 3
+
+
+@pytest.fixture
+def gate(valkey_url: str) -> Gate:
+    return connect_gate(valkey_url)
+
+
+@pytest.fixture
+def coupon(gate: Gate, make_coupon: MakeCoupon) -> Coupon:
+    made = make_coupon(total_quantity=PLACES)
+    assert open_coupon(gate, made)
+    return made
+
+
+@pytest.fixture
+def ledger(database: Database) -> Iterator[Ledger]:
+    connected = Ledger(database.url("coupon_consumer"))
+    yield connected
+    connected.close()
+
+
+@pytest.fixture
+def letters() -> KeptLetters:
+    return KeptLetters()
+
+
+@pytest.fixture
+def handler(
+    registry_server: RegistryServer, ledger: Ledger, gate: Gate, letters: KeptLetters
+) -> BatchHandler:
+    registry_server.schemas.update(SCHEMAS)
+    decoder = ChangeEventDecoder(SchemaRegistry(registry_server.url))
+    return BatchHandler(decoder, ledger, gate, letters, Health())
+
+
+def issued_users(database: Database) -> list[int]:
+    with psycopg.connect(database.url("coupon_owner")) as connection:
+        rows = connection.execute("SELECT user_id FROM issued_coupon ORDER BY user_id")
+        return [row[0] for row in rows]
+
+
+def statuses(gate: Gate, coupon: Coupon, user_ids: list[int]) -> list[Status | None]:
+    found = gate.read(coupon.coupon_id, user_ids)
+    assert not isinstance(found, GateClosed)
+    return [request and request.status for request in found]
+
+
+def test_what_fits_is_issued_and_the_rest_is_rejected_in_order(
+    handler: BatchHandler, database: Database, gate: Gate, coupon: Coupon
+) -> None:
+    handler.handle(request_records(coupon.coupon_id, [40, 30, 20, 10]))
+    assert issued_users(database) == [20, 30, 40]
+    expected = [Status.ISSUED, Status.ISSUED, Status.ISSUED, Status.REJECTED]
+    assert statuses(gate, coupon, [40, 30, 20, 10]) == expected
+
+
+def test_a_replayed_batch_issues_nothing_twice_and_repeats_its_marks(
+    handler: BatchHandler, database: Database, gate: Gate, coupon: Coupon
+) -> None:
+    batch = request_records(coupon.coupon_id, [1, 2])
+    handler.handle(batch)
+    gate.client.flushall()
+    assert open_coupon(gate, coupon)
+    handler.handle(batch + batch)
+    assert issued_users(database) == [1, 2]
+    assert statuses(gate, coupon, [1, 2]) == [Status.ISSUED, Status.ISSUED]
+
+
+def test_a_record_of_garbage_is_set_aside_and_the_others_go_through(
+    handler: BatchHandler, letters: KeptLetters, database: Database, coupon: Coupon
+) -> None:
+    first, second = request_records(coupon.coupon_id, [1, 2])
+    garbage = record_of(b"garbage", offset=7)
+    handler.handle([first, garbage, second])
+    [letter] = letters.letters
+    assert letter.record is garbage
+    assert isinstance(letter.error, UndecodableEvent)
+    assert issued_users(database) == [1, 2]
+
+
+def test_a_request_for_an_unknown_coupon_is_set_aside(
+    handler: BatchHandler, letters: KeptLetters, database: Database, coupon: Coupon
+) -> None:
+    unknown = request_records(coupon.coupon_id + 1, [1])
+    handler.handle([*unknown, *request_records(coupon.coupon_id, [1])])
+    assert [(each.record, type(each.error)) for each in letters.letters] == [
+        (unknown[0], UnknownCoupon)
+    ]
+    assert issued_users(database) == [1]
+
+
+def test_a_row_that_postgres_refuses_is_set_aside_and_the_others_go_through(
+    handler: BatchHandler, letters: KeptLetters, database: Database, make_coupon: MakeCoupon
+) -> None:
+    coupon = make_coupon(total_quantity=100)
+    with psycopg.connect(database.url("coupon_owner")) as owner:
+        owner.execute("ALTER TABLE issued_coupon ADD CONSTRAINT unlucky CHECK (user_id <> 13)")
+    handler.handle(request_records(coupon.coupon_id, range(1, 31)))
+    [letter] = letters.letters
+    assert "unlucky" in str(letter.error)
+    assert letter.record.offset == 12
+    assert issued_users(database) == [*range(1, 13), *range(14, 31)]
+
+
+def test_a_right_that_is_missing_is_an_outage_and_sets_nothing_aside(
+    handler: BatchHandler, letters: KeptLetters, database: Database, gate: Gate, coupon: Coupon
+) -> None:
+    assert gate.admit([Claim(coupon.coupon_id, 1)])
+    with psycopg.connect(database.url("coupon_owner")) as owner:
+        owner.execute("REVOKE INSERT ON issued_coupon FROM coupon_consumer")
+    with pytest.raises(LedgerUnavailable, match="permission denied"):
+        handler.handle(request_records(coupon.coupon_id, [1]))
+    assert letters.letters == []
+    assert statuses(gate, coupon, [1]) == [Status.REQUESTED]
+
+
+def test_a_lost_connection_is_made_again(
+    handler: BatchHandler, database: Database, coupon: Coupon
+) -> None:
+    handler.handle(request_records(coupon.coupon_id, [1]))
+    with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
+        superuser.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = %s AND application_name = 'cdc_consumer'",
+            [database.name],
+        )
+    with pytest.raises(LedgerUnavailable):
+        handler.handle(request_records(coupon.coupon_id, [2]))
+    handler.handle(request_records(coupon.coupon_id, [2]))
+    assert issued_users(database) == [1, 2]
+
+
+def test_marks_that_redis_missed_are_made_when_the_batch_comes_again(
+    handler: BatchHandler, ledger: Ledger, database: Database, gate: Gate, coupon: Coupon
+) -> None:
+    batch = request_records(coupon.coupon_id, [1])
+    handler._gate = connect_gate("redis://127.0.0.1:9/0")
+    with pytest.raises(GateUnavailable):
+        handler.handle(batch)
+    assert issued_users(database) == [1]
+    handler._gate = gate
+    handler.handle(batch)
+    assert statuses(gate, coupon, [1]) == [Status.ISSUED]
+
+
+def test_a_dead_letter_that_is_not_delivered_holds_the_batch_back(
+    handler: BatchHandler, letters: KeptLetters, coupon: Coupon
+) -> None:
+    letters.away = True
+    with pytest.raises(KafkaUnavailable):
+        handler.handle([record_of(b"garbage"), *request_records(coupon.coupon_id, [1])])
+
+
+def test_a_registry_that_is_away_changes_nothing(
+    handler: BatchHandler, registry_server: RegistryServer, database: Database, coupon: Coupon
+) -> None:
+    registry_server.failing = True
+    with pytest.raises(SchemaRegistryUnavailable):
+        handler.handle(request_records(coupon.coupon_id, [1]))
+    assert issued_users(database) == []
+
+
+def test_the_newest_heartbeat_is_kept_for_everybody(handler: BatchHandler, gate: Gate) -> None:
+    value = bytes.fromhex(HEARTBEAT["value"])
+    handler.handle([record_of(value, topic=HEARTBEAT_TOPIC)])
+    assert read_beat(gate.client)

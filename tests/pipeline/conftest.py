@@ -1,0 +1,16 @@
+"""A coupon and its requests on the running stack."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks.embedded import EmbeddedStack
+from coupons.ledger.connection import connect_ledger
+from tests.pipeline.pipeline import Pipeline
+
+
+@pytest.fixture
+def pipeline(stack: EmbeddedStack) -> Iterator[Pipeline]:
+    """With room for everybody."""
+    with connect_ledger(stack.environment["COUPON_DATABASE_URL"], "test") as ledger:
+        yield Pipeline(stack, ledger, total_quantity=1_000_000)

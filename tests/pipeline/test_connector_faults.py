@@ -1,0 +1,129 @@
+"""The connector comes late, restarts, is away for a while, or loses its slot: never a gap."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from benchmarks.embedded import EmbeddedStack
+from connectors.connect import Connect
+from connectors.register import CONNECTOR_FILE, register, restart
+from connectors.state import existing_state
+from coupons.ledger.connection import Connection, connect_ledger
+from tests.pipeline.pipeline import (
+    FINAL_WITHIN_SECONDS,
+    Pipeline,
+    next_record,
+    read_topic,
+)
+from tests.waiting import eventually
+
+
+@dataclass(frozen=True)
+class OwnConnector:
+    """The project's connector, under another name, with a slot and topics of its own."""
+
+    name: str
+    file: Path
+    topic: str
+    database: Connection
+
+    def make_slot(self) -> None:
+        self.database.execute(
+            "SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", [self.name]
+        )
+
+    def drop_slot(self) -> None:
+        """When nobody reads from it any more."""
+        self.database.execute("SELECT pg_drop_replication_slot(%s)", [self.name])
+
+
+@pytest.fixture
+def own_connector(stack: EmbeddedStack, tmp_path: Path) -> Iterator[OwnConnector]:
+    """Not registered, its slot not made; both are gone afterwards."""
+    name = f"test_{time.time_ns()}"
+    connector = json.loads(CONNECTOR_FILE.read_text())
+    connector["name"] = name
+    connector["config"].update({"slot.name": name, "topic.prefix": name})
+    file = tmp_path / "connector.json"
+    file.write_text(json.dumps(connector))
+    connect = Connect(stack.environment["COUPON_CONNECT_URL"])
+    with connect_ledger(stack.database_url("cdc"), "test") as database:
+        own = OwnConnector(name, file, f"{name}.public.coupon_issue_request", database)
+        yield own
+        connect.call("DELETE", f"/connectors/{name}")
+        eventually(lambda: slot_is_gone(own), 30)
+
+
+def slot_is_gone(own: OwnConnector) -> bool:
+    try:
+        own.drop_slot()
+    except psycopg.errors.UndefinedObject:
+        return True
+    except psycopg.errors.ObjectInUse as error:
+        raise OSError(str(error)) from error
+    return True
+
+
+def test_rows_written_before_the_connector_is_first_registered_are_delivered(
+    stack: EmbeddedStack, pipeline: Pipeline, own_connector: OwnConnector
+) -> None:
+    own_connector.make_slot()
+    pipeline.request(range(1, 501))
+    servers = stack.environment["COUPON_KAFKA_BOOTSTRAP_SERVERS"]
+    register(stack.environment["COUPON_CONNECT_URL"], servers, own_connector.file)
+    reader = read_topic(servers, own_connector.topic, own_connector.name)
+    delivered: set[bytes] = set()
+
+    def all_delivered() -> bool:
+        while (record := next_record(reader)) is not None:
+            delivered.add(record.key() or b"")
+        return len(delivered) == 500
+
+    eventually(all_delivered, 60)
+    reader.close()
+
+
+@pytest.mark.parametrize("made_anew", [False, True], ids=["and stays lost", "and is made anew"])
+def test_a_slot_that_is_lost_stops_the_connector_with_an_error(
+    stack: EmbeddedStack, pipeline: Pipeline, own_connector: OwnConnector, made_anew: bool
+) -> None:
+    connect = Connect(stack.environment["COUPON_CONNECT_URL"])
+    own_connector.make_slot()
+    register(connect.url, stack.environment["COUPON_KAFKA_BOOTSTRAP_SERVERS"], own_connector.file)
+    pipeline.request(range(1, 101))
+    offsets = f"/connectors/{own_connector.name}/offsets"
+    eventually(lambda: (connect.call("GET", offsets) or {}).get("offsets"), 60, "offsets are kept")
+    connect.call("PUT", f"/connectors/{own_connector.name}/stop")
+    eventually(lambda: slot_is_gone(own_connector), 30)
+    pipeline.request(range(101, 201))
+    if made_anew:
+        own_connector.make_slot()
+    connect.call("PUT", f"/connectors/{own_connector.name}/resume")
+    eventually(lambda: existing_state(connect, own_connector.name).failure, 90)
+
+
+def test_a_connector_restarted_in_the_middle_loses_nothing(
+    stack: EmbeddedStack, pipeline: Pipeline
+) -> None:
+    pipeline.request(range(1, 10_001))
+    eventually(lambda: pipeline.counts().issued > 0, 60, "it has begun")
+    restart(stack.environment["COUPON_CONNECT_URL"])
+    pipeline.request(range(10_001, 11_001))
+    eventually(pipeline.all_final, FINAL_WITHIN_SECONDS)
+    assert pipeline.counts().issued == 11_000
+
+
+def test_requests_written_while_connect_is_down_are_issued_when_it_is_back(
+    stack: EmbeddedStack, pipeline: Pipeline
+) -> None:
+    stack.kill("connect")
+    pipeline.request(range(1, 5_001))
+    assert pipeline.counts().in_flight == 5_000
+    stack.restart("connect")
+    eventually(pipeline.all_final, FINAL_WITHIN_SECONDS)
+    assert pipeline.counts().issued == 5_000

@@ -1,0 +1,132 @@
+"""The consumer dies, shares, meets garbage and outages: nobody loses a coupon or gets two."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+import pytest
+from confluent_kafka import Producer
+
+from benchmarks.embedded import EmbeddedStack
+from coupons.change_events import DEAD_LETTER_TOPIC, REQUEST_TOPIC
+from coupons.ledger.connection import connect_ledger
+from stack.ports import free_ports
+from tests.pipeline.pipeline import (
+    FINAL_WITHIN_SECONDS,
+    Pipeline,
+    next_record,
+    read_topic,
+)
+from tests.waiting import eventually
+
+
+@contextmanager
+def another_consumer(stack: EmbeddedStack) -> Iterator[subprocess.Popen[bytes]]:
+    """A second consumer of the same group, once it owns partitions."""
+    port = free_ports(["consumer"])["consumer"]
+    environment = {
+        **os.environ,
+        **stack.environment,
+        "COUPON_DATABASE_URL": stack.database_url("consumer"),
+        "COUPON_CONSUMER_PORT": str(port),
+    }
+    process = subprocess.Popen([sys.executable, "-m", "cdc_consumer"], env=environment)
+    try:
+        eventually(lambda: owned_partitions(port) > 0, 60, "it owns partitions")
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def owned_partitions(port: int) -> int:
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2) as answer:
+            text = answer.read().decode()
+    except (URLError, HTTPError) as error:
+        raise OSError(str(error)) from error
+    line = next(each for each in text.splitlines() if each.startswith("coupon_consumer_partitions"))
+    return int(float(line.split()[1]))
+
+
+def test_a_consumer_killed_in_the_middle_loses_nothing_and_issues_nothing_twice(
+    stack: EmbeddedStack, pipeline: Pipeline
+) -> None:
+    pipeline.request(range(1, 20_001))
+    eventually(lambda: pipeline.counts().issued > 0, 60, "it has begun")
+    stack.kill("consumer-1")
+    assert pipeline.counts().in_flight > 0, "it was killed too late to tell anything"
+    stack.restart("consumer-1")
+    eventually(pipeline.all_final, FINAL_WITHIN_SECONDS)
+    assert pipeline.counts().issued == 20_000
+
+
+def test_two_consumers_share_the_partitions_and_one_may_leave_at_any_time(
+    stack: EmbeddedStack, pipeline: Pipeline
+) -> None:
+    with another_consumer(stack) as second:
+        pipeline.request(range(1, 10_001))
+        eventually(lambda: pipeline.counts().issued > 0, 60, "they have begun")
+        second.terminate()
+        asked_at = time.monotonic()
+        assert second.wait(timeout=10) == 0
+        assert time.monotonic() - asked_at < 10
+        pipeline.request(range(10_001, 11_001))
+        eventually(pipeline.all_final, FINAL_WITHIN_SECONDS)
+    assert pipeline.counts().issued == 11_000
+
+
+def test_garbage_on_the_topic_is_set_aside_with_its_place_and_stops_nothing(
+    stack: EmbeddedStack, pipeline: Pipeline
+) -> None:
+    servers = stack.environment["COUPON_KAFKA_BOOTSTRAP_SERVERS"]
+    garbage = os.urandom(40)
+    places: list[tuple[int | None, int | None]] = []
+    producer = Producer({"bootstrap.servers": servers})
+    pipeline.request(range(1, 1_001))
+    producer.produce(
+        REQUEST_TOPIC,
+        garbage,
+        key=b"some key",
+        headers={"kept": b"yes"},
+        on_delivery=lambda _, message: places.append((message.partition(), message.offset())),
+    )
+    assert producer.flush(20) == 0
+    pipeline.request(range(1_001, 2_001))
+    eventually(pipeline.all_final, FINAL_WITHIN_SECONDS)
+    assert pipeline.counts().issued == 2_000
+
+    reader = read_topic(servers, DEAD_LETTER_TOPIC, f"test-{time.time_ns()}")
+    letter = eventually(
+        lambda: (found := next_record(reader)) and found.value() == garbage and found, 30
+    )
+    reader.close()
+    headers = {name: value.decode() for name, value in letter.headers()}
+    [(partition, offset)] = places
+    assert letter.key() == b"some key"
+    assert headers["kept"] == "yes"
+    assert headers["dead-letter.topic"] == REQUEST_TOPIC
+    assert headers["dead-letter.partition"] == str(partition)
+    assert headers["dead-letter.offset"] == str(offset)
+    assert headers["dead-letter.error-class"] == "UndecodableEvent"
+
+
+@pytest.mark.parametrize("part", ["valkey", "postgres"])
+def test_an_outage_in_the_middle_is_waited_out_without_a_restart_of_the_consumer(
+    stack: EmbeddedStack, pipeline: Pipeline, part: str
+) -> None:
+    consumer = stack.pid("consumer-1")
+    pipeline.request(range(1, 20_001))
+    eventually(lambda: pipeline.counts().issued > 0, 60, "it has begun")
+    stack.kill(part)
+    stack.restart(part)
+    with connect_ledger(stack.environment["COUPON_DATABASE_URL"], "test") as ledger:
+        pipeline.ledger = ledger
+        eventually(lambda: pipeline.counts().in_flight == 0, FINAL_WITHIN_SECONDS)
+        assert pipeline.counts().issued == 20_000
+    assert stack.pid("consumer-1") == consumer

@@ -1,0 +1,145 @@
+"""The gate is repaired from the ledger, and nobody loses a place or a coupon by it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from coupons.gate import Gate, connect_gate, open_coupon
+from coupons.ledger.connection import Connection, connect_ledger
+from coupons.ledger.coupons import change_coupon
+from coupons.ledger.issued_coupons import issue_requests
+from coupons.ledger.requests import accept_requests, count_requests, find_requests
+from coupons.model import Admission, Claim, Coupon, CouponState, GateClosed, Refusal, Status
+from ops.reconciler.reconcile import Repair, reconcile
+from tests.databases import Database
+from tests.ledger.conftest import MakeCoupon, make_coupon
+
+__all__ = ["make_coupon"]
+
+
+@pytest.fixture
+def gate(valkey_url: str) -> Gate:
+    return connect_gate(valkey_url)
+
+
+@pytest.fixture
+def reconciler(database: Database) -> Iterator[Connection]:
+    with connect_ledger(database.url("coupon_reconciler"), "test") as connection:
+        yield connection
+
+
+@pytest.fixture
+def coupon(gate: Gate, make_coupon: MakeCoupon) -> Coupon:
+    made = make_coupon(total_quantity=3)
+    assert open_coupon(gate, made)
+    return made
+
+
+def _pass(gate: Gate, connection: Connection) -> list[Repair]:
+    return list(reconcile(gate, connection, pending_after_s=0.0))
+
+
+def _admit(gate: Gate, coupon: Coupon, *users: int) -> list[Admission]:
+    decisions = gate.admit([Claim(coupon.coupon_id, user) for user in users])
+    return [decision for decision in decisions if isinstance(decision, Admission)]
+
+
+def _accept(database: Database, admissions: list[Admission]) -> set[int]:
+    with connect_ledger(database.url("coupon_api"), "test") as api:
+        return accept_requests(api, admissions)
+
+
+def _issue(database: Database, coupon: Coupon, *users: int) -> None:
+    with connect_ledger(database.url("coupon_consumer"), "test") as consumer:
+        requests = find_requests(consumer, [(coupon.coupon_id, user) for user in users])
+        issue_requests(consumer, requests)
+
+
+def test_a_gate_that_agrees_with_the_ledger_is_left_alone(
+    gate: Gate, database: Database, reconciler: Connection, coupon: Coupon
+) -> None:
+    _accept(database, _admit(gate, coupon, 1, 2))
+    assert _pass(gate, reconciler) == []
+
+
+def test_an_admitted_claim_that_was_never_written_is_rolled_forward(
+    gate: Gate, reconciler: Connection, coupon: Coupon
+) -> None:
+    [admission] = _admit(gate, coupon, 1)
+    assert _pass(gate, reconciler) == [Repair("rolled_forward", coupon.coupon_id, 1)]
+    [request] = find_requests(reconciler, [(coupon.coupon_id, 1)])
+    assert request.requested_at_us == admission.requested_at_us
+    assert gate.compensate([admission]) == 0, "the late API process must not give the place back"
+
+
+def test_a_missing_mark_is_made_from_the_ledger(
+    gate: Gate, database: Database, reconciler: Connection, coupon: Coupon
+) -> None:
+    _accept(database, _admit(gate, coupon, 1, 2))
+    _issue(database, coupon, 1)
+    assert _pass(gate, reconciler) == [Repair("marked", coupon.coupon_id, 1)]
+    read = gate.read(coupon.coupon_id, [1, 2])
+    assert not isinstance(read, GateClosed)
+    assert [request and request.status for request in read] == [Status.ISSUED, Status.REQUESTED]
+
+
+def test_a_flushed_gate_is_rebuilt_with_every_request_in_its_status(
+    gate: Gate, database: Database, reconciler: Connection, coupon: Coupon
+) -> None:
+    _accept(database, _admit(gate, coupon, 1, 2))
+    _issue(database, coupon, 1)
+    gate.client.flushall()
+    assert gate.admit([Claim(coupon.coupon_id, 3)]) == [GateClosed.MISSING]
+    assert _pass(gate, reconciler) == [Repair("rebuilt_missing", coupon.coupon_id, 2)]
+    read = gate.read(coupon.coupon_id, [1, 2, 3])
+    assert not isinstance(read, GateClosed)
+    assert [request and request.status for request in read] == [
+        Status.ISSUED,
+        Status.REQUESTED,
+        None,
+    ]
+    third, fourth = gate.admit([Claim(coupon.coupon_id, user) for user in (3, 4)])
+    assert isinstance(third, Admission)
+    assert fourth is Refusal.SOLD_OUT
+
+
+def test_a_claim_admitted_before_a_rebuild_is_not_accepted_after_it(
+    gate: Gate, database: Database, reconciler: Connection, coupon: Coupon
+) -> None:
+    """Its place is not held any more: accepting it could promise more places than there are."""
+    before = _admit(gate, coupon, 1)
+    gate.client.flushall()
+    _pass(gate, reconciler)
+    assert _accept(database, before) == set()
+    assert _accept(database, _admit(gate, coupon, 1)) == {coupon.coupon_id}
+
+
+def test_a_change_that_the_gate_missed_is_taken_over(
+    gate: Gate, database: Database, reconciler: Connection, coupon: Coupon
+) -> None:
+    with connect_ledger(database.url("coupon_api"), "test") as api:
+        change_coupon(api, coupon.coupon_id, state=CouponState.PAUSED)
+    assert _pass(gate, reconciler) == [Repair("redefined", coupon.coupon_id, 0)]
+    assert gate.admit([Claim(coupon.coupon_id, 1)]) == [Refusal.PAUSED]
+
+
+def test_a_coupon_that_was_created_while_the_gate_was_away_is_opened(
+    gate: Gate, reconciler: Connection, make_coupon: MakeCoupon
+) -> None:
+    made = make_coupon(total_quantity=1)
+    assert _pass(gate, reconciler) == [Repair("rebuilt_missing", made.coupon_id, 0)]
+    assert len(_admit(gate, made, 1)) == 1
+
+
+def test_many_pending_requests_are_settled_in_one_pass(
+    gate: Gate, database: Database, reconciler: Connection, make_coupon: MakeCoupon
+) -> None:
+    coupon = make_coupon(total_quantity=2000)
+    open_coupon(gate, coupon)
+    admissions = _admit(gate, coupon, *range(1, 1301))
+    _accept(database, admissions[:600])
+    repairs = _pass(gate, reconciler)
+    assert sum(r.requests for r in repairs if r.kind == "rolled_forward") == 700
+    counts = count_requests(reconciler, coupon.coupon_id)
+    assert counts is not None
+    assert counts.accepted == 1300

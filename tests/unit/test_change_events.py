@@ -1,0 +1,172 @@
+"""The codec against records that a real Debezium wrote (data/record_change_events.py)."""
+
+import copy
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastavro import parse_schema, schemaless_reader, schemaless_writer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coupons.change_events import REQUEST_TOPIC, ChangeEventDecoder, SchemaRegistry
+from coupons.errors import SchemaRegistryUnavailable, UndecodableEvent
+from coupons.model import IssueRequest, Status, to_microseconds
+from tests.registry import RegistryServer
+
+RECORDED = json.loads((Path(__file__).parent / "data" / "change_events.json").read_text())
+REQUESTS = [each for each in RECORDED["records"] if each["topic"] == REQUEST_TOPIC]
+[HEARTBEAT] = [each for each in RECORDED["records"] if each["topic"] != REQUEST_TOPIC]
+REQUEST = bytes.fromhex(REQUESTS[0]["value"])
+WRITER_ID = int.from_bytes(REQUEST[1:5], "big")
+WRITER_SCHEMA = RECORDED["schemas"][str(WRITER_ID)]
+
+
+@pytest.fixture
+def registry(registry_server: RegistryServer) -> SchemaRegistry:
+    """A client of a registry that holds the recorded schemas."""
+    for schema_id, schema in RECORDED["schemas"].items():
+        registry_server.schemas[int(schema_id)] = schema
+    return SchemaRegistry(registry_server.url)
+
+
+@pytest.fixture
+def decoder(registry: SchemaRegistry) -> ChangeEventDecoder:
+    return ChangeEventDecoder(registry)
+
+
+@pytest.mark.parametrize("recorded", REQUESTS, ids=lambda each: each["row"][2])
+def test_a_recorded_request_is_the_row_that_was_inserted(
+    decoder: ChangeEventDecoder, recorded: dict[str, Any]
+) -> None:
+    coupon_id, user_id, requested_at = recorded["row"]
+    moment_us = to_microseconds(datetime.fromisoformat(requested_at))
+    expected = IssueRequest(coupon_id, user_id, moment_us, Status.REQUESTED)
+    assert decoder.issue_request(bytes.fromhex(recorded["value"])) == expected
+
+
+def test_a_recorded_heartbeat_gives_its_moment(decoder: ChangeEventDecoder) -> None:
+    moment_us = decoder.beat_us(bytes.fromhex(HEARTBEAT["value"]))
+    assert moment_us > to_microseconds(datetime.fromisoformat("2026-11-22T00:00:00Z"))
+
+
+def test_a_column_added_to_the_table_changes_nothing(
+    decoder: ChangeEventDecoder, registry_server: RegistryServer
+) -> None:
+    wider = copy.deepcopy(WRITER_SCHEMA)
+    wider["fields"][0]["type"][1]["fields"].append({"name": "channel", "type": "string"})
+    registry_server.schemas[77] = wider
+    value = rewritten(wider, 77, lambda event: event["after"].update(channel="web"))
+    assert decoder.issue_request(value) == decoder.issue_request(REQUEST)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"",
+        b"garbage",
+        REQUEST[:5],
+        REQUEST[:-1],
+        REQUEST + b"\0",
+        b"\1" + REQUEST[1:],
+        bytes.fromhex(HEARTBEAT["value"]),
+    ],
+    ids=[
+        *("tombstone", "empty", "text", "header only", "cut off", "something left", "other magic"),
+        "of the other topic",
+    ],
+)
+def test_bytes_that_are_no_request_are_undecodable(
+    decoder: ChangeEventDecoder, value: bytes | None
+) -> None:
+    with pytest.raises(UndecodableEvent):
+        decoder.issue_request(value)
+
+
+@settings(deadline=None)
+@given(body=st.binary(max_size=200))
+def test_no_bytes_make_the_decoder_fail_in_another_way(body: bytes) -> None:
+    registry = SchemaRegistry("http://127.0.0.1:9/nothing-listens-there")
+    registry._schemas[1] = parse_schema(WRITER_SCHEMA)
+    decoder = ChangeEventDecoder(registry)
+    with suppress(UndecodableEvent):
+        decoder.issue_request(b"\0\0\0\0\1" + body)
+
+
+@pytest.mark.parametrize(
+    ("field", "number"), [("coupon_id", 0), ("coupon_id", 2**59), ("user_id", 0), ("user_id", -1)]
+)
+def test_an_id_out_of_range_is_undecodable(
+    decoder: ChangeEventDecoder, field: str, number: int
+) -> None:
+    value = rewritten(
+        WRITER_SCHEMA, WRITER_ID, lambda event: event["after"].update({field: number})
+    )
+    with pytest.raises(UndecodableEvent, match="out of range"):
+        decoder.issue_request(value)
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-11-22T12:00:00"])
+def test_a_moment_that_is_none_is_undecodable(decoder: ChangeEventDecoder, text: str) -> None:
+    value = rewritten(
+        WRITER_SCHEMA, WRITER_ID, lambda event: event["after"].update(requested_at=text)
+    )
+    with pytest.raises(UndecodableEvent, match="not a moment"):
+        decoder.issue_request(value)
+
+
+@pytest.mark.parametrize("change", [{"op": "u"}, {"op": "d", "after": None}, {"after": None}])
+def test_anything_but_an_inserted_row_is_undecodable(
+    decoder: ChangeEventDecoder, change: dict[str, Any]
+) -> None:
+    value = rewritten(WRITER_SCHEMA, WRITER_ID, lambda event: event.update(change))
+    with pytest.raises(UndecodableEvent, match="not an inserted row"):
+        decoder.issue_request(value)
+
+
+def test_a_schema_is_fetched_once(
+    decoder: ChangeEventDecoder, registry_server: RegistryServer
+) -> None:
+    for _ in range(3):
+        decoder.issue_request(REQUEST)
+    assert registry_server.asked == [f"/schemas/ids/{WRITER_ID}"]
+
+
+def test_an_unknown_schema_is_asked_for_again_only_after_a_while(
+    registry_server: RegistryServer,
+) -> None:
+    now = 100.0
+    registry = SchemaRegistry(registry_server.url, clock=lambda: now)
+    for _ in range(3):
+        with pytest.raises(UndecodableEvent, match="no schema 5"):
+            registry.writer_schema(5)
+    assert len(registry_server.asked) == 1
+    registry_server.schemas[5] = WRITER_SCHEMA
+    now += 60
+    assert registry.writer_schema(5)
+
+
+def test_a_registry_in_trouble_is_an_outage_and_no_fault_of_the_event(
+    decoder: ChangeEventDecoder, registry_server: RegistryServer
+) -> None:
+    registry_server.failing = True
+    with pytest.raises(SchemaRegistryUnavailable):
+        decoder.issue_request(REQUEST)
+    registry_server.failing = False
+    assert decoder.issue_request(REQUEST)
+
+
+def rewritten(schema: Any, schema_id: int, change: Callable[[dict[str, Any]], object]) -> bytes:
+    """The recorded request, changed, as its connector would have written it."""
+    event = schemaless_reader(BytesIO(REQUEST[5:]), parse_schema(WRITER_SCHEMA), None)
+    assert isinstance(event, dict)
+    change(event)
+    stream = BytesIO()
+    schemaless_writer(stream, parse_schema(schema), event)
+    return b"\0" + schema_id.to_bytes(4, "big") + stream.getvalue()

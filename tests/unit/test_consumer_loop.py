@@ -1,0 +1,149 @@
+"""What the loop tells Kafka, and when: against a client that plays a script."""
+
+from collections.abc import Callable, Sequence
+from threading import Event
+from typing import Any
+
+import pytest
+from confluent_kafka import TopicPartition
+
+from cdc_consumer.health import Health
+from cdc_consumer.loop import ConsumerLoop
+from cdc_consumer.records import Record
+from coupons.errors import GateUnavailable
+
+PARTITION = TopicPartition("requests", 0)
+
+
+class Message:
+    def __init__(self, offset: int) -> None:
+        self._offset = offset
+
+    def topic(self) -> str:
+        return PARTITION.topic
+
+    def partition(self) -> int:
+        return PARTITION.partition
+
+    def offset(self) -> int:
+        return self._offset
+
+    def error(self) -> None:
+        return None
+
+    def key(self) -> bytes:
+        return b""
+
+    def value(self) -> bytes:
+        return b""
+
+    def headers(self) -> None:
+        return None
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, 0
+
+
+class ScriptedConsumer:
+    """One partition with records 0 to 4; stops the loop when they are read. calls: in order."""
+
+    def __init__(self, stopping: Event) -> None:
+        self.calls: list[Any] = []
+        self.lose_while_gathering = False
+        self._stopping = stopping
+        self._next = 0
+        self._callbacks: dict[str, Callable[..., None]] = {}
+
+    def subscribe(self, _topics: Sequence[str], **callbacks: Callable[..., None]) -> None:
+        self._callbacks = callbacks
+        callbacks["on_assign"](self, [PARTITION])
+
+    def poll(self, _seconds: float) -> Message | None:
+        if "pause" in self.calls and "resume" not in self.calls:
+            return None
+        if self._next >= 5:
+            self._stopping.set()
+            return None
+        self._next += 1
+        return Message(self._next - 1)
+
+    def consume(self, _number: int, _seconds: float) -> list[Message]:
+        found = [Message(offset) for offset in range(self._next, 5)]
+        self._next = 5
+        if self.lose_while_gathering:
+            self._callbacks["on_lost"](self, [PARTITION])
+            self._stopping.set()
+        return found
+
+    def assignment(self) -> list[TopicPartition]:
+        return [PARTITION]
+
+    def pause(self, _partitions: Sequence[TopicPartition]) -> None:
+        self.calls.append("pause")
+
+    def resume(self, _partitions: Sequence[TopicPartition]) -> None:
+        self.calls.append("resume")
+
+    def seek(self, place: TopicPartition) -> None:
+        self.calls.append(("seek", place.offset))
+        self._next = place.offset
+
+    def commit(
+        self, offsets: list[TopicPartition], asynchronous: bool = True
+    ) -> list[TopicPartition] | None:
+        self.calls.append(("commit", offsets[0].offset, asynchronous))
+        return None if asynchronous else offsets
+
+    def close(self) -> None:
+        self._callbacks["on_revoke"](self, [PARTITION])
+        self.calls.append("close")
+
+
+class Run:
+    """Runs the loop once over the script; `troubles` are raised by the first batches."""
+
+    def __init__(self, *troubles: Exception) -> None:
+        self.stopping = Event()
+        self.consumer = ScriptedConsumer(self.stopping)
+        self._troubles = list(troubles)
+
+    def handle(self, batch: Sequence[Record]) -> None:
+        self.consumer.calls.append(("handle", [record.offset for record in batch]))
+        if self._troubles:
+            raise self._troubles.pop(0)
+
+    def run(self) -> list[Any]:
+        client: Any = self.consumer
+        ConsumerLoop(lambda _: client, self.handle, Health(), 500).run(self.stopping)
+        return self.consumer.calls
+
+
+ALL = [0, 1, 2, 3, 4]
+
+
+def test_offsets_are_committed_only_after_the_batch_is_handled() -> None:
+    assert Run().run() == [
+        ("handle", ALL),
+        ("commit", 5, True),
+        ("commit", 5, False),
+        "close",
+    ]
+
+
+def test_a_batch_in_trouble_is_put_back_at_its_beginning_and_comes_again() -> None:
+    calls = Run(GateUnavailable("away")).run()
+    assert calls[:5] == [("handle", ALL), "pause", ("seek", 0), "resume", ("handle", ALL)]
+    assert calls[5] == ("commit", 5, True)
+
+
+def test_any_other_error_ends_the_process_and_commits_nothing() -> None:
+    run = Run(ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        run.run()
+    assert run.consumer.calls == [("handle", ALL), "close"]
+
+
+def test_records_of_a_partition_lost_while_gathering_are_left_to_its_new_owner() -> None:
+    run = Run()
+    run.consumer.lose_while_gathering = True
+    assert run.run() == ["close"]

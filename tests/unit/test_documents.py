@@ -1,0 +1,56 @@
+"""The documents say what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from api.problems import Kind
+from docs.make_configuration import FILE, render
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+SOURCES = ["api", "cdc_consumer", "connectors", "coupons", "ops", "stack"]
+NOT_SETTINGS = {
+    "COUPON_",
+    "COUPON_CDC_",  # the prefix that Connect's provider may read
+    "COUPON_ID",  # MAX_COUPON_ID
+    "COUPON_STACK_RUN",  # marks the processes of one start
+}
+
+
+def test_the_page_of_settings_is_made_from_the_settings() -> None:
+    assert FILE.read_text("utf-8") == render(), "run `make docs`"
+
+
+def test_every_variable_that_the_code_names_is_in_the_page_of_settings() -> None:
+    page = FILE.read_text("utf-8")
+    named = {
+        name
+        for folder in SOURCES
+        for file in (ROOT / folder).rglob("*")
+        if file.suffix in {".py", ".json", ".sh"}
+        for name in re.findall(r"COUPON_[A-Z_]*", file.read_text("utf-8"))
+    }
+    assert {name for name in named - NOT_SETTINGS if name not in page} == set()
+
+
+def test_every_kind_of_problem_is_in_the_page_of_the_api() -> None:
+    page = (ROOT / "docs" / "api.md").read_text("utf-8")
+    assert [kind.value.name for kind in Kind if f"`{kind.value.name}`" not in page] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_path_that_a_document_names_is_there(document: Path) -> None:
+    text = document.read_text("utf-8")
+    folders = "|".join([*SOURCES, "sql", "tests", "docs", "benchmarks", "compose"])
+    named = set(re.findall(rf"`((?:{folders})/[\w./-]*)`", text))
+    named |= {f"docs/{link}" for link in re.findall(r"\]\(docs/([\w.-]+)\)", text)}
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_test_that_a_document_names_is_there(document: Path) -> None:
+    named = set(re.findall(r"`(test_\w+)`", document.read_text("utf-8")))
+    tests = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name in sorted(named) if f"def {name}(" not in tests] == []
