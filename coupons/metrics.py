@@ -88,3 +88,6 @@ RECONCILER_REPAIRS = Counter(
     " marked, rolled_forward (one each a request).",
     ["kind"],
 )
+CONNECTOR_RESTARTS = Counter(
+    "coupon_connector_restarts_total", "Times that a failed connector task was restarted."
+)

@@ -57,7 +57,7 @@ Ports and the number of consumers are options of `coupon up`, remembered in the 
 | `COUPON_POSTGRES_USER` | `postgres`, else `nobody` | Operating-system user that Postgres runs as when the stack is started by root |
 | `JAVA_HOME` | the packaged Java | Used where there is no packaged Java: version 21 or newer |
 | `COUPON_API_URL` | | Printed by `coupon env`, for people and scripts |
-| `COUPON_CONNECT_URL` | | Kafka Connect's REST API: printed by `coupon env`, read by `coupon connector` |
+| `COUPON_CONNECT_URL` | | Printed by `coupon env`, for people and scripts |
 """
 
 

@@ -3,7 +3,7 @@
 import logging
 import random
 from contextlib import closing
-from threading import Event
+from threading import Event, Thread
 
 from coupons.errors import GateUnavailable, LedgerUnavailable
 from coupons.gate import connect_gate
@@ -11,6 +11,7 @@ from coupons.ledger.connection import Connection, connect_ledger, translated
 from coupons.metrics import RECONCILER_PASSES, RECONCILER_REPAIRS
 from coupons.probes import serve_probes
 from coupons.queries import query
+from ops.reconciler.connector_watch import watch_connector
 from ops.reconciler.reconcile import reconcile
 from ops.reconciler.settings import ReconcilerSettings
 
@@ -62,11 +63,14 @@ class Reconciler:
 
 
 def run_reconciler(settings: ReconcilerSettings, stop: Event) -> None:
-    """Serve the probes and reconcile until `stop` is set."""
+    """Serve the probes, watch the connector and reconcile until `stop` is set."""
     reconciler = Reconciler(settings)
     probes = serve_probes(
         settings.reconciler_host, settings.reconciler_port, lambda: reconciler.trouble
     )
+    if settings.connect_url is not None:
+        arguments = (settings.connect_url, stop)
+        Thread(target=watch_connector, args=arguments, name="connector", daemon=True).start()
     try:
         reconciler.run(stop)
     finally:

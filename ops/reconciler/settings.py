@@ -14,6 +14,11 @@ class ReconcilerSettings(ProcessSettings):
     reconciler_port: int = Field(
         default=9200, ge=1, le=65535, description="Port of /healthz and /metrics"
     )
+    connect_url: str | None = Field(
+        default=None,
+        pattern="^https?://",
+        description="Kafka Connect's REST API, to restart a failed task; unset: not watched",
+    )
     reconcile_interval_seconds: float = Field(
         default=1.0, gt=0, description="Pause between two passes, in seconds"
     )

@@ -1,0 +1,1 @@
+"""Measurements on the embedded stack: ratios within one run, printed with the machine's size."""

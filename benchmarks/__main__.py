@@ -1,0 +1,91 @@
+"""Runs the measurements: python -m benchmarks [--quick]"""
+
+import click
+
+from benchmarks.backlog import measure_backlog
+from benchmarks.claiming import (
+    compare_group_commit,
+    compare_long_polls,
+    measure_delay,
+    measure_full_load,
+)
+from benchmarks.embedded import embedded_stack
+from benchmarks.gate_memory import measure_gate_memory
+from benchmarks.machine import describe_machine
+from benchmarks.report import (
+    Report,
+    backlog_rows,
+    compared_rows,
+    delay_rows,
+    full_load_rows,
+    memory_rows,
+)
+
+PARTS = ("group-commit", "delay", "full-load", "long-polls", "backlog", "gate-memory")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("parts", nargs=-1, type=click.Choice(PARTS))
+@click.option("--quick", is_flag=True, help="Short rounds: about three minutes, rough figures.")
+def main(parts: tuple[str, ...], quick: bool) -> None:
+    """Measure the system on an embedded stack of its own, all on this machine.
+
+    PARTS: some of the measurements; all of them when none is named. Results are printed as
+    Markdown, and a full run's are kept in benchmarks/results/pipeline.md.
+
+    \b
+      python -m benchmarks                 everything, about ten minutes
+      python -m benchmarks delay backlog   two of them
+    """
+    report = Report()
+    report.add(
+        f"Measured on {describe_machine()}; load generator, servers and all processes on it."
+    )
+    wanted = parts or PARTS
+    if "gate-memory" in wanted:
+        _gate_memory(report, 100_000 if quick else 1_000_000)
+    if set(wanted) - {"gate-memory"}:
+        _on_a_stack(report, wanted, quick)
+    if not parts and not quick:
+        click.echo(f"kept in {report.save('pipeline')}", err=True)
+
+
+def _gate_memory(report: Report, users: int) -> None:
+    report.add("## Memory of the gate, bytes a settled user")
+    head = ["user ids", "users", "used", "resident"]
+    report.table(head, memory_rows(measure_gate_memory(users)))
+
+
+def _on_a_stack(report: Report, wanted: tuple[str, ...], quick: bool) -> None:
+    rounds, seconds = (1, 4.0) if quick else (3, 10.0)
+    with embedded_stack() as stack:
+        if "group-commit" in wanted:
+            report.add("## Claims a second: group commit against one INSERT a request")
+            found = compare_group_commit(stack, rounds, seconds)
+            head = ["100 connections, no think time", "median", "spread", "ratio"]
+            report.table(head, compared_rows("group commit", "one INSERT a request", found))
+        if "delay" in wanted:
+            report.add("## From request to ISSUED at a fixed rate, open loop, ms")
+            rates = [measure_delay(stack, rate, seconds * 2) for rate in (500, 1000, 2000)]
+            head = ["claims/s", "answered 202", "p50", "p99", "HTTP p50", "HTTP p99"]
+            report.table(head, delay_rows(rates))
+        if "full-load" in wanted:
+            report.add("## Full load: 100 connections, no think time")
+            loads = [measure_full_load(stack, seconds * 2, with_wrk=wrk) for wrk in (False, True)]
+            head = ["generator", "accepted/s", "issued/s during it", "left, drained", "p50", "p99"]
+            known = [load for load in loads if load is not None]
+            report.table([*head, "HTTP p99, ms"], full_load_rows(known))
+        if "long-polls" in wanted:
+            report.add("## Claims a second with 500 long polls open")
+            polls = compare_long_polls(stack, rounds, seconds, long_polls=500)
+            head = ["100 connections, no think time", "median", "spread", "ratio"]
+            report.table(head, compared_rows("500 long polls open", "none", polls))
+        if "backlog" in wanted:
+            report.add("## The consumer alone on a backlog")
+            head = ["events", "events/s", "resident MiB", "Debezium into Kafka, rows/s"]
+            backlog = measure_backlog(stack, 50_000 if quick else 200_000)
+            report.table(head, backlog_rows(backlog))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""The consumer alone on a backlog: events a second in one process, and its memory."""
+
+import time
+from threading import Thread
+from typing import NamedTuple
+
+import psutil
+import psycopg
+from confluent_kafka import Consumer, TopicPartition
+
+from benchmarks.embedded import EmbeddedStack
+from benchmarks.load import create_coupon, issued_count
+
+TOPIC = "coupon.public.coupon_issue_request"
+STREAMED_WITHIN_SECONDS = 300.0
+HANDLED_WITHIN_SECONDS = 300.0
+FIRST_USER = 10**12
+
+
+class Backlog(NamedTuple):
+    """events_per_s: between the first tenth and the last event; resident_mib: the peak seen."""
+
+    events: int
+    events_per_s: float
+    resident_mib: float
+    streamed_per_s: float
+
+
+def measure_backlog(stack: EmbeddedStack, events: int) -> Backlog:
+    """Write requests while no consumer runs, then start one and time it."""
+    stack.stop("consumer-1")
+    coupon_id = create_coupon(stack)
+    before = _end_of_topic(stack)
+    began = time.monotonic()
+    with psycopg.connect(stack.database_url("owner")) as owner:
+        owner.execute(
+            "INSERT INTO coupon_issue_request (coupon_id, user_id, requested_at)"
+            " SELECT %s, %s + n, clock_timestamp() FROM generate_series(1, %s) AS n",
+            [coupon_id, FIRST_USER, events],
+        )
+    while _end_of_topic(stack) < before + events:
+        if time.monotonic() - began > STREAMED_WITHIN_SECONDS:
+            raise TimeoutError(f"Debezium did not stream {events} rows in time")
+        time.sleep(0.1)
+    streamed = time.monotonic() - began
+    with psycopg.connect(stack.database_url("ops"), autocommit=True) as connection:
+        return _time_consumer(stack, connection, coupon_id, events, events / streamed)
+
+
+def _time_consumer(
+    stack: EmbeddedStack,
+    connection: psycopg.Connection,
+    coupon_id: int,
+    events: int,
+    streamed_per_s: float,
+) -> Backlog:
+    starting = Thread(target=stack.up)
+    starting.start()
+    began = time.monotonic()
+    first: tuple[float, int] | None = None
+    peak = 0
+    handled = 0
+    while handled < events:
+        now = time.monotonic()
+        if now - began > HANDLED_WITHIN_SECONDS:
+            raise TimeoutError(f"the consumer handled {handled} of {events} events in time")
+        handled = issued_count(connection, coupon_id)
+        if first is None and handled >= events / 10:
+            first = (now, handled)
+        if handled:
+            peak = max(peak, psutil.Process(stack.pid("consumer-1")).memory_info().rss)
+        time.sleep(0.02)
+    starting.join()
+    assert first is not None
+    rate = (events - first[1]) / (time.monotonic() - first[0])
+    return Backlog(events, rate, peak / 2**20, streamed_per_s)
+
+
+def _end_of_topic(stack: EmbeddedStack) -> int:
+    """Records that were ever written to the topic's partitions."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": stack.environment["COUPON_KAFKA_BOOTSTRAP_SERVERS"],
+            "group.id": "benchmark-looks-only",
+        }
+    )
+    try:
+        partitions = consumer.list_topics(TOPIC, timeout=10).topics[TOPIC].partitions
+        return sum(
+            consumer.get_watermark_offsets(TopicPartition(TOPIC, each), timeout=10)[1]
+            for each in partitions
+        )
+    finally:
+        consumer.close()

@@ -1,0 +1,111 @@
+"""Claims as load: prepared requests by users who never came before, and what became of them."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import count, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psycopg
+import requests
+
+from benchmarks.embedded import EmbeddedStack
+from benchmarks.generator import Job, Result
+
+ENDLESS = 1_000_000_000
+_users = count(1)
+_WRK_SCRIPT = Path(__file__).parent / "claims.lua"
+
+
+def create_coupon(stack: EmbeddedStack, total_quantity: int = ENDLESS) -> int:
+    """A coupon over the API, by default one that never sells out; its id."""
+    answer = requests.post(
+        f"{stack.environment['COUPON_API_URL']}/coupons",
+        json={"name": "of a benchmark", "total_quantity": total_quantity},
+        headers={"Authorization": f"Bearer {stack.token(1, 'coupon:admin')}"},
+        timeout=10,
+    )
+    answer.raise_for_status()
+    return int(answer.json()["id"])
+
+
+def new_users(how_many: int) -> list[int]:
+    """Users who never came before in this run."""
+    return list(islice(_users, how_many))
+
+
+def claim_requests(stack: EmbeddedStack, coupon_id: int, users: Sequence[int]) -> list[str]:
+    """Whole HTTP requests, each a claim by one of the users."""
+    return [
+        f"POST /coupons/{coupon_id}/issue-requests HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        f"Authorization: Bearer {stack.token(user, 'coupon:issue')}\r\n"
+        "Content-Length: 0\r\n\r\n"
+        for user in users
+    ]
+
+
+def generate(
+    stack: EmbeddedStack,
+    requests: list[str],
+    connections: int,
+    seconds: float,
+    rate: float | None = None,
+) -> Result:
+    """Send the requests from a process of its own."""
+    job = Job(stack.environment["COUPON_API_URL"], requests, connections, seconds, rate)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.generator"],
+        input=json.dumps(asdict(job)),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    found = json.loads(done.stdout)
+    return Result(found["seconds"], Counter(found["statuses"]), found["latencies_ms"])
+
+
+def wrk_claims_per_second(
+    stack: EmbeddedStack, coupon_id: int, connections: int, seconds: int, most: int
+) -> float | None:
+    """The same load by wrk, in answers a second; None where wrk is not installed."""
+    if (wrk := shutil.which("wrk")) is None:
+        return None
+    with TemporaryDirectory() as folder:
+        tokens = Path(folder) / "tokens"
+        tokens.write_text(
+            "\n".join(stack.token(next(_users), "coupon:issue") for _ in range(most)), "ascii"
+        )
+        url = f"{stack.environment['COUPON_API_URL']}/coupons/{coupon_id}/issue-requests"
+        command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(_WRK_SCRIPT), url]
+        done = subprocess.run(
+            [*command, "--", str(tokens)], capture_output=True, text=True, check=True
+        )
+    [rate] = [line.split()[1] for line in done.stdout.splitlines() if "Requests/sec" in line]
+    return float(rate)
+
+
+def issued_count(connection: psycopg.Connection, coupon_id: int) -> int:
+    """Issued coupons of a coupon now, by the ledger's counter; the connection in autocommit."""
+    row = connection.execute(
+        "SELECT issued_count FROM coupon WHERE coupon_id = %s", [coupon_id]
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def await_issued(
+    connection: psycopg.Connection, coupon_id: int, how_many: int, within_s: float
+) -> float:
+    """Wait until that many are issued; the seconds it took. Raises TimeoutError."""
+    began = time.monotonic()
+    while time.monotonic() - began < within_s:
+        if issued_count(connection, coupon_id) >= how_many:
+            return time.monotonic() - began
+        time.sleep(0.02)
+    raise TimeoutError(f"not {how_many} issued within {within_s} s")

@@ -1,0 +1,12 @@
+"""The environment that the servers start with: no more of the caller's than they need."""
+
+import os
+
+_KEPT = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR")
+
+
+def server_environment(**extra: str) -> dict[str, str]:
+    """A small, predictable environment with the time zone UTC, plus `extra`."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    # One malloc arena a core and thread would cost the JVMs tens of megabytes.
+    return {**kept, "LANG": "C.UTF-8", "TZ": "UTC", "MALLOC_ARENA_MAX": "2", **extra}

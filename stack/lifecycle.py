@@ -1,0 +1,82 @@
+"""Brings the stack up as a whole, or not at all, and takes it down in order."""
+
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from stack.folder import StateFolder
+from stack.graph import OnStage, Step, run_steps
+from stack.parts import Part, clear_leftovers, is_running, start_step
+from stack.ports import check_free
+from stack.processes import end
+from stack.servers.postgres import postgres_home
+
+# What uses another part is stopped before it; the parts of one wave stop side by side.
+_LAST_WAVES = (("connect",), ("registry", "kafka"), ("valkey", "postgres"))
+_CLEAN_UP_DEADLINE_S = 10.0
+OnStop = Callable[[str, bool], None]
+"""Called with a stopped part's name and whether it ended without SIGKILL."""
+
+
+def bring_up(
+    folder: StateFolder, parts: Sequence[Part], tasks: Sequence[Step], on_stage: OnStage
+) -> list[str]:
+    """Starts the parts that are not running and runs the tasks; returns the names it started.
+
+    If anything fails, or the caller is interrupted, all that this call started is stopped again
+    and the failure raised; what ran before stays. Raises SettingError for a port that is taken.
+    """
+    down = [part for part in parts if not is_running(folder.part(part.name))]
+    for part in down:
+        clear_leftovers(folder.part(part.name))
+    check_free({name: port for part in down for name, port in part.ports.items()})
+    steps = [start_step(part, folder.part(part.name)) for part in parts]
+    names = [part.name for part in down]
+    try:
+        run_steps([*steps, *tasks], on_stage)
+    except BaseException:
+        take_down(folder, names, lambda _name, _gracefully: None, _CLEAN_UP_DEADLINE_S)
+        raise
+    return names
+
+
+def data_folders(folder: StateFolder) -> list[Path]:
+    """Every folder that the stack keeps data in; as root, Postgres has one of its own."""
+    home = postgres_home(folder)
+    outside = home is not None and not home.is_relative_to(folder.path)
+    return [folder.path, home] if home and outside else [folder.path]
+
+
+def wipe(folder: StateFolder) -> None:
+    """Removes a stopped stack with all its data."""
+    for each in reversed(data_folders(folder)):
+        shutil.rmtree(each)
+
+
+def saves_archive(folder: StateFolder, names: Iterable[str]) -> bool:
+    """Whether stopping takes longer than usual, because a running part has a file to leave."""
+    runs = [folder.part(name).last_run() for name in names]
+    return any(run is not None and run.leaves and run.process() for run in runs)
+
+
+def take_down(
+    folder: StateFolder, names: Iterable[str], on_stop: OnStop, deadline_s: float | None = None
+) -> None:
+    """Stops the named parts: applications first, then the servers they use.
+
+    Each has `deadline_s` seconds to end by itself, by default as long as its kind may need.
+    """
+
+    def stop(name: str) -> None:
+        run = folder.part(name).last_run()
+        if run is not None and run.family():
+            on_stop(name, end(run, deadline_s))
+
+    names = list(names)
+    servers = {name for wave in _LAST_WAVES for name in wave}
+    waves = [[name for name in names if name not in servers]]
+    waves += [[name for name in wave if name in names] for wave in _LAST_WAVES]
+    for wave in waves:
+        with ThreadPoolExecutor(max(1, len(wave))) as pool:
+            list(pool.map(stop, wave))

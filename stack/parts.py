@@ -1,0 +1,76 @@
+"""Parts of the stack: starting one until it is healthy, stopping it, and how it is doing."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Event
+
+from stack.errors import PartFailedError
+from stack.folder import PartFiles
+from stack.graph import CancelledError, Step
+from stack.processes import Command, end, start
+
+_POLL_S = 0.1
+_TAIL_LINES = 15
+_LEFTOVER_DEADLINE_S = 5.0
+_ROTATE_BYTES = 20_000_000
+
+
+@dataclass(frozen=True)
+class Part:
+    """One long-running process of the stack.
+
+    `command` prepares what the process needs and says what to run; `healthy` tells whether it does
+    its work, for which it has `deadline_s` seconds.
+    """
+
+    name: str
+    command: Callable[[], Command]
+    healthy: Callable[[], bool]
+    ports: Mapping[str, int]
+    after: tuple[str, ...] = ()
+    deadline_s: float = 60.0
+
+
+def is_running(files: PartFiles) -> bool:
+    """Whether the part's last started process is alive."""
+    run = files.last_run()
+    return run is not None and run.process() is not None
+
+
+def clear_leftovers(files: PartFiles) -> None:
+    """Ends children that outlived their killed parent: they may hold its port and its files."""
+    run = files.last_run()
+    if run is not None and run.process() is None:
+        end(run, _LEFTOVER_DEADLINE_S)
+
+
+def start_step(part: Part, files: PartFiles) -> Step:
+    """A step that starts the part if it is not running, and waits until it is healthy."""
+
+    def run(cancelled: Event) -> None:
+        if not is_running(files):
+            if files.log.exists() and files.log.stat().st_size > _ROTATE_BYTES:
+                files.log.replace(files.log.with_suffix(".log.1"))
+            files.save(start(part.command(), files.log, files.exit_file))
+        _wait_healthy(part, files, cancelled)
+
+    return Step(part.name, run, part.after)
+
+
+def _wait_healthy(part: Part, files: PartFiles, cancelled: Event) -> None:
+    give_up = time.monotonic() + part.deadline_s
+    while not part.healthy():
+        if not is_running(files):
+            raise PartFailedError(_told(part, files, f"died while starting ({files.last_exit()})"))
+        if time.monotonic() > give_up:
+            raise PartFailedError(_told(part, files, f"was not ready in {part.deadline_s:.0f} s"))
+        if cancelled.wait(_POLL_S):
+            raise CancelledError(part.name)
+
+
+def _told(part: Part, files: PartFiles, what: str) -> str:
+    run = files.last_run()
+    tail = files.log_tail(_TAIL_LINES, run.log_offset if run else 0)
+    shown = "\n".join(f"    {line}" for line in tail) or "    (it wrote nothing)"
+    return f"{part.name} {what}. The last lines of {files.log}:\n{shown}"

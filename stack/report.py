@@ -1,0 +1,54 @@
+"""How every part of a stack is doing right now."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+import psutil
+
+from stack.folder import StateFolder
+from stack.memory import resident_bytes
+from stack.parts import Part
+
+State = Literal["up", "unhealthy", "down", "never started"]
+
+
+@dataclass(frozen=True)
+class PartReport:
+    """One part. `since` is in seconds since 1970, `memory` in bytes; both None when not known.
+
+    `last_exit` tells how the part ended if it is down.
+    """
+
+    name: str
+    state: State
+    since: float | None
+    pid: int | None
+    ports: tuple[int, ...]
+    memory: int | None
+    last_exit: str | None
+
+
+def report(folder: StateFolder, parts: Sequence[Part]) -> list[PartReport]:
+    """One report for each part, the parts asked side by side."""
+    with ThreadPoolExecutor(max(1, len(parts))) as pool:
+        return list(pool.map(lambda part: _report_part(folder, part), parts))
+
+
+def _report_part(folder: StateFolder, part: Part) -> PartReport:
+    files = folder.part(part.name)
+    ports = tuple(part.ports.values())
+    run = files.last_run()
+    if run is None:
+        return PartReport(part.name, "never started", None, None, ports, None, None)
+    process = run.process()
+    if process is None:
+        ended = files.last_exit()
+        return PartReport(part.name, "down", ended.time, None, ports, None, str(ended))
+    state: State = "up" if part.healthy() else "unhealthy"
+    try:
+        memory = resident_bytes(process)
+    except psutil.NoSuchProcess:
+        memory = 0
+    return PartReport(part.name, state, run.started, run.pid, ports, memory, None)

@@ -1,0 +1,84 @@
+"""Kafka Connect, with Debezium and the Avro converter in its plugin folder."""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from stack.environment import server_environment
+from stack.folder import StateFolder
+from stack.java import JavaProgram, java_command
+from stack.parts import Part
+from stack.ports import HOST
+from stack.probes import http_ok
+from stack.processes import Command
+from stack.servers.kafka import classpath, java_properties
+
+_HEAP_MIB = 320
+_SETTINGS = """
+bootstrap.servers={host}:{kafka}
+group.id=connect
+listeners=http://{host}:{port}
+key.converter=org.apache.kafka.connect.json.JsonConverter
+value.converter=org.apache.kafka.connect.json.JsonConverter
+config.storage.topic=connect-configs
+offset.storage.topic=connect-offsets
+status.storage.topic=connect-status
+config.storage.replication.factor=1
+offset.storage.replication.factor=1
+status.storage.replication.factor=1
+offset.storage.partitions=1
+status.storage.partitions=1
+offset.flush.interval.ms=5000
+plugin.path={plugins}
+plugin.discovery=service_load
+connector.client.config.override.policy=All
+topic.creation.enable=true
+# Connectors name hosts and secrets as ${{env:COUPON_CDC_...}}; nothing else can be read.
+config.providers=env
+config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider
+config.providers.env.param.allowlist.pattern=^COUPON_CDC_.*
+"""
+# The converter's jars come without the manifest that service loading goes by.
+_CONVERTER_MANIFEST = (
+    "META-INF/services/org.apache.kafka.connect.storage.Converter",
+    "io.apicurio.registry.utils.converter.AvroConverter\n",
+)
+
+
+def connect_part(
+    folder: StateFolder,
+    bundles: Mapping[str, Path],
+    port: int,
+    kafka_port: int,
+    variables: Mapping[str, str],
+) -> Part:
+    """`variables` (COUPON_CDC_...) are what connectors may refer to."""
+    home = folder.path / "connect"
+
+    def command() -> Command:
+        properties = java_properties(home)
+        _add_manifest(bundles["plugins"] / "jars" / "service-manifests.jar")
+        settings = home / "worker.properties"
+        settings.write_text(
+            _SETTINGS.format(host=HOST, port=port, kafka=kafka_port, plugins=bundles["plugins"])
+        )
+        main = "org.apache.kafka.connect.cli.ConnectDistributed"
+        jars = classpath(bundles["kafka"])
+        program = JavaProgram("connect", main, jars, _HEAP_MIB, properties=properties)
+        return java_command(program, [settings], server_environment(**variables), home)
+
+    return Part(
+        "connect",
+        command,
+        lambda: http_ok(port, "/health"),
+        {"connect": port},
+        after=("kafka",),
+    )
+
+
+def _add_manifest(path: Path) -> None:
+    if not path.exists():
+        fresh = path.with_suffix(".new")
+        with zipfile.ZipFile(fresh, "w") as jar:
+            jar.writestr(*_CONVERTER_MANIFEST)
+        fresh.replace(path)

@@ -1,0 +1,178 @@
+"""Postgres: made once with its passwords and the registry's database, then run on one port."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from stack.environment import server_environment
+from stack.errors import SettingError, StackError
+from stack.folder import StateFolder
+from stack.parts import Part
+from stack.ports import HOST
+from stack.probes import postgres_accepts
+from stack.processes import Account, Command
+
+# Postgres refuses to run as root, and its user may not be able to enter the state folder.
+_HOMES_OF_ROOT = Path("/var/lib/coupon-cdc")
+_ORPHANS_DEADLINE_S = 20.0
+_POLL_S = 0.05
+_USER_SETTING = "COUPON_POSTGRES_USER"
+_SETTINGS = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",
+    "wal_level": "logical",
+    "max_slot_wal_keep_size": "2GB",
+    "max_wal_size": "2GB",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "jit": "off",
+}
+_REGISTRY_DATABASE = """
+CREATE ROLE coupon_registry LOGIN PASSWORD '{password}'
+CREATE DATABASE registry OWNER coupon_registry
+"""
+
+
+def postgres_part(folder: StateFolder, programs: Path, port: int) -> Part:
+    """`programs` is the unpacked distribution in the cache."""
+
+    def command() -> Command:
+        account = _account(folder)
+        home = account.home if account else _own_home(folder)
+        binaries = _enterable(programs, account)
+        if (home / "data").exists():
+            _wait_for_orphans(home / "data")
+        else:
+            _make_cluster(folder, binaries, home, account)
+        settings = {**_SETTINGS, "port": str(port)}
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        return Command(
+            [binaries / "bin" / "postgres", "-D", home / "data", *options],
+            server_environment(),
+            home,
+            account,
+            stop_signal=signal.SIGINT,
+            stop_deadline_s=30.0,
+        )
+
+    return Part("postgres", command, lambda: postgres_accepts(port), {"postgres": port})
+
+
+def _wait_for_orphans(data: Path) -> None:
+    """Backends notice by themselves that their postmaster was killed; until then none can start."""
+    give_up = time.monotonic() + _ORPHANS_DEADLINE_S
+    while any(_works_in(process, data) for process in psutil.process_iter()):
+        if time.monotonic() > give_up:
+            raise StackError(f"processes of an earlier Postgres still use {data}: see `ps -ef`")
+        time.sleep(_POLL_S)
+
+
+def _works_in(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return process.cwd() == str(folder)
+    except (psutil.Error, OSError):
+        return False
+
+
+def _own_home(folder: StateFolder) -> Path:
+    home = folder.path / "postgres"
+    home.mkdir(mode=0o700, exist_ok=True)
+    return home
+
+
+def postgres_home(folder: StateFolder) -> Path | None:
+    """Where this stack's Postgres keeps its data; outside the state folder when run by root."""
+    home = folder.path / "postgres"
+    return home.resolve() if home.exists() else None
+
+
+def _account(folder: StateFolder) -> Account | None:
+    """As root: the unprivileged user to run as, with a folder outside the state folder."""
+    if os.geteuid() != 0:
+        return None
+    user = _unprivileged_user()
+    link = folder.path / "postgres"
+    if not link.exists():
+        link.unlink(missing_ok=True)
+        _HOMES_OF_ROOT.mkdir(mode=0o755, parents=True, exist_ok=True)
+        home = Path(tempfile.mkdtemp(dir=_HOMES_OF_ROOT))
+        os.chown(home, user.pw_uid, user.pw_gid)
+        link.symlink_to(home)
+    return Account(user.pw_uid, user.pw_gid, link.resolve())
+
+
+def _unprivileged_user() -> pwd.struct_passwd:
+    named = os.environ.get(_USER_SETTING)
+    for name in [named] if named else ["postgres", "nobody"]:
+        try:
+            user = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        if user.pw_uid != 0:
+            return user
+    raise SettingError(
+        f"Postgres does not run as root and {named or 'postgres or nobody'} is not an unprivileged "
+        f"user here: set {_USER_SETTING} to one"
+    )
+
+
+def _enterable(programs: Path, account: Account | None) -> Path:
+    """The programs, copied next to the data if the account may not enter the cache folder."""
+    if account is None:
+        return programs
+    copy = account.home / programs.name
+    if not copy.exists():
+        fresh = copy.with_suffix(".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.copytree(programs, fresh, symlinks=True)
+        fresh.rename(copy)
+    return copy
+
+
+def _make_cluster(folder: StateFolder, binaries: Path, home: Path, account: Account | None) -> None:
+    """Makes the data folder; it gets its name only when it is complete."""
+    fresh = home / "data.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    password_file = home / "password"
+    password_file.write_text(folder.secret("postgres"))
+    password_file.chmod(0o600)
+    if account:
+        os.chown(password_file, account.uid, account.gid)
+    locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin"]
+    access = ["--username=postgres", f"--pwfile={password_file}", "--auth=scram-sha-256"]
+    initdb = [str(binaries / "bin" / "initdb"), "-D", str(fresh), "--builtin-locale=C.UTF-8"]
+    try:
+        _run([*initdb, *locale, *access, "--data-checksums"], home, account)
+    finally:
+        password_file.unlink()
+    sql = _REGISTRY_DATABASE.format(password=folder.secret("coupon_registry")).lstrip()
+    _run([binaries / "bin" / "postgres", "--single", "-D", fresh, "postgres"], home, account, sql)
+    fresh.rename(home / "data")
+
+
+def _run(
+    args: Sequence[str | Path], home: Path, account: Account | None, text: str | None = None
+) -> None:
+    done = subprocess.run(
+        args,
+        input=text,
+        cwd=home,
+        env=server_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
+    )
+    if done.returncode != 0 or "ERROR" in done.stderr:
+        name = Path(args[0]).name
+        raise StackError(f"{name} could not make the database in {home}:\n{done.stderr.strip()}")
