@@ -16,7 +16,7 @@ from coupons.gate.values import (
     read_closed,
     read_refusal,
     read_request,
-    write_request,
+    write_requests,
 )
 from coupons.model import Admission, Claim, Coupon, GateClosed, IssueRequest, Refusal, Status
 
@@ -57,12 +57,16 @@ class Gate:
         calls = [
             _admit_call(coupon_id, [claims[i] for i in at]) for coupon_id, at in by_coupon.items()
         ]
-        decisions: list[Decision | None] = [None] * len(claims)
-        for places, answer in zip(by_coupon.values(), run_scripts(self.client, calls), strict=True):
-            closed = read_closed(answer[0])
-            for n, place in enumerate(places, start=1):
-                decisions[place] = closed or _decision(claims[place], answer[0], answer[n])
-        return [decision for decision in decisions if decision is not None]
+        decisions: dict[int, Decision] = {}
+        for places, text in zip(by_coupon.values(), run_scripts(self.client, calls), strict=True):
+            closed = read_closed(text)
+            if closed is not None:
+                decisions.update(dict.fromkeys(places, closed))
+                continue
+            epoch, *answers = text.split(" ")
+            for place, answer in zip(places, answers, strict=True):
+                decisions[place] = _decision(claims[place], int(epoch), answer)
+        return [decisions[place] for place in range(len(claims))]
 
     def compensate(self, admissions: Iterable[Admission]) -> int:
         """Give back the places of admissions whose rows definitely do not exist; return how many.
@@ -84,24 +88,29 @@ class Gate:
 
         A coupon that the gate does not have is passed over: its rebuild reads the ledger.
         """
-        calls = []
-        for coupon_id, group in groupby(sorted(requests), key=lambda r: r.coupon_id):
-            arguments: list[str | int] = []
-            for request in group:
-                arguments += [request.user_id, write_request(request)]
-            calls.append(Call("settle", coupon_key(coupon_id), arguments))
+        by_coupon: dict[int, list[IssueRequest]] = {}
+        for request in requests:
+            by_coupon.setdefault(request.coupon_id, []).append(request)
+        calls = [
+            Call("settle", coupon_key(coupon_id), [write_requests(group)])
+            for coupon_id, group in by_coupon.items()
+        ]
         return sum(max(0, marked) for marked in run_scripts(self.client, calls)) if calls else 0
 
     def read(
         self, coupon_id: int, user_ids: Sequence[int]
     ) -> list[IssueRequest | None] | GateClosed:
         """The requests of these users on one coupon; None where the gate knows of none."""
-        call = Call("read", coupon_key(coupon_id), user_ids)
-        [answer] = run_scripts(self.client, [call])
-        return read_closed(answer[0]) or [
-            read_request(coupon_id, user_id, value) if value else None
-            for user_id, value in zip(user_ids, answer[1:], strict=True)
+        text = self._read_texts([coupon_id], user_ids)[0]
+        return read_closed(text) or [
+            None if value == "-" else read_request(coupon_id, user_id, value)
+            for user_id, value in zip(user_ids, text.split(" ")[1:], strict=True)
         ]
+
+    def _read_texts(self, coupon_ids: Sequence[int], user_ids: Sequence[int]) -> list[str]:
+        users = " ".join(map(str, user_ids))
+        calls = [Call("read", coupon_key(coupon_id), [users]) for coupon_id in coupon_ids]
+        return run_scripts(self.client, calls) if calls else []
 
     def define(self, coupon: Coupon) -> bool:
         """Take over a changed definition. False: the gate has it already or has no such coupon."""
@@ -113,9 +122,7 @@ class Gate:
 
     def closed(self, coupon_ids: Sequence[int]) -> list[GateClosed | None]:
         """Why the gate is closed for each of these coupons; None where it is open."""
-        calls = [Call("read", coupon_key(coupon_id), []) for coupon_id in coupon_ids]
-        answers = run_scripts(self.client, calls) if calls else []
-        return [read_closed(answer[0]) for answer in answers]
+        return [read_closed(text) for text in self._read_texts(coupon_ids, [])]
 
     def now_us(self) -> int:
         """Microseconds since 1970 by the Redis server's clock, which dates admissions."""
@@ -177,19 +184,20 @@ def _by_coupon(claims: Sequence[Claim]) -> dict[int, list[int]]:
 
 
 def _admit_call(coupon_id: int, claims: Sequence[Claim]) -> Call:
-    arguments: list[str | int] = [len(claims), *(claim.user_id for claim in claims)]
+    users = " ".join(str(claim.user_id) for claim in claims)
+    groups = ""
     if any(claim.groups for claim in claims):
-        arguments += [",".join(claim.groups) for claim in claims]
-    return Call("admit", coupon_key(coupon_id), arguments)
+        groups = " ".join(",".join(claim.groups) or "." for claim in claims)
+    return Call("admit", coupon_key(coupon_id), [users, groups])
 
 
-def _decision(claim: Claim, epoch: str, answer: str) -> Decision:
+def _decision(claim: Claim, epoch: int, answer: str) -> Decision:
     refusal = read_refusal(answer)
     if refusal is not None:
         return refusal
     if answer[0] in "AP":
         return Admission(
-            claim.coupon_id, claim.user_id, int(answer[1:]), int(epoch), repeated=answer[0] == "P"
+            claim.coupon_id, claim.user_id, int(answer[1:]), epoch, repeated=answer[0] == "P"
         )
     return read_request(claim.coupon_id, claim.user_id, answer)
 

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from coupons.errors import GateUnavailable
 from coupons.gate.gate import Gate
 from coupons.gate.scripts import Call, run_scripts
-from coupons.gate.values import coupon_key, definition_fields, shard_count, write_request
+from coupons.gate.values import coupon_key, definition_fields, shard_count, write_requests
 from coupons.model import Coupon, IssueRequest
 
 REQUESTS_PER_CALL = 1000
@@ -44,10 +44,7 @@ def open_coupon(gate: Gate, coupon: Coupon, requests: Iterable[IssueRequest] = (
 
 def _load_calls(key: str, epoch: int, requests: Iterable[IssueRequest]) -> Iterator[Call]:
     for group in _in_groups(iter(requests), REQUESTS_PER_CALL):
-        arguments: list[str | int] = [epoch]
-        for request in group:
-            arguments += [request.user_id, write_request(request)]
-        yield Call("load", key, arguments)
+        yield Call("load", key, [epoch, write_requests(group)])
 
 
 def _remove_epoch(gate: Gate, prefix: str, shards: int) -> None:

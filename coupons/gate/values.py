@@ -1,5 +1,7 @@
 """How keys and the values in them are written, the Python side of the Lua scripts' headers."""
 
+from collections.abc import Iterable
+
 from coupons.model import Coupon, GateClosed, IssueRequest, Refusal, Status, to_microseconds
 
 SETTLED_CHANNEL = "coupon:settled"
@@ -45,6 +47,11 @@ def write_request(request: IssueRequest) -> str:
     """The value that stands for a request: a letter, microseconds, for a rejection its reason."""
     value = f"{_LETTERS[request.status]}{request.requested_at_us}"
     return f"{value}:{request.reason}" if request.status is Status.REJECTED else value
+
+
+def write_requests(requests: Iterable[IssueRequest]) -> str:
+    """User, value, user, value ... as one text, the argument of settle.lua and load.lua."""
+    return " ".join(f"{request.user_id} {write_request(request)}" for request in requests)
 
 
 def read_request(coupon_id: int, user_id: int, value: str) -> IssueRequest:

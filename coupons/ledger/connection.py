@@ -1,6 +1,6 @@
 """Connections to Postgres, and what its failures mean."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any, TypeVar
@@ -126,3 +126,8 @@ def translated(connection: Connection) -> Iterator[None]:
         if connection.broken or connection.closed:
             raise OutcomeUnknown(f"the connection to Postgres was lost: {error}") from error
         raise LedgerUnavailable(f"Postgres could not do it: {error}") from error
+
+
+def int_array(numbers: Iterable[int]) -> str:
+    """An array parameter as Postgres' own text, which is cheaper than adapting each number."""
+    return "{" + ",".join(map(str, numbers)) + "}"

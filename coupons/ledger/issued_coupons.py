@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from coupons.ledger.connection import Connection, translated
-from coupons.model import IssueRequest, Status, to_microseconds
+from coupons.ledger.connection import Connection, int_array, translated
+from coupons.model import IssueRequest, Status
 from coupons.queries import query
 
 
@@ -34,11 +34,11 @@ def issue_requests(connection: Connection, requests: Sequence[IssueRequest]) -> 
     """
     coupon_ids = [request.coupon_id for request in requests]
     values = {
-        "coupon_ids": coupon_ids,
-        "user_ids": [request.user_id for request in requests],
-        "requested_at_us": [request.requested_at_us for request in requests],
+        "coupon_ids": int_array(coupon_ids),
+        "user_ids": int_array(request.user_id for request in requests),
+        "requested_at_us": int_array(request.requested_at_us for request in requests),
     }
-    locked = {"coupon_ids": sorted(set(coupon_ids))}
+    locked = {"coupon_ids": int_array(set(coupon_ids))}
     with translated(connection), connection.transaction(), connection.pipeline():
         connection.execute(query("lock_coupons"), locked, prepare=True)
         outcomes = connection.execute(query("issue_requests"), values, prepare=True)
@@ -47,13 +47,13 @@ def issue_requests(connection: Connection, requests: Sequence[IssueRequest]) -> 
                 IssueRequest(
                     coupon_id,
                     user_id,
-                    to_microseconds(requested_at),
+                    requested_at_us,
                     Status.ISSUED if reason is None else Status.REJECTED,
                     reason,
                 ),
                 fresh,
             )
-            for coupon_id, user_id, requested_at, reason, fresh in outcomes
+            for coupon_id, user_id, requested_at_us, reason, fresh in outcomes
         ]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from coupons.ledger.connection import Connection, translated
+from coupons.ledger.connection import Connection, int_array, translated
 from coupons.model import (
     Admission,
     IssueRequest,
@@ -27,11 +27,11 @@ def accept_requests(connection: Connection, admissions: Sequence[Admission]) -> 
     """
     epochs = {admission.coupon_id: admission.epoch for admission in admissions}
     values = {
-        "coupon_ids": list(epochs.keys()),
-        "epochs": list(epochs.values()),
-        "request_coupon_ids": [admission.coupon_id for admission in admissions],
-        "user_ids": [admission.user_id for admission in admissions],
-        "requested_at_us": [admission.requested_at_us for admission in admissions],
+        "coupon_ids": int_array(epochs.keys()),
+        "epochs": int_array(epochs.values()),
+        "request_coupon_ids": int_array(admission.coupon_id for admission in admissions),
+        "user_ids": int_array(admission.user_id for admission in admissions),
+        "requested_at_us": int_array(admission.requested_at_us for admission in admissions),
     }
     with translated(connection):
         return {

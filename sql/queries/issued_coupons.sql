@@ -10,10 +10,10 @@ SELECT coupon_id FROM coupon WHERE coupon_id = ANY(%(coupon_ids)s::bigint[]) ORD
 -- Second statement: issues what fits the total, in the order of the requests, and rejects the rest. Requests that
 -- are final already are left as they are and reported again, so that a replay repeats their marks.
 -- in:  coupon_ids, user_ids, requested_at_us (one each a request)
--- out: coupon_id, user_id, requested_at, reason (null: issued), fresh (false: was final before)
+-- out: coupon_id, user_id, requested_at_us, reason (null: issued), fresh (false: was final before)
 WITH event AS (
-  SELECT DISTINCT ON (coupon_id, user_id)
-         coupon_id, user_id, timestamptz 'epoch' + requested_at_us * interval '1 microsecond' AS requested_at
+  SELECT DISTINCT ON (coupon_id, user_id) coupon_id, user_id, requested_at_us,
+         timestamptz 'epoch' + requested_at_us * interval '1 microsecond' AS requested_at
     FROM unnest(%(coupon_ids)s::bigint[], %(user_ids)s::bigint[], %(requested_at_us)s::bigint[])
          AS e (coupon_id, user_id, requested_at_us)
    ORDER BY coupon_id, user_id, requested_at_us
@@ -48,7 +48,7 @@ WITH event AS (
            GROUP BY coupon_id) AS n
    WHERE c.coupon_id = n.coupon_id
 )
-SELECT k.coupon_id, k.user_id, k.requested_at,
+SELECT k.coupon_id, k.user_id, k.requested_at_us,
        CASE WHEN k.was_issued OR d.fits THEN NULL ELSE coalesce(k.rejection, 'sold_out') END AS reason,
        d.user_id IS NOT NULL AS fresh
   FROM known k

@@ -1,15 +1,16 @@
 -- Admits or refuses a batch of claims of one coupon, each atomically, by this server's clock.
 -- KEYS[1]  the coupon's hash
--- ARGV     n, user 1 .. user n, groups 1 .. groups n (all left out when nobody has any)
--- Returns  {"missing"} or {"stale"}: the gate is closed; else {epoch, answer 1 .. answer n}, each
+-- ARGV[1]  "user 1 .. user n", one text because that is cheaper to send than n of them
+-- ARGV[2]  "groups 1 .. groups n" of these users, "." for none; "" when nobody has any
+-- Returns  "missing" or "stale": the gate is closed; else "epoch answer 1 .. answer n", each
 --   A<us>  admitted just now: requested at <us>    P<us>  admitted before, and not yet final
 --   I<us>, R<us>:<reason>  final already            otherwise the reason of a refusal
 local coupon = redis.call('HMGET', KEYS[1], 'run_id', 'epoch', 'shards', 'total', 'issued',
   'starts_at_us', 'ends_at_us', 'state', 'eligible_group')
 -- The server itself says which life of it this is: no client can be wrong about it.
 local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-if not coupon[2] then return {'missing'} end
-if coupon[1] ~= run_id then return {'stale'} end
+if not coupon[2] then return 'missing' end
+if coupon[1] ~= run_id then return 'stale' end
 
 local epoch, shards = coupon[2], tonumber(coupon[3])
 local eligible_group = coupon[9]
@@ -32,10 +33,10 @@ local function is_eligible(groups)
   return eligible_group == '' or string.find(',' .. (groups or '') .. ',', ',' .. eligible_group .. ',', 1, true)
 end
 
-local n = tonumber(ARGV[1])
+local groups_of = string.gmatch(ARGV[2], '%S+')
 local answers, admitted = {epoch}, 0
-for i = 1, n do
-  local user = ARGV[1 + i]
+for user in string.gmatch(ARGV[1], '%d+') do
+  local groups = groups_of()
   -- The low nine digits, because a Lua number does not hold all of a 64-bit id.
   local shard = prefix .. ':settled:' .. (tonumber(string.sub(user, -9)) % shards)
   local answer = redis.call('HGET', shard, user)
@@ -48,7 +49,7 @@ for i = 1, n do
       answer = string.format('P%.0f', requested_at_us)
     elseif closed_to_all then
       answer = closed_to_all
-    elseif not is_eligible(ARGV[1 + n + i]) then
+    elseif not is_eligible(groups) then
       answer = 'not_eligible'
     elseif places <= 0 then
       answer = 'sold_out'
@@ -59,7 +60,7 @@ for i = 1, n do
       answer = string.format('A%.0f', now_us)
     end
   end
-  answers[1 + i] = answer
+  answers[#answers + 1] = answer
 end
 if admitted > 0 then redis.call('HINCRBY', KEYS[1], 'admitted', admitted) end
-return answers
+return table.concat(answers, ' ')

@@ -1,14 +1,15 @@
 -- Loads requests of the ledger into an epoch that has begun. What was marked meanwhile stays.
 -- KEYS[1]  the coupon's hash
--- ARGV     epoch, then for each request: user, value (P<us>, I<us> or R<us>:<reason>)
+-- ARGV[1]  epoch
+-- ARGV[2]  "user value user value ...", a value being P<us>, I<us> or R<us>:<reason>
 -- Returns  1; 0 when another epoch has begun since, so that this rebuild is void
 local coupon = redis.call('HMGET', KEYS[1], 'epoch', 'shards')
 if coupon[1] ~= ARGV[1] then return 0 end
 local prefix = KEYS[1] .. ':' .. coupon[1]
 
-local issued, rejected = 0, 0
-for i = 2, #ARGV, 2 do
-  local user, value = ARGV[i], ARGV[i + 1]
+local loaded, issued, rejected = 0, 0, 0
+for user, value in string.gmatch(ARGV[2], '(%d+) (%S+)') do
+  loaded = loaded + 1
   local shard = prefix .. ':settled:' .. (tonumber(string.sub(user, -9)) % coupon[2])
   local kind = string.sub(value, 1, 1)
   if kind == 'P' then
@@ -22,5 +23,5 @@ for i = 2, #ARGV, 2 do
 end
 redis.call('HINCRBY', KEYS[1], 'issued', issued)
 redis.call('HINCRBY', KEYS[1], 'rejected', rejected)
-redis.call('HINCRBY', KEYS[1], 'admitted', (#ARGV - 1) / 2)
+redis.call('HINCRBY', KEYS[1], 'admitted', loaded)
 return 1

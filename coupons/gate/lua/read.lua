@@ -1,22 +1,21 @@
 -- Reads the status of requests.
 -- KEYS[1]  the coupon's hash
--- ARGV     user 1 .. user n
--- Returns  {"missing"} or {"stale"}; else {epoch, answer 1 .. answer n} as in admit.lua, "" for no request
+-- ARGV[1]  "user 1 .. user n"
+-- Returns  "missing" or "stale"; else "epoch answer 1 .. answer n" as in admit.lua, "-" for no request
 local coupon = redis.call('HMGET', KEYS[1], 'run_id', 'epoch', 'shards')
 -- The server itself says which life of it this is: no client can be wrong about it.
 local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-if not coupon[2] then return {'missing'} end
-if coupon[1] ~= run_id then return {'stale'} end
+if not coupon[2] then return 'missing' end
+if coupon[1] ~= run_id then return 'stale' end
 local prefix = KEYS[1] .. ':' .. coupon[2]
 
 local answers = {coupon[2]}
-for i = 1, #ARGV do
-  local user = ARGV[i]
+for user in string.gmatch(ARGV[1], '%d+') do
   local answer = redis.call('HGET', prefix .. ':settled:' .. (tonumber(string.sub(user, -9)) % coupon[3]), user)
   if not answer then
     local score = redis.call('ZSCORE', prefix .. ':pending', user)
-    answer = score and string.format('P%.0f', math.floor(score / 2)) or ''
+    answer = score and string.format('P%.0f', math.floor(score / 2)) or '-'
   end
-  answers[1 + i] = answer
+  answers[#answers + 1] = answer
 end
-return answers
+return table.concat(answers, ' ')

@@ -1,6 +1,6 @@
 -- Marks requests as final, after their outcome is committed in the ledger, and tells who waits for them.
 -- KEYS[1]  the coupon's hash
--- ARGV     for each request: user, value (I<us> issued, R<us>:<reason> rejected)
+-- ARGV[1]  "user value user value ...", a value being I<us> issued or R<us>:<reason> rejected
 -- Returns  how many were not marked before; -1 when the gate does not have the coupon (its rebuild
 --          will read the outcome from the ledger).
 local coupon = redis.call('HMGET', KEYS[1], 'epoch', 'shards')
@@ -9,8 +9,7 @@ local prefix = KEYS[1] .. ':' .. coupon[1]
 local pending = prefix .. ':pending'
 
 local marked, issued, rejected = 0, 0, 0
-for i = 1, #ARGV, 2 do
-  local user, value = ARGV[i], ARGV[i + 1]
+for user, value in string.gmatch(ARGV[1], '(%d+) (%S+)') do
   local shard = prefix .. ':settled:' .. (tonumber(string.sub(user, -9)) % coupon[2])
   if redis.call('HSETNX', shard, user, value) == 1 then
     redis.call('ZREM', pending, user)
@@ -20,5 +19,5 @@ for i = 1, #ARGV, 2 do
 end
 if issued > 0 then redis.call('HINCRBY', KEYS[1], 'issued', issued) end
 if rejected > 0 then redis.call('HINCRBY', KEYS[1], 'rejected', rejected) end
-redis.call('PUBLISH', 'coupon:settled', KEYS[1] .. ' ' .. table.concat(ARGV, ' '))
+redis.call('PUBLISH', 'coupon:settled', KEYS[1] .. ' ' .. ARGV[1])
 return marked

@@ -1,0 +1,1 @@
+"""The HTTP API: admits claims at the gate, writes them into the ledger, and answers."""

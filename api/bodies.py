@@ -1,0 +1,128 @@
+"""What clients send: request bodies and query strings, checked strictly."""
+
+import binascii
+from base64 import b64decode, urlsafe_b64encode
+from datetime import datetime
+from typing import Annotated, Any, Self, TypeVar
+
+from flask import Request
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from api.problems import Kind, Problem
+from coupons.ids import MAX_COUPON_ID
+from coupons.model import from_microseconds, to_microseconds
+
+LARGEST_QUANTITY = 1_000_000_000
+LONGEST_WAIT_SECONDS = 30
+
+Name = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
+    ),
+]
+Quantity = Annotated[int, Field(ge=1, le=LARGEST_QUANTITY)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class NewCoupon(_Body):
+    """Body of POST /coupons. With only the needed fields it opens at once and has no end."""
+
+    id: int | None = Field(default=None, ge=1, le=MAX_COUPON_ID)
+    name: Name
+    total_quantity: Quantity
+    issue_starts_at: AwareDatetime | None = None
+    issue_ends_at: AwareDatetime | None = None
+    eligible_group: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
+
+
+class CouponChange(_Body):
+    """Body of PATCH /coupons/{id}: what is left out stays as it is."""
+
+    name: Name = ""
+    total_quantity: Quantity = 0
+    issue_starts_at: AwareDatetime = from_microseconds(0)
+    issue_ends_at: AwareDatetime = from_microseconds(0)
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError(f"at least one of {', '.join(type(self).model_fields)} is needed")
+        return self
+
+    def given(self) -> dict[str, Any]:
+        """The fields that the client gave, by name."""
+        return self.model_dump(include=self.model_fields_set)
+
+
+class _Query(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class StatusQuery(_Query):
+    """Query of GET /issue-requests/{id}: seconds to wait for a final status."""
+
+    wait: float = Field(default=0, ge=0, le=LONGEST_WAIT_SECONDS, allow_inf_nan=False)
+
+
+class PageQuery(_Query):
+    """Query of GET /users/me/coupons."""
+
+    page_size: int = Field(default=20, ge=1, le=100)
+    cursor: str | None = Field(default=None, max_length=100)
+
+    def after(self) -> tuple[datetime, int] | None:
+        """The (issued_at, coupon_id) that the page comes after. Raises Problem."""
+        if self.cursor is None:
+            return None
+        try:
+            issued_at_us, coupon_id = (
+                b64decode(self.cursor, altchars=b"-_", validate=True).decode().split(".")
+            )
+            return from_microseconds(int(issued_at_us)), min(int(coupon_id), MAX_COUPON_ID)
+        except (ValueError, OverflowError, binascii.Error):
+            raise Problem(
+                Kind.INVALID, "The cursor is not one that this API gave; begin without one."
+            ) from None
+
+
+def cursor_of(issued_at: datetime, coupon_id: int) -> str:
+    """The cursor of the page that comes after this issued coupon; opaque to clients."""
+    return urlsafe_b64encode(f"{to_microseconds(issued_at)}.{coupon_id}".encode()).decode()
+
+
+Form = TypeVar("Form", bound=BaseModel)
+
+
+def read_body(request: Request, form: type[Form]) -> Form:
+    """The request's JSON body as `form`. Raises Problem."""
+    if not request.is_json:
+        raise Problem(Kind.NOT_JSON, "Send the body as JSON, with Content-Type: application/json.")
+    try:
+        return form.model_validate_json(request.get_data(cache=False))
+    except ValidationError as error:
+        raise _complaint(error) from None
+
+
+def read_query(request: Request, form: type[Form]) -> Form:
+    """The request's query string as `form`. Raises Problem."""
+    try:
+        return form.model_validate(request.args.to_dict())
+    except ValidationError as error:
+        raise _complaint(error) from None
+
+
+def _complaint(error: ValidationError) -> Problem:
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    if errors[0]["type"] == "json_invalid":
+        return Problem(Kind.MALFORMED_JSON, errors[0]["msg"])
+    named = [
+        {"field": ".".join(map(str, detail["loc"])), "message": detail["msg"]} for detail in errors
+    ]
+    summary = "; ".join(f"{each['field'] or 'body'}: {each['message']}" for each in named)
+    return Problem(Kind.INVALID, summary, errors=named)

@@ -1,0 +1,77 @@
+"""Composition root: settings in, application out. Connections are made when first needed."""
+
+from typing import NamedTuple
+
+from flask import Flask
+
+from api.app import create_app
+from api.authentication import Authenticator, load_verifier
+from api.claims import ClaimWriter, Verdict
+from api.ledger_connections import ANSWER_TIMEOUT_SECONDS, LedgerConnections
+from api.routes.claims import ClaimRoutes
+from api.routes.coupons import CouponRoutes
+from api.routes.health import HealthRoutes
+from api.routes.issue_requests import IssueRequestRoutes
+from api.routes.users import UserRoutes
+from api.settings import ApiSettings
+from api.statuses import Statuses
+from api.stopping import stop_with_parent, when_stopping
+from api.waiting_room import WaitingRoom
+from api.write_batcher import WriteBatcher
+from coupons.gate import connect_gate
+from coupons.ledger.connection import LedgerPool, ledger_pool
+from coupons.logging import configure_logging
+from coupons.model import Claim
+from coupons.settings import load_settings
+
+
+class Api(NamedTuple):
+    """The application of one process, and what has to be closed with it."""
+
+    app: Flask
+    room: WaitingRoom
+    pool: LedgerPool
+
+    def close(self) -> None:
+        """Let go of whoever waits and of the connections for reads."""
+        self.room.close()
+        self.pool.close()
+
+
+def build_api(settings: ApiSettings) -> Api:
+    """Wire one process' application. Raises ConfigurationError."""
+    url = settings.database_url.get_secret_value()
+    gate = connect_gate(settings.redis_url.get_secret_value())
+    pool = ledger_pool(
+        url, "coupon-api-read", settings.api_read_connections, ANSWER_TIMEOUT_SECONDS
+    )
+    writer = ClaimWriter(
+        gate, LedgerConnections(url, "coupon-api-write"), settings.api_unknown_outcome_seconds
+    )
+    batcher: WriteBatcher[Claim, Verdict] = WriteBatcher(
+        writer.write,
+        settings.api_batch_size,
+        settings.api_batches_in_flight,
+        settings.api_claim_deadline_seconds,
+    )
+    statuses = Statuses(gate, pool)
+    room = WaitingRoom(gate.client, statuses, settings.api_max_waiters)
+    authenticator = Authenticator(load_verifier(settings))
+    routes = [
+        ClaimRoutes(authenticator, batcher, pool).blueprint(),
+        IssueRequestRoutes(authenticator, statuses, room).blueprint(),
+        CouponRoutes(authenticator, gate, pool).blueprint(),
+        UserRoutes(authenticator, pool).blueprint(),
+        HealthRoutes(gate, pool).blueprint(),
+    ]
+    return Api(create_app(routes, settings.api_max_body_bytes), room, pool)
+
+
+def worker_app() -> Flask:
+    """What each worker process of the server serves, with the settings of its environment."""
+    settings = load_settings(ApiSettings)
+    configure_logging(settings.log_level)
+    api = build_api(settings)
+    when_stopping(api.room.close)
+    stop_with_parent()
+    return api.app

@@ -1,0 +1,84 @@
+"""Errors as answers: application/problem+json (RFC 9457), each kind with a stable `type`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from api.answers import Answer, json_answer
+from coupons.errors import CouponError
+
+TYPE_PREFIX = "urn:coupon-cdc:problem:"
+RETRY_AFTER_SECONDS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    name: str
+    status: int
+    title: str
+
+
+class Kind(Enum):
+    """Every kind of problem that the API answers with."""
+
+    MALFORMED_JSON = _Facts("malformed-json", 400, "The body is not JSON")
+    MALFORMED_REQUEST = _Facts("malformed-request", 400, "The request cannot be understood")
+    UNAUTHENTICATED = _Facts("unauthenticated", 401, "A valid bearer token is needed")
+    INSUFFICIENT_SCOPE = _Facts("insufficient-scope", 403, "The token does not allow this")
+    NOT_ELIGIBLE = _Facts("not-eligible", 403, "The coupon is not for this user")
+    NOT_FOUND = _Facts("not-found", 404, "There is no such thing")
+    METHOD_NOT_ALLOWED = _Facts("method-not-allowed", 405, "The method does not apply here")
+    NOT_OPEN = _Facts("not-open", 409, "The coupon is not open yet")
+    CLOSED = _Facts("closed", 409, "The coupon is closed")
+    PAUSED = _Facts("paused", 409, "The coupon is paused")
+    SOLD_OUT = _Facts("sold-out", 409, "Every coupon is taken")
+    ID_TAKEN = _Facts("id-taken", 409, "The coupon id is taken")
+    STOCK_BELOW_ISSUED = _Facts("stock-below-issued", 409, "More coupons are issued already")
+    BODY_TOO_LARGE = _Facts("body-too-large", 413, "The body is too large")
+    NOT_JSON = _Facts("not-json", 415, "The body must be application/json")
+    INVALID = _Facts("invalid", 422, "The request does not have the agreed form")
+    INTERNAL = _Facts("internal", 500, "The API has failed")
+    GATE_CLOSED = _Facts("gate-closed", 503, "The gate is being rebuilt")
+    GATE_UNAVAILABLE = _Facts("gate-unavailable", 503, "Redis cannot be reached")
+    LEDGER_UNAVAILABLE = _Facts("ledger-unavailable", 503, "Postgres cannot be reached")
+    OUTCOME_UNKNOWN = _Facts("outcome-unknown", 503, "The claim may have been accepted")
+    OVERLOADED = _Facts("overloaded", 503, "The claim was not reached in time")
+
+    @property
+    def type(self) -> str:
+        """The URI that names this kind for ever."""
+        return TYPE_PREFIX + self.value.name
+
+
+class Problem(CouponError):
+    """A request that is answered with a problem.
+
+    detail: what happened, to what, and what to do. members: further members of the body.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        **members: object,
+    ) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.headers = dict(headers or {})
+        self.members = members
+
+    def answer(self) -> Answer:
+        """The response; every 503 says when to try again."""
+        facts = self.kind.value
+        body = {
+            "type": self.kind.type,
+            "title": facts.title,
+            "status": facts.status,
+            "detail": str(self),
+            **self.members,
+        }
+        headers = self.headers
+        if facts.status == 503:
+            headers = {"Retry-After": str(RETRY_AFTER_SECONDS), **headers}
+        return json_answer(body, facts.status, headers, "application/problem+json")

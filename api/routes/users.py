@@ -1,0 +1,39 @@
+"""The calling user's own coupons."""
+
+from flask import Blueprint, request
+
+from api.answers import Answer, json_answer
+from api.authentication import Authenticator
+from api.bodies import PageQuery, cursor_of, read_query
+from api.views import IssuedCouponPage, view_issued
+from coupons.ledger.connection import LedgerPool, pooled
+from coupons.ledger.issued_coupons import list_user_coupons
+
+
+class UserRoutes:
+    """GET /users/me/coupons."""
+
+    def __init__(self, authenticator: Authenticator, pool: LedgerPool) -> None:
+        self._authenticator = authenticator
+        self._pool = pool
+
+    def blueprint(self) -> Blueprint:
+        """The routes."""
+        routes = Blueprint("users", __name__)
+        routes.get("/users/me/coupons")(self.list_coupons)
+        return routes
+
+    def list_coupons(self) -> Answer:
+        """A page of issued coupons, newest first."""
+        caller = self._authenticator.caller(request)
+        page = read_query(request, PageQuery)
+        after = page.after()
+        with pooled(self._pool) as connection:
+            found = list_user_coupons(connection, caller.user_id, after, page.page_size + 1)
+        shown = found[: page.page_size]
+        last = shown[-1] if len(found) > len(shown) else None
+        body: IssuedCouponPage = {
+            "items": [view_issued(issued, caller.user_id) for issued in shown],
+            "next_cursor": None if last is None else cursor_of(last.issued_at, last.coupon_id),
+        }
+        return json_answer(body)

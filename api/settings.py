@@ -1,0 +1,72 @@
+"""Settings of the API process."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from coupons.settings import ProcessSettings
+from coupons.tokens import AUDIENCE, ISSUER
+
+
+class ApiSettings(ProcessSettings):
+    """All that a person can set on the API. "A worker" is one of its processes."""
+
+    api_host: str = Field(default="127.0.0.1", description="Address that the API listens on")
+    api_port: int = Field(
+        default=8080, ge=1, le=65535, description="TCP port that the API listens on"
+    )
+    api_workers: int = Field(default=2, ge=1, le=64, description="Worker processes of the API")
+    api_claim_threads: int = Field(
+        default=64, ge=1, le=1024, description="Threads a worker, not counting those of long polls"
+    )
+    api_max_waiters: int = Field(
+        default=500,
+        ge=0,
+        le=10_000,
+        description="Long polls a worker that wait at once; with more, the longest is answered",
+    )
+    api_max_connections: int = Field(
+        default=4096, ge=1, le=65_536, description="Open client connections a worker"
+    )
+    api_max_body_bytes: int = Field(
+        default=16_384, ge=256, le=1_048_576, description="Largest request body, in bytes"
+    )
+    api_batch_size: int = Field(
+        default=500,
+        ge=1,
+        le=5_000,
+        description="Most claims that are written together, in claims; 1 turns group commit off",
+    )
+    api_batches_in_flight: int = Field(
+        default=1,
+        ge=1,
+        le=128,
+        description="Batches a worker written at once, each over a Postgres connection of its own",
+    )
+    api_read_connections: int = Field(
+        default=4, ge=1, le=128, description="Most Postgres connections a worker for reads"
+    )
+    api_claim_deadline_seconds: float = Field(
+        default=4.0,
+        gt=0,
+        le=60,
+        description="Longest a claim waits for its batch to be written, in seconds, half of it for"
+        " the batches before; then 503",
+    )
+    api_unknown_outcome_seconds: float = Field(
+        default=2.0,
+        ge=0,
+        le=60,
+        description="How long a write whose outcome is unknown is repeated, in seconds; then 503",
+    )
+    jwt_key_file: Path = Field(
+        description="File of the key that bearer tokens are verified with: the shared secret"
+        " (HS256, at least 32 bytes) or the public key in PEM",
+    )
+    jwt_algorithm: Literal["HS256", "RS256", "ES256", "EdDSA"] = Field(
+        default="HS256",
+        description="The one algorithm of bearer tokens: HS256, RS256, ES256 or EdDSA",
+    )
+    jwt_issuer: str = Field(default=ISSUER, description="Issuer (iss) that tokens must have")
+    jwt_audience: str = Field(default=AUDIENCE, description="Audience (aud) that tokens must have")

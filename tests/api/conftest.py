@@ -1,0 +1,124 @@
+"""The API in this process, over a real Redis-compatible server and a real Postgres."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from flask.testing import FlaskClient
+
+from api.bootstrap import Api, build_api
+from api.settings import ApiSettings
+from coupons.gate import Gate, connect_gate
+from coupons.tokens import SCOPES, mint_token
+from tests.api.links import Link
+from tests.databases import Database
+
+SECRET = "a-secret-of-the-tests-only-32-bytes"
+ADMIN = 1
+
+Bearer = Callable[..., dict[str, str]]
+MakeCoupon = Callable[..., int]
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    file = tmp_path / "jwt.key"
+    file.write_text(f"{SECRET}\n")
+    return file
+
+
+@pytest.fixture
+def redis_link(valkey_url: str) -> Iterator[Link]:
+    with closing(Link(valkey_url)) as link:
+        yield link
+
+
+@pytest.fixture
+def postgres_link(database: Database) -> Iterator[Link]:
+    with closing(Link(database.url("coupon_api"))) as link:
+        yield link
+
+
+@pytest.fixture
+def settings(redis_link: Link, postgres_link: Link, key_file: Path) -> ApiSettings:
+    return ApiSettings(
+        database_url=postgres_link.url,
+        redis_url=redis_link.url,
+        jwt_key_file=key_file,
+        api_max_waiters=3,
+        api_unknown_outcome_seconds=1.0,
+    )
+
+
+@pytest.fixture
+def api(settings: ApiSettings) -> Iterator[Api]:
+    with closing(build_api(settings)) as api:
+        yield api
+
+
+@pytest.fixture
+def client(api: Api) -> FlaskClient:
+    return api.app.test_client()
+
+
+@pytest.fixture
+def gate(valkey_url: str) -> Gate:
+    """The same gate, reached without the API."""
+    return connect_gate(valkey_url)
+
+
+@pytest.fixture
+def bearer() -> Bearer:
+    """Headers that speak for a user: bearer(42), bearer(42, scopes=[...], groups=[...])."""
+
+    def headers(user_id: int, scopes: tuple[str, ...] = SCOPES[:1], **more: Any) -> dict[str, str]:
+        token = mint_token(SECRET, user_id, scopes, more.pop("expires_seconds", 60), **more)
+        return {"Authorization": f"Bearer {token}"}
+
+    return headers
+
+
+@pytest.fixture
+def admin(bearer: Bearer) -> dict[str, str]:
+    return bearer(ADMIN, SCOPES)
+
+
+@pytest.fixture
+def make_coupon(client: FlaskClient, admin: dict[str, str]) -> MakeCoupon:
+    """Creates a coupon through the API and returns its id."""
+
+    def make(**fields: Any) -> int:
+        body = {"name": "of a test", "total_quantity": 100, **fields}
+        answer = client.post("/coupons", json=body, headers=admin)
+        assert answer.status_code == 201, answer.text
+        return int(answer.json["id"])
+
+    return make
+
+
+@pytest.fixture
+def claim(client: FlaskClient, bearer: Bearer) -> Callable[..., Any]:
+    """Claims a coupon for a user."""
+
+    def claim_one(coupon_id: int, user_id: int, **more: Any) -> Any:
+        return client.post(f"/coupons/{coupon_id}/issue-requests", headers=bearer(user_id, **more))
+
+    return claim_one
+
+
+@pytest.fixture
+def rows(database: Database) -> Callable[[int], int]:
+    """How many requests of a coupon are committed."""
+
+    def count(coupon_id: int) -> int:
+        with psycopg.connect(database.url("coupon_owner")) as connection:
+            found = connection.execute(
+                "SELECT count(*) FROM coupon_issue_request WHERE coupon_id = %s", [coupon_id]
+            ).fetchone()
+        assert found is not None
+        return int(found[0])
+
+    return count

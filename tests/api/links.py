@@ -1,0 +1,96 @@
+"""A network link to a server that can be cut, made deaf, and mended."""
+
+import selectors
+import socket
+from contextlib import suppress
+from threading import Lock, Thread
+from urllib.parse import urlsplit, urlunsplit
+
+
+class Link:
+    """Forwards TCP connections to the server of a URL; `url` is the same server through it.
+
+    cut(): connections break and new ones are refused, as when the server is down. silence(): what
+    clients send still arrives, but no answer comes back. mend(): new connections work again.
+    """
+
+    def __init__(self, target_url: str) -> None:
+        parts = urlsplit(target_url)
+        assert parts.hostname
+        assert parts.port
+        self._target = (parts.hostname, parts.port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._port = self._listener.getsockname()[1]
+        login = parts.netloc.rpartition("@")[0]
+        place = f"{login}@127.0.0.1:{self._port}" if login else f"127.0.0.1:{self._port}"
+        self.url = urlunsplit(parts._replace(netloc=place))
+        self.silent = False
+        self._open: list[socket.socket] = []
+        self._lock = Lock()
+        self._accepting = self._start_accepting()
+
+    def cut(self) -> None:
+        with self._lock:
+            self._listener.close()
+        # A blocked accept() is only woken by a connection or by shutdown.
+        self._accepting.join()
+        self._drop_all()
+
+    def silence(self) -> None:
+        self.silent = True
+
+    def mend(self) -> None:
+        self.silent = False
+        self._drop_all()
+        if self._listener.fileno() < 0:
+            self._listener = socket.create_server(("127.0.0.1", self._port))
+            self._accepting = self._start_accepting()
+
+    def close(self) -> None:
+        if self._listener.fileno() >= 0:
+            self.cut()
+
+    def _start_accepting(self) -> Thread:
+        self._listener.settimeout(0.02)
+        thread = Thread(target=self._accept, args=(self._listener,), daemon=True)
+        thread.start()
+        return thread
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+            client.setblocking(True)
+            try:
+                server = socket.create_connection(self._target)
+            except OSError:
+                client.close()
+                continue
+            with self._lock:
+                self._open += [client, server]
+            Thread(target=self._forward, args=(client, server), daemon=True).start()
+
+    def _forward(self, client: socket.socket, server: socket.socket) -> None:
+        with selectors.DefaultSelector() as selector, suppress(OSError, ValueError):
+            selector.register(client, selectors.EVENT_READ, server)
+            selector.register(server, selectors.EVENT_READ, client)
+            while True:
+                for key, _ in selector.select():
+                    data = key.fileobj.recv(65536)
+                    if not data:
+                        raise OSError
+                    if not (self.silent and key.fileobj is server):
+                        key.data.sendall(data)
+        for end in (client, server):
+            end.close()
+
+    def _drop_all(self) -> None:
+        with self._lock:
+            ends, self._open = self._open, []
+        for end in ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)

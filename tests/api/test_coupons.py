@@ -1,0 +1,136 @@
+"""Administration of coupons: what is written, and when the gate follows."""
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from flask.testing import FlaskClient
+
+from tests.api.conftest import MakeCoupon
+from tests.api.links import Link
+from tests.databases import Database
+
+Headers = dict[str, str]
+Claim = Callable[..., Any]
+
+
+def issue_one(database: Database, coupon_id: int, user_id: int) -> None:
+    with psycopg.connect(database.url("coupon_consumer")) as consumer:
+        consumer.execute(
+            "INSERT INTO issued_coupon (user_id, coupon_id, requested_at) VALUES (%s, %s, now())",
+            [user_id, coupon_id],
+        )
+        consumer.execute(
+            "UPDATE coupon SET issued_count = issued_count + 1 WHERE coupon_id = %s", [coupon_id]
+        )
+
+
+def test_name_and_quantity_make_a_coupon_that_is_open_at_once(
+    client: FlaskClient, admin: Headers, claim: Claim
+) -> None:
+    made = client.post("/coupons", json={"name": "쿠폰", "total_quantity": 2}, headers=admin)
+    assert made.status_code == 201
+    assert made.headers["Location"] == f"/coupons/{made.json['id']}"
+    assert made.json["name"] == "쿠폰"
+    assert (made.json["state"], made.json["places_left"]) == ("open", 2)
+    assert made.json["issue_ends_at"] is None
+    assert claim(made.json["id"], 1).status_code == 202
+    read = client.get(made.headers["Location"], headers=admin)
+    assert read.json == {**made.json, "places_left": 1}
+
+
+def test_an_id_can_be_chosen_once(client: FlaskClient, admin: Headers) -> None:
+    body = {"id": 2**59 - 1, "name": "last", "total_quantity": 1}
+    assert client.post("/coupons", json=body, headers=admin).json["id"] == 2**59 - 1
+    again = client.post("/coupons", json=body, headers=admin)
+    assert (again.status_code, again.json["type"]) == (409, "urn:coupon-cdc:problem:id-taken")
+
+
+def test_times_are_answered_in_utc(
+    make_coupon: MakeCoupon, client: FlaskClient, admin: Headers
+) -> None:
+    starts, ends = "2026-11-22T09:30:00.5+09:00", "2027-01-01T00:00:00Z"
+    coupon_id = make_coupon(issue_starts_at=starts, issue_ends_at=ends)
+    read = client.get(f"/coupons/{coupon_id}", headers=admin).json
+    assert read["issue_starts_at"] == "2026-11-22T00:30:00.500000Z"
+    assert read["issue_ends_at"] == "2027-01-01T00:00:00.000000Z"
+
+
+def test_pausing_stops_claims_and_resuming_lets_them_in_again(
+    make_coupon: MakeCoupon, client: FlaskClient, admin: Headers, claim: Claim
+) -> None:
+    coupon_id = make_coupon()
+    for _ in range(2):
+        paused = client.post(f"/coupons/{coupon_id}/pause", headers=admin)
+        assert (paused.status_code, paused.json["state"]) == (200, "paused")
+    assert claim(coupon_id, 1).json["reason"] == "paused"
+    assert client.post(f"/coupons/{coupon_id}/resume", headers=admin).json["state"] == "open"
+    assert claim(coupon_id, 1).status_code == 202
+
+
+def test_closing_is_final(make_coupon: MakeCoupon, client: FlaskClient, admin: Headers) -> None:
+    coupon_id = make_coupon()
+    for _ in range(2):
+        closed = client.post(f"/coupons/{coupon_id}/close", headers=admin)
+        assert (closed.status_code, closed.json["state"]) == (200, "closed")
+    for answer in (
+        client.post(f"/coupons/{coupon_id}/resume", headers=admin),
+        client.patch(f"/coupons/{coupon_id}", json={"name": "x"}, headers=admin),
+    ):
+        assert (answer.status_code, answer.json["type"]) == (409, "urn:coupon-cdc:problem:closed")
+
+
+def test_a_larger_stock_is_at_the_gate_when_the_answer_comes(
+    make_coupon: MakeCoupon, client: FlaskClient, admin: Headers, claim: Claim
+) -> None:
+    coupon_id = make_coupon(total_quantity=1)
+    assert [claim(coupon_id, user).status_code for user in (1, 2)] == [202, 409]
+    changed = client.patch(f"/coupons/{coupon_id}", json={"total_quantity": 2}, headers=admin)
+    assert (changed.json["total_quantity"], changed.json["places_left"]) == (2, 1)
+    assert [claim(coupon_id, user).status_code for user in (2, 3)] == [202, 409]
+
+
+def test_stock_is_never_lowered_below_what_is_issued(
+    make_coupon: MakeCoupon, client: FlaskClient, admin: Headers, database: Database
+) -> None:
+    coupon_id = make_coupon(total_quantity=5)
+    for user_id in (1, 2):
+        issue_one(database, coupon_id, user_id)
+    refused = client.patch(f"/coupons/{coupon_id}", json={"total_quantity": 1}, headers=admin)
+    assert refused.status_code == 409
+    assert refused.json["type"] == "urn:coupon-cdc:problem:stock-below-issued"
+    changed = client.patch(f"/coupons/{coupon_id}", json={"total_quantity": 2}, headers=admin)
+    assert changed.status_code == 200
+
+
+def test_what_is_left_out_of_a_change_stays(
+    make_coupon: MakeCoupon, client: FlaskClient, admin: Headers
+) -> None:
+    coupon_id = make_coupon(name="before", issue_ends_at="2030-01-01T00:00:00Z")
+    before = client.get(f"/coupons/{coupon_id}", headers=admin).json
+    after = client.patch(f"/coupons/{coupon_id}", json={"name": "after"}, headers=admin).json
+    assert after == {**before, "name": "after"}
+
+
+def test_a_change_that_the_gate_was_not_told_of_is_503_and_can_be_repeated(
+    make_coupon: MakeCoupon, client: FlaskClient, admin: Headers, claim: Claim, redis_link: Link
+) -> None:
+    coupon_id = make_coupon()
+    redis_link.cut()
+    answer = client.post(f"/coupons/{coupon_id}/pause", headers=admin)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    redis_link.mend()
+    assert client.post(f"/coupons/{coupon_id}/pause", headers=admin).status_code == 200
+    assert claim(coupon_id, 1).json["reason"] == "paused"
+
+
+def test_a_coupon_that_is_not_there_is_404(client: FlaskClient, admin: Headers) -> None:
+    for answer in (
+        client.get("/coupons/7", headers=admin),
+        client.patch("/coupons/7", json={"name": "x"}, headers=admin),
+        client.post("/coupons/7/pause", headers=admin),
+    ):
+        assert (answer.status_code, answer.json["type"]) == (
+            404,
+            "urn:coupon-cdc:problem:not-found",
+        )

@@ -1,0 +1,98 @@
+"""What the API says of itself is true: its OpenAPI document and its metrics."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from flask.testing import FlaskClient
+from pydantic import ConfigDict, TypeAdapter, with_config
+
+from api import views
+from api.bootstrap import Api
+from api.problems import Kind
+from tests.api.conftest import Bearer, MakeCoupon
+
+Claim = Callable[..., Any]
+
+
+def conforms(view: type, body: Any) -> None:
+    """Fail unless the body has exactly the fields of the view, with their types."""
+    TypeAdapter(with_config(ConfigDict(extra="forbid"))(view)).validate_python(body)
+
+
+def test_every_route_is_described_and_nothing_else(client: FlaskClient, api: Api) -> None:
+    described = {
+        (method.upper(), path)
+        for path, item in client.get("/openapi.json").json["paths"].items()
+        for method in item
+        if method != "parameters"
+    }
+    routed = set()
+    for rule in api.app.url_map.iter_rules():
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            actions = re.search(r"<any\((.*)\):action>", rule.rule)
+            for action in actions.group(1).split(", ") if actions else [""]:
+                path = re.sub(r"<any\(.*\):action>", action, rule.rule)
+                routed.add((method, re.sub(r"<[^>]*>", "{id}", path)))
+    assert routed == described
+
+
+def test_every_kind_of_problem_is_described(client: FlaskClient) -> None:
+    document = client.get("/openapi.json").json
+    assert document["components"]["schemas"]["Problem"]["properties"]["type"]["enum"] == [
+        kind.type for kind in Kind
+    ]
+    assert len({kind.type for kind in Kind}) == len(Kind)
+
+
+def test_every_reference_of_the_document_leads_somewhere(client: FlaskClient) -> None:
+    text = client.get("/openapi.json").text
+    schemas = client.get("/openapi.json").json["components"]["schemas"]
+    references = set(re.findall(r'"#/components/schemas/(\w+)"', text))
+    assert references
+    assert references <= set(schemas)
+
+
+def test_answers_are_of_the_described_form(
+    make_coupon: MakeCoupon,
+    claim: Claim,
+    client: FlaskClient,
+    bearer: Bearer,
+) -> None:
+    coupon_id = make_coupon()
+    claimed = claim(coupon_id, 1)
+    conforms(views.IssueRequestView, claimed.json)
+    conforms(
+        views.IssueRequestView, client.get(claimed.headers["Location"], headers=bearer(1)).json
+    )
+    conforms(views.CouponView, client.get(f"/coupons/{coupon_id}", headers=bearer(1)).json)
+    conforms(views.IssuedCouponPage, client.get("/users/me/coupons", headers=bearer(1)).json)
+
+
+def test_metrics_count_claims_by_outcome(
+    make_coupon: MakeCoupon, claim: Claim, client: FlaskClient
+) -> None:
+    def counted(outcome: str) -> float:
+        text = client.get("/metrics").text
+        found = re.search(rf'^coupon_api_claims_total{{outcome="{outcome}"}} (\S+)$', text, re.M)
+        return float(found.group(1)) if found else 0.0
+
+    coupon_id = make_coupon(total_quantity=1)
+    before = {name: counted(name) for name in ("accepted", "repeated", "sold_out")}
+    for user in (1, 1, 2, 3):
+        claim(coupon_id, user)
+    after = {name: counted(name) - count for name, count in before.items()}
+    assert after == {"accepted": 1, "repeated": 1, "sold_out": 2}
+
+
+def test_the_metrics_of_other_processes_are_not_shown(client: FlaskClient) -> None:
+    names = re.findall(r"^# TYPE (\S+)", client.get("/metrics").text, re.M)
+    assert names
+    assert all(name.startswith("coupon_api_") for name in names)
+
+
+def test_responses_are_counted_by_route_and_status(client: FlaskClient) -> None:
+    client.get("/nothing")
+    text = client.get("/metrics").text
+    assert 'coupon_api_responses_total{route="none",status="404"}' in text
+    assert 'coupon_api_response_seconds_bucket{le="0.002",route="none"}' in text

@@ -1,0 +1,243 @@
+"""The API as a process: its start, its stop, and servers that come and go under it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection, HTTPException
+from itertools import count
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import psutil
+import pytest
+
+from coupons.gate import connect_gate
+from coupons.model import IssueRequest, Status
+from coupons.tokens import SCOPES
+from stack.ports import free_ports
+from tests.api.conftest import ADMIN, Bearer
+from tests.api.links import Link
+from tests.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+Rows = Callable[[int], int]
+
+
+class Server:
+    """A running `python -m api` and a way to talk to it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, bearer: Bearer) -> None:
+        self.process = process
+        self.port = port
+        self._bearer = bearer
+
+    def call(self, method: str, path: str, user: int = ADMIN, body: str | None = None) -> Any:
+        """Status, headers and body. Raises OSError or HTTPException when there is no answer."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
+        headers = self._bearer(user, SCOPES) | {"Content-Type": "application/json"}
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read().decode()
+        finally:
+            connection.close()
+
+    def make_coupon(self) -> int:
+        status, headers, _ = self.call(
+            "POST", "/coupons", body='{"name": "of a test", "total_quantity": 1000000}'
+        )
+        assert status == 201
+        return int(headers["Location"].rpartition("/")[2])
+
+    def claim(self, coupon_id: int, user: int) -> Any:
+        return self.call("POST", f"/coupons/{coupon_id}/issue-requests", user)
+
+
+@pytest.fixture
+def environment(redis_link: Link, postgres_link: Link, key_file: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "COUPON_DATABASE_URL": postgres_link.url,
+        "COUPON_REDIS_URL": redis_link.url,
+        "COUPON_JWT_KEY_FILE": str(key_file),
+        "COUPON_API_PORT": str(free_ports(["api"])["api"]),
+        "COUPON_API_WORKERS": "2",
+    }
+
+
+def start(environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "api"],
+        env=dict(environment),
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+@contextmanager
+def running(environment: Mapping[str, str], bearer: Bearer) -> Iterator[Server]:
+    process = start(environment)
+    server = Server(process, int(environment["COUPON_API_PORT"]), bearer)
+    try:
+        eventually(lambda: server.call("GET", "/healthz")[0] == 200, 20, "the API is alive")
+        yield server
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=20)
+        finally:
+            with suppress(ProcessLookupError):  # nobody is left of it, as it should be
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def server(environment: dict[str, str], bearer: Bearer) -> Iterator[Server]:
+    with running(environment, bearer) as server:
+        yield server
+
+
+def test_stopping_in_the_middle_of_claims_cuts_none_off(server: Server, rows: Rows) -> None:
+    """Every claim got its answer or no connection, and the rows are exactly the 202s."""
+    coupon_id = server.make_coupon()
+    users, stopped, statuses = count(1), Event(), []
+
+    def claim_until_nobody_answers() -> None:
+        while not stopped.is_set():
+            try:
+                statuses.append(server.claim(coupon_id, next(users))[0])
+            except (OSError, HTTPException):
+                return
+
+    with ThreadPoolExecutor(16) as threads:
+        clients = [threads.submit(claim_until_nobody_answers) for _ in range(16)]
+        eventually(lambda: len(statuses) > 200, 20, "claims are flowing")
+        server.process.terminate()
+        assert server.process.wait(15) == 0
+        stopped.set()
+        for client in clients:
+            client.result()
+    assert set(statuses) == {202}
+    assert rows(coupon_id) == len(statuses)
+
+
+def test_stopping_while_workers_start_is_as_quick(environment: dict[str, str]) -> None:
+    process = start(environment)
+    main = psutil.Process(process.pid)
+    eventually(lambda: len(main.children()) == 2, 20, "workers are being started")
+    process.terminate()
+    process.communicate(timeout=8)
+    assert process.returncode == 0
+
+
+def test_stopping_sends_long_polls_away_and_does_not_wait_for_them(server: Server) -> None:
+    coupon_id = server.make_coupon()
+    _, headers, _ = server.claim(coupon_id, 1)
+    with ThreadPoolExecutor(1) as threads:
+        poll = threads.submit(server.call, "GET", f"{headers['Location']}?wait=30", 1)
+        eventually(lambda: "coupon_api_waiters 1.0" in server.call("GET", "/metrics")[2], 10)
+        server.process.terminate()
+        status, _, body = poll.result(8)
+    assert (status, '"REQUESTED"' in body) == (200, True)
+    assert server.process.wait(10) == 0
+
+
+def test_a_long_poll_of_one_worker_is_told_whoever_claimed(server: Server, valkey_url: str) -> None:
+    coupon_id = server.make_coupon()
+    locations = [server.claim(coupon_id, user)[1]["Location"] for user in range(1, 9)]
+    with ThreadPoolExecutor(8) as threads:
+        polls = [
+            threads.submit(server.call, "GET", f"{location}?wait=20", user)
+            for user, location in enumerate(locations, start=1)
+        ]
+        eventually(lambda: "coupon_api_waiters 8.0" in server.call("GET", "/metrics")[2], 10)
+        gate = connect_gate(valkey_url)
+        gate.settle(IssueRequest(coupon_id, user, 1, Status.ISSUED) for user in range(1, 9))
+        assert all('"ISSUED"' in poll.result(10)[2] for poll in polls)
+
+
+def test_it_starts_without_its_servers_and_works_once_they_are_there(
+    environment: dict[str, str], bearer: Bearer, redis_link: Link, postgres_link: Link
+) -> None:
+    redis_link.cut()
+    postgres_link.cut()
+    with running(environment, bearer) as server:
+        assert server.call("GET", "/readyz")[0] == 503
+        status, headers, _ = server.claim(1, 1)
+        assert (status, headers["Retry-After"]) == (503, "1")
+        redis_link.mend()
+        postgres_link.mend()
+        eventually(lambda: server.call("GET", "/readyz")[0] == 200, 20, "ready")
+        assert server.claim(server.make_coupon(), 1)[0] == 202
+
+
+def test_it_recovers_from_losing_both_servers_without_a_restart(
+    server: Server, redis_link: Link, postgres_link: Link
+) -> None:
+    coupon_id = server.make_coupon()
+    users = count(1)
+    for link in (redis_link, postgres_link):
+        assert server.claim(coupon_id, next(users))[0] == 202
+        link.cut()
+        with ThreadPoolExecutor(8) as threads:
+            answers = [threads.submit(server.claim, coupon_id, next(users)) for _ in range(8)]
+            assert {answer.result()[0] for answer in answers} == {503}
+        link.mend()
+        eventually(lambda: server.claim(coupon_id, next(users))[0] == 202, 10, "claims again")
+
+
+def test_workers_do_not_outlive_a_server_that_was_killed(server: Server) -> None:
+    workers = psutil.Process(server.process.pid).children(recursive=True)
+    assert len(workers) >= 2
+    server.process.kill()
+    _, alive = psutil.wait_procs(workers, timeout=15)
+    assert not alive
+
+
+def test_a_worker_that_dies_is_replaced(server: Server) -> None:
+    main = psutil.Process(server.process.pid)
+    [victim, *_] = main.children()
+    os.kill(victim.pid, signal.SIGKILL)
+    eventually(
+        lambda: len([child for child in main.children() if child.pid != victim.pid]) == 2, 15
+    )
+    eventually(lambda: server.call("GET", "/readyz")[0] == 200, 10)
+
+
+def test_a_port_that_is_taken_is_refused_and_named(environment: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", int(environment["COUPON_API_PORT"]))):
+        process = start(environment)
+        _, error = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert "COUPON_API_PORT" in error.decode()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("COUPON_DATABASE_URL", None),
+        ("COUPON_DATABASE_URL", "mysql://root:of-a-test@localhost/x"),
+        ("COUPON_REDIS_URL", "localhost"),
+        ("COUPON_API_PORT", "http"),
+        ("COUPON_API_PORT", "70000"),
+        ("COUPON_JWT_ALGORITHM", "none"),
+        ("COUPON_JWT_KEY_FILE", "/nowhere/at/all"),
+        ("COUPON_LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_a_wrong_setting_is_named_without_its_secret_and_the_exit_code_is_2(
+    environment: dict[str, str], variable: str, value: str | None
+) -> None:
+    changed = {name: held for name, held in environment.items() if name != variable}
+    process = start(changed if value is None else {**changed, variable: value})
+    _, error = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert variable in error.decode()
+    assert "of-a-test" not in error.decode()
+    assert "Traceback" not in error.decode()

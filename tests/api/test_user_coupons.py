@@ -1,0 +1,67 @@
+"""The user's own coupons, a page at a time."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask.testing import FlaskClient
+
+from coupons.ids import request_id
+from coupons.ledger.connection import connect_ledger
+from coupons.ledger.issued_coupons import issue_requests
+from coupons.model import IssueRequest, Status
+from tests.api.conftest import Bearer, MakeCoupon
+from tests.databases import Database
+
+Claim = Callable[..., Any]
+NOW_US = 1_700_000_000_000_000
+
+
+def issue(database: Database, *keys: tuple[int, int]) -> None:
+    """Issue requests as the consumer does, all in one transaction."""
+    with connect_ledger(database.url("coupon_consumer"), "test") as consumer:
+        issue_requests(
+            consumer,
+            [IssueRequest(coupon, user, NOW_US, Status.REQUESTED) for coupon, user in keys],
+        )
+
+
+def pages(client: FlaskClient, headers: dict[str, str], page_size: int) -> list[list[Any]]:
+    found, cursor = [], ""
+    while True:
+        page = client.get(f"/users/me/coupons?page_size={page_size}{cursor}", headers=headers).json
+        found.append(page["items"])
+        if page["next_cursor"] is None:
+            return found
+        cursor = f"&cursor={page['next_cursor']}"
+
+
+def test_pages_together_are_every_coupon_once_newest_first(
+    make_coupon: MakeCoupon,
+    claim: Claim,
+    client: FlaskClient,
+    bearer: Bearer,
+    database: Database,
+) -> None:
+    coupon_ids = [make_coupon(name=f"number {n}") for n in range(7)]
+    for coupon_id in coupon_ids:
+        claim(coupon_id, 1)
+        claim(coupon_id, 2)
+    for group in (coupon_ids[:3], coupon_ids[3:]):
+        issue(database, *((coupon_id, 1) for coupon_id in group))
+    issue(database, (coupon_ids[0], 2))
+    for page_size, sizes in ((3, [3, 3, 1]), (7, [7]), (100, [7])):
+        found = pages(client, bearer(1), page_size)
+        assert [len(page) for page in found] == sizes
+        items = [item for page in found for item in page]
+        assert sorted(item["coupon_id"] for item in items) == sorted(coupon_ids)
+        moments = [item["issued_at"] for item in items]
+        assert moments == sorted(moments, reverse=True)
+    assert items[-1]["id"] == str(request_id(items[-1]["coupon_id"], 1))
+    assert items[-1]["coupon_name"].startswith("number ")
+    [[only]] = pages(client, bearer(2), 20)
+    assert only["coupon_id"] == coupon_ids[0]
+
+
+def test_who_has_none_gets_an_empty_page(client: FlaskClient, bearer: Bearer) -> None:
+    answer = client.get("/users/me/coupons", headers=bearer(9))
+    assert answer.json == {"items": [], "next_cursor": None}
