@@ -1,5 +1,6 @@
 """Composition root: settings in, application out. Connections are made when first needed."""
 
+import gc
 from typing import NamedTuple
 
 from flask import Flask
@@ -73,5 +74,16 @@ def worker_app() -> Flask:
     configure_logging(settings.log_level)
     api = build_api(settings)
     when_stopping(api.room.close)
+    _spare_the_collector()
     stop_with_parent()
     return api.app
+
+
+def _spare_the_collector() -> None:
+    """Take what start-up made out of the garbage collector's sight, and let it run less often.
+
+    A claim leaves no cycles behind; looking for some cost a twentieth of the time of a claim.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)

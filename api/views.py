@@ -57,7 +57,7 @@ class IssuedCouponPage(TypedDict):
 
 def rfc3339(moment: datetime) -> str:
     """An aware datetime as RFC 3339 in UTC with microseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def view_request(request: IssueRequest) -> IssueRequestView:
