@@ -17,7 +17,7 @@ help: ## show these lines
 	@sed -n 's/^# make/make/p' Makefile
 
 up: $(READY)
-	$(BIN)/coupon up
+	$(BIN)/coupon up --ports first-free
 	$(BIN)/coupon rush
 
 test: $(READY)

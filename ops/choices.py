@@ -7,12 +7,16 @@ from stack.embedded import SERVER_PORTS
 from stack.errors import SettingError
 from stack.folder import StateFolder
 from stack.parts import is_running
-from stack.ports import free_ports
+from stack.ports import check_free, free_ports
 
 # Apart in their last two digits: stacks whose ports are a multiple of 100 apart never meet.
 _APPLICATION_PORTS = {"api": 8000, "reconciler": 29410}
 _FIRST_CONSUMER_PORT = 29400
 _REMEMBERED = "stack"
+_BLOCK = 100
+_BLOCKS = 20
+
+FIRST_FREE = "first-free"
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,9 @@ def choose(
 ) -> Choices:
     """Joins what was asked for now with what is remembered, and that with the defaults.
 
-    ports: `auto` for free ports, `+N` for the defaults plus N, None for the remembered ones.
+    ports: `auto` for free ports, `+N` for the defaults plus N, None for the remembered ones;
+    `first-free` for the remembered ones, and the first time for the defaults or the first whole
+    block of ports a multiple of 100 above them that nobody listens on.
     single: ports by name, which go before everything else. Raises SettingError for a name that
     does not exist, a number out of range, or another port for a part that runs.
     """
@@ -68,7 +74,7 @@ def choose(
     defaults = _default_ports(consumers)
     if unknown := single.keys() - defaults.keys():
         raise SettingError(f"no part is called {unknown.pop()}: there are {', '.join(defaults)}")
-    kept = last.ports if last and ports is None else {}
+    kept = last.ports if last and ports in (None, FIRST_FREE) else {}
     chosen = {**_base_ports(ports, defaults), **kept, **single}
     chosen = {name: chosen[name] for name in defaults}
     for name, port in chosen.items():
@@ -87,7 +93,27 @@ def _default_ports(consumers: int) -> dict[str, int]:
 def _base_ports(ports: str | None, defaults: Mapping[str, int]) -> dict[str, int]:
     if ports == "auto":
         return free_ports(defaults)
-    offset = int(ports) if ports else 0
+    if ports == FIRST_FREE:
+        return _first_free_block(defaults)
+    return _shifted(defaults, int(ports) if ports else 0)
+
+
+def _first_free_block(defaults: Mapping[str, int]) -> dict[str, int]:
+    """Two copies of the project can run side by side without anybody choosing ports."""
+    for offset in range(0, _BLOCKS * _BLOCK, _BLOCK):
+        ports = _shifted(defaults, offset)
+        try:
+            check_free(ports)
+        except SettingError:
+            continue
+        return ports
+    raise SettingError(
+        f"none of {_BLOCKS} blocks of ports from {min(defaults.values())} on is free: "
+        "choose ports with --ports auto"
+    )
+
+
+def _shifted(defaults: Mapping[str, int], offset: int) -> dict[str, int]:
     return {name: port + offset for name, port in defaults.items()}
 
 

@@ -10,7 +10,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from ops.addresses import addresses
 from ops.choices import existing
+from ops.flow import look_at_flow
 from ops.options import json_option, state_option
 from ops.whole import all_parts
 from stack.cache import bundle_folders
@@ -27,22 +29,28 @@ _COLOURS = {"up": "green", "unhealthy": "yellow", "down": "red", "never started"
 def command(folder: StateFolder, as_json: bool) -> None:
     """Show every part: up or down and since when, its process, ports and memory.
 
-    Exit code 0 only if all of them are up; so this can be waited for in scripts.
+    Below them, the connector, and the freshness: the age of the newest heartbeat that came through
+    the whole pipeline. Exit code 0 only if all is up; so this can be waited for in scripts.
     """
-    reports = report(folder, all_parts(folder, existing(folder), bundle_folders()))
+    choices = existing(folder)
+    reports = report(folder, all_parts(folder, choices, bundle_folders()))
+    flow = look_at_flow(addresses(folder, choices.ports, "ops"))
     if as_json:
         total = sum(each.memory or 0 for each in reports)
         parts = [asdict(each) for each in reports]
-        click.echo(json.dumps({"parts": parts, "memory": total}))
+        click.echo(json.dumps({"parts": parts, "memory": total, **flow._asdict()}))
     else:
-        Console(highlight=False).print(_table(reports))
-    sys.exit(0 if all(each.state == "up" for each in reports) else 1)
+        console = Console(highlight=False)
+        console.print(_table(reports))
+        console.print(f"\n{flow}")
+    sys.exit(0 if all(each.state == "up" for each in reports) and flow.connector_runs else 1)
 
 
 def _table(reports: Sequence[PartReport]) -> Table:
     table = Table(box=None, pad_edge=False, show_footer=True)
     total = sum(each.memory or 0 for each in reports) / _MIB
-    for title in ("part", "state", "since", "pid", "port"):
+    table.add_column("part", footer="all")
+    for title in ("state", "since", "pid", "port"):
         table.add_column(title)
     table.add_column("MiB", justify="right", footer=f"{total:.0f}")
     table.add_column("last exit")

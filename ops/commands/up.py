@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from ops.addresses import addresses
-from ops.choices import Choices, choose, remember
+from ops.choices import FIRST_FREE, Choices, choose, remember
 from ops.options import json_option, state_option
 from ops.whole import all_parts, setup_steps
 from stack.cache import cache_folder, ensure_bundles
@@ -25,9 +25,12 @@ _INTERRUPTED = 130
 
 
 def _ports(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    if value is None or value == "auto" or (value[0] in "+-" and value[1:].isdecimal()):
+    words = (None, "auto", FIRST_FREE)
+    if value in words or (value and value[0] in "+-" and value[1:].isdecimal()):
         return value
-    raise click.BadParameter("give `auto`, or what to add to every default port, such as +100")
+    raise click.BadParameter(
+        f"give `auto`, `{FIRST_FREE}`, or what to add to every default port, such as +100"
+    )
 
 
 def _single_ports(
@@ -42,7 +45,12 @@ def _single_ports(
 
 @click.command("up", short_help="Start the stack.")
 @state_option
-@click.option("--ports", callback=_ports, metavar="auto|+N", help="Free ports, or defaults plus N.")
+@click.option(
+    "--ports",
+    callback=_ports,
+    metavar="auto|first-free|+N",
+    help="Any free ports; the first free block from the defaults on; or the defaults plus N.",
+)
 @click.option(
     "--port",
     "single",

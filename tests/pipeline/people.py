@@ -68,7 +68,7 @@ class Steady:
 
 @contextmanager
 def steady_claims(people: People, coupon_id: int, threads: int) -> Iterator[Steady]:
-    """Claim from several threads as long as the block runs; a lost connection counts as status 0."""
+    """Claim from several threads while the block runs; a lost connection counts as status 0."""
     steady = Steady()
     stop = Event()
 
