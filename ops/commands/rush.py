@@ -1,6 +1,7 @@
 """`coupon rush`."""
 
 import json
+import time
 from collections.abc import Mapping
 
 import click
@@ -14,7 +15,7 @@ from ops.addresses import addresses
 from ops.applications import jwt_key_file
 from ops.choices import existing
 from ops.options import json_option, state_option
-from ops.rush.claimants import Api, Caller, create_coupon, rush
+from ops.rush.claimants import Api, Caller, create_coupon, rush, trickle
 from ops.rush.display import show_books, show_delay, show_next, shown_live
 from ops.rush.tally import Tally
 from ops.verify import Books, await_balanced_books
@@ -23,6 +24,8 @@ from stack.folder import StateFolder
 TOKEN_SECONDS = 3600
 SETTLING_SECONDS = 30.0
 TRYING_USER = 4711
+CALM_USERS = 200
+CALM_PER_SECOND = 100
 
 
 @click.command("rush", short_help="Run a short rush and show what happens.")
@@ -55,7 +58,8 @@ def command(folder: StateFolder, places: int, users: int, twice: int, as_json: b
     coupon_id = create_coupon(administrator, "Rush", places)
     console.print(
         f"\n[bold]A rush[/]: coupon {coupon_id} has {places} places, {users} users claim it at the"
-        f" same moment, {min(twice, users)} of them twice.\n"
+        f" same moment, {min(twice, users)} of them twice.\n",
+        soft_wrap=True,
     )
     tally = Tally()
     with watched_delays(gate) as delays_ms, shown_live(console, tally):
@@ -63,12 +67,14 @@ def command(folder: StateFolder, places: int, users: int, twice: int, as_json: b
         administrator.call("POST", f"/coupons/{coupon_id}/close")
         Caller(api, users + 1, "coupon:issue").claim(coupon_id, 1, tally)
     books = _check_books(gate, where, coupon_id)
+    calm_ms = _calm(api, gate, create_coupon(administrator, "Calm", CALM_USERS))
     if as_json:
-        click.echo(json.dumps(_result(coupon_id, tally, delays_ms, books)))
+        click.echo(json.dumps(_result(coupon_id, tally, delays_ms, calm_ms, books)))
     else:
         console.print()
-        show_delay(console, delays_ms)
         show_books(console, books)
+        show_delay(console, f"{len(delays_ms)} at the same moment", delays_ms)
+        show_delay(console, f"{len(calm_ms)} afterwards, {CALM_PER_SECOND} a second", calm_ms)
         show_next(
             console,
             where,
@@ -80,6 +86,16 @@ def command(folder: StateFolder, places: int, users: int, twice: int, as_json: b
         raise click.exceptions.Exit(1)
 
 
+def _calm(api: Api, gate: Gate, coupon_id: int) -> list[float]:
+    """Delays in milliseconds when claims come one by one, as on an ordinary day."""
+    with watched_delays(gate) as delays_ms:
+        accepted = trickle(api, coupon_id, CALM_USERS, CALM_PER_SECOND)
+        deadline = time.monotonic() + SETTLING_SECONDS
+        while len(delays_ms) < accepted and time.monotonic() < deadline:
+            time.sleep(0.02)
+    return delays_ms
+
+
 def _check_books(gate: Gate, where: Mapping[str, str], coupon_id: int) -> Books:
     with connect_ledger(where["COUPON_DATABASE_URL"], "coupon-rush") as connection:
         books = await_balanced_books(gate, connection, coupon_id, SETTLING_SECONDS)
@@ -88,14 +104,19 @@ def _check_books(gate: Gate, where: Mapping[str, str], coupon_id: int) -> Books:
 
 
 def _result(
-    coupon_id: int, tally: Tally, delays_ms: list[float], books: Books
+    coupon_id: int, tally: Tally, delays_ms: list[float], calm_ms: list[float], books: Books
 ) -> dict[str, object]:
     return {
         "coupon_id": coupon_id,
         "answers": dict(tally.answers),
         "outcomes": dict(tally.outcomes),
-        "delay_ms": {"p50": percentile(delays_ms, 50), "p99": percentile(delays_ms, 99)},
+        "delay_ms": _percentiles(delays_ms),
+        "calm_delay_ms": _percentiles(calm_ms),
         "ledger": books.counts._asdict(),
         "gate": books.figures and books.figures._asdict(),
         "complaints": books.complaints,
     }
+
+
+def _percentiles(delays_ms: list[float]) -> dict[str, float | None]:
+    return {"p50": percentile(delays_ms, 50), "p99": percentile(delays_ms, 99)}

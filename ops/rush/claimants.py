@@ -92,6 +92,20 @@ def rush(api: Api, coupon_id: int, users: int, twice: int, tally: Tally) -> None
             future.result()
 
 
+def trickle(api: Api, coupon_id: int, users: int, per_second: float) -> int:
+    """Users claim one after the other, on a schedule; return how many were accepted."""
+    accepted = 0
+    began = time.monotonic()
+    with requests.Session() as session:
+        for user_id in range(1, users + 1):
+            time.sleep(max(0.0, began + (user_id - 1) / per_second - time.monotonic()))
+            headers = {"Authorization": f"Bearer {api.mint(user_id, 'coupon:issue')}"}
+            url = f"{api.url}/coupons/{coupon_id}/issue-requests"
+            answer = session.post(url, headers=headers, timeout=ANSWER_TIMEOUT_SECONDS)
+            accepted += answer.status_code == 202
+    return accepted
+
+
 def _name(answer: requests.Response) -> str:
     if answer.status_code == 202:
         return "admitted"

@@ -57,13 +57,13 @@ def shown_live(console: Console, tally: Tally) -> Iterator[None]:
         yield
 
 
-def show_delay(console: Console, delays_ms: list[float]) -> None:
+def show_delay(console: Console, how_they_came: str, delays_ms: list[float]) -> None:
     """The delay of the pipeline, from requests to marks."""
     p50, p99 = percentile(delays_ms, 50), percentile(delays_ms, 99)
     if p50 is not None and p99 is not None:
         console.print(
-            f"From request to ISSUED, of {len(delays_ms)} that came at once:"
-            f" p50 {p50:.0f} ms, p99 {p99:.0f} ms"
+            f"Request to ISSUED, {how_they_came}: p50 {p50:.0f} ms, p99 {p99:.0f} ms",
+            soft_wrap=True,
         )
 
 
@@ -73,13 +73,15 @@ def show_books(console: Console, books: Books) -> None:
     console.print(
         f"Postgres: accepted {counts.accepted} = issued {counts.issued}"
         f" + rejected {counts.rejected} + in flight {counts.in_flight};"
-        f" {counts.total_quantity} places"
+        f" {counts.total_quantity} places",
+        soft_wrap=True,
     )
     if figures is not None:
         console.print(
             f"Redis:    admitted {figures.admitted} = accepted {counts.accepted}"
             f" + compensated {figures.compensated};"
-            f" marked {figures.issued} issued, {figures.rejected} rejected"
+            f" marked {figures.issued} issued, {figures.rejected} rejected",
+            soft_wrap=True,
         )
     for complaint in books.complaints:
         console.print(f"[red]does not add up:[/] {complaint}")
