@@ -76,6 +76,13 @@ class EmbeddedStack:
         """A bearer token of this stack."""
         return mint_token(self.folder.secret("jwt.key"), user_id, scopes, TOKEN_SECONDS)
 
+    def log_tails(self, lines: int = 12) -> str:
+        """The last lines of each part's log, for a report of what went wrong."""
+        tails = []
+        for name in self.folder.part_names():
+            tails += [f"--- {name}", *self.folder.part(name).log_tail(lines)]
+        return "\n".join(tails)
+
     def wipe(self) -> None:
         """Stop everything and remove its data."""
         self._coupon("down", "--wipe", "--yes")

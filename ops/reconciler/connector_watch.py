@@ -10,7 +10,7 @@ from coupons.metrics import CONNECTOR_RESTARTS
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_SECONDS = 2.0
-LONGEST_PAUSE_SECONDS = 60.0
+LONGEST_PAUSE_SECONDS = 5.0
 
 
 def watch_connector(connect_url: str, stop: Event) -> None:

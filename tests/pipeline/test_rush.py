@@ -8,6 +8,7 @@ import pytest
 from benchmarks.embedded import EmbeddedStack
 from coupons.gate import connect_gate
 from coupons.ledger.connection import connect_ledger
+from ops.flow import look_at_flow
 from ops.verify import Books, await_balanced_books
 from tests.pipeline.people import People, steady_claims
 from tests.waiting import eventually
@@ -25,7 +26,7 @@ def _settled_books(stack: EmbeddedStack, coupon_id: int) -> Books:
     with connect_ledger(stack.environment["COUPON_DATABASE_URL"], "test") as ledger:
         books = await_balanced_books(gate, ledger, coupon_id, SETTLED_WITHIN_SECONDS)
     assert books is not None
-    assert books.complaints == []
+    assert books.complaints == [], (books, look_at_flow(stack.environment), stack.log_tails())
     return books
 
 

@@ -1,0 +1,51 @@
+"""`coupon migrate`."""
+
+from pathlib import Path
+
+import click
+
+from ops.addresses import DATABASE, ROLES
+from ops.database import create_database, prepare_database
+
+
+@click.command("migrate", short_help="Make a Postgres server ready for the project.")
+@click.option(
+    "--superuser-url",
+    metavar="URL",
+    envvar="COUPON_SUPERUSER_URL",
+    required=True,
+    help="The server, as a superuser (postgresql://postgres@host:port/postgres).",
+)
+@click.option(
+    "--passwords",
+    metavar="FOLDER",
+    envvar="COUPON_PASSWORDS_DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="Folder of the roles' passwords: one file each, named after the role.",
+)
+def command(superuser_url: str, passwords: Path) -> None:
+    """Make roles, databases, tables and the replication slot, as far as they are missing.
+
+    Sets every role's password to the one in its file. Run it before anything else starts, and
+    again for each new version. The superuser's password may also come
+    from PGPASSWORD.
+
+    \b
+      coupon migrate --superuser-url postgresql://postgres@db/postgres --passwords /run/secrets
+    """
+    roles = [f"coupon_{role}" for role in ROLES]
+    prepare_database(superuser_url, DATABASE, {role: _password(passwords, role) for role in roles})
+    create_database(superuser_url, "registry", "coupon_registry")
+    click.echo("The database is ready.")
+
+
+def _password(folder: Path, role: str) -> str:
+    file = folder / role
+    if not file.is_file() or not (password := file.read_text("utf-8").strip()):
+        raise click.UsageError(f"{file} does not hold the password of {role}: write it there")
+    return password
+
+
+if __name__ == "__main__":
+    command()
