@@ -54,12 +54,7 @@ class ConsumerLoop:
     def run(self, stopping: Event) -> None:
         """Until `stopping` is set; then finish the batch in hand, commit and leave the group."""
         try:
-            self._consumer.subscribe(
-                [REQUEST_TOPIC, HEARTBEAT_TOPIC],
-                on_assign=self._on_assign,
-                on_revoke=self._on_revoke,
-                on_lost=self._on_lost,
-            )
+            self._subscribe()
             self._health.working()
             while not stopping.is_set():
                 self._health.alive()
@@ -69,6 +64,14 @@ class ConsumerLoop:
         finally:
             # Closing revokes everything, and what is revoked is committed first.
             self._consumer.close()
+
+    def _subscribe(self) -> None:
+        self._consumer.subscribe(
+            [REQUEST_TOPIC, HEARTBEAT_TOPIC],
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_lost,
+        )
 
     def _gather(self) -> list[Record]:
         """Whatever is there, up to a batch; waits only for the first record."""
@@ -113,10 +116,17 @@ class ConsumerLoop:
 
     def _put_back(self, offsets: dict[Partition, int]) -> None:
         """Stop fetching, and set these partitions back to where they are to go on."""
-        self._consumer.pause(self._consumer.assignment())
-        for partition, offset in offsets.items():
-            if partition in self._ownership.owned:
-                self._consumer.seek(TopicPartition(*partition, offset))
+        try:
+            self._consumer.pause(self._consumer.assignment())
+            for partition, offset in offsets.items():
+                if partition in self._ownership.owned:
+                    self._consumer.seek(TopicPartition(*partition, offset))
+        except KafkaException as error:
+            # A partition that is just coming or going cannot be set back. Joining the group anew
+            # starts every partition from its committed offset, which is not beyond this one.
+            log.warning("joining the group anew: %s", error.args[0].str())
+            self._consumer.unsubscribe()
+            self._subscribe()
 
     def _commit(self) -> None:
         offsets = self._ownership.to_commit()

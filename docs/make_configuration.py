@@ -55,6 +55,8 @@ Ports and the number of consumers are options of `coupon up`, remembered in the 
 | `COUPON_MAVEN_MIRROR` | | Maven repository to download from, for a network with a mirror of its own |
 | `COUPON_VALKEY_SERVER` | the packaged one | Program to run as Redis-compatible server |
 | `COUPON_POSTGRES_USER` | `postgres`, else `nobody` | Operating-system user that Postgres runs as when the stack is started by root |
+| `COUPON_SUPERUSER_URL` | | Postgres server as superuser, for `coupon migrate` |
+| `COUPON_PASSWORDS_DIR` | | Folder with one password file for each role, for `coupon migrate` |
 | `JAVA_HOME` | the packaged Java | Used where there is no packaged Java: version 21 or newer |
 | `COUPON_API_URL` | | Printed by `coupon env`, for people and scripts |
 | `COUPON_CONNECT_URL` | | Printed by `coupon env`, for people and scripts |

@@ -16,6 +16,7 @@ _COMMANDS = {
     "status": "Show which parts are up, since when, and what they take.",
     "logs": "Show what a part writes.",
     "connector": "Register the Debezium connector and look after it.",
+    "migrate": "Make a Postgres server ready for the project.",
     "env": "Print the stack's addresses as shell exports.",
     "token": "Print a bearer token for a user.",
     "rush": "Let many users claim a coupon at once, and show what happens.",

@@ -20,6 +20,7 @@ KINDS = {
     "connectors",
     "consumer",
     "stack",
+    "compose",
     "pipeline",
 }
 
