@@ -5,7 +5,7 @@ from threading import Event
 from typing import Any
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from cdc_consumer.health import Health
 from cdc_consumer.loop import ConsumerLoop
@@ -50,6 +50,7 @@ class ScriptedConsumer:
     def __init__(self, stopping: Event) -> None:
         self.calls: list[Any] = []
         self.lose_while_gathering = False
+        self.refuse_seek = False
         self._stopping = stopping
         self._next = 0
         self._callbacks: dict[str, Callable[..., None]] = {}
@@ -86,7 +87,14 @@ class ScriptedConsumer:
 
     def seek(self, place: TopicPartition) -> None:
         self.calls.append(("seek", place.offset))
+        if self.refuse_seek:
+            raise KafkaException(KafkaError(KafkaError._STATE))
         self._next = place.offset
+
+    def unsubscribe(self) -> None:
+        self.calls.append("unsubscribe")
+        self._callbacks["on_revoke"](self, [PARTITION])
+        self._next = 0  # what is committed: nothing
 
     def commit(
         self, offsets: list[TopicPartition], asynchronous: bool = True
@@ -134,6 +142,15 @@ def test_a_batch_in_trouble_is_put_back_at_its_beginning_and_comes_again() -> No
     calls = Run(GateUnavailable("away")).run()
     assert calls[:5] == [("handle", ALL), "pause", ("seek", 0), "resume", ("handle", ALL)]
     assert calls[5] == ("commit", 5, True)
+
+
+def test_a_partition_that_cannot_be_set_back_is_read_again_from_what_is_committed() -> None:
+    run = Run(GateUnavailable("away"))
+    run.consumer.refuse_seek = True
+    calls = run.run()
+    assert calls[:4] == [("handle", ALL), "pause", ("seek", 0), "unsubscribe"]
+    assert ("handle", ALL) in calls[4:]
+    assert calls[-2:] == [("commit", 5, False), "close"]
 
 
 def test_any_other_error_ends_the_process_and_commits_nothing() -> None:
