@@ -54,7 +54,7 @@ def _pom(roots: list[str]) -> str:
         for root in roots
     )
     return (
-        '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+        "<project><modelVersion>4.0.0</modelVersion>"
         f"{tags('coupon:stack:1')}<dependencies>{dependencies}</dependencies></project>"
     )
 
