@@ -13,7 +13,7 @@ from ops.verify import Books, await_balanced_books
 from tests.pipeline.people import People, steady_claims
 from tests.waiting import eventually
 
-SETTLED_WITHIN_SECONDS = 180.0
+SETTLED_WITHIN_SECONDS = 90.0
 
 
 @pytest.fixture
