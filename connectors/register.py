@@ -10,6 +10,7 @@ from connectors.connect import Connect
 from connectors.state import ConnectorState, existing_state, read_state
 from coupons.change_events import Topic, ensure_topics
 from coupons.errors import ConnectorError
+from coupons.kafka import KafkaClient
 
 CONNECTOR_FILE = Path(__file__).parent / "coupon-cdc.json"
 CONNECTOR_NAME = "coupon-cdc"
@@ -23,11 +24,11 @@ _FAILED_PARTS = "includeTasks=true&onlyFailed=true"
 
 
 def register(
-    connect_url: str, bootstrap_servers: str | None = None, file: Path = CONNECTOR_FILE
+    connect_url: str, kafka: KafkaClient | None = None, file: Path = CONNECTOR_FILE
 ) -> ConnectorState:
     """Create the connector, or bring it up to date and restart what failed; return when it runs.
 
-    bootstrap_servers: Kafka, where its topics are made first. A producer that has many rows for a
+    kafka: where its topics are made first. A producer that has many rows for a
     topic made that very moment can stall until they time out (KAFKA-15591).
 
     Safe to repeat. Raises KafkaUnavailable, and ConnectorError: with every setting that Connect
@@ -37,8 +38,8 @@ def register(
     connector = json.loads(file.read_text())
     name, config = connector["name"], connector["config"]
     _validate(connect, name, config)
-    if bootstrap_servers is not None:
-        ensure_topics(bootstrap_servers, topics_of(config))
+    if kafka is not None:
+        ensure_topics(kafka, topics_of(config))
     connect.call("PUT", f"/connectors/{name}/config", config)
     connect.call("POST", f"/connectors/{name}/restart?{_FAILED_PARTS}")
     return _wait_until_running(connect, name)

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from coupons.kafka import KafkaClient, KafkaSecurity
+from coupons.settings import load_settings
 from ops.options import json_option, state_option
 from stack.folder import StateFolder
 
@@ -53,8 +55,12 @@ def register_command(
     """Check the connector's settings, create or update it, and wait until it runs."""
     from connectors.register import register
 
-    servers = bootstrap_servers or _address(folder, "COUPON_KAFKA_BOOTSTRAP_SERVERS")
-    _show(register(_connect(folder, connect_url), servers), as_json)
+    kafka = (
+        load_settings(KafkaSecurity).client(bootstrap_servers)
+        if bootstrap_servers
+        else KafkaClient(_address(folder, "COUPON_KAFKA_BOOTSTRAP_SERVERS"))
+    )
+    _show(register(_connect(folder, connect_url), kafka), as_json)
 
 
 @command.command("status")
