@@ -14,8 +14,6 @@ from coupons.kafka import KafkaClient
 _TIMEOUT_SECONDS = 5.0
 _BROKERS_DEFAULT = -1
 _CRITICAL = 2
-_REFUSALS = (KafkaError._SSL, KafkaError._AUTHENTICATION)
-"""Why a link is not made, which the failure of the call itself does not tell."""
 
 
 class Topic(NamedTuple):
@@ -28,11 +26,11 @@ class Topic(NamedTuple):
 
 def ensure_topics(kafka: KafkaClient, topics: Sequence[Topic]) -> None:
     """Create those that are missing; the others stay as they are. Raises KafkaUnavailable."""
-    refusals: list[str] = []
+    reasons: list[str] = []
 
     def on_error(error: KafkaError) -> None:
-        if error.code() in _REFUSALS:
-            refusals.append(error.str())
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:
+            reasons.append(error.str())
 
     config: dict[str, Any] = {
         **kafka.config(),
@@ -54,7 +52,8 @@ def ensure_topics(kafka: KafkaClient, topics: Sequence[Topic]) -> None:
                 _tolerate_existing(future.result)
     except KafkaException as error:
         admin.poll(0)
-        why = [error.args[0].str(), *refusals[:1]]
+        # The call only tells that it failed; the connections' own errors tell why.
+        why = [error.args[0].str(), *reasons[-1:]]
         raise KafkaUnavailable(
             f"the topics could not be made ready at {kafka.bootstrap_servers}: {': '.join(why)}"
         ) from error
