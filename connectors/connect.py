@@ -23,7 +23,7 @@ class Connect:
         self.url = url.rstrip("/")
         self._session = requests.Session()
 
-    def call(self, method: str, path: str, body: dict[str, str] | None = None) -> Any | None:
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any | None:
         """The answer's JSON (None when it has none); None for 404 as well.
 
         Asks again while Connect rebalances. Raises ConnectorError with what Connect says, or that
@@ -40,7 +40,7 @@ class Connect:
             raise ConnectorError(f"Kafka Connect refused {method} {path}: {_message(response)}")
         return response.json() if response.content else None
 
-    def _send(self, method: str, path: str, body: dict[str, str] | None) -> requests.Response:
+    def _send(self, method: str, path: str, body: dict[str, Any] | None) -> requests.Response:
         try:
             return self._session.request(
                 method, self.url + path, json=body, timeout=ANSWER_TIMEOUT_SECONDS
