@@ -24,7 +24,7 @@ class Connect:
         self._service = WebService(url)
         self.url = self._service.url
 
-    def call(self, method: str, path: str, body: dict[str, str] | None = None) -> Any | None:
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any | None:
         """The answer's JSON (None when it has none); None for 404 as well.
 
         Asks again while Connect rebalances. Raises ConnectorError with what Connect says, or that
@@ -41,7 +41,7 @@ class Connect:
             raise ConnectorError(f"Kafka Connect refused {method} {path}: {_message(response)}")
         return response.json() if response.content else None
 
-    def _send(self, method: str, path: str, body: dict[str, str] | None) -> requests.Response:
+    def _send(self, method: str, path: str, body: dict[str, Any] | None) -> requests.Response:
         try:
             return self._service.request(method, path, ANSWER_TIMEOUT_SECONDS, body)
         except requests.RequestException as error:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from coupons.kafka import KafkaClient, KafkaSecurity
+from coupons.settings import load_settings
 from stack.folder import StateFolder
 from stack.ports import HOST
 
@@ -20,6 +22,15 @@ def addresses(folder: StateFolder, ports: Mapping[str, int], role: str) -> dict[
         "COUPON_SCHEMA_REGISTRY_URL": f"http://{HOST}:{ports['registry']}/apis/ccompat/v7",
         "COUPON_CONNECT_URL": f"http://{HOST}:{ports['connect']}",
     }
+
+
+def kafka_client(where: Mapping[str, str], embedded: bool) -> KafkaClient:
+    """The Kafka at these addresses. embedded: it is the embedded stack's, which is not secured.
+
+    Raises KeyError without its address, and ConfigurationError.
+    """
+    servers = where["COUPON_KAFKA_BOOTSTRAP_SERVERS"]
+    return KafkaClient(servers) if embedded else load_settings(KafkaSecurity).client(servers)
 
 
 def database_url(folder: StateFolder, ports: Mapping[str, int], user: str, database: str) -> str:

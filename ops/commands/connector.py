@@ -1,4 +1,4 @@
-"""`coupon connector register|status|restart|delete|schemas`."""
+"""`coupon connector register|status|restart|recover|delete|schemas`."""
 
 import json
 import sys
@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from coupons.kafka import KafkaClient, KafkaSecurity
-from coupons.settings import load_settings
+from coupons.kafka import KafkaClient
 from ops.options import json_option, state_option
 from stack.folder import StateFolder
 
@@ -25,6 +24,13 @@ registry_option = click.option(
     envvar="COUPON_SCHEMA_REGISTRY_URL",
     help="Schema registry [default: the embedded stack's].",
 )
+kafka_option = click.option(
+    "--kafka",
+    "bootstrap_servers",
+    metavar="HOST:PORT,...",
+    envvar="COUPON_KAFKA_BOOTSTRAP_SERVERS",
+    help="Kafka, to make the topics [default: the embedded stack's].",
+)
 
 
 @click.group("connector", short_help="Register the Debezium connector and look after it.")
@@ -35,19 +41,14 @@ def command() -> None:
       coupon connector register    create it, or bring it up to date; waits until it runs
       coupon connector status      exit code 0 only if it and its task run
       coupon connector restart     after a failure whose cause is mended
+      coupon connector recover     the way back, whatever happened to it, its slot or its offsets
     """
 
 
 @command.command("register")
 @state_option
 @connect_option
-@click.option(
-    "--kafka",
-    "bootstrap_servers",
-    metavar="HOST:PORT,...",
-    envvar="COUPON_KAFKA_BOOTSTRAP_SERVERS",
-    help="Kafka, to make the topics [default: the embedded stack's].",
-)
+@kafka_option
 @json_option
 def register_command(
     folder: StateFolder, connect_url: str | None, bootstrap_servers: str | None, as_json: bool
@@ -55,12 +56,7 @@ def register_command(
     """Check the connector's settings, create or update it, and wait until it runs."""
     from connectors.register import register
 
-    kafka = (
-        load_settings(KafkaSecurity).client(bootstrap_servers)
-        if bootstrap_servers
-        else KafkaClient(_address(folder, "COUPON_KAFKA_BOOTSTRAP_SERVERS"))
-    )
-    _show(register(_connect(folder, connect_url), kafka), as_json)
+    _show(register(_connect(folder, connect_url), _kafka(folder, bootstrap_servers)), as_json)
 
 
 @command.command("status")
@@ -85,6 +81,66 @@ def restart_command(folder: StateFolder, connect_url: str | None, as_json: bool)
     from connectors.register import restart
 
     _show(restart(_connect(folder, connect_url)), as_json)
+
+
+@command.command("recover")
+@state_option
+@connect_option
+@kafka_option
+@click.option(
+    "--database-url",
+    metavar="URL",
+    envvar="COUPON_CDC_DATABASE_URL",
+    help="Postgres as coupon_cdc [default: the embedded stack's].",
+)
+@click.option("--dry-run", is_flag=True, help="Say what is wrong, and change nothing.")
+@click.option(
+    "--emit",
+    is_flag=True,
+    help="Send what is not final to Kafka again, even if nothing looks lost.",
+)
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="Seconds in which requests that were there may become final.",
+)
+@json_option
+def recover_command(
+    folder: StateFolder,
+    connect_url: str | None,
+    bootstrap_servers: str | None,
+    database_url: str | None,
+    dry_run: bool,
+    emit: bool,
+    wait: float,
+    as_json: bool,
+) -> None:
+    """Bring the change stream back without a gap, whatever was lost: slot, offsets or both.
+
+    Makes the replication slot anew when it is missing or lost its WAL, then has every request
+    without a final status streamed again, makes the connector begin at the slot, and registers,
+    resumes or restarts it, as far as each is needed. Nobody is issued twice: the consumer knows
+    what it has issued. It may be interrupted and repeated. Claims may go on meanwhile.
+
+    Exit code 0 only if the connector runs and every request that was there is final.
+
+    \b
+      coupon connector recover --dry-run
+      coupon connector recover
+      coupon connector recover --emit --wait 300
+    """
+    from ops.recovery_run import Recovering, plan, run
+
+    where = Recovering(
+        _connect(folder, connect_url),
+        _kafka(folder, bootstrap_servers),
+        database_url or _address(folder, "COUPON_DATABASE_URL"),
+    )
+    done = plan(where) if dry_run else run(where, emit, wait, _quiet if as_json else click.echo)
+    click.echo(json.dumps(done._asdict()) if as_json else str(done))
+    sys.exit(0 if done.is_well else 1)
 
 
 @command.command("delete")
@@ -119,8 +175,20 @@ def schemas_command(folder: StateFolder, registry_url: str | None, as_json: bool
     sys.exit(1 if any(faults.values()) else 0)
 
 
+def _quiet(_line: str) -> None:
+    """Programs read the result only."""
+
+
 def _connect(folder: StateFolder, url: str | None) -> str:
     return url or _address(folder, "COUPON_CONNECT_URL")
+
+
+def _kafka(folder: StateFolder, bootstrap_servers: str | None) -> KafkaClient:
+    from ops.addresses import kafka_client
+
+    name = "COUPON_KAFKA_BOOTSTRAP_SERVERS"
+    where = {name: bootstrap_servers or _address(folder, name)}
+    return kafka_client(where, embedded=bootstrap_servers is None)
 
 
 def _address(folder: StateFolder, variable: str) -> str:

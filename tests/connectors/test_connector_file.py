@@ -7,7 +7,7 @@ from cdc_consumer.kafka import producer_config, topics
 from connectors.register import CONNECTOR_FILE, CONNECTOR_NAME, topics_of
 from coupons.change_events import READER_SCHEMAS
 from coupons.kafka import KafkaClient
-from ops.database import SLOT
+from ops.slot import SLOT
 
 CONNECTOR = json.loads(CONNECTOR_FILE.read_text())
 CONFIG: dict[str, str] = CONNECTOR["config"]
