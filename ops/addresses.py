@@ -6,6 +6,8 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from coupons.errors import ConfigurationError
+from coupons.kafka import KafkaClient, KafkaSecurity
+from coupons.settings import load_settings
 from ops.choices import existing
 from stack.folder import StateFolder
 from stack.ports import HOST
@@ -32,11 +34,15 @@ class Addresses(Mapping[str, str]):
     """COUPON_* settings that point at one stack, looked up when the first is asked for.
 
     Asking raises SettingError where there is no stack, and ConfigurationError for a variable that
-    the environment should have set and has not.
+    the environment should have set and has not. folder: of the embedded
+    stack that they are of; None when they come from the environment.
     """
 
-    def __init__(self, look_up: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(
+        self, look_up: Callable[[], Mapping[str, str]], folder: StateFolder | None
+    ) -> None:
         self._look_up = look_up
+        self.folder = folder
 
     @cached_property
     def _known(self) -> Mapping[str, str]:
@@ -67,8 +73,8 @@ def find_addresses(
     turned into that role's; without, it is taken as it is.
     """
     if not folder_was_named and any(environment.get(name) for name in ADDRESSES):
-        return Addresses(lambda: _from_environment(environment, role))
-    return Addresses(lambda: addresses(folder, existing(folder).ports, role))
+        return Addresses(lambda: _from_environment(environment, role), None)
+    return Addresses(lambda: addresses(folder, existing(folder).ports, role), folder)
 
 
 def addresses(folder: StateFolder, ports: Mapping[str, int], role: str) -> dict[str, str]:
@@ -82,6 +88,17 @@ def addresses(folder: StateFolder, ports: Mapping[str, int], role: str) -> dict[
         "COUPON_CONNECT_URL": f"http://{HOST}:{ports['connect']}",
         JWT_KEY: str(folder.secret_file("jwt.key")),
     }
+
+
+def kafka_client(where: Addresses, bootstrap_servers: str | None = None) -> KafkaClient:
+    """The Kafka at these addresses, or another one; only the embedded stack's is not secured.
+
+    Raises SettingError and ConfigurationError.
+    """
+    if where.folder is not None and bootstrap_servers is None:
+        return KafkaClient(where["COUPON_KAFKA_BOOTSTRAP_SERVERS"])
+    servers = bootstrap_servers or where["COUPON_KAFKA_BOOTSTRAP_SERVERS"]
+    return load_settings(KafkaSecurity).client(servers)
 
 
 def database_url(folder: StateFolder, ports: Mapping[str, int], user: str, database: str) -> str:

@@ -45,6 +45,7 @@ def application_parts(folder: StateFolder, choices: Choices) -> list[Part]:
         consumer = {
             **addresses(folder, ports, "consumer"),
             "COUPON_CONSUMER_PORT": str(ports[name]),
+            "COUPON_CONSUMER_INSTANCE_ID": name,
         }
         after = ("connector", "registry", "valkey")
         parts.append(_part(name, "cdc_consumer", "/healthz", ports[name], consumer, after))
