@@ -115,15 +115,17 @@ class Gate:
             raise GateUnavailable(f"Redis does not answer: {error}") from error
         return seconds * 1_000_000 + microseconds
 
-    def pending_before(self, coupon_id: int, before_us: int, limit: int) -> list[IssueRequest]:
-        """The oldest requests admitted before a time and not yet final, at most `limit`."""
+    def pending_before(
+        self, coupon_id: int, before_us: int, limit: int, from_us: int = 0
+    ) -> list[IssueRequest]:
+        """The oldest requests admitted from one time to another and not yet final."""
         figures = self.figures([coupon_id])[0]
         if figures is None:
             return []
         key = f"{coupon_key(coupon_id)}:{figures.epoch}:pending"
         try:
             found = self.client.zrange(
-                key, "-inf", before_us * 2, byscore=True, offset=0, num=limit, withscores=True
+                key, from_us * 2, before_us * 2, byscore=True, offset=0, num=limit, withscores=True
             )
         except (RedisError, OSError) as error:
             raise GateUnavailable(f"Redis does not answer: {error}") from error
