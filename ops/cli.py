@@ -20,6 +20,8 @@ _COMMANDS = {
     "env": "Print the stack's addresses as shell exports.",
     "token": "Print a bearer token for a user.",
     "rush": "Let many users claim a coupon at once, and show what happens.",
+    "gate": "See and rebuild what Redis holds of each coupon.",
+    "reconcile": "Compare Redis with Postgres request by request, and repair Redis.",
     "verify": "Check that nothing is lost and nothing is oversold.",
 }
 
