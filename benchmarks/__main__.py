@@ -12,6 +12,7 @@ from benchmarks.claiming import (
 from benchmarks.embedded import embedded_stack
 from benchmarks.gate_memory import measure_gate_memory
 from benchmarks.machine import describe_machine
+from benchmarks.rebuild import measure_rebuild
 from benchmarks.report import (
     Report,
     backlog_rows,
@@ -19,9 +20,10 @@ from benchmarks.report import (
     delay_rows,
     full_load_rows,
     memory_rows,
+    rebuild_rows,
 )
 
-PARTS = ("group-commit", "delay", "full-load", "long-polls", "backlog", "gate-memory")
+PARTS = ("group-commit", "delay", "full-load", "long-polls", "backlog", "gate-memory", "rebuild")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,7 +46,9 @@ def main(parts: tuple[str, ...], quick: bool) -> None:
     wanted = parts or PARTS
     if "gate-memory" in wanted:
         _gate_memory(report, 100_000 if quick else 1_000_000)
-    if set(wanted) - {"gate-memory"}:
+    if "rebuild" in wanted:
+        _rebuild(report, 100_000 if quick else 1_000_000, 1 if quick else 3)
+    if set(wanted) - {"gate-memory", "rebuild"}:
         _on_a_stack(report, wanted, quick)
     if not parts and not quick:
         click.echo(f"kept in {report.save('pipeline')}", err=True)
@@ -54,6 +58,12 @@ def _gate_memory(report: Report, users: int) -> None:
     report.add("## Memory of the gate, bytes a settled user")
     head = ["user ids", "users", "used", "resident"]
     report.table(head, memory_rows(measure_gate_memory(users)))
+
+
+def _rebuild(report: Report, requests: int, rounds: int) -> None:
+    report.add("## `coupon gate rebuild` of one coupon, from nothing")
+    head = ["requests", "seconds", "rows/s", "peak MiB", "of that for an empty coupon"]
+    report.table(head, rebuild_rows(measure_rebuild(requests, rounds)))
 
 
 def _on_a_stack(report: Report, wanted: tuple[str, ...], quick: bool) -> None:

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from coupons.change_events.topics import CONSUMER_GROUP
 from coupons.settings import ProcessSettings
 
 
@@ -27,7 +28,7 @@ class ConsumerSettings(ProcessSettings):
         description="TCP port that the consumer answers /healthz and /metrics on",
     )
     consumer_group: str = Field(
-        default="coupon-cdc-consumer",
+        default=CONSUMER_GROUP,
         min_length=1,
         description="Kafka consumer group that shares the partitions",
     )

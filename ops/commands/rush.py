@@ -13,10 +13,11 @@ from coupons.ledger.connection import connect_ledger
 from coupons.tokens import mint_token
 from ops.addresses import addresses
 from ops.applications import jwt_key_file
+from ops.books_display import show_books
 from ops.choices import existing
 from ops.options import json_option, state_option
 from ops.rush.claimants import Api, Caller, create_coupon, rush, trickle
-from ops.rush.display import show_books, show_delay, show_next, shown_live
+from ops.rush.display import show_delay, show_next, shown_live
 from ops.rush.tally import Tally
 from ops.verify import Books, await_balanced_books
 from stack.folder import StateFolder
