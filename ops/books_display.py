@@ -35,15 +35,16 @@ def show_books(console: Console, books: Books) -> None:
 def show_stream(console: Console, state: StreamState, letters: int) -> None:
     """What lies between the two: slot, connector, Kafka, dead letters."""
     slot = state.slot
+    unconfirmed = slot.wal_lsn - (slot.confirmed_lsn or slot.wal_lsn)
     behind = "?" if state.records_behind is None else f"{state.records_behind:,}"
     age = (
         "no heartbeat has come through"
         if state.beat_us is None
-        else f"newest heartbeat {max(0.0, (slot.now_us - state.beat_us) / 1_000_000):.1f} s old"
+        else f"newest heartbeat {max(0.0, (state.now_us - state.beat_us) / 1_000_000):.1f} s old"
     )
     console.print(
         f"Stream:   slot {slot.wal_status or 'gone'}, {'read' if slot.active else 'not read'},"
-        f" {slot.behind_bytes / 1024:,.0f} KiB not confirmed; consumers {behind} events behind;"
+        f" {unconfirmed / 1024:,.0f} KiB not confirmed; consumers {behind} events behind;"
         f" {age}; {letters:,} open dead letters",
         soft_wrap=True,
     )

@@ -33,7 +33,7 @@ def judge(
     waiting = [each for books in checked for each in books.faults if each.why == "in_flight"]
     if not waiting:
         return list(checked), state
-    moment_us = state.slot.now_us
+    moment_us = state.now_us
     deadline = time.monotonic() + PASSES_WITHIN_SECONDS
     while not (passed := state.has_passed(moment_us)) and time.monotonic() < deadline:
         time.sleep(_PAUSE_SECONDS)

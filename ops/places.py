@@ -11,9 +11,7 @@ from coupons.gate import Gate, connect_gate
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import find_coupon, list_coupons
 from coupons.model import Coupon
-from ops.addresses import addresses
-from ops.choices import existing
-from stack.folder import StateFolder
+from ops.addresses import Addresses
 
 NOT_ANSWERED = 3
 """Exit code: a server that had to be asked did not answer, so that nothing can be said."""
@@ -33,7 +31,7 @@ class Places(NamedTuple):
 
     gate: Gate
     connection: Connection
-    where: dict[str, str]
+    where: Addresses
 
     def coupons(self, coupon_id: int | None) -> list[Coupon]:
         """All coupons, or the one of this id. Raises ClickException when it does not exist."""
@@ -46,9 +44,8 @@ class Places(NamedTuple):
 
 
 @contextmanager
-def places(folder: StateFolder, role: str) -> Iterator[Places]:
-    """Connected as this role of Postgres; what does not answer ends the command with code 3."""
-    where = addresses(folder, existing(folder).ports, role)
+def places(where: Addresses) -> Iterator[Places]:
+    """Connected to both; what does not answer ends the command with code 3."""
     try:
         with connect_ledger(
             where["COUPON_DATABASE_URL"], "coupon-command", ANSWER_TIMEOUT_SECONDS

@@ -1,30 +1,28 @@
 """How far the change stream is: slot, connector, consumer group, newest heartbeat."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
-
-from coupons.change_events.topics import CONSUMER_GROUP, REQUEST_TOPIC
 from coupons.errors import KafkaUnavailable
 from coupons.freshness import read_beat
 from coupons.gate import Gate
 from coupons.ledger.connection import Connection
-from coupons.ledger.stream import SLOT, Slot, look_at_slot
+from coupons.ledger.unfinished import read_clock_us
+from ops.addresses import Addresses, kafka_client
 from ops.flow import look_at_flow
-
-ANSWER_SECONDS = 5.0
+from ops.kafka import GROUP, Kafka
+from ops.slot import SLOT, Slot, read_slot
 
 
 class StreamState(NamedTuple):
     """As it was just now.
 
-    beat_us: when the newest heartbeat that came through was written, by the clock of slot.now_us.
-    records_behind: events in Kafka that the consumers have not committed; None: Kafka is away, and
-    kafka_trouble says why. connector: in words.
+    now_us: by the ledger's clock, microseconds since 1970. beat_us: when the newest heartbeat that
+    came through was written, by the same clock. connector: its state in words. records_behind:
+    events in Kafka that the consumers have not committed; None: Kafka is away, see kafka_trouble.
     """
 
     slot: Slot
+    now_us: int
     connector: str
     connector_runs: bool
     beat_us: int | None
@@ -42,7 +40,7 @@ class StreamState(NamedTuple):
     @property
     def unknown(self) -> list[str]:
         """What could not be looked at, or stands still, so that nothing can be said of it."""
-        told = [f"Kafka cannot be asked: {self.kafka_trouble}"] if self.kafka_trouble else []
+        told = [self.kafka_trouble] if self.kafka_trouble else []
         if not self.connector_runs:
             told.append(f"the connector does not run: {self.connector}")
         return told
@@ -50,42 +48,30 @@ class StreamState(NamedTuple):
     @property
     def faults(self) -> list[str]:
         """What loses events."""
-        if self.slot.wal_status in (None, "lost"):
-            is_gone = "is gone" if self.slot.wal_status is None else "is lost"
-            return [f"the replication slot {SLOT} {is_gone}: new requests are not streamed"]
-        return []
+        if self.slot.exists and not self.slot.is_lost:
+            return []
+        what = "has lost WAL that it needs" if self.slot.exists else "is gone"
+        return [f"the replication slot {SLOT} {what}: `coupon connector recover` mends it"]
 
 
 def look_at_stream(
-    where: Mapping[str, str], gate: Gate, connection: Connection, group: str = CONSUMER_GROUP
+    where: Addresses, gate: Gate, connection: Connection, group: str = GROUP
 ) -> StreamState:
-    """Ask them all; where: addresses, COUPON_*. Raises GateUnavailable or LedgerUnavailable."""
+    """Ask them all. Raises GateUnavailable or LedgerUnavailable; what else is away is told."""
     behind, trouble = None, None
     flow = look_at_flow(where)
     # The heartbeat before the group: what it vouches for is in Kafka when the group is asked.
     beat_us = read_beat(gate.client)
     try:
-        behind = records_behind(where["COUPON_KAFKA_BOOTSTRAP_SERVERS"], group)
+        behind = Kafka(kafka_client(where)).consuming(group).lag
     except KafkaUnavailable as error:
         trouble = str(error)
-    slot = look_at_slot(connection)
-    return StreamState(slot, flow.connector, flow.connector_runs, beat_us, behind, trouble)
-
-
-def records_behind(bootstrap_servers: str, group: str) -> int:
-    """Events of issue requests that the group has not committed. Raises KafkaUnavailable."""
-    reader = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": group, "log_level": 2})
-    try:
-        topic = reader.list_topics(REQUEST_TOPIC, timeout=ANSWER_SECONDS).topics[REQUEST_TOPIC]
-        asked = [TopicPartition(REQUEST_TOPIC, each) for each in topic.partitions]
-        behind = 0
-        for place in reader.committed(asked, timeout=ANSWER_SECONDS) if asked else []:
-            low, high = reader.get_watermark_offsets(place, timeout=ANSWER_SECONDS)
-            behind += high - max(place.offset, low)
-        return behind
-    except KafkaException as error:
-        raise KafkaUnavailable(
-            f"Kafka at {bootstrap_servers} says {error.args[0].str()}"
-        ) from error
-    finally:
-        reader.close()
+    return StreamState(
+        read_slot(connection),
+        read_clock_us(connection),
+        flow.connector,
+        flow.connector_runs,
+        beat_us,
+        behind,
+        trouble,
+    )

@@ -10,7 +10,7 @@ from coupons.ids import request_id
 from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import find_coupon
 from coupons.ledger.requests import count_requests
-from coupons.ledger.stream import stream_unfinished
+from coupons.ledger.unfinished import stream_unfinished
 from coupons.model import Coupon, RequestCounts
 from ops.comparison import GateChanged, compare
 from ops.reconciler.rebuilding import why_closed

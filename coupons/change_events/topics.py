@@ -11,9 +11,6 @@ REQUEST_TOPIC = "coupon.public.coupon_issue_request"
 HEARTBEAT_TOPIC = "coupon.public.cdc_heartbeat"
 DEAD_LETTER_TOPIC = "coupon.dead-letters"
 
-CONSUMER_GROUP = "coupon-cdc-consumer"
-"""Unless the consumers are told otherwise."""
-
 REQUEST_PARTITIONS = 10
 HEARTBEAT_PARTITIONS = 1
 

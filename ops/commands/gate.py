@@ -11,11 +11,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ops.addresses import Addresses
 from ops.gate_report import GateReport, report_gate
-from ops.options import json_option, state_option
+from ops.options import addresses_option, json_option
 from ops.places import Places, places
 from ops.reconciler.rebuilding import rebuild
-from stack.folder import StateFolder
 
 coupon_option = click.option(
     "--coupon", "coupon_id", type=click.IntRange(min=1), help="Only this one."
@@ -34,10 +34,10 @@ def command() -> None:
 
 
 @command.command("status")
-@state_option
+@addresses_option("ops")
 @coupon_option
 @json_option
-def status_command(folder: StateFolder, coupon_id: int | None, as_json: bool) -> None:
+def status_command(where: Addresses, coupon_id: int | None, as_json: bool) -> None:
     """Show each coupon at the gate. Exit code 0: all are open; 1: some are not; 3: no answer.
 
     \b
@@ -47,7 +47,7 @@ def status_command(folder: StateFolder, coupon_id: int | None, as_json: bool) ->
     fenced    a rebuild began in Postgres and did not get as far as Redis
     The reconciler mends each within seconds; `coupon gate rebuild` does it by hand.
     """
-    with places(folder, "ops") as here:
+    with places(where) as here:
         here.coupons(coupon_id)
         reports = report_gate(here.gate, here.connection, coupon_id)
     if as_json:
@@ -60,12 +60,12 @@ def status_command(folder: StateFolder, coupon_id: int | None, as_json: bool) ->
 
 
 @command.command("rebuild")
-@state_option
+@addresses_option("reconciler")
 @coupon_option
 @click.option("--all", "everything", is_flag=True, help="Every coupon, one after the other.")
 @json_option
 def rebuild_command(
-    folder: StateFolder, coupon_id: int | None, everything: bool, as_json: bool
+    where: Addresses, coupon_id: int | None, everything: bool, as_json: bool
 ) -> None:
     """Load a coupon from Postgres anew and open it: about 10 seconds for a million requests.
 
@@ -79,7 +79,7 @@ def rebuild_command(
     if everything == (coupon_id is not None):
         raise click.UsageError("say which: --coupon N or --all")
     done = []
-    with places(folder, "reconciler") as here:
+    with places(where) as here:
         for coupon in here.coupons(coupon_id):
             done.append(_rebuild(here, coupon.coupon_id, quiet=as_json))
     if as_json:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import click
 from rich.console import Console
 
-from ops.options import json_option, state_option
+from ops.addresses import Addresses
+from ops.options import addresses_option, json_option
 from ops.places import Places, places
 from ops.reconciler.examine import examine
 from ops.reconciler.repairs import Deed, Repair
-from stack.folder import StateFolder
 
 _LINES = 50
 _WORDS = {
@@ -24,7 +24,7 @@ _WORDS = {
 
 
 @click.command("reconcile", short_help="Compare Redis with Postgres, and repair Redis.")
-@state_option
+@addresses_option("reconciler")
 @click.option("--coupon", "coupon_id", type=click.IntRange(min=1), help="Only this one.")
 @click.option("--dry-run", is_flag=True, help="Tell what differs and change nothing.")
 @click.option(
@@ -37,7 +37,7 @@ _WORDS = {
 )
 @json_option
 def command(
-    folder: StateFolder,
+    where: Addresses,
     coupon_id: int | None,
     dry_run: bool,
     pending_after: float,
@@ -58,7 +58,7 @@ def command(
       coupon reconcile --dry-run
       coupon reconcile --coupon 7
     """
-    with places(folder, "reconciler") as here:
+    with places(where) as here:
         repairs = _repairs(here, coupon_id, dry_run, pending_after)
         if as_json:
             done = [_as_json(each) for each in repairs]

@@ -7,20 +7,20 @@ from collections.abc import Sequence
 import click
 from rich.console import Console
 
-from coupons.change_events.topics import CONSUMER_GROUP
 from coupons.errors import KafkaUnavailable
+from ops.addresses import Addresses
 from ops.books_display import show_books, show_stream
 from ops.judging import Letters, judge
+from ops.kafka import GROUP
 from ops.open_letters import open_letters
-from ops.options import json_option, state_option
+from ops.options import addresses_option, json_option
 from ops.places import NOT_ANSWERED, Places, places
 from ops.stream_state import StreamState, look_at_stream
 from ops.verify import MOST_NAMED, Books, await_balanced_books
-from stack.folder import StateFolder
 
 
 @click.command("verify", short_help="Check that nothing is lost and nothing is oversold.")
-@state_option
+@addresses_option("ops")
 @click.option("--coupon", "coupon_id", type=click.IntRange(min=1), help="Only this one.")
 @click.option(
     "--wait",
@@ -33,13 +33,13 @@ from stack.folder import StateFolder
 @click.option(
     "--group",
     envvar="COUPON_CONSUMER_GROUP",
-    default=CONSUMER_GROUP,
+    default=GROUP,
     show_default=True,
     help="Consumer group of the consumers.",
 )
 @json_option
 def command(
-    folder: StateFolder, coupon_id: int | None, wait: float, group: str, as_json: bool
+    where: Addresses, coupon_id: int | None, wait: float, group: str, as_json: bool
 ) -> None:
     """Compare every request in Postgres and in Redis, and count the books of each coupon.
 
@@ -59,7 +59,7 @@ def command(
     """
     keep = sys.maxsize if as_json else MOST_NAMED
     letters: Letters = {}
-    with places(folder, "ops") as here:
+    with places(where) as here:
         ids = [coupon.coupon_id for coupon in here.coupons(coupon_id)]
         found = [await_balanced_books(here.gate, here.connection, each, wait, keep) for each in ids]
         letters, trouble = _letters(here)

@@ -10,10 +10,10 @@ from coupons.ids import request_id
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.issued_coupons import issue_requests
 from coupons.ledger.requests import accept_requests, find_requests, stream_requests
-from coupons.ledger.stream import Slot, look_at_slot
 from coupons.model import Admission, Claim, Coupon, IssueRequest, Status
 from ops.differences import Kind
 from ops.judging import judge
+from ops.slot import Slot, read_slot
 from ops.stream_state import StreamState
 from ops.verify import Books, check_books
 from tests.databases import Database
@@ -143,8 +143,8 @@ NOW_US = 1_900_000_000_000_000
 
 
 def _stream(beat_us: int, behind: int | None, trouble: str | None = None) -> StreamState:
-    slot = Slot(NOW_US, active=True, wal_status="reserved", behind_bytes=0)
-    return StreamState(slot, "RUNNING", True, beat_us, behind, trouble)
+    slot = Slot(0, None, True, True, True, True, "reserved", None, 0, 0)
+    return StreamState(slot, NOW_US, "RUNNING", True, beat_us, behind, trouble)
 
 
 def _in_flight(gate: Gate, ops: Connection, database: Database, coupon: Coupon) -> Books:
@@ -209,10 +209,10 @@ def test_a_slot_that_is_gone_is_a_fault_and_a_stopped_connector_is_not_known(
     ops: Connection,
 ) -> None:
     """Every test database lives on a server without the project's slot."""
-    slot = look_at_slot(ops)
-    assert slot.wal_status is None
+    slot = read_slot(ops)
+    assert not slot.exists
     state = _stream(0, 0)._replace(slot=slot, connector_runs=False, connector="PAUSED")
     assert state.faults == [
-        "the replication slot coupon_cdc is gone: new requests are not streamed"
+        "the replication slot coupon_cdc is gone: `coupon connector recover` mends it"
     ]
     assert state.unknown == ["the connector does not run: PAUSED"]
