@@ -11,6 +11,7 @@ from connectors.offsets import stop_connector
 from connectors.state import ConnectorState, existing_state, read_state
 from coupons.change_events import Topic, ensure_topics
 from coupons.errors import ConnectorError
+from coupons.kafka import KafkaClient
 
 CONNECTOR_FILE = Path(__file__).parent / "coupon-cdc.json"
 CONNECTOR_NAME = "coupon-cdc"
@@ -24,14 +25,14 @@ _FAILED_PARTS = "includeTasks=true&onlyFailed=true"
 
 
 def register(
-    connect_url: str, bootstrap_servers: str | None = None, file: Path = CONNECTOR_FILE
+    connect_url: str, kafka: KafkaClient | None = None, file: Path = CONNECTOR_FILE
 ) -> ConnectorState:
     """Create the connector, or bring it up to date and restart what failed; return when it runs.
 
     Somebody who paused or stopped it had a reason: such a one stays as it is.
 
-    bootstrap_servers: Kafka, where its topics are made first. A producer that has many rows for a
-    topic made that very moment can stall until they time out (KAFKA-15591).
+    kafka: where its topics are made first. A producer that has many rows for a topic made that
+    very moment can stall until they time out (KAFKA-15591).
 
     Safe to repeat. Raises KafkaUnavailable, and ConnectorError: with every setting that Connect
     finds wrong, before anything is changed; or with the reason why it does not get to run.
@@ -40,8 +41,8 @@ def register(
     connector = json.loads(file.read_text())
     name, config = connector["name"], connector["config"]
     _validate(connect, name, config)
-    if bootstrap_servers is not None:
-        ensure_topics(bootstrap_servers, topics_of(config))
+    if kafka is not None:
+        ensure_topics(kafka, topics_of(config))
     connect.call("PUT", f"/connectors/{name}/config", config)
     state = read_state(connect, name)
     if state is not None and state.is_held:

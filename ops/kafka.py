@@ -9,6 +9,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 
 from coupons.change_events import READER_SCHEMAS
 from coupons.errors import KafkaUnavailable
+from coupons.kafka import KafkaClient
 
 GROUP = "coupon-cdc-consumer"
 """The default of COUPON_CONSUMER_GROUP."""
@@ -28,15 +29,14 @@ class Consuming(NamedTuple):
 class Kafka:
     """One Kafka cluster, asked with short deadlines. Every method raises KafkaUnavailable."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self._servers = bootstrap_servers
-        self._admin = AdminClient(
-            {
-                "bootstrap.servers": bootstrap_servers,
-                "logger": logging.getLogger("kafka.admin"),  # type: ignore[dict-item]
-                "log_level": _CRITICAL,
-            }
-        )
+    def __init__(self, kafka: KafkaClient) -> None:
+        self._servers = kafka.bootstrap_servers
+        config = {
+            **kafka.config(),
+            "logger": logging.getLogger("kafka.admin"),
+            "log_level": _CRITICAL,
+        }
+        self._admin = AdminClient(config)
 
     def partitions(self) -> Mapping[str, int]:
         """How many partitions each topic has."""

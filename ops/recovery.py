@@ -15,6 +15,7 @@ from connectors.offsets import forget_offsets, read_offset, resume_connector, st
 from connectors.register import CONNECTOR_NAME, await_running, create_stopped, register
 from connectors.state import ConnectorState, read_state
 from coupons.errors import ConnectorError
+from coupons.kafka import KafkaClient
 from coupons.ledger.connection import Connection, translated
 from coupons.queries import query
 from ops.slot import Slot, drop_slot, make_slot, read_slot, refuse_foreign
@@ -94,7 +95,7 @@ def begin_recovery(connection: Connection) -> None:
 def recover(
     connect: Connect,
     connection: Connection,
-    bootstrap_servers: str,
+    kafka: KafkaClient,
     emit: bool,
     tell: Tell,
 ) -> int:
@@ -122,7 +123,7 @@ def recover(
     if look.gap is not None and look.offset is not None:
         forget_offsets(connect, CONNECTOR_NAME)
         tell("made the connector forget its offsets: it begins at the slot")
-    register(connect.url, bootstrap_servers)
+    register(connect.url, kafka)
     resume_connector(connect, CONNECTOR_NAME)
     await_running(connect, CONNECTOR_NAME)
     tell("the connector runs")

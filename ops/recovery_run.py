@@ -12,6 +12,7 @@ from connectors.connect import Connect
 from connectors.register import CONNECTOR_NAME
 from connectors.state import ConnectorState, read_state
 from coupons.errors import LedgerUnavailable
+from coupons.kafka import KafkaClient
 from coupons.ledger.connection import Connection, connect_ledger
 from ops.recovery import (
     NotFinal,
@@ -29,7 +30,7 @@ class Recovering(NamedTuple):
     """Where to recover. database_url: as the role coupon_cdc."""
 
     connect_url: str
-    bootstrap_servers: str
+    kafka: KafkaClient
     database_url: str
 
 
@@ -103,7 +104,7 @@ def run(where: Recovering, emit: bool, wait_s: float, tell: Callable[[str], None
     connect = Connect(where.connect_url)
     with _ledger(where) as connection:
         begin_recovery(connection)
-        emitted = recover(connect, connection, where.bootstrap_servers, emit, tell)
+        emitted = recover(connect, connection, where.kafka, emit, tell)
         left = _await_final(connection, before, wait_s, tell)
     state = _told(read_state(connect, CONNECTOR_NAME))
     return Outcome(state, emitted, left.requests, time.monotonic() - began)

@@ -61,7 +61,7 @@ def _was_passed_over(places: Places, old: NotFinal) -> bool:
     assert old.oldest is not None
     try:
         beat_us = read_beat(connect_gate(places.redis_url).client)
-        lag = Kafka(places.bootstrap_servers).consuming(places.consumer_group).lag
+        lag = Kafka(places.kafka).consuming(places.consumer_group).lag
     except (GateUnavailable, KafkaUnavailable):
         return False
     return (

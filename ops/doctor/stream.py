@@ -30,7 +30,7 @@ _TOPICS = {
 
 def check_kafka(places: Places) -> Iterator[Finding]:
     """Raises KafkaUnavailable."""
-    kafka = Kafka(places.bootstrap_servers)
+    kafka = Kafka(places.kafka)
     found = kafka.partitions()
     yield ok("kafka", "it answers")
     wrong = [
