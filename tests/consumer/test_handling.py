@@ -8,6 +8,7 @@ import pytest
 from cdc_consumer.handling import BatchHandler
 from cdc_consumer.health import Health
 from cdc_consumer.issuing import Ledger
+from cdc_consumer.limits import DeadLetterLimit, History
 from coupons.change_events import HEARTBEAT_TOPIC, ChangeEventDecoder, SchemaRegistry
 from coupons.errors import (
     GateUnavailable,
@@ -28,6 +29,7 @@ from tests.registry import RegistryServer
 __all__ = ["make_coupon"]
 
 PLACES = 3
+LIMIT = DeadLetterLimit(in_a_row=50, share=0.2, recent=1_000)
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def handler(
 ) -> BatchHandler:
     registry_server.schemas.update(SCHEMAS)
     decoder = ChangeEventDecoder(SchemaRegistry(registry_server.url))
-    return BatchHandler(decoder, ledger, gate, letters, Health())
+    return BatchHandler(decoder, ledger, gate, letters, History(LIMIT), Health())
 
 
 def issued_users(database: Database) -> list[int]:
