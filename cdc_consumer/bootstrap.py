@@ -11,11 +11,12 @@ from cdc_consumer.dead_letters import DeadLetters
 from cdc_consumer.handling import BatchHandler
 from cdc_consumer.health import Health
 from cdc_consumer.issuing import Ledger
-from cdc_consumer.kafka import consumer_config, producer_config, topics
+from cdc_consumer.kafka import consumer_config, log_error, topics
 from cdc_consumer.limits import History
 from cdc_consumer.loop import ConsumerLoop
 from cdc_consumer.settings import ConsumerSettings
 from coupons.change_events import ChangeEventDecoder, SchemaRegistry, ensure_topics
+from coupons.change_events.producing import producer_config
 from coupons.errors import KafkaUnavailable
 from coupons.gate import connect_gate
 from coupons.probes import serve_probes
@@ -56,7 +57,7 @@ def build_handler(
     settings: ConsumerSettings, ledger: Ledger, history: History, health: Health
 ) -> BatchHandler:
     """What does the work of a batch, on the servers that the settings name."""
-    producer = Producer(producer_config(settings.kafka_bootstrap_servers))
+    producer = Producer(producer_config(settings.kafka_bootstrap_servers, log_error))
     return BatchHandler(
         ChangeEventDecoder(SchemaRegistry(settings.schema_registry_url)),
         ledger,

@@ -20,6 +20,7 @@ _COMMANDS = {
     "env": "Print the stack's addresses as shell exports.",
     "token": "Print a bearer token for a user.",
     "rush": "Let many users claim a coupon at once, and show what happens.",
+    "dead-letters": "Look at change events that were set aside, and replay them.",
     "verify": "Check that nothing is lost and nothing is oversold.",
 }
 
