@@ -19,6 +19,7 @@ from coupons.change_events import ChangeEventDecoder, SchemaRegistry, ensure_top
 from coupons.change_events.producing import producer_config
 from coupons.errors import KafkaUnavailable
 from coupons.gate import connect_gate
+from coupons.kafka import KafkaClient
 from coupons.probes import serve_probes
 
 log = logging.getLogger(__name__)
@@ -29,14 +30,17 @@ def run(settings: ConsumerSettings, stopping: Event) -> None:
     health = Health()
     probes = serve_probes(settings.consumer_host, settings.consumer_port, health.complaint)
     try:
-        _wait_for_topics(settings.kafka_bootstrap_servers, health, stopping)
+        _wait_for_topics(settings.kafka, health, stopping)
         ledger = Ledger(settings.database_url.get_secret_value())
         history = History(settings.dead_letter_limit)
         handler = build_handler(settings, ledger, history, health)
         loop = ConsumerLoop(
             lambda on_commit: Consumer(
                 consumer_config(
-                    settings.kafka_bootstrap_servers, settings.consumer_group, on_commit
+                    settings.kafka,
+                    settings.consumer_group,
+                    settings.consumer_instance_id,
+                    on_commit,
                 )
             ),
             handler.handle,
@@ -57,9 +61,9 @@ def build_handler(
     settings: ConsumerSettings, ledger: Ledger, history: History, health: Health
 ) -> BatchHandler:
     """What does the work of a batch, on the servers that the settings name."""
-    producer = Producer(producer_config(settings.kafka_bootstrap_servers, log_error))
+    producer = Producer(producer_config(settings.kafka, log_error))
     return BatchHandler(
-        ChangeEventDecoder(SchemaRegistry(settings.schema_registry_url)),
+        ChangeEventDecoder(SchemaRegistry(settings.schema_registry_url.get_secret_value())),
         ledger,
         connect_gate(settings.redis_url.get_secret_value()),
         DeadLetters(producer, metadata.version("coupon-cdc")),
@@ -68,12 +72,12 @@ def build_handler(
     )
 
 
-def _wait_for_topics(bootstrap_servers: str, health: Health, stopping: Event) -> None:
+def _wait_for_topics(kafka: KafkaClient, health: Health, stopping: Event) -> None:
     backoff = Backoff()
     while not stopping.is_set():
         health.alive()
         try:
-            ensure_topics(bootstrap_servers, topics())
+            ensure_topics(kafka, topics())
             return
         except KafkaUnavailable as error:
             log.warning("waiting for Kafka: %s", error)

@@ -3,20 +3,21 @@
 from pydantic import Field
 
 from cdc_consumer.limits import DeadLetterLimit
-from coupons.settings import ProcessSettings
+from coupons.kafka import KafkaClient, KafkaSecurity
+from coupons.settings import ProcessSettings, WebUrl
 
 
-class ConsumerSettings(ProcessSettings):
+class ConsumerSettings(KafkaSecurity, ProcessSettings):
     """Of one consumer; several with the same group share the partitions."""
 
     kafka_bootstrap_servers: str = Field(
         min_length=1,
         description="Kafka brokers to ask first, as host:port,host:port",
     )
-    schema_registry_url: str = Field(
-        pattern="^https?://",
+    schema_registry_url: WebUrl = Field(
         description="Schema registry, the root of its Confluent-compatible API"
-        " (http://host:port/apis/ccompat/v7)",
+        " (http://host:port/apis/ccompat/v7); with TLS,"
+        " `https://user:password@host:port/apis/ccompat/v7?ca_file=FILE`",
     )
     consumer_host: str = Field(
         default="127.0.0.1",
@@ -31,6 +32,14 @@ class ConsumerSettings(ProcessSettings):
         default="coupon-cdc-consumer",
         min_length=1,
         description="Kafka consumer group that shares the partitions",
+    )
+    consumer_instance_id: str | None = Field(
+        default=None,
+        pattern="^[A-Za-z0-9._-]{1,200}$",
+        description="A name that this consumer keeps over restarts, of its own in the group: killed"
+        " and started again within the session timeout, it goes on with its partitions at once;"
+        " unset: its partitions wait for the session timeout (30 s) after a crash, and move to the"
+        " others at once after a clean stop",
     )
     consumer_batch_size: int = Field(
         default=500,
@@ -67,3 +76,8 @@ class ConsumerSettings(ProcessSettings):
             self.consumer_dead_letter_share,
             self.consumer_recent_events,
         )
+
+    @property
+    def kafka(self) -> KafkaClient:
+        """Kafka, and how to make oneself known to it."""
+        return self.client(self.kafka_bootstrap_servers)

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from coupons.kafka import KafkaClient
+
 LARGEST_DEAD_LETTER_BYTES = 2 * 1024 * 1024
 """Above what a topic takes by default (1 MiB), so that a record still fits with its headers."""
 
@@ -11,14 +13,14 @@ _CRITICAL = 2
 
 
 def producer_config(
-    bootstrap_servers: str, error_cb: Callable[..., None] = lambda _: None
+    kafka: KafkaClient, error_cb: Callable[..., None] = lambda _: None
 ) -> dict[str, Any]:
     """For confluent_kafka.Producer. error_cb: is told of what is not about one record.
 
     Of the client's own lines only critical ones: it logs each failed connection, many a second.
     """
     return {
-        "bootstrap.servers": bootstrap_servers,
+        **kafka.config(),
         "acks": "all",
         "enable.idempotence": True,
         "retries": 2_147_483_647,

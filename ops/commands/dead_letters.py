@@ -3,8 +3,7 @@
 import getpass
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable
 
 import click
 from confluent_kafka import Producer
@@ -12,8 +11,7 @@ from rich.console import Console
 
 from coupons.change_events.producing import producer_config
 from coupons.ledger.connection import Connection, connect_ledger
-from ops.addresses import addresses
-from ops.choices import existing
+from ops.addresses import Addresses, kafka_client
 from ops.dead_letters.acting import Replayer, Result, consequence, discard, no_discard, refusal
 from ops.dead_letters.audit import actions_of, take_lock
 from ops.dead_letters.options import (
@@ -26,8 +24,7 @@ from ops.dead_letters.options import (
 from ops.dead_letters.selection import Selection, named, select
 from ops.dead_letters.showing import result_as_json, show_list, show_one, standing_as_json
 from ops.dead_letters.standing import Standing, State, look_at_letters
-from ops.options import json_option, state_option
-from stack.folder import StateFolder
+from ops.options import addresses_option, json_option
 
 _WORKED = {"written", "discarded"}
 
@@ -68,18 +65,18 @@ def command() -> None:
 
 
 @command.command("list")
-@state_option
+@addresses_option("ops")
 @selection_options
 @replays_option
 @json_option
-def list_command(folder: StateFolder, as_json: bool, max_replays: int, **filters: object) -> None:
+def list_command(where: Addresses, as_json: bool, max_replays: int, **filters: object) -> None:
     """List the letters that are neither resolved nor discarded, or those --in-state.
 
     \b
       coupon dead-letters list --coupon 7 --since 2h
       coupon dead-letters list --in-state all --limit 20 --json
     """
-    with _ledger(folder) as (where, connection):
+    with _ledger(where) as connection:
         standings = look_at_letters(where, connection, max_replays)
     chosen = select(standings, selection_of(filters))
     if as_json:
@@ -97,12 +94,12 @@ def list_command(folder: StateFolder, as_json: bool, max_replays: int, **filters
 
 
 @command.command("show")
-@state_option
+@addresses_option("ops")
 @click.argument("place", metavar="LETTER")
 @json_option
-def show_command(folder: StateFolder, place: str, as_json: bool) -> None:
+def show_command(where: Addresses, place: str, as_json: bool) -> None:
     """Show everything that is known of one letter, and what was done with it."""
-    with _ledger(folder) as (where, connection):
+    with _ledger(where) as connection:
         [standing] = named(look_at_letters(where, connection), [place])
         actions = actions_of(connection, standing.letter)
     if as_json:
@@ -112,7 +109,7 @@ def show_command(folder: StateFolder, place: str, as_json: bool) -> None:
 
 
 @command.command("replay")
-@state_option
+@addresses_option("ops")
 @places_argument
 @selection_options
 @all_option
@@ -124,7 +121,7 @@ def show_command(folder: StateFolder, place: str, as_json: bool) -> None:
 @dry_option
 @json_option
 def replay_command(
-    folder: StateFolder,
+    where: Addresses,
     places: tuple[str, ...],
     everything: bool,
     parked: bool,
@@ -149,7 +146,7 @@ def replay_command(
     allowed |= {State.PARKED} if parked else set()
     allowed |= {State.REPLAYED, State.DISCARDED} if again else set()
     selection = _required(places, everything, selection_of(filters, allowed))
-    with _ledger(folder) as (where, connection):
+    with _ledger(where) as connection:
         if not dry_run:
             take_lock(connection)
         chosen = _chosen(look_at_letters(where, connection, max_replays), places, selection)
@@ -158,14 +155,14 @@ def replay_command(
                 _foreseen(each, refusal(each, allowed), "write back") for each in chosen
             )
         else:
-            producer = Producer(producer_config(where["COUPON_KAFKA_BOOTSTRAP_SERVERS"]))
+            producer = Producer(producer_config(kafka_client(where)))
             replayer = Replayer(producer, connection, acted_by, allowed, rate)
             results = replayer.replay(chosen)
         _report(results, len(chosen), as_json, dry_run)
 
 
 @command.command("discard")
-@state_option
+@addresses_option("ops")
 @places_argument
 @selection_options
 @all_option
@@ -176,7 +173,7 @@ def replay_command(
 @dry_option
 @json_option
 def discard_command(
-    folder: StateFolder,
+    where: Addresses,
     places: tuple[str, ...],
     everything: bool,
     reason: str,
@@ -194,7 +191,7 @@ def discard_command(
         raise click.UsageError("give a reason that tells the next person why")
     unresolved = (State.OPEN, State.PARKED, State.REPLAYED)
     selection = _required(places, everything, selection_of(filters, unresolved))
-    with _ledger(folder) as (where, connection):
+    with _ledger(where) as connection:
         if not dry_run:
             take_lock(connection)
         chosen = _chosen(look_at_letters(where, connection), places, selection)
@@ -208,11 +205,8 @@ def discard_command(
         _report(results, len(chosen), as_json, dry_run)
 
 
-@contextmanager
-def _ledger(folder: StateFolder) -> Iterator[tuple[Mapping[str, str], Connection]]:
-    where = addresses(folder, existing(folder).ports, "ops")
-    with connect_ledger(where["COUPON_DATABASE_URL"], "coupon-dead-letters") as connection:
-        yield where, connection
+def _ledger(where: Addresses) -> Connection:
+    return connect_ledger(where["COUPON_DATABASE_URL"], "coupon-dead-letters")
 
 
 def _required(places: tuple[str, ...], everything: bool, selection: Selection) -> Selection:

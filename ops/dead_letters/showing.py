@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from ops.dead_letters.acting import Result
 from ops.dead_letters.audit import Action
@@ -15,27 +14,18 @@ _SHOWN_BYTES = 200
 
 
 def show_list(console: Console, standings: Sequence[Standing]) -> None:
-    """A line a letter."""
-    table = Table(box=None, pad_edge=False)
-    for name in ("letter", "state", "set aside (UTC)", "coupon", "user", "record", "replays"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("error", overflow="ellipsis", no_wrap=True)
+    """Two lines a letter: what it is, and why it was set aside."""
     for standing in standings:
         letter, facts = standing.letter, standing.letter.facts
-        coupon_id, user_id = standing.key or ("?", "?")
-        record = f"{facts.topic.rpartition('.')[2]} {facts.partition}:{facts.offset}"
-        came_back = f" > {standing.came_back_as}" if standing.came_back_as else ""
-        table.add_row(
-            letter.place,
-            f"{standing.state}{came_back}",
-            f"{_moment(letter.set_aside_ms):%Y-%m-%d %H:%M:%S}",
-            str(coupon_id),
-            str(user_id),
-            record,
-            str(facts.replays),
-            f"{facts.error_class}: {facts.error_message}".replace("\n", " "),
+        came_back = f" (came back as {standing.came_back_as})" if standing.came_back_as else ""
+        console.print(
+            f"{letter.place}  {standing.state}{came_back}, {_request(standing)}, set aside"
+            f" {_moment(letter.set_aside_ms):%Y-%m-%d %H:%M:%S} UTC, replays {facts.replays}",
+            markup=False,
+            soft_wrap=True,
         )
-    console.print(table)
+        first_line = facts.error_message.partition("\n")[0]
+        console.print(f"      {facts.error_class}: {first_line}", markup=False, soft_wrap=True)
 
 
 def show_one(console: Console, standing: Standing, actions: Sequence[Action]) -> None:
@@ -54,7 +44,7 @@ def show_one(console: Console, standing: Standing, actions: Sequence[Action]) ->
         "replayed from": facts.replayed_from or "-",
         "came back as": standing.came_back_as or "-",
         "consumer": facts.consumer_version,
-        "request": _request(standing) if standing.key else "cannot be read",
+        "request": _request(standing),
         "status": request.status if request else "no row in the ledger",
         "headers": headers or "-",
         "key": _shown(letter.key),
@@ -111,7 +101,7 @@ def _action_as_json(action: Action) -> dict[str, Any]:
 
 
 def _request(standing: Standing) -> str:
-    return "user {1} for coupon {0}".format(*standing.key) if standing.key else "?"
+    return "user {1} for coupon {0}".format(*standing.key) if standing.key else "not readable"
 
 
 def _moment(moment_ms: int) -> datetime:

@@ -9,6 +9,7 @@ from coupons.errors import SchemaRegistryUnavailable, UndecodableEvent
 from coupons.ledger.connection import Connection
 from coupons.ledger.requests import find_requests
 from coupons.model import IssueRequest
+from ops.addresses import Addresses, kafka_client
 from ops.dead_letters.audit import Action, key_of, last_actions
 from ops.dead_letters.topic import Letter, read_letters
 
@@ -51,14 +52,14 @@ class Standing(NamedTuple):
 
 
 def look_at_letters(
-    where: Mapping[str, str], connection: Connection, max_replays: int = MAX_REPLAYS
+    where: Addresses, connection: Connection, max_replays: int = MAX_REPLAYS
 ) -> list[Standing]:
     """Every letter, in order. where: the addresses of the stack, COUPON_*.
 
     Raises KafkaUnavailable or LedgerUnavailable. Without the schema registry, coupon and user stay
     unknown of records that the consumer could not read.
     """
-    letters = read_letters(where["COUPON_KAFKA_BOOTSTRAP_SERVERS"])
+    letters = read_letters(kafka_client(where))
     keys = _keys(letters, where["COUPON_SCHEMA_REGISTRY_URL"])
     requests = _requests(connection, {key for key in keys if key is not None})
     actions = last_actions(connection) if letters else {}

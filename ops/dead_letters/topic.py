@@ -1,5 +1,6 @@
 """Reads the dead-letter topic from its beginning to where it ends now."""
 
+import logging
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from coupons.change_events import DEAD_LETTER_TOPIC
 from coupons.change_events.dead_letters import Facts, Header, own_headers, read_facts
 from coupons.errors import KafkaUnavailable, UndecodableEvent
+from coupons.kafka import KafkaClient
 
 ANSWER_SECONDS = 5.0
 SILENT_SECONDS = 15.0
@@ -40,7 +42,7 @@ class Letter(NamedTuple):
         return f"{self.partition}:{self.offset}"
 
 
-def read_letters(bootstrap_servers: str) -> list[Letter]:
+def read_letters(kafka: KafkaClient) -> list[Letter]:
     """Every letter once, in order; none when the topic is missing. Raises KafkaUnavailable.
 
     A consumer that was cut off between its letters and its offsets has set the same records aside
@@ -48,9 +50,10 @@ def read_letters(bootstrap_servers: str) -> list[Letter]:
     """
     reader = Consumer(
         {
-            "bootstrap.servers": bootstrap_servers,
+            **kafka.config(),
             "group.id": "coupon-dead-letters",
             "enable.auto.commit": False,
+            "logger": logging.getLogger("kafka.consumer"),
             "log_level": 2,
         }
     )
@@ -64,7 +67,7 @@ def read_letters(bootstrap_servers: str) -> list[Letter]:
         return list(first_of.values())
     except KafkaException as error:
         raise KafkaUnavailable(
-            f"the dead letters cannot be read: Kafka at {bootstrap_servers} says"
+            f"the dead letters cannot be read: Kafka at {kafka.bootstrap_servers} says"
             f" {error.args[0].str()}; see `coupon status`"
         ) from error
     finally:
