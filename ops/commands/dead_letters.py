@@ -145,7 +145,8 @@ def replay_command(
     allowed = {State.OPEN}
     allowed |= {State.PARKED} if parked else set()
     allowed |= {State.REPLAYED, State.DISCARDED} if again else set()
-    selection = _required(places, everything, selection_of(filters, allowed))
+    meant = allowed | {State.PARKED}  # without --parked they are named, and left as they are
+    selection = _required(places, everything, selection_of(filters, meant))
     with _ledger(where) as connection:
         if not dry_run:
             take_lock(connection)
@@ -189,8 +190,7 @@ def discard_command(
     """
     if not reason.strip():
         raise click.UsageError("give a reason that tells the next person why")
-    unresolved = (State.OPEN, State.PARKED, State.REPLAYED)
-    selection = _required(places, everything, selection_of(filters, unresolved))
+    selection = _required(places, everything, selection_of(filters))
     with _ledger(where) as connection:
         if not dry_run:
             take_lock(connection)
@@ -210,7 +210,7 @@ def _ledger(where: Addresses) -> Connection:
 
 
 def _required(places: tuple[str, ...], everything: bool, selection: Selection) -> Selection:
-    narrowed = selection._replace(states=(), limit=None) != Selection()
+    narrowed = selection._replace(states=(), limit=None, came_back=True) != Selection()
     if not places and not everything and not narrowed:
         raise click.UsageError(
             "name letters (such as 0:17), narrow them down (--coupon, --error-class, --since), or"

@@ -89,4 +89,4 @@ def selection_of(filters: Mapping[str, Any], states: Collection[State] = UNRESOL
     asked = filters["states"]
     wanted = tuple(State(each) for each in asked if each != _ALL)
     chosen = () if _ALL in asked else wanted or tuple(states)
-    return Selection(**{**filters, "states": chosen})
+    return Selection(**{**filters, "states": chosen}, came_back=bool(asked))

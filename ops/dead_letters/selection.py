@@ -15,7 +15,10 @@ class NoSuchLetter(CouponError):
 
 
 class Selection(NamedTuple):
-    """What every letter has to match; None or empty: anything. since, until: when set aside."""
+    """What every letter has to match; None or empty: anything. since, until: when set aside.
+
+    came_back: whether letters count whose record became another letter since.
+    """
 
     coupon_id: int | None = None
     error_class: str | None = None
@@ -23,6 +26,7 @@ class Selection(NamedTuple):
     until: datetime | None = None
     states: Sequence[State] = ()
     limit: int | None = None
+    came_back: bool = True
 
     def chooses(self, standing: Standing) -> bool:
         """Whether the letter matches; the limit is not looked at."""
@@ -34,6 +38,7 @@ class Selection(NamedTuple):
             and (since is None or letter.set_aside_ms >= since)
             and (until is None or letter.set_aside_ms < until)
             and (not self.states or standing.state in self.states)
+            and (self.came_back or standing.came_back_as is None)
         )
 
 
