@@ -23,6 +23,7 @@ _COMMANDS = {
     "rush": "Let many users claim a coupon at once, and show what happens.",
     "gate": "See and rebuild what Redis holds of each coupon.",
     "reconcile": "Compare Redis with Postgres request by request, and repair Redis.",
+    "dead-letters": "Look at change events that were set aside, and replay them.",
     "verify": "Check that nothing is lost and nothing is oversold.",
 }
 
