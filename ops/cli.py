@@ -21,6 +21,7 @@ _COMMANDS = {
     "env": "Print the stack's addresses as shell exports.",
     "token": "Print a bearer token for a user.",
     "rush": "Let many users claim a coupon at once, and show what happens.",
+    "after-restore": "Mend the rest after Postgres was restored from a backup.",
     "verify": "Check that nothing is lost and nothing is oversold.",
 }
 
