@@ -1,4 +1,4 @@
-"""The links of Kafka Connect: to Kafka by TLS and password, to Postgres by a checked certificate."""
+"""Links of Kafka Connect: TLS and password to Kafka, a checked certificate of Postgres."""
 
 import json
 from collections.abc import Iterator
