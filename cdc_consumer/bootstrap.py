@@ -33,7 +33,12 @@ def run(settings: ConsumerSettings, stopping: Event) -> None:
         handler = build_handler(settings, ledger, health)
         loop = ConsumerLoop(
             lambda on_commit: Consumer(
-                consumer_config(settings.kafka, settings.consumer_group, on_commit)
+                consumer_config(
+                    settings.kafka,
+                    settings.consumer_group,
+                    settings.consumer_instance_id,
+                    on_commit,
+                )
             ),
             handler.handle,
             health,

@@ -23,16 +23,19 @@ log = logging.getLogger(__name__)
 
 
 def consumer_config(
-    kafka: KafkaClient, group: str, on_commit: Callable[..., None]
+    kafka: KafkaClient, group: str, instance_id: str | None, on_commit: Callable[..., None]
 ) -> dict[str, Any]:
     """For confluent_kafka.Consumer.
 
+    instance_id: makes it a static member of the group (KIP-345), which is waited for instead of
+    replaced; None: a dynamic one.
     cooperative-sticky: when a consumer comes or goes, only the partitions that move stop; all the
     others go on being issued. The fetch limits bound the memory that a backlog takes.
     """
     return {
         **kafka.config(),
         "group.id": group,
+        **({} if instance_id is None else {"group.instance.id": instance_id}),
         "partition.assignment.strategy": "cooperative-sticky",
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,

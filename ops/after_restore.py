@@ -23,7 +23,7 @@ from coupons.model import IssueRequest
 from coupons.queries import query
 from ops.request_log import read_requests
 
-SKIPPED_COUPON_IDS = 10_000
+SKIPPED_IDS = 10_000
 """More than the coupons that anybody makes between two backups."""
 
 _MUST_BE_STOPPED = ("coupon_api", "coupon_consumer", "coupon_reconciler")
@@ -75,7 +75,7 @@ def after_restore(
         unknown.update(lost)
         undecodable += some.undecodable
     with translated(connection):
-        connection.execute(query("skip_coupon_ids"), {"ids": SKIPPED_COUPON_IDS})
+        connection.execute(query("skip_coupon_ids"), {"ids": SKIPPED_IDS})
     tell(f"read {read} change events, wrote {restored} requests again that the ledger had lost")
     return Restored(read, restored, dict(unknown), undecodable, keys)
 

@@ -22,6 +22,8 @@ _COMMANDS = {
     "token": "Print a bearer token for a user.",
     "rush": "Let many users claim a coupon at once, and show what happens.",
     "after-restore": "Mend the rest after Postgres was restored from a backup.",
+    "gate": "See and rebuild what Redis holds of each coupon.",
+    "reconcile": "Compare Redis with Postgres request by request, and repair Redis.",
     "verify": "Check that nothing is lost and nothing is oversold.",
 }
 

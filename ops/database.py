@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from contextlib import closing
-from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
 import yoyo
@@ -11,6 +10,7 @@ from psycopg import sql
 from coupons.errors import LedgerUnavailable
 from coupons.ledger.connection import connect_ledger
 from coupons.queries import SQL_FOLDER
+from ops.addresses import role_url
 from ops.slot import make_slot, read_slot, refuse_foreign
 
 OWNER = "coupon_owner"
@@ -30,14 +30,6 @@ def prepare_database(superuser_url: str, database: str, passwords: Mapping[str, 
         create_slot(role_url(superuser_url, "coupon_cdc", passwords["coupon_cdc"], database))
     except psycopg.OperationalError as error:
         raise LedgerUnavailable(f"Postgres could not be prepared: {error}") from error
-
-
-def role_url(url: str, role: str, password: str, database: str) -> str:
-    """The same server as another role, in another database."""
-    parts = urlsplit(url)
-    place = parts.netloc.rpartition("@")[2]
-    netloc = f"{role}:{quote(password, safe='')}@{place}"
-    return urlunsplit(parts._replace(netloc=netloc, path=f"/{database}"))
 
 
 def create_roles(superuser_url: str, passwords: Mapping[str, str]) -> None:

@@ -1,28 +1,29 @@
 """`coupon after-restore`."""
 
 import json
-import os
-from contextlib import closing
 
 import click
 
-from ops.options import json_option, state_option
-from stack.folder import StateFolder
+from connectors.connect import Connect
+from ops.addresses import Addresses, kafka_client
+from ops.after_restore import after_restore
+from ops.options import addresses_option, json_option
+from ops.places import places
 
 
 @click.command("after-restore", short_help="Mend the rest after Postgres was restored.")
-@state_option
+@addresses_option("owner")
 @json_option
-def command(folder: StateFolder, as_json: bool) -> None:
+def command(where: Addresses, as_json: bool) -> None:
     """Bring Kafka, Connect and the gate to terms with a Postgres restored from a backup.
 
     Requests that the backup does not have are written again from Kafka's log, as far back as the
     topic keeps them; the connector forgets its offsets; the gate is thrown away and rebuilt by the
     reconciler. API, consumers and reconciler must be stopped. It may be interrupted and repeated.
 
-    Works on the embedded stack in --state, or without one on what COUPON_* variables point at
-    (COUPON_DATABASE_URL as the role coupon_owner). Exit code 1 when requests are left that cannot
-    be written again, because their coupon was made after the backup.
+    \b
+    Exit code 0: done; 1: done, but requests are left that cannot be written again, because their
+    coupon was made after the backup; or processes still run; 3: a server does not answer.
 
     \b
       coupon migrate ...            roles, migrations and the slot, on the restored server
@@ -31,25 +32,16 @@ def command(folder: StateFolder, as_json: bool) -> None:
       coupon connector recover --emit
       coupon verify --wait 60
     """
-    from connectors.connect import Connect
-    from coupons.gate import connect_gate
-    from coupons.ledger.connection import connect_ledger
-    from ops.addresses import addresses, kafka_client
-    from ops.after_restore import after_restore
-    from ops.choices import remembered
-
-    choices = remembered(folder)
-    where = os.environ if choices is None else addresses(folder, choices.ports, "owner")
-    try:
-        kafka = kafka_client(where, embedded=choices is not None)
-        connect, registry_url = where["COUPON_CONNECT_URL"], where["COUPON_SCHEMA_REGISTRY_URL"]
-        gate = connect_gate(where["COUPON_REDIS_URL"])
-        ledger = connect_ledger(where["COUPON_DATABASE_URL"], "coupon-after-restore")
-    except KeyError as error:
-        raise click.UsageError(f"{error.args[0]} is not set, and there is no stack") from None
     tell = _quiet if as_json else click.echo
-    with closing(ledger) as connection:
-        done = after_restore(connection, gate, Connect(connect), kafka, registry_url, tell)
+    with places(where) as here:
+        done = after_restore(
+            here.connection,
+            here.gate,
+            Connect(where["COUPON_CONNECT_URL"]),
+            kafka_client(where),
+            where["COUPON_SCHEMA_REGISTRY_URL"],
+            tell,
+        )
     if as_json:
         click.echo(json.dumps(done._asdict()))
     else:

@@ -7,33 +7,30 @@ from collections.abc import Sequence
 import click
 from rich.console import Console
 
+from ops.addresses import Addresses
 from ops.doctor.examine import examine
 from ops.doctor.findings import Finding, Level
 from ops.doctor.places import find_places
-from ops.options import json_option, state_option
-from stack.folder import StateFolder
+from ops.options import addresses_option, json_option
 
 _COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILING: "red"}
 
 
 @click.command("doctor", short_help="Say what is wrong, what it means and what to type.")
-@state_option
+@addresses_option("ops")
 @json_option
-def command(folder: StateFolder, as_json: bool) -> None:
+def command(where: Addresses, as_json: bool) -> None:
     """Look at every part of the system and at what flows between them.
 
     Each finding has a sentence on what it means and, unless all is well, the command to type and
     the section of docs/runbook.md that says more. It changes nothing, takes a few seconds, and
     works with anything down. Exit code 0 only if nothing is failing.
 
-    Without a stack in the folder it looks at what COUPON_DATABASE_URL (as coupon_ops) and the
-    other addresses in the environment point at.
-
     \b
       coupon doctor
       coupon doctor --json | jq '.findings[] | select(.level == "failing")'
     """
-    findings = examine(find_places(folder))
+    findings = examine(find_places(where))
     healthy = all(finding.level is not Level.FAILING for finding in findings)
     if as_json:
         each = [finding._asdict() for finding in findings]

@@ -20,7 +20,7 @@ _SECTIONS = {
 
 def check_parts(places: Places) -> Iterator[Finding]:
     """Each part that is not up; of a system elsewhere nothing is known here."""
-    if places.choices is None:
+    if places.folder is None or places.choices is None:
         return
     parts = all_parts(places.folder, places.choices, bundle_folders())
     reports = report(places.folder, parts)
