@@ -53,9 +53,10 @@ class Link:
             self._breaks[which] = count
 
     def mend(self) -> None:
+        if self.silent or self.deaf:
+            self._drop_all()
         self.silent = self.deaf = False
         self._breaks = {"requests": 0, "answers": 0}
-        self._drop_all()
         if self._listener.fileno() < 0:
             self._listener = socket.create_server(("127.0.0.1", self._port))
             self._accepting = self._start_accepting()
