@@ -33,7 +33,10 @@ def run(settings: ConsumerSettings, stopping: Event) -> None:
         loop = ConsumerLoop(
             lambda on_commit: Consumer(
                 consumer_config(
-                    settings.kafka_bootstrap_servers, settings.consumer_group, on_commit
+                    settings.kafka_bootstrap_servers,
+                    settings.consumer_group,
+                    settings.consumer_instance_id,
+                    on_commit,
                 )
             ),
             handler.handle,

@@ -22,16 +22,19 @@ log = logging.getLogger(__name__)
 
 
 def consumer_config(
-    bootstrap_servers: str, group: str, on_commit: Callable[..., None]
+    bootstrap_servers: str, group: str, instance_id: str | None, on_commit: Callable[..., None]
 ) -> dict[str, Any]:
     """For confluent_kafka.Consumer.
 
+    instance_id: makes it a static member of the group (KIP-345), which is waited for instead of
+    replaced; None: a dynamic one.
     cooperative-sticky: when a consumer comes or goes, only the partitions that move stop; all the
     others go on being issued. The fetch limits bound the memory that a backlog takes.
     """
     return {
         "bootstrap.servers": bootstrap_servers,
         "group.id": group,
+        **({} if instance_id is None else {"group.instance.id": instance_id}),
         "partition.assignment.strategy": "cooperative-sticky",
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,

@@ -31,6 +31,14 @@ class ConsumerSettings(ProcessSettings):
         min_length=1,
         description="Kafka consumer group that shares the partitions",
     )
+    consumer_instance_id: str | None = Field(
+        default=None,
+        pattern="^[A-Za-z0-9._-]{1,200}$",
+        description="A name that this consumer keeps over restarts, of its own in the group: killed"
+        " and started again within the session timeout, it goes on with its partitions at once;"
+        " unset: its partitions wait for the session timeout (30 s) after a crash, and move to the"
+        " others at once after a clean stop",
+    )
     consumer_batch_size: int = Field(
         default=500,
         ge=1,

@@ -46,7 +46,10 @@ TAIL = """
 
 ## The embedded stack and the `coupon` command
 
-Ports and the number of consumers are options of `coupon up`, remembered in the state folder.
+Ports and the number of consumers are options of `coupon up`, remembered in the state folder. Commands that work on a running system
+(`verify`, `rush`, `token`, `connector`, ...) find it by `--state`; without that by the addresses in the environment (`COUPON_API_URL`,
+`COUPON_DATABASE_URL`, `COUPON_REDIS_URL`, `COUPON_KAFKA_BOOTSTRAP_SERVERS`, `COUPON_SCHEMA_REGISTRY_URL`, `COUPON_CONNECT_URL`, and for tokens
+`COUPON_JWT_KEY_FILE`), as soon as one of them is set; else in the default state folder. So the same command serves any stack.
 
 | variable | default | holds |
 | --- | --- | --- |
@@ -56,10 +59,10 @@ Ports and the number of consumers are options of `coupon up`, remembered in the 
 | `COUPON_VALKEY_SERVER` | the packaged one | Program to run as Redis-compatible server |
 | `COUPON_POSTGRES_USER` | `postgres`, else `nobody` | Operating-system user that Postgres runs as when the stack is started by root |
 | `COUPON_SUPERUSER_URL` | | Postgres server as superuser, for `coupon migrate` |
-| `COUPON_PASSWORDS_DIR` | | Folder with one password file for each role, for `coupon migrate` |
+| `COUPON_PASSWORDS_DIR` | | Folder with one password file for each role, named after it: for `coupon migrate`, and for commands that take `COUPON_DATABASE_URL` from the environment, each as its own role |
 | `JAVA_HOME` | the packaged Java | Used where there is no packaged Java: version 21 or newer |
-| `COUPON_API_URL` | | Printed by `coupon env`, for people and scripts |
-| `COUPON_CONNECT_URL` | | Printed by `coupon env`, for people and scripts |
+| `COUPON_API_URL` | | Root of the API, for commands that call it |
+| `COUPON_CONNECT_URL` | | Kafka Connect's REST API, for `coupon connector` and the like |
 """
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from contextlib import closing
-from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
 import yoyo
@@ -10,6 +9,7 @@ from psycopg import sql
 
 from coupons.errors import ConfigurationError, LedgerUnavailable
 from coupons.queries import SQL_FOLDER
+from ops.addresses import role_url
 
 SLOT = "coupon_cdc"
 OWNER = "coupon_owner"
@@ -29,14 +29,6 @@ def prepare_database(superuser_url: str, database: str, passwords: Mapping[str, 
         create_slot(role_url(superuser_url, "coupon_cdc", passwords["coupon_cdc"], database))
     except psycopg.OperationalError as error:
         raise LedgerUnavailable(f"Postgres could not be prepared: {error}") from error
-
-
-def role_url(url: str, role: str, password: str, database: str) -> str:
-    """The same server as another role, in another database."""
-    parts = urlsplit(url)
-    place = parts.netloc.rpartition("@")[2]
-    netloc = f"{role}:{quote(password, safe='')}@{place}"
-    return urlunsplit(parts._replace(netloc=netloc, path=f"/{database}"))
 
 
 def create_roles(superuser_url: str, passwords: Mapping[str, str]) -> None:

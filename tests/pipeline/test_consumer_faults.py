@@ -24,6 +24,9 @@ from tests.pipeline.pipeline import (
 )
 from tests.waiting import eventually
 
+SESSION_SECONDS = 30
+"""After this long Kafka gives the partitions of a consumer that is silent to another one."""
+
 
 @contextmanager
 def another_consumer(stack: EmbeddedStack) -> Iterator[subprocess.Popen[bytes]]:
@@ -64,6 +67,19 @@ def test_a_consumer_killed_in_the_middle_loses_nothing_and_issues_nothing_twice(
     stack.restart("consumer-1")
     eventually(pipeline.all_final, FINAL_WITHIN_SECONDS)
     assert pipeline.counts().issued == 20_000
+
+
+def test_a_consumer_killed_and_started_again_goes_on_before_its_session_has_timed_out(
+    stack: EmbeddedStack, pipeline: Pipeline
+) -> None:
+    pipeline.request([1])
+    eventually(lambda: pipeline.counts().issued == 1, 60, "it owns the partitions")
+    killed_at = time.monotonic()
+    stack.kill("consumer-1")
+    stack.restart("consumer-1")
+    pipeline.request(range(2, 1_001))
+    eventually(lambda: pipeline.counts().issued == 1_000, FINAL_WITHIN_SECONDS)
+    assert time.monotonic() - killed_at < SESSION_SECONDS
 
 
 def test_two_consumers_share_the_partitions_and_one_may_leave_at_any_time(
