@@ -4,6 +4,7 @@ import random
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -63,10 +64,11 @@ def _run(site: Site, seed: int, seconds: float, tally: Tally, tell: Tell) -> lis
     """One trial after the other, until the time is over or a promise is broken."""
     until = time.monotonic() + seconds
     number = 0
-    incidents = schedule(seed, list(Trial(site, str(seed)).faults))
+    incidents: Iterator[Incident] | None = None
     while time.monotonic() < until:
         number += 1
         trial = Trial(site, f"{seed}/{number}")
+        incidents = incidents or schedule(seed, list(trial.faults))
         with trial.claims():
             end = min(until, time.monotonic() + TRIAL_SECONDS)
             while time.monotonic() < end:

@@ -67,6 +67,8 @@ def strike(trial: Trial, incident: Incident, tell: Tell) -> Recovery:
         tell(f"  had ended by itself, started again: {', '.join(sorted(revived))}")
     recovery = await_recovery(trial.site.where, trial.history)
     tell(f"  healed, {recovery}")
+    if None in recovery:
+        trial.complaints.append(f"after {incident}: {recovery}")
     return recovery
 
 

@@ -157,8 +157,9 @@ class Site:
 
     def api_workers(self) -> list[psutil.Process]:
         """The processes that answer, without the one that looks after them."""
-        [main, *_] = self.processes("api")
-        return main.children()
+        run = self.folder.part("api").last_run()
+        main = run.process() if run else None
+        return main.children() if main else []
 
     def gate(self) -> Gate:
         """The gate, not through a link."""

@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 from random import Random
 from threading import Event, Thread
 
+from api.settings import ApiSettings
 from tests.faults.checkers import violations
 from tests.faults.crowd import Caller, Crowd
 from tests.faults.evidence import end_offsets, read_evidence
@@ -38,7 +39,7 @@ class Trial:
         self._crowd = Crowd(self._caller, self.history, weights, seed)
         ground = Ground(site, self.history, roomy, Random(f"{seed}/faults"))
         self.faults: Mapping[str, Fault] = all_faults(ground)
-        self.ended: list[str] = []
+        self.complaints: list[str] = []
 
     @contextmanager
     def claims(self) -> Iterator[None]:
@@ -65,19 +66,28 @@ class Trial:
         An application that ends because something else is away is a violation.
         """
         revived = self.site.revive()
-        self.ended += sorted(revived.intersection(APPLICATIONS))
+        ended = sorted(revived.intersection(APPLICATIONS))
+        self.complaints += [f"{name} ended by itself" for name in ended]
         return revived
 
     def verdict(self) -> list[str]:
         """Heal everything, wait for quiet, sell out what was scarce, and check each promise."""
         self.site.mend()
-        complaints = [f"{name} ended by itself" for name in self.ended]
-        complaints.append(self._quiet())
+        complaints = [*self.complaints, self._workers(), self._quiet()]
         for coupon_id in (self._scarce, self._raised):
             self._crowd.claim_until_sold_out(coupon_id, self.history.stocks[coupon_id][-1].total)
         complaints.append(self._quiet())
         evidence = read_evidence(self.site.where, self.history.coupon_ids, self._begin)
         return [each for each in complaints if each] + violations(self.history, evidence)
+
+    def _workers(self) -> str:
+        """The API has as many workers as it is set to, whatever became of some."""
+        wanted = ApiSettings.model_fields["api_workers"].default
+        try:
+            eventually(lambda: len(self.site.api_workers()) == wanted, 30)
+        except AssertionError:
+            return f"the API has {len(self.site.api_workers())} workers and not {wanted}"
+        return ""
 
     def _quiet(self) -> str:
         return await_quiet(self.site.where, self.history, QUIET_WITHIN_SECONDS)
