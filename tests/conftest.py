@@ -22,6 +22,7 @@ KINDS = {
     "stack",
     "compose",
     "pipeline",
+    "model",
 }
 
 

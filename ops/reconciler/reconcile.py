@@ -1,7 +1,8 @@
 """One pass of reconciliation.
 
 Three things can be wrong at the gate, and each has one repair:
-- a coupon that it does not have, or has from another life of the server: fence and rebuild;
+- a coupon that it does not have, or has from another life of the server, or under an epoch that is
+  over (a rebuild ended after its fence; no claim would be accepted any more): fence and rebuild;
 - a definition older than the ledger's: define again;
 - a request pending for long: mark it when its outcome is in the ledger, and when not even its row
   is there, claim again on the user's behalf. The place is held and the user wanted it, so an
@@ -43,14 +44,14 @@ def reconcile(gate: Gate, connection: Connection, pending_after_s: float) -> Ite
     states = zip(coupons, gate.closed(ids), gate.figures(ids), strict=True)
     for coupon, closed, figures in states:
         if closed is not None or figures is None:
-            yield from _rebuild(gate, connection, coupon, closed)
+            yield from _rebuild(gate, connection, coupon, closed or GateClosed.MISSING)
+        elif figures.epoch < coupon.gate_epoch:
+            yield from _rebuild(gate, connection, coupon, "epoch_over")
         else:
             yield from _refresh(gate, connection, coupon, figures, before_us)
 
 
-def _rebuild(
-    gate: Gate, connection: Connection, coupon: Coupon, closed: GateClosed | None
-) -> Iterator[Repair]:
+def _rebuild(gate: Gate, connection: Connection, coupon: Coupon, why: str) -> Iterator[Repair]:
     fenced = begin_gate_epoch(connection, coupon.coupon_id)
     if fenced is None:
         return
@@ -63,7 +64,7 @@ def _rebuild(
             yield request
 
     if open_coupon(gate, fenced, counted()):
-        yield Repair(f"rebuilt_{closed or GateClosed.MISSING}", coupon.coupon_id, loaded)
+        yield Repair(f"rebuilt_{why}", coupon.coupon_id, loaded)
 
 
 def _refresh(

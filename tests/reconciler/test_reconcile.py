@@ -6,7 +6,7 @@ import pytest
 
 from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.ledger.connection import Connection, connect_ledger
-from coupons.ledger.coupons import change_coupon
+from coupons.ledger.coupons import begin_gate_epoch, change_coupon
 from coupons.ledger.issued_coupons import issue_requests
 from coupons.ledger.requests import accept_requests, count_requests, find_requests
 from coupons.model import Admission, Claim, Coupon, CouponState, GateClosed, Refusal, Status
@@ -111,6 +111,16 @@ def test_a_claim_admitted_before_a_rebuild_is_not_accepted_after_it(
     gate.client.flushall()
     _pass(gate, reconciler)
     assert _accept(database, before) == set()
+    assert _accept(database, _admit(gate, coupon, 1)) == {coupon.coupon_id}
+
+
+def test_a_gate_whose_epoch_is_over_is_rebuilt(
+    gate: Gate, database: Database, reconciler: Connection, coupon: Coupon
+) -> None:
+    """A rebuild ended after its fence: the gate is open, and what it admits is not accepted."""
+    begin_gate_epoch(reconciler, coupon.coupon_id)
+    assert _accept(database, _admit(gate, coupon, 1)) == set()
+    assert [repair.coupon_id for repair in _pass(gate, reconciler)] == [coupon.coupon_id]
     assert _accept(database, _admit(gate, coupon, 1)) == {coupon.coupon_id}
 
 
