@@ -23,6 +23,8 @@ KINDS = {
     "stack",
     "compose",
     "pipeline",
+    "model",
+    "losses",
     "faults",
 }
 
