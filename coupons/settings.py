@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from coupons.errors import ConfigurationError
+from coupons.gate.sentinels import SCHEMES, parse_sentinel_url
 
 PREFIX = "COUPON_"
 
@@ -23,6 +24,11 @@ def _with_scheme(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _check_sentinels(url: SecretStr) -> SecretStr:
+    parse_sentinel_url(url.get_secret_value())
+    return url
+
+
 class ProcessSettings(BaseSettings):
     """What every process of the project needs; each has a subclass of its own.
 
@@ -34,10 +40,16 @@ class ProcessSettings(BaseSettings):
 
     database_url: Annotated[SecretStr, _with_scheme("postgresql", "postgres")] = Field(
         description="Postgres of the ledger, as a URL with the role and password of this process"
-        " (postgresql://role:password@host:port/database)",
+        " (postgresql://role:password@host:port/database; with standbys"
+        " postgresql://role:password@host,host/database?target_session_attrs=read-write)",
     )
-    redis_url: Annotated[SecretStr, _with_scheme("redis", "rediss", "unix")] = Field(
-        description="Redis of the gate, as a URL (redis://[user:password@]host:port/number)",
+    redis_url: Annotated[
+        SecretStr,
+        _with_scheme("redis", "rediss", "unix", *SCHEMES),
+        AfterValidator(_check_sentinels),
+    ] = Field(
+        description="Redis of the gate, as a URL (redis://[user:password@]host:port/number), or its"
+        " sentinels (redis+sentinel://[user:password@]host:port,host:port/number?service=name)",
     )
     log_level: str = Field(
         default="INFO",
