@@ -39,8 +39,10 @@ class Watched:
 
     def start(self) -> None:
         """Start all and wait until each sentinel knows of the others and of the replica."""
-        self.run("master")
+        self.run("master", "--repl-diskless-sync-delay", "0")
         self.run("replica", "--replicaof", f"{HOST} {self._ports['master']}")
+        # A sentinel looks at once, and then every ten seconds.
+        eventually(lambda: self._is("replica", "replication", master_link_status="up"))
         for name in SENTINELS:
             file = self._folder / f"{name}.conf"
             file.write_text(CONFIGURATION.format(host=HOST, master=self._ports["master"]))
@@ -63,6 +65,13 @@ class Watched:
         return self._stack.enter_context(
             redis.Redis(host=HOST, port=self._ports[name], decode_responses=True)
         )
+
+    def _is(self, name: str, section: str, **facts: str) -> bool:
+        try:
+            info = self.ask(name).info(section)
+        except redis.RedisError:
+            return False
+        return all(info[fact] == value for fact, value in facts.items())
 
     def _is_ready(self, name: str) -> bool:
         try:
@@ -97,6 +106,14 @@ def _answered(gate: Gate, user_id: int) -> object:
         return None
 
 
+def _failover_begins(watched: Watched) -> bool:
+    try:
+        watched.ask(SENTINELS[0]).execute_command("SENTINEL", "FAILOVER", "coupon")
+    except redis.ResponseError:
+        return False
+    return True
+
+
 def test_a_failover_closes_the_gate_until_it_is_rebuilt_on_the_new_master(
     watched: Watched,
 ) -> None:
@@ -122,8 +139,7 @@ def test_a_sentinel_that_is_away_changes_nothing(watched: Watched) -> None:
 def test_a_demoted_master_that_still_answers_is_left(watched: Watched) -> None:
     gate = connect_gate(watched.url)
     open_coupon(gate, PROTOTYPE)
-    eventually(lambda: watched.ask("replica").info("replication")["master_link_status"] == "up")
-    watched.ask(SENTINELS[0]).execute_command("SENTINEL", "FAILOVER", "coupon")
+    eventually(lambda: _failover_begins(watched), FAILOVER_SECONDS, "a replica to promote")
     eventually(lambda: watched.ask("master").role()[0] == "slave", FAILOVER_SECONDS)
     answer = eventually(lambda: _answered(gate, 2), FAILOVER_SECONDS, "the new master")
     assert answer is GateClosed.STALE
