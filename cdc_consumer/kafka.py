@@ -14,6 +14,7 @@ from coupons.change_events import (
     REQUEST_TOPIC,
     Topic,
 )
+from coupons.kafka import KafkaClient
 
 LARGEST_DEAD_LETTER_BYTES = 2 * 1024 * 1024
 """Above what a topic takes by default (1 MiB), so that a record still fits with its headers."""
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def consumer_config(
-    bootstrap_servers: str, group: str, instance_id: str | None, on_commit: Callable[..., None]
+    kafka: KafkaClient, group: str, instance_id: str | None, on_commit: Callable[..., None]
 ) -> dict[str, Any]:
     """For confluent_kafka.Consumer.
 
@@ -32,7 +33,7 @@ def consumer_config(
     others go on being issued. The fetch limits bound the memory that a backlog takes.
     """
     return {
-        "bootstrap.servers": bootstrap_servers,
+        **kafka.config(),
         "group.id": group,
         **({} if instance_id is None else {"group.instance.id": instance_id}),
         "partition.assignment.strategy": "cooperative-sticky",
@@ -56,10 +57,10 @@ def consumer_config(
     }
 
 
-def producer_config(bootstrap_servers: str) -> dict[str, Any]:
+def producer_config(kafka: KafkaClient) -> dict[str, Any]:
     """For confluent_kafka.Producer, the same settings as the connector's producer."""
     return {
-        "bootstrap.servers": bootstrap_servers,
+        **kafka.config(),
         "acks": "all",
         "enable.idempotence": True,
         "retries": 2_147_483_647,

@@ -2,20 +2,21 @@
 
 from pydantic import Field
 
-from coupons.settings import ProcessSettings
+from coupons.kafka import KafkaClient, KafkaSecurity
+from coupons.settings import ProcessSettings, WebUrl
 
 
-class ConsumerSettings(ProcessSettings):
+class ConsumerSettings(KafkaSecurity, ProcessSettings):
     """Of one consumer; several with the same group share the partitions."""
 
     kafka_bootstrap_servers: str = Field(
         min_length=1,
         description="Kafka brokers to ask first, as host:port,host:port",
     )
-    schema_registry_url: str = Field(
-        pattern="^https?://",
+    schema_registry_url: WebUrl = Field(
         description="Schema registry, the root of its Confluent-compatible API"
-        " (http://host:port/apis/ccompat/v7)",
+        " (http://host:port/apis/ccompat/v7); with TLS,"
+        " `https://user:password@host:port/apis/ccompat/v7?ca_file=FILE`",
     )
     consumer_host: str = Field(
         default="127.0.0.1",
@@ -45,3 +46,8 @@ class ConsumerSettings(ProcessSettings):
         le=10_000,
         description="Most change events handled in one transaction, in events",
     )
+
+    @property
+    def kafka(self) -> KafkaClient:
+        """Kafka, and how to make oneself known to it."""
+        return self.client(self.kafka_bootstrap_servers)

@@ -14,6 +14,7 @@ _COMMANDS = {
     "up": "Start the stack, or what of it is down.",
     "down": "Stop the stack; its data stays, unless told otherwise.",
     "status": "Show which parts are up, since when, and what they take.",
+    "doctor": "Say what is wrong, what it means and what to type.",
     "logs": "Show what a part writes.",
     "connector": "Register the Debezium connector and look after it.",
     "migrate": "Make a Postgres server ready for the project.",

@@ -19,6 +19,7 @@ KINDS = {
     "api",
     "connectors",
     "consumer",
+    "security",
     "stack",
     "compose",
     "pipeline",

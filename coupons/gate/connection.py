@@ -39,14 +39,13 @@ def _master(through: SentinelUrl, settings: dict[str, Any]) -> redis.Redis:
     A master that was demoted ends its clients' connections, and answers those that it missed as a
     read-only replica; either makes the client ask the sentinels again.
     """
-    tls = {"ssl": True} if through.tls else {}
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
         through.sentinels,
         sentinel_kwargs={
             "socket_connect_timeout": SENTINEL_TIMEOUT_SECONDS,
             "socket_timeout": SENTINEL_TIMEOUT_SECONDS,
             "retry": _retries(0),
-            **tls,
+            **through.tls,
         },
     )
     client = sentinel.master_for(  # type: ignore[no-untyped-call]
@@ -55,7 +54,7 @@ def _master(through: SentinelUrl, settings: dict[str, Any]) -> redis.Redis:
         username=through.username,
         password=through.password,
         **settings,
-        **tls,
+        **through.tls,
     )
     return cast(redis.Redis, client)
 

@@ -6,37 +6,44 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 SCHEMES = ("redis+sentinel", "rediss+sentinel")
 """The second: TLS to the servers and to the sentinels."""
 
+TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+
 DEFAULT_PORT = 26379
 
 
 class SentinelUrl(NamedTuple):
-    """sentinels: (host, port) of each. username, password: those of the servers they watch."""
+    """sentinels: (host, port) of each. username, password: those of the servers they watch.
+
+    tls: keyword arguments of redis-py, empty without TLS.
+    """
 
     sentinels: tuple[tuple[str, int], ...]
     service: str
     database: int
     username: str | None
     password: str | None
-    tls: bool
+    tls: dict[str, str | bool]
 
 
 def parse_sentinel_url(url: str) -> SentinelUrl | None:
     """Read redis+sentinel://[user:password@]host[:port],.../[database]?service=NAME.
 
-    None: the URL is of another scheme. Raises ValueError that says what is wrong, without secrets.
+    rediss+sentinel:// takes TLS_OPTIONS too. None: the URL is of another scheme. Raises ValueError
+    that says what is wrong, without secrets.
     """
     parts = urlsplit(url)
     if parts.scheme not in SCHEMES:
         return None
+    options = dict(parse_qsl(parts.query))
     login, at, hosts = parts.netloc.rpartition("@")
     username, colon, password = login.partition(":")
     return SentinelUrl(
         tuple(_sentinel(host) for host in hosts.split(",")),
-        _service(parts.query),
+        _service(options),
         _database(parts.path),
         unquote(username) or None,
         unquote(password) if at and colon else None,
-        parts.scheme == "rediss+sentinel",
+        _tls(parts.scheme, options),
     )
 
 
@@ -55,14 +62,18 @@ def _sentinel(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _service(query: str) -> str:
-    options = dict(parse_qsl(query))
-    service = options.pop("service", "")
-    if options:
-        raise ValueError(f"unknown option {', '.join(options)}; a sentinel URL takes service")
-    if not service:
+def _service(options: dict[str, str]) -> str:
+    if unknown := sorted(options.keys() - {"service", *TLS_OPTIONS}):
+        raise ValueError(f"unknown option {unknown[0]}; a sentinel URL takes service")
+    if not options.get("service"):
         raise ValueError("no ?service=NAME; it is what the sentinels call the master")
-    return service
+    return options["service"]
+
+
+def _tls(scheme: str, options: dict[str, str]) -> dict[str, str | bool]:
+    if scheme != "rediss+sentinel":
+        return {}
+    return {"ssl": True, **{name: options[name] for name in TLS_OPTIONS if name in options}}
 
 
 def _database(path: str) -> int:

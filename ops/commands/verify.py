@@ -8,16 +8,14 @@ from rich.console import Console
 from coupons.gate import connect_gate
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import list_coupons
-from ops.addresses import addresses
-from ops.choices import existing
-from ops.options import json_option, state_option
+from ops.addresses import Addresses
+from ops.options import addresses_option, json_option
 from ops.rush.display import show_books
 from ops.verify import Books, await_balanced_books
-from stack.folder import StateFolder
 
 
 @click.command("verify", short_help="Check that nothing is lost and nothing is oversold.")
-@state_option
+@addresses_option("ops")
 @click.option("--coupon", "coupon_id", type=click.IntRange(min=1), help="Only this one.")
 @click.option(
     "--wait",
@@ -27,7 +25,7 @@ from stack.folder import StateFolder
     help="Seconds that requests in flight may take to become final.",
 )
 @json_option
-def command(folder: StateFolder, coupon_id: int | None, wait: float, as_json: bool) -> None:
+def command(where: Addresses, coupon_id: int | None, wait: float, as_json: bool) -> None:
     """Compare every request in Postgres with the gate, and count the books of each coupon.
 
     Exit code 0 only when everything adds up: accepted = issued + rejected + in flight, nothing in
@@ -37,7 +35,6 @@ def command(folder: StateFolder, coupon_id: int | None, wait: float, as_json: bo
       coupon verify
       coupon verify --coupon 7 --wait 30
     """
-    where = addresses(folder, existing(folder).ports, "ops")
     gate = connect_gate(where["COUPON_REDIS_URL"])
     with connect_ledger(where["COUPON_DATABASE_URL"], "coupon-verify") as connection:
         ids = [coupon_id] if coupon_id else [each.coupon_id for each in list_coupons(connection)]

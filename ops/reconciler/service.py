@@ -69,7 +69,7 @@ def run_reconciler(settings: ReconcilerSettings, stop: Event) -> None:
         settings.reconciler_host, settings.reconciler_port, lambda: reconciler.trouble
     )
     if settings.connect_url is not None:
-        arguments = (settings.connect_url, stop)
+        arguments = (settings.connect_url.get_secret_value(), stop)
         Thread(target=watch_connector, args=arguments, name="connector", daemon=True).start()
     try:
         reconciler.run(stop)

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from coupons.settings import ProcessSettings
+from coupons.settings import ProcessSettings, WebUrl
 
 
 class ReconcilerSettings(ProcessSettings):
@@ -14,10 +14,10 @@ class ReconcilerSettings(ProcessSettings):
     reconciler_port: int = Field(
         default=9200, ge=1, le=65535, description="Port of /healthz and /metrics"
     )
-    connect_url: str | None = Field(
+    connect_url: WebUrl | None = Field(
         default=None,
-        pattern="^https?://",
-        description="Kafka Connect's REST API, to restart a failed task; unset: not watched",
+        description="Kafka Connect's REST API, to restart a failed task; unset: not watched;"
+        " with TLS, `https://user:password@host:port?ca_file=FILE`",
     )
     reconcile_interval_seconds: float = Field(
         default=1.0, gt=0, description="Pause between two passes, in seconds"

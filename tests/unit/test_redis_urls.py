@@ -9,12 +9,17 @@ from coupons.settings import ProcessSettings, load_settings
 
 def test_everything_that_a_sentinel_url_may_hold_is_read() -> None:
     assert parse_sentinel_url(
-        "rediss+sentinel://me:p%40ss@s1:26380,s2,[::1]:5/3?service=coupon"
+        "rediss+sentinel://me:p%40ss@s1:26380,s2,[::1]:5/3?service=coupon&ssl_ca_certs=ca.pem"
     ) == SentinelUrl(
-        (("s1", 26380), ("s2", 26379), ("::1", 5)), "coupon", 3, "me", "p@ss", tls=True
+        (("s1", 26380), ("s2", 26379), ("::1", 5)),
+        "coupon",
+        3,
+        "me",
+        "p@ss",
+        tls={"ssl": True, "ssl_ca_certs": "ca.pem"},
     )
     bare = parse_sentinel_url("redis+sentinel://s1?service=coupon")
-    assert bare == SentinelUrl((("s1", 26379),), "coupon", 0, None, None, tls=False)
+    assert bare == SentinelUrl((("s1", 26379),), "coupon", 0, None, None, tls={})
 
 
 def test_a_url_of_one_server_is_not_for_sentinels() -> None:
