@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from benchmarks.backlog import measure_backlog
+from benchmarks.backlog import measure_backlog, measure_drain
 from benchmarks.claiming import (
     compare_group_commit,
     compare_long_polls,
@@ -14,19 +14,31 @@ from benchmarks.claiming import (
 from benchmarks.embedded import embedded_stack
 from benchmarks.gate_memory import measure_gate_memory
 from benchmarks.machine import describe_machine
+from benchmarks.rebuild import measure_rebuild
 from benchmarks.report import (
     Report,
     backlog_rows,
     compared_rows,
     delay_rows,
+    drain_rows,
     full_load_rows,
     memory_rows,
+    rebuild_rows,
 )
 from benchmarks.running import RunningStack, Target
 
 # What can be measured without stopping and starting parts of the stack.
 RUNNING_PARTS = ("delay", "full-load")
-PARTS = ("group-commit", "delay", "full-load", "long-polls", "backlog", "gate-memory")
+PARTS = (
+    "group-commit",
+    "delay",
+    "full-load",
+    "long-polls",
+    "backlog",
+    "drain",
+    "gate-memory",
+    "rebuild",
+)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -56,7 +68,9 @@ def main(parts: tuple[str, ...], quick: bool, running: bool) -> None:
         return
     if "gate-memory" in wanted:
         _gate_memory(report, 100_000 if quick else 1_000_000)
-    if set(wanted) - {"gate-memory"}:
+    if "rebuild" in wanted:
+        _rebuild(report, 100_000 if quick else 1_000_000, 1 if quick else 3)
+    if set(wanted) - {"gate-memory", "rebuild"}:
         _on_a_stack(report, wanted, quick)
     if not parts and not quick:
         click.echo(f"kept in {report.save('pipeline')}", err=True)
@@ -66,6 +80,12 @@ def _gate_memory(report: Report, users: int) -> None:
     report.add("## Memory of the gate, bytes a settled user")
     head = ["user ids", "users", "used", "resident"]
     report.table(head, memory_rows(measure_gate_memory(users)))
+
+
+def _rebuild(report: Report, requests: int, rounds: int) -> None:
+    report.add("## `coupon gate rebuild` of one coupon, from nothing")
+    head = ["requests", "seconds", "rows/s", "peak MiB", "of that for an empty coupon"]
+    report.table(head, rebuild_rows(measure_rebuild(requests, rounds)))
 
 
 def _on_a_stack(report: Report, wanted: tuple[str, ...], quick: bool) -> None:
@@ -87,6 +107,11 @@ def _on_a_stack(report: Report, wanted: tuple[str, ...], quick: bool) -> None:
             head = ["events", "events/s", "resident MiB", "Debezium into Kafka, rows/s"]
             backlog = measure_backlog(stack, 50_000 if quick else 200_000)
             report.table(head, backlog_rows(backlog))
+        if "drain" in wanted:
+            report.add("## A backlog collected while Connect was down, until issued and marked")
+            head = ["rows", "rows/s", "Connect's start to the first, s", "in all, s"]
+            drained = measure_drain(stack, 50_000 if quick else 300_000)
+            report.table(head, drain_rows(drained))
 
 
 def _load(report: Report, stack: Target, wanted: Sequence[str], quick: bool) -> None:

@@ -81,9 +81,9 @@ class Containers:
 
     def users(self, query: str, coupon_id: int) -> set[int]:
         """The user ids that a query with one place for the coupon returns."""
-        return {row[0] for row in self.rows(query, [coupon_id])}
+        return {row[0] for row in self.select(query, [coupon_id])}
 
-    def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    def select(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """What Postgres answers to somebody who may read everything."""
         with psycopg.connect(
             host="127.0.0.1",

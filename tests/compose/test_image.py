@@ -11,6 +11,7 @@ import pytest
 from stack.artifacts import bundle_artifacts
 from stack.servers.connect import MANIFEST_JAR
 from tests.compose.containers import Containers
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -85,8 +86,6 @@ def test_every_container_has_a_bound_on_memory_and_comes_back_when_it_dies(
 
 
 def test_a_process_that_dies_is_started_again(containers: Containers) -> None:
-    from tests.waiting import eventually
-
     before = containers.container("reconciler").attrs["RestartCount"]
     containers.container("reconciler").exec_run(["sh", "-c", "kill -9 -1"])
     eventually(lambda: containers.container("reconciler").attrs["RestartCount"] > before, 30)
@@ -107,7 +106,7 @@ def test_every_port_is_on_the_loopback_address_only(containers: Containers) -> N
 def test_no_secret_is_in_what_the_engine_tells_of_a_container(containers: Containers) -> None:
     told = json.dumps(_inspected(containers))
     secrets = [file.read_text() for file in containers.secrets.iterdir()]
-    assert len(secrets) == 10
+    assert secrets
     assert [secret for secret in secrets if secret in told] == []
 
 

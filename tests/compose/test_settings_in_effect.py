@@ -111,12 +111,12 @@ def test_the_consumer_in_the_image_has_the_settings_of_the_guarantees(
 def test_postgres_keeps_what_it_acknowledges_and_bounds_what_a_slot_holds(
     containers: Containers, name: str, value: str
 ) -> None:
-    assert containers.rows("SELECT current_setting(%s)", [name]) == [(value,)]
+    assert containers.select("SELECT current_setting(%s)", [name]) == [(value,)]
 
 
 def test_the_slot_is_there_and_read(containers: Containers) -> None:
     query = "SELECT plugin, failover FROM pg_replication_slots WHERE slot_name = 'coupon_cdc'"
-    assert containers.rows(query) == [("pgoutput", True)]
+    assert containers.select(query) == [("pgoutput", True)]
 
 
 def test_redis_writes_its_log_every_second(containers: Containers) -> None:
