@@ -103,8 +103,10 @@ def test_every_choice_of_the_file_is_in_the_example() -> None:
 
 def test_postgres_has_the_settings_of_the_embedded_stack() -> None:
     own = {"listen_addresses", "unix_socket_directories"}
-    here = dict(re.findall(r"^ +- -c(\w+)=(\S+)$", _service("postgres"), re.MULTILINE))
-    assert here == {n: value for n, value in postgres._SETTINGS.items() if n not in own}
+    fixed = dict(re.findall(r"^ +- -c(\w+)=(\S+)$", _service("postgres"), re.MULTILINE))
+    changeable = dict(re.findall(r"--set=(\w+)=(\S+)", _service("postgres")))
+    assert fixed == {n: value for n, value in postgres._SETTINGS.items() if n not in own}
+    assert changeable == dict(re.findall(r"^(\w+) = (\S+)$", postgres._CHANGEABLE, re.MULTILINE))
 
 
 def test_valkey_has_the_settings_of_the_embedded_stack(tmp_path: Path) -> None:
