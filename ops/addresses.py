@@ -26,6 +26,7 @@ ADDRESSES = (
 )
 """One of them in the environment, and a command looks for its stack there."""
 
+DATABASE_URL = "COUPON_DATABASE_URL"
 JWT_KEY = "COUPON_JWT_KEY_FILE"
 _PASSWORDS = "COUPON_PASSWORDS_DIR"
 
@@ -35,13 +36,18 @@ class Addresses(Mapping[str, str]):
 
     Asking raises SettingError where there is no stack, and ConfigurationError for a variable that
     the environment should have set and has not. folder: of the embedded
-    stack that they are of; None when they come from the environment.
+    stack that they are of; None when they come from the environment. as_role: makes of the
+    database's URL the one that is told.
     """
 
     def __init__(
-        self, look_up: Callable[[], Mapping[str, str]], folder: StateFolder | None
+        self,
+        look_up: Callable[[], Mapping[str, str]],
+        folder: StateFolder | None,
+        as_role: Callable[[str], str] | None = None,
     ) -> None:
         self._look_up = look_up
+        self._as_role = as_role
         self.folder = folder
 
     @cached_property
@@ -50,7 +56,9 @@ class Addresses(Mapping[str, str]):
 
     def __getitem__(self, variable: str) -> str:
         if variable in self._known:
-            return self._known[variable]
+            value = self._known[variable]
+            turn = self._as_role if variable == DATABASE_URL else None
+            return turn(value) if turn else value
         raise ConfigurationError(
             f"{variable} is not set, but {', '.join(self._known)} are: addresses come from the"
             " environment or from a state folder, never from both; set it, or name a state folder"
@@ -73,7 +81,11 @@ def find_addresses(
     turned into that role's; without, it is taken as it is.
     """
     if not folder_was_named and any(environment.get(name) for name in ADDRESSES):
-        return Addresses(lambda: _from_environment(environment, role), None)
+        return Addresses(
+            lambda: _from_environment(environment),
+            None,
+            lambda url: _as_role(url, role, environment.get(_PASSWORDS)),
+        )
     return Addresses(lambda: addresses(folder, existing(folder).ports, role), folder)
 
 
@@ -134,13 +146,13 @@ def _secret(file: Path, what: str) -> str:
     return secret
 
 
-def _from_environment(environment: Mapping[str, str], role: str) -> dict[str, str]:
-    found = {name: environment[name] for name in (*ADDRESSES, JWT_KEY) if environment.get(name)}
-    url, folder = found.get("COUPON_DATABASE_URL"), environment.get(_PASSWORDS)
-    if url and folder:
-        name = f"coupon_{role}"
-        database = urlsplit(url).path.lstrip("/") or DATABASE
-        found["COUPON_DATABASE_URL"] = role_url(
-            url, name, password_of(Path(folder), name), database
-        )
-    return found
+def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: environment[name] for name in (*ADDRESSES, JWT_KEY) if environment.get(name)}
+
+
+def _as_role(url: str, role: str, passwords: str | None) -> str:
+    if not passwords:
+        return url
+    name = f"coupon_{role}"
+    database = urlsplit(url).path.lstrip("/") or DATABASE
+    return role_url(url, name, password_of(Path(passwords), name), database)

@@ -31,11 +31,8 @@ CALM_PER_SECOND = 100
 @click.option("--places", type=click.IntRange(1, 100_000), default=100, show_default=True)
 @click.option("--users", type=click.IntRange(1, 2_000), default=400, show_default=True)
 @click.option("--twice", type=click.IntRange(0, 2_000), default=50, show_default=True)
-@click.option("--hints/--no-hints", default=True, help="Say what to try next [default: yes].")
 @json_option
-def command(
-    where: Addresses, places: int, users: int, twice: int, hints: bool, as_json: bool
-) -> None:
+def command(where: Addresses, places: int, users: int, twice: int, as_json: bool) -> None:
     """Create a coupon, let many users claim it at the same moment, and check the books.
 
     All users come at once, some of them claim twice, and one comes after the coupon was closed.
@@ -75,7 +72,7 @@ def command(
         show_books(console, books)
         show_delay(console, f"{len(delays_ms)} at the same moment", delays_ms)
         show_delay(console, f"{len(calm_ms)} afterwards, {CALM_PER_SECOND} a second", calm_ms)
-    if hints and not as_json:
+    if where.folder is not None and not as_json:
         show_next(
             console,
             where,
