@@ -44,7 +44,7 @@ def check_redis_url(url: str) -> None:
     _check_scheme(url, "redis", "rediss", "unix")
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
-    if parts.scheme != "rediss" and any(name.startswith("ssl_") for name in options):
+    if not parts.scheme.startswith("rediss") and any(name.startswith("ssl_") for name in options):
         raise ValueError("its ssl_ options need rediss:// in place of redis://")
     if "ssl_ca_certs" in options:
         check_ca_file(Path(options["ssl_ca_certs"]))
