@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from benchmarks.backlog import measure_backlog
+from benchmarks.backlog import measure_backlog, measure_drain
 from benchmarks.claiming import (
     compare_group_commit,
     compare_long_polls,
@@ -20,6 +20,7 @@ from benchmarks.report import (
     backlog_rows,
     compared_rows,
     delay_rows,
+    drain_rows,
     full_load_rows,
     memory_rows,
     rebuild_rows,
@@ -28,7 +29,16 @@ from benchmarks.running import RunningStack, Target
 
 # What can be measured without stopping and starting parts of the stack.
 RUNNING_PARTS = ("delay", "full-load")
-PARTS = ("group-commit", "delay", "full-load", "long-polls", "backlog", "gate-memory", "rebuild")
+PARTS = (
+    "group-commit",
+    "delay",
+    "full-load",
+    "long-polls",
+    "backlog",
+    "drain",
+    "gate-memory",
+    "rebuild",
+)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -97,6 +107,11 @@ def _on_a_stack(report: Report, wanted: tuple[str, ...], quick: bool) -> None:
             head = ["events", "events/s", "resident MiB", "Debezium into Kafka, rows/s"]
             backlog = measure_backlog(stack, 50_000 if quick else 200_000)
             report.table(head, backlog_rows(backlog))
+        if "drain" in wanted:
+            report.add("## A backlog collected while Connect was down, until issued and marked")
+            head = ["rows", "rows/s", "Connect's start to the first, s", "in all, s"]
+            drained = measure_drain(stack, 50_000 if quick else 300_000)
+            report.table(head, drain_rows(drained))
 
 
 def _load(report: Report, stack: Target, wanted: Sequence[str], quick: bool) -> None:

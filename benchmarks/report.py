@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.backlog import Backlog
+from benchmarks.backlog import Backlog, Drained
 from benchmarks.claiming import Compared, Delay, FullLoad
 from benchmarks.gate_memory import Memory
 from benchmarks.rebuild import Rebuild
@@ -90,6 +90,18 @@ def backlog_rows(found: Backlog) -> list[list[object]]:
             f"{found.events_per_s:,.0f}",
             f"{found.resident_mib:.0f}",
             f"{found.streamed_per_s:,.0f}",
+        ]
+    ]
+
+
+def drain_rows(found: Drained) -> list[list[object]]:
+    """One row."""
+    return [
+        [
+            f"{found.rows:,}",
+            f"{found.rows_per_s:,.0f}",
+            f"{found.start_seconds:.1f}",
+            f"{found.in_all_seconds:.1f}",
         ]
     ]
 

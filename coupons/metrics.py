@@ -70,6 +70,11 @@ CONSUMER_FAILED_COMMITS = Counter(
     "coupon_consumer_failed_commits_total",
     "Offset commits that Kafka refused; the next commit covers them.",
 )
+CONSUMER_STOPPED = Gauge(
+    "coupon_consumer_stopped",
+    "1 while the consumer has stopped because too many change events cannot be handled, which is an"
+    " outage and no poison; else 0.",
+)
 CONSUMER_PARTITIONS = Gauge("coupon_consumer_partitions", "Partitions that this consumer owns now.")
 CDC_FRESHNESS_SECONDS = Gauge(
     "coupon_cdc_freshness_seconds",

@@ -6,6 +6,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 import psycopg
+import psycopg.errors
 from psycopg.abc import PQGen
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -14,6 +15,19 @@ from coupons.errors import LedgerUnavailable, OutcomeUnknown
 CONNECT_TIMEOUT_SECONDS = 2
 STATEMENT_TIMEOUT_MS = 5_000
 ANSWER_TIMEOUT_SECONDS = 6.0
+
+REFUSALS = (
+    psycopg.IntegrityError,
+    psycopg.DataError,
+    psycopg.errors.WithCheckOptionViolation,
+    psycopg.errors.RaiseException,
+)
+"""What is wrong with the rows: the same again is refused again, while others may go through.
+
+Everything else is wrong with the server, the schema or the rights, whatever the rows are. What
+passes by itself (a deadlock, a timeout, a full disk, a restart) and what waits for a person (a
+missing table, a missing right) are treated alike: tried again later.
+"""
 
 Connection = psycopg.Connection[Any]
 T = TypeVar("T")
@@ -116,17 +130,25 @@ def pooled(pool: LedgerPool) -> Iterator[Connection]:
 
 @contextmanager
 def translated(connection: Connection) -> Iterator[None]:
-    """Turn Postgres' operational failures into errors of this project.
+    """Turn Postgres' failures into errors of this project; REFUSALS pass as they are.
 
-    LedgerUnavailable: it said no. OutcomeUnknown: the connection was lost before the answer. Errors
-    of other kinds (a violated constraint) pass as they are.
+    LedgerUnavailable: it said no, and nothing was changed. OutcomeUnknown: the connection was lost
+    before the answer.
     """
     try:
         yield
-    except psycopg.OperationalError as error:
+    except REFUSALS:
+        raise
+    except psycopg.Error as error:
         if connection.broken or connection.closed:
             raise OutcomeUnknown(f"the connection to Postgres was lost: {error}") from error
-        raise LedgerUnavailable(f"Postgres could not do it: {error}") from error
+        if not isinstance(error, psycopg.OperationalError):
+            # It may hang on this session (a server that became a read-only standby, the plan of a
+            # table that changed): the next attempt gets a new one.
+            connection.close()
+        raise LedgerUnavailable(
+            f"Postgres could not do it: {error} ({type(error).__name__})"
+        ) from error
 
 
 def int_array(numbers: Iterable[int]) -> str:

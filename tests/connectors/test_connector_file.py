@@ -3,9 +3,10 @@
 import json
 import re
 
-from cdc_consumer.kafka import producer_config, topics
+from cdc_consumer.kafka import topics
 from connectors.register import CONNECTOR_FILE, CONNECTOR_NAME, topics_of
 from coupons.change_events import READER_SCHEMAS
+from coupons.change_events.producing import producer_config
 from coupons.kafka import KafkaClient
 from ops.slot import SLOT
 

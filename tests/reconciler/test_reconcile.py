@@ -102,6 +102,16 @@ def test_a_claim_admitted_before_a_rebuild_is_not_accepted_after_it(
     assert _accept(database, _admit(gate, coupon, 1)) == {coupon.coupon_id}
 
 
+def test_a_gate_whose_epoch_is_over_is_rebuilt(
+    gate: Gate, database: Database, reconciler: Connection, coupon: Coupon
+) -> None:
+    """A rebuild ended after its fence: the gate is open, and what it admits is not accepted."""
+    begin_gate_epoch(reconciler, coupon.coupon_id)
+    assert _accept(database, _admit(gate, coupon, 1)) == set()
+    assert [repair.coupon_id for repair in _pass(gate, reconciler)] == [coupon.coupon_id]
+    assert _accept(database, _admit(gate, coupon, 1)) == {coupon.coupon_id}
+
+
 def test_a_change_that_the_gate_missed_is_taken_over(
     gate: Gate, database: Database, reconciler: Connection, coupon: Coupon
 ) -> None:
