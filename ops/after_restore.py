@@ -59,7 +59,7 @@ def after_restore(
     Raises StillAtWork while API, consumers or reconciler are connected to Postgres, and the errors
     of whatever does not answer.
     """
-    _refuse_while_at_work(connection)
+    refuse_while_at_work(connection)
     if read_state(connect, CONNECTOR_NAME) is not None:
         stop_connector(connect, CONNECTOR_NAME)
         forget_offsets(connect, CONNECTOR_NAME)
@@ -69,18 +69,18 @@ def after_restore(
     read = restored = undecodable = 0
     unknown: Counter[int] = Counter()
     for some in read_requests(kafka, registry_url):
-        written, lost = _restore(connection, some.requests)
+        written, lost = restore(connection, some.requests)
         read += len(some.requests)
         restored += written
         unknown.update(lost)
         undecodable += some.undecodable
-    with translated(connection):
-        connection.execute(query("skip_coupon_ids"), {"ids": SKIPPED_IDS})
+    skip_ids(connection)
     tell(f"read {read} change events, wrote {restored} requests again that the ledger had lost")
     return Restored(read, restored, dict(unknown), undecodable, keys)
 
 
-def _refuse_while_at_work(connection: Connection) -> None:
+def refuse_while_at_work(connection: Connection) -> None:
+    """Raises StillAtWork while one of the processes that write is connected to this database."""
     with translated(connection):
         found = connection.execute(query("find_sessions"), {"roles": list(_MUST_BE_STOPPED)})
         roles = [row[0] for row in found]
@@ -90,7 +90,8 @@ def _refuse_while_at_work(connection: Connection) -> None:
         )
 
 
-def _restore(connection: Connection, requests: list[IssueRequest]) -> tuple[int, list[int]]:
+def restore(connection: Connection, requests: list[IssueRequest]) -> tuple[int, list[int]]:
+    """Write those that are not there; how many, and a coupon id for each whose coupon is not."""
     with translated(connection):
         row = connection.execute(
             query("restore_requests"),
@@ -102,3 +103,9 @@ def _restore(connection: Connection, requests: list[IssueRequest]) -> tuple[int,
         ).fetchone()
     assert row is not None
     return int(row[0]), list(row[1])
+
+
+def skip_ids(connection: Connection) -> None:
+    """Let no new coupon have the id of one that was made after the backup."""
+    with translated(connection):
+        connection.execute(query("skip_coupon_ids"), {"ids": SKIPPED_IDS})

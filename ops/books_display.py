@@ -17,7 +17,8 @@ def show_books(console: Console, books: Books) -> None:
         soft_wrap=True,
     )
     if figures is not None:
-        unwritten = f" + not written {books.unwritten:,}" if books.unwritten else ""
+        unwritten = f" + not written {books.unwritten:,}" if books.unwritten > 0 else ""
+        unwritten += f" - forgotten {-books.unwritten:,}" if books.unwritten < 0 else ""
         console.print(
             f"Redis:    admitted {figures.admitted:,} = accepted {counts.accepted:,}"
             f" + compensated {figures.compensated:,}{unwritten};"

@@ -170,6 +170,8 @@ def _gate_sums(counts: RequestCounts, figures: GateFigures, unwritten: int) -> l
             f" {figures.issued:,} issued, {figures.rejected:,} rejected and gave"
             f" {figures.compensated:,} back"
         )
-    if unwritten:
+    if unwritten < 0:
+        told.append(f"{-unwritten:,} accepted requests are unknown at the gate")
+    elif unwritten:
         told.append(f"{unwritten:,} admitted claims are neither accepted nor compensated")
     return told

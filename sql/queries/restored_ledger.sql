@@ -2,8 +2,9 @@
 
 -- name: find_sessions
 -- in:  roles
--- out: those of the roles that are connected
-SELECT DISTINCT usename FROM pg_stat_activity WHERE usename = ANY(%(roles)s::text[]) ORDER BY usename;
+-- out: those of the roles that are connected to this database
+SELECT DISTINCT usename FROM pg_stat_activity
+ WHERE usename = ANY(%(roles)s::text[]) AND datname = current_database() ORDER BY usename;
 
 -- name: restore_requests
 -- Writes requests of the change stream that the ledger lost, as they were. Requests that are there stay as they are.

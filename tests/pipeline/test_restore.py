@@ -109,7 +109,7 @@ def test_requests_that_a_backup_does_not_have_come_back_from_the_change_stream(
     assert code == 0, (done, complaint)
     code, books, complaint = coupon(stack, "verify", "--wait", "60")
     assert code == 0, (books, complaint)
-    assert [each["ledger"]["issued"] for each in books] == [70]
+    assert [each["ledger"]["issued"] for each in books["coupons"]] == [70]
     statuses = {place: claims.status(*place) for place in claims.accepted}
     assert set(statuses.values()) == {"ISSUED"}
     assert people.create_coupon(5) > lost
