@@ -12,6 +12,7 @@ from benchmarks.claiming import (
 from benchmarks.embedded import embedded_stack
 from benchmarks.gate_memory import measure_gate_memory
 from benchmarks.machine import describe_machine
+from benchmarks.poison import measure_poison
 from benchmarks.report import (
     Report,
     backlog_rows,
@@ -19,9 +20,10 @@ from benchmarks.report import (
     delay_rows,
     full_load_rows,
     memory_rows,
+    poison_rows,
 )
 
-PARTS = ("group-commit", "delay", "full-load", "long-polls", "backlog", "gate-memory")
+PARTS = ("group-commit", "delay", "full-load", "long-polls", "backlog", "poison", "gate-memory")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -85,6 +87,12 @@ def _on_a_stack(report: Report, wanted: tuple[str, ...], quick: bool) -> None:
             head = ["events", "events/s", "resident MiB", "Debezium into Kafka, rows/s"]
             backlog = measure_backlog(stack, 50_000 if quick else 200_000)
             report.table(head, backlog_rows(backlog))
+        if "poison" in wanted:
+            report.add("## A poison record among 500: until the others are issued, ms")
+            report.table(
+                ["500 requests", "median", "spread", "added"],
+                poison_rows(measure_poison(stack, 5 if quick else 20)),
+            )
 
 
 if __name__ == "__main__":
