@@ -4,10 +4,11 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.backlog import Backlog
+from benchmarks.backlog import Backlog, Drained
 from benchmarks.claiming import Compared, Delay, FullLoad
 from benchmarks.gate_memory import Memory
 from benchmarks.poison import Poison
+from benchmarks.rebuild import Rebuild
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -111,8 +112,34 @@ def poison_rows(found: Poison) -> list[list[object]]:
     ]
 
 
+def drain_rows(found: Drained) -> list[list[object]]:
+    """One row."""
+    return [
+        [
+            f"{found.rows:,}",
+            f"{found.rows_per_s:,.0f}",
+            f"{found.start_seconds:.1f}",
+            f"{found.in_all_seconds:.1f}",
+        ]
+    ]
+
+
 def memory_rows(found: Sequence[Memory]) -> list[list[object]]:
     """A row a kind of ids."""
     return [
         [each.ids, f"{each.users:,}", f"{each.used:.1f}", f"{each.resident:.1f}"] for each in found
+    ]
+
+
+def rebuild_rows(found: Sequence[Rebuild]) -> list[list[object]]:
+    """A row a round."""
+    return [
+        [
+            f"{each.requests:,}",
+            f"{each.seconds:.1f}",
+            f"{each.rows_per_s:,.0f}",
+            f"{each.peak_mib:.0f}",
+            f"{each.idle_mib:.0f}",
+        ]
+        for each in found
     ]

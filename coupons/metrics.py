@@ -89,9 +89,29 @@ RECONCILER_PASSES = Counter(
 )
 RECONCILER_REPAIRS = Counter(
     "coupon_reconciler_repairs_total",
-    "Repairs of the gate, by kind: rebuilt_missing, rebuilt_stale, redefined (one each a coupon),"
-    " marked, rolled_forward (one each a request).",
+    "Repairs of the gate, by kind: rebuilt_REASON, redefined (one each a coupon), marked,"
+    " rolled_forward (one each a request). A rebuild's reasons: missing, stale, loading, fenced,"
+    " differences, figures.",
     ["kind"],
+)
+RECONCILER_DIFFERENCES = Counter(
+    "coupon_reconciler_differences_total",
+    "Requests of which gate and ledger told differently in a full comparison, by kind:"
+    " missing_mark, unwritten, forgotten, ghost, other.",
+    ["kind"],
+)
+RECONCILER_COMPARISONS = Counter(
+    "coupon_reconciler_comparisons_total",
+    "Coupons compared request by request, by why: drift (their counts disagreed) or routine.",
+    ["why"],
+)
+RECONCILER_CLOSED_COUPONS = Gauge(
+    "coupon_reconciler_closed_coupons",
+    "Coupons that the gate was closed for when the last pass began: it admits nobody to them.",
+)
+RECONCILER_OLDEST_PENDING_SECONDS = Gauge(
+    "coupon_reconciler_oldest_pending_seconds",
+    "Age of the oldest request that is not final at the gate; 0 when there is none.",
 )
 CONNECTOR_RESTARTS = Counter(
     "coupon_connector_restarts_total", "Times that a failed connector task was restarted."

@@ -42,12 +42,14 @@ class ProcessSettings(BaseSettings):
 
     database_url: DatabaseUrl = Field(
         description="Postgres of the ledger, as a URL with the role and password of this process"
-        " (postgresql://role:password@host:port/database); with TLS, add"
+        " (postgresql://role:password@host:port/database); with standbys, name all servers"
+        " (`host,host`) and add `?target_session_attrs=read-write`; with TLS, add"
         " `?sslmode=verify-full&sslrootcert=FILE`",
     )
     redis_url: RedisUrl = Field(
-        description="Redis of the gate, as a URL (redis://[user:password@]host:port/number);"
-        " with TLS, `rediss://` and `?ssl_ca_certs=FILE`",
+        description="Redis of the gate, as a URL (redis://[user:password@]host:port/number), or its"
+        " sentinels (redis+sentinel://[user:password@]host:port,host:port/number?service=NAME);"
+        " with TLS, `rediss` in place of `redis`, and `ssl_ca_certs=FILE`",
     )
     log_level: str = Field(
         default="INFO",

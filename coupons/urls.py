@@ -3,6 +3,7 @@
 How a link is secured is said in its URL, by options of the client's library:
   postgresql://role:password@host/database?sslmode=verify-full&sslrootcert=/etc/coupon/ca.pem
   rediss://user:password@host:6379/0?ssl_ca_certs=/etc/coupon/ca.pem
+  rediss+sentinel://user:password@host,host,host/0?service=coupon&ssl_ca_certs=/etc/coupon/ca.pem
   https://user:password@host:8081/apis/ccompat/v7?ca_file=/etc/coupon/ca.pem
 """
 
@@ -13,6 +14,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from coupons.certificates import check_ca_file, check_key_pair
+from coupons.gate.sentinels import SCHEMES as SENTINEL_SCHEMES
+from coupons.gate.sentinels import parse_sentinel_url
 
 CA_FILE = "ca_file"
 """The option of an HTTP service's URL; those of the others are their libraries' own."""
@@ -41,10 +44,11 @@ def check_database_url(url: str) -> None:
 
 def check_redis_url(url: str) -> None:
     """Raises ValueError, saying what is wrong but not the URL: it holds a password."""
-    _check_scheme(url, "redis", "rediss", "unix")
+    _check_scheme(url, "redis", "rediss", "unix", *SENTINEL_SCHEMES)
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
-    if parts.scheme != "rediss" and any(name.startswith("ssl_") for name in options):
+    parse_sentinel_url(url)
+    if not parts.scheme.startswith("rediss") and any(name.startswith("ssl_") for name in options):
         raise ValueError("its ssl_ options need rediss:// in place of redis://")
     if "ssl_ca_certs" in options:
         check_ca_file(Path(options["ssl_ca_certs"]))

@@ -68,6 +68,7 @@ Ports and the number of consumers are options of `coupon up`, remembered in the 
 | `COUPON_SUPERUSER_URL` | | Postgres server as superuser, for `coupon migrate` |
 | `COUPON_PASSWORDS_DIR` | | Folder with one password file for each role, named after it: for `coupon migrate`, and for commands that take `COUPON_DATABASE_URL` from the environment, each as its own role |
 | `JAVA_HOME` | the packaged Java | Used where there is no packaged Java: version 21 or newer |
+| `COUPON_OPERATOR` | the login name | Who replays or discards dead letters, for the audit trail |
 | `COUPON_API_URL` | | Root of the API, for commands that call it |
 | `COUPON_OPERATOR` | the user who is logged in | Who replays or discards dead letters, for the audit trail |
 | `COUPON_CONNECT_URL` | | Kafka Connect's REST API, for `coupon connector` and the like |

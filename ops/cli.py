@@ -21,6 +21,9 @@ _COMMANDS = {
     "env": "Print the stack's addresses as shell exports.",
     "token": "Print a bearer token for a user.",
     "rush": "Let many users claim a coupon at once, and show what happens.",
+    "after-restore": "Mend the rest after Postgres was restored from a backup.",
+    "gate": "See and rebuild what Redis holds of each coupon.",
+    "reconcile": "Compare Redis with Postgres request by request, and repair Redis.",
     "dead-letters": "Look at change events that were set aside, and replay them.",
     "verify": "Check that nothing is lost and nothing is oversold.",
 }

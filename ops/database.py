@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import closing
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import yoyo
@@ -58,11 +59,20 @@ def migrate(owner_url: str) -> list[str]:
     migrations = yoyo.read_migrations(str(SQL_FOLDER / "migrations"))
     with psycopg.connect(owner_url, autocommit=True) as lock:
         lock.execute("SELECT pg_advisory_lock(hashtext('coupon migrations'))")
-        backend = yoyo.get_backend(owner_url.replace("postgresql://", "postgresql+psycopg://", 1))
+        backend = yoyo.get_backend(_yoyo_url(owner_url, lock.info))
         with closing(backend.connection):
             outstanding = backend.to_apply(migrations)
             backend.apply_migrations(outstanding)
     return [migration.id for migration in outstanding]
+
+
+def _yoyo_url(owner_url: str, connected: psycopg.ConnectionInfo) -> str:
+    """As yoyo wants it, which knows no lists of servers: of those, the one connected to."""
+    parts = urlsplit(owner_url)._replace(scheme="postgresql+psycopg")
+    login, _, servers = parts.netloc.rpartition("@")
+    if "," in servers:
+        parts = parts._replace(netloc=f"{login}@{connected.host}:{connected.port}")
+    return urlunsplit(parts)
 
 
 def create_slot(cdc_url: str) -> None:

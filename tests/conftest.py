@@ -23,10 +23,18 @@ KINDS = {
     "stack",
     "compose",
     "pipeline",
+    "model",
+    "losses",
+    "faults",
 }
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--seed",
+        type=int,
+        help="of the random fault test: which faults when; by default another one each time",
+    )
     parser.addoption(
         "--stack",
         metavar="FOLDER",

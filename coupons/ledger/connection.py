@@ -32,14 +32,15 @@ missing table, a missing right) are treated alike: tried again later.
 Connection = psycopg.Connection[Any]
 T = TypeVar("T")
 
-_OPTIONS = " ".join(
-    f"-c {name}={value}"
-    for name, value in {
-        "statement_timeout": STATEMENT_TIMEOUT_MS,
+
+def _options(answer_timeout_seconds: float) -> str:
+    """Of a session: whoever waits long for answers has long statements, never long locks."""
+    values = {
+        "statement_timeout": max(STATEMENT_TIMEOUT_MS, int(answer_timeout_seconds * 1000)),
         "lock_timeout": STATEMENT_TIMEOUT_MS,
         "timezone": "UTC",
-    }.items()
-)
+    }
+    return " ".join(f"-c {name}={value}" for name, value in values.items())
 
 
 class BoundedConnection(psycopg.Connection[Any]):
@@ -75,7 +76,7 @@ def connect_ledger(
             prepare_threshold=0,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             application_name=application_name,
-            options=_OPTIONS,
+            options=_options(answer_timeout_seconds),
             # An unreachable server is noticed within seconds, not after the kernel's minutes.
             tcp_user_timeout=STATEMENT_TIMEOUT_MS,
             keepalives_idle=5,
@@ -111,7 +112,7 @@ def ledger_pool(
             "autocommit": True,
             "application_name": application_name,
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-            "options": _OPTIONS,
+            "options": _options(answer_timeout_seconds),
         },
         open=True,
     )

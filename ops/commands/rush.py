@@ -12,9 +12,10 @@ from coupons.gate.delays import percentile, watched_delays
 from coupons.ledger.connection import connect_ledger
 from coupons.tokens import mint_token
 from ops.addresses import Addresses, token_key
+from ops.books_display import show_books
 from ops.options import addresses_option, json_option
 from ops.rush.claimants import Api, Caller, create_coupon, rush, trickle
-from ops.rush.display import show_books, show_delay, show_next, shown_live
+from ops.rush.display import show_delay, show_next, shown_live
 from ops.rush.tally import Tally
 from ops.verify import Books, await_balanced_books
 
@@ -30,8 +31,11 @@ CALM_PER_SECOND = 100
 @click.option("--places", type=click.IntRange(1, 100_000), default=100, show_default=True)
 @click.option("--users", type=click.IntRange(1, 2_000), default=400, show_default=True)
 @click.option("--twice", type=click.IntRange(0, 2_000), default=50, show_default=True)
+@click.option("--hints/--no-hints", default=True, help="Say what to try next [default: yes].")
 @json_option
-def command(where: Addresses, places: int, users: int, twice: int, as_json: bool) -> None:
+def command(
+    where: Addresses, places: int, users: int, twice: int, hints: bool, as_json: bool
+) -> None:
     """Create a coupon, let many users claim it at the same moment, and check the books.
 
     All users come at once, some of them claim twice, and one comes after the coupon was closed.
@@ -71,6 +75,7 @@ def command(where: Addresses, places: int, users: int, twice: int, as_json: bool
         show_books(console, books)
         show_delay(console, f"{len(delays_ms)} at the same moment", delays_ms)
         show_delay(console, f"{len(calm_ms)} afterwards, {CALM_PER_SECOND} a second", calm_ms)
+    if hints and not as_json:
         show_next(
             console,
             where,

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from textwrap import shorten
 from threading import Thread
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from ops.doctor.stream import check_heartbeat, check_kafka, check_registry
 from stack.errors import StackError
 
 DEADLINE_SECONDS = 12.0
+LONGEST_SENTENCE = 200
 
 
 class Check(NamedTuple):
@@ -64,5 +66,9 @@ def _look(check: Check, places: Places, findings: list[Finding]) -> None:
         for finding in check.look(places):
             findings.append(finding)
     except (CouponError, StackError, psycopg.Error, OSError) as error:
-        first = str(error).strip().partition("\n")[0]
-        findings.append(failing(check.name, first, "coupon status", check.away))
+        says = shorten(str(error).strip().partition("\n")[0], LONGEST_SENTENCE, placeholder=" ...")
+        findings.append(failing(check.name, says, _start(places), check.away))
+
+
+def _start(places: Places) -> str:
+    return "coupon up" if places.folder else "start that server, then `coupon doctor` again"

@@ -22,6 +22,12 @@ class ReconcilerSettings(ProcessSettings):
     reconcile_interval_seconds: float = Field(
         default=1.0, gt=0, description="Pause between two passes, in seconds"
     )
+    reconcile_compare_every_minutes: float = Field(
+        default=60.0,
+        ge=0,
+        description="How often each coupon is compared request by request even though its counts"
+        " agree, in minutes; 0: only when they do not",
+    )
     reconcile_pending_after_seconds: float = Field(
         default=10.0,
         ge=1,

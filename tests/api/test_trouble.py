@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 from coupons.gate import Gate, GateFigures
 from coupons.ids import request_id
 from tests.api.conftest import MakeCoupon
-from tests.api.links import Link
 from tests.databases import Database
+from tests.links import Link
 from tests.waiting import eventually
 
 Claim = Callable[..., Any]

@@ -1,5 +1,5 @@
 -- What operators did with dead letters: an audit trail that is only ever added to.
--- depends: 0003_grants
+-- depends: 0004_re_emission
 
 CREATE TABLE dead_letter_action (
   action_id        bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
