@@ -123,7 +123,8 @@ def test_a_failed_task_is_named_with_its_cause_and_mended(
     assert config is not None
     stream.connect.call("PUT", path, {**config, "publication.name": "not_there"})
     pipeline.request(range(1, 101))
-    eventually(lambda: "not_there" in stream.doctor().get("connector", ""), LOUD_WITHIN_SECONDS)
+    told = "FAILED: org.apache.kafka.connect.errors.ConnectException: Publication autocreation"
+    eventually(lambda: told in stream.doctor().get("connector", ""), LOUD_WITHIN_SECONDS)
     done = stream.recover()
     assert (done["connector"], done["not_final"]) == ("RUNNING", 0)
     assert pipeline.counts().issued == 100
