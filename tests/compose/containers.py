@@ -21,7 +21,7 @@ from stack.ports import free_ports
 
 COMPOSE = Path(__file__).parents[2] / "compose"
 BUILD_SECONDS = 600
-UP_SECONDS = 300
+UP_SECONDS = 900
 DOWN_SECONDS = 120
 COMMAND_SECONDS = 120
 ANSWER_SECONDS = 10
@@ -158,9 +158,12 @@ def running_containers(engine: docker.DockerClient, folder: Path) -> Iterator[Co
 
 
 def _run(command: Sequence[str], environment: dict[str, str], seconds: float) -> str:
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=seconds, check=False
-    )
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise AssertionError(f"{' '.join(command)}: not done within {seconds} s") from error
     if done.returncode != 0:
         raise AssertionError(f"{' '.join(command)}:\n{done.stdout}\n{done.stderr}")
     return done.stdout
