@@ -94,7 +94,8 @@ def test_a_poison_record_among_500_is_one_letter_and_resolved_when_it_is_replaye
         assert (letter["state"], letter["status"]) == ("open", "REQUESTED")
         where = Addresses(lambda: stack.environment, stack.folder)
         with connect_ledger(stack.environment["COUPON_DATABASE_URL"], "test") as ops:
-            assert open_letters(where, ops)[coupon_id] == 1
+            assert letter["letter"] in [place for _, place in open_letters(where, ops)]
+            assert (coupon_id, letter["user_id"]) in [key for key, _ in open_letters(where, ops)]
     dry = said(coupon(stack, "replay", letter["letter"], "--dry-run"))
     assert [each["outcome"] for each in dry["results"]] == ["dry run"]
     done = coupon(stack, "replay", "--coupon", str(coupon_id), "--by", "alice")
