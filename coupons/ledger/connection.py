@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from coupons.errors import LedgerUnavailable, OutcomeUnknown
@@ -14,6 +15,8 @@ from coupons.errors import LedgerUnavailable, OutcomeUnknown
 CONNECT_TIMEOUT_SECONDS = 2
 STATEMENT_TIMEOUT_MS = 5_000
 ANSWER_TIMEOUT_SECONDS = 6.0
+
+_FINAL_SEVERITIES = ("FATAL", "PANIC")
 
 Connection = psycopg.Connection[Any]
 T = TypeVar("T")
@@ -117,15 +120,30 @@ def pooled(pool: LedgerPool) -> Iterator[Connection]:
 def translated(connection: Connection) -> Iterator[None]:
     """Turn Postgres' operational failures into errors of this project.
 
-    LedgerUnavailable: it said no. OutcomeUnknown: the connection was lost before the answer. Errors
-    of other kinds (a violated constraint) pass as they are.
+    LedgerUnavailable: it said no. OutcomeUnknown: the connection was lost before the answer; it is
+    closed then. Errors of other kinds (a violated constraint) pass as they are.
     """
     try:
         yield
-    except psycopg.OperationalError as error:
-        if connection.broken or connection.closed:
+    except psycopg.Error as error:
+        if _is_spent(connection, error):
+            connection.close()
             raise OutcomeUnknown(f"the connection to Postgres was lost: {error}") from error
-        raise LedgerUnavailable(f"Postgres could not do it: {error}") from error
+        if isinstance(error, psycopg.OperationalError):
+            raise LedgerUnavailable(f"Postgres could not do it: {error}") from error
+        raise
+
+
+def _is_spent(connection: Connection, error: psycopg.Error) -> bool:
+    """Whether nothing more can be done over a connection after an error.
+
+    One that the server ends in the middle of a pipeline seems open for ever, and is no use.
+    """
+    return (
+        connection.closed
+        or error.diag.severity_nonlocalized in _FINAL_SEVERITIES
+        or connection.pgconn.transaction_status != TransactionStatus.IDLE
+    )
 
 
 def int_array(numbers: Iterable[int]) -> str:
