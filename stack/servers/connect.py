@@ -33,6 +33,8 @@ plugin.path={plugins}
 plugin.discovery=service_load
 connector.client.config.override.policy=All
 topic.creation.enable=true
+# A worker that lost its group (Kafka was away) gets its connector back at once, not in 5 minutes.
+scheduled.rebalance.max.delay.ms=0
 # Connectors name hosts and secrets as ${{env:COUPON_CDC_...}}; nothing else can be read.
 config.providers=env
 config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider
