@@ -8,7 +8,7 @@ from collections.abc import Callable
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.log import LogLevels
 from granian.server import MPServer
 
@@ -31,7 +31,8 @@ def serve(settings: ApiSettings) -> None:
     _check_port(settings.api_host, settings.api_port)
     with TemporaryDirectory(prefix="coupon-api-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        log.info("listening on http://%s:%d", settings.api_host, settings.api_port)
+        scheme = "https" if settings.api_certificate_file else "http"
+        log.info("listening on %s://%s:%d", scheme, settings.api_host, settings.api_port)
         _server(settings).serve(target_loader=_load_worker, wrap_loader=False)
 
 
@@ -51,6 +52,9 @@ def _server(settings: ApiSettings) -> MPServer:
         backpressure=settings.api_max_connections,
         http=HTTPModes.http1,
         websockets=False,
+        ssl_cert=settings.api_certificate_file,
+        ssl_key=settings.api_key_file,
+        ssl_protocol_min=SSLProtocols.tls12,
         log_level=LogLevels.error,
         log_dictconfig=_LOG_TO_OUR_HANDLER,
     )

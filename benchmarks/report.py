@@ -4,9 +4,11 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.backlog import Backlog
+from benchmarks.backlog import Backlog, Drained
 from benchmarks.claiming import Compared, Delay, FullLoad
 from benchmarks.gate_memory import Memory
+from benchmarks.poison import Poison
+from benchmarks.rebuild import Rebuild
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -93,8 +95,51 @@ def backlog_rows(found: Backlog) -> list[list[object]]:
     ]
 
 
+def poison_rows(found: Poison) -> list[list[object]]:
+    """A row each without and with the poison record."""
+    clean = statistics.median(found.clean_ms)
+    return [
+        [name, f"{median:.0f}", f"{min(times):.0f} to {max(times):.0f}", added]
+        for name, times, median, added in (
+            ("all can be issued", found.clean_ms, clean, "-"),
+            (
+                "one violates a constraint",
+                found.poisoned_ms,
+                statistics.median(found.poisoned_ms),
+                f"**{statistics.median(found.poisoned_ms) - clean:.0f}**",
+            ),
+        )
+    ]
+
+
+def drain_rows(found: Drained) -> list[list[object]]:
+    """One row."""
+    return [
+        [
+            f"{found.rows:,}",
+            f"{found.rows_per_s:,.0f}",
+            f"{found.start_seconds:.1f}",
+            f"{found.in_all_seconds:.1f}",
+        ]
+    ]
+
+
 def memory_rows(found: Sequence[Memory]) -> list[list[object]]:
     """A row a kind of ids."""
     return [
         [each.ids, f"{each.users:,}", f"{each.used:.1f}", f"{each.resident:.1f}"] for each in found
+    ]
+
+
+def rebuild_rows(found: Sequence[Rebuild]) -> list[list[object]]:
+    """A row a round."""
+    return [
+        [
+            f"{each.requests:,}",
+            f"{each.seconds:.1f}",
+            f"{each.rows_per_s:,.0f}",
+            f"{each.peak_mib:.0f}",
+            f"{each.idle_mib:.0f}",
+        ]
+        for each in found
     ]

@@ -29,6 +29,11 @@ class ConnectorState(NamedTuple):
         return bool(self.tasks) and all(state == "RUNNING" for state in states)
 
     @property
+    def is_held(self) -> bool:
+        """Whether somebody paused or stopped it."""
+        return self.state in ("PAUSED", "STOPPED")
+
+    @property
     def failure(self) -> str | None:
         """Why it or one of its tasks failed; None while nothing did."""
         reasons = [self.reason, *(task.reason for task in self.tasks)]

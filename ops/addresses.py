@@ -6,6 +6,8 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from coupons.errors import ConfigurationError
+from coupons.kafka import KafkaClient, KafkaSecurity
+from coupons.settings import load_settings
 from ops.choices import existing
 from stack.folder import StateFolder
 from stack.ports import HOST
@@ -24,6 +26,7 @@ ADDRESSES = (
 )
 """One of them in the environment, and a command looks for its stack there."""
 
+DATABASE_URL = "COUPON_DATABASE_URL"
 JWT_KEY = "COUPON_JWT_KEY_FILE"
 _PASSWORDS = "COUPON_PASSWORDS_DIR"
 
@@ -32,11 +35,20 @@ class Addresses(Mapping[str, str]):
     """COUPON_* settings that point at one stack, looked up when the first is asked for.
 
     Asking raises SettingError where there is no stack, and ConfigurationError for a variable that
-    the environment should have set and has not.
+    the environment should have set and has not. folder: of the embedded
+    stack that they are of; None when they come from the environment. as_role: makes of the
+    database's URL the one that is told.
     """
 
-    def __init__(self, look_up: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        look_up: Callable[[], Mapping[str, str]],
+        folder: StateFolder | None,
+        as_role: Callable[[str], str] | None = None,
+    ) -> None:
         self._look_up = look_up
+        self._as_role = as_role
+        self.folder = folder
 
     @cached_property
     def _known(self) -> Mapping[str, str]:
@@ -44,7 +56,9 @@ class Addresses(Mapping[str, str]):
 
     def __getitem__(self, variable: str) -> str:
         if variable in self._known:
-            return self._known[variable]
+            value = self._known[variable]
+            turn = self._as_role if variable == DATABASE_URL else None
+            return turn(value) if turn else value
         raise ConfigurationError(
             f"{variable} is not set, but {', '.join(self._known)} are: addresses come from the"
             " environment or from a state folder, never from both; set it, or name a state folder"
@@ -67,8 +81,12 @@ def find_addresses(
     turned into that role's; without, it is taken as it is.
     """
     if not folder_was_named and any(environment.get(name) for name in ADDRESSES):
-        return Addresses(lambda: _from_environment(environment, role))
-    return Addresses(lambda: addresses(folder, existing(folder).ports, role))
+        return Addresses(
+            lambda: _from_environment(environment),
+            None,
+            lambda url: _as_role(url, role, environment.get(_PASSWORDS)),
+        )
+    return Addresses(lambda: addresses(folder, existing(folder).ports, role), folder)
 
 
 def addresses(folder: StateFolder, ports: Mapping[str, int], role: str) -> dict[str, str]:
@@ -82,6 +100,17 @@ def addresses(folder: StateFolder, ports: Mapping[str, int], role: str) -> dict[
         "COUPON_CONNECT_URL": f"http://{HOST}:{ports['connect']}",
         JWT_KEY: str(folder.secret_file("jwt.key")),
     }
+
+
+def kafka_client(where: Addresses, bootstrap_servers: str | None = None) -> KafkaClient:
+    """The Kafka at these addresses, or another one; only the embedded stack's is not secured.
+
+    Raises SettingError and ConfigurationError.
+    """
+    if where.folder is not None and bootstrap_servers is None:
+        return KafkaClient(where["COUPON_KAFKA_BOOTSTRAP_SERVERS"])
+    servers = bootstrap_servers or where["COUPON_KAFKA_BOOTSTRAP_SERVERS"]
+    return load_settings(KafkaSecurity).client(servers)
 
 
 def database_url(folder: StateFolder, ports: Mapping[str, int], user: str, database: str) -> str:
@@ -117,13 +146,13 @@ def _secret(file: Path, what: str) -> str:
     return secret
 
 
-def _from_environment(environment: Mapping[str, str], role: str) -> dict[str, str]:
-    found = {name: environment[name] for name in (*ADDRESSES, JWT_KEY) if environment.get(name)}
-    url, folder = found.get("COUPON_DATABASE_URL"), environment.get(_PASSWORDS)
-    if url and folder:
-        name = f"coupon_{role}"
-        database = urlsplit(url).path.lstrip("/") or DATABASE
-        found["COUPON_DATABASE_URL"] = role_url(
-            url, name, password_of(Path(folder), name), database
-        )
-    return found
+def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: environment[name] for name in (*ADDRESSES, JWT_KEY) if environment.get(name)}
+
+
+def _as_role(url: str, role: str, passwords: str | None) -> str:
+    if not passwords:
+        return url
+    name = f"coupon_{role}"
+    database = urlsplit(url).path.lstrip("/") or DATABASE
+    return role_url(url, name, password_of(Path(passwords), name), database)

@@ -19,9 +19,12 @@ KINDS = {
     "api",
     "connectors",
     "consumer",
+    "security",
     "stack",
     "compose",
     "pipeline",
+    "model",
+    "losses",
     "faults",
 }
 

@@ -1,4 +1,4 @@
-"""`coupon connector register|status|restart|delete|schemas`."""
+"""`coupon connector register|status|restart|recover|delete|schemas`."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ops.addresses import Addresses
+from ops.addresses import Addresses, kafka_client
 from ops.options import addresses_option, json_option
 
 connect_option = click.option(
@@ -21,6 +21,12 @@ registry_option = click.option(
     metavar="URL",
     help="Schema registry [default: the stack's].",
 )
+kafka_option = click.option(
+    "--kafka",
+    "bootstrap_servers",
+    metavar="HOST:PORT,...",
+    help="Kafka, to make the topics [default: the stack's].",
+)
 
 
 @click.group("connector", short_help="Register the Debezium connector and look after it.")
@@ -31,18 +37,14 @@ def command() -> None:
       coupon connector register    create it, or bring it up to date; waits until it runs
       coupon connector status      exit code 0 only if it and its task run
       coupon connector restart     after a failure whose cause is mended
+      coupon connector recover     the way back, whatever happened to it, its slot or its offsets
     """
 
 
 @command.command("register")
 @addresses_option("cdc")
 @connect_option
-@click.option(
-    "--kafka",
-    "bootstrap_servers",
-    metavar="HOST:PORT,...",
-    help="Kafka, to make the topics [default: the stack's].",
-)
+@kafka_option
 @json_option
 def register_command(
     where: Addresses, connect_url: str | None, bootstrap_servers: str | None, as_json: bool
@@ -50,8 +52,8 @@ def register_command(
     """Check the connector's settings, create or update it, and wait until it runs."""
     from connectors.register import register
 
-    servers = bootstrap_servers or where["COUPON_KAFKA_BOOTSTRAP_SERVERS"]
-    _show(register(_connect(where, connect_url), servers), as_json)
+    kafka = kafka_client(where, bootstrap_servers)
+    _show(register(_connect(where, connect_url), kafka), as_json)
 
 
 @command.command("status")
@@ -76,6 +78,65 @@ def restart_command(where: Addresses, connect_url: str | None, as_json: bool) ->
     from connectors.register import restart
 
     _show(restart(_connect(where, connect_url)), as_json)
+
+
+@command.command("recover")
+@addresses_option("cdc")
+@connect_option
+@kafka_option
+@click.option(
+    "--database-url",
+    metavar="URL",
+    help="Postgres as coupon_cdc [default: the stack's].",
+)
+@click.option("--dry-run", is_flag=True, help="Say what is wrong, and change nothing.")
+@click.option(
+    "--emit",
+    is_flag=True,
+    help="Send what is not final to Kafka again, even if nothing looks lost.",
+)
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="Seconds in which requests that were there may become final.",
+)
+@json_option
+def recover_command(
+    where: Addresses,
+    connect_url: str | None,
+    bootstrap_servers: str | None,
+    database_url: str | None,
+    dry_run: bool,
+    emit: bool,
+    wait: float,
+    as_json: bool,
+) -> None:
+    """Bring the change stream back without a gap, whatever was lost: slot, offsets or both.
+
+    Makes the replication slot anew when it is missing or lost its WAL, then has every request
+    without a final status streamed again, makes the connector begin at the slot, and registers,
+    resumes or restarts it, as far as each is needed. Nobody is issued twice: the consumer knows
+    what it has issued. It may be interrupted and repeated. Claims may go on meanwhile.
+
+    Exit code 0 only if the connector runs and every request that was there is final.
+
+    \b
+      coupon connector recover --dry-run
+      coupon connector recover
+      coupon connector recover --emit --wait 300
+    """
+    from ops.recovery_run import Recovering, plan, run
+
+    system = Recovering(
+        _connect(where, connect_url),
+        kafka_client(where, bootstrap_servers),
+        database_url or where["COUPON_DATABASE_URL"],
+    )
+    done = plan(system) if dry_run else run(system, emit, wait, _quiet if as_json else click.echo)
+    click.echo(json.dumps(done._asdict()) if as_json else str(done))
+    sys.exit(0 if done.is_well else 1)
 
 
 @command.command("delete")
@@ -112,6 +173,10 @@ def schemas_command(where: Addresses, registry_url: str | None, as_json: bool) -
 
 def _connect(where: Addresses, url: str | None) -> str:
     return url or where["COUPON_CONNECT_URL"]
+
+
+def _quiet(_line: str) -> None:
+    """Programs read the result only."""
 
 
 def _show(state: Any, as_json: bool) -> None:

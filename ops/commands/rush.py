@@ -12,9 +12,10 @@ from coupons.gate.delays import percentile, watched_delays
 from coupons.ledger.connection import connect_ledger
 from coupons.tokens import mint_token
 from ops.addresses import Addresses, token_key
+from ops.books_display import show_books
 from ops.options import addresses_option, json_option
 from ops.rush.claimants import Api, Caller, create_coupon, rush, trickle
-from ops.rush.display import show_books, show_delay, show_next, shown_live
+from ops.rush.display import show_delay, show_next, shown_live
 from ops.rush.tally import Tally
 from ops.verify import Books, await_balanced_books
 
@@ -71,6 +72,7 @@ def command(where: Addresses, places: int, users: int, twice: int, as_json: bool
         show_books(console, books)
         show_delay(console, f"{len(delays_ms)} at the same moment", delays_ms)
         show_delay(console, f"{len(calm_ms)} afterwards, {CALM_PER_SECOND} a second", calm_ms)
+    if where.folder is not None and not as_json:
         show_next(
             console,
             where,

@@ -89,6 +89,16 @@ def never_oversold(_: History, evidence: Evidence) -> list[str]:
     ]
 
 
+def an_accepted_request_is_issued(history: History, evidence: Evidence) -> list[str]:
+    """Where the total never fell nobody who was admitted is rejected: there was a place."""
+    complaints = []
+    for key in evidence.rejected:
+        totals = [stock.total for stock in history.stocks.get(key[0], ())]
+        if totals and totals == sorted(totals):
+            complaints.append(f"{named(key)} is rejected, though the total never fell")
+    return complaints
+
+
 def one_coupon_for_a_user(_: History, evidence: Evidence) -> list[str]:
     """One request, and at most one issued coupon, for a user; never issued and rejected both."""
     requests = {(each.coupon_id, each.user_id) for each in evidence.requests}
@@ -223,6 +233,7 @@ CHECKERS: tuple[Checker, ...] = (
     every_request_is_final,
     a_final_status_stays,
     never_oversold,
+    an_accepted_request_is_issued,
     one_coupon_for_a_user,
     gate_equals_ledger,
     sold_out_means_that_all_are_issued,

@@ -65,8 +65,10 @@ def test_every_command_becomes_its_own_role_of_postgres(
         == "postgresql://coupon_ops:p%2Fw@postgres:5432/coupon?sslmode=require"
     )
     (tmp_path / "coupon_ops").unlink()
+    found = _find(folder, environment)
+    assert found["COUPON_REDIS_URL"] == ELSEWHERE["COUPON_REDIS_URL"]
     with pytest.raises(ConfigurationError, match="the password of coupon_ops cannot be read"):
-        _find(folder, environment)["COUPON_DATABASE_URL"]
+        found["COUPON_DATABASE_URL"]
 
 
 def _coupon(environment: dict[str, str], *arguments: object) -> Result:
@@ -86,7 +88,7 @@ def test_a_token_is_signed_with_the_key_that_the_environment_names(tmp_path: Pat
 
 @pytest.mark.parametrize("command", ["verify", "rush", "token --user 1", "connector status"])
 def test_a_command_without_an_address_that_it_needs_names_it(command: str) -> None:
-    needed = {"verify": "COUPON_REDIS_URL", "connector status": "COUPON_CONNECT_URL"}
+    needed = {"verify": "COUPON_DATABASE_URL", "connector status": "COUPON_CONNECT_URL"}
     told = _coupon({"COUPON_SCHEMA_REGISTRY_URL": "http://registry"}, *command.split())
     assert told.exit_code == 2
     assert f"{needed.get(command, 'COUPON_JWT_KEY_FILE')} is not set" in told.output
