@@ -21,7 +21,7 @@ INCIDENTS = [
     *("connector restarted", "task restarted in a batch", "connect killed in a batch"),
     *("rebalance", "garbage"),
 ]
-LONG_SECONDS = {"pause connect": 15.0}
+LONG_SECONDS = {"pause connect": 9.0}
 """Longer than Connect's session: its worker loses its group, and has to get the connector back."""
 
 OFF_THE_WAY = ("connect", "kafka", "registry", "consumer", "reconciler")
