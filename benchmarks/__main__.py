@@ -14,6 +14,7 @@ from benchmarks.claiming import (
 from benchmarks.embedded import embedded_stack
 from benchmarks.gate_memory import measure_gate_memory
 from benchmarks.machine import describe_machine
+from benchmarks.poison import measure_poison
 from benchmarks.rebuild import measure_rebuild
 from benchmarks.report import (
     Report,
@@ -23,6 +24,7 @@ from benchmarks.report import (
     drain_rows,
     full_load_rows,
     memory_rows,
+    poison_rows,
     rebuild_rows,
 )
 from benchmarks.running import RunningStack, Target
@@ -36,6 +38,7 @@ PARTS = (
     "long-polls",
     "backlog",
     "drain",
+    "poison",
     "gate-memory",
     "rebuild",
 )
@@ -112,6 +115,12 @@ def _on_a_stack(report: Report, wanted: tuple[str, ...], quick: bool) -> None:
             head = ["rows", "rows/s", "Connect's start to the first, s", "in all, s"]
             drained = measure_drain(stack, 50_000 if quick else 300_000)
             report.table(head, drain_rows(drained))
+        if "poison" in wanted:
+            report.add("## A poison record among 500: until the others are issued, ms")
+            report.table(
+                ["500 requests", "median", "spread", "added"],
+                poison_rows(measure_poison(stack, 5 if quick else 20)),
+            )
 
 
 def _load(report: Report, stack: Target, wanted: Sequence[str], quick: bool) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmarks.backlog import Backlog, Drained
 from benchmarks.claiming import Compared, Delay, FullLoad
 from benchmarks.gate_memory import Memory
+from benchmarks.poison import Poison
 from benchmarks.rebuild import Rebuild
 
 RESULTS = Path(__file__).parent / "results"
@@ -91,6 +92,23 @@ def backlog_rows(found: Backlog) -> list[list[object]]:
             f"{found.resident_mib:.0f}",
             f"{found.streamed_per_s:,.0f}",
         ]
+    ]
+
+
+def poison_rows(found: Poison) -> list[list[object]]:
+    """A row each without and with the poison record."""
+    clean = statistics.median(found.clean_ms)
+    return [
+        [name, f"{median:.0f}", f"{min(times):.0f} to {max(times):.0f}", added]
+        for name, times, median, added in (
+            ("all can be issued", found.clean_ms, clean, "-"),
+            (
+                "one violates a constraint",
+                found.poisoned_ms,
+                statistics.median(found.poisoned_ms),
+                f"**{statistics.median(found.poisoned_ms) - clean:.0f}**",
+            ),
+        )
     ]
 
 

@@ -43,8 +43,9 @@ def register(
     _validate(connect, name, config)
     if kafka is not None:
         ensure_topics(kafka, topics_of(config))
-    connect.call("PUT", f"/connectors/{name}/config", config)
+    # Looked at before: while it takes over its settings, a paused one does not say so.
     state = read_state(connect, name)
+    connect.call("PUT", f"/connectors/{name}/config", config)
     if state is not None and state.is_held:
         return state
     connect.call("POST", f"/connectors/{name}/restart?{_FAILED_PARTS}")

@@ -139,8 +139,4 @@ def _ledger(where: Recovering) -> Iterator[Connection]:
 
 
 def _told(state: ConnectorState | None) -> str:
-    if state is None:
-        return "missing"
-    if state.failure is not None:
-        return f"FAILED: {state.failure}"
-    return "RUNNING" if state.is_running else state.state
+    return "missing" if state is None else state.told

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import psycopg
 import psycopg.errors
 from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from coupons.errors import LedgerUnavailable, OutcomeUnknown
@@ -15,6 +16,8 @@ from coupons.errors import LedgerUnavailable, OutcomeUnknown
 CONNECT_TIMEOUT_SECONDS = 2
 STATEMENT_TIMEOUT_MS = 5_000
 ANSWER_TIMEOUT_SECONDS = 6.0
+
+_FINAL_SEVERITIES = ("FATAL", "PANIC")
 
 REFUSALS = (
     psycopg.IntegrityError,
@@ -133,15 +136,16 @@ def translated(connection: Connection) -> Iterator[None]:
     """Turn Postgres' failures into errors of this project; REFUSALS pass as they are.
 
     LedgerUnavailable: it said no, and nothing was changed. OutcomeUnknown: the connection was lost
-    before the answer.
+    before the answer; it is closed then.
     """
     try:
         yield
-    except REFUSALS:
-        raise
     except psycopg.Error as error:
-        if connection.broken or connection.closed:
+        if _is_spent(connection, error):
+            connection.close()
             raise OutcomeUnknown(f"the connection to Postgres was lost: {error}") from error
+        if isinstance(error, REFUSALS):
+            raise
         if not isinstance(error, psycopg.OperationalError):
             # It may hang on this session (a server that became a read-only standby, the plan of a
             # table that changed): the next attempt gets a new one.
@@ -149,6 +153,18 @@ def translated(connection: Connection) -> Iterator[None]:
         raise LedgerUnavailable(
             f"Postgres could not do it: {error} ({type(error).__name__})"
         ) from error
+
+
+def _is_spent(connection: Connection, error: psycopg.Error) -> bool:
+    """Whether nothing more can be done over a connection after an error.
+
+    One that the server ends in the middle of a pipeline seems open for ever: it stays there.
+    """
+    return (
+        connection.closed
+        or error.diag.severity_nonlocalized in _FINAL_SEVERITIES
+        or connection.pgconn.transaction_status != TransactionStatus.IDLE
+    )
 
 
 def int_array(numbers: Iterable[int]) -> str:

@@ -1,8 +1,7 @@
 """`coupon dead-letters list|show|replay|discard`."""
 
-import getpass
 import json
-import os
+import sys
 from collections.abc import Iterable
 
 import click
@@ -15,37 +14,21 @@ from ops.addresses import Addresses, kafka_client
 from ops.dead_letters.acting import Replayer, Result, consequence, discard, no_discard, refusal
 from ops.dead_letters.audit import actions_of, take_lock
 from ops.dead_letters.options import (
+    all_option,
+    by_option,
+    dry_option,
+    narrowed,
     places_argument,
     rate_option,
     replays_option,
     selection_of,
     selection_options,
 )
-from ops.dead_letters.selection import Selection, named, select
-from ops.dead_letters.showing import result_as_json, show_list, show_one, standing_as_json
-from ops.dead_letters.standing import Standing, State, look_at_letters
+from ops.dead_letters.reporting import foreseen, report
+from ops.dead_letters.selection import choose, named, select
+from ops.dead_letters.showing import show_list, show_one, standing_as_json
+from ops.dead_letters.standing import State, look_at_letters
 from ops.options import addresses_option, json_option
-
-_WORKED = {"written", "discarded"}
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's number without a name
-        return f"user {os.getuid()}"
-
-
-by_option = click.option(
-    "--by",
-    "acted_by",
-    metavar="NAME",
-    envvar="COUPON_OPERATOR",
-    default=_user,
-    help="Who acts, for the audit trail [default: the user who is logged in].",
-)
-all_option = click.option("--all", "everything", is_flag=True, help="All of them.")
-dry_option = click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
 
 
 @click.group("dead-letters", short_help="Look at change events that were set aside.")
@@ -146,20 +129,21 @@ def replay_command(
     allowed |= {State.PARKED} if parked else set()
     allowed |= {State.REPLAYED, State.DISCARDED} if again else set()
     meant = allowed | {State.PARKED}  # without --parked they are named, and left as they are
-    selection = _required(places, everything, selection_of(filters, meant))
+    selection = narrowed(places, everything, selection_of(filters, meant))
     with _ledger(where) as connection:
         if not dry_run:
             take_lock(connection)
-        chosen = _chosen(look_at_letters(where, connection, max_replays), places, selection)
+        chosen = choose(look_at_letters(where, connection, max_replays), places, selection)
         if dry_run:
             results: Iterable[Result] = (
-                _foreseen(each, refusal(each, allowed), "write back") for each in chosen
+                foreseen(each, refusal(each, allowed), "write back") for each in chosen
             )
         else:
             producer = Producer(producer_config(kafka_client(where)))
             replayer = Replayer(producer, connection, acted_by, allowed, rate)
             results = replayer.replay(chosen)
-        _report(results, len(chosen), as_json, dry_run)
+        done = report(results, len(chosen), as_json, dry_run)
+    sys.exit(0 if done else 1)
 
 
 @command.command("discard")
@@ -190,57 +174,20 @@ def discard_command(
     """
     if not reason.strip():
         raise click.UsageError("give a reason that tells the next person why")
-    selection = _required(places, everything, selection_of(filters))
+    selection = narrowed(places, everything, selection_of(filters))
     with _ledger(where) as connection:
         if not dry_run:
             take_lock(connection)
-        chosen = _chosen(look_at_letters(where, connection), places, selection)
+        chosen = choose(look_at_letters(where, connection), places, selection)
         if dry_run:
             results: Iterable[Result] = (
-                _foreseen(each, no_discard(each), f"discard: {consequence(each)}")
-                for each in chosen
+                foreseen(each, no_discard(each), f"discard: {consequence(each)}") for each in chosen
             )
         else:
             results = discard(connection, chosen, acted_by, reason)
-        _report(results, len(chosen), as_json, dry_run)
+        done = report(results, len(chosen), as_json, dry_run)
+    sys.exit(0 if done else 1)
 
 
 def _ledger(where: Addresses) -> Connection:
     return connect_ledger(where["COUPON_DATABASE_URL"], "coupon-dead-letters")
-
-
-def _required(places: tuple[str, ...], everything: bool, selection: Selection) -> Selection:
-    narrowed = selection._replace(states=(), limit=None, came_back=True) != Selection()
-    if not places and not everything and not narrowed:
-        raise click.UsageError(
-            "name letters (such as 0:17), narrow them down (--coupon, --error-class, --since), or"
-            " say --all"
-        )
-    return selection
-
-
-def _chosen(
-    standings: list[Standing], places: tuple[str, ...], selection: Selection
-) -> list[Standing]:
-    return named(standings, places) if places else select(standings, selection)
-
-
-def _foreseen(standing: Standing, objection: str | None, what: str) -> Result:
-    return Result(standing, "skipped" if objection else "dry run", objection or f"would {what}")
-
-
-def _report(results: Iterable[Result], number: int, as_json: bool, dry_run: bool) -> None:
-    """A line each as it is known; exit code 1 when something was not done."""
-    known = []
-    for place, result in enumerate(results, 1):
-        known.append(result)
-        if not as_json:
-            letter = result.standing.letter.place
-            click.echo(f"[{place}/{number}] {letter} {result.outcome}: {result.detail}")
-    worked = sum(each.outcome in _WORKED for each in known)
-    if as_json:
-        click.echo(json.dumps({"done": worked, "results": [result_as_json(r) for r in known]}))
-    else:
-        click.echo(f"{'Nothing was changed' if dry_run else f'{worked} done'}; {number} chosen.")
-    if not dry_run and worked < number:
-        raise click.exceptions.Exit(1)

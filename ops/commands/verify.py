@@ -10,9 +10,9 @@ from rich.console import Console
 from coupons.errors import KafkaUnavailable
 from ops.addresses import Addresses
 from ops.books_display import show_books, show_stream
-from ops.judging import Letters, judge
+from ops.dead_letters import OpenLetter, open_letters
+from ops.judging import judge
 from ops.kafka import GROUP
-from ops.open_letters import open_letters
 from ops.options import addresses_option, json_option
 from ops.places import NOT_ANSWERED, Places, places
 from ops.stream_state import StreamState, look_at_stream
@@ -58,7 +58,6 @@ def command(
       coupon verify --coupon 7 --wait 30
     """
     keep = sys.maxsize if as_json else MOST_NAMED
-    letters: Letters = {}
     with places(where) as here:
         ids = [coupon.coupon_id for coupon in here.coupons(coupon_id)]
         found = [await_balanced_books(here.gate, here.connection, each, wait, keep) for each in ids]
@@ -66,7 +65,7 @@ def command(
         checked, stream = judge(
             [books for books in found if books is not None],
             lambda: look_at_stream(here.where, here.gate, here.connection, group),
-            letters,
+            {letter.key: letter.place for letter in letters if letter.key is not None},
             here.connection,
         )
     if as_json:
@@ -79,16 +78,19 @@ def command(
         raise click.exceptions.Exit(NOT_ANSWERED)
 
 
-def _letters(here: Places) -> tuple[Letters, str | None]:
+def _letters(here: Places) -> tuple[list[OpenLetter], str | None]:
     """The open dead letters, or why they are not known."""
     try:
         return open_letters(here.where, here.connection), None
     except KafkaUnavailable as error:
-        return {}, str(error)
+        return [], str(error)
 
 
 def _show(
-    checked: Sequence[Books], stream: StreamState, letters: Letters, trouble: str | None
+    checked: Sequence[Books],
+    stream: StreamState,
+    letters: Sequence[OpenLetter],
+    trouble: str | None,
 ) -> None:
     console = Console(highlight=False)
     for each in checked:
@@ -103,18 +105,25 @@ def _show(
 
 
 def _as_json(
-    checked: Sequence[Books], stream: StreamState, letters: Letters, trouble: str | None
+    checked: Sequence[Books],
+    stream: StreamState,
+    letters: Sequence[OpenLetter],
+    trouble: str | None,
 ) -> dict[str, object]:
     return {
         "coupons": [_books_as_json(each) for each in checked],
         "stream": {**stream._asdict(), "slot": stream.slot._asdict()},
         "open_dead_letters": [
-            {"coupon_id": coupon_id, "user_id": user_id, "letter": place}
-            for (coupon_id, user_id), place in letters.items()
+            {"letter": letter.place, **_key_as_json(letter)} for letter in letters
         ],
         "faults": stream.faults,
         "not_known": [*stream.unknown, *([trouble] if trouble else [])],
     }
+
+
+def _key_as_json(letter: OpenLetter) -> dict[str, int | None]:
+    coupon_id, user_id = letter.key or (None, None)
+    return {"coupon_id": coupon_id, "user_id": user_id}
 
 
 def _books_as_json(books: Books) -> dict[str, object]:

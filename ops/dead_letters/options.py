@@ -1,5 +1,7 @@
 """Options of the `coupon dead-letters` commands."""
 
+import getpass
+import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
@@ -49,6 +51,25 @@ rate_option = click.option(
     show_default=True,
     help="Most records a second.",
 )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's number without a name
+        return f"user {os.getuid()}"
+
+
+by_option = click.option(
+    "--by",
+    "acted_by",
+    metavar="NAME",
+    envvar="COUPON_OPERATOR",
+    default=_user,
+    help="Who acts, for the audit trail [default: the user who is logged in].",
+)
+all_option = click.option("--all", "everything", is_flag=True, help="All of them.")
+dry_option = click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
 places_argument = click.argument("places", nargs=-1, metavar="[LETTER]...")
 replays_option = click.option(
     "--max-replays",
@@ -90,3 +111,14 @@ def selection_of(filters: Mapping[str, Any], states: Collection[State] = UNRESOL
     wanted = tuple(State(each) for each in asked if each != _ALL)
     chosen = () if _ALL in asked else wanted or tuple(states)
     return Selection(**{**filters, "states": chosen}, came_back=bool(asked))
+
+
+def narrowed(places: Collection[str], everything: bool, selection: Selection) -> Selection:
+    """The selection. Raises UsageError when nobody said which letters, or all of them."""
+    by_filters = selection._replace(states=(), limit=None, came_back=True) != Selection()
+    if not places and not everything and not by_filters:
+        raise click.UsageError(
+            "name letters (such as 0:17), narrow them down (--coupon, --error-class, --since), or"
+            " say --all"
+        )
+    return selection

@@ -48,6 +48,13 @@ def select(standings: Iterable[Standing], selection: Selection) -> list[Standing
     return chosen[: selection.limit]
 
 
+def choose(
+    standings: list[Standing], places: Sequence[str], selection: Selection
+) -> list[Standing]:
+    """The letters that are named, or else those that match. Raises NoSuchLetter."""
+    return named(standings, places) if places else select(standings, selection)
+
+
 def named(standings: Iterable[Standing], places: Sequence[str]) -> list[Standing]:
     """The letters at these places, PARTITION:OFFSET or OFFSET. Raises NoSuchLetter."""
     known = {standing.letter.place: standing for standing in standings}

@@ -26,10 +26,10 @@ FINAL_SECONDS = 180
 NEEDED_MEMORY_GIB = 4
 
 COUNTS = """
-SELECT (SELECT count(*) FROM coupon_issue_request WHERE coupon_id = c.id),
-       (SELECT count(*) FROM issued_coupon WHERE coupon_id = c.id),
-       (SELECT count(DISTINCT user_id) FROM issued_coupon WHERE coupon_id = c.id)
-FROM coupon AS c WHERE c.id = %s
+SELECT (SELECT count(*) FROM coupon_issue_request WHERE coupon_id = c.coupon_id),
+       (SELECT count(*) FROM issued_coupon WHERE coupon_id = c.coupon_id),
+       (SELECT count(DISTINCT user_id) FROM issued_coupon WHERE coupon_id = c.coupon_id)
+FROM coupon AS c WHERE c.coupon_id = %s
 """
 REQUESTED = "SELECT user_id FROM coupon_issue_request WHERE coupon_id = %s"
 ISSUED = "SELECT user_id FROM issued_coupon WHERE coupon_id = %s"

@@ -35,13 +35,17 @@ class Changing(Start):
 
     @rule(
         coupon_id=coupon_ids,
-        state=st.sampled_from([*CouponState, CouponState.OPEN, CouponState.PAUSED]),
+        state=st.sampled_from([*[CouponState.OPEN] * 4, CouponState.PAUSED, CouponState.CLOSED]),
         told=st.booleans(),
     )
     def change_state(self, coupon_id: int, state: CouponState, told: bool) -> None:
         self._change(coupon_id, told, state=state)
 
-    @rule(coupon_id=coupon_ids, window=st.sampled_from([*WINDOWS, "within"]), told=st.booleans())
+    @rule(
+        coupon_id=coupon_ids,
+        window=st.sampled_from([*WINDOWS, *["within"] * 3]),
+        told=st.booleans(),
+    )
     def change_window(self, coupon_id: int, window: str, told: bool) -> None:
         self._change(coupon_id, told, window=window)
 

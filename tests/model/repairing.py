@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
+from hypothesis.stateful import precondition, rule
 
 from coupons.gate import open_coupon
 from coupons.ledger.coupons import begin_gate_epoch
@@ -20,22 +20,25 @@ class Interrupted(Exception):
 class Failing(Start):
     """The gate forgets, or lives another life."""
 
-    @rule()
-    def flush(self) -> None:
-        self.gate.client.flushall()
-        self._close_gate()
+    def all_open(self) -> bool:
+        """Whether there is anything to lose; else most of the steps would be at a closed gate."""
+        return all(coupon.gate_epoch is not None for coupon in self.expected.values())
+
+    @precondition(all_open)
+    @rule(by=st.sampled_from(["flush", "restart"]))
+    def lose(self, by: str) -> None:
+        """After a restart all data is there, and may not be relied on."""
+        self._lose(by)
 
     @rule()
     def forget_scripts(self) -> None:
         self.gate.client.script_flush()
 
-    @rule()
-    def restart(self) -> None:
-        """Of the gate's server: all data is there, and may not be relied on."""
-        self.system.restart_gate()
-        self._close_gate()
-
-    def _close_gate(self) -> None:
+    def _lose(self, by: str) -> None:
+        if by == "flush":
+            self.gate.client.flushall()
+        else:
+            self.system.restart_gate()
         for coupon in self.expected.values():
             coupon.gate_epoch = None
 
@@ -61,6 +64,7 @@ class Repairing(Failing):
         assert self._rebuild(coupon_id, issue_all)
         coupon.rebuild()
 
+    @precondition(Failing.all_open)
     @rule(coupon_id=coupon_ids, by=st.sampled_from(["crash", "flush", "restart", "another"]))
     def rebuild_in_vain(self, coupon_id: int, by: str) -> None:
         """It ends in the middle, or what it has loaded is forgotten: the gate stays closed."""
@@ -70,9 +74,10 @@ class Repairing(Failing):
         def disturb() -> None:
             if by == "crash":
                 raise Interrupted
-            {"flush": self.flush, "restart": self.restart}.get(
-                by, lambda: self.rebuild(coupon_id)
-            )()
+            if by == "another":
+                self.rebuild(coupon_id)
+            else:
+                self._lose(by)
 
         try:
             assert not self._rebuild(coupon_id, disturb)

@@ -18,7 +18,7 @@ COUPONS = range(1, 4)
 LONG_AGO, FAR_OFF = datetime(2020, 1, 1, tzinfo=UTC), datetime(2220, 1, 1, tzinfo=UTC)
 
 coupon_ids = st.sampled_from(COUPONS)
-totals = st.integers(1, 4)
+totals = st.integers(1, 5)
 anything = st.integers(0, 1_000)
 
 
