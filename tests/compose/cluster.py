@@ -69,6 +69,16 @@ class Cluster(Containers):
         """The service that takes writes."""
         return next(name for name in POSTGRES if self._in_recovery(name) == "f")
 
+    def followed_standby(self) -> str:
+        """The service that change capture waits for."""
+        slot = self._psql(self.postgres_primary(), "SHOW synchronized_standby_slots")
+        return slot.replace("_", "-")
+
+    def other_standby(self) -> str:
+        """The service that nothing but commits may wait for."""
+        taken = {self.postgres_primary(), self.followed_standby()}
+        return next(name for name in POSTGRES if name not in taken)
+
     def promote(self, services: Sequence[str]) -> str:
         """What an operator does: the first that does not refuse; returns its name."""
         refusals = []

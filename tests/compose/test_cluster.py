@@ -44,7 +44,7 @@ SEVERAL: dict[str, Callable[[Cluster], str]] = {
     "Redis replica": Cluster.redis_replica,
     "Redis master": Cluster.redis_master,
     "sentinel": lambda _: "sentinel-1",
-    "Postgres standby": lambda _: "postgres-3",
+    "Postgres standby": Cluster.other_standby,
 }
 
 
@@ -60,7 +60,7 @@ class Outcome:
 
     def __str__(self) -> str:
         return (
-            f"{self.killed:<42} {self.pause:>7.1f} {self.slowest_claim:>9.1f} {self.final:>7.1f}"
+            f"{self.killed:<50} {self.pause:>7.1f} {self.slowest_claim:>9.1f} {self.final:>7.1f}"
             f"   {self.otherwise or ''}"
         )
 
@@ -83,7 +83,7 @@ def outcomes(request: pytest.FixtureRequest) -> Iterator[list[Outcome]]:
     yield told
     capture = request.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
-        print(f"\n\n{'killed':<42}   pause   slowest   final   answers other than accepted")
+        print(f"\n\n{'killed':<50}   pause   slowest   final   answers other than accepted")
         print(*told, sep="\n")
 
 
@@ -150,14 +150,15 @@ def test_the_others_go_on_without_one_that_was_killed(
 def test_without_the_standby_that_capture_follows_claims_are_accepted_and_issued_later(
     cluster: Cluster, outcomes: list[Outcome]
 ) -> None:
+    standby = cluster.followed_standby()
     coupon_id = create_coupon(cluster, CLAIMS)
     with rush(cluster, coupon_id, CLAIMS, THREADS) as told:
         eventually(lambda: len(told.accepted_at) > KILL_AFTER, FINAL_SECONDS, "a rush")
         struck = monotonic()
-        cluster.kill("postgres-2")
-    cluster.start("postgres-2")
+        cluster.kill(standby)
+    cluster.start(standby)
     outcome = Outcome(
-        "Postgres standby that capture follows",
+        f"Postgres standby that capture follows ({standby})",
         told.pause_after(struck),
         max(told.waited.values()),
         0.0,
