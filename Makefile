@@ -1,6 +1,7 @@
 # make up      set up, start the embedded stack, run a short rush on it, leave it running
 # make test    set up, run all tests on a stack of their own
 # make bench   set up, run the benchmarks on a stack of their own
+# make chaos   set up, cause faults at random for MINUTES (30) on a stack of its own; SEED repeats a run
 # make down    stop the stack that `make up` left running (its data stays)
 # make check   format, lint, types, imports
 # make docs    write the generated pages of docs/
@@ -10,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 
-.PHONY: help up test bench down check docs constraints clean
+.PHONY: help up test bench chaos down check docs constraints clean
 .DEFAULT_GOAL := help
 
 help: ## show these lines
@@ -25,6 +26,9 @@ test: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+chaos: $(READY)
+	$(BIN)/python -m tests.faults.chaos --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 down: $(READY)
 	$(BIN)/coupon down

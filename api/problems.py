@@ -40,7 +40,7 @@ class Kind(Enum):
     INTERNAL = _Facts("internal", 500, "The API has failed")
     GATE_CLOSED = _Facts("gate-closed", 503, "The gate is being rebuilt")
     GATE_UNAVAILABLE = _Facts("gate-unavailable", 503, "Redis cannot be reached")
-    LEDGER_UNAVAILABLE = _Facts("ledger-unavailable", 503, "Postgres cannot be reached")
+    LEDGER_UNAVAILABLE = _Facts("ledger-unavailable", 503, "Postgres cannot be used now")
     OUTCOME_UNKNOWN = _Facts("outcome-unknown", 503, "The claim may have been accepted")
     OVERLOADED = _Facts("overloaded", 503, "The claim was not reached in time")
 

@@ -9,7 +9,7 @@ from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.log import LogLevels
 from granian.server import MPServer
 
@@ -41,7 +41,8 @@ def serve(settings: ApiSettings, load: Callable[[], Callable[..., Any]] = load_a
     _check_port(settings.api_host, settings.api_port)
     with TemporaryDirectory(prefix="coupon-api-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        log.info("listening on http://%s:%d", settings.api_host, settings.api_port)
+        scheme = "https" if settings.api_certificate_file else "http"
+        log.info("listening on %s://%s:%d", scheme, settings.api_host, settings.api_port)
         _server(settings).serve(target_loader=partial(_load_worker, load), wrap_loader=False)
 
 
@@ -61,6 +62,9 @@ def _server(settings: ApiSettings) -> MPServer:
         backpressure=settings.api_max_connections,
         http=HTTPModes.http1,
         websockets=False,
+        ssl_cert=settings.api_certificate_file,
+        ssl_key=settings.api_key_file,
+        ssl_protocol_min=SSLProtocols.tls12,
         log_level=LogLevels.error,
         log_dictconfig=_LOG_TO_OUR_HANDLER,
     )

@@ -1,10 +1,11 @@
 """Settings of the API process."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from coupons.certificates import check_key_pair
 from coupons.settings import ProcessSettings
 from coupons.tokens import AUDIENCE, ISSUER
 
@@ -60,6 +61,14 @@ class ApiSettings(ProcessSettings):
         le=60,
         description="How long a write whose outcome is unknown is repeated, in seconds; then 503",
     )
+    api_certificate_file: Path | None = Field(
+        default=None,
+        description="Certificate in PEM, with its chain, to serve HTTPS with; unset: HTTP, which is"
+        " for behind a proxy",
+    )
+    api_key_file: Path | None = Field(
+        default=None, description="Key of that certificate in PEM, without a password"
+    )
     jwt_key_file: Path = Field(
         description="File of the key that bearer tokens are verified with: the shared secret"
         " (HS256, at least 32 bytes) or the public key in PEM",
@@ -70,3 +79,15 @@ class ApiSettings(ProcessSettings):
     )
     jwt_issuer: str = Field(default=ISSUER, description="Issuer (iss) that tokens must have")
     jwt_audience: str = Field(default=AUDIENCE, description="Audience (aud) that tokens must have")
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> Self:
+        certificate, key = self.api_certificate_file, self.api_key_file
+        if certificate is not None and key is not None:
+            check_key_pair(certificate, key)
+        elif certificate is not None or key is not None:
+            raise ValueError(
+                "COUPON_API_CERTIFICATE_FILE and COUPON_API_KEY_FILE need each other: set both or"
+                " none"
+            )
+        return self

@@ -1,8 +1,10 @@
 """Runs the measurements: python -m benchmarks [--quick]"""
 
+from collections.abc import Sequence
+
 import click
 
-from benchmarks.backlog import measure_backlog
+from benchmarks.backlog import measure_backlog, measure_drain
 from benchmarks.claiming import (
     compare_group_commit,
     compare_long_polls,
@@ -12,22 +14,44 @@ from benchmarks.claiming import (
 from benchmarks.embedded import embedded_stack
 from benchmarks.gate_memory import measure_gate_memory
 from benchmarks.machine import describe_machine
+from benchmarks.poison import measure_poison
+from benchmarks.rebuild import measure_rebuild
 from benchmarks.report import (
     Report,
     backlog_rows,
     compared_rows,
     delay_rows,
+    drain_rows,
     full_load_rows,
     memory_rows,
+    poison_rows,
+    rebuild_rows,
+    strategy_rows,
 )
+from benchmarks.running import RunningStack, Target
+from benchmarks.strategies.comparing import compare_strategies
 
-PARTS = ("group-commit", "delay", "full-load", "long-polls", "backlog", "gate-memory")
+# What can be measured without stopping and starting parts of the stack.
+RUNNING_PARTS = ("delay", "full-load")
+PARTS = (
+    "group-commit",
+    "delay",
+    "full-load",
+    "long-polls",
+    "backlog",
+    "drain",
+    "poison",
+    "gate-memory",
+    "rebuild",
+    "strategies",
+)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("parts", nargs=-1, type=click.Choice(PARTS))
 @click.option("--quick", is_flag=True, help="Short rounds: about three minutes, rough figures.")
-def main(parts: tuple[str, ...], quick: bool) -> None:
+@click.option("--running", is_flag=True, help="Measure the stack of the COUPON_* addresses.")
+def main(parts: tuple[str, ...], quick: bool, running: bool) -> None:
     """Measure the system on an embedded stack of its own, all on this machine.
 
     PARTS: some of the measurements; all of them when none is named. Results are printed as
@@ -36,15 +60,23 @@ def main(parts: tuple[str, ...], quick: bool) -> None:
     \b
       python -m benchmarks                 everything, about ten minutes
       python -m benchmarks delay backlog   two of them
+      python -m benchmarks --running       delay and full load, on a stack that runs already
     """
+    if running and (wrong := set(parts) - set(RUNNING_PARTS)):
+        raise click.UsageError(f"{', '.join(wrong)}: not on a running stack, which stays as it is")
     report = Report()
     report.add(
         f"Measured on {describe_machine()}; load generator, servers and all processes on it."
     )
-    wanted = parts or PARTS
+    wanted = parts or (RUNNING_PARTS if running else PARTS)
+    if running:
+        _load(report, RunningStack(), wanted, quick)
+        return
     if "gate-memory" in wanted:
         _gate_memory(report, 100_000 if quick else 1_000_000)
-    if set(wanted) - {"gate-memory"}:
+    if "rebuild" in wanted:
+        _rebuild(report, 100_000 if quick else 1_000_000, 1 if quick else 3)
+    if set(wanted) - {"gate-memory", "rebuild"}:
         _on_a_stack(report, wanted, quick)
     if not parts and not quick:
         click.echo(f"kept in {report.save('pipeline')}", err=True)
@@ -56,25 +88,21 @@ def _gate_memory(report: Report, users: int) -> None:
     report.table(head, memory_rows(measure_gate_memory(users)))
 
 
+def _rebuild(report: Report, requests: int, rounds: int) -> None:
+    report.add("## `coupon gate rebuild` of one coupon, from nothing")
+    head = ["requests", "seconds", "rows/s", "peak MiB", "of that for an empty coupon"]
+    report.table(head, rebuild_rows(measure_rebuild(requests, rounds)))
+
+
 def _on_a_stack(report: Report, wanted: tuple[str, ...], quick: bool) -> None:
-    rounds, seconds = (1, 4.0) if quick else (3, 10.0)
+    rounds, seconds = _extent(quick)
     with embedded_stack() as stack:
         if "group-commit" in wanted:
             report.add("## Claims a second: group commit against one INSERT a request")
             found = compare_group_commit(stack, rounds, seconds)
             head = ["100 connections, no think time", "median", "spread", "ratio"]
             report.table(head, compared_rows("group commit", "one INSERT a request", found))
-        if "delay" in wanted:
-            report.add("## From request to ISSUED at a fixed rate, open loop, ms")
-            rates = [measure_delay(stack, rate, seconds * 2) for rate in (500, 1000, 2000)]
-            head = ["claims/s", "answered 202", "p50", "p99", "HTTP p50", "HTTP p99"]
-            report.table(head, delay_rows(rates))
-        if "full-load" in wanted:
-            report.add("## Full load: 100 connections, no think time")
-            loads = [measure_full_load(stack, seconds * 2, with_wrk=wrk) for wrk in (False, True)]
-            head = ["generator", "accepted/s", "issued/s during it", "left, drained", "p50", "p99"]
-            known = [load for load in loads if load is not None]
-            report.table([*head, "HTTP p99, ms"], full_load_rows(known))
+        _load(report, stack, wanted, quick)
         if "long-polls" in wanted:
             report.add("## Claims a second with 500 long polls open")
             polls = compare_long_polls(stack, rounds, seconds, long_polls=500)
@@ -85,6 +113,42 @@ def _on_a_stack(report: Report, wanted: tuple[str, ...], quick: bool) -> None:
             head = ["events", "events/s", "resident MiB", "Debezium into Kafka, rows/s"]
             backlog = measure_backlog(stack, 50_000 if quick else 200_000)
             report.table(head, backlog_rows(backlog))
+        if "drain" in wanted:
+            report.add("## A backlog collected while Connect was down, until issued and marked")
+            head = ["rows", "rows/s", "Connect's start to the first, s", "in all, s"]
+            drained = measure_drain(stack, 50_000 if quick else 300_000)
+            report.table(head, drain_rows(drained))
+        if "poison" in wanted:
+            report.add("## A poison record among 500: until the others are issued, ms")
+            report.table(
+                ["500 requests", "median", "spread", "added"],
+                poison_rows(measure_poison(stack, 5 if quick else 20)),
+            )
+        if "strategies" in wanted:
+            report.add("## Four designs in turn: 100 connections, no think time")
+            head = ["design", "accepted/s", "spread", "ratio", "p50", "p95", "p99, ms"]
+            rows = strategy_rows(compare_strategies(stack, rounds, seconds))
+            report.table([*head, "accepted", "issued", "all issued after, s"], rows)
+
+
+def _load(report: Report, stack: Target, wanted: Sequence[str], quick: bool) -> None:
+    _, seconds = _extent(quick)
+    if "delay" in wanted:
+        report.add("## From request to ISSUED at a fixed rate, open loop, ms")
+        rates = [measure_delay(stack, rate, seconds * 2) for rate in (500, 1000, 2000)]
+        head = ["claims/s", "answered 202", "p50", "p99", "HTTP p50", "HTTP p99"]
+        report.table(head, delay_rows(rates))
+    if "full-load" in wanted:
+        report.add("## Full load: 100 connections, no think time")
+        loads = [measure_full_load(stack, seconds * 2, with_wrk=wrk) for wrk in (False, True)]
+        head = ["generator", "accepted/s", "issued/s during it", "left, drained", "p50", "p99"]
+        known = [load for load in loads if load is not None]
+        report.table([*head, "HTTP p99, ms"], full_load_rows(known))
+
+
+def _extent(quick: bool) -> tuple[int, float]:
+    """Rounds, and seconds a round."""
+    return (1, 4.0) if quick else (3, 10.0)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The consumer alone on a backlog: events a second in one process, and its memory."""
+"""A backlog: the consumer alone on one, and all of the way from the WAL to the marks in Redis."""
 
 import time
 from threading import Thread
@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.embedded import EmbeddedStack
 from benchmarks.load import create_coupon, issued_count
+from coupons.gate import connect_gate
 
 TOPIC = "coupon.public.coupon_issue_request"
 STREAMED_WITHIN_SECONDS = 300.0
@@ -26,18 +27,55 @@ class Backlog(NamedTuple):
     streamed_per_s: float
 
 
+class Drained(NamedTuple):
+    """A backlog collected while Connect was away, from the WAL to the marks in Redis.
+
+    rows_per_s: from the first to the last row that was issued and marked. start_seconds: from the
+    start of Connect until the first. in_all_seconds: both.
+    """
+
+    rows: int
+    rows_per_s: float
+    start_seconds: float
+    in_all_seconds: float
+
+
+def measure_drain(stack: EmbeddedStack, rows: int) -> Drained:
+    """Write requests while Connect is down, start it, and time until all are issued and marked."""
+    stack.stop("connect")
+    coupon_id = create_coupon(stack)
+    _write_requests(stack, coupon_id, rows)
+    gate = connect_gate(stack.environment["COUPON_REDIS_URL"])
+    starting = Thread(target=stack.up)
+    began = time.monotonic()
+    starting.start()
+    first: tuple[float, int] | None = None
+    marked = 0
+    while marked < rows:
+        now = time.monotonic()
+        if now - began > HANDLED_WITHIN_SECONDS:
+            raise TimeoutError(f"{marked} of {rows} requests were issued and marked in time")
+        figures = gate.figures([coupon_id])[0]
+        marked = figures.issued if figures else 0
+        if first is None and marked:
+            first = (now, marked)
+        time.sleep(0.05)
+    ended = time.monotonic()
+    starting.join()
+    with psycopg.connect(stack.database_url("ops"), autocommit=True) as connection:
+        assert issued_count(connection, coupon_id) == rows
+    assert first is not None
+    rate = (rows - first[1]) / (ended - first[0])
+    return Drained(rows, rate, first[0] - began, ended - began)
+
+
 def measure_backlog(stack: EmbeddedStack, events: int) -> Backlog:
     """Write requests while no consumer runs, then start one and time it."""
     stack.stop("consumer-1")
     coupon_id = create_coupon(stack)
     before = _end_of_topic(stack)
     began = time.monotonic()
-    with psycopg.connect(stack.database_url("owner")) as owner:
-        owner.execute(
-            "INSERT INTO coupon_issue_request (coupon_id, user_id, requested_at)"
-            " SELECT %s, %s + n, clock_timestamp() FROM generate_series(1, %s) AS n",
-            [coupon_id, FIRST_USER, events],
-        )
+    _write_requests(stack, coupon_id, events)
     while _end_of_topic(stack) < before + events:
         if time.monotonic() - began > STREAMED_WITHIN_SECONDS:
             raise TimeoutError(f"Debezium did not stream {events} rows in time")
@@ -74,6 +112,15 @@ def _time_consumer(
     assert first is not None
     rate = (events - first[1]) / (time.monotonic() - first[0])
     return Backlog(events, rate, peak / 2**20, streamed_per_s)
+
+
+def _write_requests(stack: EmbeddedStack, coupon_id: int, rows: int) -> None:
+    with psycopg.connect(stack.database_url("owner")) as owner:
+        owner.execute(
+            "INSERT INTO coupon_issue_request (coupon_id, user_id, requested_at)"
+            " SELECT %s, %s + n, clock_timestamp() FROM generate_series(1, %s) AS n",
+            [coupon_id, FIRST_USER, rows],
+        )
 
 
 def _end_of_topic(stack: EmbeddedStack) -> int:

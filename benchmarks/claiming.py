@@ -18,6 +18,7 @@ from benchmarks.load import (
     wrk_claims_per_second,
 )
 from benchmarks.long_polls import open_long_polls, requests_in_flight
+from benchmarks.running import Target
 from coupons.gate import connect_gate
 from coupons.gate.delays import percentile, watched_delays
 
@@ -84,7 +85,7 @@ def _in_turn(
     return Compared(*rates)
 
 
-def closed_loop(stack: EmbeddedStack, seconds: float) -> float:
+def closed_loop(stack: Target, seconds: float) -> float:
     """Accepted claims a second of 100 connections with no think time, each user new."""
     coupon_id = create_coupon(stack)
     requests = claim_requests(stack, coupon_id, new_users(int(seconds * FASTEST_PER_SECOND)))
@@ -108,7 +109,7 @@ def compare_long_polls(
     return Compared(*rates)
 
 
-def measure_full_load(stack: EmbeddedStack, seconds: float, with_wrk: bool) -> FullLoad | None:
+def measure_full_load(stack: Target, seconds: float, with_wrk: bool) -> FullLoad | None:
     """Everything on this machine, 100 connections, no think time; None where wrk is missing."""
     coupon_id = create_coupon(stack)
     most = int(seconds * FASTEST_PER_SECOND)
@@ -143,7 +144,7 @@ def measure_full_load(stack: EmbeddedStack, seconds: float, with_wrk: bool) -> F
     )
 
 
-def measure_delay(stack: EmbeddedStack, rate: float, seconds: float) -> Delay:
+def measure_delay(stack: Target, rate: float, seconds: float) -> Delay:
     """From request to ISSUED at a fixed rate of claims a second, on a schedule (open loop)."""
     coupon_id = create_coupon(stack)
     requests = claim_requests(stack, coupon_id, new_users(int(rate * seconds)))

@@ -15,15 +15,15 @@ from tempfile import TemporaryDirectory
 import psycopg
 import requests
 
-from benchmarks.embedded import EmbeddedStack
 from benchmarks.generator import Job, Result
+from benchmarks.running import Target
 
 ENDLESS = 1_000_000_000
 _users = count(1)
 _WRK_SCRIPT = Path(__file__).parent / "claims.lua"
 
 
-def create_coupon(stack: EmbeddedStack, total_quantity: int = ENDLESS) -> int:
+def create_coupon(stack: Target, total_quantity: int = ENDLESS) -> int:
     """A coupon over the API, by default one that never sells out; its id."""
     answer = requests.post(
         f"{stack.environment['COUPON_API_URL']}/coupons",
@@ -40,7 +40,7 @@ def new_users(how_many: int) -> list[int]:
     return list(islice(_users, how_many))
 
 
-def claim_requests(stack: EmbeddedStack, coupon_id: int, users: Sequence[int]) -> list[str]:
+def claim_requests(stack: Target, coupon_id: int, users: Sequence[int]) -> list[str]:
     """Whole HTTP requests, each a claim by one of the users."""
     return [
         f"POST /coupons/{coupon_id}/issue-requests HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -51,7 +51,7 @@ def claim_requests(stack: EmbeddedStack, coupon_id: int, users: Sequence[int]) -
 
 
 def generate(
-    stack: EmbeddedStack,
+    stack: Target,
     requests: list[str],
     connections: int,
     seconds: float,
@@ -71,7 +71,7 @@ def generate(
 
 
 def wrk_claims_per_second(
-    stack: EmbeddedStack, coupon_id: int, connections: int, seconds: int, most: int
+    stack: Target, coupon_id: int, connections: int, seconds: int, most: int
 ) -> float | None:
     """The same load by wrk, in answers a second; None where wrk is not installed."""
     if (wrk := shutil.which("wrk")) is None:

@@ -1,12 +1,17 @@
 """The results as Markdown: printed, and kept in benchmarks/results."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.backlog import Backlog
+from benchmarks.backlog import Backlog, Drained
 from benchmarks.claiming import Compared, Delay, FullLoad
 from benchmarks.gate_memory import Memory
+from benchmarks.poison import Poison
+from benchmarks.rebuild import Rebuild
+from benchmarks.strategies.comparing import Side
+from benchmarks.strategies.peers import OURS
+from coupons.gate.delays import percentile
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -93,8 +98,69 @@ def backlog_rows(found: Backlog) -> list[list[object]]:
     ]
 
 
+def poison_rows(found: Poison) -> list[list[object]]:
+    """A row each without and with the poison record."""
+    clean = statistics.median(found.clean_ms)
+    return [
+        [name, f"{median:.0f}", f"{min(times):.0f} to {max(times):.0f}", added]
+        for name, times, median, added in (
+            ("all can be issued", found.clean_ms, clean, "-"),
+            (
+                "one violates a constraint",
+                found.poisoned_ms,
+                statistics.median(found.poisoned_ms),
+                f"**{statistics.median(found.poisoned_ms) - clean:.0f}**",
+            ),
+        )
+    ]
+
+
+def drain_rows(found: Drained) -> list[list[object]]:
+    """One row."""
+    return [
+        [
+            f"{found.rows:,}",
+            f"{found.rows_per_s:,.0f}",
+            f"{found.start_seconds:.1f}",
+            f"{found.in_all_seconds:.1f}",
+        ]
+    ]
+
+
 def memory_rows(found: Sequence[Memory]) -> list[list[object]]:
     """A row a kind of ids."""
     return [
         [each.ids, f"{each.users:,}", f"{each.used:.1f}", f"{each.resident:.1f}"] for each in found
+    ]
+
+
+def rebuild_rows(found: Sequence[Rebuild]) -> list[list[object]]:
+    """A row a round."""
+    return [
+        [
+            f"{each.requests:,}",
+            f"{each.seconds:.1f}",
+            f"{each.rows_per_s:,.0f}",
+            f"{each.peak_mib:.0f}",
+            f"{each.idle_mib:.0f}",
+        ]
+        for each in found
+    ]
+
+
+def strategy_rows(found: Mapping[str, Side]) -> list[list[object]]:
+    """A row a design; the ratio is ours by theirs."""
+    ours = statistics.median(found[OURS].accepted_per_s)
+    return [
+        [
+            name,
+            f"{statistics.median(side.accepted_per_s):,.0f}",
+            f"{min(side.accepted_per_s):,.0f} to {max(side.accepted_per_s):,.0f}",
+            f"**{ours / statistics.median(side.accepted_per_s):.2f}**",
+            *(f"{percentile(side.latencies_ms, at) or 0.0:.0f}" for at in (50, 95, 99)),
+            f"{side.accepted:,}" + (f" ({side.failed} failed)" if side.failed else ""),
+            f"{side.issued:,}",
+            f"{statistics.median(side.behind_s):.1f}",
+        ]
+        for name, side in found.items()
     ]

@@ -11,12 +11,15 @@ from cdc_consumer.dead_letters import DeadLetters
 from cdc_consumer.handling import BatchHandler
 from cdc_consumer.health import Health
 from cdc_consumer.issuing import Ledger
-from cdc_consumer.kafka import consumer_config, producer_config, topics
+from cdc_consumer.kafka import consumer_config, log_error, topics
+from cdc_consumer.limits import History
 from cdc_consumer.loop import ConsumerLoop
 from cdc_consumer.settings import ConsumerSettings
 from coupons.change_events import ChangeEventDecoder, SchemaRegistry, ensure_topics
+from coupons.change_events.producing import producer_config
 from coupons.errors import KafkaUnavailable
 from coupons.gate import connect_gate
+from coupons.kafka import KafkaClient
 from coupons.probes import serve_probes
 
 log = logging.getLogger(__name__)
@@ -27,19 +30,21 @@ def run(settings: ConsumerSettings, stopping: Event) -> None:
     health = Health()
     probes = serve_probes(settings.consumer_host, settings.consumer_port, health.complaint)
     try:
-        _wait_for_topics(settings.kafka_bootstrap_servers, health, stopping)
+        _wait_for_topics(settings.kafka, health, stopping)
         ledger = Ledger(settings.database_url.get_secret_value())
-        handler = build_handler(settings, ledger, health)
+        history = History(settings.dead_letter_limit)
+        handler = build_handler(settings, ledger, history, health)
         loop = ConsumerLoop(
             lambda on_commit: Consumer(
                 consumer_config(
-                    settings.kafka_bootstrap_servers,
+                    settings.kafka,
                     settings.consumer_group,
                     settings.consumer_instance_id,
                     on_commit,
                 )
             ),
             handler.handle,
+            history,
             health,
             settings.consumer_batch_size,
         )
@@ -52,24 +57,27 @@ def run(settings: ConsumerSettings, stopping: Event) -> None:
         probes.server_close()
 
 
-def build_handler(settings: ConsumerSettings, ledger: Ledger, health: Health) -> BatchHandler:
+def build_handler(
+    settings: ConsumerSettings, ledger: Ledger, history: History, health: Health
+) -> BatchHandler:
     """What does the work of a batch, on the servers that the settings name."""
-    producer = Producer(producer_config(settings.kafka_bootstrap_servers))
+    producer = Producer(producer_config(settings.kafka, log_error))
     return BatchHandler(
-        ChangeEventDecoder(SchemaRegistry(settings.schema_registry_url)),
+        ChangeEventDecoder(SchemaRegistry(settings.schema_registry_url.get_secret_value())),
         ledger,
         connect_gate(settings.redis_url.get_secret_value()),
         DeadLetters(producer, metadata.version("coupon-cdc")),
+        history,
         health,
     )
 
 
-def _wait_for_topics(bootstrap_servers: str, health: Health, stopping: Event) -> None:
+def _wait_for_topics(kafka: KafkaClient, health: Health, stopping: Event) -> None:
     backoff = Backoff()
     while not stopping.is_set():
         health.alive()
         try:
-            ensure_topics(bootstrap_servers, topics())
+            ensure_topics(kafka, topics())
             return
         except KafkaUnavailable as error:
             log.warning("waiting for Kafka: %s", error)

@@ -7,19 +7,20 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from cdc_consumer.records import Record
 from coupons.change_events import DEAD_LETTER_TOPIC
+from coupons.change_events.dead_letters import Facts, Header, letter_headers, replays_of
 from coupons.errors import KafkaUnavailable
+from coupons.model import IssueRequest
 
 DELIVERY_SECONDS = 5.0
 """How long a batch waits for its dead letters; then it is abandoned and tried again."""
 
-_LONGEST_ERROR_CHARACTERS = 1_000
-
 
 class DeadLetter(NamedTuple):
-    """A record as it came, and why it is set aside."""
+    """A record as it came, why it is set aside, and what it asks for if that can be read."""
 
     record: Record
     error: Exception
+    request: IssueRequest | None = None
 
 
 class DeadLetters:
@@ -29,8 +30,11 @@ class DeadLetters:
         self._producer = producer
         self._consumer_version = consumer_version
 
-    def deliver(self, letters: Sequence[DeadLetter]) -> None:
-        """Return when the brokers have all of them. Raises KafkaUnavailable; some may be there."""
+    def deliver(self, letters: Sequence[DeadLetter], attempts: int) -> None:
+        """Return when the brokers have all of them. Raises KafkaUnavailable; some may be there.
+
+        attempts: how many batches the records were tried in.
+        """
         if not letters:
             return
         errors: list[str] = []
@@ -40,12 +44,12 @@ class DeadLetters:
                 errors.append(failure.str())
 
         try:
-            for record, error in letters:
+            for letter in letters:
                 self._producer.produce(
                     DEAD_LETTER_TOPIC,
-                    key=record.key,
-                    value=record.value,
-                    headers=self._headers(record, error),
+                    key=letter.record.key,
+                    value=letter.record.value,
+                    headers=self._headers(letter, attempts),
                     on_delivery=delivered,
                 )
         except (KafkaException, BufferError) as failure:
@@ -57,15 +61,21 @@ class DeadLetters:
         if errors:
             raise KafkaUnavailable(f"dead letters were not delivered: {errors[0]}")
 
-    def _headers(self, record: Record, error: Exception) -> list[tuple[str, str | bytes | None]]:
-        place = {
-            "topic": record.topic,
-            "partition": record.partition,
-            "offset": record.offset,
-            "timestamp": record.timestamp_ms,
-            "error-class": type(error).__name__,
-            "error-message": str(error)[:_LONGEST_ERROR_CHARACTERS],
-            "consumer-version": self._consumer_version,
-        }
-        added = [(f"dead-letter.{name}", str(value).encode()) for name, value in place.items()]
-        return [*(record.headers or []), *added]
+    def _headers(self, letter: DeadLetter, attempts: int) -> list[Header]:
+        record, error, request = letter
+        replays, replayed_from = replays_of(record.headers)
+        facts = Facts(
+            record.topic,
+            record.partition,
+            record.offset,
+            record.timestamp_ms,
+            type(error).__name__,
+            str(error),
+            attempts,
+            self._consumer_version,
+            replays,
+            replayed_from,
+            request and request.coupon_id,
+            request and request.user_id,
+        )
+        return letter_headers(facts, record.headers)

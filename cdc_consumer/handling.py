@@ -8,6 +8,7 @@ from cdc_consumer.batch import Contents, read_batch
 from cdc_consumer.dead_letters import DeadLetter, DeadLetters
 from cdc_consumer.health import Health
 from cdc_consumer.issuing import Issued, Ledger
+from cdc_consumer.limits import History
 from cdc_consumer.records import Record
 from coupons.change_events import ChangeEventDecoder
 from coupons.errors import UnknownCoupon
@@ -33,26 +34,34 @@ class BatchHandler:
         ledger: Ledger,
         gate: Gate,
         dead_letters: DeadLetters,
+        history: History,
         health: Health,
     ) -> None:
         self._decoder = decoder
         self._ledger = ledger
         self._gate = gate
         self._dead_letters = dead_letters
+        self._history = history
         self._health = health
+        self._attempts = 0
 
     def handle(self, records: Sequence[Record]) -> None:
         """After this the offsets of the batch may be committed. Repeating it is harmless.
 
-        Raises LedgerUnavailable, GateUnavailable, SchemaRegistryUnavailable or KafkaUnavailable:
-        then any part of it may have been done, and all of it is to be done again.
+        Raises LedgerUnavailable, GateUnavailable, SchemaRegistryUnavailable, KafkaUnavailable or
+        DeadLetterOutage: then any part of it may have been done (but at an outage nothing was set
+        aside), and all of it is to be done again.
         """
+        self._attempts += 1
         started = time.perf_counter()
         contents = read_batch(self._decoder, records)
         issued = self._ledger.issue([request for _, request in contents.requests])
         self._gate.settle(outcome.request for outcome in issued.outcomes)
         letters = [*contents.undecodable, *_left_over(contents, issued)]
-        self._dead_letters.deliver(letters)
+        history = self._history.after(records, letters)
+        self._dead_letters.deliver(letters, self._attempts)
+        self._history.keep(history)
+        self._attempts = 0
         if contents.newest_beat_us is not None:
             record_beat(self._gate.client, contents.newest_beat_us)
             self._health.beat_seen(contents.newest_beat_us)
@@ -67,7 +76,7 @@ def _left_over(contents: Contents, issued: Issued) -> list[DeadLetter]:
         return []
     refused = {request[:2]: error for request, error in issued.offending}
     return [
-        DeadLetter(record, refused.get(request[:2]) or _unknown_coupon(request.coupon_id))
+        DeadLetter(record, refused.get(request[:2]) or _unknown_coupon(request.coupon_id), request)
         for record, request in contents.requests
         if request[:2] not in final
     ]
@@ -98,6 +107,6 @@ def _count(
     }
     for result, number in results.items():
         CONSUMER_EVENTS.labels(result).inc(number)
-    for record, error in letters:
+    for record, error, _ in letters:
         place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
         log.error("set aside as a dead letter: %s: %s", type(error).__name__, error, extra=place)

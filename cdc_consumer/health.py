@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from coupons.metrics import CDC_FRESHNESS_SECONDS, CONSUMER_PARTITIONS
+from coupons.metrics import CDC_FRESHNESS_SECONDS, CONSUMER_PARTITIONS, CONSUMER_STOPPED
 
 STUCK_AFTER_SECONDS = 30.0
 """Longer than any batch may take with every timeout used up."""
@@ -26,10 +26,16 @@ class Health:
     def working(self) -> None:
         """Nothing is in the way (any more)."""
         self._trouble = None
+        CONSUMER_STOPPED.set(0)
 
     def backing_off(self, trouble: str) -> None:
         """Something is away; it is tried again in a while."""
         self._trouble = trouble
+
+    def stopped(self, trouble: str) -> None:
+        """Somebody has to look: it is tried again, but will hardly pass by itself."""
+        self._trouble = f"stopped: {trouble}"
+        CONSUMER_STOPPED.set(1)
 
     def owns(self, partitions: int, heartbeat: bool) -> None:
         """What was assigned. Who does not own the heartbeat's partition knows no freshness."""

@@ -3,10 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import psycopg
-
-from coupons.errors import LedgerUnavailable
-from coupons.ledger.connection import Connection, connect_ledger
+from coupons.ledger.connection import REFUSALS, Connection, connect_ledger
 from coupons.ledger.issued_coupons import Outcome, issue_requests
 from coupons.model import IssueRequest
 
@@ -32,11 +29,7 @@ class Ledger:
         """
         if not requests:
             return Issued([], [])
-        try:
-            return _issue(self._connected(), requests)
-        except psycopg.Error as error:
-            # A missing table or right concerns every request: an outage, nobody's own fault.
-            raise LedgerUnavailable(f"Postgres refused the batch: {error}") from error
+        return _issue(self._connected(), requests)
 
     def close(self) -> None:
         """Disconnect."""
@@ -52,7 +45,7 @@ class Ledger:
 def _issue(connection: Connection, requests: Sequence[IssueRequest]) -> Issued:
     try:
         return Issued(issue_requests(connection, requests), [])
-    except (psycopg.IntegrityError, psycopg.DataError) as error:
+    except REFUSALS as error:
         if len(requests) == 1:
             return Issued([], [(requests[0], error)])
     # Halved until those that break a constraint stand alone, so that all the others go through.

@@ -14,15 +14,14 @@ from coupons.change_events import (
     REQUEST_TOPIC,
     Topic,
 )
-
-LARGEST_DEAD_LETTER_BYTES = 2 * 1024 * 1024
-"""Above what a topic takes by default (1 MiB), so that a record still fits with its headers."""
+from coupons.change_events.producing import LARGEST_DEAD_LETTER_BYTES
+from coupons.kafka import KafkaClient
 
 log = logging.getLogger(__name__)
 
 
 def consumer_config(
-    bootstrap_servers: str, group: str, instance_id: str | None, on_commit: Callable[..., None]
+    kafka: KafkaClient, group: str, instance_id: str | None, on_commit: Callable[..., None]
 ) -> dict[str, Any]:
     """For confluent_kafka.Consumer.
 
@@ -32,7 +31,7 @@ def consumer_config(
     others go on being issued. The fetch limits bound the memory that a backlog takes.
     """
     return {
-        "bootstrap.servers": bootstrap_servers,
+        **kafka.config(),
         "group.id": group,
         **({} if instance_id is None else {"group.instance.id": instance_id}),
         "partition.assignment.strategy": "cooperative-sticky",
@@ -51,29 +50,8 @@ def consumer_config(
         "topic.metadata.refresh.interval.ms": 5_000,
         "reconnect.backoff.max.ms": 1_000,
         "on_commit": on_commit,
-        "error_cb": _log_error,
+        "error_cb": log_error,
         **_client_log("consumer"),
-    }
-
-
-def producer_config(bootstrap_servers: str) -> dict[str, Any]:
-    """For confluent_kafka.Producer, the same settings as the connector's producer."""
-    return {
-        "bootstrap.servers": bootstrap_servers,
-        "acks": "all",
-        "enable.idempotence": True,
-        "retries": 2_147_483_647,
-        "max.in.flight.requests.per.connection": 5,
-        "delivery.timeout.ms": 120_000,
-        "request.timeout.ms": 30_000,
-        "retry.backoff.ms": 100,
-        "batch.size": 16_384,
-        "linger.ms": 5,
-        "compression.type": "snappy",
-        "message.max.bytes": LARGEST_DEAD_LETTER_BYTES,
-        "reconnect.backoff.max.ms": 1_000,
-        "error_cb": _log_error,
-        **_client_log("producer"),
     }
 
 
@@ -82,7 +60,7 @@ def _client_log(client: str) -> dict[str, Any]:
     return {"logger": logging.getLogger(f"kafka.{client}"), "log_level": 2}
 
 
-def _log_error(error: KafkaError) -> None:
+def log_error(error: KafkaError) -> None:
     """All brokers away is told once an outage; of the rest, what is not about one connection."""
     if error.code() not in (KafkaError._TRANSPORT, KafkaError._RESOLVE):
         log.warning("Kafka: %s", error.str())

@@ -9,11 +9,13 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from cdc_consumer.backoff import Backoff
 from cdc_consumer.health import Health
+from cdc_consumer.limits import History
 from cdc_consumer.ownership import Ownership
 from cdc_consumer.records import Partition, Record, first_offsets, next_offsets, to_record
 from coupons.change_events import HEARTBEAT_PARTITIONS, HEARTBEAT_TOPIC, REQUEST_TOPIC
 from coupons.errors import (
     CouponError,
+    DeadLetterOutage,
     GateUnavailable,
     KafkaUnavailable,
     LedgerUnavailable,
@@ -24,8 +26,12 @@ from coupons.metrics import CONSUMER_FAILED_COMMITS, CONSUMER_RETRIES
 POLL_SECONDS = 0.2
 """How long nothing may come before the loop looks whether it is to stop."""
 
+COMMITTED_SECONDS = 5.0
+"""How long Kafka may take to tell what was committed of partitions that were just assigned."""
+
 TRANSIENT = (LedgerUnavailable, GateUnavailable, SchemaRegistryUnavailable, KafkaUnavailable)
-"""What passes by itself: the batch is abandoned and comes again. Anything else ends the process."""
+"""What passes by itself: the batch is abandoned and comes again. At an outage of dead letters too,
+so that consuming goes on when the cause is mended. Anything else ends the process."""
 
 log = logging.getLogger(__name__)
 
@@ -34,22 +40,26 @@ class ConsumerLoop:
     """Polls, hands over, commits; gives way to rebalances only between batches.
 
     connect: makes the consumer, given what is to be called with Kafka's answers to commits.
-    handle: returns when a batch is done for good, or raises one of TRANSIENT.
+    handle: returns when a batch is done for good, or raises one of TRANSIENT or DeadLetterOutage.
+    history: of the dead letters; loaded from what was committed, and committed with the offsets.
     """
 
     def __init__(
         self,
         connect: Callable[[Callable[..., None]], Consumer],
         handle: Callable[[Sequence[Record]], None],
+        history: History,
         health: Health,
         batch_size: int,
     ) -> None:
         self._consumer = connect(self._on_commit)
         self._handle = handle
+        self._history = history
         self._health = health
         self._batch_size = batch_size
         self._ownership = Ownership()
         self._backoff = Backoff()
+        self._stopped = False
 
     def run(self, stopping: Event) -> None:
         """Until `stopping` is set; then finish the batch in hand, commit and leave the group."""
@@ -90,11 +100,14 @@ class ConsumerLoop:
     def _work(self, batch: Sequence[Record], stopping: Event) -> None:
         try:
             self._handle(batch)
-        except TRANSIENT as error:
+        except (*TRANSIENT, DeadLetterOutage) as error:
             self._abandon(batch, error, stopping)
             return
         self._backoff.reset()
         self._health.working()
+        if self._stopped:
+            log.warning("going on: change events can be handled again")
+            self._stopped = False
         self._ownership.handled(next_offsets(batch))
         self._commit()
 
@@ -102,8 +115,7 @@ class ConsumerLoop:
         """Give the batch back, wait as a live member of the group, and go on from its beginning."""
         seconds = self._backoff.next_seconds()
         CONSUMER_RETRIES.labels(type(error).__name__).inc()
-        log.warning("again in %.1f s: %s", seconds, error, extra={"count": len(batch)})
-        self._health.backing_off(f"{type(error).__name__}: {error}")
+        self._tell(error, seconds, len(batch))
         self._put_back(first_offsets(batch))
         until = time.monotonic() + seconds
         while not stopping.is_set() and (left := until - time.monotonic()) > 0:
@@ -113,6 +125,17 @@ class ConsumerLoop:
                 # Of a partition that was assigned just now, and so is not paused.
                 self._put_back(first_offsets(_records(early)))
         self._consumer.resume(self._consumer.assignment())
+
+    def _tell(self, error: CouponError, seconds: float, count: int) -> None:
+        """A line each time; of an outage of dead letters, which may last, one in all."""
+        if not isinstance(error, DeadLetterOutage):
+            log.warning("again in %.1f s: %s", seconds, error, extra={"count": count})
+            self._health.backing_off(f"{type(error).__name__}: {error}")
+            return
+        if not self._stopped:
+            log.error("stopped: %s", error, extra={"count": count})
+        self._stopped = True
+        self._health.stopped(str(error))
 
     def _put_back(self, offsets: dict[Partition, int]) -> None:
         """Stop fetching, and set these partitions back to where they are to go on."""
@@ -129,7 +152,7 @@ class ConsumerLoop:
             self._subscribe()
 
     def _commit(self) -> None:
-        offsets = self._ownership.to_commit()
+        offsets = self._ownership.to_commit(self._history.metadata)
         if offsets:
             try:
                 self._consumer.commit(offsets=offsets)
@@ -137,7 +160,7 @@ class ConsumerLoop:
                 self._on_commit(error.args[0], offsets)
 
     def _commit_and_wait(self) -> None:
-        offsets = self._ownership.to_commit()
+        offsets = self._ownership.to_commit(self._history.metadata)
         if offsets:
             try:
                 self._on_commit(None, self._consumer.commit(offsets=offsets, asynchronous=False))
@@ -153,7 +176,16 @@ class ConsumerLoop:
 
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._ownership.gain(partitions)
+        self._load_history(partitions)
         self._owned_changed("gained", partitions)
+
+    def _load_history(self, partitions: list[TopicPartition]) -> None:
+        try:
+            partitions = self._consumer.committed(partitions, timeout=COMMITTED_SECONDS)
+        except KafkaException as error:
+            log.warning("what was committed is not known: %s", error.args[0].str())
+        for place in partitions:
+            self._history.load((place.topic, place.partition), place.metadata)
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._commit_and_wait()

@@ -1,6 +1,6 @@
 """Which partitions are ours, and how far each is handled."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from confluent_kafka import TopicPartition
 
@@ -42,9 +42,12 @@ class Ownership:
         """Everything below these offsets is done for good."""
         self._uncommitted.update(next_offsets)
 
-    def to_commit(self) -> list[TopicPartition]:
-        """What Kafka has not confirmed yet."""
-        return [TopicPartition(*partition, at) for partition, at in self._uncommitted.items()]
+    def to_commit(self, metadata: Callable[[Partition], str]) -> list[TopicPartition]:
+        """What Kafka has not confirmed yet; metadata: what is committed with a partition's."""
+        return [
+            TopicPartition(*partition, at, metadata(partition))
+            for partition, at in self._uncommitted.items()
+        ]
 
     def committed(self, offsets: Iterable[TopicPartition]) -> None:
         """Kafka has confirmed these."""

@@ -2,20 +2,22 @@
 
 from pydantic import Field
 
-from coupons.settings import ProcessSettings
+from cdc_consumer.limits import DeadLetterLimit
+from coupons.kafka import KafkaClient, KafkaSecurity
+from coupons.settings import ProcessSettings, WebUrl
 
 
-class ConsumerSettings(ProcessSettings):
+class ConsumerSettings(KafkaSecurity, ProcessSettings):
     """Of one consumer; several with the same group share the partitions."""
 
     kafka_bootstrap_servers: str = Field(
         min_length=1,
         description="Kafka brokers to ask first, as host:port,host:port",
     )
-    schema_registry_url: str = Field(
-        pattern="^https?://",
+    schema_registry_url: WebUrl = Field(
         description="Schema registry, the root of its Confluent-compatible API"
-        " (http://host:port/apis/ccompat/v7)",
+        " (http://host:port/apis/ccompat/v7); with TLS,"
+        " `https://user:password@host:port/apis/ccompat/v7?ca_file=FILE`",
     )
     consumer_host: str = Field(
         default="127.0.0.1",
@@ -45,3 +47,37 @@ class ConsumerSettings(ProcessSettings):
         le=10_000,
         description="Most change events handled in one transaction, in events",
     )
+    consumer_dead_letters_in_a_row: int = Field(
+        default=50,
+        ge=1,
+        description="Most dead letters in a row of one partition, in events; beyond it the consumer"
+        " stops until the cause is mended",
+    )
+    consumer_dead_letter_share: float = Field(
+        default=0.2,
+        gt=0,
+        le=1,
+        description="Largest share of dead letters among the recent events of one partition, 0 to"
+        " 1; beyond it the consumer stops until the cause is mended",
+    )
+    consumer_recent_events: int = Field(
+        default=1_000,
+        ge=10,
+        le=10_000,
+        description="Change events of one partition that count as recent for"
+        " COUPON_CONSUMER_DEAD_LETTER_SHARE, in events",
+    )
+
+    @property
+    def dead_letter_limit(self) -> DeadLetterLimit:
+        """Beyond it dead letters are an outage."""
+        return DeadLetterLimit(
+            self.consumer_dead_letters_in_a_row,
+            self.consumer_dead_letter_share,
+            self.consumer_recent_events,
+        )
+
+    @property
+    def kafka(self) -> KafkaClient:
+        """Kafka, and how to make oneself known to it."""
+        return self.client(self.kafka_bootstrap_servers)

@@ -11,6 +11,7 @@ from stack.artifacts import Artifact, bundle_artifacts
 from stack.cache import sha256_of
 from stack.errors import StackError
 from stack.maven import fetch
+from stack.servers.connect import MANIFEST_JAR, add_manifest
 
 # The image has Debezium already, with its driver.
 _IN_THE_IMAGE = ("io.debezium", "org.postgresql")
@@ -23,6 +24,7 @@ def main(folder: Path) -> None:
         for artifact in bundle_artifacts("plugins"):
             if artifact.group not in _IN_THE_IMAGE:
                 _fetch(artifact, Path(download), folder)
+    add_manifest(folder / MANIFEST_JAR)
 
 
 def _fetch(artifact: Artifact, download: Path, folder: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import requests
 
 from coupons.errors import ConnectorError
+from coupons.web import WebService
 
 ANSWER_TIMEOUT_SECONDS = 20.0
 REBALANCE_SECONDS = 60.0
@@ -17,13 +18,13 @@ _ASK_AGAIN = (HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 class Connect:
-    """One Connect cluster, by the URL of any of its workers."""
+    """One Connect cluster, by the URL of any of its workers, as `coupons.web` takes it."""
 
     def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
-        self._session = requests.Session()
+        self._service = WebService(url)
+        self.url = self._service.url
 
-    def call(self, method: str, path: str, body: dict[str, str] | None = None) -> Any | None:
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any | None:
         """The answer's JSON (None when it has none); None for 404 as well.
 
         Asks again while Connect rebalances. Raises ConnectorError with what Connect says, or that
@@ -40,11 +41,9 @@ class Connect:
             raise ConnectorError(f"Kafka Connect refused {method} {path}: {_message(response)}")
         return response.json() if response.content else None
 
-    def _send(self, method: str, path: str, body: dict[str, str] | None) -> requests.Response:
+    def _send(self, method: str, path: str, body: dict[str, Any] | None) -> requests.Response:
         try:
-            return self._session.request(
-                method, self.url + path, json=body, timeout=ANSWER_TIMEOUT_SECONDS
-            )
+            return self._service.request(method, path, ANSWER_TIMEOUT_SECONDS, body)
         except requests.RequestException as error:
             raise ConnectorError(
                 f"Kafka Connect does not answer at {self.url} ({_cause(error)});"
@@ -62,4 +61,6 @@ def _message(response: requests.Response) -> str:
 def _cause(error: requests.RequestException) -> str:
     if isinstance(error, requests.Timeout):
         return f"no answer within {ANSWER_TIMEOUT_SECONDS:.0f} s"
+    if isinstance(error, requests.exceptions.SSLError):
+        return f"TLS failed: {error}"
     return "no connection" if isinstance(error, requests.ConnectionError) else str(error)

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from connectors.connect import Connect
+from connectors.offsets import stop_connector
 from connectors.state import ConnectorState, existing_state, read_state
 from coupons.change_events import Topic, ensure_topics
 from coupons.errors import ConnectorError
+from coupons.kafka import KafkaClient
 
 CONNECTOR_FILE = Path(__file__).parent / "coupon-cdc.json"
 CONNECTOR_NAME = "coupon-cdc"
@@ -23,12 +25,14 @@ _FAILED_PARTS = "includeTasks=true&onlyFailed=true"
 
 
 def register(
-    connect_url: str, bootstrap_servers: str | None = None, file: Path = CONNECTOR_FILE
+    connect_url: str, kafka: KafkaClient | None = None, file: Path = CONNECTOR_FILE
 ) -> ConnectorState:
     """Create the connector, or bring it up to date and restart what failed; return when it runs.
 
-    bootstrap_servers: Kafka, where its topics are made first. A producer that has many rows for a
-    topic made that very moment can stall until they time out (KAFKA-15591).
+    Somebody who paused or stopped it had a reason: such a one stays as it is.
+
+    kafka: where its topics are made first. A producer that has many rows for a topic made that
+    very moment can stall until they time out (KAFKA-15591).
 
     Safe to repeat. Raises KafkaUnavailable, and ConnectorError: with every setting that Connect
     finds wrong, before anything is changed; or with the reason why it does not get to run.
@@ -37,11 +41,24 @@ def register(
     connector = json.loads(file.read_text())
     name, config = connector["name"], connector["config"]
     _validate(connect, name, config)
-    if bootstrap_servers is not None:
-        ensure_topics(bootstrap_servers, topics_of(config))
+    if kafka is not None:
+        ensure_topics(kafka, topics_of(config))
+    # Looked at before: while it takes over its settings, a paused one does not say so.
+    state = read_state(connect, name)
     connect.call("PUT", f"/connectors/{name}/config", config)
+    if state is not None and state.is_held:
+        return state
     connect.call("POST", f"/connectors/{name}/restart?{_FAILED_PARTS}")
-    return _wait_until_running(connect, name)
+    return await_running(connect, name)
+
+
+def create_stopped(connect_url: str, file: Path = CONNECTOR_FILE) -> None:
+    """Create the connector so that it does not begin yet. Raises ConnectorError."""
+    connector = json.loads(file.read_text())
+    connect = Connect(connect_url)
+    _validate(connect, connector["name"], connector["config"])
+    connect.call("POST", "/connectors", {**connector, "initial_state": "STOPPED"})
+    stop_connector(connect, connector["name"])
 
 
 def status(connect_url: str) -> ConnectorState:
@@ -54,7 +71,7 @@ def restart(connect_url: str) -> ConnectorState:
     connect = Connect(connect_url)
     existing_state(connect, CONNECTOR_NAME)
     connect.call("POST", f"/connectors/{CONNECTOR_NAME}/restart?includeTasks=true")
-    return _wait_until_running(connect, CONNECTOR_NAME)
+    return await_running(connect, CONNECTOR_NAME)
 
 
 def restart_failed(connect_url: str) -> ConnectorState:
@@ -109,7 +126,8 @@ def _validate(connect: Connect, name: str, config: dict[str, str]) -> None:
         raise ConnectorError("\n".join([f"connector {name} is not valid:", *complaints]))
 
 
-def _wait_until_running(connect: Connect, name: str) -> ConnectorState:
+def await_running(connect: Connect, name: str) -> ConnectorState:
+    """Its state as soon as it runs. Raises ConnectorError with the reason why it does not."""
     deadline = time.monotonic() + RUNNING_WITHIN_SECONDS
     failing_since: float | None = None
     while time.monotonic() < deadline:

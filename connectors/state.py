@@ -29,6 +29,20 @@ class ConnectorState(NamedTuple):
         return bool(self.tasks) and all(state == "RUNNING" for state in states)
 
     @property
+    def is_held(self) -> bool:
+        """Whether somebody paused or stopped it."""
+        return self.state in ("PAUSED", "STOPPED")
+
+    @property
+    def told(self) -> str:
+        """In a few words: RUNNING, PAUSED, why it failed, what its task does instead of running."""
+        if self.failure is not None:
+            return f"FAILED: {self.failure}"
+        if self.is_running or self.state != "RUNNING":
+            return self.state
+        return f"RUNNING, its task {self.tasks[0].state if self.tasks else 'is not there'}"
+
+    @property
     def failure(self) -> str | None:
         """Why it or one of its tasks failed; None while nothing did."""
         reasons = [self.reason, *(task.reason for task in self.tasks)]

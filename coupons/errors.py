@@ -33,6 +33,13 @@ class UnknownCoupon(CouponError):
     """A change event of a coupon that the ledger does not have: it goes to the dead letters."""
 
 
+class DeadLetterOutage(CouponError):
+    """Too many change events cannot be handled for it to be their own fault; nothing is set aside.
+
+    It is tried again until the cause is mended.
+    """
+
+
 class KafkaUnavailable(CouponError):
     """Kafka did not take what was sent to it, or could not be asked; try again later."""
 

@@ -70,6 +70,11 @@ CONSUMER_FAILED_COMMITS = Counter(
     "coupon_consumer_failed_commits_total",
     "Offset commits that Kafka refused; the next commit covers them.",
 )
+CONSUMER_STOPPED = Gauge(
+    "coupon_consumer_stopped",
+    "1 while the consumer has stopped because too many change events cannot be handled, which is an"
+    " outage and no poison; else 0.",
+)
 CONSUMER_PARTITIONS = Gauge("coupon_consumer_partitions", "Partitions that this consumer owns now.")
 CDC_FRESHNESS_SECONDS = Gauge(
     "coupon_cdc_freshness_seconds",
@@ -84,9 +89,29 @@ RECONCILER_PASSES = Counter(
 )
 RECONCILER_REPAIRS = Counter(
     "coupon_reconciler_repairs_total",
-    "Repairs of the gate, by kind: rebuilt_missing, rebuilt_stale, redefined (one each a coupon),"
-    " marked, rolled_forward (one each a request).",
+    "Repairs of the gate, by kind: rebuilt_REASON, redefined (one each a coupon), marked,"
+    " rolled_forward (one each a request). A rebuild's reasons: missing, stale, loading, fenced,"
+    " differences, figures.",
     ["kind"],
+)
+RECONCILER_DIFFERENCES = Counter(
+    "coupon_reconciler_differences_total",
+    "Requests of which gate and ledger told differently in a full comparison, by kind:"
+    " missing_mark, unwritten, forgotten, ghost, other.",
+    ["kind"],
+)
+RECONCILER_COMPARISONS = Counter(
+    "coupon_reconciler_comparisons_total",
+    "Coupons compared request by request, by why: drift (their counts disagreed) or routine.",
+    ["why"],
+)
+RECONCILER_CLOSED_COUPONS = Gauge(
+    "coupon_reconciler_closed_coupons",
+    "Coupons that the gate was closed for when the last pass began: it admits nobody to them.",
+)
+RECONCILER_OLDEST_PENDING_SECONDS = Gauge(
+    "coupon_reconciler_oldest_pending_seconds",
+    "Age of the oldest request that is not final at the gate; 0 when there is none.",
 )
 CONNECTOR_RESTARTS = Counter(
     "coupon_connector_restarts_total", "Times that a failed connector task was restarted."

@@ -112,12 +112,22 @@ class RequestCounts(NamedTuple):
     issued: int
     rejected: int
     in_flight: int
+    issued_count: int
+    rejected_count: int
 
     @property
     def balance(self) -> bool:
-        """Whether accepted = issued + rejected + in flight, and no more is issued than there is."""
+        """Whether accepted = issued + rejected + in flight, no more is issued than there is.
+
+        And whether the coupon's row counts right.
+        """
         settled = self.issued + self.rejected
-        return self.accepted == settled + self.in_flight and self.issued <= self.total_quantity
+        kept = (self.issued_count, self.rejected_count)
+        return (
+            self.accepted == settled + self.in_flight
+            and self.issued <= self.total_quantity
+            and kept == (self.issued, self.rejected)
+        )
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

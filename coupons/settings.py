@@ -1,49 +1,94 @@
 """Settings of a process: one typed class each, filled from COUPON_* environment variables only."""
 
-from typing import Annotated, Any, TypeVar
-from urllib.parse import urlsplit
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from coupons.certificates import read_secret
 from coupons.errors import ConfigurationError
+from coupons.urls import check_database_url, check_redis_url, check_web_url
 
 PREFIX = "COUPON_"
 
 
-def _with_scheme(*schemes: str) -> AfterValidator:
-    def check(url: SecretStr) -> SecretStr:
-        parts = urlsplit(url.get_secret_value())
-        if parts.scheme not in schemes or not (parts.netloc or parts.path):
-            raise ValueError(f"expected a URL that starts with {schemes[0]}://")
+def _checked(check: Callable[[str], None]) -> AfterValidator:
+    def checked(url: SecretStr) -> SecretStr:
+        check(url.get_secret_value())
         return url
 
-    return AfterValidator(check)
+    return AfterValidator(checked)
+
+
+DatabaseUrl = Annotated[SecretStr, _checked(check_database_url)]
+RedisUrl = Annotated[SecretStr, _checked(check_redis_url)]
+WebUrl = Annotated[SecretStr, _checked(check_web_url)]
 
 
 class ProcessSettings(BaseSettings):
     """What every process of the project needs; each has a subclass of its own.
 
-    Field `database_url` is environment variable COUPON_DATABASE_URL, and so on. Every field has a
+    Field `database_url` is environment variable COUPON_DATABASE_URL, and so on. A secret one may
+    come from a file instead, named by the variable with _FILE at its end. Every field has a
     description that names its unit: docs/configuration.md is made from them.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
-    database_url: Annotated[SecretStr, _with_scheme("postgresql", "postgres")] = Field(
+    database_url: DatabaseUrl = Field(
         description="Postgres of the ledger, as a URL with the role and password of this process"
-        " (postgresql://role:password@host:port/database)",
+        " (postgresql://role:password@host:port/database); with standbys, name all servers"
+        " (`host,host`) and add `?target_session_attrs=read-write`; with TLS, add"
+        " `?sslmode=verify-full&sslrootcert=FILE`",
     )
-    redis_url: Annotated[SecretStr, _with_scheme("redis", "rediss", "unix")] = Field(
-        description="Redis of the gate, as a URL (redis://[user:password@]host:port/number)",
+    redis_url: RedisUrl = Field(
+        description="Redis of the gate, as a URL (redis://[user:password@]host:port/number), or its"
+        " sentinels (redis+sentinel://[user:password@]host:port,host:port/number?service=NAME);"
+        " with TLS, `rediss` in place of `redis`, and `ssl_ca_certs=FILE`",
     )
     log_level: str = Field(
         default="INFO",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
         description="Least severe log lines written: DEBUG, INFO, WARNING or ERROR",
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment, and the files that it names."""
+        return init_settings, env_settings, _SecretFiles(settings_cls)
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Secret settings out of the files that COUPON_..._FILE names."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        variable = variable_of(field_name)
+        named = os.environ.get(f"{variable}_FILE") if is_secret(field) else None
+        if not named:
+            return None, field_name, False
+        if variable in os.environ:
+            raise ConfigurationError(f"{variable} and {variable}_FILE are both set: unset one")
+        try:
+            return read_secret(Path(named)), field_name, False
+        except ValueError as error:
+            raise ConfigurationError(f"{variable}_FILE: {error}") from error
+
+    def __call__(self) -> dict[str, Any]:
+        fields = self.settings_cls.model_fields.items()
+        found = {name: self.get_field_value(field, name)[0] for name, field in fields}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 Settings = TypeVar("Settings", bound=BaseSettings)
@@ -60,6 +105,13 @@ def load_settings(kind: type[Settings]) -> Settings:
     except ValidationError as error:
         complaints = [_complaint(kind, detail) for detail in error.errors(include_url=False)]
         raise ConfigurationError("\n".join(complaints)) from None
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether a setting is never shown, and may come from a file."""
+    return SecretStr in (field.annotation, *get_args(field.annotation)) or any(
+        SecretStr in get_args(each) for each in get_args(field.annotation)
+    )
 
 
 def variable_of(field: str) -> str:
@@ -92,5 +144,6 @@ def _complaint(kind: type[BaseSettings], detail: ErrorDetails) -> str:
 
 
 def _shown(kind: type[BaseSettings], field: str, value: Any) -> str:
-    secret = kind.model_fields[field].annotation is SecretStr
-    return f"a secret of {len(str(value))} characters" if secret else repr(value)
+    if is_secret(kind.model_fields[field]):
+        return f"a secret of {len(str(value))} characters"
+    return repr(value)

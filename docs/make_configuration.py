@@ -10,6 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from api.settings import ApiSettings
 from cdc_consumer.settings import ConsumerSettings
+from coupons.kafka import KafkaSecurity
 from coupons.settings import ProcessSettings, variable_of
 from ops.reconciler.settings import ReconcilerSettings
 
@@ -17,6 +18,7 @@ FILE = Path(__file__).parent / "configuration.md"
 
 PROCESSES = {
     "Every process": ProcessSettings,
+    "The link to Kafka (consumer, and what `coupon` does on Kafka)": KafkaSecurity,
     "API (`python -m api`)": ApiSettings,
     "Consumer (`python -m cdc_consumer`)": ConsumerSettings,
     "Reconciler (`python -m ops.reconciler`)": ReconcilerSettings,
@@ -26,6 +28,9 @@ HEAD = """# Configuration
 
 Every process reads its settings from environment variables, and only from there. A variable that is missing or wrong stops the
 process at once, with exit code 2 and a line that names it. `coupon env` prints the addresses of a running stack under these names.
+
+A setting that holds a URL may come from a file instead: `COUPON_DATABASE_URL_FILE` names a file that holds what `COUPON_DATABASE_URL`
+would, and so on. How each link is secured: [deploy.md](deploy.md#security-of-each-link).
 
 *Made from the settings classes by `make docs`; a test holds it against them.*
 """
@@ -42,11 +47,16 @@ TAIL = """
 | `COUPON_CDC_DATABASE_NAME` | The ledger's database |
 | `COUPON_CDC_DATABASE_USER` | The role with REPLICATION: `coupon_cdc` |
 | `COUPON_CDC_DATABASE_PASSWORD` | Its password |
+| `COUPON_CDC_DATABASE_SSLMODE` | `prefer`, or with TLS `verify-full` |
+| `COUPON_CDC_DATABASE_SSLROOTCERT` | With `verify-full`, file of the CA certificates in PEM where Connect runs; else empty |
 | `COUPON_CDC_REGISTRY_URL` | Schema registry, the root of Apicurio's own API (http://host:port/apis/registry/v2) |
 
 ## The embedded stack and the `coupon` command
 
-Ports and the number of consumers are options of `coupon up`, remembered in the state folder.
+Ports and the number of consumers are options of `coupon up`, remembered in the state folder. Commands that work on a running system
+(`verify`, `rush`, `token`, `connector`, ...) find it by `--state`; without that by the addresses in the environment (`COUPON_API_URL`,
+`COUPON_DATABASE_URL`, `COUPON_REDIS_URL`, `COUPON_KAFKA_BOOTSTRAP_SERVERS`, `COUPON_SCHEMA_REGISTRY_URL`, `COUPON_CONNECT_URL`, and for tokens
+`COUPON_JWT_KEY_FILE`), as soon as one of them is set; else in the default state folder. So the same command serves any stack.
 
 | variable | default | holds |
 | --- | --- | --- |
@@ -56,10 +66,12 @@ Ports and the number of consumers are options of `coupon up`, remembered in the 
 | `COUPON_VALKEY_SERVER` | the packaged one | Program to run as Redis-compatible server |
 | `COUPON_POSTGRES_USER` | `postgres`, else `nobody` | Operating-system user that Postgres runs as when the stack is started by root |
 | `COUPON_SUPERUSER_URL` | | Postgres server as superuser, for `coupon migrate` |
-| `COUPON_PASSWORDS_DIR` | | Folder with one password file for each role, for `coupon migrate` |
+| `COUPON_PASSWORDS_DIR` | | Folder with one password file for each role, named after it: for `coupon migrate`, and for commands that take `COUPON_DATABASE_URL` from the environment, each as its own role |
 | `JAVA_HOME` | the packaged Java | Used where there is no packaged Java: version 21 or newer |
-| `COUPON_API_URL` | | Printed by `coupon env`, for people and scripts |
-| `COUPON_CONNECT_URL` | | Printed by `coupon env`, for people and scripts |
+| `COUPON_OPERATOR` | the login name | Who replays or discards dead letters, for the audit trail |
+| `COUPON_API_URL` | | Root of the API, for commands that call it |
+| `COUPON_OPERATOR` | the user who is logged in | Who replays or discards dead letters, for the audit trail |
+| `COUPON_CONNECT_URL` | | Kafka Connect's REST API, for `coupon connector` and the like |
 """
 
 
@@ -67,7 +79,12 @@ def render() -> str:
     """The whole page."""
     sections = []
     for title, settings in PROCESSES.items():
-        inherited = ProcessSettings.model_fields if settings is not ProcessSettings else {}
+        inherited = {
+            name
+            for shared in (ProcessSettings, KafkaSecurity)
+            if settings is not shared
+            for name in shared.model_fields
+        }
         fields = {name: f for name, f in settings.model_fields.items() if name not in inherited}
         rows = [
             f"| `{variable_of(name)}` | {_default(field.default)} | {field.description} |"

@@ -13,14 +13,8 @@ from stack.ports import HOST
 from stack.probes import http_ok
 from stack.processes import Command
 
-_JWT_KEY = "jwt.key"
 # Where `python -m` finds the packages, installed or not.
 _ROOT = Path(__file__).parents[1]
-
-
-def jwt_key_file(folder: StateFolder) -> Path:
-    """The key that this stack's tokens are signed with (HS256)."""
-    return folder.secret_file(_JWT_KEY)
 
 
 def application_parts(folder: StateFolder, choices: Choices) -> list[Part]:
@@ -30,7 +24,6 @@ def application_parts(folder: StateFolder, choices: Choices) -> list[Part]:
         **addresses(folder, ports, "api"),
         "COUPON_API_HOST": HOST,
         "COUPON_API_PORT": str(ports["api"]),
-        "COUPON_JWT_KEY_FILE": str(jwt_key_file(folder)),
         "COUPON_JWT_ALGORITHM": "HS256",
     }
     reconciler = {

@@ -49,7 +49,8 @@ def existing(folder: StateFolder) -> Choices:
     if choices is None:
         raise SettingError(
             f"there is no stack in {folder.path}: start one with `coupon up`, "
-            "or name its folder with --state or COUPON_STATE_DIR"
+            "name its folder with --state or COUPON_STATE_DIR, "
+            "or set COUPON_DATABASE_URL and the other addresses"
         )
     return choices
 

@@ -14,12 +14,17 @@ _COMMANDS = {
     "up": "Start the stack, or what of it is down.",
     "down": "Stop the stack; its data stays, unless told otherwise.",
     "status": "Show which parts are up, since when, and what they take.",
+    "doctor": "Say what is wrong, what it means and what to type.",
     "logs": "Show what a part writes.",
     "connector": "Register the Debezium connector and look after it.",
     "migrate": "Make a Postgres server ready for the project.",
     "env": "Print the stack's addresses as shell exports.",
     "token": "Print a bearer token for a user.",
     "rush": "Let many users claim a coupon at once, and show what happens.",
+    "after-restore": "Mend the rest after Postgres was restored from a backup.",
+    "gate": "See and rebuild what Redis holds of each coupon.",
+    "reconcile": "Compare Redis with Postgres request by request, and repair Redis.",
+    "dead-letters": "Look at change events that were set aside, and replay them.",
     "verify": "Check that nothing is lost and nothing is oversold.",
 }
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 from contextlib import closing
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import yoyo
 from psycopg import sql
 
-from coupons.errors import ConfigurationError, LedgerUnavailable
+from coupons.errors import LedgerUnavailable
+from coupons.ledger.connection import connect_ledger
 from coupons.queries import SQL_FOLDER
+from ops.addresses import role_url
+from ops.slot import make_slot, read_slot, refuse_foreign
 
-SLOT = "coupon_cdc"
 OWNER = "coupon_owner"
 
 
@@ -29,14 +31,6 @@ def prepare_database(superuser_url: str, database: str, passwords: Mapping[str, 
         create_slot(role_url(superuser_url, "coupon_cdc", passwords["coupon_cdc"], database))
     except psycopg.OperationalError as error:
         raise LedgerUnavailable(f"Postgres could not be prepared: {error}") from error
-
-
-def role_url(url: str, role: str, password: str, database: str) -> str:
-    """The same server as another role, in another database."""
-    parts = urlsplit(url)
-    place = parts.netloc.rpartition("@")[2]
-    netloc = f"{role}:{quote(password, safe='')}@{place}"
-    return urlunsplit(parts._replace(netloc=netloc, path=f"/{database}"))
 
 
 def create_roles(superuser_url: str, passwords: Mapping[str, str]) -> None:
@@ -65,32 +59,30 @@ def migrate(owner_url: str) -> list[str]:
     migrations = yoyo.read_migrations(str(SQL_FOLDER / "migrations"))
     with psycopg.connect(owner_url, autocommit=True) as lock:
         lock.execute("SELECT pg_advisory_lock(hashtext('coupon migrations'))")
-        backend = yoyo.get_backend(owner_url.replace("postgresql://", "postgresql+psycopg://", 1))
+        backend = yoyo.get_backend(_yoyo_url(owner_url, lock.info))
         with closing(backend.connection):
             outstanding = backend.to_apply(migrations)
             backend.apply_migrations(outstanding)
     return [migration.id for migration in outstanding]
 
 
+def _yoyo_url(owner_url: str, connected: psycopg.ConnectionInfo) -> str:
+    """As yoyo wants it, which knows no lists of servers: of those, the one connected to."""
+    parts = urlsplit(owner_url)._replace(scheme="postgresql+psycopg")
+    login, _, servers = parts.netloc.rpartition("@")
+    if "," in servers:
+        parts = parts._replace(netloc=f"{login}@{connected.host}:{connected.port}")
+    return urlunsplit(parts)
+
+
 def create_slot(cdc_url: str) -> None:
     """Make the replication slot that Debezium reads from, when there is none.
 
-    failover: a standby keeps a copy of it (Postgres 17 and later). Raises ConfigurationError when a
-    slot of that name belongs to another database or plugin.
+    A slot that lost its WAL is left as it is, for `coupon connector recover`. Raises
+    ConfigurationError when a slot of that name belongs to another database or plugin.
     """
-    with psycopg.connect(cdc_url, autocommit=True) as connection:
-        slot = connection.execute(
-            "SELECT database = current_database() AND plugin = 'pgoutput'"
-            " FROM pg_replication_slots WHERE slot_name = %s",
-            [SLOT],
-        ).fetchone()
-        if slot is None:
-            connection.execute(
-                "SELECT pg_create_logical_replication_slot(%s, 'pgoutput', failover => true)",
-                [SLOT],
-            )
-        elif not slot[0]:
-            raise ConfigurationError(
-                f"the replication slot {SLOT} exists, but for another database or plugin;"
-                " drop it there, or use another Postgres server"
-            )
+    with closing(connect_ledger(cdc_url, "coupon-migrate")) as connection:
+        slot = read_slot(connection)
+        refuse_foreign(slot)
+        if not slot.exists:
+            make_slot(connection)

@@ -27,8 +27,7 @@ def look_at_flow(where: Mapping[str, str]) -> Flow:
     """Ask Connect and Redis at these addresses; what is away is told, not raised."""
     try:
         state = status(where["COUPON_CONNECT_URL"])
-        connector = state.failure or ("RUNNING" if state.is_running else state.state)
-        runs = state.is_running
+        connector, runs = state.told, state.is_running
     except ConnectorError as error:
         connector, runs = str(error), False
     try:

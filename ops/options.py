@@ -1,11 +1,14 @@
 """Options that several commands take."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
+from ops.addresses import Addresses, find_addresses
 from stack.folder import StateFolder
 
 Decorated = Callable[..., Any]
@@ -32,6 +35,29 @@ def state_option(command: Decorated) -> Decorated:
         callback=_folder,
         help="State folder of the stack [default: .coupon in the project].",
     )(command)
+
+
+def addresses_option(role: str) -> Callable[[Decorated], Decorated]:
+    """--state, or the COUPON_* addresses of the environment: given to the command as `where`.
+
+    role: the Postgres role of the command, one of ops.addresses.ROLES.
+    """
+
+    def find(ctx: click.Context, option: click.Parameter, value: Path | None) -> Addresses:
+        source = ctx.get_parameter_source(option.name or "")
+        named = source is ParameterSource.COMMANDLINE
+        return find_addresses(_folder(ctx, option, value), named, role, os.environ)
+
+    return click.option(
+        "--state",
+        "where",
+        metavar="FOLDER",
+        envvar="COUPON_STATE_DIR",
+        type=click.Path(path_type=Path),
+        callback=find,
+        help="State folder of the stack [default: the stack of the COUPON_* addresses in the"
+        " environment, as `coupon env` prints them; else .coupon in the project].",
+    )
 
 
 def json_option(command: Decorated) -> Decorated:

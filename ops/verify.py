@@ -1,104 +1,177 @@
 """The conservation check: what the ledger holds, what the gate holds, and where they disagree."""
 
 import time
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections import Counter
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from coupons.gate import Gate, GateFigures
+from coupons.ids import request_id
 from coupons.ledger.connection import Connection
-from coupons.ledger.requests import count_requests, find_requests, stream_requests
-from coupons.model import GateClosed, IssueRequest, RequestCounts
+from coupons.ledger.coupons import find_coupon
+from coupons.ledger.requests import count_requests
+from coupons.ledger.unfinished import stream_unfinished
+from coupons.model import Coupon, RequestCounts
+from ops.comparison import GateChanged, compare
+from ops.reconciler.rebuilding import why_closed
 
-REQUESTS_PER_READ = 500
-_POLL_SECONDS = 0.2
+MOST_NAMED = 50
+_SHORTEST_PAUSE_SECONDS = 0.2
 
 
-class Difference(NamedTuple):
-    """A request that ledger and gate tell differently of; None: one of them does not know it."""
+class Fault(NamedTuple):
+    """A request that does not add up.
+
+    why: a Kind of difference (missing_mark, unwritten, forgotten, ghost, other), or of a request
+    that is not final: in_flight, dead_letter, lost. requested_at_us: None where nobody knows it.
+    """
 
     coupon_id: int
     user_id: int
-    in_ledger: str
-    at_gate: str | None
+    why: str
+    sentence: str
+    requested_at_us: int | None = None
+
+    @property
+    def request_id(self) -> str:
+        """Its UUID, whether there is a row or not."""
+        return str(request_id(self.coupon_id, self.user_id))
+
+    def __str__(self) -> str:
+        return f"request {self.request_id} of user {self.user_id}: {self.why}, {self.sentence}"
 
 
 class Books(NamedTuple):
-    """The books of one coupon."""
+    """The books of one coupon.
+
+    faults: those that are named; fault_counts: how many there are of each kind in all.
+    """
 
     coupon_id: int
     counts: RequestCounts
     figures: GateFigures | None
-    differences: list[Difference]
+    why_closed: str | None
+    faults: list[Fault]
+    fault_counts: Counter[str]
+
+    @property
+    def unwritten(self) -> int:
+        """Places that the gate holds, or lacks (negative), beyond the rows of the ledger."""
+        if self.figures is None:
+            return 0
+        return self.figures.admitted - self.counts.accepted - self.figures.compensated
+
+    @property
+    def sums(self) -> list[str]:
+        """What of the counts does not add up, in words."""
+        counts, figures = self.counts, self.figures
+        told = []
+        if not counts.balance:
+            told.append(
+                "Postgres: accepted is not issued + rejected + in flight, or more than the total"
+                f" is issued, or the coupon's own counts are wrong: {counts}"
+            )
+        if self.why_closed is not None:
+            told.append(f"the gate is closed for this coupon: {self.why_closed}")
+        elif figures is not None:
+            told += _gate_sums(counts, figures, self.unwritten)
+        if counts.in_flight:
+            told.append(f"{counts.in_flight:,} accepted requests are not final")
+        return told
 
     @property
     def complaints(self) -> list[str]:
-        """What does not add up, in words; empty when all does."""
-        counts, figures = self.counts, self.figures
-        complaints = []
-        if not counts.balance:
-            complaints.append(f"accepted is not issued + rejected + in flight: {counts}")
-        if figures is None:
-            complaints.append("the gate does not have the coupon")
-        else:
-            if figures.issued != counts.issued or figures.rejected != counts.rejected:
-                complaints.append(
-                    f"the gate marked {figures.issued} issued and {figures.rejected} rejected,"
-                    f" the ledger holds {counts.issued} and {counts.rejected}"
-                )
-            pending = figures.admitted - counts.accepted - figures.compensated
-            if pending:
-                complaints.append(f"{pending} admitted claims are neither accepted nor compensated")
-        if counts.in_flight:
-            complaints.append(f"{counts.in_flight} accepted requests are not final")
-        complaints += [
-            f"user {d.user_id}: {d.in_ledger} in the ledger, {d.at_gate or 'unknown'} at the gate"
-            for d in self.differences
-        ]
-        return complaints
+        """What does not add up, in words, the first requests by name; empty when all does."""
+        more = sum(self.fault_counts.values()) - MOST_NAMED
+        told = [*self.sums, *map(str, self.faults[:MOST_NAMED])]
+        return [*told, f"and {more:,} more requests"] if more > 0 else told
 
 
-def check_books(gate: Gate, connection: Connection, coupon_id: int) -> Books | None:
-    """Compare every request of a coupon; None when there is no such coupon.
+def check_books(
+    gate: Gate, connection: Connection, coupon_id: int, keep: int = MOST_NAMED
+) -> Books | None:
+    """Compare every request of a coupon in both directions; None when there is no such coupon.
 
-    Raises GateUnavailable or LedgerUnavailable.
+    keep: how many faults are named; the others are counted. What is merely on its way between two
+    steps counts too: see `await_balanced_books`. Raises GateUnavailable or LedgerUnavailable.
     """
-    differences = _compare(gate, connection, coupon_id)
-    counts = count_requests(connection, coupon_id)
-    if counts is None:
+    coupon = find_coupon(connection, coupon_id)
+    if coupon is None:
         return None
-    return Books(coupon_id, counts, gate.figures([coupon_id])[0], differences)
+    faults: list[Fault] = []
+    fault_counts: Counter[str] = Counter()
+    for fault in _faults(gate, connection, coupon):
+        fault_counts[fault.why] += 1
+        if len(faults) < keep:
+            faults.append(fault)
+    counts = count_requests(connection, coupon_id)
+    figures = gate.figures([coupon_id])[0]
+    coupon = find_coupon(connection, coupon_id)
+    if counts is None or coupon is None:
+        return None
+    closed = why_closed(figures, coupon)
+    return Books(coupon_id, counts, figures, closed, faults, fault_counts)
 
 
 def await_balanced_books(
-    gate: Gate, connection: Connection, coupon_id: int, wait_seconds: float
+    gate: Gate, connection: Connection, coupon_id: int, wait_seconds: float, keep: int = MOST_NAMED
 ) -> Books | None:
     """The books once they add up and nothing is in flight, or as they are after the wait."""
     deadline = time.monotonic() + wait_seconds
     while True:
-        books = check_books(gate, connection, coupon_id)
+        _await_quiet(gate, connection, coupon_id, deadline)
+        books = check_books(gate, connection, coupon_id, keep)
         if books is None or not books.complaints or time.monotonic() > deadline:
             return books
-        time.sleep(_POLL_SECONDS)
+        time.sleep(_SHORTEST_PAUSE_SECONDS)
 
 
-def _compare(gate: Gate, connection: Connection, coupon_id: int) -> list[Difference]:
-    suspects: list[int] = []
-    requests = stream_requests(connection, coupon_id)
-    while some := list(islice(requests, REQUESTS_PER_READ)):
-        suspects += [difference.user_id for difference in _differences(gate, coupon_id, some)]
-    # What was on its way during the first look agrees in the second one.
-    keys = [(coupon_id, user_id) for user_id in suspects]
-    return list(_differences(gate, coupon_id, find_requests(connection, keys)))
+def _await_quiet(gate: Gate, connection: Connection, coupon_id: int, deadline: float) -> None:
+    """Until the counts agree and nothing is pending; counting is cheaper than comparing."""
+    while (began := time.monotonic()) < deadline:
+        counts = count_requests(connection, coupon_id)
+        figures = gate.figures([coupon_id])[0]
+        if counts is None:
+            return
+        if figures and not counts.in_flight:
+            unwritten = figures.admitted - counts.accepted - figures.compensated
+            if not _gate_sums(counts, figures, unwritten):
+                return
+        taken = time.monotonic() - began
+        time.sleep(min(max(_SHORTEST_PAUSE_SECONDS, 2 * taken), max(0.0, deadline - began)))
 
 
-def _differences(
-    gate: Gate, coupon_id: int, requests: Sequence[IssueRequest]
-) -> Iterator[Difference]:
-    read = gate.read(coupon_id, [request.user_id for request in requests])
-    at_gate = [None] * len(requests) if isinstance(read, GateClosed) else read
-    for request, known in zip(requests, at_gate, strict=True):
-        if known != request:
-            yield Difference(
-                coupon_id, request.user_id, request.status, known.status if known else None
-            )
+def _faults(gate: Gate, connection: Connection, coupon: Coupon) -> Iterator[Fault]:
+    coupon_id = coupon.coupon_id
+    try:
+        if why_closed(gate.figures([coupon_id])[0], coupon) is None:
+            for found in compare(gate, connection, coupon_id):
+                known = found.in_ledger or found.at_gate
+                moment_us = known and known.requested_at_us
+                yield Fault(coupon_id, found.user_id, str(found.kind), found.sentence, moment_us)
+    except GateChanged:
+        # The books tell of a closed gate; an open one was rebuilt, and is looked at again.
+        pass
+    for request in stream_unfinished(connection, coupon_id):
+        sentence = "accepted and not final yet"
+        yield Fault(coupon_id, request.user_id, "in_flight", sentence, request.requested_at_us)
+
+
+def _gate_sums(counts: RequestCounts, figures: GateFigures, unwritten: int) -> list[str]:
+    told = []
+    if (figures.issued, figures.rejected) != (counts.issued, counts.rejected):
+        told.append(
+            f"the gate marked {figures.issued:,} issued and {figures.rejected:,} rejected,"
+            f" the ledger holds {counts.issued:,} and {counts.rejected:,}"
+        )
+    if not figures.balance:
+        told.append(
+            f"the gate admitted {figures.admitted:,}, but holds {figures.pending:,} pending,"
+            f" {figures.issued:,} issued, {figures.rejected:,} rejected and gave"
+            f" {figures.compensated:,} back"
+        )
+    if unwritten < 0:
+        told.append(f"{-unwritten:,} accepted requests are unknown at the gate")
+    elif unwritten:
+        told.append(f"{unwritten:,} admitted claims are neither accepted nor compensated")
+    return told

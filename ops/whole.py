@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from threading import Event
 
+from coupons.kafka import KafkaClient
 from ops.addresses import DATABASE, ROLES, addresses, database_url
 from ops.applications import application_parts
 from ops.choices import Choices
@@ -34,7 +35,8 @@ def setup_steps(folder: StateFolder, choices: Choices) -> list[Step]:
         from connectors.register import register
 
         places = addresses(folder, ports, "cdc")
-        register(places["COUPON_CONNECT_URL"], places["COUPON_KAFKA_BOOTSTRAP_SERVERS"])
+        kafka = KafkaClient(places["COUPON_KAFKA_BOOTSTRAP_SERVERS"])
+        register(places["COUPON_CONNECT_URL"], kafka)
 
     return [
         Step("database", prepare_database, after=("postgres",)),

@@ -11,7 +11,7 @@ BEGIN
     'coupon_consumer',    -- issues coupons
     'coupon_reconciler',  -- rolls admitted claims forward, rebuilds the gate
     'coupon_cdc',         -- Debezium: replication, and SELECT on the published tables
-    'coupon_ops',         -- reads everything, writes nothing
+    'coupon_ops',         -- reads everything, writes only what operators did with dead letters
     'coupon_registry'     -- owns the schema registry's own database
   ] LOOP
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN

@@ -34,6 +34,8 @@ def server_parts(
         "COUPON_CDC_DATABASE_NAME": "coupon",
         "COUPON_CDC_DATABASE_USER": "coupon_cdc",
         "COUPON_CDC_DATABASE_PASSWORD": folder.secret("coupon_cdc"),
+        "COUPON_CDC_DATABASE_SSLMODE": "prefer",
+        "COUPON_CDC_DATABASE_SSLROOTCERT": "",
         "COUPON_CDC_REGISTRY_URL": f"http://{HOST}:{ports['registry']}/apis/registry/v2",
     }
     return [

@@ -19,13 +19,22 @@ KINDS = {
     "api",
     "connectors",
     "consumer",
+    "security",
     "stack",
     "compose",
     "pipeline",
+    "model",
+    "losses",
+    "faults",
 }
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--seed",
+        type=int,
+        help="of the random fault test: which faults when; by default another one each time",
+    )
     parser.addoption(
         "--stack",
         metavar="FOLDER",

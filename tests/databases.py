@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from ops.addresses import ROLES
-from ops.database import OWNER, create_database, create_roles, migrate, role_url
+from ops.addresses import ROLES, role_url
+from ops.database import OWNER, create_database, create_roles, migrate
 
 PASSWORDS = {f"coupon_{role}": "of-a-test" for role in ROLES}
 TEMPLATE = "coupon_template"

@@ -42,7 +42,8 @@ class Server:
         assert not alive
 
 
-def _folder(path: Path) -> StateFolder:
+def new_folder(path: Path) -> StateFolder:
+    """An empty state folder for one server."""
     folder = StateFolder(path / "state")
     folder.create()
     return folder
@@ -52,7 +53,7 @@ class ValkeyServer(Server):
     """A Valkey with the settings of the embedded stack."""
 
     def __init__(self, path: Path) -> None:
-        folder = _folder(path)
+        folder = new_folder(path)
         port = free_ports(["valkey"])["valkey"]
         super().__init__(folder, valkey_part(folder, port))
         self.url = f"redis://{HOST}:{port}/0"
@@ -62,7 +63,7 @@ class PostgresServer(Server):
     """A Postgres with the settings of the embedded stack."""
 
     def __init__(self, path: Path) -> None:
-        folder = _folder(path)
+        folder = new_folder(path)
         port = free_ports(["postgres"])["postgres"]
         programs = ensure_bundles(lambda *_: None)["postgres"]
         super().__init__(folder, postgres_part(folder, programs, port))

@@ -87,12 +87,24 @@ def _not_accepted(claim: Claim, verdict: Refusal | GateClosed | Trouble) -> Prob
         return Problem(Kind.GATE_CLOSED, _claim_again(what))
     if verdict is Trouble.OUTCOME_UNKNOWN:
         return _unsettled(str(request_id(claim.coupon_id, claim.user_id)))
+    if verdict is Trouble.GATE_UNAVAILABLE:
+        return _unanswered(str(request_id(claim.coupon_id, claim.user_id)))
     kind = _TROUBLES[verdict]
     return Problem(kind, _claim_again(kind.value.title))
 
 
 def _claim_again(what: str) -> str:
     return f"{what}: nothing was accepted. Claim again."
+
+
+def _unanswered(possible: str) -> Problem:
+    return Problem(
+        Kind.GATE_UNAVAILABLE,
+        "Redis did not answer: the claim may have been admitted, and becomes a request then. Claim"
+        " again, which is harmless, or read the request later.",
+        {"Location": f"/issue-requests/{possible}"},
+        request_id=possible,
+    )
 
 
 def _unsettled(pending: str) -> Problem:

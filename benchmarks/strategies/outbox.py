@@ -21,9 +21,10 @@ from api.settings import ApiSettings
 from benchmarks.strategies.answering import admissions_of, answers
 from benchmarks.strategies.events import RequestTopic
 from benchmarks.strategies.settings import StrategySettings
-from cdc_consumer.kafka import producer_config
+from coupons.change_events.producing import producer_config
 from coupons.errors import GateUnavailable, LedgerUnavailable, OutcomeUnknown
 from coupons.gate import Gate
+from coupons.kafka import KafkaClient
 from coupons.ledger.connection import connect_ledger, int_array, translated
 from coupons.model import Admission, Claim
 
@@ -78,7 +79,7 @@ def _accept(connections: LedgerConnections, admitted: Sequence[Admission]) -> No
 
 def work(settings: StrategySettings, stopping: Event) -> None:
     """Publish until `stopping` is set; a server away: try again."""
-    producer = Producer(producer_config(settings.kafka_bootstrap_servers))
+    producer = Producer(producer_config(KafkaClient(settings.kafka_bootstrap_servers)))
     topic = RequestTopic(producer, settings.schema_registry_url)
     url = settings.database_url.get_secret_value()
     while not stopping.is_set():

@@ -17,9 +17,10 @@ from api.settings import ApiSettings
 from benchmarks.strategies.answering import admissions_of, answers
 from benchmarks.strategies.events import RequestTopic
 from benchmarks.strategies.settings import StrategySettings
-from cdc_consumer.kafka import producer_config
+from coupons.change_events.producing import producer_config
 from coupons.errors import GateUnavailable
 from coupons.gate import Gate
+from coupons.kafka import KafkaClient
 from coupons.model import Admission, Claim
 from coupons.settings import load_settings
 
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 def writer(_settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], list[Verdict]]:
     """Admits a batch and hands it to the producer."""
     settings = load_settings(StrategySettings)
-    producer = Producer(producer_config(settings.kafka_bootstrap_servers))
+    producer = Producer(producer_config(KafkaClient(settings.kafka_bootstrap_servers)))
     topic = RequestTopic(producer, settings.schema_registry_url)
     Thread(target=_serve_deliveries, args=(producer,), daemon=True).start()
 

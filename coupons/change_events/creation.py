@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from coupons.errors import KafkaUnavailable
+from coupons.kafka import KafkaClient
 
 _TIMEOUT_SECONDS = 5.0
 _BROKERS_DEFAULT = -1
@@ -23,15 +24,21 @@ class Topic(NamedTuple):
     config: Mapping[str, str] = {}
 
 
-def ensure_topics(bootstrap_servers: str, topics: Sequence[Topic]) -> None:
+def ensure_topics(kafka: KafkaClient, topics: Sequence[Topic]) -> None:
     """Create those that are missing; the others stay as they are. Raises KafkaUnavailable."""
-    admin = AdminClient(
-        {
-            "bootstrap.servers": bootstrap_servers,
-            "logger": logging.getLogger("kafka.admin"),  # type: ignore[dict-item]
-            "log_level": _CRITICAL,
-        }
-    )
+    reasons: list[str] = []
+
+    def on_error(error: KafkaError) -> None:
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:
+            reasons.append(error.str())
+
+    config: dict[str, Any] = {
+        **kafka.config(),
+        "error_cb": on_error,
+        "logger": logging.getLogger("kafka.admin"),
+        "log_level": _CRITICAL,
+    }
+    admin = AdminClient(config)
     try:
         present = admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
         missing = [
@@ -44,8 +51,11 @@ def ensure_topics(bootstrap_servers: str, topics: Sequence[Topic]) -> None:
             for future in created.values():
                 _tolerate_existing(future.result)
     except KafkaException as error:
+        admin.poll(0)
+        # The call only tells that it failed; the connections' own errors tell why.
+        why = [error.args[0].str(), *reasons[-1:]]
         raise KafkaUnavailable(
-            f"the topics could not be made ready: {error.args[0].str()}"
+            f"the topics could not be made ready at {kafka.bootstrap_servers}: {': '.join(why)}"
         ) from error
 
 

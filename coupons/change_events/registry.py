@@ -11,6 +11,7 @@ from fastavro import parse_schema
 from fastavro.schema import SchemaParseException
 
 from coupons.errors import SchemaRegistryUnavailable, UndecodableEvent
+from coupons.web import WebService
 
 ASK_AGAIN_SECONDS = 10.0
 """How long an id that the registry does not know is not asked for again."""
@@ -24,13 +25,13 @@ _TIMEOUT_SECONDS = (2.0, 3.0)
 class SchemaRegistry:
     """Reads schemas over the Confluent-compatible API (v7) and keeps them. For one thread.
 
-    url: of the API's root, such as http://host:8080/apis/ccompat/v7. clock: seconds that only grow.
+    url: of the API's root, such as http://host:8080/apis/ccompat/v7, as `coupons.web` takes it.
+    clock: seconds that only grow.
     """
 
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._url = url.rstrip("/")
+        self._service = WebService(url)
         self._clock = clock
-        self._session = requests.Session()
         self._schemas: dict[int, Any] = {}
         self._unknown: dict[int, float] = {}
 
@@ -66,10 +67,12 @@ class SchemaRegistry:
 
     def _get(self, path: str) -> Any | None:
         try:
-            response = self._session.get(self._url + path, timeout=_TIMEOUT_SECONDS)
+            response = self._service.request("GET", path, _TIMEOUT_SECONDS)
             if response.status_code == HTTPStatus.NOT_FOUND:
                 return None
             response.raise_for_status()
             return response.json()
         except requests.RequestException as error:
-            raise SchemaRegistryUnavailable(f"no answer to {self._url}{path}: {error}") from error
+            raise SchemaRegistryUnavailable(
+                f"no answer to {self._service.url}{path}: {error}"
+            ) from error

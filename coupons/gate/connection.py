@@ -1,11 +1,18 @@
-"""Connecting to Redis with bounded waiting."""
+"""Connecting to Redis with bounded waiting, directly or through Sentinel."""
+
+from typing import Any, cast
 
 import redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+from coupons.gate.sentinels import SentinelUrl, parse_sentinel_url
 
 CONNECT_TIMEOUT_SECONDS = 1.0
 ANSWER_TIMEOUT_SECONDS = 2.0
+SENTINEL_TIMEOUT_SECONDS = 0.5
+"""Sentinels are asked one after the other whenever a connection is made."""
 
 
 def connect_redis(url: str) -> redis.Redis:
@@ -14,10 +21,43 @@ def connect_redis(url: str) -> redis.Redis:
     One immediate retry on a broken connection: every script of the gate may safely run twice. None
     on a server that does not answer: whoever asks would wait twice as long.
     """
-    return redis.Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        socket_timeout=ANSWER_TIMEOUT_SECONDS,
-        retry=Retry(ConstantBackoff(0), 1, supported_errors=(redis.ConnectionError,)),
+    settings = {
+        "decode_responses": True,
+        "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "socket_timeout": ANSWER_TIMEOUT_SECONDS,
+        "retry": _retries(1),
+    }
+    through = parse_sentinel_url(url)
+    if through is not None:
+        return _master(through, settings)
+    return redis.Redis.from_url(url, **settings)
+
+
+def _master(through: SentinelUrl, settings: dict[str, Any]) -> redis.Redis:
+    """A client of whichever server is the master whenever it connects.
+
+    A master that was demoted ends its clients' connections, and answers those that it missed as a
+    read-only replica; either makes the client ask the sentinels again.
+    """
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        through.sentinels,
+        sentinel_kwargs={
+            "socket_connect_timeout": SENTINEL_TIMEOUT_SECONDS,
+            "socket_timeout": SENTINEL_TIMEOUT_SECONDS,
+            "retry": _retries(0),
+            **through.tls,
+        },
     )
+    client = sentinel.master_for(  # type: ignore[no-untyped-call]
+        through.service,
+        db=through.database,
+        username=through.username,
+        password=through.password,
+        **settings,
+        **through.tls,
+    )
+    return cast(redis.Redis, client)
+
+
+def _retries(count: int) -> Retry:
+    return Retry(ConstantBackoff(0), count, supported_errors=(redis.ConnectionError,))

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import NamedTuple, cast
+from typing import cast
 
 import redis
 from redis.exceptions import RedisError
 
 from coupons.errors import GateUnavailable
 from coupons.gate.connection import connect_redis
+from coupons.gate.figures import GateFigures, read_figures
 from coupons.gate.scripts import Call, run_scripts
 from coupons.gate.values import (
     coupon_key,
@@ -22,24 +23,6 @@ from coupons.model import Admission, Claim, Coupon, GateClosed, IssueRequest, Re
 
 Decision = Admission | IssueRequest | Refusal | GateClosed
 """Of a claim: admitted (now, or before and not yet final), final already, refused, gate closed."""
-
-
-class GateFigures(NamedTuple):
-    """Of one coupon, as the gate has it now."""
-
-    epoch: int
-    version: int
-    total: int
-    admitted: int
-    compensated: int
-    pending: int
-    issued: int
-    rejected: int
-
-    @property
-    def places_left(self) -> int:
-        """What the gate would still admit."""
-        return max(0, self.total - self.issued - self.pending)
 
 
 class Gate:
@@ -132,15 +115,17 @@ class Gate:
             raise GateUnavailable(f"Redis does not answer: {error}") from error
         return seconds * 1_000_000 + microseconds
 
-    def pending_before(self, coupon_id: int, before_us: int, limit: int) -> list[IssueRequest]:
-        """The oldest requests admitted before a time and not yet final, at most `limit`."""
+    def pending_before(
+        self, coupon_id: int, before_us: int, limit: int, from_us: int = 0
+    ) -> list[IssueRequest]:
+        """The oldest requests admitted from one time to another and not yet final."""
         figures = self.figures([coupon_id])[0]
         if figures is None:
             return []
         key = f"{coupon_key(coupon_id)}:{figures.epoch}:pending"
         try:
             found = self.client.zrange(
-                key, "-inf", before_us * 2, byscore=True, offset=0, num=limit, withscores=True
+                key, from_us * 2, before_us * 2, byscore=True, offset=0, num=limit, withscores=True
             )
         except (RedisError, OSError) as error:
             raise GateUnavailable(f"Redis does not answer: {error}") from error
@@ -151,24 +136,8 @@ class Gate:
 
     def figures(self, coupon_ids: Sequence[int]) -> list[GateFigures | None]:
         """Counts of these coupons; None where the gate does not have the coupon."""
-        try:
-            hashes = self._read_hashes(coupon_ids)
-            pipeline = self.client.pipeline(transaction=False)
-            for coupon_id, fields in zip(coupon_ids, hashes, strict=True):
-                pipeline.zcard(f"{coupon_key(coupon_id)}:{fields.get('epoch', '')}:pending")
-            pending = pipeline.execute()
-        except (RedisError, OSError) as error:
-            raise GateUnavailable(f"Redis does not answer: {error}") from error
-        return [
-            _figures(fields, count) if fields else None
-            for fields, count in zip(hashes, pending, strict=True)
-        ]
-
-    def _read_hashes(self, coupon_ids: Sequence[int]) -> list[dict[str, str]]:
-        pipeline = self.client.pipeline(transaction=False)
-        for coupon_id in coupon_ids:
-            pipeline.hgetall(coupon_key(coupon_id))
-        return pipeline.execute()
+        calls = [Call("figures", coupon_key(coupon_id), []) for coupon_id in coupon_ids]
+        return [read_figures(answer) for answer in run_scripts(self.client, calls)] if calls else []
 
 
 def connect_gate(url: str) -> Gate:
@@ -200,16 +169,3 @@ def _decision(claim: Claim, epoch: int, answer: str) -> Decision:
             claim.coupon_id, claim.user_id, int(answer[1:]), epoch, repeated=answer[0] == "P"
         )
     return read_request(claim.coupon_id, claim.user_id, answer)
-
-
-def _figures(fields: dict[str, str], pending: int) -> GateFigures:
-    return GateFigures(
-        epoch=int(fields["epoch"]),
-        version=int(fields["version"]),
-        total=int(fields["total"]),
-        admitted=int(fields["admitted"]),
-        compensated=int(fields["compensated"]),
-        pending=pending,
-        issued=int(fields["issued"]),
-        rejected=int(fields["rejected"]),
-    )

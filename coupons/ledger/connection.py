@@ -6,7 +6,9 @@ from time import monotonic
 from typing import Any, TypeVar
 
 import psycopg
+import psycopg.errors
 from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from coupons.errors import LedgerUnavailable, OutcomeUnknown
@@ -15,17 +17,33 @@ CONNECT_TIMEOUT_SECONDS = 2
 STATEMENT_TIMEOUT_MS = 5_000
 ANSWER_TIMEOUT_SECONDS = 6.0
 
+_FINAL_SEVERITIES = ("FATAL", "PANIC")
+
+REFUSALS = (
+    psycopg.IntegrityError,
+    psycopg.DataError,
+    psycopg.errors.WithCheckOptionViolation,
+    psycopg.errors.RaiseException,
+)
+"""What is wrong with the rows: the same again is refused again, while others may go through.
+
+Everything else is wrong with the server, the schema or the rights, whatever the rows are. What
+passes by itself (a deadlock, a timeout, a full disk, a restart) and what waits for a person (a
+missing table, a missing right) are treated alike: tried again later.
+"""
+
 Connection = psycopg.Connection[Any]
 T = TypeVar("T")
 
-_OPTIONS = " ".join(
-    f"-c {name}={value}"
-    for name, value in {
-        "statement_timeout": STATEMENT_TIMEOUT_MS,
+
+def _options(answer_timeout_seconds: float) -> str:
+    """Of a session: whoever waits long for answers has long statements, never long locks."""
+    values = {
+        "statement_timeout": max(STATEMENT_TIMEOUT_MS, int(answer_timeout_seconds * 1000)),
         "lock_timeout": STATEMENT_TIMEOUT_MS,
         "timezone": "UTC",
-    }.items()
-)
+    }
+    return " ".join(f"-c {name}={value}" for name, value in values.items())
 
 
 class BoundedConnection(psycopg.Connection[Any]):
@@ -61,7 +79,7 @@ def connect_ledger(
             prepare_threshold=0,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             application_name=application_name,
-            options=_OPTIONS,
+            options=_options(answer_timeout_seconds),
             # An unreachable server is noticed within seconds, not after the kernel's minutes.
             tcp_user_timeout=STATEMENT_TIMEOUT_MS,
             keepalives_idle=5,
@@ -97,7 +115,7 @@ def ledger_pool(
             "autocommit": True,
             "application_name": application_name,
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-            "options": _OPTIONS,
+            "options": _options(answer_timeout_seconds),
         },
         open=True,
     )
@@ -115,17 +133,38 @@ def pooled(pool: LedgerPool) -> Iterator[Connection]:
 
 @contextmanager
 def translated(connection: Connection) -> Iterator[None]:
-    """Turn Postgres' operational failures into errors of this project.
+    """Turn Postgres' failures into errors of this project; REFUSALS pass as they are.
 
-    LedgerUnavailable: it said no. OutcomeUnknown: the connection was lost before the answer. Errors
-    of other kinds (a violated constraint) pass as they are.
+    LedgerUnavailable: it said no, and nothing was changed. OutcomeUnknown: the connection was lost
+    before the answer; it is closed then.
     """
     try:
         yield
-    except psycopg.OperationalError as error:
-        if connection.broken or connection.closed:
+    except psycopg.Error as error:
+        if _is_spent(connection, error):
+            connection.close()
             raise OutcomeUnknown(f"the connection to Postgres was lost: {error}") from error
-        raise LedgerUnavailable(f"Postgres could not do it: {error}") from error
+        if isinstance(error, REFUSALS):
+            raise
+        if not isinstance(error, psycopg.OperationalError):
+            # It may hang on this session (a server that became a read-only standby, the plan of a
+            # table that changed): the next attempt gets a new one.
+            connection.close()
+        raise LedgerUnavailable(
+            f"Postgres could not do it: {error} ({type(error).__name__})"
+        ) from error
+
+
+def _is_spent(connection: Connection, error: psycopg.Error) -> bool:
+    """Whether nothing more can be done over a connection after an error.
+
+    One that the server ends in the middle of a pipeline seems open for ever: it stays there.
+    """
+    return (
+        connection.closed
+        or error.diag.severity_nonlocalized in _FINAL_SEVERITIES
+        or connection.pgconn.transaction_status != TransactionStatus.IDLE
+    )
 
 
 def int_array(numbers: Iterable[int]) -> str:

@@ -76,9 +76,12 @@ def change_coupon(
     return _one(connection, "change_coupon", values)
 
 
-def begin_gate_epoch(connection: Connection, coupon_id: int) -> Coupon | None:
-    """Fence all claims admitted so far; return the coupon with its new gate_epoch."""
-    return _one(connection, "begin_gate_epoch", {"coupon_id": coupon_id})
+def begin_gate_epoch(connection: Connection, coupon_id: int, above: int = 0) -> Coupon | None:
+    """Fence all claims admitted so far; return the coupon with its new gate_epoch.
+
+    above: an epoch that the gate has, in case that the ledger was restored from an older backup.
+    """
+    return _one(connection, "begin_gate_epoch", {"coupon_id": coupon_id, "above": above})
 
 
 def _one(connection: Connection, name: str, values: dict[str, Any]) -> Coupon | None:

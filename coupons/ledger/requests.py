@@ -41,9 +41,21 @@ def accept_requests(connection: Connection, admissions: Sequence[Admission]) -> 
 
 def find_requests(connection: Connection, keys: Sequence[tuple[int, int]]) -> list[IssueRequest]:
     """The requests of these (coupon_id, user_id) that exist, in no order."""
-    values = {"coupon_ids": [key[0] for key in keys], "user_ids": [key[1] for key in keys]}
+    values = {
+        "coupon_ids": int_array(coupon_id for coupon_id, _ in keys),
+        "user_ids": int_array(user_id for _, user_id in keys),
+    }
     with translated(connection):
         return [_request(row) for row in connection.execute(query("find_requests"), values)]
+
+
+def find_unwritten_users(
+    connection: Connection, coupon_id: int, user_ids: Sequence[int]
+) -> set[int]:
+    """Those of the users who have no request of the coupon."""
+    values = {"coupon_id": coupon_id, "user_ids": int_array(user_ids)}
+    with translated(connection):
+        return {row[0] for row in connection.execute(query("find_unwritten_users"), values)}
 
 
 def stream_requests(connection: Connection, coupon_id: int) -> Iterator[IssueRequest]:

@@ -1,4 +1,4 @@
-"""`coupon connector register|status|restart|delete|schemas`."""
+"""`coupon connector register|status|restart|recover|delete|schemas`."""
 
 import json
 import sys
@@ -6,22 +6,26 @@ from typing import Any
 
 import click
 
-from ops.options import json_option, state_option
-from stack.folder import StateFolder
+from ops.addresses import Addresses, kafka_client
+from ops.options import addresses_option, json_option
 
 connect_option = click.option(
     "--connect-url",
     "connect_url",
     metavar="URL",
-    envvar="COUPON_CONNECT_URL",
-    help="Kafka Connect [default: the embedded stack's].",
+    help="Kafka Connect [default: the stack's].",
 )
 registry_option = click.option(
     "--registry-url",
     "registry_url",
     metavar="URL",
-    envvar="COUPON_SCHEMA_REGISTRY_URL",
-    help="Schema registry [default: the embedded stack's].",
+    help="Schema registry [default: the stack's].",
+)
+kafka_option = click.option(
+    "--kafka",
+    "bootstrap_servers",
+    metavar="HOST:PORT,...",
+    help="Kafka, to make the topics [default: the stack's].",
 )
 
 
@@ -33,63 +37,117 @@ def command() -> None:
       coupon connector register    create it, or bring it up to date; waits until it runs
       coupon connector status      exit code 0 only if it and its task run
       coupon connector restart     after a failure whose cause is mended
+      coupon connector recover     the way back, whatever happened to it, its slot or its offsets
     """
 
 
 @command.command("register")
-@state_option
+@addresses_option("cdc")
 @connect_option
-@click.option(
-    "--kafka",
-    "bootstrap_servers",
-    metavar="HOST:PORT,...",
-    envvar="COUPON_KAFKA_BOOTSTRAP_SERVERS",
-    help="Kafka, to make the topics [default: the embedded stack's].",
-)
+@kafka_option
 @json_option
 def register_command(
-    folder: StateFolder, connect_url: str | None, bootstrap_servers: str | None, as_json: bool
+    where: Addresses, connect_url: str | None, bootstrap_servers: str | None, as_json: bool
 ) -> None:
     """Check the connector's settings, create or update it, and wait until it runs."""
     from connectors.register import register
 
-    servers = bootstrap_servers or _address(folder, "COUPON_KAFKA_BOOTSTRAP_SERVERS")
-    _show(register(_connect(folder, connect_url), servers), as_json)
+    kafka = kafka_client(where, bootstrap_servers)
+    _show(register(_connect(where, connect_url), kafka), as_json)
 
 
 @command.command("status")
-@state_option
+@addresses_option("cdc")
 @connect_option
 @json_option
-def status_command(folder: StateFolder, connect_url: str | None, as_json: bool) -> None:
+def status_command(where: Addresses, connect_url: str | None, as_json: bool) -> None:
     """Show the connector and its task, and why they do not run."""
     from connectors.register import status
 
-    state = status(_connect(folder, connect_url))
+    state = status(_connect(where, connect_url))
     _show(state, as_json)
     sys.exit(0 if state.is_running else 1)
 
 
 @command.command("restart")
-@state_option
+@addresses_option("cdc")
 @connect_option
 @json_option
-def restart_command(folder: StateFolder, connect_url: str | None, as_json: bool) -> None:
+def restart_command(where: Addresses, connect_url: str | None, as_json: bool) -> None:
     """Restart the connector and its task, and wait until they run."""
     from connectors.register import restart
 
-    _show(restart(_connect(folder, connect_url)), as_json)
+    _show(restart(_connect(where, connect_url)), as_json)
+
+
+@command.command("recover")
+@addresses_option("cdc")
+@connect_option
+@kafka_option
+@click.option(
+    "--database-url",
+    metavar="URL",
+    help="Postgres as coupon_cdc [default: the stack's].",
+)
+@click.option("--dry-run", is_flag=True, help="Say what is wrong, and change nothing.")
+@click.option(
+    "--emit",
+    is_flag=True,
+    help="Send what is not final to Kafka again, even if nothing looks lost.",
+)
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="Seconds in which requests that were there may become final.",
+)
+@json_option
+def recover_command(
+    where: Addresses,
+    connect_url: str | None,
+    bootstrap_servers: str | None,
+    database_url: str | None,
+    dry_run: bool,
+    emit: bool,
+    wait: float,
+    as_json: bool,
+) -> None:
+    """Bring the change stream back without a gap, whatever was lost: slot, offsets or both.
+
+    Makes the replication slot anew when it is missing or lost its WAL, then has every request
+    without a final status streamed again, makes the connector begin at the slot, and registers,
+    resumes or restarts it, as far as each is needed. Nobody is issued twice: the consumer knows
+    what it has issued. It may be interrupted and repeated. Claims may go on meanwhile.
+
+    Exit code 0 only if the connector runs and every request that was there is final.
+
+    \b
+      coupon connector recover --dry-run
+      coupon connector recover
+      coupon connector recover --emit --wait 300
+    """
+    from ops.recovery_run import Recovering, plan, run
+
+    system = Recovering(
+        _connect(where, connect_url),
+        kafka_client(where, bootstrap_servers),
+        database_url or where["COUPON_DATABASE_URL"],
+    )
+    done = plan(system) if dry_run else run(system, emit, wait, _quiet if as_json else click.echo)
+    click.echo(json.dumps(done._asdict()) if as_json else str(done))
+    sys.exit(0 if done.is_well else 1)
 
 
 @command.command("delete")
-@state_option
+@addresses_option("cdc")
 @connect_option
 @json_option
-def delete_command(folder: StateFolder, connect_url: str | None, as_json: bool) -> None:
+def delete_command(where: Addresses, connect_url: str | None, as_json: bool) -> None:
     """Remove the connector; its offsets and slot stay, so that `register` goes on without a gap."""
     from connectors.register import CONNECTOR_NAME, delete
 
-    deleted = delete(_connect(folder, connect_url))
+    deleted = delete(_connect(where, connect_url))
     if as_json:
         click.echo(json.dumps({"deleted": deleted}))
     else:
@@ -97,14 +155,14 @@ def delete_command(folder: StateFolder, connect_url: str | None, as_json: bool) 
 
 
 @command.command("schemas")
-@state_option
+@addresses_option("cdc")
 @registry_option
 @json_option
-def schemas_command(folder: StateFolder, registry_url: str | None, as_json: bool) -> None:
+def schemas_command(where: Addresses, registry_url: str | None, as_json: bool) -> None:
     """Check that the consumer can read what the connector writes, by the registry's schemas."""
     from connectors.schemas import check_schemas
 
-    faults = check_schemas(registry_url or _address(folder, "COUPON_SCHEMA_REGISTRY_URL"))
+    faults = check_schemas(registry_url or where["COUPON_SCHEMA_REGISTRY_URL"])
     if as_json:
         click.echo(json.dumps(faults))
     else:
@@ -113,15 +171,12 @@ def schemas_command(folder: StateFolder, registry_url: str | None, as_json: bool
     sys.exit(1 if any(faults.values()) else 0)
 
 
-def _connect(folder: StateFolder, url: str | None) -> str:
-    return url or _address(folder, "COUPON_CONNECT_URL")
+def _connect(where: Addresses, url: str | None) -> str:
+    return url or where["COUPON_CONNECT_URL"]
 
 
-def _address(folder: StateFolder, variable: str) -> str:
-    from ops.addresses import addresses
-    from ops.choices import existing
-
-    return addresses(folder, existing(folder).ports, "cdc")[variable]
+def _quiet(_line: str) -> None:
+    """Programs read the result only."""
 
 
 def _show(state: Any, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ops.addresses import DATABASE, ROLES
+from ops.addresses import DATABASE, ROLES, password_of
 from ops.database import create_database, prepare_database
 
 
@@ -35,17 +35,8 @@ def command(superuser_url: str, passwords: Path) -> None:
       coupon migrate --superuser-url postgresql://postgres@db/postgres --passwords /run/secrets
     """
     roles = [f"coupon_{role}" for role in ROLES]
-    prepare_database(superuser_url, DATABASE, {role: _password(passwords, role) for role in roles})
+    prepare_database(
+        superuser_url, DATABASE, {role: password_of(passwords, role) for role in roles}
+    )
     create_database(superuser_url, "registry", "coupon_registry")
     click.echo("The database is ready.")
-
-
-def _password(folder: Path, role: str) -> str:
-    file = folder / role
-    if not file.is_file() or not (password := file.read_text("utf-8").strip()):
-        raise click.UsageError(f"{file} does not hold the password of {role}: write it there")
-    return password
-
-
-if __name__ == "__main__":
-    command()

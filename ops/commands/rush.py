@@ -11,15 +11,13 @@ from coupons.gate import Gate, connect_gate
 from coupons.gate.delays import percentile, watched_delays
 from coupons.ledger.connection import connect_ledger
 from coupons.tokens import mint_token
-from ops.addresses import addresses
-from ops.applications import jwt_key_file
-from ops.choices import existing
-from ops.options import json_option, state_option
+from ops.addresses import Addresses, token_key
+from ops.books_display import show_books
+from ops.options import addresses_option, json_option
 from ops.rush.claimants import Api, Caller, create_coupon, rush, trickle
-from ops.rush.display import show_books, show_delay, show_next, shown_live
+from ops.rush.display import show_delay, show_next, shown_live
 from ops.rush.tally import Tally
 from ops.verify import Books, await_balanced_books
-from stack.folder import StateFolder
 
 TOKEN_SECONDS = 3600
 SETTLING_SECONDS = 30.0
@@ -29,12 +27,12 @@ CALM_PER_SECOND = 100
 
 
 @click.command("rush", short_help="Run a short rush and show what happens.")
-@state_option
+@addresses_option("ops")
 @click.option("--places", type=click.IntRange(1, 100_000), default=100, show_default=True)
 @click.option("--users", type=click.IntRange(1, 2_000), default=400, show_default=True)
 @click.option("--twice", type=click.IntRange(0, 2_000), default=50, show_default=True)
 @json_option
-def command(folder: StateFolder, places: int, users: int, twice: int, as_json: bool) -> None:
+def command(where: Addresses, places: int, users: int, twice: int, as_json: bool) -> None:
     """Create a coupon, let many users claim it at the same moment, and check the books.
 
     All users come at once, some of them claim twice, and one comes after the coupon was closed.
@@ -45,8 +43,7 @@ def command(folder: StateFolder, places: int, users: int, twice: int, as_json: b
       coupon rush
       coupon rush --places 1000 --users 2000 --twice 0
     """
-    where = addresses(folder, existing(folder).ports, "ops")
-    key = jwt_key_file(folder).read_text("ascii")
+    key = token_key(where)
 
     def mint(user_id: int, scope: str) -> str:
         return mint_token(key, user_id, [scope], TOKEN_SECONDS)
@@ -75,6 +72,7 @@ def command(folder: StateFolder, places: int, users: int, twice: int, as_json: b
         show_books(console, books)
         show_delay(console, f"{len(delays_ms)} at the same moment", delays_ms)
         show_delay(console, f"{len(calm_ms)} afterwards, {CALM_PER_SECOND} a second", calm_ms)
+    if where.folder is not None and not as_json:
         show_next(
             console,
             where,

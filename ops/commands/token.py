@@ -6,10 +6,8 @@ import re
 import click
 
 from coupons.tokens import SCOPES, mint_token
-from ops.applications import jwt_key_file
-from ops.choices import existing
-from ops.options import json_option, state_option
-from stack.folder import StateFolder
+from ops.addresses import Addresses, token_key
+from ops.options import addresses_option, json_option
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -22,7 +20,7 @@ def _duration(_ctx: click.Context, _option: click.Parameter, value: str) -> int:
 
 
 @click.command("token", short_help="Print a bearer token.")
-@state_option
+@addresses_option("ops")
 @click.option("--user", type=click.IntRange(1, 2**63 - 1), required=True, help="Whose claims.")
 @click.option(
     "--scope",
@@ -37,7 +35,7 @@ def _duration(_ctx: click.Context, _option: click.Parameter, value: str) -> int:
 @click.option("--expires", callback=_duration, default="8h", show_default=True, help="Valid for.")
 @json_option
 def command(
-    folder: StateFolder,
+    where: Addresses,
     user: int,
     scopes: tuple[str, ...],
     groups: tuple[str, ...],
@@ -51,8 +49,6 @@ def command(
       curl -X POST -H "Authorization: Bearer $TOKEN" $COUPON_API_URL/coupons/1/issue-requests
       coupon token --user 1 --scope coupon:admin --expires 30m
     """
-    existing(folder)
-    key = jwt_key_file(folder).read_text("ascii")
-    token = mint_token(key, user, scopes, expires, groups=groups)
+    token = mint_token(token_key(where), user, scopes, expires, groups=groups)
     answer = {"token": token, "user": user, "scopes": scopes, "expires_in": expires}
     click.echo(json.dumps(answer) if as_json else token)

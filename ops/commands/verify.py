@@ -1,71 +1,137 @@
 """`coupon verify`."""
 
 import json
+import sys
+from collections.abc import Sequence
 
 import click
 from rich.console import Console
 
-from coupons.gate import connect_gate
-from coupons.ledger.connection import connect_ledger
-from coupons.ledger.coupons import list_coupons
-from ops.addresses import addresses
-from ops.choices import existing
-from ops.options import json_option, state_option
-from ops.rush.display import show_books
-from ops.verify import Books, await_balanced_books
-from stack.folder import StateFolder
+from coupons.errors import KafkaUnavailable
+from ops.addresses import Addresses
+from ops.books_display import show_books, show_stream
+from ops.dead_letters import OpenLetter, open_letters
+from ops.judging import judge
+from ops.kafka import GROUP
+from ops.options import addresses_option, json_option
+from ops.places import NOT_ANSWERED, Places, places
+from ops.stream_state import StreamState, look_at_stream
+from ops.verify import MOST_NAMED, Books, await_balanced_books
 
 
 @click.command("verify", short_help="Check that nothing is lost and nothing is oversold.")
-@state_option
+@addresses_option("ops")
 @click.option("--coupon", "coupon_id", type=click.IntRange(min=1), help="Only this one.")
 @click.option(
     "--wait",
     type=click.FloatRange(min=0),
     default=0.0,
     show_default=True,
-    help="Seconds that requests in flight may take to become final.",
+    metavar="SECONDS",
+    help="How long requests in flight may take to become final.",
+)
+@click.option(
+    "--group",
+    envvar="COUPON_CONSUMER_GROUP",
+    default=GROUP,
+    show_default=True,
+    help="Consumer group of the consumers.",
 )
 @json_option
-def command(folder: StateFolder, coupon_id: int | None, wait: float, as_json: bool) -> None:
-    """Compare every request in Postgres with the gate, and count the books of each coupon.
+def command(
+    where: Addresses, coupon_id: int | None, wait: float, group: str, as_json: bool
+) -> None:
+    """Compare every request in Postgres and in Redis, and count the books of each coupon.
 
-    Exit code 0 only when everything adds up: accepted = issued + rejected + in flight, nothing in
-    flight any more, nothing beyond the total, and the gate tells the same of every request.
+    accepted = issued + rejected + in flight, and admitted = accepted + compensated + not written;
+    nothing beyond the total. Requests that do not add up are named, and why: in_flight (on its
+    way), dead_letter, lost (a row of which no event came), missing_mark, forgotten or ghost (Redis
+    tells less or more than Postgres), unwritten (admitted and no row).
+
+    \b
+    Exit code 0: everything adds up and nothing is in flight any more
+              1: something does not add up
+              3: not known, because a server does not answer or events do not flow
 
     \b
       coupon verify
       coupon verify --coupon 7 --wait 30
     """
-    where = addresses(folder, existing(folder).ports, "ops")
-    gate = connect_gate(where["COUPON_REDIS_URL"])
-    with connect_ledger(where["COUPON_DATABASE_URL"], "coupon-verify") as connection:
-        ids = [coupon_id] if coupon_id else [each.coupon_id for each in list_coupons(connection)]
-        checked = [await_balanced_books(gate, connection, each, wait) for each in ids]
-    books = [each for each in checked if each is not None]
-    if len(books) < len(ids):
-        raise click.ClickException(f"there is no coupon {coupon_id}")
+    keep = sys.maxsize if as_json else MOST_NAMED
+    with places(where) as here:
+        ids = [coupon.coupon_id for coupon in here.coupons(coupon_id)]
+        found = [await_balanced_books(here.gate, here.connection, each, wait, keep) for each in ids]
+        letters, trouble = _letters(here)
+        checked, stream = judge(
+            [books for books in found if books is not None],
+            lambda: look_at_stream(here.where, here.gate, here.connection, group),
+            {letter.key: letter.place for letter in letters if letter.key is not None},
+            here.connection,
+        )
     if as_json:
-        click.echo(json.dumps([_as_json(each) for each in books]))
+        click.echo(json.dumps(_as_json(checked, stream, letters, trouble)))
     else:
-        _show(books)
-    if any(each.complaints for each in books):
+        _show(checked, stream, letters, trouble)
+    if stream.faults or any(books.complaints for books in checked):
         raise click.exceptions.Exit(1)
+    if stream.unknown or trouble:
+        raise click.exceptions.Exit(NOT_ANSWERED)
 
 
-def _show(books: list[Books]) -> None:
+def _letters(here: Places) -> tuple[list[OpenLetter], str | None]:
+    """The open dead letters, or why they are not known."""
+    try:
+        return open_letters(here.where, here.connection), None
+    except KafkaUnavailable as error:
+        return [], str(error)
+
+
+def _show(
+    checked: Sequence[Books],
+    stream: StreamState,
+    letters: Sequence[OpenLetter],
+    trouble: str | None,
+) -> None:
     console = Console(highlight=False)
-    for each in books:
+    for each in checked:
         console.print(f"[bold]Coupon {each.coupon_id}[/]")
         show_books(console, each)
-    if not books:
+    if not checked:
         console.print("There are no coupons.")
+    console.print()
+    show_stream(console, stream, len(letters))
+    if trouble:
+        console.print(f"[yellow]not known:[/] {trouble}", soft_wrap=True)
 
 
-def _as_json(books: Books) -> dict[str, object]:
+def _as_json(
+    checked: Sequence[Books],
+    stream: StreamState,
+    letters: Sequence[OpenLetter],
+    trouble: str | None,
+) -> dict[str, object]:
+    return {
+        "coupons": [_books_as_json(each) for each in checked],
+        "stream": {**stream._asdict(), "slot": stream.slot._asdict()},
+        "open_dead_letters": [
+            {"letter": letter.place, **_key_as_json(letter)} for letter in letters
+        ],
+        "faults": stream.faults,
+        "not_known": [*stream.unknown, *([trouble] if trouble else [])],
+    }
+
+
+def _key_as_json(letter: OpenLetter) -> dict[str, int | None]:
+    coupon_id, user_id = letter.key or (None, None)
+    return {"coupon_id": coupon_id, "user_id": user_id}
+
+
+def _books_as_json(books: Books) -> dict[str, object]:
     return {
         "coupon_id": books.coupon_id,
         "ledger": books.counts._asdict(),
         "gate": books.figures and books.figures._asdict(),
+        "gate_closed": books.why_closed,
         "complaints": books.complaints,
+        "requests": [{"request_id": f.request_id, **f._asdict()} for f in books.faults],
     }

@@ -1,7 +1,8 @@
-"""One pass of reconciliation.
+"""The pass over all coupons that is made every second, and is cheap.
 
-Three things can be wrong at the gate, and each has one repair:
-- a coupon that it does not have, or has from another life of the server: fence and rebuild;
+Three things can be seen without comparing request by request, and each has one repair:
+- a coupon that the gate does not have, or has from another life of the server, or under another
+  epoch than the ledger accepts: fence and rebuild;
 - a definition older than the ledger's: define again;
 - a request pending for long: mark it when its outcome is in the ledger, and when not even its row
   is there, claim again on the user's behalf. The place is held and the user wanted it, so an
@@ -11,86 +12,90 @@ Three things can be wrong at the gate, and each has one repair:
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
 
-from coupons.gate import Gate, GateFigures, open_coupon
+from coupons.gate import Gate, GateFigures
 from coupons.ledger.connection import Connection
-from coupons.ledger.coupons import begin_gate_epoch, list_coupons
-from coupons.ledger.requests import accept_requests, find_requests, stream_requests
-from coupons.model import Admission, Claim, Coupon, GateClosed, IssueRequest
+from coupons.ledger.coupons import list_coupons
+from coupons.ledger.requests import accept_requests, find_requests
+from coupons.metrics import RECONCILER_CLOSED_COUPONS, RECONCILER_OLDEST_PENDING_SECONDS
+from coupons.model import Admission, Claim, Coupon, IssueRequest
+from ops.reconciler.rebuilding import rebuild, why_closed
+from ops.reconciler.repairs import Deed, Repair
+from ops.reconciler.watch import Watch
 
+PENDING_PER_PASS = 10_000
+"""More than claims are admitted in one call, which all have one time."""
 PENDING_PER_ROUND = 500
 
 
-class Repair(NamedTuple):
-    """What was wrong with which coupon, and how many requests it concerned."""
-
-    kind: str
-    coupon_id: int
-    requests: int
-
-
-def reconcile(gate: Gate, connection: Connection, pending_after_s: float) -> Iterator[Repair]:
+def reconcile(
+    gate: Gate,
+    connection: Connection,
+    pending_after_s: float,
+    watch: Watch | None = None,
+) -> Iterator[Repair]:
     """Go once over all coupons; yield each repair after it was done.
 
     pending_after_s: age in seconds from which a pending request is looked into; longer than a claim
-    takes. Raises GateUnavailable or LedgerUnavailable; what was done until then stays, and the next
-    pass does the rest.
+    takes. watch: takes note of what is seen on the way, for the next pass. Raises GateUnavailable
+    or LedgerUnavailable; what was done until then stays, and the next pass does the rest.
     """
+    watch = watch or Watch(compare_every_s=0)
     coupons = list_coupons(connection)
-    ids = [coupon.coupon_id for coupon in coupons]
     before_us = gate.now_us() - int(pending_after_s * 1_000_000)
-    states = zip(coupons, gate.closed(ids), gate.figures(ids), strict=True)
-    for coupon, closed, figures in states:
-        if closed is not None or figures is None:
-            yield from _rebuild(gate, connection, coupon, closed)
-        else:
-            yield from _refresh(gate, connection, coupon, figures, before_us)
+    found = gate.figures([coupon.coupon_id for coupon in coupons])
+    _show(gate, coupons, found)
+    for coupon, figures in zip(coupons, found, strict=True):
+        why = why_closed(figures, coupon)
+        if why is not None or figures is None:
+            loaded = rebuild(gate, connection, coupon.coupon_id, even_if_open=False)
+            if loaded is not None:
+                yield Repair(Deed.REBUILT, str(why), coupon.coupon_id, loaded)
+            continue
+        watch.note(coupon, figures)
+        if figures.version < coupon.version and gate.define(coupon):
+            yield Repair(Deed.REDEFINED, "definition", coupon.coupon_id, 0)
+        if figures.pending:
+            yield from _settle_pending(gate, connection, coupon.coupon_id, before_us, watch)
 
 
-def _rebuild(
-    gate: Gate, connection: Connection, coupon: Coupon, closed: GateClosed | None
-) -> Iterator[Repair]:
-    fenced = begin_gate_epoch(connection, coupon.coupon_id)
-    if fenced is None:
-        return
-    loaded = 0
-
-    def counted() -> Iterator[IssueRequest]:
-        nonlocal loaded
-        for request in stream_requests(connection, coupon.coupon_id):
-            loaded += 1
-            yield request
-
-    if open_coupon(gate, fenced, counted()):
-        yield Repair(f"rebuilt_{closed or GateClosed.MISSING}", coupon.coupon_id, loaded)
+def _show(gate: Gate, coupons: Sequence[Coupon], found: Sequence[GateFigures | None]) -> None:
+    pairs = list(zip(coupons, found, strict=True))
+    closed = sum(why_closed(figures, coupon) is not None for coupon, figures in pairs)
+    RECONCILER_CLOSED_COUPONS.set(closed)
+    waiting = [coupon.coupon_id for coupon, figures in pairs if figures and figures.pending]
+    ages = [gate.now_us() - each[0].requested_at_us for each in _oldest(gate, waiting) if each]
+    RECONCILER_OLDEST_PENDING_SECONDS.set(max(ages, default=0) / 1_000_000)
 
 
-def _refresh(
-    gate: Gate, connection: Connection, coupon: Coupon, figures: GateFigures, before_us: int
-) -> Iterator[Repair]:
-    if figures.version < coupon.version and gate.define(coupon):
-        yield Repair("redefined", coupon.coupon_id, 0)
-    if figures.pending:
-        yield from _settle_pending(gate, connection, coupon.coupon_id, before_us)
+def _oldest(gate: Gate, coupon_ids: Sequence[int]) -> Iterator[list[IssueRequest]]:
+    return (gate.pending_before(each, gate.now_us(), limit=1) for each in coupon_ids)
 
 
 def _settle_pending(
-    gate: Gate, connection: Connection, coupon_id: int, before_us: int
+    gate: Gate, connection: Connection, coupon_id: int, before_us: int, watch: Watch
 ) -> Iterator[Repair]:
-    pending = iter(gate.pending_before(coupon_id, before_us, limit=100_000))
+    """Look into some of the pending, from where the last pass stopped; at the end, from the start.
+
+    So the pass stays cheap with a backlog of hundreds of thousands, and reaches all of them.
+    """
+    from_us = watch.pending_from_us.pop(coupon_id, 0)
+    found = gate.pending_before(coupon_id, before_us, PENDING_PER_PASS, from_us)
+    if len(found) == PENDING_PER_PASS:
+        watch.pending_from_us[coupon_id] = found[-1].requested_at_us
+    pending = iter(found)
     while some := list(islice(pending, PENDING_PER_ROUND)):
         known = find_requests(connection, [(coupon_id, request.user_id) for request in some])
         final = [request for request in known if request.is_final]
         if final and (marked := gate.settle(final)):
-            yield Repair("marked", coupon_id, marked)
+            yield Repair(Deed.MARKED, "pending", coupon_id, marked)
         written = {request.user_id for request in known}
         lost = [request.user_id for request in some if request.user_id not in written]
-        if lost and (rolled := _roll_forward(gate, connection, coupon_id, lost)):
-            yield Repair("rolled_forward", coupon_id, rolled)
+        if lost and (rolled := roll_forward(gate, connection, coupon_id, lost)):
+            yield Repair(Deed.ROLLED_FORWARD, "pending", coupon_id, rolled)
 
 
-def _roll_forward(
+def roll_forward(
     gate: Gate, connection: Connection, coupon_id: int, user_ids: Sequence[int]
 ) -> int:
     """Claim again for users whose place is held but whose row is not there; return how many."""

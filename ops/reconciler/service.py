@@ -8,16 +8,20 @@ from threading import Event, Thread
 from coupons.errors import GateUnavailable, LedgerUnavailable
 from coupons.gate import connect_gate
 from coupons.ledger.connection import Connection, connect_ledger, translated
-from coupons.metrics import RECONCILER_PASSES, RECONCILER_REPAIRS
+from coupons.metrics import RECONCILER_PASSES
 from coupons.probes import serve_probes
 from coupons.queries import query
+from ops.reconciler.comparer import run_comparer, tell
 from ops.reconciler.connector_watch import watch_connector
 from ops.reconciler.reconcile import reconcile
 from ops.reconciler.settings import ReconcilerSettings
+from ops.reconciler.watch import Watch
 
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE_S = 5.0
+ANSWER_TIMEOUT_SECONDS = 30.0
+"""The first rows of a large coupon's rebuild take seconds, on a busy server many."""
 
 
 class Reconciler:
@@ -26,6 +30,7 @@ class Reconciler:
     def __init__(self, settings: ReconcilerSettings) -> None:
         self._settings = settings
         self._gate = connect_gate(settings.redis_url.get_secret_value())
+        self.watch = Watch(settings.reconcile_compare_every_minutes * 60)
         self.trouble: str | None = None
 
     def run(self, stop: Event) -> None:
@@ -34,7 +39,9 @@ class Reconciler:
         while not stop.is_set():
             try:
                 url = self._settings.database_url.get_secret_value()
-                with closing(connect_ledger(url, "coupon-reconciler")) as connection:
+                with closing(
+                    connect_ledger(url, "coupon-reconciler", ANSWER_TIMEOUT_SECONDS)
+                ) as connection:
                     while not stop.is_set():
                         self._pass(connection)
                         pause = self._settings.reconcile_interval_seconds
@@ -49,15 +56,9 @@ class Reconciler:
         if not _is_active(connection):
             self.trouble = None
             return
-        for repair in reconcile(
-            self._gate, connection, self._settings.reconcile_pending_after_seconds
-        ):
-            RECONCILER_REPAIRS.labels(repair.kind).inc(max(1, repair.requests))
-            log.warning(
-                "repaired the gate: %s",
-                repair.kind,
-                extra={"coupon_id": repair.coupon_id, "count": repair.requests},
-            )
+        pending_after_s = self._settings.reconcile_pending_after_seconds
+        for repair in reconcile(self._gate, connection, pending_after_s, self.watch):
+            tell(repair)
         RECONCILER_PASSES.inc()
         self.trouble = None
 
@@ -69,8 +70,21 @@ def run_reconciler(settings: ReconcilerSettings, stop: Event) -> None:
         settings.reconciler_host, settings.reconciler_port, lambda: reconciler.trouble
     )
     if settings.connect_url is not None:
-        arguments = (settings.connect_url, stop)
+        arguments = (settings.connect_url.get_secret_value(), stop)
         Thread(target=watch_connector, args=arguments, name="connector", daemon=True).start()
+    comparing = Thread(
+        target=run_comparer,
+        args=(
+            connect_gate(settings.redis_url.get_secret_value()),
+            settings.database_url.get_secret_value(),
+            settings.reconcile_pending_after_seconds,
+            reconciler.watch,
+            stop,
+        ),
+        name="comparer",
+        daemon=True,
+    )
+    comparing.start()
     try:
         reconciler.run(stop)
     finally:

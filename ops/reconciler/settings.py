@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from coupons.settings import ProcessSettings
+from coupons.settings import ProcessSettings, WebUrl
 
 
 class ReconcilerSettings(ProcessSettings):
@@ -14,13 +14,19 @@ class ReconcilerSettings(ProcessSettings):
     reconciler_port: int = Field(
         default=9200, ge=1, le=65535, description="Port of /healthz and /metrics"
     )
-    connect_url: str | None = Field(
+    connect_url: WebUrl | None = Field(
         default=None,
-        pattern="^https?://",
-        description="Kafka Connect's REST API, to restart a failed task; unset: not watched",
+        description="Kafka Connect's REST API, to restart a failed task; unset: not watched;"
+        " with TLS, `https://user:password@host:port?ca_file=FILE`",
     )
     reconcile_interval_seconds: float = Field(
         default=1.0, gt=0, description="Pause between two passes, in seconds"
+    )
+    reconcile_compare_every_minutes: float = Field(
+        default=60.0,
+        ge=0,
+        description="How often each coupon is compared request by request even though its counts"
+        " agree, in minutes; 0: only when they do not",
     )
     reconcile_pending_after_seconds: float = Field(
         default=10.0,

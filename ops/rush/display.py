@@ -11,7 +11,6 @@ from rich.table import Table
 from coupons.gate.delays import percentile
 from coupons.ids import request_id
 from ops.rush.tally import Tally
-from ops.verify import Books
 
 _FIRST = ("admitted", "duplicate")
 _TRY_NEXT = """
@@ -65,28 +64,6 @@ def show_delay(console: Console, how_they_came: str, delays_ms: list[float]) -> 
             f"Request to ISSUED, {how_they_came}: p50 {p50:.0f} ms, p99 {p99:.0f} ms",
             soft_wrap=True,
         )
-
-
-def show_books(console: Console, books: Books) -> None:
-    """The conservation check."""
-    counts, figures = books.counts, books.figures
-    console.print(
-        f"Postgres: accepted {counts.accepted} = issued {counts.issued}"
-        f" + rejected {counts.rejected} + in flight {counts.in_flight};"
-        f" {counts.total_quantity} places",
-        soft_wrap=True,
-    )
-    if figures is not None:
-        console.print(
-            f"Redis:    admitted {figures.admitted} = accepted {counts.accepted}"
-            f" + compensated {figures.compensated};"
-            f" marked {figures.issued} issued, {figures.rejected} rejected",
-            soft_wrap=True,
-        )
-    for complaint in books.complaints:
-        console.print(f"[red]does not add up:[/] {complaint}")
-    if not books.complaints:
-        console.print("[green]Everything adds up[/], request by request.")
 
 
 def show_next(

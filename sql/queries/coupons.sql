@@ -36,10 +36,10 @@ RETURNING *;
 -- name: begin_gate_epoch
 -- Fences every claim admitted so far: FOR UPDATE waits for the accept_requests that hold FOR KEY SHARE, and
 -- those that come later find another epoch and insert nothing.
--- in:  coupon_id
+-- in:  coupon_id, above (an epoch that the gate has: the new one is greater)
 -- out: the coupon with its new gate_epoch
 WITH fenced AS (
   SELECT coupon_id FROM coupon WHERE coupon_id = %(coupon_id)s FOR UPDATE
 )
-UPDATE coupon c SET gate_epoch = c.gate_epoch + 1 FROM fenced f WHERE c.coupon_id = f.coupon_id
+UPDATE coupon c SET gate_epoch = greatest(c.gate_epoch, %(above)s::bigint) + 1 FROM fenced f WHERE c.coupon_id = f.coupon_id
 RETURNING c.*;

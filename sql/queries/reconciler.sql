@@ -6,5 +6,15 @@
 SELECT EXISTS (
          SELECT FROM pg_locks
           WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted
-            AND objid = 1668249710 AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+            AND objid = 1668249710 AND objsubid = 1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
        OR pg_try_advisory_lock(1668249710) AS active;
+
+-- name: lock_rebuild
+-- Keeps two rebuilds of one coupon apart, whoever does them; held until unlock_rebuild or the session's end.
+-- in:  coupon_id
+-- out: whether this session has the lock now
+SELECT pg_try_advisory_lock(1668249711, hashint8(%(coupon_id)s)) AS locked;
+
+-- name: unlock_rebuild
+-- in:  coupon_id
+SELECT pg_advisory_unlock(1668249711, hashint8(%(coupon_id)s));

@@ -30,6 +30,13 @@ SELECT v.coupon_id, v.user_id, v.requested_at, v.status, v.reason
   FROM unnest(%(coupon_ids)s::bigint[], %(user_ids)s::bigint[]) AS k (coupon_id, user_id)
   JOIN issue_request v ON v.coupon_id = k.coupon_id AND v.user_id = k.user_id;
 
+-- name: find_unwritten_users
+-- in:  coupon_id, user_ids
+-- out: user_id of those that have no request of this coupon
+SELECT k.user_id
+  FROM unnest(%(user_ids)s::bigint[]) AS k (user_id)
+ WHERE NOT EXISTS (SELECT FROM coupon_issue_request r WHERE r.coupon_id = %(coupon_id)s AND r.user_id = k.user_id);
+
 -- name: stream_requests
 -- Everything the gate has to know of a coupon, for a rebuild.
 -- in:  coupon_id
@@ -45,10 +52,12 @@ SELECT r.coupon_id, r.user_id, r.requested_at,
 -- name: count_requests
 -- The conservation check of one coupon, counted from the rows and not from counters.
 -- in:  coupon_id
--- out: total_quantity, accepted, issued, rejected, in_flight; each counted by itself, so that they can disagree
+-- out: total_quantity, accepted, issued, rejected, in_flight, each counted by itself, so that they can disagree;
+--      issued_count, rejected_count, as the coupon's row keeps them
 SELECT c.total_quantity,
        (SELECT count(*) FROM coupon_issue_request WHERE coupon_id = c.coupon_id) AS accepted,
        (SELECT count(*) FROM issued_coupon WHERE coupon_id = c.coupon_id) AS issued,
        (SELECT count(*) FROM issue_rejection WHERE coupon_id = c.coupon_id) AS rejected,
-       (SELECT count(*) FROM issue_request WHERE coupon_id = c.coupon_id AND status = 'REQUESTED') AS in_flight
+       (SELECT count(*) FROM issue_request WHERE coupon_id = c.coupon_id AND status = 'REQUESTED') AS in_flight,
+       c.issued_count, c.rejected_count
   FROM coupon c WHERE c.coupon_id = %(coupon_id)s;

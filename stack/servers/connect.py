@@ -33,11 +33,14 @@ plugin.path={plugins}
 plugin.discovery=service_load
 connector.client.config.override.policy=All
 topic.creation.enable=true
+# A worker that lost its group (Kafka was away) gets its connector back at once, not after 5 min.
+scheduled.rebalance.max.delay.ms=0
 # Connectors name hosts and secrets as ${{env:COUPON_CDC_...}}; nothing else can be read.
 config.providers=env
 config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider
 config.providers.env.param.allowlist.pattern=^COUPON_CDC_.*
 """
+MANIFEST_JAR = "service-manifests.jar"
 # The converter's jars come without the manifest that service loading goes by.
 _CONVERTER_MANIFEST = (
     "META-INF/services/org.apache.kafka.connect.storage.Converter",
@@ -57,7 +60,7 @@ def connect_part(
 
     def command() -> Command:
         properties = java_properties(home)
-        _add_manifest(bundles["plugins"] / "jars" / "service-manifests.jar")
+        add_manifest(bundles["plugins"] / "jars" / MANIFEST_JAR)
         settings = home / "worker.properties"
         settings.write_text(
             _SETTINGS.format(host=HOST, port=port, kafka=kafka_port, plugins=bundles["plugins"])
@@ -76,7 +79,8 @@ def connect_part(
     )
 
 
-def _add_manifest(path: Path) -> None:
+def add_manifest(path: Path) -> None:
+    """Make the jar that lets `plugin.discovery=service_load` see the converter."""
     if not path.exists():
         fresh = path.with_suffix(".new")
         with zipfile.ZipFile(fresh, "w") as jar:

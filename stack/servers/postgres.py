@@ -29,12 +29,17 @@ _SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
     "wal_level": "logical",
-    "max_slot_wal_keep_size": "2GB",
-    "max_wal_size": "2GB",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    "jit": "off",
 }
+# In a file, not on the command line, so that ALTER SYSTEM can change them while it runs.
+_CHANGEABLE = """
+max_slot_wal_keep_size = 2GB
+max_wal_size = 2GB
+jit = off
+"""
+_CHANGEABLE_FILE = "coupon.conf"
+_INCLUDE = f"\ninclude_if_exists = '{_CHANGEABLE_FILE}'\n"
 _REGISTRY_DATABASE = """
 CREATE ROLE coupon_registry LOGIN PASSWORD '{password}'
 CREATE DATABASE registry OWNER coupon_registry
@@ -52,6 +57,7 @@ def postgres_part(folder: StateFolder, programs: Path, port: int) -> Part:
             _wait_for_orphans(home / "data")
         else:
             _make_cluster(folder, binaries, home, account)
+        _write_changeable(home / "data", account)
         settings = {**_SETTINGS, "port": str(port)}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return Command(
@@ -64,6 +70,17 @@ def postgres_part(folder: StateFolder, programs: Path, port: int) -> Part:
         )
 
     return Part("postgres", command, lambda: postgres_accepts(port), {"postgres": port})
+
+
+def _write_changeable(data: Path, account: Account | None) -> None:
+    file = data / _CHANGEABLE_FILE
+    file.write_text(_CHANGEABLE.lstrip())
+    if account:
+        os.chown(file, account.uid, account.gid)
+    own = data / "postgresql.conf"
+    if _INCLUDE not in own.read_text("utf-8"):
+        with own.open("a", encoding="utf-8") as end:
+            end.write(_INCLUDE)
 
 
 def _wait_for_orphans(data: Path) -> None:

@@ -13,8 +13,8 @@ from api.bootstrap import Api, build_api
 from api.settings import ApiSettings
 from coupons.gate import Gate, connect_gate
 from coupons.tokens import SCOPES, mint_token
-from tests.api.links import Link
 from tests.databases import Database
+from tests.links import Link
 
 SECRET = "a-secret-of-the-tests-only-32-bytes"
 ADMIN = 1

@@ -7,8 +7,8 @@ import psycopg
 from flask.testing import FlaskClient
 
 from tests.api.conftest import MakeCoupon
-from tests.api.links import Link
 from tests.databases import Database
+from tests.links import Link
 
 Headers = dict[str, str]
 Claim = Callable[..., Any]

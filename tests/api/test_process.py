@@ -22,7 +22,7 @@ from coupons.model import IssueRequest, Status
 from coupons.tokens import SCOPES
 from stack.ports import free_ports
 from tests.api.conftest import ADMIN, Bearer
-from tests.api.links import Link
+from tests.links import Link
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]

@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 from coupons.gate import Gate, GateFigures
 from coupons.ids import request_id
 from tests.api.conftest import MakeCoupon
-from tests.api.links import Link
 from tests.databases import Database
+from tests.links import Link
 from tests.waiting import eventually
 
 Claim = Callable[..., Any]
@@ -221,3 +221,52 @@ def test_a_coupon_made_while_redis_is_down_exists(
     assert (made.status_code, made.json["places_left"]) == (201, None)
     read = client.get(made.headers["Location"], headers=admin)
     assert (read.status_code, read.json["name"]) == (200, "of a test")
+
+
+def test_a_postgres_that_only_reads_is_503_for_every_write_and_heals_without_a_restart(
+    make_coupon: MakeCoupon,
+    claim: Claim,
+    client: FlaskClient,
+    admin: dict[str, str],
+    gate: Gate,
+    rows: Rows,
+    database: Database,
+) -> None:
+    coupon_id = make_coupon()
+    _only_reads(database, "on")
+    is_503(claim(coupon_id, 1), "ledger-unavailable")
+    figures = figures_of(gate, coupon_id)
+    assert (figures.admitted, figures.compensated, figures.pending) == (1, 1, 0)
+    is_503(client.post(f"/coupons/{coupon_id}/pause", headers=admin), "ledger-unavailable")
+    body = {"name": "of a test", "total_quantity": 1}
+    is_503(client.post("/coupons", json=body, headers=admin), "ledger-unavailable")
+    assert client.get(f"/coupons/{coupon_id}", headers=admin).status_code == 200
+    _only_reads(database, "off")
+    assert claim(coupon_id, 1).status_code == 202
+    assert rows(coupon_id) == 1
+
+
+def test_a_table_that_is_away_is_503_and_no_fault_of_the_api(
+    make_coupon: MakeCoupon, claim: Claim, rows: Rows, database: Database
+) -> None:
+    coupon_id = make_coupon()
+    with psycopg.connect(database.url("coupon_owner")) as owner:
+        owner.execute("ALTER TABLE coupon_issue_request RENAME TO away")
+    is_503(claim(coupon_id, 1), "ledger-unavailable")
+    with psycopg.connect(database.url("coupon_owner")) as owner:
+        owner.execute("ALTER TABLE away RENAME TO coupon_issue_request")
+    assert claim(coupon_id, 1).status_code == 202
+    assert rows(coupon_id) == 1
+
+
+def _only_reads(database: Database, on: str) -> None:
+    """As after a failover to a standby: sessions from now on cannot write, the others are cut."""
+    with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
+        superuser.execute(
+            f"ALTER DATABASE {database.name} SET default_transaction_read_only = {on}"
+        )
+        superuser.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = %s AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
+            [database.name],
+        )

@@ -13,7 +13,7 @@ from coupons.gate import Gate
 from coupons.ids import request_id
 from coupons.model import IssueRequest, Status
 from tests.api.conftest import Bearer, MakeCoupon
-from tests.api.links import Link
+from tests.links import Link
 from tests.waiting import eventually
 
 Claim = Callable[..., Any]

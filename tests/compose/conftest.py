@@ -24,7 +24,8 @@ def engine() -> Iterator[docker.DockerClient]:
     client.close()
 
 
-@pytest.fixture(scope="session")
+# Not for the whole run: the tests of the other folders have the machine to themselves.
+@pytest.fixture(scope="package")
 def containers(
     engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Containers]:

@@ -1,8 +1,11 @@
 """The compose file under a project name of its own, on free ports, with secrets of its own."""
 
+import json
 import os
 import subprocess
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +20,10 @@ from coupons.tokens import mint_token
 from stack.ports import free_ports
 
 COMPOSE = Path(__file__).parents[2] / "compose"
+BUILD_SECONDS = 600
 UP_SECONDS = 900
 DOWN_SECONDS = 120
+COMMAND_SECONDS = 120
 ANSWER_SECONDS = 10
 _PORTS = ("api", "postgres", "valkey", "kafka", "registry", "connect")
 
@@ -31,15 +36,18 @@ class Containers:
     engine: docker.DockerClient
     ports: dict[str, int]
     secrets: Path
+    up_seconds: float = 0.0
 
     def container(self, service: str) -> Container:
         """The one container of a service, as it is now."""
-        labels = [
-            f"com.docker.compose.project={self.project}",
-            f"com.docker.compose.service={service}",
-        ]
-        (found,) = self.engine.containers.list(all=True, filters={"label": labels})
+        (found,) = self.containers(service)
         return found
+
+    def containers(self, service: str | None = None) -> list[Container]:
+        """All of the project, ended ones too, or those of a service."""
+        labels = [f"com.docker.compose.project={self.project}"]
+        labels += [f"com.docker.compose.service={service}"] if service else []
+        return list(self.engine.containers.list(all=True, filters={"label": labels}))
 
     def kill_and_start(self, service: str) -> None:
         """SIGKILL, and a start of what is left: the engine itself restarts only what died alone."""
@@ -66,55 +74,96 @@ class Containers:
             timeout=ANSWER_SECONDS,
         )
 
-    def connect(self, path: str) -> Any:
+    def connect(self, path: str, method: str = "GET", body: object = None) -> Any:
         """What Connect's REST API tells."""
         url = f"http://127.0.0.1:{self.ports['connect']}{path}"
-        return requests.get(url, timeout=ANSWER_SECONDS).json()
+        return requests.request(method, url, json=body, timeout=ANSWER_SECONDS).json()
 
     def users(self, query: str, coupon_id: int) -> set[int]:
         """The user ids that a query with one place for the coupon returns."""
-        password = (self.secrets / "coupon_ops").read_text("ascii")
+        return {row[0] for row in self.select(query, [coupon_id])}
+
+    def select(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """What Postgres answers to somebody who may read everything."""
         with psycopg.connect(
             host="127.0.0.1",
             port=self.ports["postgres"],
             dbname="coupon",
             user="coupon_ops",
-            password=password,
+            password=(self.secrets / "coupon_ops").read_text("ascii"),
         ) as connection:
-            return {row[0] for row in connection.execute(query, [coupon_id])}
+            return connection.execute(query, values).fetchall()
+
+    def coupon(self, *arguments: str) -> Any:
+        """A `coupon` command on this machine, pointed at the containers by addresses alone."""
+        port = self.ports
+        addresses = {
+            "COUPON_API_URL": f"http://127.0.0.1:{port['api']}",
+            "COUPON_DATABASE_URL": f"postgresql://127.0.0.1:{port['postgres']}/coupon",
+            "COUPON_PASSWORDS_DIR": str(self.secrets),
+            "COUPON_REDIS_URL": f"redis://127.0.0.1:{port['valkey']}/0",
+            "COUPON_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{port['kafka']}",
+            "COUPON_SCHEMA_REGISTRY_URL": f"http://127.0.0.1:{port['registry']}/apis/ccompat/v7",
+            "COUPON_CONNECT_URL": f"http://127.0.0.1:{port['connect']}",
+            "COUPON_JWT_KEY_FILE": str(self.secrets / "jwt.key"),
+        }
+        command = [sys.executable, "-m", "ops", *arguments, "--json"]
+        return json.loads(_run(command, {**os.environ, **addresses}, COMMAND_SECONDS))
+
+    def run(self, service: str, *arguments: str) -> str:
+        """`docker compose run` of a service with a profile; what it printed."""
+        command = ["run", "--rm", "--no-deps", "-T", service, *arguments]
+        return self.compose(COMMAND_SECONDS, *command)
+
+    def compose(self, seconds: float, *arguments: str) -> str:
+        """A compose command on this project; what it printed. Raises AssertionError."""
+        file = str(COMPOSE / "compose.yaml")
+        command = ["docker", "compose", "--project-name", self.project, "--file", file]
+        return _run([*command, *arguments], self._environment(), seconds)
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            **{f"COUPON_{name.upper()}_PORT": str(port) for name, port in self.ports.items()},
+            "COUPON_SECRETS_DIR": str(self.secrets),
+            **{variable: f"{self.project}{suffix}" for variable, suffix in IMAGES.items()},
+        }
+
+
+IMAGES = {"COUPON_IMAGE": "", "COUPON_CONNECT_IMAGE": "-connect"}
+"""The images have the project's name, so that a test never runs what somebody else has built."""
 
 
 @contextmanager
 def running_containers(engine: docker.DockerClient, folder: Path) -> Iterator[Containers]:
-    """Build, bring up, wait until all is healthy; in the end take down, volumes included."""
-    ports = free_ports(_PORTS)
+    """Build, bring up, wait until all is healthy; in the end remove all of it, volumes included."""
     secrets = folder / "secrets"
     subprocess.run([COMPOSE / "make-secrets", secrets], check=True)
     project = f"coupon-test-{os.getpid()}"
-    env = {
-        **os.environ,
-        **{f"COUPON_{name.upper()}_PORT": str(port) for name, port in ports.items()},
-        "COUPON_SECRETS_DIR": str(secrets),
-    }
+    made = Containers(project, engine, free_ports(_PORTS), secrets)
     try:
-        _compose(project, env, UP_SECONDS, "up", "--detach", "--wait", "--build")
-        yield Containers(project, engine, ports, secrets)
+        made.compose(BUILD_SECONDS, "build", "--quiet")
+        began = time.monotonic()
+        try:
+            made.compose(UP_SECONDS, "up", "--detach", "--wait")
+        except AssertionError as error:
+            logs = made.compose(COMMAND_SECONDS, "logs", "--no-color", "--tail", "30")
+            raise AssertionError(f"{error}\n{logs}") from None
+        up_seconds = time.monotonic() - began
+        yield Containers(project, engine, made.ports, secrets, up_seconds)
     finally:
-        _compose(project, env, DOWN_SECONDS, "down", "--volumes", "--remove-orphans")
+        made.compose(DOWN_SECONDS, "down", "--volumes", "--remove-orphans", "--timeout", "5")
+        for suffix in IMAGES.values():
+            engine.images.remove(f"{project}{suffix}", force=True)
 
 
-def _compose(project: str, env: dict[str, str], seconds: float, *arguments: str) -> None:
-    file = str(COMPOSE / "compose.yaml")
-    command = ["docker", "compose", "--project-name", project, "--file", file]
-    done = subprocess.run(
-        [*command, *arguments],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-        check=False,
-    )
+def _run(command: Sequence[str], environment: dict[str, str], seconds: float) -> str:
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise AssertionError(f"{' '.join(command)}: not done within {seconds} s") from error
     if done.returncode != 0:
-        logs = [*command, "logs", "--no-color", "--tail", "30"]
-        told = subprocess.run(logs, env=env, capture_output=True, text=True, check=False).stdout
-        raise AssertionError(f"compose {' '.join(arguments)}:\n{done.stderr}\n{told}")
+        raise AssertionError(f"{' '.join(command)}:\n{done.stdout}\n{done.stderr}")
+    return done.stdout

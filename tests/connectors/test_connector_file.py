@@ -3,10 +3,12 @@
 import json
 import re
 
-from cdc_consumer.kafka import producer_config, topics
+from cdc_consumer.kafka import topics
 from connectors.register import CONNECTOR_FILE, CONNECTOR_NAME, topics_of
 from coupons.change_events import READER_SCHEMAS
-from ops.database import SLOT
+from coupons.change_events.producing import producer_config
+from coupons.kafka import KafkaClient
+from ops.slot import SLOT
 
 CONNECTOR = json.loads(CONNECTOR_FILE.read_text())
 CONFIG: dict[str, str] = CONNECTOR["config"]
@@ -41,6 +43,6 @@ def test_its_producer_has_the_settings_of_the_dead_letter_producer() -> None:
         for name, value in CONFIG.items()
         if name.startswith("producer.override.")
     }
-    producer = producer_config("host:1")
+    producer = producer_config(KafkaClient("host:1"))
     assert len(overrides) == 10
     assert overrides == {name: str(producer[name]).lower() for name in overrides}

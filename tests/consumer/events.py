@@ -52,9 +52,11 @@ class KeptLetters:
 
     def __init__(self) -> None:
         self.letters: list[DeadLetter] = []
+        self.attempts = 0
         self.away = False
 
-    def deliver(self, letters: Sequence[DeadLetter]) -> None:
+    def deliver(self, letters: Sequence[DeadLetter], attempts: int) -> None:
         if letters and self.away:
             raise KafkaUnavailable("away")
         self.letters += letters
+        self.attempts = attempts

@@ -8,8 +8,10 @@ import pytest
 from cdc_consumer.handling import BatchHandler
 from cdc_consumer.health import Health
 from cdc_consumer.issuing import Ledger
+from cdc_consumer.limits import DeadLetterLimit, History
 from coupons.change_events import HEARTBEAT_TOPIC, ChangeEventDecoder, SchemaRegistry
 from coupons.errors import (
+    DeadLetterOutage,
     GateUnavailable,
     KafkaUnavailable,
     LedgerUnavailable,
@@ -28,6 +30,8 @@ from tests.registry import RegistryServer
 __all__ = ["make_coupon"]
 
 PLACES = 3
+POISONED_USER = 321
+LIMIT = DeadLetterLimit(in_a_row=50, share=0.2, recent=1_000)
 
 
 @pytest.fixture
@@ -39,6 +43,19 @@ def gate(valkey_url: str) -> Gate:
 def coupon(gate: Gate, make_coupon: MakeCoupon) -> Coupon:
     made = make_coupon(total_quantity=PLACES)
     assert open_coupon(gate, made)
+    return made
+
+
+@pytest.fixture
+def poison(gate: Gate, make_coupon: MakeCoupon, database: Database) -> Coupon:
+    """A coupon with room for everybody, whose POISONED_USER breaks a constraint."""
+    made = make_coupon(total_quantity=1_000)
+    assert open_coupon(gate, made)
+    with psycopg.connect(database.url("coupon_owner")) as owner:
+        owner.execute(
+            "ALTER TABLE issued_coupon ADD CONSTRAINT poisoned"
+            f" CHECK (user_id <> {POISONED_USER} OR coupon_id <> {made.coupon_id})"
+        )
     return made
 
 
@@ -60,7 +77,7 @@ def handler(
 ) -> BatchHandler:
     registry_server.schemas.update(SCHEMAS)
     decoder = ChangeEventDecoder(SchemaRegistry(registry_server.url))
-    return BatchHandler(decoder, ledger, gate, letters, Health())
+    return BatchHandler(decoder, ledger, gate, letters, History(LIMIT), Health())
 
 
 def issued_users(database: Database) -> list[int]:
@@ -194,3 +211,79 @@ def test_the_newest_heartbeat_is_kept_for_everybody(handler: BatchHandler, gate:
     value = bytes.fromhex(HEARTBEAT["value"])
     handler.handle([record_of(value, topic=HEARTBEAT_TOPIC)])
     assert read_beat(gate.client)
+
+
+def test_one_poison_record_among_500_leaves_499_final_and_one_letter(
+    handler: BatchHandler, letters: KeptLetters, database: Database, gate: Gate, poison: Coupon
+) -> None:
+    handler.handle(request_records(poison.coupon_id, range(1, 501)))
+    others = [user for user in range(1, 501) if user != POISONED_USER]
+    assert issued_users(database) == others
+    assert statuses(gate, poison, others) == [Status.ISSUED] * 499
+    [letter] = letters.letters
+    assert letter.request is not None
+    assert letter.request[:2] == (poison.coupon_id, POISONED_USER)
+    assert isinstance(letter.error, psycopg.errors.CheckViolation)
+
+
+def test_a_batch_that_cannot_be_handled_at_all_is_an_outage_that_ends_when_its_cause_is_mended(
+    handler: BatchHandler, letters: KeptLetters, database: Database, poison: Coupon
+) -> None:
+    with psycopg.connect(database.url("coupon_owner")) as owner:
+        owner.execute("ALTER TABLE issued_coupon ADD CONSTRAINT nobody CHECK (user_id < 0)")
+    batch = request_records(poison.coupon_id, [1, *range(1_000, 1_100)])
+    for _ in range(2):
+        with pytest.raises(DeadLetterOutage, match="CheckViolation"):
+            handler.handle(batch)
+    assert letters.letters == []
+    with psycopg.connect(database.url("coupon_owner")) as owner:
+        owner.execute("ALTER TABLE issued_coupon DROP CONSTRAINT nobody")
+    handler.handle(batch)
+    assert letters.letters == []
+    assert len(issued_users(database)) == 101
+
+
+def test_a_schema_that_is_unknown_for_a_while_is_an_outage_and_not_500_letters(
+    handler: BatchHandler,
+    letters: KeptLetters,
+    registry_server: RegistryServer,
+    database: Database,
+    poison: Coupon,
+) -> None:
+    registry_server.schemas.clear()
+    batch = request_records(poison.coupon_id, range(1_000, 1_100))
+    with pytest.raises(DeadLetterOutage, match="has no schema"):
+        handler.handle(batch)
+    assert letters.letters == []
+    registry_server.schemas.update(SCHEMAS)
+    handler._decoder = ChangeEventDecoder(SchemaRegistry(registry_server.url))
+    handler.handle(batch)
+    assert len(issued_users(database)) == 100
+
+
+def test_a_column_that_was_dropped_is_waited_for_and_sets_nothing_aside(
+    handler: BatchHandler, letters: KeptLetters, database: Database, poison: Coupon
+) -> None:
+    handler.handle(request_records(poison.coupon_id, [1]))
+    with psycopg.connect(database.url("coupon_owner")) as owner:
+        owner.execute("ALTER TABLE issued_coupon RENAME COLUMN requested_at TO gone")
+    with pytest.raises(LedgerUnavailable, match="UndefinedColumn"):
+        handler.handle(request_records(poison.coupon_id, [2]))
+    with psycopg.connect(database.url("coupon_owner")) as owner:
+        owner.execute("ALTER TABLE issued_coupon RENAME COLUMN gone TO requested_at")
+    handler.handle(request_records(poison.coupon_id, [2]))
+    assert issued_users(database) == [1, 2]
+    assert letters.letters == []
+
+
+def test_a_letter_tells_in_how_many_batches_its_record_was_tried(
+    handler: BatchHandler, letters: KeptLetters, coupon: Coupon
+) -> None:
+    batch = [record_of(b"garbage"), *request_records(coupon.coupon_id, [1])]
+    letters.away = True
+    for _ in range(2):
+        with pytest.raises(KafkaUnavailable):
+            handler.handle(batch)
+    letters.away = False
+    handler.handle(batch)
+    assert letters.attempts == 3

@@ -1,6 +1,11 @@
 """A place is given back only when the row definitely does not exist, and only once."""
 
-from coupons.gate import Gate
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from coupons.gate import Gate, open_coupon
 from coupons.model import Admission, Claim, IssueRequest, Refusal, Status
 from tests.gate.conftest import OpenCoupon
 
@@ -61,3 +66,24 @@ def test_a_final_request_is_never_compensated(gate: Gate, opened: OpenCoupon) ->
     gate.settle([IssueRequest(7, 1, first.requested_at_us, Status.ISSUED)])
     assert gate.compensate([first]) == 0
     assert gate.admit([Claim(7, 2)]) == [Refusal.SOLD_OUT]
+
+
+def test_a_place_of_an_epoch_that_is_over_is_not_counted_as_given_back(
+    gate: Gate, opened: OpenCoupon
+) -> None:
+    """Also where a rebuild that ended in the middle has left that epoch's keys behind."""
+    coupon = opened()
+    [admission] = gate.admit([Claim(7, 1)])
+    assert isinstance(admission, Admission)
+
+    def interrupted() -> Iterator[IssueRequest]:
+        raise ConnectionError
+        yield
+
+    with pytest.raises(ConnectionError):
+        open_coupon(gate, replace(coupon, gate_epoch=2), interrupted())
+    assert open_coupon(gate, replace(coupon, gate_epoch=3))
+    assert gate.compensate([admission]) == 0
+    [figures] = gate.figures([7])
+    assert figures is not None
+    assert (figures.admitted, figures.compensated) == (0, 0)

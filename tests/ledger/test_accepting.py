@@ -164,6 +164,6 @@ def test_counts_are_taken_from_the_rows(database: Database, make_coupon: MakeCou
         counts = count_requests(api, coupon.coupon_id)
         assert count_requests(api, 999) is None
     assert counts is not None
-    assert tuple(counts) == (5, 3, 0, 0, 3)
+    assert tuple(counts) == (5, 3, 0, 0, 3, 0, 0)
     assert counts.balance
     assert datetime.now(UTC) > coupon.created_at

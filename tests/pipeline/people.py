@@ -1,10 +1,8 @@
 """People who claim over HTTP, from many threads, each answer kept."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from threading import Event, Lock, Thread, local
+from threading import local
 
 import requests
 
@@ -55,47 +53,3 @@ class People:
         return session.request(
             method, self._url + path, json=json, headers=headers, timeout=ANSWER_TIMEOUT_SECONDS
         )
-
-
-class Steady:
-    """What a steady stream of claims by ever new users was answered."""
-
-    def __init__(self) -> None:
-        self.accepted: set[int] = set()
-        self.statuses: Counter[int] = Counter()
-        self.lock = Lock()
-
-
-@contextmanager
-def steady_claims(people: People, coupon_id: int, threads: int) -> Iterator[Steady]:
-    """Claim from several threads while the block runs; a lost connection counts as status 0."""
-    steady = Steady()
-    stop = Event()
-
-    def one(first: int) -> None:
-        user = first
-        while not stop.is_set():
-            status = _status(lambda user=user: people.claim(coupon_id, user))  # type: ignore[misc]
-            with steady.lock:
-                steady.statuses[status] += 1
-                if status in (200, 202):
-                    steady.accepted.add(user)
-            user += threads
-            stop.wait(0.005)
-
-    running = [Thread(target=one, args=(first,)) for first in range(1, threads + 1)]
-    for thread in running:
-        thread.start()
-    try:
-        yield steady
-    finally:
-        stop.set()
-        for thread in running:
-            thread.join()
-
-
-def _status(claim: Callable[[], requests.Response]) -> int:
-    try:
-        return claim().status_code
-    except requests.RequestException:
-        return 0

@@ -24,7 +24,8 @@ def test_the_rush_issues_every_place_and_its_books_add_up(stack: EmbeddedStack) 
     assert sum(result["answers"].values()) == 60 + 10 + 1
     assert result["outcomes"] == {"ISSUED": 20}
     assert result["ledger"]["issued"] == result["gate"]["issued"] == 20
-    [books] = _coupon(stack, "verify", "--coupon", str(result["coupon_id"]))
+    verified = _coupon(stack, "verify", "--coupon", str(result["coupon_id"]))
+    [books] = verified["coupons"]
     assert books["ledger"] == result["ledger"]
 
 

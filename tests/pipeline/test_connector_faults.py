@@ -13,6 +13,7 @@ from benchmarks.embedded import EmbeddedStack
 from connectors.connect import Connect
 from connectors.register import CONNECTOR_FILE, register, restart
 from connectors.state import existing_state
+from coupons.kafka import KafkaClient
 from coupons.ledger.connection import Connection, connect_ledger
 from tests.pipeline.pipeline import (
     FINAL_WITHIN_SECONDS,
@@ -75,7 +76,7 @@ def test_rows_written_before_the_connector_is_first_registered_are_delivered(
     own_connector.make_slot()
     pipeline.request(range(1, 501))
     servers = stack.environment["COUPON_KAFKA_BOOTSTRAP_SERVERS"]
-    register(stack.environment["COUPON_CONNECT_URL"], servers, own_connector.file)
+    register(stack.environment["COUPON_CONNECT_URL"], KafkaClient(servers), own_connector.file)
     reader = read_topic(servers, own_connector.topic, own_connector.name)
     delivered: set[bytes] = set()
 
@@ -94,7 +95,8 @@ def test_a_slot_that_is_lost_stops_the_connector_with_an_error(
 ) -> None:
     connect = Connect(stack.environment["COUPON_CONNECT_URL"])
     own_connector.make_slot()
-    register(connect.url, stack.environment["COUPON_KAFKA_BOOTSTRAP_SERVERS"], own_connector.file)
+    kafka = KafkaClient(stack.environment["COUPON_KAFKA_BOOTSTRAP_SERVERS"])
+    register(connect.url, kafka, own_connector.file)
     pipeline.request(range(1, 101))
     offsets = f"/connectors/{own_connector.name}/offsets"
     eventually(lambda: (connect.call("GET", offsets) or {}).get("offsets"), 60, "offsets are kept")

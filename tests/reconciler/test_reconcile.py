@@ -1,31 +1,19 @@
 """The gate is repaired from the ledger, and nobody loses a place or a coupon by it."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from coupons.gate import Gate, connect_gate, open_coupon
+from coupons.gate import Gate, open_coupon
 from coupons.ledger.connection import Connection, connect_ledger
-from coupons.ledger.coupons import change_coupon
+from coupons.ledger.coupons import begin_gate_epoch, change_coupon
 from coupons.ledger.issued_coupons import issue_requests
 from coupons.ledger.requests import accept_requests, count_requests, find_requests
 from coupons.model import Admission, Claim, Coupon, CouponState, GateClosed, Refusal, Status
-from ops.reconciler.reconcile import Repair, reconcile
+from ops.reconciler.rebuilding import _alone, rebuild
+from ops.reconciler.reconcile import reconcile
+from ops.reconciler.repairs import Deed, Repair
+from ops.reconciler.watch import Watch
 from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon, make_coupon
-
-__all__ = ["make_coupon"]
-
-
-@pytest.fixture
-def gate(valkey_url: str) -> Gate:
-    return connect_gate(valkey_url)
-
-
-@pytest.fixture
-def reconciler(database: Database) -> Iterator[Connection]:
-    with connect_ledger(database.url("coupon_reconciler"), "test") as connection:
-        yield connection
+from tests.ledger.conftest import MakeCoupon
 
 
 @pytest.fixture
@@ -66,7 +54,7 @@ def test_an_admitted_claim_that_was_never_written_is_rolled_forward(
     gate: Gate, reconciler: Connection, coupon: Coupon
 ) -> None:
     [admission] = _admit(gate, coupon, 1)
-    assert _pass(gate, reconciler) == [Repair("rolled_forward", coupon.coupon_id, 1)]
+    assert _pass(gate, reconciler) == [Repair(Deed.ROLLED_FORWARD, "pending", coupon.coupon_id, 1)]
     [request] = find_requests(reconciler, [(coupon.coupon_id, 1)])
     assert request.requested_at_us == admission.requested_at_us
     assert gate.compensate([admission]) == 0, "the late API process must not give the place back"
@@ -77,7 +65,7 @@ def test_a_missing_mark_is_made_from_the_ledger(
 ) -> None:
     _accept(database, _admit(gate, coupon, 1, 2))
     _issue(database, coupon, 1)
-    assert _pass(gate, reconciler) == [Repair("marked", coupon.coupon_id, 1)]
+    assert _pass(gate, reconciler) == [Repair(Deed.MARKED, "pending", coupon.coupon_id, 1)]
     read = gate.read(coupon.coupon_id, [1, 2])
     assert not isinstance(read, GateClosed)
     assert [request and request.status for request in read] == [Status.ISSUED, Status.REQUESTED]
@@ -90,7 +78,7 @@ def test_a_flushed_gate_is_rebuilt_with_every_request_in_its_status(
     _issue(database, coupon, 1)
     gate.client.flushall()
     assert gate.admit([Claim(coupon.coupon_id, 3)]) == [GateClosed.MISSING]
-    assert _pass(gate, reconciler) == [Repair("rebuilt_missing", coupon.coupon_id, 2)]
+    assert _pass(gate, reconciler) == [Repair(Deed.REBUILT, "missing", coupon.coupon_id, 2)]
     read = gate.read(coupon.coupon_id, [1, 2, 3])
     assert not isinstance(read, GateClosed)
     assert [request and request.status for request in read] == [
@@ -114,12 +102,22 @@ def test_a_claim_admitted_before_a_rebuild_is_not_accepted_after_it(
     assert _accept(database, _admit(gate, coupon, 1)) == {coupon.coupon_id}
 
 
+def test_a_gate_whose_epoch_is_over_is_rebuilt(
+    gate: Gate, database: Database, reconciler: Connection, coupon: Coupon
+) -> None:
+    """A rebuild ended after its fence: the gate is open, and what it admits is not accepted."""
+    begin_gate_epoch(reconciler, coupon.coupon_id)
+    assert _accept(database, _admit(gate, coupon, 1)) == set()
+    assert [repair.coupon_id for repair in _pass(gate, reconciler)] == [coupon.coupon_id]
+    assert _accept(database, _admit(gate, coupon, 1)) == {coupon.coupon_id}
+
+
 def test_a_change_that_the_gate_missed_is_taken_over(
     gate: Gate, database: Database, reconciler: Connection, coupon: Coupon
 ) -> None:
     with connect_ledger(database.url("coupon_api"), "test") as api:
         change_coupon(api, coupon.coupon_id, state=CouponState.PAUSED)
-    assert _pass(gate, reconciler) == [Repair("redefined", coupon.coupon_id, 0)]
+    assert _pass(gate, reconciler) == [Repair(Deed.REDEFINED, "definition", coupon.coupon_id, 0)]
     assert gate.admit([Claim(coupon.coupon_id, 1)]) == [Refusal.PAUSED]
 
 
@@ -127,7 +125,7 @@ def test_a_coupon_that_was_created_while_the_gate_was_away_is_opened(
     gate: Gate, reconciler: Connection, make_coupon: MakeCoupon
 ) -> None:
     made = make_coupon(total_quantity=1)
-    assert _pass(gate, reconciler) == [Repair("rebuilt_missing", made.coupon_id, 0)]
+    assert _pass(gate, reconciler) == [Repair(Deed.REBUILT, "missing", made.coupon_id, 0)]
     assert len(_admit(gate, made, 1)) == 1
 
 
@@ -139,7 +137,59 @@ def test_many_pending_requests_are_settled_in_one_pass(
     admissions = _admit(gate, coupon, *range(1, 1301))
     _accept(database, admissions[:600])
     repairs = _pass(gate, reconciler)
-    assert sum(r.requests for r in repairs if r.kind == "rolled_forward") == 700
+    assert sum(r.requests for r in repairs if r.deed is Deed.ROLLED_FORWARD) == 700
     counts = count_requests(reconciler, coupon.coupon_id)
     assert counts is not None
     assert counts.accepted == 1300
+
+
+def test_a_fence_without_its_rebuild_closes_the_coupon_for_one_pass_only(
+    gate: Gate, database: Database, reconciler: Connection, coupon: Coupon
+) -> None:
+    """Its reconciler died between the two: the gate admits what the ledger accepts no more."""
+    begin_gate_epoch(reconciler, coupon.coupon_id)
+    assert _accept(database, _admit(gate, coupon, 1)) == set()
+    assert _pass(gate, reconciler) == [Repair(Deed.REBUILT, "fenced", coupon.coupon_id, 0)]
+    assert _accept(database, _admit(gate, coupon, 1)) == {coupon.coupon_id}
+
+
+def test_a_ledger_restored_from_an_older_backup_is_rebuilt_above_the_gates_epoch(
+    gate: Gate, database: Database, reconciler: Connection, coupon: Coupon
+) -> None:
+    for _ in range(2):
+        assert rebuild(gate, reconciler, coupon.coupon_id) == 0
+    with connect_ledger(database.url("coupon_owner"), "test") as owner:
+        owner.execute("UPDATE coupon SET gate_epoch = 1")
+    assert _pass(gate, reconciler) == [Repair(Deed.REBUILT, "fenced", coupon.coupon_id, 0)]
+    assert _accept(database, _admit(gate, coupon, 1)) == {coupon.coupon_id}
+
+
+def test_two_never_rebuild_one_coupon_at_once(
+    gate: Gate, database: Database, reconciler: Connection, coupon: Coupon
+) -> None:
+    other_way: list[object] = []
+    with connect_ledger(database.url("coupon_reconciler"), "test") as another:
+        with _alone(reconciler, coupon.coupon_id):
+            other_way.append(rebuild(gate, another, coupon.coupon_id))
+        other_way.append(rebuild(gate, another, coupon.coupon_id))
+    assert other_way == [None, 0]
+
+
+def test_every_pending_request_is_reached_however_many_are_merely_in_flight(
+    gate: Gate,
+    database: Database,
+    reconciler: Connection,
+    make_coupon: MakeCoupon,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ops.reconciler.reconcile.PENDING_PER_PASS", 3)
+    coupon = make_coupon()
+    open_coupon(gate, coupon)
+    for user in range(1, 10):
+        admitted = _admit(gate, coupon, user)
+        if user != 8:
+            _accept(database, admitted)
+    watch = Watch(compare_every_s=0)
+    passes = [list(reconcile(gate, reconciler, 0.0, watch)) for _ in range(6)]
+    assert [len(repairs) for repairs in passes].count(1) == 1
+    assert find_requests(reconciler, [(coupon.coupon_id, 8)])

@@ -1,15 +1,21 @@
 """The conservation check names what does not add up."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from coupons.gate import Gate, connect_gate, open_coupon
+from coupons.ids import request_id
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.issued_coupons import issue_requests
-from coupons.ledger.requests import accept_requests, find_requests
+from coupons.ledger.requests import accept_requests, find_requests, stream_requests
 from coupons.model import Admission, Claim, Coupon, IssueRequest, Status
-from ops.verify import Difference, check_books
+from ops.differences import Kind
+from ops.judging import judge
+from ops.slot import Slot, read_slot
+from ops.stream_state import StreamState
+from ops.verify import Books, check_books
 from tests.databases import Database
 from tests.ledger.conftest import MakeCoupon, make_coupon
 
@@ -49,6 +55,12 @@ def _complaints(gate: Gate, ops: Connection, coupon: Coupon) -> list[str]:
     return books.complaints
 
 
+def _whys(gate: Gate, ops: Connection, coupon: Coupon) -> set[tuple[int, str]]:
+    books = check_books(gate, ops, coupon.coupon_id)
+    assert books is not None
+    return {(fault.user_id, fault.why) for fault in books.faults}
+
+
 def test_books_that_add_up_have_no_complaints(gate: Gate, ops: Connection, issued: Coupon) -> None:
     assert _complaints(gate, ops, issued) == []
 
@@ -61,16 +73,21 @@ def test_a_request_that_redis_forgot_is_named(gate: Gate, ops: Connection, issue
     gate.client.hdel(f"coupon:{{{issued.coupon_id}}}:1:settled:0", "2")
     books = check_books(gate, ops, issued.coupon_id)
     assert books is not None
-    assert books.differences == [Difference(issued.coupon_id, 2, "ISSUED", None)]
-    assert books.complaints == ["user 2: ISSUED in the ledger, unknown at the gate"]
+    [fault] = books.faults
+    assert (fault.user_id, fault.why) == (2, Kind.MISSING_MARK)
+    assert books.complaints == [
+        f"request {request_id(issued.coupon_id, 2)} of user 2: missing_mark,"
+        " ISSUED in the ledger, unknown at the gate"
+    ]
 
 
 def test_issued_in_redis_without_a_row_is_noticed(
     gate: Gate, ops: Connection, issued: Coupon
 ) -> None:
     gate.settle([IssueRequest(issued.coupon_id, 9, 1, Status.ISSUED)])
-    [complaint] = _complaints(gate, ops, issued)
-    assert complaint.startswith("the gate marked 4 issued")
+    complaints = _complaints(gate, ops, issued)
+    assert complaints[0].startswith("the gate marked 4 issued")
+    assert complaints[-1].endswith("user 9: ghost, no row in the ledger, ISSUED at the gate")
 
 
 def test_a_row_that_was_lost_is_noticed(
@@ -80,7 +97,7 @@ def test_a_row_that_was_lost_is_noticed(
         owner.execute("DELETE FROM issued_coupon WHERE user_id = 2")
     complaints = _complaints(gate, ops, issued)
     assert "1 accepted requests are not final" in complaints
-    assert "user 2: REQUESTED in the ledger, ISSUED at the gate" in complaints
+    assert _whys(gate, ops, issued) == {(2, "ghost"), (2, "in_flight")}
 
 
 def test_an_admitted_claim_without_a_row_is_noticed(
@@ -89,15 +106,113 @@ def test_an_admitted_claim_without_a_row_is_noticed(
     other = make_coupon()
     open_coupon(gate, other)
     gate.admit([Claim(other.coupon_id, 1)])
-    assert _complaints(gate, ops, other) == [
-        "1 admitted claims are neither accepted nor compensated"
-    ]
+    complaints = _complaints(gate, ops, other)
+    assert complaints[0] == "1 admitted claims are neither accepted nor compensated"
+    assert _whys(gate, ops, other) == {(1, "unwritten")}
 
 
 def test_a_gate_that_lost_the_coupon_is_noticed(
     gate: Gate, ops: Connection, issued: Coupon
 ) -> None:
     gate.client.flushall()
-    complaints = _complaints(gate, ops, issued)
-    assert "the gate does not have the coupon" in complaints
-    assert len(complaints) == 1 + len(USERS)
+    assert _complaints(gate, ops, issued) == ["the gate is closed for this coupon: missing"]
+
+
+def test_counts_of_the_coupons_row_that_are_wrong_are_noticed(
+    gate: Gate, ops: Connection, issued: Coupon, database: Database
+) -> None:
+    with connect_ledger(database.url("coupon_owner"), "test") as owner:
+        owner.execute("UPDATE coupon SET issued_count = 2")
+    [complaint] = _complaints(gate, ops, issued)
+    assert "the coupon's own counts are wrong" in complaint
+
+
+def test_of_many_faults_some_are_named_and_all_are_counted(
+    gate: Gate, ops: Connection, issued: Coupon
+) -> None:
+    for user in USERS:
+        gate.client.hdel(f"coupon:{{{issued.coupon_id}}}:1:settled:0", str(user))
+    books = check_books(gate, ops, issued.coupon_id, keep=2)
+    assert books is not None
+    assert len(books.faults) == 2
+    assert books.fault_counts == {"missing_mark": 3}
+
+
+NOW_US = 1_900_000_000_000_000
+"""Long after every request of these tests."""
+
+
+def _stream(beat_us: int, behind: int | None, trouble: str | None = None) -> StreamState:
+    slot = Slot(0, None, True, True, True, True, "reserved", None, 0, 0)
+    return StreamState(slot, NOW_US, "RUNNING", True, beat_us, behind, trouble)
+
+
+def _in_flight(gate: Gate, ops: Connection, database: Database, coupon: Coupon) -> Books:
+    with connect_ledger(database.url("coupon_owner"), "test") as owner:
+        owner.execute("DELETE FROM issued_coupon WHERE user_id = 2")
+        owner.execute("UPDATE coupon SET issued_count = issued_count - 1")
+    assert open_coupon(gate, replace(coupon, gate_epoch=2), stream_requests(ops, coupon.coupon_id))
+    with connect_ledger(database.url("coupon_owner"), "test") as owner:
+        owner.execute("UPDATE coupon SET gate_epoch = 2")
+    books = check_books(gate, ops, coupon.coupon_id)
+    assert books is not None
+    assert [(fault.user_id, fault.why) for fault in books.faults] == [(2, "in_flight")]
+    return books
+
+
+def test_a_request_whose_event_is_nowhere_any_more_is_called_lost(
+    gate: Gate, ops: Connection, issued: Coupon, database: Database
+) -> None:
+    """A younger heartbeat came through, nothing is behind, and still it has no outcome."""
+    books = _in_flight(gate, ops, database, issued)
+    [judged], _ = judge([books], lambda: _stream(NOW_US + 1, 0), {}, ops)
+    assert [fault.why for fault in judged.faults] == ["lost"]
+    assert judged.fault_counts == {"lost": 1}
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (_stream(NOW_US - 1, 0), "on its way"),
+        (_stream(NOW_US + 1, 3), "the consumers are 3 events behind"),
+        (_stream(NOW_US + 1, None, "no broker"), "Kafka cannot be asked"),
+    ],
+)
+def test_while_the_stream_has_not_passed_a_request_it_is_in_flight(
+    gate: Gate,
+    ops: Connection,
+    issued: Coupon,
+    database: Database,
+    state: StreamState,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ops.judging.PASSES_WITHIN_SECONDS", 0.1)
+    books = _in_flight(gate, ops, database, issued)
+    [judged], _ = judge([books], lambda: state, {}, ops)
+    [fault] = judged.faults
+    assert fault.why == "in_flight"
+    assert told in fault.sentence
+
+
+def test_a_dead_letter_is_told_as_one(
+    gate: Gate, ops: Connection, issued: Coupon, database: Database
+) -> None:
+    books = _in_flight(gate, ops, database, issued)
+    letters = {(issued.coupon_id, 2): "0:17"}
+    [judged], _ = judge([books], lambda: _stream(NOW_US + 1, 0), letters, ops)
+    assert [fault.why for fault in judged.faults] == ["dead_letter"]
+    assert "0:17" in judged.complaints[-1]
+
+
+def test_a_slot_that_is_gone_is_a_fault_and_a_stopped_connector_is_not_known(
+    ops: Connection,
+) -> None:
+    """Every test database lives on a server without the project's slot."""
+    slot = read_slot(ops)
+    assert not slot.exists
+    state = _stream(0, 0)._replace(slot=slot, connector_runs=False, connector="PAUSED")
+    assert state.faults == [
+        "the replication slot coupon_cdc is gone: `coupon connector recover` mends it"
+    ]
+    assert state.unknown == ["the connector does not run: PAUSED"]

@@ -8,9 +8,10 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from cdc_consumer.health import Health
+from cdc_consumer.limits import DeadLetterLimit, History
 from cdc_consumer.loop import ConsumerLoop
 from cdc_consumer.records import Record
-from coupons.errors import GateUnavailable
+from coupons.errors import DeadLetterOutage, GateUnavailable
 
 PARTITION = TopicPartition("requests", 0)
 
@@ -51,7 +52,10 @@ class ScriptedConsumer:
         self.calls: list[Any] = []
         self.lose_while_gathering = False
         self.refuse_seek = False
+        self.metadata = ""
+        self.committed_metadata: list[str | None] = []
         self._stopping = stopping
+        self._paused = False
         self._next = 0
         self._callbacks: dict[str, Callable[..., None]] = {}
 
@@ -60,7 +64,7 @@ class ScriptedConsumer:
         callbacks["on_assign"](self, [PARTITION])
 
     def poll(self, _seconds: float) -> Message | None:
-        if "pause" in self.calls and "resume" not in self.calls:
+        if self._paused:
             return None
         if self._next >= 5:
             self._stopping.set()
@@ -79,10 +83,15 @@ class ScriptedConsumer:
     def assignment(self) -> list[TopicPartition]:
         return [PARTITION]
 
+    def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        return [TopicPartition(each.topic, each.partition, 0, self.metadata) for each in partitions]
+
     def pause(self, _partitions: Sequence[TopicPartition]) -> None:
+        self._paused = True
         self.calls.append("pause")
 
     def resume(self, _partitions: Sequence[TopicPartition]) -> None:
+        self._paused = False
         self.calls.append("resume")
 
     def seek(self, place: TopicPartition) -> None:
@@ -100,6 +109,7 @@ class ScriptedConsumer:
         self, offsets: list[TopicPartition], asynchronous: bool = True
     ) -> list[TopicPartition] | None:
         self.calls.append(("commit", offsets[0].offset, asynchronous))
+        self.committed_metadata += [each.metadata for each in offsets]
         return None if asynchronous else offsets
 
     def close(self) -> None:
@@ -113,6 +123,8 @@ class Run:
     def __init__(self, *troubles: Exception) -> None:
         self.stopping = Event()
         self.consumer = ScriptedConsumer(self.stopping)
+        self.history = History(DeadLetterLimit(in_a_row=3, share=0.5, recent=100))
+        self.health = Health()
         self._troubles = list(troubles)
 
     def handle(self, batch: Sequence[Record]) -> None:
@@ -122,7 +134,9 @@ class Run:
 
     def run(self) -> list[Any]:
         client: Any = self.consumer
-        ConsumerLoop(lambda _: client, self.handle, Health(), 500).run(self.stopping)
+        ConsumerLoop(lambda _: client, self.handle, self.history, self.health, 500).run(
+            self.stopping
+        )
         return self.consumer.calls
 
 
@@ -164,3 +178,37 @@ def test_records_of_a_partition_lost_while_gathering_are_left_to_its_new_owner()
     run = Run()
     run.consumer.lose_while_gathering = True
     assert run.run() == ["close"]
+
+
+def test_at_an_outage_nothing_is_committed_and_the_same_batch_comes_again_until_it_passes() -> None:
+    run = Run(*[DeadLetterOutage("too many")] * 2)
+    calls = run.run()
+    attempt = [("handle", ALL), "pause", ("seek", 0), "resume"]
+    assert calls[:10] == [*attempt, *attempt, ("handle", ALL), ("commit", 5, True)]
+
+
+def test_an_outage_is_told_in_one_error_and_by_health_and_its_end_in_one_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run = Run(*[DeadLetterOutage("too many")] * 3)
+    complaints: list[str | None] = []
+    handle = run.handle
+
+    def watched(batch: Sequence[Record]) -> None:
+        complaints.append(run.health.complaint())
+        handle(batch)
+
+    run.handle = watched  # type: ignore[method-assign]
+    run.run()
+    told = [record.levelname for record in caplog.records if record.name == "cdc_consumer.loop"]
+    assert told.count("ERROR") == 1
+    assert told.count("WARNING") == 1
+    assert complaints == [None, *["stopped: too many"] * 3]
+    assert run.health.complaint() is None
+
+
+def test_the_history_of_dead_letters_is_loaded_from_and_committed_with_the_offsets() -> None:
+    run = Run()
+    run.consumer.metadata = "dead-letters:5"
+    run.run()
+    assert run.consumer.committed_metadata == ["dead-letters:5"] * 2

@@ -18,7 +18,7 @@ def test_nothing_is_committed_for_a_partition_that_was_lost() -> None:
     ownership = owning(A, B)
     ownership.handled({A: 10, B: 20})
     ownership.lose([TopicPartition(*A)])
-    assert ownership.to_commit() == [TopicPartition(*B, 20)]
+    assert ownership.to_commit(lambda _: "") == [TopicPartition(*B, 20)]
 
 
 def test_records_of_a_partition_that_left_and_came_back_are_not_kept() -> None:
@@ -35,12 +35,12 @@ def test_records_of_a_partition_that_left_and_came_back_are_not_kept() -> None:
 def test_an_offset_stays_to_be_committed_until_kafka_confirms_that_very_one() -> None:
     ownership = owning(A)
     ownership.handled({A: 10})
-    sent = ownership.to_commit()
+    sent = ownership.to_commit(lambda _: "")
     ownership.handled({A: 15})
     ownership.committed(sent)
-    assert ownership.to_commit() == [TopicPartition(*A, 15)]
-    ownership.committed(ownership.to_commit())
-    assert ownership.to_commit() == []
+    assert ownership.to_commit(lambda _: "") == [TopicPartition(*A, 15)]
+    ownership.committed(ownership.to_commit(lambda _: ""))
+    assert ownership.to_commit(lambda _: "") == []
 
 
 def test_a_batch_goes_from_its_first_to_after_its_last_record_of_each_partition() -> None:

@@ -2,7 +2,9 @@
 -- KEYS[1]  the coupon's hash
 -- ARGV     epoch, then for each claim: user, the <us> at which it was admitted
 -- Returns  how many places were given back. A claim that somebody tried again since keeps its place
---          (its score is odd), and so does one that was admitted anew (its score is another).
+--          (its score is odd), and so does one that was admitted anew (its score is another). None of an
+--          epoch that is over: its places are not held any more.
+if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 0 end
 local pending = KEYS[1] .. ':' .. ARGV[1] .. ':pending'
 local given_back = 0
 for i = 2, #ARGV, 2 do

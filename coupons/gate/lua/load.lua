@@ -7,15 +7,14 @@ local coupon = redis.call('HMGET', KEYS[1], 'epoch', 'shards')
 if coupon[1] ~= ARGV[1] then return 0 end
 local prefix = KEYS[1] .. ':' .. coupon[1]
 
-local loaded, issued, rejected = 0, 0, 0
+local pending, issued, rejected = 0, 0, 0
 for user, value in string.gmatch(ARGV[2], '(%d+) (%S+)') do
-  loaded = loaded + 1
   local shard = prefix .. ':settled:' .. (tonumber(string.sub(user, -9)) % coupon[2])
   local kind = string.sub(value, 1, 1)
   if kind == 'P' then
     if redis.call('HEXISTS', shard, user) == 0 then
       -- Odd: its row exists, so nobody may give its place back.
-      redis.call('ZADD', prefix .. ':pending', string.format('%.0f', string.sub(value, 2) * 2 + 1), user)
+      pending = pending + redis.call('ZADD', prefix .. ':pending', string.format('%.0f', string.sub(value, 2) * 2 + 1), user)
     end
   elseif redis.call('HSETNX', shard, user, value) == 1 then
     if kind == 'I' then issued = issued + 1 else rejected = rejected + 1 end
@@ -23,5 +22,5 @@ for user, value in string.gmatch(ARGV[2], '(%d+) (%S+)') do
 end
 redis.call('HINCRBY', KEYS[1], 'issued', issued)
 redis.call('HINCRBY', KEYS[1], 'rejected', rejected)
-redis.call('HINCRBY', KEYS[1], 'admitted', loaded)
+redis.call('HINCRBY', KEYS[1], 'admitted', pending + issued + rejected)
 return 1

@@ -8,15 +8,17 @@ if not coupon[1] then return -1 end
 local prefix = KEYS[1] .. ':' .. coupon[1]
 local pending = prefix .. ':pending'
 
-local marked, issued, rejected = 0, 0, 0
+local marked, issued, rejected, unknown = 0, 0, 0, 0
 for user, value in string.gmatch(ARGV[1], '(%d+) (%S+)') do
   local shard = prefix .. ':settled:' .. (tonumber(string.sub(user, -9)) % coupon[2])
   if redis.call('HSETNX', shard, user, value) == 1 then
-    redis.call('ZREM', pending, user)
+    -- Not pending: its admission is not in this epoch yet (load.lua is on its way), or was forgotten.
+    if redis.call('ZREM', pending, user) == 0 then unknown = unknown + 1 end
     marked = marked + 1
     if string.sub(value, 1, 1) == 'I' then issued = issued + 1 else rejected = rejected + 1 end
   end
 end
+if unknown > 0 then redis.call('HINCRBY', KEYS[1], 'admitted', unknown) end
 if issued > 0 then redis.call('HINCRBY', KEYS[1], 'issued', issued) end
 if rejected > 0 then redis.call('HINCRBY', KEYS[1], 'rejected', rejected) end
 redis.call('PUBLISH', 'coupon:settled', KEYS[1] .. ' ' .. ARGV[1])

@@ -4,6 +4,7 @@ import selectors
 import socket
 from contextlib import suppress
 from threading import Lock, Thread
+from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
 
@@ -11,7 +12,9 @@ class Link:
     """Forwards TCP connections to the server of a URL; `url` is the same server through it.
 
     cut(): connections break and new ones are refused, as when the server is down. silence(): what
-    clients send still arrives, but no answer comes back. mend(): new connections work again.
+    clients send still arrives, but no answer comes back. deafen(): nothing that clients send
+    arrives. break_next(): connections break at the moment of a request or of an answer, which is
+    lost. mend(): new connections work again.
     """
 
     def __init__(self, target_url: str) -> None:
@@ -25,6 +28,8 @@ class Link:
         place = f"{login}@127.0.0.1:{self._port}" if login else f"127.0.0.1:{self._port}"
         self.url = urlunsplit(parts._replace(netloc=place))
         self.silent = False
+        self.deaf = False
+        self._breaks = {"requests": 0, "answers": 0}
         self._open: list[socket.socket] = []
         self._lock = Lock()
         self._accepting = self._start_accepting()
@@ -39,9 +44,19 @@ class Link:
     def silence(self) -> None:
         self.silent = True
 
+    def deafen(self) -> None:
+        self.deaf = True
+
+    def break_next(self, count: int, which: Literal["requests", "answers"]) -> None:
+        """The next `count` of them do not arrive; each takes its connection with it."""
+        with self._lock:
+            self._breaks[which] = count
+
     def mend(self) -> None:
-        self.silent = False
-        self._drop_all()
+        if self.silent or self.deaf:
+            self._drop_all()
+        self.silent = self.deaf = False
+        self._breaks = {"requests": 0, "answers": 0}
         if self._listener.fileno() < 0:
             self._listener = socket.create_server(("127.0.0.1", self._port))
             self._accepting = self._start_accepting()
@@ -81,12 +96,19 @@ class Link:
             while True:
                 for key, _ in selector.select():
                     data = key.fileobj.recv(65536)
-                    if not data:
+                    if not data or self._is_to_break(key.fileobj is server):
                         raise OSError
-                    if not (self.silent and key.fileobj is server):
+                    if not (self.silent if key.fileobj is server else self.deaf):
                         key.data.sendall(data)
         for end in (client, server):
             end.close()
+
+    def _is_to_break(self, from_server: bool) -> bool:
+        which = "answers" if from_server else "requests"
+        with self._lock:
+            left = self._breaks[which]
+            self._breaks[which] = max(0, left - 1)
+        return left > 0
 
     def _drop_all(self) -> None:
         with self._lock:

@@ -1,0 +1,67 @@
+"""Goes through everybody whom the gate holds of a coupon, in bounded memory."""
+
+from collections.abc import Iterator
+from typing import cast
+
+from redis.exceptions import RedisError
+
+from coupons.errors import GateUnavailable
+from coupons.gate.figures import GateFigures
+from coupons.gate.gate import Gate
+from coupons.gate.values import coupon_key, read_request
+from coupons.model import IssueRequest, Status
+
+PENDING_PER_READ = 2_000
+SHARDS_PER_READ = 20
+"""Of about a hundred users each."""
+_KEYS_MEASURED = 200
+
+
+def scan_requests(gate: Gate, coupon_id: int, figures: GateFigures) -> Iterator[list[IssueRequest]]:
+    """Everybody in the epoch of these figures, in groups of a few thousand, in no order.
+
+    Who is there during the whole scan is found; who is settled meanwhile may be found twice or not
+    at all. Raises GateUnavailable.
+    """
+    prefix = f"{coupon_key(coupon_id)}:{figures.epoch}"
+    try:
+        cursor = -1
+        while cursor != 0:
+            cursor, found = gate.client.zscan(
+                f"{prefix}:pending", max(cursor, 0), count=PENDING_PER_READ
+            )
+            yield [
+                IssueRequest(coupon_id, int(user), int(score) // 2, Status.REQUESTED)
+                for user, score in cast(list[tuple[str, float]], found)
+            ]
+        for first in range(0, figures.shards, SHARDS_PER_READ):
+            pipeline = gate.client.pipeline(transaction=False)
+            for shard in range(first, min(first + SHARDS_PER_READ, figures.shards)):
+                pipeline.hgetall(f"{prefix}:settled:{shard}")
+            yield [
+                read_request(coupon_id, int(user), value)
+                for users in pipeline.execute()
+                for user, value in users.items()
+            ]
+    except (RedisError, OSError) as error:
+        raise GateUnavailable(f"Redis does not answer: {error}") from error
+
+
+def memory_bytes(gate: Gate, coupon_id: int, figures: GateFigures) -> int:
+    """What the coupon takes of the server's memory; of many shards, estimated from some.
+
+    Raises GateUnavailable.
+    """
+    key = coupon_key(coupon_id)
+    step = -(-figures.shards // _KEYS_MEASURED)
+    shards = range(0, figures.shards, step)
+    try:
+        pipeline = gate.client.pipeline(transaction=False)
+        for name in (key, f"{key}:{figures.epoch}:pending"):
+            pipeline.memory_usage(name)
+        for shard in shards:
+            pipeline.memory_usage(f"{key}:{figures.epoch}:settled:{shard}")
+        whole, pending, *some = [size or 0 for size in pipeline.execute()]
+    except (RedisError, OSError) as error:
+        raise GateUnavailable(f"Redis does not answer: {error}") from error
+    return whole + pending + sum(some) * figures.shards // len(shards)

@@ -1,0 +1,40 @@
+"""Checks of the embedded stack's processes."""
+
+from collections.abc import Iterator
+
+from ops.doctor.findings import Finding, Section, failing, ok
+from ops.doctor.places import Places
+from ops.whole import all_parts
+from stack.cache import bundle_folders
+from stack.report import PartReport, report
+
+_SECTIONS = {
+    "postgres": Section.POSTGRES_DOWN,
+    "valkey": Section.REDIS_DOWN,
+    "kafka": Section.KAFKA_DOWN,
+    "connect": Section.CONNECT_DOWN,
+    "registry": Section.REGISTRY_DOWN,
+    "reconciler": Section.RECONCILER_AWAY,
+}
+
+
+def check_parts(places: Places) -> Iterator[Finding]:
+    """Each part that is not up; of a system elsewhere nothing is known here."""
+    if places.folder is None or places.choices is None:
+        return
+    parts = all_parts(places.folder, places.choices, bundle_folders())
+    reports = report(places.folder, parts)
+    away = [each for each in reports if each.state != "up"]
+    yield from map(_away, away)
+    if not away:
+        yield ok("parts", f"all {len(reports)} processes are up and answer")
+
+
+def _away(part: PartReport) -> Finding:
+    default = Section.CONSUMER_AWAY if part.name.startswith("consumer") else Section.PART_DOWN
+    section = _SECTIONS.get(part.name, default)
+    if part.state == "unhealthy":
+        says = f"{part.name} runs (process {part.pid}) and does not answer as it should"
+        return failing("parts", says, f"coupon logs {part.name}", section)
+    ended = f": {part.last_exit}" if part.last_exit else ""
+    return failing("parts", f"{part.name} is {part.state}{ended}", "coupon up", section)

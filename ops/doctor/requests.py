@@ -1,0 +1,71 @@
+"""Checks of the requests themselves: gate open, and all of them final in time."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+from coupons.errors import GateUnavailable, KafkaUnavailable
+from coupons.freshness import read_beat
+from coupons.gate import connect_gate
+from coupons.ledger.connection import connect_ledger
+from coupons.ledger.coupons import list_coupons
+from coupons.model import from_microseconds
+from ops.doctor.findings import Finding, Section, failing, ok, warning
+from ops.doctor.places import Places
+from ops.kafka import Kafka
+from ops.recovery import NotFinal, count_not_final
+
+OLD_AFTER_SECONDS = 60.0
+
+_SHOWN = 5
+
+
+def check_gate(places: Places) -> Iterator[Finding]:
+    """Raises GateUnavailable or LedgerUnavailable."""
+    gate = connect_gate(places.redis_url)
+    gate.now_us()
+    yield ok("redis", "it answers")
+    with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
+        ids = [coupon.coupon_id for coupon in list_coupons(connection)]
+    shut = [each for each, why in zip(ids, gate.closed(ids), strict=True) if why is not None]
+    if shut:
+        shown = ", ".join(map(str, shut[:_SHOWN])) + (" ..." if len(shut) > _SHOWN else "")
+        says = f"it is closed for {len(shut)} of {len(ids)} coupons ({shown}): the API answers 503"
+        yield failing("gate", says, "coupon gate status", Section.GATE_CLOSED)
+    else:
+        yield ok("gate", f"it is open for all {len(ids)} coupons")
+
+
+def check_final(places: Places) -> Iterator[Finding]:
+    """Raises LedgerUnavailable."""
+    before = datetime.now(UTC) - timedelta(seconds=OLD_AFTER_SECONDS)
+    with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
+        old = count_not_final(connection, before)
+    if not old.requests:
+        yield ok("requests", f"all older than {OLD_AFTER_SECONDS:.0f} s are final")
+    elif _was_passed_over(places, old):
+        yield failing(
+            "requests",
+            f"{old.requests} were passed over: newer heartbeats came through and nothing waits in"
+            " Kafka, so they were never streamed, or are dead letters (`coupon dead-letters list`)",
+            "coupon connector recover --emit",
+            Section.NOT_FINAL,
+        )
+    else:
+        says = f"{old.requests} wait, the oldest since {old.oldest:%H:%M:%S} UTC, and none is lost"
+        yield warning("requests", says, "coupon doctor", Section.NOT_FINAL)
+
+
+def _was_passed_over(places: Places, old: NotFinal) -> bool:
+    """Whether the stream has gone beyond them: then waiting does not help."""
+    assert old.oldest is not None
+    try:
+        beat_us = read_beat(connect_gate(places.redis_url).client)
+        lag = Kafka(places.kafka).consuming(places.consumer_group).lag
+    except (GateUnavailable, KafkaUnavailable):
+        return False
+    return (
+        beat_us is not None
+        and lag == 0
+        and from_microseconds(beat_us) > old.oldest + timedelta(seconds=OLD_AFTER_SECONDS)
+    )

@@ -1,0 +1,90 @@
+"""Checks of what is behind the connector: topics, consumer, schemas, heartbeat."""
+
+import time
+from collections.abc import Iterator
+
+from connectors.schemas import check_schemas
+from coupons.change_events import (
+    DEAD_LETTER_TOPIC,
+    HEARTBEAT_PARTITIONS,
+    HEARTBEAT_TOPIC,
+    REQUEST_PARTITIONS,
+    REQUEST_TOPIC,
+)
+from coupons.freshness import read_beat
+from coupons.gate import connect_gate
+from ops.doctor.findings import Finding, Section, failing, ok, warning
+from ops.doctor.places import Places
+from ops.kafka import Consuming, Kafka
+
+MUCH_LAG = 10_000
+OLD_BEAT_SECONDS = 15.0
+"""The connector beats every second; a rebalance of the consumers takes some."""
+
+_TOPICS = {
+    REQUEST_TOPIC: REQUEST_PARTITIONS,
+    HEARTBEAT_TOPIC: HEARTBEAT_PARTITIONS,
+    DEAD_LETTER_TOPIC: 1,
+}
+
+
+def check_kafka(places: Places) -> Iterator[Finding]:
+    """Raises KafkaUnavailable."""
+    kafka = Kafka(places.kafka)
+    found = kafka.partitions()
+    yield ok("kafka", "it answers")
+    wrong = [
+        f"{name} has {found.get(name, 0)} partitions instead of {size}"
+        for name, size in _TOPICS.items()
+        if found.get(name) != size
+    ]
+    if wrong:
+        yield failing("topics", "; ".join(wrong), "coupon connector register", Section.TOPICS)
+    else:
+        yield ok("topics", f"all {len(_TOPICS)} are there, of the right size")
+    yield consumer_finding(kafka.consuming(places.consumer_group))
+
+
+def consumer_finding(consuming: Consuming) -> Finding:
+    """What the group's state means."""
+    lag = f"{consuming.lag} change events are not handled yet"
+    if not consuming.members:
+        says = f"no consumer is in the group; {lag}"
+        return failing("consumer", says, "coupon up", Section.CONSUMER_AWAY)
+    if consuming.state != "STABLE":
+        says = f"the group is {consuming.state} with {consuming.members} members; {lag}"
+        return warning("consumer", says, "coupon logs consumer-1", Section.CONSUMER_AWAY)
+    if consuming.lag > MUCH_LAG:
+        return warning("consumer", lag, "coupon logs consumer-1", Section.LAG)
+    return ok("consumer", f"{consuming.members} in the group; {lag}")
+
+
+def check_registry(places: Places) -> Iterator[Finding]:
+    """Raises SchemaRegistryUnavailable."""
+    faults = {topic: fault for topic, fault in check_schemas(places.registry_url).items() if fault}
+    yield from (
+        failing(
+            "schemas",
+            f"the consumer cannot read {topic}: {fault}",
+            "coupon connector schemas",
+            Section.SCHEMA,
+        )
+        for topic, fault in faults.items()
+    )
+    if not faults:
+        yield ok("schemas", "the consumer can read what the connector writes")
+
+
+def check_heartbeat(places: Places) -> Iterator[Finding]:
+    """Raises GateUnavailable."""
+    beat_us = read_beat(connect_gate(places.redis_url).client)
+    if beat_us is None:
+        says = "none has come through the pipeline since Redis was emptied"
+        yield failing("heartbeat", says, "coupon connector status", Section.STALE)
+        return
+    age = time.time() - beat_us / 1_000_000
+    says = f"the newest that came through the whole pipeline is {age:.1f} s old"
+    if age > OLD_BEAT_SECONDS:
+        yield failing("heartbeat", says, "coupon connector status", Section.STALE)
+    else:
+        yield ok("heartbeat", says)

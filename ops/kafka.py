@@ -1,0 +1,86 @@
+"""What Kafka knows of the topics and of the consumer: sizes, members, and how far behind."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
+from coupons.change_events import READER_SCHEMAS
+from coupons.errors import KafkaUnavailable
+from coupons.kafka import KafkaClient
+
+GROUP = "coupon-cdc-consumer"
+"""The default of COUPON_CONSUMER_GROUP."""
+
+_TIMEOUT_SECONDS = 4.0
+_CRITICAL = 2
+
+
+class Consuming(NamedTuple):
+    """members: consumers in the group. lag: records of the request topic not handled yet."""
+
+    state: str
+    members: int
+    lag: int
+
+
+class Kafka:
+    """One Kafka cluster, asked with short deadlines. Every method raises KafkaUnavailable."""
+
+    def __init__(self, kafka: KafkaClient) -> None:
+        self._servers = kafka.bootstrap_servers
+        config = {
+            **kafka.config(),
+            "logger": logging.getLogger("kafka.admin"),
+            "log_level": _CRITICAL,
+        }
+        self._admin = AdminClient(config)
+
+    def partitions(self) -> Mapping[str, int]:
+        """How many partitions each topic has."""
+        try:
+            found = self._admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
+        except KafkaException as error:
+            raise self._away(error) from error
+        return {name: len(topic.partitions) for name, topic in found.items()}
+
+    def consuming(self, group: str = GROUP) -> Consuming:
+        """The group's members, and how far they are behind on what the connector writes."""
+        try:
+            [described] = self._admin.describe_consumer_groups(
+                [group], request_timeout=_TIMEOUT_SECONDS
+            ).values()
+            members = described.result()
+            [listed] = self._admin.list_consumer_group_offsets(
+                [ConsumerGroupTopicPartitions(group)], request_timeout=_TIMEOUT_SECONDS
+            ).values()
+            committed = {
+                (at.topic, at.partition): at.offset for at in listed.result().topic_partitions
+            }
+            return Consuming(members.state.name, len(members.members), self._lag(committed))
+        except KafkaException as error:
+            raise self._away(error) from error
+
+    def _lag(self, committed: Mapping[tuple[str, int], int]) -> int:
+        """Of a partition that nothing was committed of yet, everything it holds."""
+        places = list(self._places())
+        begin = self._offsets(places, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+        end = self._offsets(places, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        return sum(end[at] - max(committed.get(at, 0), begin[at]) for at in places)
+
+    def _places(self) -> Iterable[tuple[str, int]]:
+        partitions = self.partitions()
+        for topic in READER_SCHEMAS:
+            yield from ((topic, number) for number in range(partitions.get(topic, 0)))
+
+    def _offsets(self, places: Iterable[tuple[str, int]], spec: Any) -> dict[tuple[str, int], int]:
+        asked = {TopicPartition(*place): spec for place in places}
+        if not asked:
+            return {}
+        answers = self._admin.list_offsets(asked, request_timeout=_TIMEOUT_SECONDS)
+        return {(at.topic, at.partition): found.result().offset for at, found in answers.items()}
+
+    def _away(self, error: KafkaException) -> KafkaUnavailable:
+        return KafkaUnavailable(f"Kafka does not answer at {self._servers}: {error.args[0].str()}")

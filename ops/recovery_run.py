@@ -1,0 +1,142 @@
+"""`coupon connector recover` from its beginning to its result."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import psycopg
+
+from connectors.connect import Connect
+from connectors.register import CONNECTOR_NAME
+from connectors.state import ConnectorState, read_state
+from coupons.errors import LedgerUnavailable
+from coupons.kafka import KafkaClient
+from coupons.ledger.connection import Connection, connect_ledger
+from ops.recovery import (
+    NotFinal,
+    begin_recovery,
+    count_not_final,
+    look_at_stream,
+    recover,
+)
+
+_ANSWER_SECONDS = 150.0
+_PAUSE_SECONDS = 0.5
+
+
+class Recovering(NamedTuple):
+    """Where to recover. database_url: as the role coupon_cdc."""
+
+    connect_url: str
+    kafka: KafkaClient
+    database_url: str
+
+
+class Plan(NamedTuple):
+    """What `run` would find and do."""
+
+    connector: str
+    gap: str | None
+    not_final: int
+
+    @property
+    def is_well(self) -> bool:
+        """Whether there is nothing to do."""
+        return self.gap is None and self.connector == "RUNNING"
+
+    def __str__(self) -> str:
+        todo = (
+            "`coupon connector recover` would make the connector begin anew, and have the requests"
+            " that are not final streamed again"
+            if self.gap
+            else "`coupon connector recover` would make it run"
+        )
+        return "\n".join(
+            [
+                f"connector: {self.connector}",
+                f"gap: {self.gap or 'none, the stream goes on where it was'}",
+                f"requests that are not final: {self.not_final}",
+                "there is nothing to do" if self.is_well else todo,
+            ]
+        )
+
+
+class Outcome(NamedTuple):
+    """emitted: requests written to the WAL again. not_final: of those that were there at first."""
+
+    connector: str
+    emitted: int
+    not_final: int
+    seconds: float
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the way back led all the way."""
+        return self.connector == "RUNNING" and self.not_final == 0
+
+    def __str__(self) -> str:
+        left = (
+            "every request that was there is final"
+            if self.not_final == 0
+            else f"{self.not_final} requests are not final yet: wait, or ask `coupon doctor`"
+        )
+        return (
+            f"connector {self.connector}; {self.emitted} requests streamed again; {left}"
+            f" ({self.seconds:.1f} s)"
+        )
+
+
+def plan(where: Recovering) -> Plan:
+    """Look, and change nothing. Raises ConnectorError or LedgerUnavailable."""
+    with _ledger(where) as connection:
+        look = look_at_stream(Connect(where.connect_url), connection)
+        return Plan(_told(look.state), look.gap, count_not_final(connection).requests)
+
+
+def run(where: Recovering, emit: bool, wait_s: float, tell: Callable[[str], None]) -> Outcome:
+    """Recover, and wait until what was there is final.
+
+    Raises ConnectorError, KafkaUnavailable, LedgerUnavailable or ConfigurationError.
+    """
+    began, before = time.monotonic(), datetime.now(UTC)
+    connect = Connect(where.connect_url)
+    with _ledger(where) as connection:
+        begin_recovery(connection)
+        emitted = recover(connect, connection, where.kafka, emit, tell)
+        left = _await_final(connection, before, wait_s, tell)
+    state = _told(read_state(connect, CONNECTOR_NAME))
+    return Outcome(state, emitted, left.requests, time.monotonic() - began)
+
+
+def _await_final(
+    connection: Connection, before: datetime, wait_s: float, tell: Callable[[str], None]
+) -> NotFinal:
+    deadline = time.monotonic() + wait_s
+    told = 0
+    while True:
+        left = count_not_final(connection, before)
+        if not left.requests or time.monotonic() > deadline:
+            return left
+        if left.requests != told:
+            told = left.requests
+            tell(f"{told} requests are not final yet")
+        time.sleep(_PAUSE_SECONDS)
+
+
+@contextmanager
+def _ledger(where: Recovering) -> Iterator[Connection]:
+    try:
+        with closing(
+            connect_ledger(where.database_url, "coupon-recover", _ANSWER_SECONDS)
+        ) as connection:
+            yield connection
+    except psycopg.Error as error:
+        raise LedgerUnavailable(
+            f"Postgres refused: {error}; ask it as coupon_cdc, after `coupon migrate`"
+        ) from error
+
+
+def _told(state: ConnectorState | None) -> str:
+    return "missing" if state is None else state.told

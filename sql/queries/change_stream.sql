@@ -1,0 +1,71 @@
+-- The change stream: publication, replication slot, requests that it owes.
+
+-- name: find_slot
+-- The server's whole WAL position is beside it, for what the slot keeps and for offsets from another server.
+-- in:  slot_name
+-- out: wal_lsn, keep_bytes (max_slot_wal_keep_size; null: no limit), and of the slot, all null when there is none:
+--      exists, usable (of this database and plugin), active, failover, wal_status, invalidation_reason, confirmed_lsn, retained_bytes
+SELECT pg_current_wal_lsn() - pg_lsn '0/0' AS wal_lsn,
+       (SELECT nullif(setting::bigint, -1) * 1048576 FROM pg_settings WHERE name = 'max_slot_wal_keep_size') AS keep_bytes,
+       s.slot_name IS NOT NULL AS exists,
+       s.database = current_database() AND s.plugin = 'pgoutput' AS usable,
+       s.active, s.failover, s.wal_status, s.invalidation_reason,
+       s.confirmed_flush_lsn - pg_lsn '0/0' AS confirmed_lsn,
+       pg_current_wal_lsn() - s.restart_lsn AS retained_bytes
+  FROM (VALUES (1)) AS one (row)
+  LEFT JOIN pg_replication_slots s ON s.slot_name = %(slot_name)s;
+
+-- name: create_slot
+-- failover: a standby keeps a copy of it (Postgres 17 and later); Debezium makes its own slots without.
+-- in:  slot_name
+SELECT pg_create_logical_replication_slot(%(slot_name)s, 'pgoutput', failover => true);
+
+-- name: drop_slot
+-- in:  slot_name
+SELECT pg_drop_replication_slot(%(slot_name)s);
+
+-- name: read_publication
+-- in:  publication_name
+-- out: its tables with their schema, and whether it publishes inserts; no row when there is none
+SELECT p.pubinsert AS publishes_inserts,
+       coalesce((SELECT array_agg(t.schemaname || '.' || t.tablename ORDER BY t.tablename)
+                   FROM pg_publication_tables t WHERE t.pubname = p.pubname), '{}') AS tables
+  FROM pg_publication p WHERE p.pubname = %(publication_name)s;
+
+-- name: emit_again
+-- in:  coupon_id, user_id (the key to go on after), page_size
+-- out: last_coupon_id, last_user_id, read_rows, emitted_rows
+SELECT last_coupon_id, last_user_id, read_rows, emitted_rows
+  FROM cdc_emit_again(%(coupon_id)s, %(user_id)s, %(page_size)s);
+
+-- name: count_not_final
+-- in:  before (requests of before this moment)
+-- out: how many requests are not final, and the oldest one's requested_at
+SELECT count(*), min(requested_at) FROM issue_request
+ WHERE status = 'REQUESTED' AND requested_at < %(before)s::timestamptz;
+
+-- name: read_setup
+-- in:  roles
+-- out: wal_level, the roles of these that are missing
+SELECT current_setting('wal_level') AS wal_level,
+       ARRAY(SELECT name FROM unnest(%(roles)s::text[]) AS r (name)
+              WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)) AS missing_roles;
+
+-- name: list_migrations
+-- out: the names of the migrations that are applied
+SELECT migration_id FROM _yoyo_migration;
+
+-- name: begin_recovery
+-- Lets this session alone recover, and take its time: a slot is made only when no older transaction is open.
+-- in:  statement_timeout (as text, with its unit)
+-- out: whether no other session is at it
+SELECT set_config('statement_timeout', %(statement_timeout)s, false) IS NOT NULL
+       AND set_config('lock_timeout', %(statement_timeout)s, false) IS NOT NULL
+       AND pg_try_advisory_lock(hashtext('coupon connector recover')) AS alone;
+
+-- name: find_active_reconciler
+-- out: whether some session holds the lock of become_active_reconciler
+SELECT EXISTS (
+  SELECT FROM pg_locks
+   WHERE locktype = 'advisory' AND granted AND objid = 1668249710
+     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()));

@@ -1,0 +1,33 @@
+-- After Postgres was restored from a backup: what it lacks, and who must not be at work meanwhile. As coupon_owner.
+
+-- name: find_sessions
+-- in:  roles
+-- out: those of the roles that are connected to this database
+SELECT DISTINCT usename FROM pg_stat_activity
+ WHERE usename = ANY(%(roles)s::text[]) AND datname = current_database() ORDER BY usename;
+
+-- name: restore_requests
+-- Writes requests of the change stream that the ledger lost, as they were. Requests that are there stay as they are.
+-- in:  coupon_ids, user_ids, requested_at_us (one each a request)
+-- out: restored (rows written), unknown_coupon_ids (one each a request whose coupon is not there)
+WITH event AS (
+  SELECT DISTINCT ON (coupon_id, user_id) coupon_id, user_id,
+         timestamptz 'epoch' + requested_at_us * interval '1 microsecond' AS requested_at
+    FROM unnest(%(coupon_ids)s::bigint[], %(user_ids)s::bigint[], %(requested_at_us)s::bigint[])
+         AS e (coupon_id, user_id, requested_at_us)
+   ORDER BY coupon_id, user_id, requested_at_us
+), restored AS (
+  INSERT INTO coupon_issue_request (coupon_id, user_id, requested_at)
+  SELECT e.coupon_id, e.user_id, e.requested_at FROM event e JOIN coupon c USING (coupon_id)
+   ORDER BY e.coupon_id, e.user_id
+  ON CONFLICT (coupon_id, user_id) DO NOTHING
+  RETURNING 1
+)
+SELECT (SELECT count(*) FROM restored) AS restored,
+       ARRAY(SELECT e.coupon_id FROM event e WHERE NOT EXISTS (SELECT FROM coupon c WHERE c.coupon_id = e.coupon_id))
+         AS unknown_coupon_ids;
+
+-- name: skip_coupon_ids
+-- No new coupon gets the id of one that was made after the backup: its requests may still be on the topic.
+-- in:  ids (how many are left out)
+SELECT setval('coupon_id_seq', last_value + %(ids)s::bigint) FROM coupon_id_seq;

@@ -1,0 +1,154 @@
+"""The cluster overlay under a project name of its own, and what an operator does to it."""
+
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import docker
+import psycopg
+
+from stack.ports import free_ports
+from tests.compose.containers import ANSWER_SECONDS, COMPOSE, Containers
+from tests.waiting import eventually
+
+UP_SECONDS = 900
+DOWN_SECONDS = 120
+BACK_SECONDS = 120
+POSTGRES = ("postgres", "postgres-2", "postgres-3")
+_PUBLISHED = (*POSTGRES, "api", "valkey", "kafka", "kafka-2", "kafka-3", "registry", "connect")
+_FILES = [f"--file={COMPOSE / name}" for name in ("compose.yaml", "cluster.yaml")]
+
+# In a container, because the sentinels name the master as containers know it.
+_COMPLAINTS = """
+import os, sys
+from coupons.gate import connect_gate
+from coupons.ledger.connection import connect_ledger
+from ops.verify import await_balanced_books
+gate = connect_gate(os.environ["COUPON_REDIS_URL"])
+with connect_ledger(os.environ["COUPON_DATABASE_URL"], "test") as ledger:
+    books = await_balanced_books(gate, ledger, int(sys.argv[1]), float(sys.argv[2]))
+print(*books.complaints, sep="\\n")
+"""
+
+
+class Cluster(Containers):
+    """A running cluster; its services are named as in the files."""
+
+    def run_in(self, service: str, *command: str) -> tuple[int, str]:
+        """Run a command in the container of a service; its exit code and what it printed."""
+        code, output = self.container(service).exec_run(list(command))
+        return int(code), output.decode().strip()
+
+    def crash(self, service: str) -> None:
+        """SIGKILL to its processes, so that the engine sees it die and starts it again."""
+        self.run_in(service, "sh", "-c", "kill -9 -1")
+
+    def kill(self, service: str) -> None:
+        """SIGKILL, after which the engine leaves it alone."""
+        container = self.container(service)
+        container.kill()
+        container.wait(timeout=ANSWER_SECONDS)
+
+    def start(self, service: str) -> None:
+        """Start it, if it was killed, and wait until it is healthy."""
+        self.container(service).start()
+        eventually(lambda: self.healthy(service), BACK_SECONDS, f"{service} healthy again")
+
+    def redis_master(self) -> str:
+        """The service that the sentinels name."""
+        ask = "valkey-cli -p 26379 sentinel get-master-addr-by-name coupon"
+        return self.run_in("sentinel-1", *ask.split())[1].splitlines()[0]
+
+    def redis_replica(self) -> str:
+        """The other one."""
+        return "valkey" if self.redis_master() == "valkey-2" else "valkey-2"
+
+    def connect_worker(self) -> str:
+        """The service that runs the connector's task."""
+        state = self.connect("/connectors/coupon-cdc/status")
+        return str(state["tasks"][0]["worker_id"]).partition(":")[0]
+
+    def postgres_primary(self) -> str:
+        """The service that takes writes."""
+        return next(name for name in POSTGRES if self._in_recovery(name) == "f")
+
+    def promote(self, services: Sequence[str]) -> str:
+        """What an operator does: the first that does not refuse; returns its name."""
+        refusals = []
+        for service in services:
+            code, said = self.run_in(service, "postgres-node", "promote")
+            if code == 0:
+                return service
+            refusals.append(f"{service}: {said}")
+        raise AssertionError("\n".join(refusals))
+
+    def failover_slot_is_copied(self) -> bool:
+        """Whether both standbys could go on with change capture."""
+        query = (
+            "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'coupon_cdc'"
+            " AND synced AND NOT temporary AND invalidation_reason IS NULL"
+        )
+        standbys = [name for name in POSTGRES if self._in_recovery(name) == "t"]
+        copies = [self._psql(name, query) for name in standbys]
+        return copies == ["1", "1"]
+
+    def standbys(self) -> set[str]:
+        """Servers that follow the primary, by the names that they give themselves."""
+        query = "SELECT application_name FROM pg_stat_replication WHERE sync_state = 'quorum'"
+        return set(self._psql(self.postgres_primary(), query).split())
+
+    def complaints(self, coupon_id: int, wait_seconds: float) -> str:
+        """What does not add up in the books of a coupon; empty when all does."""
+        secret = ("with-secret", "PGPASSWORD", "/run/secrets/coupon_reconciler")
+        program = ("python", "-c", _COMPLAINTS, str(coupon_id), str(wait_seconds))
+        return self.run_in("reconciler", *secret, *program)[1]
+
+    def rows(self, query: str, coupon_id: int) -> list[tuple[int, ...]]:
+        """The rows of a query with one place for the coupon, from whichever server is primary."""
+        with psycopg.connect(
+            host=",".join("127.0.0.1" for _ in POSTGRES),
+            port=",".join(str(self.ports[name]) for name in POSTGRES),
+            target_session_attrs="read-write",
+            dbname="coupon",
+            user="coupon_ops",
+            password=(self.secrets / "coupon_ops").read_text("ascii"),
+            connect_timeout=ANSWER_SECONDS,
+        ) as connection:
+            return connection.execute(query, [coupon_id]).fetchall()
+
+    def _in_recovery(self, service: str) -> str:
+        return self._psql(service, "SELECT pg_is_in_recovery()")
+
+    def _psql(self, service: str, query: str) -> str:
+        return self.run_in(service, "psql", "-XAtU", "postgres", "-c", query)[1]
+
+
+@contextmanager
+def running_cluster(engine: docker.DockerClient, folder: Path) -> Iterator[Cluster]:
+    """Build, bring up, wait until all is healthy; in the end take down, volumes included."""
+    secrets = folder / "secrets"
+    subprocess.run([COMPOSE / "make-secrets", secrets], check=True)
+    cluster = Cluster(f"coupon-cluster-{os.getpid()}", engine, free_ports(_PUBLISHED), secrets)
+    try:
+        _compose(cluster, UP_SECONDS, "up", "--detach", "--wait", "--build")
+        yield cluster
+    finally:
+        _compose(cluster, DOWN_SECONDS, "down", "--volumes", "--remove-orphans", "--timeout=5")
+
+
+def _compose(cluster: Cluster, seconds: float, *arguments: str) -> None:
+    variables = {
+        f"COUPON_{name.upper().replace('-', '_')}_PORT": str(port)
+        for name, port in cluster.ports.items()
+    }
+    done = subprocess.run(
+        ["docker", "compose", f"--project-name={cluster.project}", *_FILES, *arguments],
+        env={**os.environ, **variables, "COUPON_SECRETS_DIR": str(cluster.secrets)},
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    assert done.returncode == 0, f"compose {' '.join(arguments)}:\n{done.stderr}"

@@ -1,0 +1,163 @@
+"""Gate, ledger, the API's writer and the consumer's handler in this process, without Kafka.
+
+What people are told goes into a history and what the servers hold into the evidence, so that the
+checkers of the whole stack can judge a scenario of a few lines.
+"""
+
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from api.claims import Accepted, Verdict
+from cdc_consumer.handling import BatchHandler
+from cdc_consumer.records import Record
+from coupons.gate import Decision, Gate, open_coupon
+from coupons.ids import request_id
+from coupons.ledger.coupons import change_coupon, create_coupon
+from coupons.ledger.requests import stream_requests
+from coupons.model import Claim, IssueRequest, Refusal
+from ops.reconciler.reconcile import reconcile
+from tests.consumer.events import request_records
+from tests.faults.checkers import violations
+from tests.faults.evidence import Delivered, Evidence, _read_gate, _read_ledger
+from tests.faults.history import Answer, History, Stock
+from tests.model.system import DecidedGate, System
+
+COUPON = 1
+
+
+class Rig:
+    """One coupon, the callers' history, and the log of change events."""
+
+    def __init__(self, system: System, handler: BatchHandler) -> None:
+        self.system = system
+        self.handler = handler
+        self.history = History()
+        self.log: list[tuple[IssueRequest, Record]] = []
+        self.committed = 0
+        system.empty()
+
+    def open(self, total: int) -> None:
+        """A coupon with so many places."""
+        coupon = create_coupon(
+            self.system.ledger["api"],
+            coupon_id=COUPON,
+            name="of a rig",
+            total_quantity=total,
+            issue_starts_at=None,
+            issue_ends_at=None,
+            eligible_group=None,
+        )
+        assert coupon is not None
+        assert open_coupon(self.system.gate, coupon)
+        self.history.stocks[COUPON] = [Stock(total, 0.0, 0.0)]
+
+    def lower(self, total: int) -> None:
+        """Change the total, and tell the gate."""
+        changed = change_coupon(self.system.ledger["api"], COUPON, total_quantity=total)
+        assert changed is not None
+        self.system.gate.define(changed)
+        now = time.monotonic()
+        self.history.stocks[COUPON].append(Stock(total, now, now))
+
+    def claim(self, *users: int, script: Sequence[str] = ("ok",)) -> None:
+        """All in one batch; the write goes as the script says."""
+        self._claim(self.system.gate, users, script)
+
+    def admit(self, *users: int) -> list[Decision]:
+        """The first half of a claim; `arrive` is the second."""
+        return self.system.gate.admit([Claim(COUPON, user) for user in users])
+
+    def arrive(self, decisions: list[Decision], *users: int) -> None:
+        """The write of claims that were admitted earlier."""
+        self._claim(DecidedGate(self.system.gate, decisions), users, ("ok",))
+
+    def _claim(self, gate: Gate, users: Sequence[int], script: Sequence[str]) -> None:
+        claims = [Claim(COUPON, user) for user in users]
+        began = time.monotonic()
+        verdicts = self.system.write(gate, claims, script)
+        self.history.add(
+            _answer(claim, verdict, began) for claim, verdict in zip(claims, verdicts, strict=True)
+        )
+
+    def ask(self, *users: int) -> None:
+        """What users read of their requests."""
+        found = self.system.gate.read(COUPON, users)
+        assert isinstance(found, list)
+        now = time.monotonic()
+        self.history.add(
+            _answer(Claim(COUPON, user), request, now)
+            for user, request in zip(users, found, strict=True)
+            if request is not None
+        )
+
+    def reconcile(self) -> None:
+        """One pass."""
+        list(reconcile(self.system.gate, self.system.ledger["reconciler"], pending_after_s=0.0))
+
+    def restore_gate(self, from_: Path) -> None:
+        """Restart the gate's server with older data, as a failover to a late replica would."""
+        data = self._gate_data
+        self.system.server.kill()
+        shutil.rmtree(data)
+        shutil.copytree(from_, data)
+        self.system.server.start()
+
+    def save_gate(self, to: Path) -> Path:
+        """A copy of the gate's data."""
+        shutil.copytree(self._gate_data, to)
+        return to
+
+    @property
+    def _gate_data(self) -> Path:
+        return self.system.server.folder.path / "valkey"
+
+    def stream(self) -> list[Record]:
+        """The log, with the rows that are new in it."""
+        known = {request.user_id for request, _ in self.log}
+        rows = stream_requests(self.system.ledger["ops"], COUPON)
+        for row in sorted(rows, key=lambda each: each.requested_at_us):
+            if row.user_id not in known:
+                [record] = request_records(COUPON, [row.user_id], row.requested_at_us)
+                self.log.append((row, record._replace(offset=len(self.log))))
+        return [record for _, record in self.log]
+
+    def consume(self) -> None:
+        """Handle what is not committed yet, and commit it."""
+        records = self.stream()[self.committed :]
+        self.handler.handle(records)
+        self.committed += len(records)
+
+    def violations(self) -> list[str]:
+        """Of every promise, after everything settled."""
+        self.reconcile()
+        self.consume()
+        closed, at_gate = _read_gate(self.system.gate, [COUPON])
+        evidence = Evidence(
+            **_read_ledger(self.system.ledger["owner"], [COUPON]),
+            at_gate=at_gate,
+            closed=closed,
+            delivered=[
+                Delivered((0, place), request[:2]) for place, (request, _) in enumerate(self.log)
+            ],
+            committed={0: self.committed},
+        )
+        return violations(self.history, evidence)
+
+
+def broken(complaints: Iterable[str]) -> set[str]:
+    """The names of the checkers that complain."""
+    return {complaint.partition(":")[0] for complaint in complaints}
+
+
+def _answer(claim: Claim, verdict: Verdict, began: float) -> Answer:
+    status, kind, told = 503, str(verdict), ""
+    if isinstance(verdict, Accepted | IssueRequest):
+        request = verdict.request if isinstance(verdict, Accepted) else verdict
+        status, kind, told = 202, "", str(request.status)
+    elif isinstance(verdict, Refusal):
+        status = 409
+    location = f"/issue-requests/{request_id(*claim[:2])}"
+    now = time.monotonic()
+    return Answer(*claim[:2], status, kind, told, location, began, now, time.time())

@@ -1,0 +1,118 @@
+"""Small incidents, each of which does harm where one protection is missing, and none otherwise."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from cdc_consumer.records import Record
+from coupons.errors import LedgerUnavailable
+from tests.databases import Database
+from tests.faults.rig import Rig
+from tests.unit.test_consumer_loop import ALL, Run
+
+
+class Ground(NamedTuple):
+    """What a scenario happens on."""
+
+    rig: Rig
+    database: Database
+    folder: Path
+
+
+Scenario = Callable[[Ground], None]
+
+
+def a_commit_dies_and_the_stock_is_lowered_meanwhile(ground: Ground) -> None:
+    """Of two users in a batch whose first commit failed, only one gets a coupon in the end."""
+    rig = ground.rig
+    rig.open(total=2)
+    rig.claim(1, 2)
+    owner = rig.system.ledger["owner"]
+    owner.execute("REVOKE INSERT ON issued_coupon FROM coupon_consumer")
+    with suppress(LedgerUnavailable):
+        rig.consume()
+    rig.ask(1, 2)
+    owner.execute("GRANT INSERT ON issued_coupon TO coupon_consumer")
+    rig.lower(total=1)
+
+
+def the_stock_is_lowered_below_what_is_admitted(ground: Ground) -> None:
+    """The gate has admitted more than there is now; the consumer has to turn the rest away."""
+    ground.rig.open(total=3)
+    ground.rig.claim(1, 2, 3)
+    ground.rig.lower(total=1)
+
+
+def a_consumer_dies_while_it_handles_a_batch(ground: Ground) -> None:
+    """Its successor goes on from the committed offsets."""
+    rig = ground.rig
+    rig.open(total=10)
+    rig.claim(1, 2, 3, 4, 5)
+    rig.committed = max([0, *(call[1] for call in _DyingRun(rig).died() if call[0] == "commit")])
+
+
+class _DyingRun(Run):
+    """A consumer's loop over the five records of the log."""
+
+    def __init__(self, rig: Rig) -> None:
+        super().__init__()
+        self._records = rig.stream()
+        assert len(self._records) == len(ALL)
+
+    def handle(self, batch: Sequence[Record]) -> None:
+        raise KeyboardInterrupt
+
+    def died(self) -> list[tuple[str, int]]:
+        """What was committed until then."""
+        with suppress(KeyboardInterrupt):
+            self.run()
+        return [call[:2] for call in self.consumer.calls if isinstance(call, tuple)]
+
+
+def the_answer_to_a_commit_is_lost(ground: Ground) -> None:
+    """The row is there, and the API does not know; somebody else wants the last place."""
+    rig = ground.rig
+    rig.open(total=1)
+    rig.claim(1, script=["commit and lose"])
+    rig.claim(2)
+
+
+def the_api_dies_and_redis_forgets(ground: Ground) -> None:
+    """What was answered 202 has to be in Postgres by then."""
+    rig = ground.rig
+    rig.open(total=10)
+    rig.claim(1, 2, 3)
+    rig.system.gate.client.flushall()
+
+
+def redis_comes_back_with_older_data(ground: Ground) -> None:
+    """It has forgotten who holds the only place."""
+    rig = ground.rig
+    rig.open(total=1)
+    older = rig.save_gate(ground.folder / "older")
+    rig.claim(1)
+    rig.restore_gate(older)
+    rig.claim(2)
+    rig.reconcile()
+    rig.claim(2)
+
+
+def a_claim_arrives_after_a_rebuild(ground: Ground) -> None:
+    """Its place went to somebody else, because the rebuild did not know of it."""
+    rig = ground.rig
+    rig.open(total=1)
+    slow = rig.admit(1)
+    rig.system.gate.client.flushall()
+    rig.reconcile()
+    rig.claim(2)
+    rig.arrive(slow, 1)
+
+
+def every_event_comes_twice(ground: Ground) -> None:
+    """As after any crash between a commit and its offset."""
+    rig = ground.rig
+    rig.open(total=10)
+    rig.claim(1, 2, 3)
+    rig.consume()
+    rig.committed = 0

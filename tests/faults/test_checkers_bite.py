@@ -1,0 +1,117 @@
+"""The checkers can fail: with a protection taken away each finds the harm, and else finds none."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from cdc_consumer.handling import BatchHandler
+from tests.consumer.conftest import registry_server
+from tests.consumer.test_handling import gate, handler, ledger, letters
+from tests.databases import Database
+from tests.faults import mutations, scenarios
+from tests.faults.mutations import Mutation
+from tests.faults.rig import Rig, broken
+from tests.faults.scenarios import Ground, Scenario
+from tests.model.system import System
+from tests.servers import ValkeyServer
+
+__all__ = ["gate", "handler", "ledger", "letters", "registry_server"]
+
+BITES: list[tuple[Mutation, Scenario, str]] = [
+    (
+        mutations.mark_before_commit,
+        scenarios.a_commit_dies_and_the_stock_is_lowered_meanwhile,
+        "a_final_status_stays",
+    ),
+    (
+        mutations.commit_offsets_first,
+        scenarios.a_consumer_dies_while_it_handles_a_batch,
+        "offsets_follow_rows",
+    ),
+    (
+        mutations.commit_offsets_first,
+        scenarios.a_consumer_dies_while_it_handles_a_batch,
+        "every_request_is_final",
+    ),
+    (
+        mutations.compensate_on_unknown,
+        scenarios.the_answer_to_a_commit_is_lost,
+        "an_accepted_request_is_issued",
+    ),
+    (
+        mutations.skip_run_id_check,
+        scenarios.redis_comes_back_with_older_data,
+        "an_accepted_request_is_issued",
+    ),
+    (
+        mutations.drop_the_unique_constraint,
+        scenarios.every_event_comes_twice,
+        "one_coupon_for_a_user",
+    ),
+    (
+        mutations.answer_before_commit,
+        scenarios.the_api_dies_and_redis_forgets,
+        "an_accepted_claim_is_one_row",
+    ),
+    (
+        mutations.ignore_the_total,
+        scenarios.the_stock_is_lowered_below_what_is_admitted,
+        "never_oversold",
+    ),
+    (
+        mutations.no_epoch_fence,
+        scenarios.a_claim_arrives_after_a_rebuild,
+        "an_accepted_request_is_issued",
+    ),
+]
+
+
+@pytest.fixture
+def ground(
+    valkey_server: ValkeyServer,
+    database: Database,
+    handler: BatchHandler,
+    tmp_path: Path,
+) -> Iterator[Ground]:
+    """A database of the test's own: whatever was broken in it goes with it."""
+    with closing(System(valkey_server, database)) as system:
+        yield Ground(Rig(system, handler), database, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "scenario", dict.fromkeys(each[1] for each in BITES), ids=lambda each: each.__name__
+)
+def test_with_every_protection_in_place_every_promise_is_kept(
+    ground: Ground, scenario: Scenario
+) -> None:
+    scenario(ground)
+    assert ground.rig.violations() == []
+
+
+@pytest.mark.parametrize(
+    ("mutation", "scenario", "checker"),
+    BITES,
+    ids=[f"{mutation.__name__}-{checker}" for mutation, _, checker in BITES],
+)
+def test_without_it_the_checker_bites(
+    ground: Ground,
+    monkeypatch: pytest.MonkeyPatch,
+    valkey_url: str,
+    mutation: Mutation,
+    scenario: Scenario,
+    checker: str,
+) -> None:
+    mutation(monkeypatch, ground.database, valkey_url)
+    scenario(ground)
+    assert checker in broken(ground.rig.violations())
+
+
+def test_the_unique_constraint_alone_refuses_a_second_coupon(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, valkey_url: str
+) -> None:
+    """Even to a consumer that does not look who has one."""
+    mutations.forget_who_has_one(monkeypatch, ground.database, valkey_url)
+    scenarios.every_event_comes_twice(ground)
+    assert not broken(ground.rig.violations()) & {"one_coupon_for_a_user", "never_oversold"}

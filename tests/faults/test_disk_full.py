@@ -1,0 +1,94 @@
+"""Postgres' volume is full: claims are answered with 503, and all is well once there is room."""
+
+import os
+import pwd
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from benchmarks.embedded import EmbeddedStack
+from stack.folder import StateFolder
+from tests.faults.recovery import await_recovery
+from tests.faults.site import Site
+from tests.faults.trial import Trial
+from tests.waiting import eventually
+
+VOLUME = "512m"
+USERS = ("postgres", "nobody")
+
+
+class Volume:
+    """A small file system that can be filled to its last byte."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._ballast = path / "ballast"
+
+    def fill(self) -> None:
+        """Leave no free block."""
+        with self._ballast.open("wb", buffering=0) as ballast, suppress(OSError):
+            while True:
+                ballast.write(bytes(2**20))
+
+    def make_room(self) -> None:
+        """As it was."""
+        self._ballast.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def volume() -> Iterator[Volume]:
+    """Mounted for this test."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a volume")
+    # Postgres' user, which is not root, has to be able to enter it.
+    path = Path(tempfile.mkdtemp(prefix="coupon-volume-"))
+    path.chmod(0o755)
+    options = ["-t", "tmpfs", "-o", f"size={VOLUME},mode=0755", "coupon-volume"]
+    mounted = subprocess.run(["mount", *options, path], capture_output=True, text=True)
+    if mounted.returncode != 0:
+        path.rmdir()
+        pytest.skip(f"no volume can be mounted here: {mounted.stderr.strip()}")
+    yield Volume(path)
+    subprocess.run(["umount", "--lazy", path], check=True)
+    path.rmdir()
+
+
+@pytest.fixture
+def own_site(volume: Volume, tmp_path: Path) -> Iterator[Site]:
+    """A stack of the test's own, whose Postgres lies on the volume."""
+    folder = StateFolder(tmp_path / "state")
+    folder.create()
+    home = volume.path / "home"
+    home.mkdir(mode=0o700)
+    known = [each for each in pwd.getpwall() if each.pw_name in USERS]
+    user = min(known, key=lambda each: USERS.index(each.pw_name))
+    os.chown(home, user.pw_uid, user.pw_gid)
+    (folder.path / "postgres").symlink_to(home)
+    stack = EmbeddedStack(folder.path)
+    try:
+        stack.up()
+        with closing(Site(stack)) as site:
+            site.open()
+            yield site
+    finally:
+        volume.make_room()
+        stack.wipe()
+
+
+def test_claims_survive_a_full_disk(
+    volume: Volume, own_site: Site, seed: int, found: Callable[[list[str]], str]
+) -> None:
+    trial = Trial(own_site, str(seed))
+    with trial.claims():
+        volume.fill()
+        eventually(lambda: trial.history.statuses()[503] > 20, 60, "claims are answered with 503")
+        volume.make_room()
+        own_site.revive()
+        recovery = await_recovery(own_site.where, trial.history)
+        print(recovery)
+    violations = trial.verdict()
+    assert violations == [], found(violations)

@@ -1,0 +1,44 @@
+"""Each fault once, in the middle of claims: what was accepted stays, and nothing is oversold."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.nemesis import Incident, strike
+from tests.faults.trial import Trial
+
+LASTING_SECONDS = 2.0
+
+INCIDENTS = [
+    *("kill postgres", "kill valkey", "kill kafka", "kill registry", "kill connect"),
+    *("kill api", "kill api worker", "kill consumer-1", "kill reconciler"),
+    *("pause postgres", "pause valkey", "pause kafka", "pause api worker", "pause consumer-1"),
+    *("redis flushed", "scripts flushed", "redis restored"),
+    *("cut api to postgres", "lose answers api to postgres", "lose requests api to postgres"),
+    *("silence api to postgres", "lose answers api to redis", "lose answers consumer to postgres"),
+    *("lose answers consumer to redis", "backends terminated"),
+    *("connector restarted", "task restarted in a batch", "connect killed in a batch"),
+    *("rebalance", "garbage"),
+]
+
+OFF_THE_WAY = ("connect", "kafka", "registry", "consumer", "reconciler")
+"""No claim needs these: claims are accepted while they are away."""
+
+
+@pytest.mark.parametrize("fault", INCIDENTS)
+def test_claims_survive(trial: Trial, fault: str, found: Callable[[list[str]], str]) -> None:
+    with trial.claims():
+        strike(trial, Incident((fault,), 0.0, LASTING_SECONDS), print)
+    statuses = trial.history.statuses()
+    if any(part in fault for part in OFF_THE_WAY):
+        assert set(statuses) == {200, 202, 409}, f"claims did not go on: {statuses}"
+    violations = trial.verdict()
+    assert violations == [], found(violations)
+
+
+def test_claims_survive_two_faults_at_once(trial: Trial, found: Callable[[list[str]], str]) -> None:
+    """The gate is lost while Postgres is: the rebuild has to wait for it."""
+    with trial.claims():
+        strike(trial, Incident(("kill postgres", "redis flushed"), 0.0, LASTING_SECONDS), print)
+    violations = trial.verdict()
+    assert violations == [], found(violations)

@@ -1,0 +1,26 @@
+"""A minute of faults that nobody chose; `make chaos` runs the same for as long as you like."""
+
+import time
+from collections.abc import Callable
+
+from tests.faults.nemesis import Tally, schedule, strike
+from tests.faults.trial import Trial
+
+SECONDS = 60.0
+
+
+def test_claims_survive_a_minute_of_random_faults(
+    trial: Trial, seed: int, found: Callable[[list[str]], str]
+) -> None:
+    print(f"--seed {seed}")
+    tally = Tally()
+    until = time.monotonic() + SECONDS
+    with trial.claims():
+        for incident in schedule(seed, list(trial.faults)):
+            if time.monotonic() > until:
+                break
+            time.sleep(incident.calm_s)
+            tally.add(incident, strike(trial, incident, print))
+    print(tally.table())
+    violations = trial.verdict()
+    assert violations == [], found(violations)

@@ -1,0 +1,22 @@
+"""A gate that is thrown away admits nobody, and leaves what is not its own."""
+
+from coupons.gate import Gate
+from coupons.gate.discard import discard
+from coupons.model import Admission, Claim, GateClosed
+from tests.gate.conftest import OpenCoupon
+
+
+def test_a_discarded_gate_admits_nobody_and_can_be_opened_at_a_lower_epoch(
+    gate: Gate, opened: OpenCoupon
+) -> None:
+    opened(coupon_id=7, gate_epoch=9)
+    opened(coupon_id=8, total_quantity=5_000)
+    gate.admit([Claim(7, 1), Claim(8, 1)])
+    gate.client.set("of-somebody-else", "kept")
+
+    assert discard(gate) >= 4
+    assert gate.client.keys() == ["of-somebody-else"]
+    assert gate.admit([Claim(7, 1)]) == [GateClosed.MISSING]
+
+    opened(coupon_id=7, gate_epoch=2)
+    assert isinstance(gate.admit([Claim(7, 1)])[0], Admission)

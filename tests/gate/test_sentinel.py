@@ -1,0 +1,145 @@
+"""Behind Sentinel: a failover closes the gate, and a rebuild opens it on the new master."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import redis
+
+from coupons.errors import GateUnavailable
+from coupons.gate import Gate, connect_gate, open_coupon
+from coupons.model import Admission, Claim, GateClosed
+from stack.ports import HOST, free_ports
+from stack.servers.valkey import valkey_server
+from tests.gate.conftest import PROTOTYPE
+from tests.waiting import eventually
+
+FAILOVER_SECONDS = 60
+SENTINELS = ("sentinel-1", "sentinel-2", "sentinel-3")
+CONFIGURATION = """
+sentinel monitor coupon {host} {master} 2
+sentinel down-after-milliseconds coupon 500
+sentinel failover-timeout coupon 5000
+"""
+
+
+class Watched:
+    """A master, its replica and three sentinels, as processes."""
+
+    def __init__(self, folder: Path, ports: dict[str, int], stack: ExitStack) -> None:
+        self._folder = folder
+        self._ports = ports
+        self._stack = stack
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        sentinels = ",".join(f"{HOST}:{ports[name]}" for name in SENTINELS)
+        self.url = f"redis+sentinel://{sentinels}/0?service=coupon"
+
+    def start(self) -> None:
+        """Start all and wait until each sentinel knows of the others and of the replica."""
+        self.run("master", "--repl-diskless-sync-delay", "0")
+        self.run("replica", "--replicaof", f"{HOST} {self._ports['master']}")
+        # A sentinel looks at once, and then every ten seconds.
+        eventually(lambda: self._is("replica", "replication", master_link_status="up"))
+        for name in SENTINELS:
+            file = self._folder / f"{name}.conf"
+            file.write_text(CONFIGURATION.format(host=HOST, master=self._ports["master"]))
+            self.run(name, "--sentinel", file=file)
+        eventually(lambda: all(self._is_ready(name) for name in SENTINELS), FAILOVER_SECONDS)
+
+    def run(self, name: str, *options: str, file: Path | None = None) -> None:
+        """Start one server."""
+        command = [valkey_server(), *([file] if file else []), *options]
+        command += ["--port", str(self._ports[name]), "--bind", HOST, "--save", ""]
+        self._running[name] = self._stack.enter_context(_running(command, self._folder))
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, and wait for the end."""
+        self._running[name].kill()
+        self._running[name].wait()
+
+    def ask(self, name: str) -> redis.Redis:
+        """A client of one server."""
+        return self._stack.enter_context(
+            redis.Redis(host=HOST, port=self._ports[name], decode_responses=True)
+        )
+
+    def _is(self, name: str, section: str, **facts: str) -> bool:
+        try:
+            info = self.ask(name).info(section)
+        except redis.RedisError:
+            return False
+        return all(info[fact] == value for fact, value in facts.items())
+
+    def _is_ready(self, name: str) -> bool:
+        try:
+            state = self.ask(name).sentinel_master("coupon")
+        except redis.RedisError:
+            return False
+        return state["num-slaves"] == 1 and state["num-other-sentinels"] == len(SENTINELS) - 1
+
+
+@contextmanager
+def _running(command: list[object], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    words = [str(word) for word in command]
+    with subprocess.Popen(words, cwd=folder, stdout=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Watched]:
+    with ExitStack() as stack:
+        watched = Watched(tmp_path, free_ports(("master", "replica", *SENTINELS)), stack)
+        watched.start()
+        yield watched
+
+
+def _answered(gate: Gate, user_id: int) -> object:
+    try:
+        return gate.admit([Claim(PROTOTYPE.coupon_id, user_id)])[0]
+    except GateUnavailable:
+        return None
+
+
+def _failover_begins(watched: Watched) -> bool:
+    try:
+        watched.ask(SENTINELS[0]).execute_command("SENTINEL", "FAILOVER", "coupon")
+    except redis.ResponseError:
+        return False
+    return True
+
+
+def test_a_failover_closes_the_gate_until_it_is_rebuilt_on_the_new_master(
+    watched: Watched,
+) -> None:
+    gate = connect_gate(watched.url)
+    open_coupon(gate, PROTOTYPE)
+    assert isinstance(_answered(gate, 1), Admission)
+    assert watched.ask("master").wait(1, 2_000) == 1, "the replica has it all"
+    watched.kill("master")
+    # The replica holds the coupon as it was, so only its run_id can tell that it may be behind.
+    answer = eventually(lambda: _answered(gate, 2), FAILOVER_SECONDS, "the new master")
+    assert answer is GateClosed.STALE
+    assert open_coupon(gate, replace(PROTOTYPE, gate_epoch=2))
+    assert isinstance(_answered(gate, 2), Admission)
+
+
+def test_a_sentinel_that_is_away_changes_nothing(watched: Watched) -> None:
+    watched.kill(SENTINELS[0])
+    gate = connect_gate(watched.url)
+    open_coupon(gate, PROTOTYPE)
+    assert isinstance(_answered(gate, 1), Admission)
+
+
+def test_a_demoted_master_that_still_answers_is_left(watched: Watched) -> None:
+    gate = connect_gate(watched.url)
+    open_coupon(gate, PROTOTYPE)
+    eventually(lambda: _failover_begins(watched), FAILOVER_SECONDS, "a replica to promote")
+    eventually(lambda: watched.ask("master").role()[0] == "slave", FAILOVER_SECONDS)
+    answer = eventually(lambda: _answered(gate, 2), FAILOVER_SECONDS, "the new master")
+    assert answer is GateClosed.STALE

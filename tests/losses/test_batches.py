@@ -1,0 +1,100 @@
+"""One request in a batch never costs the others theirs, and Redis never runs ahead of Postgres."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+
+from cdc_consumer.handling import BatchHandler
+from coupons.errors import LedgerUnavailable
+from coupons.gate import Gate, open_coupon
+from coupons.model import Admission, Claim, Coupon, Status
+from tests.consumer.conftest import registry_server
+from tests.consumer.events import KeptLetters, request_records
+from tests.consumer.test_handling import (
+    coupon,
+    gate,
+    handler,
+    issued_users,
+    ledger,
+    letters,
+    statuses,
+)
+from tests.databases import Database
+from tests.ledger.conftest import MakeCoupon, make_coupon
+from tests.losses.commits import held_commits
+
+__all__ = ["coupon", "gate", "handler", "ledger", "letters", "make_coupon", "registry_server"]
+
+BATCH = range(1, 501)
+
+
+@pytest.fixture
+def big(gate: Gate, make_coupon: MakeCoupon) -> Coupon:
+    """A coupon with a place for everybody, whom the gate has admitted."""
+    coupon = make_coupon(total_quantity=1_000)
+    assert open_coupon(gate, coupon)
+    decisions = gate.admit([Claim(coupon.coupon_id, user) for user in BATCH])
+    assert all(isinstance(decision, Admission) for decision in decisions)
+    return coupon
+
+
+def test_one_record_redelivered_costs_the_other_499_nothing(
+    handler: BatchHandler, letters: KeptLetters, database: Database, gate: Gate, big: Coupon
+) -> None:
+    records = request_records(big.coupon_id, BATCH)
+    handler.handle(records[:1])
+    handler.handle(records)
+    assert issued_users(database) == list(BATCH)
+    assert statuses(gate, big, list(BATCH)) == [Status.ISSUED] * len(BATCH)
+    assert letters.letters == []
+
+
+def test_a_duplicate_in_a_batch_does_not_roll_back_the_rest(
+    handler: BatchHandler, letters: KeptLetters, database: Database, gate: Gate, big: Coupon
+) -> None:
+    records = request_records(big.coupon_id, BATCH)
+    handler.handle([*records, records[0], records[-1], records[250]])
+    assert issued_users(database) == list(BATCH)
+    assert statuses(gate, big, list(BATCH)) == [Status.ISSUED] * len(BATCH)
+    assert letters.letters == []
+
+
+def test_redis_is_not_told_issued_while_the_commit_is_held_up(
+    handler: BatchHandler, database: Database, gate: Gate, big: Coupon
+) -> None:
+    with held_commits(database, "issued_coupon") as held, ThreadPoolExecutor(1) as threads:
+        handling = threads.submit(handler.handle, request_records(big.coupon_id, BATCH))
+        held.await_one()
+        assert statuses(gate, big, list(BATCH)) == [Status.REQUESTED] * len(BATCH)
+        assert issued_users(database) == []
+        assert not handling.done()
+        held.let_go()
+        handling.result()
+    assert issued_users(database) == list(BATCH)
+    assert statuses(gate, big, list(BATCH)) == [Status.ISSUED] * len(BATCH)
+
+
+def test_redis_is_not_told_issued_when_the_commit_dies_and_the_batch_is_done_again(
+    handler: BatchHandler, database: Database, gate: Gate, big: Coupon
+) -> None:
+    records = request_records(big.coupon_id, BATCH)
+    with held_commits(database, "issued_coupon") as held, ThreadPoolExecutor(1) as threads:
+        handling = threads.submit(handler.handle, records)
+        held.terminate(held.await_one())
+        with pytest.raises(LedgerUnavailable):
+            handling.result()
+    assert statuses(gate, big, list(BATCH)) == [Status.REQUESTED] * len(BATCH)
+    assert issued_users(database) == []
+    handler.handle(records)
+    assert issued_users(database) == list(BATCH)
+    assert statuses(gate, big, list(BATCH)) == [Status.ISSUED] * len(BATCH)
+
+
+def test_postgres_waits_for_its_disk_before_it_says_that_something_is_committed(
+    database: Database,
+) -> None:
+    for role in ("coupon_api", "coupon_consumer", "coupon_reconciler"):
+        with psycopg.connect(database.url(role)) as connection:
+            for setting in ("fsync", "synchronous_commit"):
+                assert connection.execute(f"SHOW {setting}".encode()).fetchone() == ("on",), role

@@ -1,0 +1,11 @@
+"""Assertions of the machine are explained as those of a test."""
+
+import pytest
+
+pytest.register_assert_rewrite(
+    *(
+        f"{__name__}.{name}"
+        for name in ("changing", "claiming", "expected", "machine", "repairing")
+    ),
+    f"{__name__}.start",
+)

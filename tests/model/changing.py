@@ -1,0 +1,107 @@
+"""Coupons are changed, and change events delivered."""
+
+from datetime import timedelta
+
+import psycopg
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from coupons.ledger.coupons import change_coupon
+from coupons.model import CouponState, IssueRequest
+from tests.model.start import FAR_OFF, LONG_AGO, Start, anything, coupon_ids, totals
+from tests.model.system import WatchedGate
+
+_DAY = timedelta(days=1)
+WINDOWS = {
+    "before": (FAR_OFF - _DAY, FAR_OFF),
+    "within": (LONG_AGO, FAR_OFF),
+    "after": (LONG_AGO, LONG_AGO + _DAY),
+}
+
+
+class Changing(Start):
+    """What an administrator does, whether or not the gate is told."""
+
+    @rule(coupon_id=coupon_ids, total=totals, told=st.booleans())
+    def change_total(self, coupon_id: int, total: int, told: bool) -> None:
+        """told: whether the gate is; if not, the reconciler tells it."""
+        coupon = self.expected[coupon_id]
+        if total < coupon.issued and coupon.definition.state is not CouponState.CLOSED:
+            with pytest.raises(psycopg.errors.CheckViolation):
+                change_coupon(self.system.ledger["api"], coupon_id, total_quantity=total)
+        else:
+            self._change(coupon_id, told, total=total)
+
+    @rule(
+        coupon_id=coupon_ids,
+        state=st.sampled_from([*[CouponState.OPEN] * 4, CouponState.PAUSED, CouponState.CLOSED]),
+        told=st.booleans(),
+    )
+    def change_state(self, coupon_id: int, state: CouponState, told: bool) -> None:
+        self._change(coupon_id, told, state=state)
+
+    @rule(
+        coupon_id=coupon_ids,
+        window=st.sampled_from([*WINDOWS, *["within"] * 3]),
+        told=st.booleans(),
+    )
+    def change_window(self, coupon_id: int, window: str, told: bool) -> None:
+        self._change(coupon_id, told, window=window)
+
+    def _change(
+        self,
+        coupon_id: int,
+        told: bool,
+        total: int | None = None,
+        state: CouponState | None = None,
+        window: str | None = None,
+    ) -> None:
+        starts_at, ends_at = WINDOWS[window] if window else (None, None)
+        changed = change_coupon(
+            self.system.ledger["api"],
+            coupon_id,
+            total_quantity=total,
+            state=state,
+            issue_starts_at=starts_at,
+            issue_ends_at=ends_at,
+        )
+        coupon = self.expected[coupon_id]
+        if coupon.definition.state is CouponState.CLOSED:
+            assert changed is None, "closed is final"
+            return
+        assert changed is not None
+        coupon.change(total=total, state=state, window=window)
+        if told:
+            self.gate.define(changed)
+            coupon.define()
+
+
+class Delivering(Start):
+    """What the consumer does."""
+
+    @precondition(lambda self: any(coupon.rows for coupon in self.expected.values()))
+    @rule(
+        picks=st.lists(anything, min_size=1, max_size=10),
+        marked=st.booleans(),
+        times=st.integers(1, 2),
+    )
+    def deliver(self, picks: list[int], marked: bool, times: int) -> None:
+        """Change events, new ones or old ones, in any order, some twice; marks may get lost."""
+        events = [
+            coupon.event(user_id) for coupon in self.expected.values() for user_id in coupon.rows
+        ]
+        batch = [events[pick % len(events)] for pick in picks]
+        final = self.issue(batch)
+        if marked:
+            gate = WatchedGate(self.gate, times)
+            new = gate.settle(final)
+            self._expect_marks(final, new)
+
+    def _expect_marks(self, final: list[IssueRequest], new: int) -> None:
+        expected = 0
+        for coupon_id, coupon in self.expected.items():
+            if coupon.gate_epoch is None:
+                return
+            expected += coupon.mark(each for each in final if each.coupon_id == coupon_id)
+        assert new == expected

@@ -1,0 +1,202 @@
+"""What gate and ledger must hold and answer: a few dicts in place of two servers."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from coupons.gate import Decision
+from coupons.ledger.issued_coupons import Outcome
+from coupons.model import (
+    Admission,
+    Claim,
+    CouponState,
+    GateClosed,
+    IssueRequest,
+    Refusal,
+    Status,
+)
+
+GROUP = "staff"
+
+
+@dataclass(frozen=True)
+class Definition:
+    """Of a coupon. window: before, within or after the time in which it is issued."""
+
+    total: int
+    state: CouponState = CouponState.OPEN
+    window: str = "within"
+    version: int = 1
+
+
+class Place(NamedTuple):
+    """One that the gate holds for a user. retried: nobody may give it back."""
+
+    requested_at_us: int
+    retried: bool
+
+
+@dataclass
+class ExpectedCoupon:
+    """One coupon, on both sides. gate_epoch: None while the gate must admit nobody."""
+
+    coupon_id: int
+    group: str | None
+    definition: Definition
+    at_gate: Definition = field(init=False)
+    epoch: int = 1
+    gate_epoch: int | None = 1
+    admitted: int = 0
+    compensated: int = 0
+    pending: dict[int, Place] = field(default_factory=dict)
+    marked: dict[int, IssueRequest] = field(default_factory=dict)
+    rows: dict[int, int] = field(default_factory=dict)
+    final: dict[int, IssueRequest] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.at_gate = self.definition
+
+    def decide(self, claim: Claim, decision: Decision) -> None:
+        """The gate's decision was the right one; remember what it changed."""
+        user_id = claim.user_id
+        if self.gate_epoch is None:
+            assert isinstance(decision, GateClosed), (claim, decision)
+        elif user_id in self.marked:
+            assert decision == self.marked[user_id]
+        elif user_id in self.pending:
+            place = self.pending[user_id]
+            self.pending[user_id] = place._replace(retried=True)
+            moment = place.requested_at_us
+            assert decision == Admission(self.coupon_id, user_id, moment, self.gate_epoch, True)
+        elif refusal := self._refusal(claim):
+            assert decision is refusal, (claim, decision, refusal)
+        else:
+            assert isinstance(decision, Admission), (claim, decision)
+            assert (decision.epoch, decision.repeated) == (self.gate_epoch, False), decision
+            self.pending[user_id] = Place(decision.requested_at_us, False)
+            self.admitted += 1
+
+    def _refusal(self, claim: Claim) -> Refusal | None:
+        definition = self.at_gate
+        if definition.state is not CouponState.OPEN:
+            return Refusal(str(definition.state))
+        if definition.window != "within":
+            return Refusal.NOT_OPEN if definition.window == "before" else Refusal.CLOSED
+        if self.group is not None and self.group not in claim.groups:
+            return Refusal.NOT_ELIGIBLE
+        return Refusal.SOLD_OUT if self.places_left <= 0 else None
+
+    @property
+    def places_left(self) -> int:
+        """What the gate may still admit."""
+        return self.at_gate.total - self.gate_issued - len(self.pending)
+
+    @property
+    def gate_issued(self) -> int:
+        """How many are marked as issued."""
+        return sum(each.status is Status.ISSUED for each in self.marked.values())
+
+    @property
+    def issued(self) -> int:
+        """How many are issued in the ledger."""
+        return sum(each.status is Status.ISSUED for each in self.final.values())
+
+    def accept(self, admissions: Iterable[Admission]) -> bool:
+        """Their rows are written, unless their epoch is over."""
+        admissions = list(admissions)
+        if admissions[0].epoch != self.epoch:
+            return False
+        for admission in admissions:
+            self.rows.setdefault(admission.user_id, admission.requested_at_us)
+        return True
+
+    def give_back(self, admissions: Iterable[Admission]) -> None:
+        """Their places, where nobody tried the same claim again."""
+        for admission in admissions:
+            ours = Place(admission.requested_at_us, False)
+            if (
+                admission.epoch == self.gate_epoch
+                and not admission.repeated
+                and self.pending.get(admission.user_id) == ours
+            ):
+                assert admission.user_id not in self.rows, f"a place of a row: {admission}"
+                del self.pending[admission.user_id]
+                self.compensated += 1
+
+    def issue(self, events: Iterable[IssueRequest]) -> list[Outcome]:
+        """The outcomes, in the order of the requests as far as the total goes."""
+        outcomes = []
+        for event in sorted(set(events), key=lambda each: (each.requested_at_us, each.user_id)):
+            known = self.final.get(event.user_id)
+            fits = self.issued < self.definition.total
+            status, reason = (Status.ISSUED, None) if fits else (Status.REJECTED, "sold_out")
+            final = known or event._replace(status=status, reason=reason)
+            self.final[event.user_id] = final
+            outcomes.append(Outcome(final, fresh=known is None))
+        return outcomes
+
+    def mark(self, requests: Iterable[IssueRequest]) -> int:
+        """Settle them at an open gate; how many marks are new."""
+        new = 0
+        for request in requests:
+            if request.user_id not in self.marked:
+                self.marked[request.user_id] = request
+                self.pending.pop(request.user_id, None)
+                new += 1
+        return new
+
+    def define(self) -> None:
+        """The gate is told of the definition."""
+        if self.gate_epoch is not None:
+            self.at_gate = self.definition
+
+    def rebuild(self) -> None:
+        """Open the gate under the present epoch, with what the ledger holds."""
+        self.gate_epoch, self.at_gate = self.epoch, self.definition
+        self.admitted, self.compensated = len(self.rows), 0
+        self.marked = dict(self.final)
+        self.pending = {
+            user_id: Place(requested_at_us, True)
+            for user_id, requested_at_us in self.rows.items()
+            if user_id not in self.final
+        }
+
+    def roll_forward(self) -> None:
+        """What a reconciler does for an open coupon."""
+        self.define()
+        self.mark([self.final[user_id] for user_id in list(self.pending) if user_id in self.final])
+        lost = [user_id for user_id in self.pending if user_id not in self.rows]
+        for user_id in lost:
+            self.pending[user_id] = self.pending[user_id]._replace(retried=True)
+            self.rows[user_id] = self.pending[user_id].requested_at_us
+
+    def change(self, total: int | None, state: CouponState | None, window: str | None) -> None:
+        """The ledger's definition, where something is given."""
+        self.definition = Definition(
+            total or self.definition.total,
+            state or self.definition.state,
+            window or self.definition.window,
+            self.definition.version + 1,
+        )
+
+    def at(self, user_id: int) -> IssueRequest | None:
+        """What an open gate says of a user."""
+        if user_id in self.marked:
+            return self.marked[user_id]
+        place = self.pending.get(user_id)
+        return place and IssueRequest(
+            self.coupon_id, user_id, place.requested_at_us, Status.REQUESTED
+        )
+
+    def event(self, user_id: int) -> IssueRequest:
+        """The change event of a user's row."""
+        return IssueRequest(self.coupon_id, user_id, self.rows[user_id], Status.REQUESTED)
+
+    @property
+    def figures(self) -> tuple[int | None, ...]:
+        """Of an open gate, in the order of GateFigures."""
+        return (
+            *(self.gate_epoch, self.at_gate.version, self.at_gate.total),
+            *(self.admitted, self.compensated, len(self.pending)),
+            *(self.gate_issued, len(self.marked) - self.gate_issued),
+        )

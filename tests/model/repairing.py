@@ -1,0 +1,115 @@
+"""What befalls the gate, and how it is repaired."""
+
+from collections.abc import Callable, Iterator
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from coupons.gate import open_coupon
+from coupons.ledger.coupons import begin_gate_epoch
+from coupons.ledger.requests import stream_requests
+from coupons.model import IssueRequest
+from ops.reconciler.reconcile import reconcile
+from tests.model.start import Start, coupon_ids
+
+
+class Interrupted(Exception):
+    """A rebuild ended here."""
+
+
+class Failing(Start):
+    """The gate forgets, or lives another life."""
+
+    def all_open(self) -> bool:
+        """Whether there is anything to lose; else most of the steps would be at a closed gate."""
+        return all(coupon.gate_epoch is not None for coupon in self.expected.values())
+
+    @precondition(all_open)
+    @rule(by=st.sampled_from(["flush", "restart"]))
+    def lose(self, by: str) -> None:
+        """After a restart all data is there, and may not be relied on."""
+        self._lose(by)
+
+    @rule()
+    def forget_scripts(self) -> None:
+        self.gate.client.script_flush()
+
+    def _lose(self, by: str) -> None:
+        if by == "flush":
+            self.gate.client.flushall()
+        else:
+            self.system.restart_gate()
+        for coupon in self.expected.values():
+            coupon.gate_epoch = None
+
+
+class Repairing(Failing):
+    """Rebuilds, those that end in the middle too, and the reconciler."""
+
+    @rule(coupon_id=coupon_ids)
+    def rebuild(self, coupon_id: int) -> None:
+        assert self._rebuild(coupon_id, lambda: None)
+        coupon = self.expected[coupon_id]
+        coupon.rebuild()
+
+    @rule(coupon_id=coupon_ids)
+    def rebuild_while_marks_are_made(self, coupon_id: int) -> None:
+        coupon = self.expected[coupon_id]
+        final: list[IssueRequest] = []
+
+        def issue_all() -> None:
+            final.extend(self.issue([coupon.event(user_id) for user_id in coupon.rows]))
+            self.gate.settle(final)
+
+        assert self._rebuild(coupon_id, issue_all)
+        coupon.rebuild()
+
+    @precondition(Failing.all_open)
+    @rule(coupon_id=coupon_ids, by=st.sampled_from(["crash", "flush", "restart", "another"]))
+    def rebuild_in_vain(self, coupon_id: int, by: str) -> None:
+        """It ends in the middle, or what it has loaded is forgotten: the gate stays closed."""
+        coupon = self.expected[coupon_id]
+        coupon.gate_epoch = None
+
+        def disturb() -> None:
+            if by == "crash":
+                raise Interrupted
+            if by == "another":
+                self.rebuild(coupon_id)
+            else:
+                self._lose(by)
+
+        try:
+            assert not self._rebuild(coupon_id, disturb)
+        except Interrupted:
+            assert by == "crash"
+
+    @rule(coupon_id=coupon_ids)
+    def fence_and_die(self, coupon_id: int) -> None:
+        """A rebuild ends before it has told the gate of anything."""
+        assert begin_gate_epoch(self.system.ledger["reconciler"], coupon_id)
+        self.expected[coupon_id].epoch += 1
+
+    def _rebuild(self, coupon_id: int, disturb: Callable[[], None]) -> bool:
+        """disturb: called when all is read and nothing is loaded."""
+        connection = self.system.ledger["reconciler"]
+        fenced = begin_gate_epoch(connection, coupon_id)
+        assert fenced is not None
+        self.expected[coupon_id].epoch += 1
+
+        def requests() -> Iterator[IssueRequest]:
+            read = list(stream_requests(connection, coupon_id))
+            disturb()
+            yield from read
+
+        return open_coupon(self.gate, fenced, requests())
+
+    @rule()
+    def reconcile(self) -> None:
+        list(reconcile(self.gate, self.system.ledger["reconciler"], pending_after_s=0.0))
+        for coupon in self.expected.values():
+            if coupon.gate_epoch == coupon.epoch:
+                coupon.roll_forward()
+            else:
+                coupon.epoch += 1
+                coupon.rebuild()

@@ -1,0 +1,65 @@
+"""Where every sequence of events begins: three coupons, nobody has claimed."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize
+
+from coupons.gate import Decision, open_coupon
+from coupons.ledger.coupons import create_coupon
+from coupons.ledger.issued_coupons import issue_requests
+from coupons.model import Claim, IssueRequest
+from tests.model.expected import GROUP, Definition, ExpectedCoupon
+from tests.model.system import System
+
+USERS = range(1, 7)
+COUPONS = range(1, 4)
+LONG_AGO, FAR_OFF = datetime(2020, 1, 1, tzinfo=UTC), datetime(2220, 1, 1, tzinfo=UTC)
+
+coupon_ids = st.sampled_from(COUPONS)
+totals = st.integers(1, 5)
+anything = st.integers(0, 1_000)
+
+
+class Start(RuleBasedStateMachine):
+    """The system, and what is expected of it."""
+
+    def __init__(self, system: System) -> None:
+        super().__init__()
+        self.system = system
+        self.gate = system.gate
+        self.expected: dict[int, ExpectedCoupon] = {}
+        self.on_their_way: list[tuple[list[Claim], list[Decision]]] = []
+        self.promised: set[tuple[int, int]] = set()
+
+    @initialize(places=st.lists(totals, min_size=len(COUPONS), max_size=len(COUPONS)))
+    def begin(self, places: Sequence[int]) -> None:
+        self.system.empty()
+        for coupon_id, total in zip(COUPONS, places, strict=True):
+            group = GROUP if coupon_id == COUPONS[-1] else None
+            coupon = create_coupon(
+                self.system.ledger["api"],
+                coupon_id=coupon_id,
+                name="of the model",
+                total_quantity=total,
+                issue_starts_at=LONG_AGO,
+                issue_ends_at=None,
+                eligible_group=group,
+            )
+            assert coupon is not None
+            assert open_coupon(self.gate, coupon)
+            self.expected[coupon_id] = ExpectedCoupon(coupon_id, group, Definition(total))
+
+    def issue(self, batch: list[IssueRequest]) -> list[IssueRequest]:
+        """Make the requests of change events final, without telling the gate."""
+        outcomes = issue_requests(self.system.ledger["consumer"], batch)
+        found = {outcome.request[:2]: outcome for outcome in outcomes}
+        assert len(found) == len(outcomes)
+        expected = {
+            outcome.request[:2]: outcome
+            for coupon_id, coupon in self.expected.items()
+            for outcome in coupon.issue(e for e in batch if e.coupon_id == coupon_id)
+        }
+        assert found == expected
+        return [outcome.request for outcome in outcomes]

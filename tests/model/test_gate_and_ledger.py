@@ -1,0 +1,48 @@
+"""Gate and ledger against a small model of them, whatever happens in whatever order.
+
+By default the same sequences run each time, in about half a minute. Look for new ones with
+
+    COUPON_MODEL_EXAMPLES=2000 make test ARGS="tests/model"
+
+which draws others in each run; what fails is printed as the shortest sequence found.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.databases import Database
+from tests.model.machine import GateAndLedger
+from tests.model.system import System
+from tests.servers import ValkeyServer
+
+EXAMPLES = "COUPON_MODEL_EXAMPLES"
+EXAMPLES_BY_DEFAULT = 40
+STEPS = 40
+
+
+@pytest.fixture
+def system(valkey_server: ValkeyServer, database: Database) -> Iterator[System]:
+    with closing(System(valkey_server, database)) as system:
+        yield system
+
+
+@pytest.mark.timeout(0 if EXAMPLES in os.environ else 600)
+def test_gate_and_ledger_keep_every_promise_in_any_order_of_events(system: System) -> None:
+    run_state_machine_as_test(
+        lambda: GateAndLedger(system),  # type: ignore[arg-type]  # any factory will do
+        settings=settings(
+            max_examples=int(os.environ.get(EXAMPLES, EXAMPLES_BY_DEFAULT)),
+            stateful_step_count=STEPS,
+            derandomize=EXAMPLES not in os.environ,
+            database=None,
+            deadline=None,
+            print_blob=True,
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

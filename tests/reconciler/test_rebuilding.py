@@ -1,0 +1,93 @@
+"""A rebuild streams, is safe against claims in flight, and can be done by hand at any time."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import pytest
+
+from api.claims import Accepted, ClaimWriter, Trouble
+from api.ledger_connections import LedgerConnections
+from coupons.gate import Gate, GateState, connect_gate
+from coupons.ledger.connection import Connection, connect_ledger
+from coupons.ledger.requests import count_requests, stream_requests
+from coupons.model import Claim, GateClosed, Refusal
+from ops.gate_report import report_gate
+from ops.reconciler.rebuilding import rebuild, why_closed
+from tests.databases import Database
+from tests.reconciler.conftest import Shop
+
+
+def test_claims_in_flight_during_rebuilds_are_neither_lost_nor_too_many(
+    shop: Shop, gate: Gate, database: Database, valkey_url: str
+) -> None:
+    """Twenty places, four hundred users, and the coupon is rebuilt again and again."""
+    writer = ClaimWriter(
+        connect_gate(valkey_url), LedgerConnections(database.url("coupon_api"), "test"), 1.0
+    )
+    stop = Event()
+
+    def rebuild_again_and_again() -> int:
+        with connect_ledger(database.url("coupon_reconciler"), "test") as connection:
+            done = 0
+            while not stop.is_set():
+                done += rebuild(gate, connection, shop.coupon_id) is not None
+            return done
+
+    def claim(user: int) -> object:
+        while True:
+            [verdict] = writer.write([Claim(shop.coupon_id, user)])
+            if not isinstance(verdict, GateClosed) and verdict is not Trouble.EPOCH_OVER:
+                return verdict
+
+    with ThreadPoolExecutor(9) as threads:
+        rebuilding = threads.submit(rebuild_again_and_again)
+        verdicts = list(threads.map(claim, range(1, 401)))
+        stop.set()
+        assert rebuilding.result() > 5
+    accepted = {each.request.user_id for each in verdicts if isinstance(each, Accepted)}
+    assert len(accepted) == 20
+    assert verdicts.count(Refusal.SOLD_OUT) == 380
+    with connect_ledger(database.url("coupon_ops"), "test") as ops:
+        assert {request.user_id for request in stream_requests(ops, shop.coupon_id)} == accepted
+        counts = count_requests(ops, shop.coupon_id)
+    [figures] = gate.figures([shop.coupon_id])
+    assert figures is not None
+    assert counts is not None
+    assert (figures.pending, figures.places_left, counts.accepted) == (20, 0, 20)
+
+
+def test_a_rebuild_tells_how_far_it_is(
+    shop: Shop, gate: Gate, reconciler: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.reconciler.rebuilding._ROWS_PER_REPORT", 2)
+    shop.accept(*range(1, 6))
+    told: list[int] = []
+    assert rebuild(gate, reconciler, shop.coupon_id, told.append) == 5
+    assert told == [2, 4]
+
+
+def test_the_report_says_why_a_coupon_is_closed(
+    shop: Shop, gate: Gate, reconciler: Connection
+) -> None:
+    shop.accept(1, 2)
+    shop.issue(1)
+    [report] = report_gate(gate, reconciler, shop.coupon_id)
+    assert report.why_closed is None
+    told = report.as_json()
+    assert (told["places_left"], told["pending"], told["issued"]) == (18, 1, 1)
+    assert 0 < told["memory_bytes"] < 100_000
+    key = f"coupon:{{{shop.coupon_id}}}"
+    for field, value, why in (
+        ("epoch", "9", "fenced"),
+        ("run_id", "", "loading"),
+        ("run_id", "another", "stale"),
+    ):
+        gate.client.hset(key, field, value)
+        [report] = report_gate(gate, reconciler, None)
+        assert report.why_closed == why
+    assert report.figures is not None
+    assert report.figures.state is GateState.STALE
+    gate.client.flushall()
+    [report] = report_gate(gate, reconciler, None)
+    assert (report.why_closed, report.memory) == ("missing", 0)
+    assert why_closed(None, shop.ledger()) == "missing"

@@ -1,0 +1,111 @@
+"""Links of Kafka Connect: TLS and password to Kafka, a checked certificate of Postgres."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from confluent_kafka import Consumer
+
+from cdc_consumer.kafka import consumer_config
+from connectors.register import CONNECTOR_FILE, register
+from coupons.change_events import REQUEST_TOPIC
+from coupons.errors import ConnectorError
+from coupons.kafka import KafkaClient, KafkaSecurity
+from coupons.ledger.connection import connect_ledger
+from coupons.ledger.requests import accept_requests
+from coupons.model import Admission
+from ops.database import create_slot
+from tests.databases import PASSWORDS, Database
+from tests.security.certificates import Authority
+from tests.security.connect_server import SecureConnect
+from tests.security.kafka_server import PASSWORD, USER, SecureKafka
+from tests.security.test_postgres import make_coupon
+from tests.waiting import eventually
+
+JSON = "org.apache.kafka.connect.json.JsonConverter"
+
+
+@pytest.fixture
+def connector_file(tmp_path: Path) -> Path:
+    """The project's connector, but for its converter, so that it needs no schema registry."""
+    connector = json.loads(CONNECTOR_FILE.read_text())
+    config = {
+        name: value
+        for name, value in connector["config"].items()
+        if not name.startswith(("key.converter", "value.converter"))
+    }
+    connector["config"] = {**config, "key.converter": JSON, "value.converter": JSON}
+    file = tmp_path / "connector.json"
+    file.write_text(json.dumps(connector))
+    return file
+
+
+@pytest.fixture
+def kafka(secure_kafka: SecureKafka, authority: Authority, tmp_path: Path) -> KafkaClient:
+    password = tmp_path / "password"
+    password.write_text(PASSWORD)
+    security = KafkaSecurity(
+        kafka_security_protocol="SASL_SSL",
+        kafka_ca_file=authority.file,
+        kafka_sasl_user=USER,
+        kafka_sasl_password_file=password,
+    )
+    return secure_kafka.client("sasl", security)
+
+
+@contextmanager
+def secure_connect(
+    path: Path, kafka: SecureKafka, authority: Authority, database: Database, trusted: Authority
+) -> Iterator[SecureConnect]:
+    """trusted: whose certificate Postgres has to show."""
+    server = urlsplit(database.superuser_url)
+    variables = {
+        "COUPON_CDC_DATABASE_HOST": str(server.hostname),
+        "COUPON_CDC_DATABASE_PORT": str(server.port),
+        "COUPON_CDC_DATABASE_NAME": database.name,
+        "COUPON_CDC_DATABASE_USER": "coupon_cdc",
+        "COUPON_CDC_DATABASE_PASSWORD": PASSWORDS["coupon_cdc"],
+        "COUPON_CDC_DATABASE_SSLMODE": "verify-full",
+        "COUPON_CDC_DATABASE_SSLROOTCERT": str(trusted.file),
+    }
+    connect = SecureConnect(path, kafka.ports["sasl"], authority, variables)
+    connect.start()
+    try:
+        yield connect
+    finally:
+        connect.stop()
+
+
+@pytest.mark.timeout(600)
+def test_rows_reach_kafka_over_secured_links_only_and_from_the_right_postgres_only(
+    tmp_path: Path,
+    secure_kafka: SecureKafka,
+    kafka: KafkaClient,
+    authority: Authority,
+    wrong_authority: Authority,
+    tls_database: Database,
+    connector_file: Path,
+) -> None:
+    create_slot(tls_database.url("coupon_cdc"))
+    with connect_ledger(tls_database.url("coupon_api"), "test") as api:
+        accept_requests(api, [Admission(make_coupon(api), 4711, 1, 1, False)])
+
+    wrong = tmp_path / "wrong"
+    with (
+        secure_connect(wrong, secure_kafka, authority, tls_database, wrong_authority) as connect,
+        pytest.raises(ConnectorError, match="connector coupon-cdc is not valid"),
+    ):
+        register(connect.url, kafka, connector_file)
+
+    right = tmp_path / "right"
+    with secure_connect(right, secure_kafka, authority, tls_database, authority) as connect:
+        assert register(connect.url, kafka, connector_file).is_running
+        consumer = Consumer(consumer_config(kafka, "of-connect", lambda *_: None))
+        consumer.subscribe([REQUEST_TOPIC])
+        message = eventually(lambda: consumer.poll(0.5), 120)
+        consumer.close()
+    assert message is not None
+    assert b"4711" in (message.value() or b"")

@@ -1,0 +1,145 @@
+"""What each state of slot, connector, offsets and consumer means, and a doctor who never hangs."""
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from connectors.state import ConnectorState, TaskState
+from coupons.kafka import KafkaClient
+from ops.doctor.connector import connector_finding, offsets_finding
+from ops.doctor.database import slot_findings
+from ops.doctor.examine import CHECKS, examine
+from ops.doctor.findings import Level, Section
+from ops.doctor.places import Places
+from ops.doctor.stream import MUCH_LAG, consumer_finding
+from ops.kafka import Consuming
+from ops.recovery import Look
+from ops.slot import Slot
+from stack.ports import HOST, free_ports
+
+MIB = 2**20
+RUNNING = ConnectorState("c", "RUNNING", None, [TaskState(0, "RUNNING", None)])
+HEALTHY = Slot(
+    wal_lsn=1_000,
+    keep_bytes=100 * MIB,
+    exists=True,
+    usable=True,
+    active=True,
+    failover=True,
+    wal_status="reserved",
+    invalidation_reason=None,
+    confirmed_lsn=900,
+    retained_bytes=MIB,
+)
+MISSING = Slot(1_000, 100 * MIB, False, None, None, None, None, None, None, None)
+LOST = HEALTHY._replace(active=False, wal_status="lost", invalidation_reason="wal_removed")
+
+
+def levels(slot: Slot) -> dict[Section | None, Level]:
+    return {finding.section: finding.level for finding in slot_findings(slot)}
+
+
+@pytest.mark.parametrize(
+    ("slot", "found"),
+    [
+        (HEALTHY, {None: Level.OK}),
+        (MISSING, {Section.SLOT_LOST: Level.FAILING}),
+        (LOST, {Section.SLOT_LOST: Level.FAILING}),
+        (HEALTHY._replace(usable=False), {Section.SLOT_LOST: Level.FAILING}),
+        (HEALTHY._replace(failover=False), {Section.SLOT_LOST: Level.FAILING}),
+        (HEALTHY._replace(active=False), {Section.SLOT_INACTIVE: Level.FAILING, None: Level.OK}),
+        (
+            HEALTHY._replace(retained_bytes=60 * MIB, wal_status="extended"),
+            {None: Level.OK, Section.WAL_GROWS: Level.WARNING},
+        ),
+        (
+            HEALTHY._replace(retained_bytes=101 * MIB, wal_status="unreserved"),
+            {None: Level.OK, Section.WAL_GROWS: Level.FAILING},
+        ),
+        (HEALTHY._replace(keep_bytes=None), {None: Level.OK, Section.WAL_GROWS: Level.WARNING}),
+    ],
+)
+def test_what_a_slot_means(slot: Slot, found: dict[Section | None, Level]) -> None:
+    assert levels(slot) == found
+
+
+@pytest.mark.parametrize(
+    ("state", "section"),
+    [
+        (RUNNING, None),
+        (None, Section.CONNECTOR_MISSING),
+        (RUNNING._replace(state="PAUSED"), Section.CONNECTOR_HELD),
+        (RUNNING._replace(state="STOPPED", tasks=[]), Section.CONNECTOR_HELD),
+        (RUNNING._replace(tasks=[TaskState(0, "FAILED", "why")]), Section.CONNECTOR_FAILED),
+        (RUNNING._replace(tasks=[]), Section.CONNECTOR_FAILED),
+    ],
+)
+def test_what_a_connector_means(state: ConnectorState | None, section: Section | None) -> None:
+    assert connector_finding(state).section == section
+
+
+@pytest.mark.parametrize(
+    ("offset", "slot", "level"),
+    [
+        (900, HEALTHY, Level.OK),
+        (1_000, HEALTHY, Level.OK),
+        (899, HEALTHY, Level.FAILING),
+        (1_001, HEALTHY, Level.FAILING),
+        (None, HEALTHY, Level.WARNING),
+        (900, MISSING, Level.FAILING),
+        (900, LOST, Level.FAILING),
+    ],
+)
+def test_what_offsets_mean_beside_the_slot(offset: int | None, slot: Slot, level: Level) -> None:
+    finding = offsets_finding(Look(RUNNING, offset, slot))
+    assert finding.level is level
+    assert (finding.command is None) == (level is Level.OK)
+
+
+@pytest.mark.parametrize(
+    ("consuming", "section"),
+    [
+        (Consuming("STABLE", 1, 0), None),
+        (Consuming("EMPTY", 0, 5), Section.CONSUMER_AWAY),
+        (Consuming("PREPARING_REBALANCING", 2, 5), Section.CONSUMER_AWAY),
+        (Consuming("STABLE", 1, MUCH_LAG + 1), Section.LAG),
+    ],
+)
+def test_what_the_consumers_mean(consuming: Consuming, section: Section | None) -> None:
+    assert consumer_finding(consuming).section == section
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port where connections are taken and nothing is ever answered, as by a stopped process."""
+    with socket.create_server((HOST, 0)) as server:
+        yield server.getsockname()[1]
+
+
+def places(port: int) -> Places:
+    return Places(
+        None,
+        None,
+        f"postgresql://coupon_ops:x@{HOST}:{port}/coupon",
+        f"redis://{HOST}:{port}/0",
+        KafkaClient(f"{HOST}:{port}"),
+        f"http://{HOST}:{port}",
+        f"http://{HOST}:{port}",
+        "group",
+    )
+
+
+def test_with_everything_down_each_server_is_named_and_nothing_raised() -> None:
+    found = examine(places(free_ports(["none"])["none"]))
+    assert {finding.check for finding in found} == {check.name for check in CHECKS} - {"parts"}
+    assert {finding.level for finding in found} == {Level.FAILING}
+
+
+def test_servers_that_never_answer_do_not_hold_it_up(silent: int) -> None:
+    began = time.monotonic()
+    found = examine(places(silent), deadline_s=5)
+    assert time.monotonic() - began < 30
+    assert {finding.check for finding in found} == {check.name for check in CHECKS} - {"parts"}
+    assert {finding.level for finding in found} == {Level.FAILING}
