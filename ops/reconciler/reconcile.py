@@ -18,7 +18,7 @@ from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import list_coupons
 from coupons.ledger.requests import accept_requests, find_requests
 from coupons.metrics import RECONCILER_CLOSED_COUPONS, RECONCILER_OLDEST_PENDING_SECONDS
-from coupons.model import Admission, Claim, Coupon, IssueRequest
+from coupons.model import Admission, Claim, Coupon, CouponState, IssueRequest
 from ops.reconciler.rebuilding import rebuild, why_closed
 from ops.reconciler.repairs import Deed, Repair
 from ops.reconciler.watch import Watch
@@ -41,7 +41,7 @@ def reconcile(
     or LedgerUnavailable; what was done until then stays, and the next pass does the rest.
     """
     watch = watch or Watch(compare_every_s=0)
-    coupons = list_coupons(connection)
+    coupons = sorted(list_coupons(connection), key=_less_wanted)
     before_us = gate.now_us() - int(pending_after_s * 1_000_000)
     found = gate.figures([coupon.coupon_id for coupon in coupons])
     _show(gate, coupons, found)
@@ -57,6 +57,11 @@ def reconcile(
             yield Repair(Deed.REDEFINED, "definition", coupon.coupon_id, 0)
         if figures.pending:
             yield from _settle_pending(gate, connection, coupon.coupon_id, before_us, watch)
+
+
+def _less_wanted(coupon: Coupon) -> tuple[bool, int]:
+    """Sorts those that can be claimed to the front, the newest first: people wait for them."""
+    return coupon.state is not CouponState.OPEN, -coupon.coupon_id
 
 
 def _show(gate: Gate, coupons: Sequence[Coupon], found: Sequence[GateFigures | None]) -> None:

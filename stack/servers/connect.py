@@ -35,6 +35,9 @@ connector.client.config.override.policy=All
 topic.creation.enable=true
 # A worker that lost its group (Kafka was away) gets its connector back at once, not after 5 min.
 scheduled.rebalance.max.delay.ms=0
+# A worker that was killed is in its own way until its old session has run out (default 10000).
+session.timeout.ms=6000
+heartbeat.interval.ms=2000
 # Connectors name hosts and secrets as ${{env:COUPON_CDC_...}}; nothing else can be read.
 config.providers=env
 config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider

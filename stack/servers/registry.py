@@ -11,6 +11,7 @@ from stack.probes import http_ok
 from stack.processes import Command
 
 _HEAP_MIB = 128
+_NOT_READY_SECONDS = 5
 # It answers a few requests a minute: the optimising compiler would cost more than it gives.
 _OPTIONS = (
     "-XX:TieredStopAtLevel=1",
@@ -46,6 +47,12 @@ def registry_part(
             "apicurio.datasource.jdbc.max-size": 5,
             # A connection that Postgres closed while it was restarted must not fail a request.
             "quarkus.datasource.postgresql.jdbc.validate-on-borrow": "true",
+            # Two slow answers while it warms up must not make it "not ready" for five minutes.
+            **{
+                f"apicurio.metrics.{kind}-timeout-readiness-check"
+                ".status-reset-window-duration.seconds": _NOT_READY_SECONDS
+                for kind in ("response", "persistence")
+            },
         }
         main = "io.quarkus.runner.GeneratedMain"
         jars = _classpath(programs)

@@ -1,24 +1,16 @@
 """The cluster overlay under a project name of its own, and what an operator does to it."""
 
-import os
-import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
+from typing import ClassVar
 
-import docker
 import psycopg
 
-from stack.ports import free_ports
-from tests.compose.containers import ANSWER_SECONDS, COMPOSE, Containers
+from tests.compose.containers import ANSWER_SECONDS, PORTS, Containers
 from tests.waiting import eventually
 
-UP_SECONDS = 900
-DOWN_SECONDS = 120
 BACK_SECONDS = 120
 POSTGRES = ("postgres", "postgres-2", "postgres-3")
-_PUBLISHED = (*POSTGRES, "api", "valkey", "kafka", "kafka-2", "kafka-3", "registry", "connect")
-_FILES = [f"--file={COMPOSE / name}" for name in ("compose.yaml", "cluster.yaml")]
+CLUSTER_PORTS = (*PORTS, "postgres-2", "postgres-3", "kafka-2", "kafka-3")
 
 # In a container, because the sentinels name the master as containers know it.
 _COMPLAINTS = """
@@ -35,6 +27,9 @@ print(*books.complaints, sep="\\n")
 
 class Cluster(Containers):
     """A running cluster; its services are named as in the files."""
+
+    files = ("compose.yaml", "cluster.yaml")
+    images: ClassVar = {**Containers.images, "COUPON_PROXY_IMAGE": "-proxy"}
 
     def run_in(self, service: str, *command: str) -> tuple[int, str]:
         """Run a command in the container of a service; its exit code and what it printed."""
@@ -123,32 +118,3 @@ class Cluster(Containers):
 
     def _psql(self, service: str, query: str) -> str:
         return self.run_in(service, "psql", "-XAtU", "postgres", "-c", query)[1]
-
-
-@contextmanager
-def running_cluster(engine: docker.DockerClient, folder: Path) -> Iterator[Cluster]:
-    """Build, bring up, wait until all is healthy; in the end take down, volumes included."""
-    secrets = folder / "secrets"
-    subprocess.run([COMPOSE / "make-secrets", secrets], check=True)
-    cluster = Cluster(f"coupon-cluster-{os.getpid()}", engine, free_ports(_PUBLISHED), secrets)
-    try:
-        _compose(cluster, UP_SECONDS, "up", "--detach", "--wait", "--build")
-        yield cluster
-    finally:
-        _compose(cluster, DOWN_SECONDS, "down", "--volumes", "--remove-orphans", "--timeout=5")
-
-
-def _compose(cluster: Cluster, seconds: float, *arguments: str) -> None:
-    variables = {
-        f"COUPON_{name.upper().replace('-', '_')}_PORT": str(port)
-        for name, port in cluster.ports.items()
-    }
-    done = subprocess.run(
-        ["docker", "compose", f"--project-name={cluster.project}", *_FILES, *arguments],
-        env={**os.environ, **variables, "COUPON_SECRETS_DIR": str(cluster.secrets)},
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-        check=False,
-    )
-    assert done.returncode == 0, f"compose {' '.join(arguments)}:\n{done.stderr}"

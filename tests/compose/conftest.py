@@ -7,7 +7,7 @@ import docker
 import pytest
 from docker.errors import DockerException
 
-from tests.compose.containers import Containers, running_containers
+from tests.compose.containers import PORTS, Containers, running_containers
 
 
 @pytest.fixture(scope="session")
@@ -29,5 +29,6 @@ def engine() -> Iterator[docker.DockerClient]:
 def containers(
     engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Containers]:
-    with running_containers(engine, tmp_path_factory.mktemp("compose")) as running:
+    folder = tmp_path_factory.mktemp("compose")
+    with running_containers(Containers, "test", PORTS, engine, folder) as running:
         yield running

@@ -6,14 +6,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import docker
 import psycopg
 import requests
+from docker.errors import ImageNotFound
 from docker.models.containers import Container
 
 from coupons.tokens import mint_token
@@ -25,7 +26,7 @@ UP_SECONDS = 900
 DOWN_SECONDS = 120
 COMMAND_SECONDS = 120
 ANSWER_SECONDS = 10
-_PORTS = ("api", "postgres", "valkey", "kafka", "registry", "connect")
+PORTS = ("api", "postgres", "valkey", "kafka", "registry", "connect")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ class Containers:
     ports: dict[str, int]
     secrets: Path
     up_seconds: float = 0.0
+
+    files: ClassVar[tuple[str, ...]] = ("compose.yaml",)
+    # The images have the project's name, so that a test never runs what somebody else has built.
+    images: ClassVar[dict[str, str]] = {"COUPON_IMAGE": "", "COUPON_CONNECT_IMAGE": "-connect"}
 
     def container(self, service: str) -> Container:
         """The one container of a service, as it is now."""
@@ -117,30 +122,35 @@ class Containers:
 
     def compose(self, seconds: float, *arguments: str) -> str:
         """A compose command on this project; what it printed. Raises AssertionError."""
-        file = str(COMPOSE / "compose.yaml")
-        command = ["docker", "compose", "--project-name", self.project, "--file", file]
-        return _run([*command, *arguments], self._environment(), seconds)
+        command = ["docker", "compose", "--project-name", self.project]
+        files = [f"--file={COMPOSE / name}" for name in self.files]
+        return _run([*command, *files, *arguments], self._environment(), seconds)
+
+    def image(self, variable: str) -> str:
+        """The project's own name for the image that `variable` of the compose files names."""
+        return f"{self.project}{self.images[variable]}"
 
     def _environment(self) -> dict[str, str]:
+        ports = {name.upper().replace("-", "_"): str(port) for name, port in self.ports.items()}
         return {
             **os.environ,
-            **{f"COUPON_{name.upper()}_PORT": str(port) for name, port in self.ports.items()},
+            **{f"COUPON_{name}_PORT": port for name, port in ports.items()},
             "COUPON_SECRETS_DIR": str(self.secrets),
-            **{variable: f"{self.project}{suffix}" for variable, suffix in IMAGES.items()},
+            **{variable: self.image(variable) for variable in self.images},
         }
 
 
-IMAGES = {"COUPON_IMAGE": "", "COUPON_CONNECT_IMAGE": "-connect"}
-"""The images have the project's name, so that a test never runs what somebody else has built."""
+C = TypeVar("C", bound=Containers)
 
 
 @contextmanager
-def running_containers(engine: docker.DockerClient, folder: Path) -> Iterator[Containers]:
+def running_containers(
+    kind: type[C], name: str, ports: Sequence[str], engine: docker.DockerClient, folder: Path
+) -> Iterator[C]:
     """Build, bring up, wait until all is healthy; in the end remove all of it, volumes included."""
     secrets = folder / "secrets"
     subprocess.run([COMPOSE / "make-secrets", secrets], check=True)
-    project = f"coupon-test-{os.getpid()}"
-    made = Containers(project, engine, free_ports(_PORTS), secrets)
+    made = kind(f"coupon-{name}-{os.getpid()}", engine, free_ports(ports), secrets)
     try:
         made.compose(BUILD_SECONDS, "build", "--quiet")
         began = time.monotonic()
@@ -149,12 +159,12 @@ def running_containers(engine: docker.DockerClient, folder: Path) -> Iterator[Co
         except AssertionError as error:
             logs = made.compose(COMMAND_SECONDS, "logs", "--no-color", "--tail", "30")
             raise AssertionError(f"{error}\n{logs}") from None
-        up_seconds = time.monotonic() - began
-        yield Containers(project, engine, made.ports, secrets, up_seconds)
+        yield replace(made, up_seconds=time.monotonic() - began)
     finally:
         made.compose(DOWN_SECONDS, "down", "--volumes", "--remove-orphans", "--timeout", "5")
-        for suffix in IMAGES.values():
-            engine.images.remove(f"{project}{suffix}", force=True)
+        for variable in made.images:
+            with suppress(ImageNotFound):
+                engine.images.remove(made.image(variable), force=True)
 
 
 def _run(command: Sequence[str], environment: dict[str, str], seconds: float) -> str:

@@ -11,7 +11,8 @@ from time import monotonic
 import docker
 import pytest
 
-from tests.compose.cluster import Cluster, running_cluster
+from tests.compose.cluster import CLUSTER_PORTS, Cluster
+from tests.compose.containers import running_containers
 from tests.compose.rush import Rush, rush
 from tests.compose.test_compose import create_coupon
 from tests.waiting import eventually
@@ -71,7 +72,8 @@ def cluster(
     memory = engine.info()["MemTotal"] / 2**30
     if memory < NEEDED_MEMORY_GIB:
         pytest.skip(f"the cluster needs {NEEDED_MEMORY_GIB} GiB, this engine has {memory:.1f}")
-    with running_cluster(engine, tmp_path_factory.mktemp("cluster")) as running:
+    folder = tmp_path_factory.mktemp("cluster")
+    with running_containers(Cluster, "cluster", CLUSTER_PORTS, engine, folder) as running:
         yield running
 
 

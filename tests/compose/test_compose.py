@@ -19,9 +19,8 @@ pytestmark = pytest.mark.timeout(1200)
 REQUESTED = "SELECT user_id FROM coupon_issue_request WHERE coupon_id = %s"
 ISSUED = "SELECT user_id FROM issued_coupon WHERE coupon_id = %s"
 SERVICES = ("api", "consumer", "reconciler", "valkey", "postgres", "kafka", "registry", "connect")
-LONG_ENOUGH_SECONDS = 150.0
+LONG_ENOUGH_SECONDS = 300.0
 """Bounds waiting on a machine that is busy with other things; a quiet one takes a tenth."""
-SETTLING_SECONDS = 100
 PLACES = 100_000
 CLAIMANTS = 3
 SOME = 30
@@ -138,16 +137,19 @@ def test_what_was_accepted_while_a_container_is_killed_is_issued(
         containers.kill_and_start(service)
         eventually(lambda: containers.healthy(service), LONG_ENOUGH_SECONDS, f"{service} healthy")
         eventually(lambda: crowd.more_accepted(before + SOME), LONG_ENOUGH_SECONDS)
-    (books,) = containers.coupon(
-        "verify", "--coupon", str(coupon_id), "--wait", str(SETTLING_SECONDS)
+    verified = eventually(
+        lambda: containers.coupon("verify", "--coupon", str(coupon_id), "--wait", "10"),
+        LONG_ENOUGH_SECONDS,
+        "`coupon verify` ends with 0",
     )
-    assert books["complaints"] == []
+    assert [books["complaints"] for books in verified["coupons"]] == [[]]
     assert containers.users(REQUESTED, coupon_id) >= crowd.accepted
     assert containers.users(ISSUED, coupon_id) >= crowd.accepted
 
 
 def test_the_coupon_command_works_in_a_container_of_the_image(containers: Containers) -> None:
-    assert "RUNNING" in containers.run("ops", "connector", "status")
+    # Exit code 0: it runs again, whatever was killed before.
+    eventually(lambda: containers.run("ops", "connector", "status"), LONG_ENOUGH_SECONDS)
     token = json.loads(containers.run("ops", "token", "--user", "7", "--json"))["token"]
     answer = requests.get(
         f"http://127.0.0.1:{containers.ports['api']}/users/me/coupons",
@@ -161,5 +163,5 @@ def test_the_demo_is_a_rush_whose_books_add_up(containers: Containers) -> None:
     shown = containers.run("demo")
     assert "accepted 100 = issued 100 + rejected 0 + in flight 0" in shown
     assert "Everything adds up" in shown
-    for books in json.loads(containers.run("ops", "verify", "--wait", "60", "--json")):
-        assert books["complaints"] == []
+    verified = json.loads(containers.run("ops", "verify", "--wait", "60", "--json"))
+    assert [books["complaints"] for books in verified["coupons"] if books["complaints"]] == []

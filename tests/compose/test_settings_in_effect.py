@@ -76,9 +76,10 @@ def test_the_consumer_in_the_image_has_the_settings_of_the_guarantees(
     containers: Containers, kafka: AdminClient
 ) -> None:
     program = (
-        "import json; from unittest.mock import Mock;"
-        "from cdc_consumer.bootstrap import *; from cdc_consumer import kafka;"
-        "print(json.dumps(kafka.consumer_config('kafka:9092', 'g', print), default=str))"
+        "import json; from cdc_consumer.kafka import consumer_config;"
+        "from cdc_consumer.settings import ConsumerSettings; s = ConsumerSettings();"
+        "config = consumer_config(s.kafka, s.consumer_group, s.consumer_instance_id, print);"
+        "print(json.dumps(config, default=str))"
     )
     code, printed = containers.container("consumer").exec_run(["python", "-c", program])
     assert code == 0, printed

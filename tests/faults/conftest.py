@@ -37,6 +37,7 @@ def found(site: Site, seed: int) -> Callable[[list[str]], str]:
     """What a failed test tells besides its violations."""
 
     def tell(violations: list[str]) -> str:
+        print(*violations, sep="\n")
         return "\n".join([f"--seed {seed}", *violations, site.stack.log_tails()])
 
     return tell

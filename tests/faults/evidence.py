@@ -18,16 +18,18 @@ from coupons.change_events import (
     ChangeEventDecoder,
     SchemaRegistry,
 )
-from coupons.errors import UndecodableEvent
+from coupons.errors import SchemaRegistryUnavailable, UndecodableEvent
 from coupons.gate import Gate, connect_gate
 from coupons.gate.values import coupon_key, read_request, shard_count
 from coupons.ledger.requests import stream_requests
 from coupons.model import IssueRequest, Status
 from tests.faults.history import Key
+from tests.waiting import eventually
 
 GROUP = str(ConsumerSettings.model_fields["consumer_group"].default)
 SHARDS_PER_READ = 1_000
 KAFKA_SECONDS = 60.0
+REGISTRY_SECONDS = 60.0
 POLL_SECONDS = 0.1
 
 Place = tuple[int, int]
@@ -216,11 +218,18 @@ def _records(
 
 
 def _key(decoder: ChangeEventDecoder, value: bytes | None) -> Key | None:
-    try:
-        request = decoder.issue_request(value)
-    except UndecodableEvent:
-        return None
-    return request.coupon_id, request.user_id
+    """Whose request a record is. The registry may be slow still, after what was done to it."""
+
+    def decoded() -> tuple[Key | None]:
+        try:
+            request = decoder.issue_request(value)
+        except UndecodableEvent:
+            return (None,)
+        except SchemaRegistryUnavailable as error:
+            raise OSError(str(error)) from error
+        return ((request.coupon_id, request.user_id),)
+
+    return eventually(decoded, REGISTRY_SECONDS)[0]
 
 
 def _set_aside(message: "Message[bytes, bytes]") -> SetAside:

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from stack.ports import free_ports
 from tests.faults.history import History
 from tests.faults.site import APPLICATIONS, SERVERS, Site
 from tests.faults.writing import write_garbage, write_one_large_insert
+from tests.waiting import eventually
 
 BREAKS = 12
 """Requests or answers in a row that a broken network loses."""
@@ -114,9 +114,13 @@ def _of_redis(site: Site) -> list[Fault]:
     folder = site.folder.path / "valkey"
     older = site.folder.path / "valkey-older"
 
+    def scripts_run() -> int:
+        return int(client().info("commandstats")["cmdstat_evalsha"]["calls"])
+
     def put_older_back() -> None:
         _copy_moving_folder(folder, older)
-        time.sleep(1.5)  # The live one has to go ahead of its copy.
+        at_copy = scripts_run()
+        eventually(lambda: scripts_run() > at_copy + 20, 60, "it is ahead of its copy")
         site.kill("valkey")
         shutil.rmtree(folder)
         older.rename(folder)

@@ -98,6 +98,10 @@ class History:
         """How many answers of each status so far."""
         return Counter(answer.status for answer in self.seen())
 
+    def troubles(self) -> Counter[str]:
+        """How many claims got into trouble so far, by kind."""
+        return Counter(answer.kind for answer in self.seen() if answer.status in IN_TROUBLE)
+
     def accepted_since(self, moment: float) -> int:
         """How many claims that began after a moment were accepted."""
         with self.lock:

@@ -13,6 +13,7 @@ INCIDENTS = [
     *("kill postgres", "kill valkey", "kill kafka", "kill registry", "kill connect"),
     *("kill api", "kill api worker", "kill consumer-1", "kill reconciler"),
     *("pause postgres", "pause valkey", "pause kafka", "pause api worker", "pause consumer-1"),
+    "pause connect",
     *("redis flushed", "scripts flushed", "redis restored"),
     *("cut api to postgres", "lose answers api to postgres", "lose requests api to postgres"),
     *("silence api to postgres", "lose answers api to redis", "lose answers consumer to postgres"),
@@ -20,6 +21,8 @@ INCIDENTS = [
     *("connector restarted", "task restarted in a batch", "connect killed in a batch"),
     *("rebalance", "garbage"),
 ]
+LONG_SECONDS = {"pause connect": 9.0}
+"""Longer than Connect's session: its worker loses its group, and has to get the connector back."""
 
 OFF_THE_WAY = ("connect", "kafka", "registry", "consumer", "reconciler")
 """No claim needs these: claims are accepted while they are away."""
@@ -28,10 +31,11 @@ OFF_THE_WAY = ("connect", "kafka", "registry", "consumer", "reconciler")
 @pytest.mark.parametrize("fault", INCIDENTS)
 def test_claims_survive(trial: Trial, fault: str, found: Callable[[list[str]], str]) -> None:
     with trial.claims():
-        strike(trial, Incident((fault,), 0.0, LASTING_SECONDS), print)
-    statuses = trial.history.statuses()
+        lasting = LONG_SECONDS.get(fault, LASTING_SECONDS)
+        strike(trial, Incident((fault,), 0.0, lasting), print)
     if any(part in fault for part in OFF_THE_WAY):
-        assert set(statuses) == {200, 202, 409}, f"claims did not go on: {statuses}"
+        troubles = {**trial.history.troubles(), "overloaded": 0}
+        assert not any(troubles.values()), f"claims did not go on: {troubles}"
     violations = trial.verdict()
     assert violations == [], found(violations)
 

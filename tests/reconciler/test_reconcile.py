@@ -193,3 +193,12 @@ def test_every_pending_request_is_reached_however_many_are_merely_in_flight(
     passes = [list(reconcile(gate, reconciler, 0.0, watch)) for _ in range(6)]
     assert [len(repairs) for repairs in passes].count(1) == 1
     assert find_requests(reconciler, [(coupon.coupon_id, 8)])
+
+
+def test_after_a_restart_of_redis_the_coupons_that_people_wait_for_are_rebuilt_first(
+    gate: Gate, reconciler: Connection, database: Database, make_coupon: MakeCoupon
+) -> None:
+    oldest, newer, newest = (make_coupon(total_quantity=3).coupon_id for _ in range(3))
+    with connect_ledger(database.url("coupon_api"), "test") as api:
+        change_coupon(api, newest, state=CouponState.CLOSED)
+    assert [repair.coupon_id for repair in _pass(gate, reconciler)] == [newer, oldest, newest]
