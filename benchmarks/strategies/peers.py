@@ -36,6 +36,8 @@ class Peer:
 def running_peers(stack: EmbeddedStack) -> Iterator[dict[str, Target]]:
     """Start what each design needs beside the stack; by name, ours (the stack itself) the last."""
     create_tables(stack.database_url("owner"))
+    # It would find issued coupons without a request, and rebuild the gate again and again.
+    stack.stop("reconciler")
     with ExitStack() as running:
         peers: dict[str, Target] = {}
         for name in ("redis_queue", "redis_kafka", "outbox"):
