@@ -1,6 +1,7 @@
 """Composition root: settings in, application out. Connections are made when first needed."""
 
 import gc
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from flask import Flask
@@ -19,11 +20,14 @@ from api.statuses import Statuses
 from api.stopping import stop_with_parent, when_stopping
 from api.waiting_room import WaitingRoom
 from api.write_batcher import WriteBatcher
-from coupons.gate import connect_gate
+from coupons.gate import Gate, connect_gate
 from coupons.ledger.connection import LedgerPool, ledger_pool
 from coupons.logging import configure_logging
 from coupons.model import Claim
 from coupons.settings import load_settings
+
+Write = Callable[[Sequence[Claim]], Sequence[Verdict]]
+"""Decides a batch of claims; on return everything accepted is as durable as it is going to be."""
 
 
 class Api(NamedTuple):
@@ -39,18 +43,26 @@ class Api(NamedTuple):
         self.pool.close()
 
 
-def build_api(settings: ApiSettings) -> Api:
-    """Wire one process' application. Raises ConfigurationError."""
+def claim_writer(settings: ApiSettings, gate: Gate) -> Write:
+    """The product's own: admitted at the gate, then committed in the ledger."""
+    connections = LedgerConnections(settings.database_url.get_secret_value(), "coupon-api-write")
+    return ClaimWriter(gate, connections, settings.api_unknown_outcome_seconds).write
+
+
+def build_api(
+    settings: ApiSettings, make_writer: Callable[[ApiSettings, Gate], Write] = claim_writer
+) -> Api:
+    """Wire one process' application. Raises ConfigurationError.
+
+    make_writer: another one makes another system of the same API, to be compared with this one.
+    """
     url = settings.database_url.get_secret_value()
     gate = connect_gate(settings.redis_url.get_secret_value())
     pool = ledger_pool(
         url, "coupon-api-read", settings.api_read_connections, ANSWER_TIMEOUT_SECONDS
     )
-    writer = ClaimWriter(
-        gate, LedgerConnections(url, "coupon-api-write"), settings.api_unknown_outcome_seconds
-    )
     batcher: WriteBatcher[Claim, Verdict] = WriteBatcher(
-        writer.write,
+        make_writer(settings, gate),
         settings.api_batch_size,
         settings.api_batches_in_flight,
         settings.api_claim_deadline_seconds,
@@ -68,11 +80,13 @@ def build_api(settings: ApiSettings) -> Api:
     return Api(create_app(routes, settings.api_max_body_bytes), room, pool)
 
 
-def worker_app() -> Flask:
+def worker_app(
+    make_writer: Callable[[ApiSettings, Gate], Write] = claim_writer,
+) -> Flask:
     """What each worker process of the server serves, with the settings of its environment."""
     settings = load_settings(ApiSettings)
     configure_logging(settings.log_level)
-    api = build_api(settings)
+    api = build_api(settings, make_writer)
     when_stopping(api.room.close)
     _spare_the_collector()
     stop_with_parent()

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -23,17 +24,26 @@ IDLE_THREAD_SECONDS = 30
 _LOG_TO_OUR_HANDLER = {"loggers": {"_granian": {"handlers": [], "propagate": True}}}
 
 
-def serve(settings: ApiSettings) -> None:
+def load_app() -> Callable[..., Any]:
+    """The API's application."""
+    # Imported in the worker only: the metrics library reads its folder from the environment once.
+    from api.bootstrap import worker_app
+
+    return worker_app()
+
+
+def serve(settings: ApiSettings, load: Callable[[], Callable[..., Any]] = load_app) -> None:
     """Serve until SIGTERM or SIGINT, then answer every request that was accepted, and return.
 
-    Raises ConfigurationError when the port is taken.
+    load: called in each worker process; returns its WSGI application. Raises ConfigurationError
+    when the port is taken.
     """
     _check_port(settings.api_host, settings.api_port)
     with TemporaryDirectory(prefix="coupon-api-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         scheme = "https" if settings.api_certificate_file else "http"
         log.info("listening on %s://%s:%d", scheme, settings.api_host, settings.api_port)
-        _server(settings).serve(target_loader=_load_worker, wrap_loader=False)
+        _server(settings).serve(target_loader=partial(_load_worker, load), wrap_loader=False)
 
 
 def _server(settings: ApiSettings) -> MPServer:
@@ -60,14 +70,11 @@ def _server(settings: ApiSettings) -> MPServer:
     )
 
 
-def _load_worker() -> Callable[..., Any]:
+def _load_worker(load: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
     # Until the server sets its handlers, the parent's would swallow a signal to stop.
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, signal.SIG_DFL)
-    # Imported in the worker only: the metrics library reads its folder from the environment once.
-    from api.bootstrap import worker_app
-
-    return worker_app()
+    return load()
 
 
 def _check_port(host: str, port: int) -> None:

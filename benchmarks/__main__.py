@@ -26,8 +26,10 @@ from benchmarks.report import (
     memory_rows,
     poison_rows,
     rebuild_rows,
+    strategy_rows,
 )
 from benchmarks.running import RunningStack, Target
+from benchmarks.strategies.comparing import compare_strategies
 
 # What can be measured without stopping and starting parts of the stack.
 RUNNING_PARTS = ("delay", "full-load")
@@ -41,6 +43,7 @@ PARTS = (
     "poison",
     "gate-memory",
     "rebuild",
+    "strategies",
 )
 
 
@@ -121,6 +124,11 @@ def _on_a_stack(report: Report, wanted: tuple[str, ...], quick: bool) -> None:
                 ["500 requests", "median", "spread", "added"],
                 poison_rows(measure_poison(stack, 5 if quick else 20)),
             )
+        if "strategies" in wanted:
+            report.add("## Four designs in turn: 100 connections, no think time")
+            head = ["design", "accepted/s", "spread", "ratio", "p50", "p95", "p99, ms"]
+            rows = strategy_rows(compare_strategies(stack, rounds, seconds))
+            report.table([*head, "accepted", "issued", "all issued after, s"], rows)
 
 
 def _load(report: Report, stack: Target, wanted: Sequence[str], quick: bool) -> None:

@@ -1,7 +1,7 @@
 """The results as Markdown: printed, and kept in benchmarks/results."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.backlog import Backlog, Drained
@@ -9,6 +9,9 @@ from benchmarks.claiming import Compared, Delay, FullLoad
 from benchmarks.gate_memory import Memory
 from benchmarks.poison import Poison
 from benchmarks.rebuild import Rebuild
+from benchmarks.strategies.comparing import Side
+from benchmarks.strategies.peers import OURS
+from coupons.gate.delays import percentile
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -142,4 +145,22 @@ def rebuild_rows(found: Sequence[Rebuild]) -> list[list[object]]:
             f"{each.idle_mib:.0f}",
         ]
         for each in found
+    ]
+
+
+def strategy_rows(found: Mapping[str, Side]) -> list[list[object]]:
+    """A row a design; the ratio is ours by theirs."""
+    ours = statistics.median(found[OURS].accepted_per_s)
+    return [
+        [
+            name,
+            f"{statistics.median(side.accepted_per_s):,.0f}",
+            f"{min(side.accepted_per_s):,.0f} to {max(side.accepted_per_s):,.0f}",
+            f"**{ours / statistics.median(side.accepted_per_s):.2f}**",
+            *(f"{percentile(side.latencies_ms, at) or 0.0:.0f}" for at in (50, 95, 99)),
+            f"{side.accepted:,}" + (f" ({side.failed} failed)" if side.failed else ""),
+            f"{side.issued:,}",
+            f"{statistics.median(side.behind_s):.1f}",
+        ]
+        for name, side in found.items()
     ]

@@ -1,0 +1,107 @@
+"""Transactional outbox: 202 once request and outbox row are committed; a publisher polls.
+
+As good as the idea allows: requests are committed in batches as ours are, the publisher takes
+batches with SKIP LOCKED, deletes what the brokers have acknowledged in the same transaction, and
+polls again at once while there is something. What the idea cannot give: every request is written
+twice and deleted once, and when the table is empty somebody has to ask it again and again.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Event
+
+import psycopg
+from confluent_kafka import Producer
+
+from api.claims import Trouble, Verdict
+from api.ledger_connections import LedgerConnections
+from api.settings import ApiSettings
+from benchmarks.strategies.answering import admissions_of, answers
+from benchmarks.strategies.events import RequestTopic
+from benchmarks.strategies.settings import StrategySettings
+from coupons.change_events.producing import producer_config
+from coupons.errors import GateUnavailable, LedgerUnavailable, OutcomeUnknown
+from coupons.gate import Gate
+from coupons.kafka import KafkaClient
+from coupons.ledger.connection import connect_ledger, int_array, translated
+from coupons.model import Admission, Claim
+
+BATCH = 500
+POLL_SECONDS = 0.02
+DELIVERY_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
+_PARTS = re.split(r"^-- name: (\w+)$", Path(__file__).with_suffix(".sql").read_text(), flags=re.M)
+SQL = {name: text.encode() for name, text in zip(_PARTS[1::2], _PARTS[2::2], strict=True)}
+
+
+def create_tables(owner_url: str) -> None:
+    """Make the outbox's tables, once."""
+    with psycopg.connect(owner_url) as connection:
+        connection.execute(SQL["create"])
+
+
+def writer(settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], list[Verdict]]:
+    """Admits a batch and commits it with its outbox rows."""
+    connections = LedgerConnections(settings.database_url.get_secret_value(), "outbox-api")
+
+    def write(claims: Sequence[Claim]) -> list[Verdict]:
+        try:
+            decisions = gate.admit(claims)
+        except GateUnavailable:
+            return [Trouble.GATE_UNAVAILABLE] * len(claims)
+        admitted = admissions_of(decisions)
+        try:
+            if admitted:
+                _accept(connections, admitted)
+        except OutcomeUnknown:
+            return answers(decisions, Trouble.OUTCOME_UNKNOWN)
+        except LedgerUnavailable:
+            gate.compensate([each for each in admitted if not each.repeated])
+            return answers(decisions, Trouble.LEDGER_UNAVAILABLE)
+        return answers(decisions)
+
+    return write
+
+
+def _accept(connections: LedgerConnections, admitted: Sequence[Admission]) -> None:
+    values = {
+        "coupon_ids": int_array(each.coupon_id for each in admitted),
+        "user_ids": int_array(each.user_id for each in admitted),
+        "requested_at_us": int_array(each.requested_at_us for each in admitted),
+    }
+    with connections.lend() as connection, translated(connection):
+        connection.execute(SQL["accept"], values, prepare=True)
+
+
+def work(settings: StrategySettings, stopping: Event) -> None:
+    """Publish until `stopping` is set; a server away: try again."""
+    producer = Producer(producer_config(KafkaClient(settings.kafka_bootstrap_servers)))
+    topic = RequestTopic(producer, settings.schema_registry_url)
+    url = settings.database_url.get_secret_value()
+    while not stopping.is_set():
+        try:
+            with connect_ledger(url, "outbox-publisher") as connection:
+                while not stopping.is_set():
+                    with translated(connection), connection.transaction():
+                        published = _publish(connection, producer, topic)
+                    if not published:
+                        stopping.wait(POLL_SECONDS)
+        except LedgerUnavailable as error:
+            log.warning("again soon: %s", error)
+            stopping.wait(0.5)
+
+
+def _publish(
+    connection: "psycopg.Connection[tuple[int, ...]]", producer: Producer, topic: RequestTopic
+) -> int:
+    """Publish a batch; its rows are gone when the transaction is committed after this."""
+    rows = connection.execute(SQL["take"], {"batch_size": BATCH}, prepare=True).fetchall()
+    for coupon_id, user_id, requested_at_us in rows:
+        topic.produce(coupon_id, user_id, requested_at_us)
+    if rows and producer.flush(DELIVERY_SECONDS):
+        raise LedgerUnavailable("the brokers have not acknowledged the batch: it stays")
+    return len(rows)

@@ -1,0 +1,26 @@
+"""The designs that ours is compared with are no straw men: without a fault they lose nothing."""
+
+import psycopg
+
+from benchmarks.embedded import embedded_stack
+from benchmarks.load import claim_requests, create_coupon, generate, issued_count, new_users
+from benchmarks.strategies.peers import running_peers
+from tests.waiting import eventually
+
+CLAIMS = 300
+
+
+def test_each_design_issues_what_it_accepts() -> None:
+    """On a stack of its own: what the others issue has no request, and would not be in order."""
+    with (
+        embedded_stack() as stack,
+        running_peers(stack) as targets,
+        psycopg.connect(stack.database_url("ops"), autocommit=True) as ops,
+    ):
+        assert list(targets) == ["redis_queue", "redis_kafka", "outbox", "cdc"]
+        for name, target in targets.items():
+            coupon_id = create_coupon(target)
+            load = claim_requests(target, coupon_id, new_users(CLAIMS))
+            result = generate(target, load, connections=20, seconds=60.0)
+            assert result.statuses == {"202": CLAIMS}, name
+            eventually(lambda: issued_count(ops, coupon_id) == CLAIMS, 60, f"{name} issues all")  # noqa: B023
