@@ -36,6 +36,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="of the random fault test: which faults when; by default another one each time",
     )
     parser.addoption(
+        "--cluster",
+        action="store_true",
+        help="also kill each container of the cluster overlay in turn: some ten minutes, 4 GiB",
+    )
+    parser.addoption(
         "--stack",
         metavar="FOLDER",
         help="run pipeline tests on the stack with this state folder, which runs already",

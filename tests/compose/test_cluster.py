@@ -67,8 +67,12 @@ class Outcome:
 
 @pytest.fixture(scope="module")
 def cluster(
-    engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    engine: docker.DockerClient,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Cluster]:
+    if not request.config.getoption("--cluster"):
+        pytest.skip("the cluster takes some ten minutes: ask for it with --cluster")
     memory = engine.info()["MemTotal"] / 2**30
     if memory < NEEDED_MEMORY_GIB:
         pytest.skip(f"the cluster needs {NEEDED_MEMORY_GIB} GiB, this engine has {memory:.1f}")
