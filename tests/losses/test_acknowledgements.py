@@ -21,6 +21,7 @@ from cdc_consumer.records import Record
 from cdc_consumer.settings import ConsumerSettings
 from coupons.change_events import REQUEST_PARTITIONS, Topic, ensure_topics
 from coupons.errors import LedgerUnavailable
+from coupons.kafka import KafkaClient
 from stack.ports import free_ports
 from tests.waiting import eventually
 
@@ -41,7 +42,7 @@ class Log:
         self.lock = Lock()
         self.before_handling: Handle = lambda _: None
         self.written = 0
-        ensure_topics(self._servers, [Topic(topic, REQUEST_PARTITIONS)])
+        ensure_topics(KafkaClient(self._servers), [Topic(topic, REQUEST_PARTITIONS)])
 
     def write(self, each: int) -> None:
         """So many records to each partition."""
