@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from benchmarks.embedded import EmbeddedStack
+from benchmarks.embedded import EmbeddedStack, embedded_stack
 from connectors.connect import Connect
 from connectors.offsets import forget_offsets, read_offset, resume_connector, stop_connector
 from connectors.register import CONNECTOR_NAME
@@ -64,6 +64,13 @@ class Stream:
         assert done.returncode in (0, 1), done.stderr
         assert done.stdout, done.stderr
         return done.returncode, json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[EmbeddedStack]:
+    """One of these tests' own: requests that other tests leave for ever are not in order here."""
+    with embedded_stack() as own:
+        yield own
 
 
 @pytest.fixture
