@@ -66,9 +66,9 @@ def drop_slot(connection: Connection, name: str = SLOT) -> None:
         try:
             with translated(connection):
                 connection.execute(query("drop_slot"), {"slot_name": name})
-        except psycopg.errors.UndefinedObject:
-            return
         except LedgerUnavailable as error:
+            if isinstance(error.__cause__, psycopg.errors.UndefinedObject):
+                return
             in_use = isinstance(error.__cause__, psycopg.errors.ObjectInUse)
             if not in_use or time.monotonic() > deadline:
                 raise
