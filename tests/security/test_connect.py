@@ -103,7 +103,7 @@ def test_rows_reach_kafka_over_secured_links_only_and_from_the_right_postgres_on
     right = tmp_path / "right"
     with secure_connect(right, secure_kafka, authority, tls_database, authority) as connect:
         assert register(connect.url, kafka, connector_file).is_running
-        consumer = Consumer(consumer_config(kafka, "of-connect", lambda *_: None))
+        consumer = Consumer(consumer_config(kafka, "of-connect", None, lambda *_: None))
         consumer.subscribe([REQUEST_TOPIC])
         message = eventually(lambda: consumer.poll(0.5), 120)
         consumer.close()
