@@ -9,8 +9,8 @@ from typing import NamedTuple
 import psycopg
 
 from connectors.connect import Connect
-from connectors.register import CONNECTOR_NAME
-from connectors.state import ConnectorState, read_state
+from connectors.register import CONNECTOR_NAME, await_running
+from connectors.state import ConnectorState
 from coupons.errors import LedgerUnavailable
 from coupons.kafka import KafkaClient
 from coupons.ledger.connection import Connection, connect_ledger
@@ -106,8 +106,9 @@ def run(where: Recovering, emit: bool, wait_s: float, tell: Callable[[str], None
         begin_recovery(connection)
         emitted = recover(connect, connection, where.kafka, emit, tell)
         left = _await_final(connection, before, wait_s, tell)
-    state = _told(read_state(connect, CONNECTOR_NAME))
-    return Outcome(state, emitted, left.requests, time.monotonic() - began)
+    # Its task may just be restarting again, because of what was wrong before.
+    state = await_running(connect, CONNECTOR_NAME)
+    return Outcome(state.told, emitted, left.requests, time.monotonic() - began)
 
 
 def _await_final(

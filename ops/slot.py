@@ -60,15 +60,13 @@ def make_slot(connection: Connection, name: str = SLOT) -> None:
 
 
 def drop_slot(connection: Connection, name: str = SLOT) -> None:
-    """Drop the slot as soon as nobody reads from it. Raises LedgerUnavailable."""
+    """Drop the slot, if it is there, as soon as nobody reads from it. Raises LedgerUnavailable."""
     deadline = time.monotonic() + FREE_WITHIN_SECONDS
     while True:
         try:
             with translated(connection):
                 connection.execute(query("drop_slot"), {"slot_name": name})
         except LedgerUnavailable as error:
-            if isinstance(error.__cause__, psycopg.errors.UndefinedObject):
-                return
             in_use = isinstance(error.__cause__, psycopg.errors.ObjectInUse)
             if not in_use or time.monotonic() > deadline:
                 raise

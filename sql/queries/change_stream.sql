@@ -21,8 +21,9 @@ SELECT pg_current_wal_lsn() - pg_lsn '0/0' AS wal_lsn,
 SELECT pg_create_logical_replication_slot(%(slot_name)s, 'pgoutput', failover => true);
 
 -- name: drop_slot
+-- Nothing when there is none.
 -- in:  slot_name
-SELECT pg_drop_replication_slot(%(slot_name)s);
+SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %(slot_name)s;
 
 -- name: read_publication
 -- in:  publication_name

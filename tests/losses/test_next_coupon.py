@@ -15,7 +15,7 @@ BEFORE = AFTER = 20_000
 @pytest.fixture
 def coupons(stack: EmbeddedStack) -> Iterator[tuple[Pipeline, Pipeline]]:
     """A busy one and a quiet one."""
-    with connect_ledger(stack.environment["COUPON_DATABASE_URL"], "test") as ledger:
+    with connect_ledger(stack.environment["COUPON_DATABASE_URL"], "test", 60) as ledger:
         yield Pipeline(stack, ledger, 1_000_000), Pipeline(stack, ledger, 1_000_000)
 
 

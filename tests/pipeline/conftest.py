@@ -12,5 +12,5 @@ from tests.pipeline.pipeline import Pipeline
 @pytest.fixture
 def pipeline(stack: EmbeddedStack) -> Iterator[Pipeline]:
     """With room for everybody."""
-    with connect_ledger(stack.environment["COUPON_DATABASE_URL"], "test") as ledger:
+    with connect_ledger(stack.environment["COUPON_DATABASE_URL"], "test", 60) as ledger:
         yield Pipeline(stack, ledger, total_quantity=1_000_000)
