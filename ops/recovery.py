@@ -120,7 +120,8 @@ def recover(
             tell("made the replication slot")
     if look.gap is not None or emit:
         emitted = emit_again(connection, tell)
-    if look.gap is not None and look.offset is not None:
+    # Asked again: a connector that is stopped writes down how far it came, which may be news.
+    if look.gap is not None and read_offset(connect, CONNECTOR_NAME) is not None:
         forget_offsets(connect, CONNECTOR_NAME)
         tell("made the connector forget its offsets: it begins at the slot")
     register(connect.url, kafka)
