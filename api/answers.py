@@ -1,31 +1,39 @@
 """Responses as JSON, built as cheaply as the hot path asks for."""
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import orjson
 from flask import Response
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
 
 class Answer(Response):
-    """A response whose whole body is at hand.
-
-    Handing the server a list of bytes spares Werkzeug's iterator and header rewriting for each
-    answer.
-    """
+    """A response whose whole body is at hand."""
 
     default_mimetype = "application/json"
     autocorrect_location_header = False
 
-    def __call__(
-        self, environ: "WSGIEnvironment", start_response: "StartResponse"
-    ) -> Iterable[bytes]:
-        body = self.get_data()
-        start_response(self.status, self.headers.to_wsgi_list())
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+class Reply(NamedTuple):
+    """What goes to the client. headers: by lower-case name."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+def reply_of(answer: Response) -> Reply:
+    """The reply that Flask's response amounts to."""
+    return Reply(answer.status_code, answer.headers.to_wsgi_list(), answer.get_data())
+
+
+def json_reply(body: Any, status: int, headers: Mapping[str, str]) -> Reply:
+    """A reply with `body` as JSON, for views that return coroutines: Flask is done with them."""
+    return Reply(
+        status,
+        [("content-type", "application/json"), *headers.items()],
+        orjson.dumps(body),
+    )
 
 
 def json_answer(

@@ -4,8 +4,6 @@ import gc
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from flask import Flask
-
 from api.app import create_app
 from api.authentication import Authenticator, load_verifier
 from api.claims import ClaimWriter, Verdict
@@ -15,9 +13,10 @@ from api.routes.coupons import CouponRoutes
 from api.routes.health import HealthRoutes
 from api.routes.issue_requests import IssueRequestRoutes
 from api.routes.users import UserRoutes
+from api.rsgi import RsgiApp
 from api.settings import ApiSettings
 from api.statuses import Statuses
-from api.stopping import stop_with_parent, when_stopping
+from api.stopping import stop_with_parent
 from api.waiting_room import WaitingRoom
 from api.write_batcher import WriteBatcher
 from coupons.gate import Gate, connect_gate
@@ -33,7 +32,7 @@ Write = Callable[[Sequence[Claim]], Sequence[Verdict]]
 class Api(NamedTuple):
     """The application of one process, and what has to be closed with it."""
 
-    app: Flask
+    app: RsgiApp
     room: WaitingRoom
     pool: LedgerPool
 
@@ -72,25 +71,33 @@ def build_api(
     authenticator = Authenticator(load_verifier(settings))
     routes = [
         ClaimRoutes(authenticator, batcher, pool).blueprint(),
-        IssueRequestRoutes(authenticator, statuses, room).blueprint(),
+        IssueRequestRoutes(authenticator, room).blueprint(),
         CouponRoutes(authenticator, gate, pool).blueprint(),
         UserRoutes(authenticator, pool).blueprint(),
         HealthRoutes(gate, pool).blueprint(),
     ]
-    return Api(create_app(routes, settings.api_max_body_bytes), room, pool)
+    flask_app = create_app(routes, settings.api_max_body_bytes)
+    app = RsgiApp(flask_app, _begins_in_loop, settings.api_threads, room.close)
+    return Api(app, room, pool)
 
 
 def worker_app(
     make_writer: Callable[[ApiSettings, Gate], Write] = claim_writer,
-) -> Flask:
+) -> RsgiApp:
     """What each worker process of the server serves, with the settings of its environment."""
     settings = load_settings(ApiSettings)
     configure_logging(settings.log_level)
     api = build_api(settings, make_writer)
-    when_stopping(api.room.close)
     _spare_the_collector()
     stop_with_parent()
     return api.app
+
+
+def _begins_in_loop(method: str, path: str) -> bool:
+    """Claims and the reading of requests: their views only compute, then return a coroutine."""
+    if method == "POST":
+        return path.endswith("/issue-requests")
+    return path.startswith("/issue-requests/")
 
 
 def _spare_the_collector() -> None:

@@ -1,11 +1,16 @@
 """Errors as answers: application/problem+json (RFC 9457), each kind with a stable `type`."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from werkzeug.exceptions import HTTPException
+
 from api.answers import Answer, json_answer
-from coupons.errors import CouponError
+from coupons.errors import CouponError, GateUnavailable, LedgerUnavailable
+
+log = logging.getLogger(__name__)
 
 TYPE_PREFIX = "urn:coupon-cdc:problem:"
 RETRY_AFTER_SECONDS = 1
@@ -82,3 +87,40 @@ class Problem(CouponError):
         if facts.status == 503:
             headers = {"Retry-After": str(RETRY_AFTER_SECONDS), **headers}
         return json_answer(body, facts.status, headers, "application/problem+json")
+
+
+def answer_to(error: Exception, request: str) -> Answer:
+    """The answer to a request that ended in an error. request: its method and path, for the log."""
+    if isinstance(error, Problem):
+        return error.answer()
+    if isinstance(error, HTTPException):
+        return _http_problem(error).answer()
+    kind = _UNAVAILABLE.get(type(error))
+    if kind is not None:
+        log.warning("%s", error)
+        return Problem(kind, f"{kind.value.title}; try again.").answer()
+    log.error("%s failed", request, exc_info=error)
+    return Problem(Kind.INTERNAL, "The API has failed; its log says how. Try again.").answer()
+
+
+def _http_problem(error: HTTPException) -> Problem:
+    code = error.code or 500
+    kind = _HTTP_KINDS.get(code, Kind.MALFORMED_REQUEST if code < 500 else Kind.INTERNAL)
+    headers = {
+        name: value
+        for name, value in error.get_headers()
+        if name not in ("Content-Type", "Content-Length")
+    }
+    return Problem(kind, error.description or kind.value.title, headers)
+
+
+_HTTP_KINDS = {
+    404: Kind.NOT_FOUND,
+    405: Kind.METHOD_NOT_ALLOWED,
+    413: Kind.BODY_TOO_LARGE,
+    415: Kind.NOT_JSON,
+}
+_UNAVAILABLE: dict[type[Exception], Kind] = {
+    LedgerUnavailable: Kind.LEDGER_UNAVAILABLE,
+    GateUnavailable: Kind.GATE_UNAVAILABLE,
+}

@@ -7,9 +7,9 @@ import socket
 from collections.abc import Callable
 from functools import partial
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING
 
-from granian.constants import HTTPModes, Interfaces, SSLProtocols
+from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
 from granian.log import LogLevels
 from granian.server import MPServer
 
@@ -17,14 +17,15 @@ from api.settings import ApiSettings
 from api.stopping import STOP_SECONDS
 from coupons.errors import ConfigurationError
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from api.rsgi import RsgiApp
 
-IDLE_THREAD_SECONDS = 30
+log = logging.getLogger(__name__)
 
 _LOG_TO_OUR_HANDLER = {"loggers": {"_granian": {"handlers": [], "propagate": True}}}
 
 
-def load_app() -> Callable[..., Any]:
+def load_app() -> "RsgiApp":
     """The API's application."""
     # Imported in the worker only: the metrics library reads its folder from the environment once.
     from api.bootstrap import worker_app
@@ -32,10 +33,10 @@ def load_app() -> Callable[..., Any]:
     return worker_app()
 
 
-def serve(settings: ApiSettings, load: Callable[[], Callable[..., Any]] = load_app) -> None:
+def serve(settings: ApiSettings, load: Callable[[], "RsgiApp"] = load_app) -> None:
     """Serve until SIGTERM or SIGINT, then answer every request that was accepted, and return.
 
-    load: called in each worker process; returns its WSGI application. Raises ConfigurationError
+    load: called in each worker process; returns its application. Raises ConfigurationError
     when the port is taken.
     """
     _check_port(settings.api_host, settings.api_port)
@@ -43,22 +44,22 @@ def serve(settings: ApiSettings, load: Callable[[], Callable[..., Any]] = load_a
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         scheme = "https" if settings.api_certificate_file else "http"
         log.info("listening on %s://%s:%d", scheme, settings.api_host, settings.api_port)
-        _server(settings).serve(target_loader=partial(_load_worker, load), wrap_loader=False)
+        _server(settings).serve(
+            target_loader=partial(_load_worker, load),  # type: ignore[arg-type]  # an object will do
+            wrap_loader=False,
+        )
 
 
 def _server(settings: ApiSettings) -> MPServer:
     return MPServer(
         "api",
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
+        loop=Loops.asyncio,
         address=settings.api_host,
         port=settings.api_port,
         workers=settings.api_workers,
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_SECONDS,
-        # Threads are made when needed and end when idle. Those of long polls come on top, so that
-        # waiting clients leave claims theirs.
-        blocking_threads=settings.api_claim_threads + settings.api_max_waiters,
-        blocking_threads_idle_timeout=IDLE_THREAD_SECONDS,
         backpressure=settings.api_max_connections,
         http=HTTPModes.http1,
         websockets=False,
@@ -70,7 +71,7 @@ def _server(settings: ApiSettings) -> MPServer:
     )
 
 
-def _load_worker(load: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+def _load_worker(load: Callable[[], "RsgiApp"]) -> "RsgiApp":
     # Until the server sets its handlers, the parent's would swallow a signal to stop.
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, signal.SIG_DFL)

@@ -18,13 +18,16 @@ class ApiSettings(ProcessSettings):
         default=8080, ge=1, le=65535, description="TCP port that the API listens on"
     )
     api_workers: int = Field(default=2, ge=1, le=64, description="Worker processes of the API")
-    api_claim_threads: int = Field(
-        default=64, ge=1, le=1024, description="Threads a worker, not counting those of long polls"
+    api_threads: int = Field(
+        default=16,
+        ge=1,
+        le=1024,
+        description="Requests a worker that may ask Postgres or Redis at once, besides claims",
     )
     api_max_waiters: int = Field(
-        default=500,
+        default=4_000,
         ge=0,
-        le=10_000,
+        le=50_000,
         description="Long polls a worker that wait at once; with more, the longest is answered",
     )
     api_max_connections: int = Field(

@@ -1,9 +1,9 @@
 """How a worker process learns that it has to stop."""
 
+import asyncio
 import multiprocessing
 import os
 import signal
-import socket
 from collections.abc import Callable
 from threading import Thread
 from time import sleep
@@ -12,22 +12,14 @@ STOP_SECONDS = 10
 LOOK_SECONDS = 0.5
 
 
-def when_stopping(act: Callable[[], None]) -> None:
-    """Call `act` once a signal has reached this process, besides what its handler does.
+def when_stopping(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
+    """Call `act` in the event loop once a signal to stop has reached this process.
 
-    For the main thread. Needed because the server sets its own handlers after the application is
-    made.
+    For the main thread, after the server has set its own handlers in the loop: those are called
+    through the loop's wake-up descriptor, whatever handler the process has.
     """
-    told, teller = socket.socketpair()
-    teller.setblocking(False)
-    signal.set_wakeup_fd(teller.fileno(), warn_on_full_buffer=False)
-
-    def listen() -> None:
-        # Also keeps both ends open as long as the process lives.
-        while teller.fileno() >= 0 and told.recv(1):
-            act()
-
-    Thread(target=listen, name="stop-listener", daemon=True).start()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: loop.call_soon_threadsafe(act))
 
 
 def stop_with_parent() -> None:

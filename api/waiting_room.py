@@ -1,8 +1,9 @@
-"""Long polls: threads that wait for requests to become final, told by Redis or by looking again."""
+"""Long polls: tasks that wait for requests to become final, told by Redis or by looking again."""
 
+import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Lock, Thread
 from time import monotonic
@@ -21,35 +22,16 @@ log = logging.getLogger(__name__)
 
 LOOK_AGAIN_SECONDS = 1.0
 
-
-class Full(Exception):
-    """Nobody may wait: the room has no seats, or the process is stopping."""
-
-
-class Seat:
-    """The place of one waiting thread."""
-
-    def __init__(self) -> None:
-        self._request: IssueRequest | None = None
-        self._woken = Lock()
-        self._woken.acquire()
-
-    def wait(self, seconds: float) -> IssueRequest | None:
-        """Wait until the request is final and return it; None when the time is over."""
-        self._woken.acquire(timeout=seconds)
-        return self._request
-
-    def wake(self, request: IssueRequest | None) -> None:
-        """Let the thread go; at most once."""
-        self._request = request
-        self._woken.release()
+Seat = asyncio.Future[IssueRequest | None]
+"""The place of one waiting task; its result is the final request, or None to go with what it
+knows."""
 
 
 class WaitingRoom:
-    """Where at most `capacity` threads wait.
+    """Where at most `capacity` tasks of one event loop wait.
 
-    Who comes when it is full takes the seat of who has waited longest, who hears what is known: the
-    server does not tell when a client has gone, and the seats of those are the oldest.
+    Who comes when it is full takes the seat of who has waited longest, who hears what is known: a
+    client that has gone leaves no trace, and the seats of those are the oldest.
 
     One listener thread hears what is settled while somebody waits, and ends when nobody does. It
     looks at all requests again after it has (re)subscribed and every LOOK_AGAIN_SECONDS, because a
@@ -66,51 +48,72 @@ class WaitingRoom:
         self._closing = Event()
         self._lock = Lock()
 
-    @contextmanager
-    def seat(self, key: Key) -> Iterator[Seat]:
-        """A seat to wait for this request. Raises Full.
+    async def wait(self, key: Key, seconds: float) -> IssueRequest | None:
+        """The request once it is final, or as it is when the time is over; None if there is none.
 
-        Read the status once seated: from then on nothing is missed.
+        seconds: 0 for no waiting; nobody waits either when the room has no seats or is closed.
+        Raises LedgerUnavailable when its status cannot be had.
         """
-        seat = Seat()
-        self._take(key, seat)
+        seat = self._take(key) if seconds else None
         try:
-            yield seat
+            # Once seated: from now on nothing is missed.
+            found = await asyncio.to_thread(self._find, key)
+            if seat is None or found is None or found.is_final:
+                return found
+            await asyncio.wait([seat], timeout=seconds)
+            return (seat.done() and seat.result()) or found
         finally:
-            self._give_up(seat)
+            if seat is not None:
+                self._give_up(seat)
 
     def close(self) -> None:
         """Send everybody away, and let nobody wait any more."""
         self._closing.set()
         with self._lock:
-            while self._by_age:
-                self._remove(next(iter(self._by_age))).wake(None)
+            told = [(seat, None) for seat in self._by_age]
+        self._wake(told)
 
-    def _take(self, key: Key, seat: Seat) -> None:
+    def _find(self, key: Key) -> IssueRequest | None:
+        return self._statuses.find([key]).get(key)
+
+    def _take(self, key: Key) -> Seat | None:
+        if self._closing.is_set() or not self._capacity:
+            return None
+        seat: Seat = asyncio.get_running_loop().create_future()
         with self._lock:
-            if self._closing.is_set() or not self._capacity:
-                raise Full
-            if len(self._by_age) >= self._capacity:
-                self._remove(next(iter(self._by_age))).wake(None)
+            oldest = next(iter(self._by_age)) if len(self._by_age) >= self._capacity else None
             self._by_age[seat] = key
             self._seats.setdefault(key, []).append(seat)
             if not self._listening:
                 self._listening = True
                 Thread(target=self._listen, name="settled-listener", daemon=True).start()
+        if oldest is not None:
+            self._let_go([(oldest, None)])
         API_WAITERS.inc()
+        return seat
 
     def _give_up(self, seat: Seat) -> None:
-        with self._lock:
-            if seat in self._by_age:
-                self._remove(seat)
+        self._remove(seat)
         API_WAITERS.dec()
 
-    def _remove(self, seat: Seat) -> Seat:
-        key = self._by_age.pop(seat)
-        self._seats[key].remove(seat)
-        if not self._seats[key]:
-            del self._seats[key]
-        return seat
+    def _remove(self, seat: Seat) -> None:
+        with self._lock:
+            key = self._by_age.pop(seat, None)
+            if key is not None:
+                self._seats[key].remove(seat)
+                if not self._seats[key]:
+                    del self._seats[key]
+
+    def _wake(self, told: Sequence[tuple[Seat, IssueRequest | None]]) -> None:
+        """Let them go, all in one turn of their event loop; from any thread."""
+        if told:
+            told[0][0].get_loop().call_soon_threadsafe(self._let_go, told)
+
+    def _let_go(self, told: Sequence[tuple[Seat, IssueRequest | None]]) -> None:
+        for seat, request in told:
+            self._remove(seat)
+            if not seat.done():
+                seat.set_result(request)
 
     def _listen(self) -> None:
         while True:
@@ -157,13 +160,13 @@ class WaitingRoom:
         self._tell(request for request in found.values() if request.is_final)
 
     def _tell(self, settled: Iterable[IssueRequest]) -> None:
-        for request in settled:
-            key = (request.coupon_id, request.user_id)
-            if key not in self._seats:
-                continue
-            with self._lock:
-                for seat in list(self._seats.get(key, ())):
-                    self._remove(seat).wake(request)
+        with self._lock:
+            told = [
+                (seat, request)
+                for request in settled
+                for seat in self._seats.get((request.coupon_id, request.user_id), ())
+            ]
+        self._wake(told)
 
 
 @contextmanager

@@ -1,14 +1,16 @@
-"""Group commit with no timer and no thread of its own.
+"""Group commit with no timer: batches form while the one before is written.
 
-Whoever comes while nothing is being written becomes leader and writes at once, alone if nobody
-else is there: no delay when idle. Those who come while it writes form the next batch, whose leader
-is the first of them: the busier it is, the larger the batches.
+Whoever comes while nothing is being written starts a batch at once, alone or with those who came in
+the same turn of the event loop: no delay when idle. Those who come while it is written form the
+next one: the busier it is, the larger the batches.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from threading import Lock
-from typing import Generic, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Generic, NamedTuple, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,30 +24,20 @@ class NoAnswer(Exception):
     """The item's batch was being written at the deadline: what became of it is not known."""
 
 
-class _Entry(Generic[Item, Result]):
-    __slots__ = ("error", "is_leader", "item", "result", "woken")
-
-    def __init__(self, item: Item) -> None:
-        self.item = item
-        self.result: Result | None = None
-        self.error: BaseException | None = None
-        self.is_leader = False
-        self.woken = Lock()
-        self.woken.acquire()
-
-    def outcome(self) -> Result:
-        if self.error is not None:
-            raise self.error
-        return self.result  # type: ignore[return-value]  # set before anybody is woken
+class _Entry(NamedTuple, Generic[Item, Result]):
+    item: Item
+    came_at: float
+    told: "asyncio.Future[Result]"
 
 
 class WriteBatcher(Generic[Item, Result]):
-    """Turns calls of many threads into calls of `write` with many items.
+    """Turns many calls of `submit` into calls of `write` with many items.
 
-    write: takes the items of a batch and returns a result for each, in order; what it raises, every
-    caller of that batch raises. batch_size: most items of a batch. batches_in_flight: most batches
-    written at once. deadline_seconds: longest that a caller waits for others; who is in the queue
-    still after half of it is withdrawn, because leading a batch takes time too.
+    `submit` is called in one event loop, to which all the state belongs; only `write` runs in
+    threads. write: takes the items of a batch and returns a result for each, in order; what it
+    raises, everybody of that batch hears. batch_size: most items of a batch. batches_in_flight:
+    most batches written at once. deadline_seconds: longest that somebody waits; who is in the queue
+    still after half of it is withdrawn, because being written takes time too.
     """
 
     def __init__(
@@ -57,59 +49,73 @@ class WriteBatcher(Generic[Item, Result]):
     ) -> None:
         self._write = write
         self._batch_size = batch_size
-        self._free_leads = batches_in_flight
+        self._free = batches_in_flight
         self._deadline_seconds = deadline_seconds
+        self._threads = ThreadPoolExecutor(batches_in_flight, "write")
         self._queue: deque[_Entry[Item, Result]] = deque()
-        self._lock = Lock()
+        self._watching = False
 
-    def submit(self, item: Item) -> Result:
-        """Have it written in some batch. Raises NotReached, NoAnswer, or what `write` raises."""
-        entry: _Entry[Item, Result] = _Entry(item)
-        with self._lock:
-            if self._free_leads:
-                self._free_leads -= 1
-                entry.is_leader = True
-            else:
-                self._queue.append(entry)
-        if not entry.is_leader:
-            self._wait(entry)
-        if entry.is_leader:
-            self._lead(entry)
-        return entry.outcome()
+    def submit(self, item: Item) -> "asyncio.Future[Result]":
+        """Have it written in some batch. It ends in NotReached, NoAnswer or what `write` raised."""
+        loop = asyncio.get_running_loop()
+        entry: _Entry[Item, Result] = _Entry(item, loop.time(), loop.create_future())
+        self._queue.append(entry)
+        if self._free:
+            self._free -= 1
+            loop.call_soon(self._write_next, loop)
+        elif not self._watching:
+            self._watching = True
+            self._tell_late(loop, self._queue, self._deadline_seconds / 2, NotReached)
+        return entry.told
 
-    def _wait(self, entry: _Entry[Item, Result]) -> None:
-        half = self._deadline_seconds / 2
-        if entry.woken.acquire(timeout=half):
+    def _write_next(self, loop: asyncio.AbstractEventLoop) -> None:
+        batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._batch_size))]
+        if not batch:
+            self._free += 1
             return
-        with self._lock:
-            if entry in self._queue:
-                self._queue.remove(entry)
-                raise NotReached
-        # It left the queue: as leader of the next batch, which it must not let down, or in one.
-        if not entry.woken.acquire(timeout=half):
-            raise NoAnswer
+        waiting = deque(batch)
+        self._tell_late(loop, waiting, self._deadline_seconds, NoAnswer)
+        writing = loop.run_in_executor(self._threads, self._write, [each.item for each in batch])
+        writing.add_done_callback(partial(self._written, loop, batch, waiting))
 
-    def _lead(self, leader: _Entry[Item, Result]) -> None:
-        batch = [leader]
-        with self._lock:
-            while self._queue and len(batch) < self._batch_size:
-                batch.append(self._queue.popleft())
-        try:
-            results = self._write([entry.item for entry in batch])
-            for entry, result in zip(batch, results, strict=True):
-                entry.result = result
-        except BaseException as error:
-            for entry in batch:
-                entry.error = error
-        self._hand_over()
-        for entry in batch[1:]:
-            entry.woken.release()
+    def _written(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        batch: Sequence[_Entry[Item, Result]],
+        waiting: deque[_Entry[Item, Result]],
+        writing: "asyncio.Future[Sequence[Result]]",
+    ) -> None:
+        waiting.clear()
+        self._write_next(loop)
+        error = writing.exception()
+        if error is None and len(writing.result()) != len(batch):
+            error = ValueError(f"{len(writing.result())} results for {len(batch)} items")
+        if error is not None:
+            _tell_all(batch, error)
+            return
+        for entry, result in zip(batch, writing.result(), strict=True):
+            if not entry.told.done():
+                entry.told.set_result(result)
 
-    def _hand_over(self) -> None:
-        with self._lock:
-            if not self._queue:
-                self._free_leads += 1
-                return
-            successor = self._queue.popleft()
-            successor.is_leader = True
-            successor.woken.release()
+    def _tell_late(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        waiting: deque[_Entry[Item, Result]],
+        patience_seconds: float,
+        error: type[Exception],
+    ) -> None:
+        """Take those out who wait for too long, and look again when the next may be late."""
+        late = loop.time() - patience_seconds
+        while waiting and waiting[0].came_at <= late:
+            _tell_all([waiting.popleft()], error())
+        if waiting:
+            next_late = waiting[0].came_at + patience_seconds
+            loop.call_at(next_late, self._tell_late, loop, waiting, patience_seconds, error)
+        elif waiting is self._queue:
+            self._watching = False
+
+
+def _tell_all(batch: Sequence[_Entry[Item, Result]], error: BaseException) -> None:
+    for entry in batch:
+        if not entry.told.done():
+            entry.told.set_exception(error)

@@ -1,8 +1,12 @@
 """Claims: the hot path."""
 
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
 from flask import Blueprint, request
 
-from api.answers import Answer, json_answer
+from api.answers import Reply, json_reply
 from api.authentication import ISSUE, Authenticator
 from api.claims import Accepted, Trouble, Verdict
 from api.problems import RETRY_AFTER_SECONDS, Kind, Problem
@@ -43,15 +47,19 @@ class ClaimRoutes:
     def blueprint(self) -> Blueprint:
         """The routes."""
         routes = Blueprint("claims", __name__)
-        routes.post("/coupons/<coupon_id:coupon_id>/issue-requests")(self.claim)
+        routes.post("/coupons/<coupon_id:coupon_id>/issue-requests")(
+            self.claim  # type: ignore[type-var]  # RsgiApp takes coroutines of replies
+        )
         return routes
 
-    def claim(self, coupon_id: int) -> Answer:
+    def claim(self, coupon_id: int) -> Coroutine[Any, Any, Reply]:
         """202 when the request is a committed row; 200 when it was one before."""
         caller = self._authenticator.caller(request, ISSUE)
-        claim = Claim(coupon_id, caller.user_id, caller.groups)
+        return self._decided(Claim(coupon_id, caller.user_id, caller.groups))
+
+    async def _decided(self, claim: Claim) -> Reply:
         try:
-            verdict = self._batcher.submit(claim)
+            verdict = await self._batcher.submit(claim)
         except NotReached:
             raise Problem(Kind.OVERLOADED, _claim_again("The claim was not reached")) from None
         except NoAnswer:
@@ -61,7 +69,7 @@ class ClaimRoutes:
         if isinstance(verdict, IssueRequest):
             return _accepted(verdict, 200)
         if verdict is GateClosed.MISSING:
-            self._check_exists(coupon_id)
+            await asyncio.to_thread(self._check_exists, claim.coupon_id)
         raise _not_accepted(claim, verdict)
 
     def _check_exists(self, coupon_id: int) -> None:
@@ -70,12 +78,12 @@ class ClaimRoutes:
                 raise Problem(Kind.NOT_FOUND, f"There is no coupon {coupon_id}.")
 
 
-def _accepted(accepted: IssueRequest, status: int) -> Answer:
+def _accepted(accepted: IssueRequest, status: int) -> Reply:
     view = view_request(accepted)
-    headers = {"Location": f"/issue-requests/{view['id']}"}
+    headers = {"location": f"/issue-requests/{view['id']}"}
     if not accepted.is_final:
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return json_answer(view, status, headers)
+        headers["retry-after"] = str(RETRY_AFTER_SECONDS)
+    return json_reply(view, status, headers)
 
 
 def _not_accepted(claim: Claim, verdict: Refusal | GateClosed | Trouble) -> Problem:

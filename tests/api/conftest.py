@@ -7,12 +7,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from flask.testing import FlaskClient
+from werkzeug.test import Client
 
 from api.bootstrap import Api, build_api
 from api.settings import ApiSettings
 from coupons.gate import Gate, connect_gate
 from coupons.tokens import SCOPES, mint_token
+from tests.api.serving import served
 from tests.databases import Database
 from tests.links import Link
 
@@ -60,8 +61,9 @@ def api(settings: ApiSettings) -> Iterator[Api]:
 
 
 @pytest.fixture
-def client(api: Api) -> FlaskClient:
-    return api.app.test_client()
+def client(api: Api) -> Iterator[Client]:
+    with served(api.app) as wsgi:
+        yield Client(wsgi)
 
 
 @pytest.fixture
@@ -87,7 +89,7 @@ def admin(bearer: Bearer) -> dict[str, str]:
 
 
 @pytest.fixture
-def make_coupon(client: FlaskClient, admin: dict[str, str]) -> MakeCoupon:
+def make_coupon(client: Client, admin: dict[str, str]) -> MakeCoupon:
     """Creates a coupon through the API and returns its id."""
 
     def make(**fields: Any) -> int:
@@ -100,7 +102,7 @@ def make_coupon(client: FlaskClient, admin: dict[str, str]) -> MakeCoupon:
 
 
 @pytest.fixture
-def claim(client: FlaskClient, bearer: Bearer) -> Callable[..., Any]:
+def claim(client: Client, bearer: Bearer) -> Callable[..., Any]:
     """Claims a coupon for a user."""
 
     def claim_one(coupon_id: int, user_id: int, **more: Any) -> Any:

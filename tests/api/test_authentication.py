@@ -11,7 +11,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from flask.testing import FlaskClient
+from werkzeug.test import Client
 
 from api.authentication import MOST_REMEMBERED_TOKENS, TokenVerifier, load_verifier
 from api.problems import Problem
@@ -86,7 +86,7 @@ def critical() -> str:
     ],
     ids=lambda token: f"{len(token)}",
 )
-def test_a_token_that_is_not_valid_is_401(client: FlaskClient, token: str) -> None:
+def test_a_token_that_is_not_valid_is_401(client: Client, token: str) -> None:
     answer = client.post("/coupons/1/issue-requests", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 401
     assert answer.json["type"] == "urn:coupon-cdc:problem:unauthenticated"
@@ -94,7 +94,7 @@ def test_a_token_that_is_not_valid_is_401(client: FlaskClient, token: str) -> No
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic dTpw"])
-def test_without_a_token_it_is_401(client: FlaskClient, header: str | None) -> None:
+def test_without_a_token_it_is_401(client: Client, header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header}
     for method, path in (
         ("POST", "/coupons"),
@@ -109,7 +109,7 @@ def test_without_a_token_it_is_401(client: FlaskClient, header: str | None) -> N
         assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
 
 
-def test_a_token_without_the_scope_is_403(client: FlaskClient, bearer: Bearer) -> None:
+def test_a_token_without_the_scope_is_403(client: Client, bearer: Bearer) -> None:
     for path, scopes in (
         ("/coupons/1/issue-requests", ("coupon:admin", "coupon:ops")),
         ("/coupons", ("coupon:issue", "coupon:ops")),

@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from werkzeug.test import Client
 
 from tests.api.conftest import MakeCoupon
 
@@ -27,7 +27,7 @@ def is_problem(answer: Any, status: int, kind: str) -> None:
 @pytest.mark.parametrize(
     "body", ["", "{", "[1,", "nul", '{"name": "\\ud800", "total_quantity": 1}', b"\xff\xfe", "NaN,"]
 )
-def test_what_is_not_json_is_400(client: FlaskClient, admin: Headers, body: str | bytes) -> None:
+def test_what_is_not_json_is_400(client: Client, admin: Headers, body: str | bytes) -> None:
     answer = client.post("/coupons", data=body, content_type="application/json", headers=admin)
     is_problem(answer, 400, "malformed-json")
 
@@ -61,7 +61,7 @@ def test_what_is_not_json_is_400(client: FlaskClient, admin: Headers, body: str 
     ],
 )
 def test_what_has_not_the_agreed_form_is_422_and_names_the_field(
-    client: FlaskClient, admin: Headers, change: dict[str, Any], field: str
+    client: Client, admin: Headers, change: dict[str, Any], field: str
 ) -> None:
     answer = client.post("/coupons", json={**GOOD, **change}, headers=admin)
     is_problem(answer, 422, "invalid")
@@ -69,25 +69,25 @@ def test_what_has_not_the_agreed_form_is_422_and_names_the_field(
 
 
 @pytest.mark.parametrize("body", ["[]", "null", "1", '"x"', "{}"])
-def test_json_of_another_shape_is_422(client: FlaskClient, admin: Headers, body: str) -> None:
+def test_json_of_another_shape_is_422(client: Client, admin: Headers, body: str) -> None:
     answer = client.post("/coupons", data=body, content_type="application/json", headers=admin)
     is_problem(answer, 422, "invalid")
 
 
-def test_a_window_that_ends_before_it_starts_is_422(client: FlaskClient, admin: Headers) -> None:
+def test_a_window_that_ends_before_it_starts_is_422(client: Client, admin: Headers) -> None:
     window = {"issue_starts_at": "2026-11-22T10:00:00Z", "issue_ends_at": "2026-11-22T10:00:00Z"}
     is_problem(client.post("/coupons", json={**GOOD, **window}, headers=admin), 422, "invalid")
     past = {"issue_ends_at": "2020-01-01T00:00:00Z"}
     is_problem(client.post("/coupons", json={**GOOD, **past}, headers=admin), 422, "invalid")
 
 
-def test_a_body_that_is_too_large_is_413(client: FlaskClient, admin: Headers) -> None:
+def test_a_body_that_is_too_large_is_413(client: Client, admin: Headers) -> None:
     body = json.dumps({**GOOD, "name": "x" * 20_000})
     answer = client.post("/coupons", data=body, content_type="application/json", headers=admin)
     is_problem(answer, 413, "body-too-large")
 
 
-def test_a_body_that_is_not_said_to_be_json_is_415(client: FlaskClient, admin: Headers) -> None:
+def test_a_body_that_is_not_said_to_be_json_is_415(client: Client, admin: Headers) -> None:
     is_problem(client.post("/coupons", data=json.dumps(GOOD), headers=admin), 415, "not-json")
     is_problem(client.post("/coupons", headers=admin), 415, "not-json")
 
@@ -95,13 +95,13 @@ def test_a_body_that_is_not_said_to_be_json_is_415(client: FlaskClient, admin: H
 @pytest.mark.parametrize(
     "path", ["/nothing", "/coupons/", "/coupons/1/issue-requests/", "/coupons/1/explode"]
 )
-def test_a_path_that_is_none_is_404(client: FlaskClient, admin: Headers, path: str) -> None:
+def test_a_path_that_is_none_is_404(client: Client, admin: Headers, path: str) -> None:
     is_problem(client.post(path, headers=admin), 404, "not-found")
 
 
 @pytest.mark.parametrize("coupon_id", ["0", "-1", "x", "1.5", "01", "٧", str(2**59), "9" * 5000])
 def test_an_id_that_no_coupon_can_have_is_404(
-    client: FlaskClient, admin: Headers, coupon_id: str
+    client: Client, admin: Headers, coupon_id: str
 ) -> None:
     for method, path in (
         ("GET", f"/coupons/{coupon_id}"),
@@ -123,7 +123,7 @@ def test_an_id_that_no_coupon_can_have_is_404(
     ],
 )
 def test_an_id_that_no_request_can_have_is_404(
-    client: FlaskClient, admin: Headers, request_id: str
+    client: Client, admin: Headers, request_id: str
 ) -> None:
     for wait in ("", "?wait=1"):
         is_problem(
@@ -131,14 +131,14 @@ def test_an_id_that_no_request_can_have_is_404(
         )
 
 
-def test_a_method_that_does_not_apply_is_405(client: FlaskClient, admin: Headers) -> None:
+def test_a_method_that_does_not_apply_is_405(client: Client, admin: Headers) -> None:
     answer = client.delete("/coupons/1", headers=admin)
     is_problem(answer, 405, "method-not-allowed")
     assert {"GET", "PATCH"} <= set(answer.headers["Allow"].split(", "))
 
 
 @pytest.mark.parametrize("wait", ["-1", "31", "x", "nan", "inf", "1e99", ""])
-def test_a_wait_that_is_out_of_range_is_422(client: FlaskClient, admin: Headers, wait: str) -> None:
+def test_a_wait_that_is_out_of_range_is_422(client: Client, admin: Headers, wait: str) -> None:
     path = "/issue-requests/00000000-0000-8002-8000-000000000001"
     is_problem(client.get(f"{path}?wait={wait}", headers=admin), 422, "invalid")
 
@@ -159,13 +159,13 @@ def test_a_wait_that_is_out_of_range_is_422(client: FlaskClient, admin: Headers,
         for cursor in ("OTk5OTk5OTk5OTk5OTk5OTk5OTk5OS4x", "LTEuLTE", "MS4x" * 30)
     ],
 )
-def test_a_page_that_cannot_be_is_422(client: FlaskClient, admin: Headers, query: str) -> None:
+def test_a_page_that_cannot_be_is_422(client: Client, admin: Headers, query: str) -> None:
     is_problem(client.get(f"/users/me/coupons?{query}", headers=admin), 422, "invalid")
 
 
 @pytest.mark.parametrize("body", [{}, {"name": None}, {"total_quantity": None}, {"state": "open"}])
 def test_a_change_of_nothing_or_to_nothing_is_422(
-    client: FlaskClient, admin: Headers, make_coupon: MakeCoupon, body: dict[str, Any]
+    client: Client, admin: Headers, make_coupon: MakeCoupon, body: dict[str, Any]
 ) -> None:
     answer = client.patch(f"/coupons/{make_coupon()}", json=body, headers=admin)
     is_problem(answer, 422, "invalid")
@@ -198,6 +198,6 @@ ANY_JSON = st.recursive(
     )
 )
 def test_no_body_whatever_makes_it_fail(
-    client: FlaskClient, admin: Headers, body: dict[str, Any]
+    client: Client, admin: Headers, body: dict[str, Any]
 ) -> None:
     assert client.post("/coupons", json=body, headers=admin).status_code in (201, 400, 409, 422)

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from flask.testing import FlaskClient
+from werkzeug.test import Client
 
 from coupons.gate import Gate
 from coupons.ids import request_id
@@ -75,7 +75,7 @@ def test_a_refusal_says_why_and_writes_nothing(
     make_coupon: MakeCoupon,
     claim: Claim,
     rows: Rows,
-    client: FlaskClient,
+    client: Client,
     admin: dict[str, str],
 ) -> None:
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg
-from flask.testing import FlaskClient
+from werkzeug.test import Client
 
 from tests.api.conftest import MakeCoupon
 from tests.databases import Database
@@ -26,7 +26,7 @@ def issue_one(database: Database, coupon_id: int, user_id: int) -> None:
 
 
 def test_name_and_quantity_make_a_coupon_that_is_open_at_once(
-    client: FlaskClient, admin: Headers, claim: Claim
+    client: Client, admin: Headers, claim: Claim
 ) -> None:
     made = client.post("/coupons", json={"name": "쿠폰", "total_quantity": 2}, headers=admin)
     assert made.status_code == 201
@@ -39,16 +39,14 @@ def test_name_and_quantity_make_a_coupon_that_is_open_at_once(
     assert read.json == {**made.json, "places_left": 1}
 
 
-def test_an_id_can_be_chosen_once(client: FlaskClient, admin: Headers) -> None:
+def test_an_id_can_be_chosen_once(client: Client, admin: Headers) -> None:
     body = {"id": 2**59 - 1, "name": "last", "total_quantity": 1}
     assert client.post("/coupons", json=body, headers=admin).json["id"] == 2**59 - 1
     again = client.post("/coupons", json=body, headers=admin)
     assert (again.status_code, again.json["type"]) == (409, "urn:coupon-cdc:problem:id-taken")
 
 
-def test_times_are_answered_in_utc(
-    make_coupon: MakeCoupon, client: FlaskClient, admin: Headers
-) -> None:
+def test_times_are_answered_in_utc(make_coupon: MakeCoupon, client: Client, admin: Headers) -> None:
     starts, ends = "2026-11-22T09:30:00.5+09:00", "2027-01-01T00:00:00Z"
     coupon_id = make_coupon(issue_starts_at=starts, issue_ends_at=ends)
     read = client.get(f"/coupons/{coupon_id}", headers=admin).json
@@ -57,7 +55,7 @@ def test_times_are_answered_in_utc(
 
 
 def test_pausing_stops_claims_and_resuming_lets_them_in_again(
-    make_coupon: MakeCoupon, client: FlaskClient, admin: Headers, claim: Claim
+    make_coupon: MakeCoupon, client: Client, admin: Headers, claim: Claim
 ) -> None:
     coupon_id = make_coupon()
     for _ in range(2):
@@ -68,7 +66,7 @@ def test_pausing_stops_claims_and_resuming_lets_them_in_again(
     assert claim(coupon_id, 1).status_code == 202
 
 
-def test_closing_is_final(make_coupon: MakeCoupon, client: FlaskClient, admin: Headers) -> None:
+def test_closing_is_final(make_coupon: MakeCoupon, client: Client, admin: Headers) -> None:
     coupon_id = make_coupon()
     for _ in range(2):
         closed = client.post(f"/coupons/{coupon_id}/close", headers=admin)
@@ -81,7 +79,7 @@ def test_closing_is_final(make_coupon: MakeCoupon, client: FlaskClient, admin: H
 
 
 def test_a_larger_stock_is_at_the_gate_when_the_answer_comes(
-    make_coupon: MakeCoupon, client: FlaskClient, admin: Headers, claim: Claim
+    make_coupon: MakeCoupon, client: Client, admin: Headers, claim: Claim
 ) -> None:
     coupon_id = make_coupon(total_quantity=1)
     assert [claim(coupon_id, user).status_code for user in (1, 2)] == [202, 409]
@@ -91,7 +89,7 @@ def test_a_larger_stock_is_at_the_gate_when_the_answer_comes(
 
 
 def test_stock_is_never_lowered_below_what_is_issued(
-    make_coupon: MakeCoupon, client: FlaskClient, admin: Headers, database: Database
+    make_coupon: MakeCoupon, client: Client, admin: Headers, database: Database
 ) -> None:
     coupon_id = make_coupon(total_quantity=5)
     for user_id in (1, 2):
@@ -104,7 +102,7 @@ def test_stock_is_never_lowered_below_what_is_issued(
 
 
 def test_what_is_left_out_of_a_change_stays(
-    make_coupon: MakeCoupon, client: FlaskClient, admin: Headers
+    make_coupon: MakeCoupon, client: Client, admin: Headers
 ) -> None:
     coupon_id = make_coupon(name="before", issue_ends_at="2030-01-01T00:00:00Z")
     before = client.get(f"/coupons/{coupon_id}", headers=admin).json
@@ -113,7 +111,7 @@ def test_what_is_left_out_of_a_change_stays(
 
 
 def test_a_change_that_the_gate_was_not_told_of_is_503_and_can_be_repeated(
-    make_coupon: MakeCoupon, client: FlaskClient, admin: Headers, claim: Claim, redis_link: Link
+    make_coupon: MakeCoupon, client: Client, admin: Headers, claim: Claim, redis_link: Link
 ) -> None:
     coupon_id = make_coupon()
     redis_link.cut()
@@ -124,7 +122,7 @@ def test_a_change_that_the_gate_was_not_told_of_is_503_and_can_be_repeated(
     assert claim(coupon_id, 1).json["reason"] == "paused"
 
 
-def test_a_coupon_that_is_not_there_is_404(client: FlaskClient, admin: Headers) -> None:
+def test_a_coupon_that_is_not_there_is_404(client: Client, admin: Headers) -> None:
     for answer in (
         client.get("/coupons/7", headers=admin),
         client.patch("/coupons/7", json={"name": "x"}, headers=admin),

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from flask.testing import FlaskClient
 from pydantic import ConfigDict, TypeAdapter, with_config
+from werkzeug.test import Client
 
 from api import views
 from api.bootstrap import Api
@@ -20,7 +20,7 @@ def conforms(view: type, body: Any) -> None:
     TypeAdapter(with_config(ConfigDict(extra="forbid"))(view)).validate_python(body)
 
 
-def test_every_route_is_described_and_nothing_else(client: FlaskClient, api: Api) -> None:
+def test_every_route_is_described_and_nothing_else(client: Client, api: Api) -> None:
     described = {
         (method.upper(), path)
         for path, item in client.get("/openapi.json").json["paths"].items()
@@ -28,7 +28,7 @@ def test_every_route_is_described_and_nothing_else(client: FlaskClient, api: Api
         if method != "parameters"
     }
     routed = set()
-    for rule in api.app.url_map.iter_rules():
+    for rule in api.app.flask.url_map.iter_rules():
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             actions = re.search(r"<any\((.*)\):action>", rule.rule)
             for action in actions.group(1).split(", ") if actions else [""]:
@@ -37,7 +37,7 @@ def test_every_route_is_described_and_nothing_else(client: FlaskClient, api: Api
     assert routed == described
 
 
-def test_every_kind_of_problem_is_described(client: FlaskClient) -> None:
+def test_every_kind_of_problem_is_described(client: Client) -> None:
     document = client.get("/openapi.json").json
     assert document["components"]["schemas"]["Problem"]["properties"]["type"]["enum"] == [
         kind.type for kind in Kind
@@ -45,7 +45,7 @@ def test_every_kind_of_problem_is_described(client: FlaskClient) -> None:
     assert len({kind.type for kind in Kind}) == len(Kind)
 
 
-def test_every_reference_of_the_document_leads_somewhere(client: FlaskClient) -> None:
+def test_every_reference_of_the_document_leads_somewhere(client: Client) -> None:
     text = client.get("/openapi.json").text
     schemas = client.get("/openapi.json").json["components"]["schemas"]
     references = set(re.findall(r'"#/components/schemas/(\w+)"', text))
@@ -56,7 +56,7 @@ def test_every_reference_of_the_document_leads_somewhere(client: FlaskClient) ->
 def test_answers_are_of_the_described_form(
     make_coupon: MakeCoupon,
     claim: Claim,
-    client: FlaskClient,
+    client: Client,
     bearer: Bearer,
 ) -> None:
     coupon_id = make_coupon()
@@ -70,7 +70,7 @@ def test_answers_are_of_the_described_form(
 
 
 def test_metrics_count_claims_by_outcome(
-    make_coupon: MakeCoupon, claim: Claim, client: FlaskClient
+    make_coupon: MakeCoupon, claim: Claim, client: Client
 ) -> None:
     def counted(outcome: str) -> float:
         text = client.get("/metrics").text
@@ -85,13 +85,13 @@ def test_metrics_count_claims_by_outcome(
     assert after == {"accepted": 1, "repeated": 1, "sold_out": 2}
 
 
-def test_the_metrics_of_other_processes_are_not_shown(client: FlaskClient) -> None:
+def test_the_metrics_of_other_processes_are_not_shown(client: Client) -> None:
     names = re.findall(r"^# TYPE (\S+)", client.get("/metrics").text, re.M)
     assert names
     assert all(name.startswith("coupon_api_") for name in names)
 
 
-def test_responses_are_counted_by_route_and_status(client: FlaskClient) -> None:
+def test_responses_are_counted_by_route_and_status(client: Client) -> None:
     client.get("/nothing")
     text = client.get("/metrics").text
     assert 'coupon_api_responses_total{route="none",status="404"}' in text

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Any
 
 import psycopg
-from flask.testing import FlaskClient
+from werkzeug.test import Client
 
 from coupons.gate import Gate, GateFigures
 from coupons.ids import request_id
@@ -158,7 +158,7 @@ def test_with_redis_down_a_claim_is_503_and_nothing_is_written(
 def test_with_redis_down_a_status_comes_from_the_ledger(
     make_coupon: MakeCoupon,
     claim: Claim,
-    client: FlaskClient,
+    client: Client,
     bearer: Callable[..., dict[str, str]],
     redis_link: Link,
     postgres_link: Link,
@@ -190,7 +190,7 @@ def test_a_server_that_hangs_is_answered_for_within_seconds(
 
 
 def test_readiness_names_what_is_missing_and_liveness_does_not_care(
-    client: FlaskClient, redis_link: Link, postgres_link: Link
+    client: Client, redis_link: Link, postgres_link: Link
 ) -> None:
     ready = client.get("/readyz")
     assert (ready.status_code, ready.json["redis"], ready.json["postgres"]) == (
@@ -213,7 +213,7 @@ def test_readiness_names_what_is_missing_and_liveness_does_not_care(
 
 
 def test_a_coupon_made_while_redis_is_down_exists(
-    client: FlaskClient, admin: dict[str, str], redis_link: Link
+    client: Client, admin: dict[str, str], redis_link: Link
 ) -> None:
     redis_link.cut()
     body = {"name": "of a test", "total_quantity": 3}
@@ -226,7 +226,7 @@ def test_a_coupon_made_while_redis_is_down_exists(
 def test_a_postgres_that_only_reads_is_503_for_every_write_and_heals_without_a_restart(
     make_coupon: MakeCoupon,
     claim: Claim,
-    client: FlaskClient,
+    client: Client,
     admin: dict[str, str],
     gate: Gate,
     rows: Rows,

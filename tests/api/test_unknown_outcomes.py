@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from flask.testing import FlaskClient
+from werkzeug.test import Client
 
 from coupons.gate import Gate
 from coupons.ledger.connection import Connection, connect_ledger
@@ -52,7 +52,7 @@ def reconciler(database: Database) -> Iterator[Connection]:
         yield connection
 
 
-def _status(client: FlaskClient, bearer: Bearer, location: str, user: int) -> str:
+def _status(client: Client, bearer: Bearer, location: str, user: int) -> str:
     answer = client.get(location, headers=bearer(user))
     assert answer.status_code == 200, answer.text
     return str(answer.json["status"])
@@ -72,7 +72,7 @@ def test_a_commit_that_broke_is_202_whether_it_got_through_or_not(
 def test_an_unknown_outcome_without_a_row_is_listed_and_written_by_the_reconciler(
     coupon_id: int,
     claim: Claim,
-    client: FlaskClient,
+    client: Client,
     bearer: Bearer,
     gate: Gate,
     rows: Rows,
@@ -99,7 +99,7 @@ def test_an_unknown_outcome_without_a_row_is_listed_and_written_by_the_reconcile
 def test_an_unknown_outcome_with_a_row_is_settled_as_any_other(
     coupon_id: int,
     claim: Claim,
-    client: FlaskClient,
+    client: Client,
     bearer: Bearer,
     gate: Gate,
     rows: Rows,
@@ -166,7 +166,7 @@ def test_an_old_backend_that_still_writes_does_not_make_a_second_row(
 def test_an_old_backend_that_never_ends_is_waited_for_within_a_bound(
     coupon_id: int,
     claim: Claim,
-    client: FlaskClient,
+    client: Client,
     bearer: Bearer,
     gate: Gate,
     rows: Rows,

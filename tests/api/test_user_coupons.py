@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask.testing import FlaskClient
+from werkzeug.test import Client
 
 from coupons.ids import request_id
 from coupons.ledger.connection import connect_ledger
@@ -25,7 +25,7 @@ def issue(database: Database, *keys: tuple[int, int]) -> None:
         )
 
 
-def pages(client: FlaskClient, headers: dict[str, str], page_size: int) -> list[list[Any]]:
+def pages(client: Client, headers: dict[str, str], page_size: int) -> list[list[Any]]:
     found, cursor = [], ""
     while True:
         page = client.get(f"/users/me/coupons?page_size={page_size}{cursor}", headers=headers).json
@@ -38,7 +38,7 @@ def pages(client: FlaskClient, headers: dict[str, str], page_size: int) -> list[
 def test_pages_together_are_every_coupon_once_newest_first(
     make_coupon: MakeCoupon,
     claim: Claim,
-    client: FlaskClient,
+    client: Client,
     bearer: Bearer,
     database: Database,
 ) -> None:
@@ -62,6 +62,6 @@ def test_pages_together_are_every_coupon_once_newest_first(
     assert only["coupon_id"] == coupon_ids[0]
 
 
-def test_who_has_none_gets_an_empty_page(client: FlaskClient, bearer: Bearer) -> None:
+def test_who_has_none_gets_an_empty_page(client: Client, bearer: Bearer) -> None:
     answer = client.get("/users/me/coupons", headers=bearer(9))
     assert answer.json == {"items": [], "next_cursor": None}

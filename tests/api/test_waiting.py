@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
+from werkzeug.test import Client
 
 from api.bootstrap import Api
 from coupons.gate import Gate
@@ -21,7 +21,7 @@ NOW_US = 1_700_000_000_000_000
 
 
 @pytest.fixture
-def poll(client: FlaskClient, bearer: Bearer) -> Callable[..., Any]:
+def poll(client: Client, bearer: Bearer) -> Callable[..., Any]:
     """Polls the request of a user, at the location that the claim was answered with."""
 
     def poll_once(location: str, user_id: int, wait: float) -> Any:
@@ -146,7 +146,7 @@ def test_closing_sends_everybody_away_with_what_is_known(
 
 
 def test_a_status_is_for_its_user_and_for_operators(
-    make_coupon: MakeCoupon, claim: Claim, client: FlaskClient, bearer: Bearer
+    make_coupon: MakeCoupon, claim: Claim, client: Client, bearer: Bearer
 ) -> None:
     location = claim(make_coupon(), 1).headers["Location"]
     assert client.get(location, headers=bearer(1)).status_code == 200

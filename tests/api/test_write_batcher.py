@@ -1,13 +1,18 @@
-"""Group commit: who writes, with whom, and what the others hear."""
+"""Group commit: what is written together, and what everybody hears."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from threading import Event, Lock
 
 import pytest
 
 from api.write_batcher import NoAnswer, NotReached, WriteBatcher
+from tests.api.serving import running_loop
 from tests.waiting import eventually
+
+Loop = asyncio.AbstractEventLoop
+Batcher = WriteBatcher[int, int]
 
 
 class Writes:
@@ -34,123 +39,127 @@ class Writes:
 
 
 @pytest.fixture
-def writes() -> Writes:
-    return Writes()
+def loop() -> Iterator[Loop]:
+    with running_loop() as loop:
+        yield loop
 
 
 @pytest.fixture
-def threads() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(64) as threads:
-        yield threads
+def writes() -> Iterator[Writes]:
+    writes = Writes()
+    yield writes
+    writes.may_end.set()
 
 
-def batcher_of(
-    writes: Writes, size: int = 100, at_once: int = 1, deadline: float = 10.0
-) -> WriteBatcher[int, int]:
+def batcher_of(writes: Writes, size: int = 100, at_once: int = 1, deadline: float = 10) -> Batcher:
     return WriteBatcher(writes, size, at_once, deadline)
 
 
+def submit(loop: Loop, batcher: Batcher, items: Sequence[int]) -> list[Future[int]]:
+    """Submit all in one turn of the loop."""
+
+    async def begin() -> list[Future[int]]:
+        return [asyncio.run_coroutine_threadsafe(told(item), loop) for item in items]
+
+    async def told(item: int) -> int:
+        return await batcher.submit(item)
+
+    return asyncio.run_coroutine_threadsafe(begin(), loop).result()
+
+
 def submit_while_one_writes(
-    batcher: WriteBatcher[int, int], writes: Writes, threads: ThreadPoolExecutor, items: list[int]
+    loop: Loop, batcher: Batcher, writes: Writes, items: Sequence[int]
 ) -> list[Future[int]]:
     """Submit the first item, and the others once its write has begun; returns when all wait."""
-    futures = [threads.submit(batcher.submit, items[0])]
+    first = submit(loop, batcher, items[:1])
     eventually(lambda: len(writes.batches) == 1)
-    futures += [threads.submit(batcher.submit, item) for item in items[1:]]
+    others = submit(loop, batcher, items[1:])
     eventually(lambda: len(batcher._queue) == len(items) - 1)
-    return futures
+    return first + others
 
 
-def test_alone_it_is_written_at_once_and_alone(writes: Writes) -> None:
+def test_alone_it_is_written_at_once_and_alone(loop: Loop, writes: Writes) -> None:
     writes.may_end.set()
-    assert batcher_of(writes).submit(4) == 40
+    [told] = submit(loop, batcher_of(writes), [4])
+    assert told.result(5) == 40
     assert writes.batches == [[4]]
 
 
-def test_those_who_come_during_a_write_form_the_next_batch(
-    writes: Writes, threads: ThreadPoolExecutor
-) -> None:
-    futures = submit_while_one_writes(batcher_of(writes), writes, threads, list(range(20)))
+def test_those_who_come_together_are_written_together(loop: Loop, writes: Writes) -> None:
     writes.may_end.set()
-    assert [future.result() for future in futures] == [item * 10 for item in range(20)]
+    told = submit(loop, batcher_of(writes), [1, 2, 3])
+    assert [each.result(5) for each in told] == [10, 20, 30]
+    assert writes.batches == [[1, 2, 3]]
+
+
+def test_those_who_come_during_a_write_form_the_next_batch(loop: Loop, writes: Writes) -> None:
+    told = submit_while_one_writes(loop, batcher_of(writes), writes, range(20))
+    writes.may_end.set()
+    assert [each.result(5) for each in told] == [item * 10 for item in range(20)]
     assert [len(batch) for batch in writes.batches] == [1, 19]
 
 
-def test_batches_are_bounded(writes: Writes, threads: ThreadPoolExecutor) -> None:
-    futures = submit_while_one_writes(batcher_of(writes, size=8), writes, threads, list(range(20)))
+def test_batches_are_bounded(loop: Loop, writes: Writes) -> None:
+    told = submit_while_one_writes(loop, batcher_of(writes, size=8), writes, range(20))
     writes.may_end.set()
-    assert [future.result() for future in futures] == [item * 10 for item in range(20)]
+    assert [each.result(5) for each in told] == [item * 10 for item in range(20)]
     assert [len(batch) for batch in writes.batches] == [1, 8, 8, 3]
 
 
 @pytest.mark.parametrize("at_once", [1, 3])
 def test_no_more_batches_are_written_at_once_than_may(
-    writes: Writes, threads: ThreadPoolExecutor, at_once: int
+    loop: Loop, writes: Writes, at_once: int
 ) -> None:
-    batcher = batcher_of(writes, size=1, at_once=at_once)
-    futures = [threads.submit(batcher.submit, item) for item in range(30)]
+    told = submit(loop, batcher_of(writes, size=1, at_once=at_once), range(30))
     eventually(lambda: len(writes.batches) == at_once)
     writes.may_end.set()
-    assert sorted(future.result() for future in futures) == [item * 10 for item in range(30)]
+    assert [each.result(5) for each in told] == [item * 10 for item in range(30)]
     assert writes.most_at_once == at_once
 
 
 def test_an_error_reaches_everybody_of_the_batch_and_nobody_else(
-    writes: Writes, threads: ThreadPoolExecutor
+    loop: Loop, writes: Writes
 ) -> None:
     batcher = batcher_of(writes)
-    first, *others = submit_while_one_writes(batcher, writes, threads, [1, 2, -3, 4])
+    first, *others = submit_while_one_writes(loop, batcher, writes, [1, 2, -3, 4])
     writes.may_end.set()
-    assert first.result() == 10
-    for future in others:
+    assert first.result(5) == 10
+    for each in others:
         with pytest.raises(ValueError, match="cannot write"):
-            future.result()
-    assert batcher.submit(5) == 50
+            each.result(5)
+    assert submit(loop, batcher, [5])[0].result(5) == 50
 
 
-def test_who_is_not_reached_in_time_is_withdrawn(
-    writes: Writes, threads: ThreadPoolExecutor
-) -> None:
-    batcher = batcher_of(writes, deadline=0.2)
-    first, second = submit_while_one_writes(batcher, writes, threads, [1, 2])
+def test_who_is_not_reached_in_time_is_withdrawn(loop: Loop, writes: Writes) -> None:
+    batcher = batcher_of(writes, deadline=4)
+    first, second = submit_while_one_writes(loop, batcher, writes, [1, 2])
     with pytest.raises(NotReached):
-        second.result()
+        second.result(5)
     writes.may_end.set()
-    assert first.result() == 10
-    assert batcher.submit(3) == 30
+    assert first.result(5) == 10
+    assert submit(loop, batcher, [3])[0].result(5) == 30
     assert writes.batches == [[1], [3]]
 
 
-def test_whose_batch_takes_too_long_hears_that_it_is_not_known(
-    writes: Writes, threads: ThreadPoolExecutor
-) -> None:
-    gates: list[Event] = [Event(), Event(), Event()]
-    entered: list[Sequence[int]] = []
-
-    def write(items: Sequence[int]) -> list[int]:
-        turn = len(entered)
-        entered.append(items)
-        gates[min(turn, 2)].wait(10)
-        return [item * 10 for item in items]
-
-    batcher: WriteBatcher[int, int] = WriteBatcher(write, 100, 1, 0.5)
-    first = threads.submit(batcher.submit, 1)
-    eventually(lambda: len(entered) == 1)
-    followers = [threads.submit(batcher.submit, item) for item in (2, 3)]
-    eventually(lambda: len(batcher._queue) == 2)
-    gates[0].set()
-    eventually(lambda: len(entered) == 2)
-    led, taken_along = (followers[0], followers[1]) if entered[1][0] == 2 else followers[::-1]
-    with pytest.raises(NoAnswer):
-        taken_along.result()
-    gates[1].set()
-    assert first.result() == 10
-    assert led.result() == entered[1][0] * 10
+def test_whose_batch_takes_too_long_hears_that_it_is_not_known(loop: Loop, writes: Writes) -> None:
+    batcher = batcher_of(writes, deadline=0.2)
+    led = submit(loop, batcher, [1, 2])
+    for each in led:
+        with pytest.raises(NoAnswer):
+            each.result(5)
+    assert writes.batches == [[1, 2]]
+    writes.may_end.set()
+    assert submit(loop, batcher, [3])[0].result(5) == 30
 
 
-def test_many_threads_lose_nothing(threads: ThreadPoolExecutor) -> None:
-    def write(items: Sequence[int]) -> list[int]:
-        return [-item for item in items]
+def test_a_write_that_forgets_somebody_leaves_nobody_waiting(loop: Loop) -> None:
+    batcher: Batcher = WriteBatcher(lambda items: list(items)[1:], 100, 1, 10)
+    for each in submit(loop, batcher, [1, 2, 3]):
+        with pytest.raises(ValueError, match="2 results for 3 items"):
+            each.result(5)
 
-    batcher: WriteBatcher[int, int] = WriteBatcher(write, 7, 2, 10)
-    assert list(threads.map(batcher.submit, range(20_000))) == [-item for item in range(20_000)]
+
+def test_many_at_once_lose_nothing(loop: Loop) -> None:
+    batcher: Batcher = WriteBatcher(lambda items: [-item for item in items], 7, 2, 60)
+    told = submit(loop, batcher, range(20_000))
+    assert [each.result(60) for each in told] == [-item for item in range(20_000)]
