@@ -42,6 +42,7 @@ class Reconciler:
                 with closing(
                     connect_ledger(url, "coupon-reconciler", ANSWER_TIMEOUT_SECONDS)
                 ) as connection:
+                    _end_when_silent(connection, self._settings.reconcile_takeover_seconds)
                     while not stop.is_set():
                         self._pass(connection)
                         pause = self._settings.reconcile_interval_seconds
@@ -89,6 +90,11 @@ def run_reconciler(settings: ReconcilerSettings, stop: Event) -> None:
         reconciler.run(stop)
     finally:
         probes.shutdown()
+
+
+def _end_when_silent(connection: Connection, seconds: float) -> None:
+    with translated(connection):
+        connection.execute(query("end_when_silent"), {"timeout": f"{int(seconds * 1000)}ms"})
 
 
 def _is_active(connection: Connection) -> bool:

@@ -22,6 +22,12 @@ class ReconcilerSettings(ProcessSettings):
     reconcile_interval_seconds: float = Field(
         default=1.0, gt=0, description="Pause between two passes, in seconds"
     )
+    reconcile_takeover_seconds: float = Field(
+        default=30.0,
+        ge=1,
+        description="Silence, in seconds, after which Postgres ends the active reconciler's session"
+        " and another one takes over; longer than COUPON_RECONCILE_INTERVAL_SECONDS",
+    )
     reconcile_compare_every_minutes: float = Field(
         default=60.0,
         ge=0,

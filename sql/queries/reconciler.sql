@@ -9,6 +9,13 @@ SELECT EXISTS (
             AND objid = 1668249710 AND objsubid = 1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
        OR pg_try_advisory_lock(1668249710) AS active;
 
+-- name: end_when_silent
+-- Has the server end this session, and free its locks, when its process says nothing for so long: it
+-- may have been stopped, or its machine cut off.
+-- in: timeout, with its unit
+SELECT set_config('idle_session_timeout', %(timeout)s, false),
+       set_config('idle_in_transaction_session_timeout', %(timeout)s, false);
+
 -- name: lock_rebuild
 -- Keeps two rebuilds of one coupon apart, whoever does them; held until unlock_rebuild or the session's end.
 -- in:  coupon_id

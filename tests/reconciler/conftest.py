@@ -67,6 +67,10 @@ class Shop:
         assert not isinstance(read, str)
         return [request and str(request.status) for request in read]
 
+    def has_request(self, user: int) -> bool:
+        with connect_ledger(self.database.url("coupon_ops"), "test") as ops:
+            return bool(find_requests(ops, [(self.coupon_id, user)]))
+
     def ledger(self) -> Coupon:
         with connect_ledger(self.database.url("coupon_ops"), "test") as ops:
             coupon = find_coupon(ops, self.coupon_id)

@@ -1,0 +1,94 @@
+"""Several reconcilers: one works, and another takes over when it is gone, whatever became of it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from coupons.gate import Gate
+from stack.ports import free_ports
+from tests.databases import Database
+from tests.reconciler.conftest import Shop
+from tests.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+TAKEN_OVER_SECONDS = 60
+HOLDER = """
+SELECT a.client_port FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+ WHERE l.locktype = 'advisory' AND l.objid = 1668249710 AND l.granted AND a.datname = %s
+"""
+
+
+@contextmanager
+def reconciler(database: Database, valkey_url: str) -> Iterator["subprocess.Popen[bytes]"]:
+    port = free_ports(["reconciler"])["reconciler"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ops.reconciler"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "COUPON_DATABASE_URL": database.url("coupon_reconciler"),
+            "COUPON_REDIS_URL": valkey_url,
+            "COUPON_RECONCILER_PORT": str(port),
+            "COUPON_RECONCILE_TAKEOVER_SECONDS": "3",
+            "COUPON_RECONCILE_INTERVAL_SECONDS": "0.2",
+            "COUPON_RECONCILE_PENDING_AFTER_SECONDS": "1",
+        },
+    )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.kill()
+        process.wait()
+
+
+def holder(database: Database) -> int | None:
+    """The port of the client that holds the lock; None while nobody does."""
+    with psycopg.connect(database.superuser_url) as connection:
+        row = connection.execute(HOLDER, [database.name]).fetchone()
+    return None if row is None else int(row[0])
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_another_reconciler_takes_over(
+    shop: Shop, gate: Gate, database: Database, valkey_url: str, how: signal.Signals
+) -> None:
+    with ExitStack() as running:
+        first = running.enter_context(reconciler(database, valkey_url))
+        held = eventually(lambda: holder(database), TAKEN_OVER_SECONDS, "one is active")
+        running.enter_context(reconciler(database, valkey_url))
+        first.send_signal(how)
+        eventually(
+            lambda: holder(database) not in (None, held), TAKEN_OVER_SECONDS, "the other is active"
+        )
+        shop.admit(1)
+        eventually(
+            lambda: shop.has_request(1),
+            TAKEN_OVER_SECONDS,
+            "what nobody finished is rolled forward",
+        )
+
+
+def test_a_stopped_reconciler_that_goes_on_stands_by(
+    shop: Shop, database: Database, valkey_url: str
+) -> None:
+    with ExitStack() as running:
+        first = running.enter_context(reconciler(database, valkey_url))
+        held = eventually(lambda: holder(database), TAKEN_OVER_SECONDS, "one is active")
+        second = running.enter_context(reconciler(database, valkey_url))
+        first.send_signal(signal.SIGSTOP)
+        eventually(lambda: holder(database) not in (None, held), TAKEN_OVER_SECONDS)
+        first.send_signal(signal.SIGCONT)
+        second.kill()
+        eventually(
+            lambda: holder(database) not in (None, held), TAKEN_OVER_SECONDS, "the first again"
+        )
+        shop.admit(1)
+        eventually(lambda: shop.has_request(1), TAKEN_OVER_SECONDS, "it works")
