@@ -23,6 +23,12 @@ TRIAL_SECONDS = 150.0
 @click.option("--minutes", default=30.0, help="How long faults are caused.")
 @click.option("--seed", type=int, help="Decides which faults when [default: another each time].")
 @click.option(
+    "--fault",
+    "only",
+    multiple=True,
+    help='Only this one, such as "kill connect"; more of them if given again.',
+)
+@click.option(
     "--state",
     type=click.Path(path_type=Path),
     help="Use this running stack; by default one of its own is started, and removed at the end.",
@@ -33,7 +39,9 @@ TRIAL_SECONDS = 150.0
     default=Path("chaos-logs"),
     help="Where the parts' logs are kept when a promise was broken.",
 )
-def main(minutes: float, seed: int | None, state: Path | None, logs: Path) -> None:
+def main(
+    minutes: float, seed: int | None, only: tuple[str, ...], state: Path | None, logs: Path
+) -> None:
     """Cause faults at random while people claim, and check every promise again and again.
 
     Exits 1 when one was broken, naming each request that shows it.
@@ -47,7 +55,7 @@ def main(minutes: float, seed: int | None, state: Path | None, logs: Path) -> No
         site.open()
         opened.callback(site.close)
         try:
-            violations = _run(site, seed, minutes * 60, tally, tell)
+            violations = _run(site, seed, only, minutes * 60, tally, tell)
         except BaseException:
             _keep(site, logs, tell)
             raise
@@ -60,7 +68,9 @@ def main(minutes: float, seed: int | None, state: Path | None, logs: Path) -> No
     tell(f"0 lost, 0 double, 0 oversold; Redis equals Postgres (seed {seed})")
 
 
-def _run(site: Site, seed: int, seconds: float, tally: Tally, tell: Tell) -> list[str]:
+def _run(
+    site: Site, seed: int, only: tuple[str, ...], seconds: float, tally: Tally, tell: Tell
+) -> list[str]:
     """One trial after the other, until the time is over or a promise is broken."""
     until = time.monotonic() + seconds
     number = 0
@@ -68,7 +78,7 @@ def _run(site: Site, seed: int, seconds: float, tally: Tally, tell: Tell) -> lis
     while time.monotonic() < until:
         number += 1
         trial = Trial(site, f"{seed}/{number}")
-        incidents = incidents or schedule(seed, list(trial.faults))
+        incidents = incidents or schedule(seed, _chosen(trial, only))
         with trial.claims():
             end = min(until, time.monotonic() + TRIAL_SECONDS)
             while time.monotonic() < end:
@@ -80,6 +90,13 @@ def _run(site: Site, seed: int, seconds: float, tally: Tally, tell: Tell) -> lis
         if violations:
             return violations
     return []
+
+
+def _chosen(trial: Trial, only: tuple[str, ...]) -> list[str]:
+    if unknown := set(only) - set(trial.faults):
+        known = ", ".join(trial.faults)
+        raise click.UsageError(f"no such fault: {', '.join(sorted(unknown))}; there are: {known}")
+    return list(only or trial.faults)
 
 
 def _next(trial: Trial, incident: Incident, tally: Tally, tell: Tell) -> None:

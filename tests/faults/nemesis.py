@@ -42,7 +42,7 @@ def schedule(seed: int, names: Sequence[str]) -> Iterator[Incident]:
     while True:
         for name in rng.sample(names, len(names)):
             others = [each for each in names if each != name]
-            second = (rng.choice(others),) if rng.random() < TWO_AT_ONCE else ()
+            second = (rng.choice(others),) if others and rng.random() < TWO_AT_ONCE else ()
             yield Incident(
                 (name, *second), rng.uniform(*CALM_SECONDS), rng.uniform(*LASTING_SECONDS)
             )

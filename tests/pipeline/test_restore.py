@@ -100,6 +100,7 @@ def test_requests_that_a_backup_does_not_have_come_back_from_the_change_stream(
     lose_and_restore(stack, backup)
     code, done, complaint = coupon(stack, "after-restore")
     assert code == 1, complaint
+    assert done, complaint
     assert done["restored"] == 40
     assert done["unknown"] == {str(lost): 3}
     del claims.accepted[lost, 1], claims.accepted[lost, 2], claims.accepted[lost, 3]
