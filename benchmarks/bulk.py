@@ -75,6 +75,20 @@ def await_stream(stack: EmbeddedStack) -> None:
             time.sleep(0.1)
 
 
+def checkpoint(stack: EmbeddedStack) -> None:
+    """So that none comes by itself in a measurement, and each begins alike.
+
+    The first change of a page after a checkpoint writes the whole page to the WAL.
+    """
+    with psycopg.connect(
+        stack.database_url("owner"),
+        user="postgres",
+        password=stack.folder.secret("postgres"),
+        autocommit=True,
+    ) as superuser:
+        superuser.execute("CHECKPOINT")
+
+
 def forget_requests(stack: EmbeddedStack) -> None:
     """Empty the tables that grow with requests; coupons stay, and so does the gate."""
     with psycopg.connect(stack.database_url("owner"), autocommit=True) as owner:

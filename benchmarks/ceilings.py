@@ -10,7 +10,7 @@ import psycopg
 import requests
 
 from benchmarks.backlog import measure_backlog
-from benchmarks.bulk import unpublished
+from benchmarks.bulk import await_stream, unpublished
 from benchmarks.callers import EPOCH, GATE, LEDGER, Called, call_side_by_side
 from benchmarks.claiming import WARM_UP_SECONDS
 from benchmarks.embedded import EmbeddedStack
@@ -80,7 +80,7 @@ def _full_load(stack: EmbeddedStack, seconds: float) -> tuple[Component, float]:
     coupon_id = create_coupon(stack)
     users = odd_users(1)
     with psycopg.connect(stack.database_url("ops"), autocommit=True) as connection:
-        closed_round(stack, connection, [coupon_id], users, WARM_UP_SECONDS)
+        closed_round(stack, connection, [coupon_id], users, max(WARM_UP_SECONDS, seconds / 2))
 
         def look() -> None:
             readings.append((read_parts(stack), *_batches(stack)))
@@ -134,6 +134,7 @@ def _inserts(stack: EmbeddedStack, batches: Sequence[int], seconds: float) -> li
             for coupon_id, batch in zip(coupon_ids, batches, strict=True)
         ]
     stack.up()
+    await_stream(stack)
     return found
 
 

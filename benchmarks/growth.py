@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from benchmarks.bulk import ROOM, forget_requests, write_past
+from benchmarks.bulk import ROOM, checkpoint, forget_requests, write_past
 from benchmarks.claiming import WARM_UP_SECONDS
 from benchmarks.embedded import EmbeddedStack
 from benchmarks.load import create_coupon
@@ -97,6 +97,7 @@ class _Rounds:
         """Claims by new users on these coupons by turns."""
         stack, connection, users = self.stack, self._connection, self._users
         rates, claims = [], 0
+        checkpoint(stack)
         wal = self._wal_bytes()
         for _ in range(self._extent.rounds):
             accepted, seconds = closed_round(

@@ -1,4 +1,4 @@
-"""A past that benchmarks write in bulk is in the ledger and at the gate, and in no change stream."""
+"""A past that benchmarks write in bulk is in ledger and gate, and in no change stream."""
 
 import psycopg
 
