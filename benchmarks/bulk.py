@@ -105,16 +105,9 @@ def write_past(stack: EmbeddedStack, users: int, at_gate: bool = True) -> Past:
     with unpublished(stack) as owner:
         for first in range(1, users + 1, ROWS_PER_TRANSACTION):
             last = min(users, first + ROWS_PER_TRANSACTION - 1)
-            values = {
-                "coupon_id": coupon_id,
-                "step": USERS_BELOW // 2 // users,
-                "first": first,
-                "last": last,
-                "rows": last - first + 1,
-            }
-            with owner.transaction():
-                for statement in (_REQUESTS, _ISSUED, _COUNTED):
-                    owner.execute(statement, values)
+            _write_rows(owner, coupon_id, USERS_BELOW // 2 // users, first, last)
+            # The slot may keep so much WAL and no more: a connector that lags would lose it.
+            await_stream(stack)
         # Otherwise autovacuum comes by itself, in the middle of a measurement.
         for table in _TABLES:
             owner.execute(f"VACUUM (ANALYZE) {table}")
@@ -123,6 +116,22 @@ def write_past(stack: EmbeddedStack, users: int, at_gate: bool = True) -> Past:
     if at_gate:
         _load_gate(stack, coupon_id)
     return Past(coupon_id, users, written - began, time.monotonic() - written)
+
+
+def _write_rows(
+    owner: psycopg.Connection, coupon_id: int, step: int, first: int, last: int
+) -> None:
+    """Requests number first to last of a coupon, all issued, in one transaction."""
+    values = {
+        "coupon_id": coupon_id,
+        "step": step,
+        "first": first,
+        "last": last,
+        "rows": last - first + 1,
+    }
+    with owner.transaction():
+        for statement in (_REQUESTS, _ISSUED, _COUNTED):
+            owner.execute(statement, values)
 
 
 def _load_gate(stack: EmbeddedStack, coupon_id: int) -> None:
