@@ -11,6 +11,7 @@ from benchmarks.claiming import (
     measure_delay,
     measure_full_load,
 )
+from benchmarks.components import CEILINGS, GROWTH, report_components
 from benchmarks.embedded import embedded_stack
 from benchmarks.gate_memory import measure_gate_memory
 from benchmarks.machine import describe_machine
@@ -44,14 +45,19 @@ PARTS = (
     "gate-memory",
     "rebuild",
     "strategies",
+    CEILINGS,
+    GROWTH,
 )
+# These have stacks of their own.
+APART = {"gate-memory", "rebuild", CEILINGS, GROWTH}
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("parts", nargs=-1, type=click.Choice(PARTS))
 @click.option("--quick", is_flag=True, help="Short rounds: about three minutes, rough figures.")
+@click.option("--long", is_flag=True, help="Growth also with ten million requests: minutes more.")
 @click.option("--running", is_flag=True, help="Measure the stack of the COUPON_* addresses.")
-def main(parts: tuple[str, ...], quick: bool, running: bool) -> None:
+def main(parts: tuple[str, ...], quick: bool, long: bool, running: bool) -> None:
     """Measure the system on an embedded stack of its own, all on this machine.
 
     PARTS: some of the measurements; all of them when none is named. Results are printed as
@@ -76,8 +82,10 @@ def main(parts: tuple[str, ...], quick: bool, running: bool) -> None:
         _gate_memory(report, 100_000 if quick else 1_000_000)
     if "rebuild" in wanted:
         _rebuild(report, 100_000 if quick else 1_000_000, 1 if quick else 3)
-    if set(wanted) - {"gate-memory", "rebuild"}:
+    if set(wanted) - APART:
         _on_a_stack(report, wanted, quick)
+    if set(wanted) & {CEILINGS, GROWTH}:
+        report_components(report, wanted, quick, long)
     if not parts and not quick:
         click.echo(f"kept in {report.save('pipeline')}", err=True)
 

@@ -1,6 +1,7 @@
 """A backlog: the consumer alone on one, and all of the way from the WAL to the marks in Redis."""
 
 import time
+from collections.abc import Mapping, Sequence
 from threading import Thread
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.embedded import EmbeddedStack
 from benchmarks.load import create_coupon, issued_count
+from benchmarks.processor_time import PARTS, per_item, read_parts
 from coupons.gate import connect_gate
 
 TOPIC = "coupon.public.coupon_issue_request"
@@ -19,12 +21,18 @@ FIRST_USER = 10**12
 
 
 class Backlog(NamedTuple):
-    """events_per_s: between the first tenth and the last event; resident_mib: the peak seen."""
+    """events_per_s: between the first tenth and the last event; resident_mib: the peak seen.
+
+    streamed_per_s: from the commit of all rows until all were on the topic. The microseconds of one
+    core that each part spent on an event are of those two times.
+    """
 
     events: int
     events_per_s: float
     resident_mib: float
     streamed_per_s: float
+    consumed_us: Mapping[str, float]
+    streamed_us: Mapping[str, float]
 
 
 class Drained(NamedTuple):
@@ -69,49 +77,67 @@ def measure_drain(stack: EmbeddedStack, rows: int) -> Drained:
     return Drained(rows, rate, first[0] - began, ended - began)
 
 
-def measure_backlog(stack: EmbeddedStack, events: int) -> Backlog:
-    """Write requests while no consumer runs, then start one and time it."""
-    stack.stop("consumer-1")
+def measure_backlog(
+    stack: EmbeddedStack, events: int, consumers: Sequence[str] = ("consumer-1",)
+) -> Backlog:
+    """Write requests while no consumer runs, then start these and time them."""
+    stack.stop(*consumers)
     coupon_id = create_coupon(stack)
-    before = _end_of_topic(stack)
-    began = time.monotonic()
+    before = end_of_topic(stack)
     _write_requests(stack, coupon_id, events)
-    while _end_of_topic(stack) < before + events:
+    began, spent = time.monotonic(), read_parts(stack)
+    while end_of_topic(stack) < before + events:
         if time.monotonic() - began > STREAMED_WITHIN_SECONDS:
             raise TimeoutError(f"Debezium did not stream {events} rows in time")
         time.sleep(0.1)
     streamed = time.monotonic() - began
+    streamed_us = per_item(spent, read_parts(stack), events)
     with psycopg.connect(stack.database_url("ops"), autocommit=True) as connection:
-        return _time_consumer(stack, connection, coupon_id, events, events / streamed)
+        consumed = _time_consumers(stack, connection, coupon_id, events, consumers)
+    return Backlog(
+        events,
+        consumed.per_s,
+        consumed.resident_mib,
+        events / streamed,
+        consumed.microseconds,
+        streamed_us,
+    )
 
 
-def _time_consumer(
+class _Consumed(NamedTuple):
+    per_s: float
+    resident_mib: float
+    microseconds: Mapping[str, float]
+
+
+def _time_consumers(
     stack: EmbeddedStack,
     connection: psycopg.Connection,
     coupon_id: int,
     events: int,
-    streamed_per_s: float,
-) -> Backlog:
+    consumers: Sequence[str],
+) -> _Consumed:
     starting = Thread(target=stack.up)
     starting.start()
     began = time.monotonic()
-    first: tuple[float, int] | None = None
+    first: tuple[float, int, dict[str, float]] | None = None
     peak = 0
     handled = 0
     while handled < events:
         now = time.monotonic()
         if now - began > HANDLED_WITHIN_SECONDS:
-            raise TimeoutError(f"the consumer handled {handled} of {events} events in time")
+            raise TimeoutError(f"{handled} of {events} events were handled in time")
         handled = issued_count(connection, coupon_id)
         if first is None and handled >= events / 10:
-            first = (now, handled)
+            first = (now, handled, read_parts(stack, {*PARTS, *consumers}))
         if handled:
-            peak = max(peak, psutil.Process(stack.pid("consumer-1")).memory_info().rss)
+            peak = max(peak, psutil.Process(stack.pid(consumers[0])).memory_info().rss)
         time.sleep(0.02)
+    ended, spent = time.monotonic(), read_parts(stack, {*PARTS, *consumers})
     starting.join()
     assert first is not None
-    rate = (events - first[1]) / (time.monotonic() - first[0])
-    return Backlog(events, rate, peak / 2**20, streamed_per_s)
+    rest = events - first[1]
+    return _Consumed(rest / (ended - first[0]), peak / 2**20, per_item(first[2], spent, rest))
 
 
 def _write_requests(stack: EmbeddedStack, coupon_id: int, rows: int) -> None:
@@ -123,7 +149,7 @@ def _write_requests(stack: EmbeddedStack, coupon_id: int, rows: int) -> None:
         )
 
 
-def _end_of_topic(stack: EmbeddedStack) -> int:
+def end_of_topic(stack: EmbeddedStack) -> int:
     """Records that were ever written to the topic's partitions."""
     consumer = Consumer(
         {

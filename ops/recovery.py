@@ -6,7 +6,7 @@ the WAL again (after the slot, so that it has them), and only then the offsets a
 mismatch with the slot keeps the connector from running until then.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from connectors.register import CONNECTOR_NAME, await_running, create_stopped, r
 from connectors.state import ConnectorState, read_state
 from coupons.errors import ConnectorError
 from coupons.kafka import KafkaClient
-from coupons.ledger.connection import Connection, translated
+from coupons.ledger.connection import Connection, int_array, translated
 from coupons.queries import query
 from ops.slot import Slot, drop_slot, make_slot, read_slot, refuse_foreign
 
@@ -73,9 +73,17 @@ def look_at_stream(connect: Connect, connection: Connection) -> Look:
     return Look(state, offset, before._replace(wal_lsn=read_slot(connection).wal_lsn))
 
 
-def count_not_final(connection: Connection, before: datetime | None = None) -> NotFinal:
-    """Requests of before that moment (default: now). Raises LedgerUnavailable."""
-    values = {"before": before or datetime.now(UTC)}
+def count_not_final(
+    connection: Connection,
+    before: datetime | None = None,
+    coupon_ids: Sequence[int] | None = None,
+) -> NotFinal:
+    """Requests of before that moment (default: now), of these coupons (default: of all).
+
+    Reads every request of them. Raises LedgerUnavailable.
+    """
+    of_coupons = None if coupon_ids is None else int_array(coupon_ids)
+    values = {"before": before or datetime.now(UTC), "coupon_ids": of_coupons}
     with translated(connection):
         row = connection.execute(query("count_not_final"), values).fetchone()
     assert row is not None

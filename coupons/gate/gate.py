@@ -1,6 +1,6 @@
 """What a process can ask of the gate."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import cast
 
@@ -133,6 +133,22 @@ class Gate:
             IssueRequest(coupon_id, int(user), int(score) // 2, Status.REQUESTED)
             for user, score in cast(list[tuple[str, float]], found)
         ]
+
+    def oldest_pending_us(self, found: Mapping[int, GateFigures]) -> dict[int, int]:
+        """When the oldest request was admitted that is not final, by coupon; one round trip.
+
+        found: the figures of these coupons. Those that have no such request are left out.
+        """
+        pipeline = self.client.pipeline(transaction=False)
+        for coupon_id, figures in found.items():
+            pending = f"{coupon_key(coupon_id)}:{figures.epoch}:pending"
+            pipeline.zrange(pending, 0, 0, withscores=True)
+        try:
+            answers = pipeline.execute()
+        except (RedisError, OSError) as error:
+            raise GateUnavailable(f"Redis does not answer: {error}") from error
+        oldest = zip(found, cast(list[list[tuple[str, float]]], answers), strict=True)
+        return {coupon_id: int(first[0][1]) // 2 for coupon_id, first in oldest if first}
 
     def figures(self, coupon_ids: Sequence[int]) -> list[GateFigures | None]:
         """Counts of these coupons; None where the gate does not have the coupon."""

@@ -11,9 +11,10 @@ from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import list_coupons
 from coupons.model import from_microseconds
 from ops.doctor.findings import Finding, Section, failing, ok, warning
+from ops.doctor.overdue import count_overdue
 from ops.doctor.places import Places
 from ops.kafka import Kafka
-from ops.recovery import NotFinal, count_not_final
+from ops.recovery import NotFinal
 
 OLD_AFTER_SECONDS = 60.0
 
@@ -40,7 +41,7 @@ def check_final(places: Places) -> Iterator[Finding]:
     """Raises LedgerUnavailable."""
     before = datetime.now(UTC) - timedelta(seconds=OLD_AFTER_SECONDS)
     with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
-        old = count_not_final(connection, before)
+        old = count_overdue(connect_gate(places.redis_url), connection, before)
     if not old.requests:
         yield ok("requests", f"all older than {OLD_AFTER_SECONDS:.0f} s are final")
     elif _was_passed_over(places, old):

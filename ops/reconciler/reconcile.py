@@ -18,7 +18,7 @@ from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import list_coupons
 from coupons.ledger.requests import accept_requests, find_requests
 from coupons.metrics import RECONCILER_CLOSED_COUPONS, RECONCILER_OLDEST_PENDING_SECONDS
-from coupons.model import Admission, Claim, Coupon, CouponState, IssueRequest
+from coupons.model import Admission, Claim, Coupon, CouponState
 from ops.reconciler.rebuilding import rebuild, why_closed
 from ops.reconciler.repairs import Deed, Repair
 from ops.reconciler.watch import Watch
@@ -42,9 +42,11 @@ def reconcile(
     """
     watch = watch or Watch(compare_every_s=0)
     coupons = sorted(list_coupons(connection), key=_less_wanted)
-    before_us = gate.now_us() - int(pending_after_s * 1_000_000)
+    now_us = gate.now_us()
+    before_us = now_us - int(pending_after_s * 1_000_000)
     found = gate.figures([coupon.coupon_id for coupon in coupons])
-    _show(gate, coupons, found)
+    oldest_us = _oldest_pending_us(gate, coupons, found)
+    _show(coupons, found, now_us, min(oldest_us.values(), default=now_us))
     for coupon, figures in zip(coupons, found, strict=True):
         why = why_closed(figures, coupon)
         if why is not None or figures is None:
@@ -55,8 +57,10 @@ def reconcile(
         watch.note(coupon, figures)
         if figures.version < coupon.version and gate.define(coupon):
             yield Repair(Deed.REDEFINED, "definition", coupon.coupon_id, 0)
-        if figures.pending:
+        if oldest_us.get(coupon.coupon_id, now_us) <= before_us:
             yield from _settle_pending(gate, connection, coupon.coupon_id, before_us, watch)
+        else:
+            watch.pending_from_us.pop(coupon.coupon_id, None)
 
 
 def _less_wanted(coupon: Coupon) -> tuple[bool, int]:
@@ -64,17 +68,24 @@ def _less_wanted(coupon: Coupon) -> tuple[bool, int]:
     return coupon.state is not CouponState.OPEN, -coupon.coupon_id
 
 
-def _show(gate: Gate, coupons: Sequence[Coupon], found: Sequence[GateFigures | None]) -> None:
-    pairs = list(zip(coupons, found, strict=True))
+def _oldest_pending_us(
+    gate: Gate, coupons: Sequence[Coupon], found: Sequence[GateFigures | None]
+) -> dict[int, int]:
+    """By coupon, of those with pending requests; asked of all at once, however many they are."""
+    pairs = zip(coupons, found, strict=True)
+    return gate.oldest_pending_us(
+        {coupon.coupon_id: figures for coupon, figures in pairs if figures and figures.pending}
+    )
+
+
+def _show(
+    coupons: Sequence[Coupon], found: Sequence[GateFigures | None], now_us: int, oldest_us: int
+) -> None:
+    pairs = zip(coupons, found, strict=True)
     closed = sum(why_closed(figures, coupon) is not None for coupon, figures in pairs)
     RECONCILER_CLOSED_COUPONS.set(closed)
-    waiting = [coupon.coupon_id for coupon, figures in pairs if figures and figures.pending]
-    ages = [gate.now_us() - each[0].requested_at_us for each in _oldest(gate, waiting) if each]
-    RECONCILER_OLDEST_PENDING_SECONDS.set(max(ages, default=0) / 1_000_000)
-
-
-def _oldest(gate: Gate, coupon_ids: Sequence[int]) -> Iterator[list[IssueRequest]]:
-    return (gate.pending_before(each, gate.now_us(), limit=1) for each in coupon_ids)
+    # A request may have been admitted since the clock was read.
+    RECONCILER_OLDEST_PENDING_SECONDS.set(max(0, now_us - oldest_us) / 1_000_000)
 
 
 def _settle_pending(

@@ -40,10 +40,11 @@ SELECT last_coupon_id, last_user_id, read_rows, emitted_rows
   FROM cdc_emit_again(%(coupon_id)s, %(user_id)s, %(page_size)s);
 
 -- name: count_not_final
--- in:  before (requests of before this moment)
+-- in:  before (requests of before this moment), coupon_ids (null: of every coupon)
 -- out: how many requests are not final, and the oldest one's requested_at
 SELECT count(*), min(requested_at) FROM issue_request
- WHERE status = 'REQUESTED' AND requested_at < %(before)s::timestamptz;
+ WHERE status = 'REQUESTED' AND requested_at < %(before)s::timestamptz
+   AND (%(coupon_ids)s::bigint[] IS NULL OR coupon_id = ANY(%(coupon_ids)s::bigint[]));
 
 -- name: read_setup
 -- in:  roles

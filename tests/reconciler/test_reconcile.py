@@ -202,3 +202,16 @@ def test_after_a_restart_of_redis_the_coupons_that_people_wait_for_are_rebuilt_f
     with connect_ledger(database.url("coupon_api"), "test") as api:
         change_coupon(api, newest, state=CouponState.CLOSED)
     assert [repair.coupon_id for repair in _pass(gate, reconciler)] == [newer, oldest, newest]
+
+
+def test_a_pass_over_many_coupons_with_claims_in_flight_asks_redis_a_few_times(
+    gate: Gate, reconciler: Connection, make_coupon: MakeCoupon
+) -> None:
+    coupons = [make_coupon() for _ in range(30)]
+    for each in coupons:
+        open_coupon(gate, each)
+        _admit(gate, each, 1)
+    list(reconcile(gate, reconciler, pending_after_s=60.0))  # has the scripts loaded
+    before = gate.client.info("stats")["total_reads_processed"]
+    assert list(reconcile(gate, reconciler, pending_after_s=60.0)) == []
+    assert gate.client.info("stats")["total_reads_processed"] - before < len(coupons)

@@ -1,0 +1,70 @@
+"""Ceilings and growth as parts of a run: how far each goes, and its tables."""
+
+from collections.abc import Sequence
+
+from benchmarks.ceilings import measure_ceilings
+from benchmarks.components_report import (
+    CEILINGS_HEAD,
+    POINT_HEAD,
+    SCALED_HEAD,
+    ceiling_rows,
+    point_rows,
+    scaled_rows,
+)
+from benchmarks.embedded import embedded_stack
+from benchmarks.growth import Extent, Growth, measure_growth
+from benchmarks.report import Report
+
+CEILINGS, GROWTH = "ceilings", "growth"
+
+_FULL = Extent(
+    rounds=2,
+    seconds=4.0,
+    coupons=(1, 10, 100, 1_000),
+    users=(10_000, 100_000, 1_000_000),
+    largest_table=None,
+    scaling=((10, 1), (10, 2), (10, 4), (1, 1), (2, 1), (4, 1)),
+    events=50_000,
+)
+_QUICK = Extent(
+    rounds=1,
+    seconds=1.0,
+    coupons=(1, 100),
+    users=(10_000, 100_000),
+    largest_table=None,
+    scaling=((10, 2),),
+    events=10_000,
+)
+LARGEST_TABLE = 10_000_000
+
+
+def report_components(report: Report, wanted: Sequence[str], quick: bool, long: bool) -> None:
+    """On a stack of their own, whose tables growth empties and fills.
+
+    long: also with ten million requests in the table, which takes minutes to write.
+    """
+    with embedded_stack() as stack:
+        if CEILINGS in wanted:
+            ceilings = measure_ceilings(stack, 2.0 if quick else 8.0, 10_000 if quick else 150_000)
+            report.add("## Ceilings: each component alone, next to the whole system")
+            report.table(CEILINGS_HEAD, ceiling_rows(ceilings))
+            report.add(
+                f"A batch at full load has {ceilings.batch_at_full_load:.1f} claims; the budget of"
+                f" a claim is {ceilings.budget_us:.0f} µs: all cores by the rate at full load."
+            )
+        if GROWTH in wanted:
+            extent = _QUICK if quick else _FULL
+            if long:
+                extent = Extent(**{**vars(extent), "largest_table": LARGEST_TABLE})
+            _growth(report, measure_growth(stack, extent))
+
+
+def _growth(report: Report, growth: Growth) -> None:
+    report.add("## Cost as work grows")
+    for name, points in (
+        ("coupons", growth.coupons),
+        ("users of the coupon", growth.users),
+        ("requests in the table", growth.requests),
+    ):
+        report.table((name, *POINT_HEAD), point_rows(points))
+    report.table(SCALED_HEAD, scaled_rows(growth.scaling))

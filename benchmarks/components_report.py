@@ -1,0 +1,64 @@
+"""Rows of the tables of ceilings and growth."""
+
+from collections.abc import Sequence
+
+from benchmarks.ceilings import Ceilings, Component
+from benchmarks.growth import Point
+from benchmarks.scaling import Scaled
+
+CEILINGS_HEAD = (
+    "component",
+    "items/s",
+    "µs of one core an item",
+    "share of the budget",
+    "who spends them",
+)
+POINT_HEAD = (
+    "accepted/s, median",
+    "spread",
+    "p50 at 500/s, ms",
+    "p99",
+    "WAL bytes a claim",
+    "Redis, MiB",
+)
+SCALED_HEAD = ("partitions", "consumers", "events/s", "µs of the consumers an event")
+
+
+def ceiling_rows(found: Ceilings) -> list[list[object]]:
+    """Full load first, then a row a component."""
+    return [_component(each, found.budget_us) for each in (found.full_load, *found.alone)]
+
+
+def _component(each: Component, budget_us: float) -> list[object]:
+    spent = sorted(each.microseconds.items(), key=lambda part: -part[1])
+    return [
+        each.name,
+        f"{each.per_s:,.0f}",
+        f"{each.cost_us:.1f}",
+        f"{each.cost_us / budget_us:.1%}",
+        ", ".join(f"{part} {us:.1f}" for part, us in spent if us >= 0.05),
+    ]
+
+
+def point_rows(found: Sequence[Point]) -> list[list[object]]:
+    """A row a size."""
+    return [
+        [
+            f"{each.size:,}",
+            f"{each.median_per_s:,.0f}",
+            f"{min(each.accepted_per_s):,.0f} to {max(each.accepted_per_s):,.0f}",
+            f"{each.p50_ms:.0f}",
+            f"{each.p99_ms:.0f}",
+            f"{each.wal_bytes:,.0f}",
+            f"{each.gate_mib:,.0f}",
+        ]
+        for each in found
+    ]
+
+
+def scaled_rows(found: Sequence[Scaled]) -> list[list[object]]:
+    """A row a backlog."""
+    return [
+        [each.partitions, each.consumers, f"{each.events_per_s:,.0f}", f"{each.cost_us:.0f}"]
+        for each in found
+    ]

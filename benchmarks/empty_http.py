@@ -1,0 +1,87 @@
+"""What the HTTP server answers when its handler does nothing."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import requests
+
+from benchmarks.claiming import CONNECTIONS, FASTEST_PER_SECOND
+from benchmarks.embedded import EmbeddedStack
+from benchmarks.empty_server import FLASK, WSGI
+from benchmarks.load import claim_requests, generate, new_users
+from benchmarks.processor_time import processor_seconds
+from stack.ports import free_ports
+
+READY_WITHIN_SECONDS = 60.0
+STOP_SECONDS = 20.0
+HANDLERS = {
+    FLASK: "HTTP server, empty Flask view",
+    WSGI: "HTTP server, empty handler without Flask",
+}
+
+
+@dataclass(frozen=True)
+class _EmptyApi:
+    """A target of load at another address."""
+
+    environment: Mapping[str, str]
+    token: Callable[..., str]
+    database_url: Callable[[str], str]
+
+
+def measure_empty_server(
+    stack: EmbeddedStack, kind: str, warm_up_s: float, seconds: float
+) -> tuple[float, float]:
+    """Answers a second over 100 connections, and microseconds of one core for an answer.
+
+    kind: one of HANDLERS. The claims are real ones; nobody looks at them.
+    """
+    port = free_ports(["api"])["api"]
+    url = f"http://127.0.0.1:{port}"
+    target = _EmptyApi(
+        {**stack.environment, "COUPON_API_URL": url}, stack.token, stack.database_url
+    )
+    claims = claim_requests(target, 1, new_users(int(seconds * FASTEST_PER_SECOND)))
+    with _empty_server(stack, kind, port) as pid:
+        generate(target, claims, CONNECTIONS, warm_up_s)
+        spent = processor_seconds(pid)
+        result = generate(target, claims, CONNECTIONS, seconds)
+        spent = processor_seconds(pid) - spent
+    answered = result.statuses["202"]
+    return answered / result.seconds, spent * 1e6 / answered
+
+
+@contextmanager
+def _empty_server(stack: EmbeddedStack, kind: str, port: int) -> Iterator[int]:
+    """Its process id."""
+    settings = {
+        "COUPON_API_HOST": "127.0.0.1",
+        "COUPON_API_PORT": str(port),
+        "COUPON_JWT_KEY_FILE": str(stack.folder.secret_file("jwt.key")),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.empty_server", kind],
+        env={**os.environ, **stack.environment, **settings},
+    )
+    try:
+        deadline = time.monotonic() + READY_WITHIN_SECONDS
+        while not _answers(f"http://127.0.0.1:{port}/readyz"):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("the empty server does not answer")
+            time.sleep(0.1)
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait(STOP_SECONDS)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=1).ok
+    except requests.RequestException:
+        return False

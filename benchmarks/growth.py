@@ -1,0 +1,159 @@
+"""Throughput and delay as work grows: which curves stay flat, and what it costs where not."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psycopg
+
+from benchmarks.bulk import ROOM, checkpoint, forget_requests, write_past
+from benchmarks.claiming import WARM_UP_SECONDS
+from benchmarks.embedded import EmbeddedStack
+from benchmarks.load import create_coupon
+from benchmarks.progress import progress
+from benchmarks.rounds import Users, closed_round, delays_ms, odd_users
+from benchmarks.scaling import Scaled, measure_scaling
+from coupons.gate import Gate, connect_gate
+
+DELAY_RATE = 500.0
+"""Claims a second at which delays are measured: far from full load."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How far a run goes. seconds: of a closed loop. events: of a backlog.
+
+    users: sizes of one coupon's past; they add up to what is in the table. largest_table: a size
+    that the table is filled up to at the end; None: not.
+    """
+
+    rounds: int
+    seconds: float
+    coupons: Sequence[int]
+    users: Sequence[int]
+    largest_table: int | None
+    scaling: Sequence[tuple[int, int]]
+    events: int
+
+
+@dataclass(frozen=True)
+class Point:
+    """At one size: claims accepted a second of each round, delays, and what claims cost.
+
+    wal_bytes: of WAL for a claim, from request to issued coupon. gate_mib: memory of Redis in all.
+    """
+
+    size: int
+    accepted_per_s: Sequence[float]
+    p50_ms: float
+    p99_ms: float
+    wal_bytes: float
+    gate_mib: float
+
+    @property
+    def median_per_s(self) -> float:
+        """Of accepted_per_s."""
+        return statistics.median(self.accepted_per_s)
+
+
+@dataclass(frozen=True)
+class Growth:
+    """A curve each; sizes ascend."""
+
+    coupons: Sequence[Point]
+    users: Sequence[Point]
+    requests: Sequence[Point]
+    scaling: Sequence[Scaled]
+
+
+def measure_growth(stack: EmbeddedStack, extent: Extent) -> Growth:
+    """All curves. Leaves a stack that nobody uses afterwards: its tables are emptied and filled."""
+    with psycopg.connect(stack.database_url("ops"), autocommit=True) as connection:
+        gate = connect_gate(stack.environment["COUPON_REDIS_URL"])
+        rounds = _Rounds(stack, connection, gate, extent)
+        coupons = _over_coupons(rounds, extent)
+        scaling = measure_scaling(stack, extent.scaling, extent.events)
+        # It would compare these coupons in the middle of a measurement.
+        stack.stop("reconciler")
+        forget_requests(stack)
+        users, requests = _over_users_and_requests(rounds, extent)
+    return Growth(coupons, users, requests, scaling)
+
+
+class _Rounds:
+    """Measures points on a stack."""
+
+    def __init__(
+        self, stack: EmbeddedStack, connection: psycopg.Connection, gate: Gate, extent: Extent
+    ) -> None:
+        self.stack = stack
+        self._connection = connection
+        self._gate = gate
+        self._extent = extent
+        self._users: Users = odd_users(2)
+        closed_round(stack, connection, [create_coupon(stack)], self._users, WARM_UP_SECONDS)
+
+    def point(self, size: int, coupon_ids: Sequence[int]) -> Point:
+        """Claims by new users on these coupons by turns."""
+        stack, connection, users = self.stack, self._connection, self._users
+        rates, claims = [], 0
+        checkpoint(stack)
+        wal = self._wal_bytes()
+        for _ in range(self._extent.rounds):
+            accepted, seconds = closed_round(
+                stack, connection, coupon_ids, users, self._extent.seconds
+            )
+            rates.append(accepted / seconds)
+            claims += accepted
+        wal = self._wal_bytes() - wal
+        delays = delays_ms(
+            stack, connection, self._gate, coupon_ids, users, DELAY_RATE, self._extent.seconds
+        )
+        memory = self._gate.client.info("memory")["used_memory"]
+        return Point(size, rates, *delays, wal / claims, memory / 2**20)
+
+    def requests_in_the_table(self) -> int:
+        """Counted."""
+        return self._number("SELECT count(*) FROM coupon_issue_request")
+
+    def _wal_bytes(self) -> int:
+        return self._number("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")
+
+    def _number(self, statement: str) -> int:
+        row = self._connection.execute(statement).fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+def _over_coupons(rounds: _Rounds, extent: Extent) -> list[Point]:
+    points: list[Point] = []
+    coupon_ids: list[int] = []
+    for size in extent.coupons:
+        progress(f"growth: claims spread over {size:,} coupons")
+        coupon_ids += [create_coupon(rounds.stack, ROOM) for _ in range(size - len(coupon_ids))]
+        points.append(rounds.point(size, coupon_ids))
+    return points
+
+
+def _over_users_and_requests(rounds: _Rounds, extent: Extent) -> tuple[list[Point], list[Point]]:
+    """Claims on a coupon with many users, and on a new one beside it in the same large table."""
+    users, requests = [], []
+    for size in extent.users:
+        progress(f"growth: writing a coupon with {size:,} users")
+        past = write_past(rounds.stack, size)
+        progress(f"growth: written in {past.written_s:.0f} s, at the gate {past.loaded_s:.0f} s")
+        users.append(rounds.point(size, [past.coupon_id]))
+        requests.append(_beside(rounds))
+    if extent.largest_table:
+        missing = extent.largest_table - rounds.requests_in_the_table()
+        progress(f"growth: writing {missing:,} more requests")
+        past = write_past(rounds.stack, missing, at_gate=False)
+        progress(f"growth: written in {past.written_s:.0f} s")
+        requests.append(_beside(rounds))
+    return users, requests
+
+
+def _beside(rounds: _Rounds) -> Point:
+    size = rounds.requests_in_the_table()
+    progress(f"growth: a new coupon beside {size:,} requests")
+    return rounds.point(size, [create_coupon(rounds.stack, ROOM)])

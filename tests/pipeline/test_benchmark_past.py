@@ -1,0 +1,38 @@
+"""A past that benchmarks write in bulk is in ledger and gate, and in no change stream."""
+
+import psycopg
+
+from benchmarks.backlog import end_of_topic
+from benchmarks.bulk import write_past
+from benchmarks.embedded import EmbeddedStack
+from benchmarks.load import await_issued, claim_requests, generate
+from benchmarks.rounds import issued_in_all, odd_users
+from coupons.gate import connect_gate
+from coupons.ledger.connection import connect_ledger
+from coupons.ledger.requests import count_requests
+
+USERS = 2_000
+CLAIMS = 20
+WITHIN_S = 90.0
+
+
+def test_a_past_in_bulk_is_whole_and_is_never_streamed(stack: EmbeddedStack) -> None:
+    before = end_of_topic(stack)
+    past = write_past(stack, USERS)
+    figures = connect_gate(stack.environment["COUPON_REDIS_URL"]).figures([past.coupon_id])[0]
+    assert figures is not None
+    assert (figures.issued, figures.pending) == (USERS, 0)
+
+    users = odd_users(7)
+    requests = [claim_requests(stack, past.coupon_id, [next(users)])[0] for _ in range(CLAIMS)]
+    assert generate(stack, requests, 5, WITHIN_S).statuses == {"202": CLAIMS}
+    with psycopg.connect(stack.database_url("ops"), autocommit=True) as ops:
+        await_issued(ops, past.coupon_id, USERS + CLAIMS, WITHIN_S)
+        assert issued_in_all(ops, [past.coupon_id]) == USERS + CLAIMS
+    assert end_of_topic(stack) == before + CLAIMS
+
+    with connect_ledger(stack.database_url("ops"), "test") as connection:
+        counts = count_requests(connection, past.coupon_id)
+    assert counts is not None
+    assert counts.balance
+    assert counts.in_flight == 0
