@@ -12,7 +12,7 @@ import requests
 
 from benchmarks.claiming import CONNECTIONS, FASTEST_PER_SECOND
 from benchmarks.embedded import EmbeddedStack
-from benchmarks.empty_server import FLASK, WSGI
+from benchmarks.empty_server import BARE, FLASK
 from benchmarks.load import claim_requests, generate, new_users
 from benchmarks.processor_time import processor_seconds
 from stack.ports import free_ports
@@ -21,7 +21,7 @@ READY_WITHIN_SECONDS = 60.0
 STOP_SECONDS = 20.0
 HANDLERS = {
     FLASK: "HTTP server, empty Flask view",
-    WSGI: "HTTP server, empty handler without Flask",
+    BARE: "HTTP server, empty handler without Flask",
 }
 
 

@@ -4,45 +4,49 @@ Set by the same COUPON_* variables as the API, so that it has the same workers a
 """
 
 import sys
-from collections.abc import Callable, Iterable
 from typing import Any
 
-from flask import Flask
+from flask import Blueprint
 
+from api.answers import Answer
+from api.app import create_app
+from api.rsgi import RsgiApp
 from api.server import serve
 from api.settings import ApiSettings
 from api.stopping import stop_with_parent
 from coupons.settings import load_settings
 
-FLASK, WSGI = "flask", "wsgi"
+FLASK, BARE = "flask", "bare"
 
 
-def empty_flask() -> Flask:
-    """One view, at the path of claims."""
+def empty_flask() -> RsgiApp:
+    """One view, at the path of claims, begun in the event loop as theirs is."""
     stop_with_parent()
-    app = Flask("empty", static_folder=None)
+    routes = Blueprint("empty", __name__)
 
-    @app.post("/coupons/<int:coupon_id>/issue-requests")
-    def claim(coupon_id: int) -> tuple[str, int]:  # noqa: ARG001
-        return "", 202
+    @routes.post("/coupons/<coupon_id:coupon_id>/issue-requests")
+    def claim(coupon_id: int) -> Answer:  # noqa: ARG001
+        return Answer(status=202)
 
-    @app.get("/readyz")
-    def ready() -> str:
-        return ""
+    @routes.get("/readyz")
+    def ready() -> Answer:
+        return Answer()
 
-    return app
+    return RsgiApp(create_app([routes], 0), lambda *_: True, 1, lambda: None)
 
 
-def empty_wsgi() -> Callable[..., Any]:
+class Bare:
     """No framework at all."""
+
+    async def __rsgi__(self, _scope: Any, protocol: Any) -> None:
+        """202 to whatever comes."""
+        protocol.response_empty(202, [])
+
+
+def _bare() -> Any:
     stop_with_parent()
-
-    def answer(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        start_response("202 Accepted", [("Content-Length", "0")])
-        return [b""]
-
-    return answer
+    return Bare()
 
 
 if __name__ == "__main__":
-    serve(load_settings(ApiSettings), empty_flask if sys.argv[1] == FLASK else empty_wsgi)
+    serve(load_settings(ApiSettings), empty_flask if sys.argv[1] == FLASK else _bare)
