@@ -8,7 +8,13 @@ from fastavro.read import SchemaResolutionError
 from fastavro.schema import SchemaParseException
 from fastavro.utils import generate_many
 
-from coupons.change_events import READER_SCHEMAS, SchemaRegistry, reader_schema
+from coupons.change_events import (
+    READER_SCHEMAS,
+    SchemaRegistry,
+    envelope_schema,
+    is_enveloped,
+    reader_schema,
+)
 
 _SPECIMENS = 50
 """Random records tried: a mismatch shows only while a record with that branch is read."""
@@ -27,7 +33,10 @@ def check_schemas(registry_url: str) -> dict[str, str | None]:
 
 
 def _fault(topic: str, writer_schema: Any | None) -> str | None:
-    return None if writer_schema is None else fault_of(writer_schema, reader_schema(topic))
+    if writer_schema is None:
+        return None
+    reader = envelope_schema(topic) if is_enveloped(writer_schema) else reader_schema(topic)
+    return fault_of(writer_schema, reader)
 
 
 def fault_of(writer_schema: Any, reader: Any) -> str | None:

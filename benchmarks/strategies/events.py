@@ -43,7 +43,7 @@ class RequestTopic:
             "requested_at": from_microseconds(requested_at_us).isoformat(),
         }
         stream = BytesIO()
-        schemaless_writer(stream, self._schema, {"after": row, "op": "c"})
+        schemaless_writer(stream, self._schema, row)
         self._producer.produce(
             REQUEST_TOPIC,
             key=str(user_id),

@@ -1,7 +1,9 @@
 """Change events: what Debezium writes, in the Confluent wire format, as values of the domain.
 
-A value is a zero byte, the writer schema's id (4 bytes, big-endian) and Avro. It is resolved to the
-reader schemas of schemas/, which name only the fields that are used, so that tables may grow.
+Connect leaves only the row of each event (transform `row` of connectors/coupon-cdc.json): source,
+operation and times would make it five times as long. A value is a zero byte, the writer schema's id
+(4 bytes, big-endian) and Avro. It is resolved to the reader schemas of schemas/, which name only
+the fields that are used, so that tables may grow.
 """
 
 from coupons.change_events.creation import Topic, ensure_topics
@@ -14,6 +16,8 @@ from coupons.change_events.topics import (
     READER_SCHEMAS,
     REQUEST_PARTITIONS,
     REQUEST_TOPIC,
+    envelope_schema,
+    is_enveloped,
     reader_schema,
 )
 
@@ -28,5 +32,7 @@ __all__ = [
     "SchemaRegistry",
     "Topic",
     "ensure_topics",
+    "envelope_schema",
+    "is_enveloped",
     "reader_schema",
 ]

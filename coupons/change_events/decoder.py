@@ -7,7 +7,13 @@ from typing import Any
 from fastavro import schemaless_reader
 
 from coupons.change_events.registry import SchemaRegistry
-from coupons.change_events.topics import HEARTBEAT_TOPIC, REQUEST_TOPIC, reader_schema
+from coupons.change_events.topics import (
+    HEARTBEAT_TOPIC,
+    REQUEST_TOPIC,
+    envelope_schema,
+    is_enveloped,
+    reader_schema,
+)
 from coupons.errors import UndecodableEvent
 from coupons.ids import MAX_COUPON_ID, MAX_USER_ID
 from coupons.model import IssueRequest, Status, to_microseconds
@@ -28,7 +34,7 @@ class ChangeEventDecoder:
 
     def issue_request(self, value: bytes | None) -> IssueRequest:
         """The request that was accepted, with status REQUESTED."""
-        row = self._inserted_row(value, REQUEST_TOPIC)
+        row = self._row(value, REQUEST_TOPIC)
         coupon_id, user_id = row["coupon_id"], row["user_id"]
         if not 0 < coupon_id <= MAX_COUPON_ID or not 0 < user_id <= MAX_USER_ID:
             raise UndecodableEvent(f"coupon {coupon_id} or user {user_id} is out of range")
@@ -36,30 +42,36 @@ class ChangeEventDecoder:
 
     def beat_us(self, value: bytes | None) -> int:
         """When the heartbeat's row was written, in microseconds since 1970."""
-        return _moment_us(self._inserted_row(value, HEARTBEAT_TOPIC)["beat_at"])
+        return _moment_us(self._row(value, HEARTBEAT_TOPIC)["beat_at"])
 
-    def _inserted_row(self, value: bytes | None, topic: str) -> dict[str, Any]:
+    def _row(self, value: bytes | None, topic: str) -> dict[str, Any]:
         if value is None or len(value) <= _HEADER_BYTES or value[0] != 0:
             raise UndecodableEvent("the value is not in the Confluent wire format")
         writer_schema = self._registry.writer_schema(int.from_bytes(value[1:_HEADER_BYTES], "big"))
-        event = _read(value, writer_schema, topic)
-        if event["op"] not in _INSERTED or event["after"] is None:
-            raise UndecodableEvent(f"operation {event['op']!r} is not an inserted row")
-        row: dict[str, Any] = event["after"]
-        return row
+        if is_enveloped(writer_schema):
+            return _inserted_row(_read(value, writer_schema, envelope_schema(topic)))
+        return _read(value, writer_schema, reader_schema(topic))
 
 
-def _read(value: bytes, writer_schema: Any, topic: str) -> Any:
+def _inserted_row(event: dict[str, Any]) -> dict[str, Any]:
+    if event["op"] not in _INSERTED or event["after"] is None:
+        raise UndecodableEvent(f"operation {event['op']!r} is not an inserted row")
+    row: dict[str, Any] = event["after"]
+    return row
+
+
+def _read(value: bytes, writer_schema: Any, schema: Any) -> dict[str, Any]:
     stream = BytesIO(value)
     stream.seek(_HEADER_BYTES)
     try:
-        event = schemaless_reader(stream, writer_schema, reader_schema(topic))
+        record = schemaless_reader(stream, writer_schema, schema)
     except Exception as error:
         # Garbage makes the reader fail in any way: EOFError, IndexError, UnicodeDecodeError ...
         raise UndecodableEvent(f"not Avro of its schema: {error!r}") from error
     if stream.tell() != len(value):
         raise UndecodableEvent(f"{len(value) - stream.tell()} bytes are left after the record")
-    return event
+    assert isinstance(record, dict)
+    return record
 
 
 def _moment_us(text: str) -> int:

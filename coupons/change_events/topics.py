@@ -17,10 +17,41 @@ HEARTBEAT_PARTITIONS = 1
 READER_SCHEMAS = {REQUEST_TOPIC: "issue_request", HEARTBEAT_TOPIC: "heartbeat"}
 """Which file of schemas/ says what is read of a topic's values."""
 
+_ENVELOPE = "Envelope"
 _FOLDER = Path(__file__).parent / "schemas"
 
 
 @cache
 def reader_schema(topic: str) -> Any:
-    """The reader schema of a topic's values, as fastavro parsed it. Raises KeyError."""
-    return parse_schema(json.loads((_FOLDER / f"{READER_SCHEMAS[topic]}.avsc").read_text()))
+    """The reader schema of a topic's rows, as fastavro parsed it. Raises KeyError."""
+    return parse_schema(_row_schema(topic))
+
+
+def is_enveloped(writer_schema: Any) -> bool:
+    """Whether records of this schema hold the row within Debezium's envelope.
+
+    The connector writes the row alone. Records from before it did so are still met: in the topic,
+    as far back as its retention goes, and as dead letters.
+    """
+    return isinstance(writer_schema, dict) and writer_schema["name"].rpartition(".")[2] == _ENVELOPE
+
+
+@cache
+def envelope_schema(topic: str) -> Any:
+    """The reader schema of a topic's enveloped records, as fastavro parsed it. Raises KeyError."""
+    row = _row_schema(topic)
+    return parse_schema(
+        {
+            "type": "record",
+            "name": _ENVELOPE,
+            "namespace": row["namespace"],
+            "fields": [
+                {"name": "after", "type": ["null", row]},
+                {"name": "op", "type": "string", "doc": "c: inserted, r: read by a snapshot"},
+            ],
+        }
+    )
+
+
+def _row_schema(topic: str) -> Any:
+    return json.loads((_FOLDER / f"{READER_SCHEMAS[topic]}.avsc").read_text())

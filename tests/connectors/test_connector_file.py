@@ -30,6 +30,13 @@ def test_a_lost_slot_stops_it() -> None:
     assert CONFIG["publication.autocreate.mode"] == "disabled"
 
 
+def test_it_writes_the_row_alone_and_says_so_when_one_is_deleted() -> None:
+    assert CONFIG["transforms"] == "row"
+    assert CONFIG["transforms.row.type"] == "io.debezium.transforms.ExtractNewRecordState"
+    # A record without a value, which becomes a dead letter; by default nobody would hear of it.
+    assert CONFIG["transforms.row.delete.tombstone.handling.mode"] == "delete-to-tombstone"
+
+
 def test_its_topics_are_those_of_the_consumer() -> None:
     sizes = {topic.name: topic.partitions for topic in topics_of(CONFIG)}
     read = {topic.name: topic.partitions for topic in topics() if topic.name in READER_SCHEMAS}

@@ -2,7 +2,6 @@
 
 import copy
 import json
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from io import BytesIO
@@ -59,9 +58,9 @@ def test_a_column_added_to_the_table_changes_nothing(
     decoder: ChangeEventDecoder, registry_server: RegistryServer
 ) -> None:
     wider = copy.deepcopy(WRITER_SCHEMA)
-    wider["fields"][0]["type"][1]["fields"].append({"name": "channel", "type": "string"})
+    wider["fields"].append({"name": "channel", "type": "string"})
     registry_server.schemas[77] = wider
-    value = rewritten(wider, 77, lambda event: event["after"].update(channel="web"))
+    value = rewritten(wider, 77, {"channel": "web"})
     assert decoder.issue_request(value) == decoder.issue_request(REQUEST)
 
 
@@ -105,28 +104,15 @@ def test_no_bytes_make_the_decoder_fail_in_another_way(body: bytes) -> None:
 def test_an_id_out_of_range_is_undecodable(
     decoder: ChangeEventDecoder, field: str, number: int
 ) -> None:
-    value = rewritten(
-        WRITER_SCHEMA, WRITER_ID, lambda event: event["after"].update({field: number})
-    )
+    value = rewritten(WRITER_SCHEMA, WRITER_ID, {field: number})
     with pytest.raises(UndecodableEvent, match="out of range"):
         decoder.issue_request(value)
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-11-22T12:00:00"])
 def test_a_moment_that_is_none_is_undecodable(decoder: ChangeEventDecoder, text: str) -> None:
-    value = rewritten(
-        WRITER_SCHEMA, WRITER_ID, lambda event: event["after"].update(requested_at=text)
-    )
+    value = rewritten(WRITER_SCHEMA, WRITER_ID, {"requested_at": text})
     with pytest.raises(UndecodableEvent, match="not a moment"):
-        decoder.issue_request(value)
-
-
-@pytest.mark.parametrize("change", [{"op": "u"}, {"op": "d", "after": None}, {"after": None}])
-def test_anything_but_an_inserted_row_is_undecodable(
-    decoder: ChangeEventDecoder, change: dict[str, Any]
-) -> None:
-    value = rewritten(WRITER_SCHEMA, WRITER_ID, lambda event: event.update(change))
-    with pytest.raises(UndecodableEvent, match="not an inserted row"):
         decoder.issue_request(value)
 
 
@@ -162,11 +148,10 @@ def test_a_registry_in_trouble_is_an_outage_and_no_fault_of_the_event(
     assert decoder.issue_request(REQUEST)
 
 
-def rewritten(schema: Any, schema_id: int, change: Callable[[dict[str, Any]], object]) -> bytes:
+def rewritten(schema: Any, schema_id: int, change: dict[str, Any]) -> bytes:
     """The recorded request, changed, as its connector would have written it."""
-    event = schemaless_reader(BytesIO(REQUEST[5:]), parse_schema(WRITER_SCHEMA), None)
-    assert isinstance(event, dict)
-    change(event)
+    row = schemaless_reader(BytesIO(REQUEST[5:]), parse_schema(WRITER_SCHEMA), None)
+    assert isinstance(row, dict)
     stream = BytesIO()
-    schemaless_writer(stream, parse_schema(schema), event)
+    schemaless_writer(stream, parse_schema(schema), {**row, **change})
     return b"\0" + schema_id.to_bytes(4, "big") + stream.getvalue()
