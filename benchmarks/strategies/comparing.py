@@ -40,6 +40,7 @@ class Extent:
     rush_users: int
     rush_places: int
     kill_seconds: float
+    still_seconds: float
     users: int
     warm_up_seconds: float
 
@@ -56,6 +57,7 @@ FULL = Extent(
     rush_users=20_000,
     rush_places=1_000,
     kill_seconds=6.0,
+    still_seconds=15.0,
     users=200_000,
     warm_up_seconds=3.0,
 )
@@ -70,9 +72,10 @@ QUICK = Extent(
     rush_rounds=1,
     rush_users=2_000,
     rush_places=100,
-    kill_seconds=3.0,
+    kill_seconds=2.5,
+    still_seconds=6.0,
     users=USERS_OF_THE_REPORT,
-    warm_up_seconds=1.0,
+    warm_up_seconds=0.8,
 )
 
 
@@ -164,6 +167,7 @@ class Comparison:
                         what,
                         names,
                         self._extent.kill_seconds,
+                        self._extent.still_seconds,
                     )
                 )
 

@@ -53,11 +53,13 @@ def kill_round(
     what: str,
     names: Sequence[str],
     seconds: float,
+    still_seconds: float,
 ) -> Killed:
     """Kill these processes in the middle of a load of 100 connections without a pause.
 
     They are started again at once, as a supervisor would; the load goes on to the end of `seconds`,
-    over new connections where the old ones broke.
+    over new connections where the old ones broke. still_seconds: what is not issued when nothing
+    was for so long counts as lost.
     """
     coupon_id = create_coupon(design)
     users = crowd.users(int(seconds * FASTEST_PER_SECOND))
@@ -76,10 +78,10 @@ def kill_round(
     loading.join()
     [result] = results
     accepted = {users[place] for place in result.accepted}
-    await_all_issued(connection, coupon_id, len(accepted))
+    await_all_issued(connection, coupon_id, len(accepted), still_seconds)
     if accepted - _issued(connection, coupon_id).keys():
         # Claims whose answer was lost are issued too: the count alone does not tell.
-        await_all_issued(connection, coupon_id, len(users))
+        await_all_issued(connection, coupon_id, len(users), still_seconds)
     marked = _marked(gate, coupon_id, users)
     issued = _issued(connection, coupon_id)
     return Killed(
