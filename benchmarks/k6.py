@@ -6,13 +6,11 @@ import resource
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-import click
-
+from benchmarks.progress import progress
 from stack.cache import cache_folder
 
 MODULE, VERSION = "go.k6.io/k6", "v1.8.1"
@@ -36,24 +34,24 @@ class Figures(NamedTuple):
     cpu_s: float
 
 
-@cache
-def find_k6() -> Path | None:
-    """k6 of the PATH, or the one in the cache, which is built first where Go is installed.
+def find_k6(build: bool) -> Path | None:
+    """k6 of the PATH, or the one in the cache; None where there is neither.
 
-    None where there is neither; says on standard error what it does, because a build takes minutes.
+    build: build it into the cache, where Go is installed. Says on standard error what it does,
+    because that takes minutes.
     """
     if found := shutil.which("k6"):
         return Path(found)
     folder = cache_folder() / f"k6-{VERSION}"
     built = folder / "k6"
-    if not built.exists():
-        go = shutil.which("go")
-        if go is None:
-            click.echo("no k6 and no Go to build it with: our own generator instead", err=True)
-            return None
-        click.echo(f"building k6 {VERSION} once, some minutes of work ...", err=True)
+    go = shutil.which("go")
+    if not built.exists() and build and go is not None:
+        progress(f"building k6 {VERSION} once, some minutes of work ...")
         _build(go, folder)
-    return built if built.exists() else None
+    if built.exists():
+        return built
+    progress("no k6 here: our own generator makes the report's load instead")
+    return None
 
 
 def _build(go: str, folder: Path) -> None:
@@ -70,7 +68,7 @@ def _build(go: str, folder: Path) -> None:
     except subprocess.TimeoutExpired:
         trouble = [f"not built within {BUILT_WITHIN_SECONDS} s"]
     if trouble:
-        click.echo(f"k6 cannot be built: {trouble[0]}; our own generator instead", err=True)
+        progress(f"k6 cannot be built: {trouble[0]}")
 
 
 def run_k6(

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-import click
 import psycopg
 
 from benchmarks.crowd import USERS_OF_THE_REPORT, Crowd
 from benchmarks.embedded import EmbeddedStack
+from benchmarks.k6 import find_k6
+from benchmarks.progress import progress
 from benchmarks.strategies.closed_loop import ClosedRound, closed_round
 from benchmarks.strategies.kills import Killed, kill_round, victims
 from benchmarks.strategies.open_loop import OpenRound, open_round
@@ -42,6 +43,7 @@ class Extent:
     kill_seconds: float
     still_seconds: float
     users: int
+    builds_k6: bool
     warm_up_seconds: float
 
 
@@ -59,6 +61,7 @@ FULL = Extent(
     kill_seconds=6.0,
     still_seconds=15.0,
     users=200_000,
+    builds_k6=True,
     warm_up_seconds=3.0,
 )
 QUICK = Extent(
@@ -75,6 +78,7 @@ QUICK = Extent(
     kill_seconds=2.5,
     still_seconds=6.0,
     users=USERS_OF_THE_REPORT,
+    builds_k6=False,
     warm_up_seconds=0.8,
 )
 
@@ -102,18 +106,20 @@ class Comparison:
         self._designs = designs
         self._connection = connection
         self._extent = extent
+        self.k6 = find_k6(extent.builds_k6)
         self._crowd = Crowd(next(iter(designs.values())), extent.users)
         self.found = Compared()
 
     def warm_up(self, one_insert: Design) -> None:
         """Load on each, which counts for nothing."""
-        for _, design in self._turns("warm-up", 1, {one_insert.name: one_insert}):
+        for design in self._turns("warm-up", 1, {one_insert.name: one_insert}):
             self._closed(design, COMPARED_AT, self._extent.warm_up_seconds)
 
     def report_load(self) -> None:
         """The report's load on each."""
-        for _, design in self._turns("report's load", self._extent.rounds):
-            found = report_round(design, self._crowd, self._connection, self._extent.report_seconds)
+        for design in self._turns("report's load", self._extent.rounds):
+            seconds = self._extent.report_seconds
+            found = report_round(design, self._crowd, self._connection, self.k6, seconds)
             self.found.report.setdefault(design.name, []).append(found)
 
     def closed_loop(self, one_insert: Design) -> None:
@@ -125,7 +131,7 @@ class Comparison:
         for connections in extent.connections:
             extra = {one_insert.name: one_insert} if connections == COMPARED_AT else {}
             title = f"closed loop, {connections} connections"
-            for _, design in self._turns(title, extent.rounds, extra):
+            for design in self._turns(title, extent.rounds, extra):
                 found = self._closed(design, connections, extent.closed_seconds)
                 self.found.closed.setdefault((design.name, connections), []).append(found)
 
@@ -134,7 +140,7 @@ class Comparison:
         saturated: set[str] = set()
         for rate in self._extent.rates:
             title = f"open loop, {rate} claims/s"
-            for _, design in self._turns(title, self._extent.open_rounds):
+            for design in self._turns(title, self._extent.open_rounds):
                 key = (design.name, rate)
                 if design.name in saturated and key not in self.found.opened:
                     continue
@@ -148,7 +154,7 @@ class Comparison:
     def rush(self) -> None:
         """Far more users than places, all at once."""
         extent = self._extent
-        for _, design in self._turns("rush", extent.rush_rounds):
+        for design in self._turns("rush", extent.rush_rounds):
             found = rush_round(
                 design, self._crowd, self._connection, extent.rush_users, extent.rush_places
             )
@@ -156,9 +162,9 @@ class Comparison:
 
     def kills(self) -> None:
         """kill -9 of each process that takes part."""
-        for _, design in self._turns("kill -9", 1):
+        for design in self._turns("kill -9", 1):
             for what, names in victims(design).items():
-                _say(f"  of {what}")
+                progress(f"  of {what}")
                 self.found.kills.append(
                     kill_round(
                         design,
@@ -179,31 +185,27 @@ class Comparison:
 
     def _turns(
         self, title: str, rounds: int, extra: Mapping[str, Design] | None = None
-    ) -> Iterator[tuple[int, Design]]:
+    ) -> Iterator[Design]:
         """Each design in turn, the others standing still; another one begins each round."""
         designs = {**self._designs, **(extra or {})}
         names = list(designs)
         for number in range(rounds):
             first = number % len(names)
             for name in names[first:] + names[:first]:
-                _say(f"{title}, round {number + 1} of {rounds}: {name}")
+                progress(f"{title}, round {number + 1} of {rounds}: {name}")
                 with alone(designs[name], designs):
-                    yield number, designs[name]
+                    yield designs[name]
 
 
 @contextmanager
 def comparison(stack: EmbeddedStack, extent: Extent) -> Iterator[tuple[Comparison, Design]]:
     """Start all designs, and ours without its group commit."""
     with ExitStack() as running:
-        _say("starting the designs")
+        progress("starting the designs")
         designs = running.enter_context(running_designs(stack))
         one_insert = running.enter_context(running_one_insert(stack))
         connection = running.enter_context(
             psycopg.connect(stack.database_url("ops"), autocommit=True)
         )
-        _say(f"making {extent.users:,} tokens")
+        progress(f"making {extent.users:,} tokens")
         yield Comparison(designs, connection, extent), one_insert
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)

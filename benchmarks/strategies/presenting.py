@@ -2,11 +2,9 @@
 
 from collections.abc import Callable, Collection, Mapping
 
-import click
-
 from benchmarks.embedded import EmbeddedStack
-from benchmarks.k6 import VERSION, find_k6
 from benchmarks.machine import describe_machine
+from benchmarks.progress import progress
 from benchmarks.report import RESULTS, Report
 from benchmarks.strategies import plots, rows
 from benchmarks.strategies.comparing import (
@@ -36,7 +34,7 @@ def compare_designs(stack: EmbeddedStack, wanted: Collection[str], quick: bool) 
         running.warm_up(one_insert)
         if "report-load" in wanted:
             running.report_load()
-            _show_report_load(report, running.found)
+            _show_report_load(report, running)
         if "closed-loop" in wanted:
             running.closed_loop(one_insert)
             _show_closed_loop(report, running.found)
@@ -51,11 +49,12 @@ def compare_designs(stack: EmbeddedStack, wanted: Collection[str], quick: bool) 
             _show_kills(report, running.found)
         charts = _show_costs(report, running) | _charts(running.found)
     written = [report.save("designs", folder), *plots.save_charts(charts, folder)]
-    click.echo(f"written: {', '.join(str(each) for each in written)}", err=True)
+    progress(f"written: {', '.join(str(each) for each in written)}")
 
 
-def _show_report_load(report: Report, found: Compared) -> None:
-    generator = f"k6 {VERSION}" if find_k6() else "benchmarks.generator, for want of k6"
+def _show_report_load(report: Report, running: Comparison) -> None:
+    found = running.found
+    generator = "k6" if running.k6 else "benchmarks.generator, for want of k6"
     report.add(f"## The report's load, by {generator}")
     columns = ["requests/s", "average", "p90", "p95", "p99", "max, ms"]
     report.table(

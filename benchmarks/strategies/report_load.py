@@ -2,13 +2,14 @@
 
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import psycopg
 
 from benchmarks.crowd import USERS_OF_THE_REPORT, Crowd
 from benchmarks.generator import Result
-from benchmarks.k6 import Figures, find_k6, run_k6
+from benchmarks.k6 import Figures, run_k6
 from benchmarks.load import create_coupon, generate
 from benchmarks.strategies.issuing import await_all_issued
 from benchmarks.strategies.peers import Design
@@ -27,19 +28,21 @@ class ReportRound(NamedTuple):
     cpu_s: dict[str, float]
 
 
-def generator_name() -> str:
-    """Which generator makes the report's load here."""
-    return "benchmarks.generator" if find_k6() is None else "k6"
-
-
 def report_round(
-    design: Design, crowd: Crowd, connection: psycopg.Connection, seconds: float
+    design: Design,
+    crowd: Crowd,
+    connection: psycopg.Connection,
+    k6: Path | None,
+    seconds: float,
 ) -> ReportRound:
-    """One coupon that never sells out, users drawn uniformly from 1 to 100,000."""
+    """One coupon that never sells out, users drawn uniformly from 1 to 100,000.
+
+    k6: makes the load; None: our own generator does.
+    """
     coupon_id = create_coupon(design)
     tokens = crowd.tokens[:USERS_OF_THE_REPORT]
     clock = CpuClock(design.pids)
-    if (k6 := find_k6()) is not None:
+    if k6 is not None:
         url = f"{design.environment['COUPON_API_URL']}/coupons/{coupon_id}/issue-requests"
         figures = run_k6(k6, url, tokens, VIRTUAL_USERS, seconds, PAUSE_SECONDS)
     else:
