@@ -49,16 +49,16 @@ class Extent:
 
 FULL = Extent(
     rounds=3,
-    report_seconds=10.0,
+    report_seconds=8.0,
     closed_seconds=1.5,
     connections=(1, 10, 50, 100, 200, 400),
     open_rounds=2,
     open_seconds=3.0,
-    rates=(250, 500, 1000, 2000, 3000, 4000, 5000, 6000),
-    rush_rounds=3,
+    rates=(500, 1000, 2000, 3000, 4000, 5000),
+    rush_rounds=2,
     rush_users=20_000,
     rush_places=1_000,
-    kill_seconds=6.0,
+    kill_seconds=5.0,
     still_seconds=15.0,
     users=200_000,
     builds_k6=True,
@@ -161,17 +161,17 @@ class Comparison:
             self.found.rush.setdefault(design.name, []).append(found)
 
     def kills(self) -> None:
-        """kill -9 of each process that takes part."""
-        for design in self._turns("kill -9", 1):
-            for what, names in victims(design).items():
-                progress(f"  of {what}")
+        """Faults of each process that takes part."""
+        for design in self._turns("faults", 1):
+            for what, parts in victims(design).items():
+                progress(f"  {what}")
                 self.found.kills.append(
                     kill_round(
                         design,
                         self._crowd,
                         self._connection,
                         what,
-                        names,
+                        parts,
                         self._extent.kill_seconds,
                         self._extent.still_seconds,
                     )

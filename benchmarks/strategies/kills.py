@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a load, and what became of every claim that was answered with 202."""
+"""Faults in the middle of a load, and what became of every claim that was answered with 202."""
 
 import time
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from benchmarks.generator import Result
 from benchmarks.load import create_coupon, generate
 from benchmarks.strategies.issuing import await_all_issued
 from benchmarks.strategies.peers import API, Design
+from benchmarks.strategies.processes import Part
 from coupons.gate import Gate, connect_gate
 from coupons.model import GateClosed, Status
 
@@ -40,10 +41,30 @@ class Killed(NamedTuple):
     down_s: float
 
 
-def victims(design: Design) -> dict[str, list[str]]:
-    """What can be killed of a design: a name, and the processes that go."""
-    workers = [name for name in design.parts if name != API]
-    return {API: [API], " and ".join(workers): workers}
+def victims(design: Design) -> dict[str, list[Part]]:
+    """What can happen to a design: a name, and the processes that go."""
+    workers = {name: part for name, part in design.parts.items() if name != API}
+    return {
+        "kill -9 of the API": [design.parts[API]],
+        f"kill -9 of {' and '.join(workers)}": list(workers.values()),
+        "Redis is emptied": [_Emptied(design)],
+    }
+
+
+class _Emptied:
+    """Redis as it is when it fails over to a replica that has nothing: it answers, and is empty."""
+
+    def __init__(self, design: Design) -> None:
+        self._design = design
+
+    def pid(self) -> int:
+        return self._design.stack.pid("valkey")
+
+    def kill(self) -> None:
+        connect_gate(self._design.environment["COUPON_REDIS_URL"]).client.flushall()
+
+    def start(self) -> None:
+        """Its gate stays closed: nobody rebuilds it here."""
 
 
 def kill_round(
@@ -51,11 +72,11 @@ def kill_round(
     crowd: Crowd,
     connection: psycopg.Connection,
     what: str,
-    names: Sequence[str],
+    parts: Sequence[Part],
     seconds: float,
     still_seconds: float,
 ) -> Killed:
-    """Kill these processes in the middle of a load of 100 connections without a pause.
+    """Kill these parts in the middle of a load of 100 connections without a pause.
 
     They are started again at once, as a supervisor would; the load goes on to the end of `seconds`,
     over new connections where the old ones broke. still_seconds: what is not issued when nothing
@@ -74,7 +95,7 @@ def kill_round(
     loading.start()
     _await_begun(gate, coupon_id)
     time.sleep(seconds * KILLED_AFTER)
-    down_s = _kill_and_start(design, names)
+    down_s = _kill_and_start(parts)
     loading.join()
     [result] = results
     accepted = {users[place] for place in result.accepted}
@@ -107,13 +128,13 @@ def _await_begun(gate: Gate, coupon_id: int) -> None:
     raise TimeoutError(f"nobody is admitted to coupon {coupon_id}")
 
 
-def _kill_and_start(design: Design, names: Sequence[str]) -> float:
+def _kill_and_start(parts: Sequence[Part]) -> float:
     """How long it took until they were back, in seconds."""
     began = time.monotonic()
-    for name in names:
-        design.parts[name].kill()
-    for name in names:
-        design.parts[name].start()
+    for part in parts:
+        part.kill()
+    for part in parts:
+        part.start()
     return time.monotonic() - began
 
 
@@ -128,10 +149,11 @@ def _issued(connection: psycopg.Connection, coupon_id: int) -> dict[int, int]:
 
 
 def _marked(gate: Gate, coupon_id: int, users: Sequence[int]) -> set[int]:
-    """Those of the users whom the gate says ISSUED to."""
+    """Those of the users whom the gate says ISSUED to; nobody when it is closed."""
     marked: set[int] = set()
     for at in range(0, len(users), _READ_AT_ONCE):
         found = gate.read(coupon_id, users[at : at + _READ_AT_ONCE])
-        assert not isinstance(found, GateClosed)
+        if isinstance(found, GateClosed):
+            return set()
         marked |= {each.user_id for each in found if each and each.status is Status.ISSUED}
     return marked

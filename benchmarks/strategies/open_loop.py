@@ -21,8 +21,7 @@ _PATIENCE = 2.0
 class OpenRound(NamedTuple):
     """Milliseconds from when a request was admitted (issued_*) or due (http_*).
 
-    answered_per_s: 202 a second. late_ms: the 99th percentile of due to ISSUED, at most: both in
-    a row. saturated: the design did not keep up with the rate.
+    answered_per_s: with 202. saturated: the design did not keep up with the rate.
     """
 
     rate: float

@@ -88,8 +88,8 @@ def _show_rush(report: Report, found: Compared, users: int, places: int) -> None
 
 
 def _show_kills(report: Report, found: Compared) -> None:
-    report.add("## kill -9 in the middle of a load of 100 connections")
-    head = ["design", "killed", "accepted", "other answers", "issued", "lost", "double"]
+    report.add("## Faults in the middle of a load of 100 connections")
+    head = ["design", "fault", "accepted", "other answers", "issued", "lost", "double"]
     report.table([*head, "ISSUED without a row", "back after, s"], rows.kill_rows(found.kills))
 
 
