@@ -42,6 +42,7 @@ class Extent:
     rush_places: int
     kill_seconds: float
     still_seconds: float
+    faults_apart: bool
     users: int
     builds_k6: bool
     warm_up_seconds: float
@@ -50,7 +51,7 @@ class Extent:
 FULL = Extent(
     rounds=3,
     report_seconds=8.0,
-    closed_seconds=1.5,
+    closed_seconds=1.2,
     connections=(1, 10, 50, 100, 200, 400),
     open_rounds=2,
     open_seconds=3.0,
@@ -59,7 +60,8 @@ FULL = Extent(
     rush_users=20_000,
     rush_places=1_000,
     kill_seconds=5.0,
-    still_seconds=15.0,
+    still_seconds=10.0,
+    faults_apart=True,
     users=200_000,
     builds_k6=True,
     warm_up_seconds=3.0,
@@ -67,19 +69,20 @@ FULL = Extent(
 QUICK = Extent(
     rounds=1,
     report_seconds=2.0,
-    closed_seconds=1.0,
+    closed_seconds=0.8,
     connections=(10, COMPARED_AT),
     open_rounds=1,
-    open_seconds=1.5,
+    open_seconds=1.2,
     rates=(500, 1500),
     rush_rounds=1,
     rush_users=2_000,
     rush_places=100,
     kill_seconds=2.5,
-    still_seconds=6.0,
+    still_seconds=4.0,
+    faults_apart=False,
     users=USERS_OF_THE_REPORT,
     builds_k6=False,
-    warm_up_seconds=0.8,
+    warm_up_seconds=0.5,
 )
 
 
@@ -163,7 +166,7 @@ class Comparison:
     def kills(self) -> None:
         """Faults of each process that takes part."""
         for design in self._turns("faults", 1):
-            for what, parts in victims(design).items():
+            for what, parts in victims(design, self._extent.faults_apart).items():
                 progress(f"  {what}")
                 self.found.kills.append(
                     kill_round(

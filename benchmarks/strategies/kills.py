@@ -41,11 +41,16 @@ class Killed(NamedTuple):
     down_s: float
 
 
-def victims(design: Design) -> dict[str, list[Part]]:
-    """What can happen to a design: a name, and the processes that go."""
+def victims(design: Design, apart: bool) -> dict[str, list[Part]]:
+    """What can happen to a design: a name, and the parts that go; not apart: all processes at once.
+
+    Redis is emptied only apart from the others.
+    """
+    if not apart:
+        return {f"kill -9 of {', '.join(design.parts)}": list(design.parts.values())}
     workers = {name: part for name, part in design.parts.items() if name != API}
     return {
-        "kill -9 of the API": [design.parts[API]],
+        f"kill -9 of {API}": [design.parts[API]],
         f"kill -9 of {' and '.join(workers)}": list(workers.values()),
         "Redis is emptied": [_Emptied(design)],
     }
