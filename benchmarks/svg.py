@@ -9,6 +9,7 @@ LEFT, RIGHT, TOP, BOTTOM = 80, 190, 44, 56
 COLOURS = (
     "#4269d0", "#efb118", "#ff725c", "#3ca951", "#6cc5b0",
     "#a463f2", "#97bbf5", "#9c6b4e", "#9498a0", "#ff8ab7",
+    "#1b3a8a", "#c9d36a",
 )  # fmt: skip
 
 Point = tuple[float, float]
@@ -40,7 +41,9 @@ class Axis:
         """Where the guides are."""
         if self._log:
             first, last = round(math.log10(self.low)), round(math.log10(self.high))
-            return [10.0**power for power in range(first, last + 1)]
+            parts = (1, 2, 5) if last - first <= 3 else (1,)
+            decades = [10.0**power for power in range(first, last)]
+            return [decade * part for decade in decades for part in parts] + [self.high]
         step = _step(self.high)
         return [step * n for n in range(round(self.high / step) + 1)]
 
