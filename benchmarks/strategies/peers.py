@@ -1,8 +1,9 @@
 """The four designs as running systems on one embedded stack."""
 
+import random
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 import psycopg
@@ -11,12 +12,14 @@ from benchmarks.embedded import EmbeddedStack
 from benchmarks.strategies.outbox import create_tables
 from benchmarks.strategies.processes import OwnProcess, Part, StackPart
 from coupons.queries import query
-from stack.ports import free_ports
+from stack.errors import SettingError
+from stack.ports import check_free
 
 OURS = "cdc"
 ONE_INSERT = "cdc, one INSERT a request"
 DESIGNS = ("redis_queue", "redis_kafka", "outbox", OURS)
 API = "API"
+PORTS = range(20_000, 32_000)
 STANDBY_WITHIN_SECONDS = 20.0
 SERVERS = ("postgres", "valkey", "kafka", "connect", "registry")
 
@@ -115,7 +118,7 @@ def _running(stack: EmbeddedStack, name: str) -> Iterator[Design]:
 def _running_api(
     stack: EmbeddedStack, module: tuple[str, ...], settings: Mapping[str, str]
 ) -> Iterator[tuple[OwnProcess, str]]:
-    port = free_ports(["api"])["api"]
+    port = _free_port()
     url = f"http://127.0.0.1:{port}"
     own = {
         "COUPON_DATABASE_URL": stack.database_url("api"),
@@ -128,6 +131,15 @@ def _running_api(
         yield api, url
     finally:
         api.stop()
+
+
+def _free_port() -> int:
+    """Below those that connections of a load are given, which could take it before the API does."""
+    for port in random.sample(PORTS, 100):
+        with suppress(SettingError):
+            check_free({"api": port})
+            return port
+    raise RuntimeError(f"no port is free from {PORTS.start} on")
 
 
 @contextmanager

@@ -85,17 +85,24 @@ class OwnProcess:
         self._process = subprocess.Popen(self._command, env=self._environment)
 
     def await_ready(self) -> None:
-        """Raises requests.RequestException when it is not ready in time."""
+        """Raises requests.RequestException when it is not ready in time, RuntimeError when it ended.
+
+        An answer is not enough: it may be another process', which was quicker to take the port.
+        """
         assert self._process is not None
         deadline = time.monotonic() + READY_WITHIN_SECONDS
         while self._ready_url is not None:
             try:
                 requests.get(self._ready_url, timeout=1).raise_for_status()
-                return
+                break
             except requests.RequestException:
-                if time.monotonic() > deadline or self._process.poll() is not None:
+                if time.monotonic() > deadline:
                     raise
+                if self._process.poll() is not None:
+                    break
                 time.sleep(_POLL_SECONDS)
+        if self._process.poll() is not None:
+            raise RuntimeError(f"{' '.join(self._command[2:])} ended: {self._process.returncode}")
 
     def pid(self) -> int:
         """Raises AssertionError before it was started."""
