@@ -63,6 +63,11 @@ def running_designs(stack: EmbeddedStack) -> Iterator[dict[str, Design]]:
     with ExitStack() as running:
         running.enter_context(_reconciler_on_standby(stack))
         designs = [running.enter_context(_running(stack, name)) for name in DESIGNS if name != OURS]
+        # All were launched side by side; only now is each waited for.
+        started = [part for design in designs for part in design.parts.values()]
+        for part in started:
+            if isinstance(part, OwnProcess):
+                part.await_ready()
         own: dict[str, Part] = {
             API: StackPart(stack, "api"),
             "consumer": StackPart(stack, "consumer-1"),

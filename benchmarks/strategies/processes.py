@@ -85,7 +85,7 @@ class OwnProcess:
         self._process = subprocess.Popen(self._command, env=self._environment)
 
     def await_ready(self) -> None:
-        """Raises requests.RequestException when it is not ready in time, RuntimeError when it ended.
+        """Raises requests.RequestException when it takes too long, RuntimeError when it ended.
 
         An answer is not enough: it may be another process', which was quicker to take the port.
         """
