@@ -27,10 +27,10 @@ from benchmarks.report import (
     memory_rows,
     poison_rows,
     rebuild_rows,
-    strategy_rows,
 )
 from benchmarks.running import RunningStack, Target
-from benchmarks.strategies.comparing import compare_strategies
+from benchmarks.strategies.presenting import PARTS as DESIGN_PARTS
+from benchmarks.strategies.presenting import compare_designs
 
 # What can be measured without stopping and starting parts of the stack.
 RUNNING_PARTS = ("delay", "full-load")
@@ -44,7 +44,7 @@ PARTS = (
     "poison",
     "gate-memory",
     "rebuild",
-    "strategies",
+    *DESIGN_PARTS,
     CEILINGS,
     GROWTH,
 )
@@ -52,20 +52,24 @@ PARTS = (
 APART = {"gate-memory", "rebuild", CEILINGS, GROWTH}
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("parts", nargs=-1, type=click.Choice(PARTS))
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]}, epilog=f"Parts: {', '.join(PARTS)}."
+)
+@click.argument("parts", nargs=-1, type=click.Choice(PARTS), metavar="[PART]...")
 @click.option("--quick", is_flag=True, help="Short rounds: about three minutes, rough figures.")
 @click.option("--long", is_flag=True, help="Growth also with ten million requests: minutes more.")
 @click.option("--running", is_flag=True, help="Measure the stack of the COUPON_* addresses.")
 def main(parts: tuple[str, ...], quick: bool, long: bool, running: bool) -> None:
     """Measure the system on an embedded stack of its own, all on this machine.
 
-    PARTS: some of the measurements; all of them when none is named. Results are printed as
-    Markdown, and a full run's are kept in benchmarks/results/pipeline.md.
+    PART: some of the measurements; all of them when none is named. Results are printed as Markdown,
+    and a full run's are kept in benchmarks/results, with charts of the four designs.
 
     \b
-      python -m benchmarks                 everything, about ten minutes
+      python -m benchmarks                 everything
       python -m benchmarks delay backlog   two of them
+      python -m benchmarks report-load closed-loop open-loop rush kills
+                                           the four designs side by side
       python -m benchmarks --running       delay and full load, on a stack that runs already
     """
     if running and (wrong := set(parts) - set(RUNNING_PARTS)):
@@ -132,11 +136,9 @@ def _on_a_stack(report: Report, wanted: tuple[str, ...], quick: bool) -> None:
                 ["500 requests", "median", "spread", "added"],
                 poison_rows(measure_poison(stack, 5 if quick else 20)),
             )
-        if "strategies" in wanted:
-            report.add("## Four designs in turn: 100 connections, no think time")
-            head = ["design", "accepted/s", "spread", "ratio", "p50", "p95", "p99, ms"]
-            rows = strategy_rows(compare_strategies(stack, rounds, seconds))
-            report.table([*head, "accepted", "issued", "all issued after, s"], rows)
+        # The last: what the other designs issue has no request, and the stack is spoilt.
+        if set(wanted) & set(DESIGN_PARTS):
+            compare_designs(stack, wanted, quick)
 
 
 def _load(report: Report, stack: Target, wanted: Sequence[str], quick: bool) -> None:

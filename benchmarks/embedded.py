@@ -26,6 +26,7 @@ class EmbeddedStack:
     def __init__(self, path: Path) -> None:
         self.folder = StateFolder(path)
         self.environment: dict[str, str] = {}
+        self._database_urls: dict[str, str] = {}
 
     def adopt(self) -> None:
         """Use the stack that runs already."""
@@ -70,7 +71,10 @@ class EmbeddedStack:
 
     def database_url(self, role: str) -> str:
         """Postgres as one of the project's roles."""
-        return str(self._coupon("env", "--role", role)["COUPON_DATABASE_URL"])
+        if role not in self._database_urls:
+            found = self._coupon("env", "--role", role)["COUPON_DATABASE_URL"]
+            self._database_urls[role] = str(found)
+        return self._database_urls[role]
 
     def token(self, user_id: int, *scopes: str) -> str:
         """A bearer token of this stack."""

@@ -11,10 +11,13 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 LONGEST_SECONDS = 600.0
+RECONNECT_SECONDS = 0.05
+FINAL_STATUSES = ("ISSUED", "REJECTED")
 
 
 @dataclass
@@ -22,7 +25,10 @@ class Job:
     """What to send.
 
     requests: whole HTTP requests, each sent once and in order; the job ends with them or with the
-    time. rate: requests a second on a fixed schedule; None: each connection sends at once again.
+    time. rate: requests a second on a fixed schedule; None: each connection sends again at once,
+    or pause_seconds after its answer. follow: for each request, what its connection asks when the
+    claim was accepted, again and again until the answer is final. reconnect: make a connection that
+    breaks anew, as often as it takes; False: a broken connection ends the job with an error.
     """
 
     url: str
@@ -30,6 +36,9 @@ class Job:
     connections: int
     seconds: float
     rate: float | None = None
+    pause_seconds: float = 0.0
+    follow: Sequence[str] = ()
+    reconnect: bool = False
 
 
 @dataclass
@@ -37,17 +46,28 @@ class Result:
     """statuses: answers by HTTP status ("error": the connection broke). Latencies in milliseconds.
 
     With a rate, latency counts from when a request was due, not from when it could be sent.
+    began: seconds since 1970. cpu_s: processor time of the generator. accepted: places in the job
+    of the requests that were answered with 202. outcomes and known_ms, of a job that follows: how
+    users ended (a final status, or the HTTP status of a claim that was not accepted), and when.
     """
 
     seconds: float = 0.0
+    began: float = 0.0
+    cpu_s: float = 0.0
     statuses: Counter[str] = field(default_factory=Counter)
     latencies_ms: list[float] = field(default_factory=list)
+    accepted: list[int] = field(default_factory=list)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    known_ms: list[float] = field(default_factory=list)
 
 
 @dataclass(eq=False)
 class _Connection:
     socket: socket.socket
+    place: int = -1
     due: float = 0.0
+    ready_at: float = 0.0
+    following: bool = False
     received: bytes = b""
 
 
@@ -56,78 +76,154 @@ def run(job: Job) -> Result:
     address = urlsplit(job.url)
     if address.hostname not in ("127.0.0.1", "localhost", "::1"):
         raise ValueError(f"{job.url} is not on this machine: load goes to loopback addresses only")
-    host, port = address.hostname, address.port or 80
-    result = Result()
     with selectors.DefaultSelector() as selector:
-        idle: deque[_Connection] = deque()
-        for _ in range(job.connections):
-            idle.append(_connect(selector, host, port))
-        _drive(job, selector, idle, result)
+        load = _Load(job, selector, (address.hostname, address.port or 80))
+        load.run()
         for key in list(selector.get_map().values()):
             key.data.socket.close()
-    return result
+    return load.result
 
 
-def _drive(
-    job: Job, selector: selectors.BaseSelector, idle: "deque[_Connection]", result: Result
-) -> None:
-    began = time.perf_counter()
-    end = began + min(job.seconds, LONGEST_SECONDS)
-    schedule = _schedule(job, began)
-    upcoming = next(schedule, None)
-    in_flight = 0
-    while True:
+class _Load:
+    def __init__(
+        self, job: Job, selector: selectors.BaseSelector, address: tuple[str, int]
+    ) -> None:
+        self.result = Result()
+        self._job = job
+        self._selector = selector
+        self._address = address
+        self._idle: deque[_Connection] = deque()
+        self._broken: deque[float] = deque()
+        self._in_flight = 0
+
+    def run(self) -> None:
+        for _ in range(self._job.connections):
+            self._connect()
+        self.result.began = time.time()
+        cpu, began = time.process_time(), time.perf_counter()
+        self._drive(began, began + min(self._job.seconds, LONGEST_SECONDS))
+        self.result.seconds = time.perf_counter() - began
+        self.result.cpu_s = time.process_time() - cpu
+
+    def _drive(self, began: float, end: float) -> None:
+        schedule = self._schedule(began)
+        upcoming = next(schedule, None)
+        while True:
+            now = time.perf_counter()
+            while (
+                upcoming is not None
+                and now < end
+                and upcoming[0] <= now
+                and self._idle
+                and self._idle[0].ready_at <= now
+            ):
+                self._claim(self._idle.popleft(), upcoming, now)
+                upcoming = next(schedule, None)
+            if self._in_flight == 0 and (upcoming is None or now >= end):
+                break
+            self._reconnect(now)
+            pause = 0.05
+            if upcoming is not None and self._idle and now < end:
+                due = max(upcoming[0], self._idle[0].ready_at)
+                pause = max(0.0, min(pause, due - now))
+            for key, _ in self._selector.select(pause):
+                self._hear(key.data)
+
+    def _schedule(self, began: float) -> Iterator[tuple[float, int, bytes]]:
+        rate = self._job.rate
+        for n, request in enumerate(self._job.requests):
+            yield (began + n / rate if rate else 0.0), n, request.encode()
+
+    def _claim(
+        self, connection: _Connection, upcoming: tuple[float, int, bytes], now: float
+    ) -> None:
+        due, connection.place, request = upcoming
+        connection.due = due if self._job.rate else now
+        connection.following = False
+        self._in_flight += 1
+        self._send(connection, request)
+
+    def _send(self, connection: _Connection, request: bytes) -> None:
+        try:
+            connection.socket.sendall(request)
+        except OSError as error:
+            self._broke(connection, error)
+
+    def _hear(self, connection: _Connection) -> None:
+        try:
+            data = connection.socket.recv(65536)
+            if not data:
+                raise ConnectionError("the server closed a connection in the middle of the load")
+        except OSError as error:
+            self._broke(connection, error)
+            return
+        received = connection.received + data
+        head_end = received.find(b"\r\n\r\n")
+        if head_end < 0 or len(received) < head_end + 4 + _body_length(received[:head_end]):
+            connection.received = received
+            return
+        connection.received = b""
+        self._answered(connection, received[9:12].decode(), received[head_end + 4 :])
+
+    def _answered(self, connection: _Connection, status: str, body: bytes) -> None:
         now = time.perf_counter()
-        while upcoming is not None and idle and upcoming[0] <= now < end:
-            connection = idle.popleft()
-            connection.due = upcoming[0] if job.rate else now
-            connection.socket.sendall(upcoming[1])
-            in_flight += 1
-            upcoming = next(schedule, None)
-        if in_flight == 0 and (upcoming is None or now >= end):
-            break
-        pause = 0.05
-        if upcoming is not None and idle and now < end:
-            pause = max(0.0, min(pause, upcoming[0] - now))
-        for key, _ in selector.select(pause):
-            if _receive(key.data, result):
-                in_flight -= 1
-                idle.append(key.data)
-    result.seconds = time.perf_counter() - began
+        waited_ms = (now - connection.due) * 1000
+        if not connection.following:
+            self.result.statuses[status] += 1
+            self.result.latencies_ms.append(waited_ms)
+            if status == "202":
+                self.result.accepted.append(connection.place)
+        if self._job.follow:
+            accepted = status in ("200", "202")
+            outcome = _final_status(body) if accepted else status
+            if outcome is None:
+                connection.following = True
+                self._send(connection, self._job.follow[connection.place].encode())
+                return
+            self.result.outcomes[outcome] += 1
+            self.result.known_ms.append(waited_ms)
+        self._in_flight -= 1
+        connection.ready_at = now + self._job.pause_seconds
+        self._idle.append(connection)
 
+    def _broke(self, connection: _Connection, error: OSError) -> None:
+        if not self._job.reconnect:
+            raise error
+        self._selector.unregister(connection.socket)
+        connection.socket.close()
+        if connection in self._idle:
+            self._idle.remove(connection)
+        else:
+            self._in_flight -= 1
+            self.result.statuses["error"] += 1
+        self._broken.append(time.perf_counter() + RECONNECT_SECONDS)
 
-def _schedule(job: Job, began: float) -> Iterator[tuple[float, bytes]]:
-    for n, request in enumerate(job.requests):
-        yield (began + n / job.rate if job.rate else 0.0), request.encode()
+    def _reconnect(self, now: float) -> None:
+        while self._broken and self._broken[0] <= now:
+            self._broken.popleft()
+            try:
+                self._connect()
+            except OSError:
+                self._broken.append(now + RECONNECT_SECONDS)
+                return
 
-
-def _connect(selector: selectors.BaseSelector, host: str, port: int) -> _Connection:
-    connection = _Connection(socket.create_connection((host, port)))
-    connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    selector.register(connection.socket, selectors.EVENT_READ, connection)
-    return connection
-
-
-def _receive(connection: _Connection, result: Result) -> bool:
-    """Take in what has come; return whether the answer is whole."""
-    data = connection.socket.recv(65536)
-    if not data:
-        raise ConnectionError("the server closed a connection in the middle of the load")
-    received = connection.received + data
-    head_end = received.find(b"\r\n\r\n")
-    if head_end < 0 or len(received) < head_end + 4 + _body_length(received[:head_end]):
-        connection.received = received
-        return False
-    connection.received = b""
-    result.statuses[received[9:12].decode()] += 1
-    result.latencies_ms.append((time.perf_counter() - connection.due) * 1000)
-    return True
+    def _connect(self) -> None:
+        connection = _Connection(socket.create_connection(self._address))
+        with suppress(OSError):
+            connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._selector.register(connection.socket, selectors.EVENT_READ, connection)
+        self._idle.append(connection)
 
 
 def _body_length(head: bytes) -> int:
     lowered = head.lower()
     at = lowered.find(b"content-length:")
     return int(lowered[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
+
+
+def _final_status(body: bytes) -> str | None:
+    status = json.loads(body)["status"]
+    return status if status in FINAL_STATUSES else None
 
 
 def main() -> None:

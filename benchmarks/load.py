@@ -11,6 +11,7 @@ from dataclasses import asdict
 from itertools import count, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import psycopg
 import requests
@@ -56,9 +57,10 @@ def generate(
     connections: int,
     seconds: float,
     rate: float | None = None,
+    **options: Any,
 ) -> Result:
-    """Send the requests from a process of its own."""
-    job = Job(stack.environment["COUPON_API_URL"], requests, connections, seconds, rate)
+    """Send the requests from a process of its own. options: of generator.Job."""
+    job = Job(stack.environment["COUPON_API_URL"], requests, connections, seconds, rate, **options)
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.generator"],
         input=json.dumps(asdict(job)),
@@ -66,8 +68,9 @@ def generate(
         text=True,
         check=True,
     )
-    found = json.loads(done.stdout)
-    return Result(found["seconds"], Counter(found["statuses"]), found["latencies_ms"])
+    found = Result(**json.loads(done.stdout))
+    found.statuses, found.outcomes = Counter(found.statuses), Counter(found.outcomes)
+    return found
 
 
 def wrk_claims_per_second(

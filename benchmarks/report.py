@@ -1,7 +1,7 @@
 """The results as Markdown: printed, and kept in benchmarks/results."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.backlog import Backlog, Drained
@@ -9,9 +9,6 @@ from benchmarks.claiming import Compared, Delay, FullLoad
 from benchmarks.gate_memory import Memory
 from benchmarks.poison import Poison
 from benchmarks.rebuild import Rebuild
-from benchmarks.strategies.comparing import Side
-from benchmarks.strategies.peers import OURS
-from coupons.gate.delays import percentile
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -36,10 +33,10 @@ class Report:
             *("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows),
         )
 
-    def save(self, name: str) -> Path:
-        """Write what was kept to benchmarks/results/NAME.md."""
-        RESULTS.mkdir(exist_ok=True)
-        path = RESULTS / f"{name}.md"
+    def save(self, name: str, folder: Path = RESULTS) -> Path:
+        """Write what was kept to NAME.md."""
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{name}.md"
         path.write_text("\n".join(self._lines).rstrip() + "\n", "utf-8")
         return path
 
@@ -145,22 +142,4 @@ def rebuild_rows(found: Sequence[Rebuild]) -> list[list[object]]:
             f"{each.idle_mib:.0f}",
         ]
         for each in found
-    ]
-
-
-def strategy_rows(found: Mapping[str, Side]) -> list[list[object]]:
-    """A row a design; the ratio is ours by theirs."""
-    ours = statistics.median(found[OURS].accepted_per_s)
-    return [
-        [
-            name,
-            f"{statistics.median(side.accepted_per_s):,.0f}",
-            f"{min(side.accepted_per_s):,.0f} to {max(side.accepted_per_s):,.0f}",
-            f"**{ours / statistics.median(side.accepted_per_s):.2f}**",
-            *(f"{percentile(side.latencies_ms, at) or 0.0:.0f}" for at in (50, 95, 99)),
-            f"{side.accepted:,}" + (f" ({side.failed} failed)" if side.failed else ""),
-            f"{side.issued:,}",
-            f"{statistics.median(side.behind_s):.1f}",
-        ]
-        for name, side in found.items()
     ]

@@ -21,6 +21,7 @@ _COMMANDS = {
     "env": "Print the stack's addresses as shell exports.",
     "token": "Print a bearer token for a user.",
     "rush": "Let many users claim a coupon at once, and show what happens.",
+    "bench": "Measure the system and the designs it is compared with.",
     "after-restore": "Mend the rest after Postgres was restored from a backup.",
     "gate": "See and rebuild what Redis holds of each coupon.",
     "reconcile": "Compare Redis with Postgres request by request, and repair Redis.",

@@ -1,10 +1,9 @@
 """Runs one process of one of the other designs: python -m benchmarks.strategies api redis_queue"""
 
 import signal
-from collections.abc import Callable
 from functools import partial
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +12,9 @@ from api.settings import ApiSettings
 from benchmarks.strategies.settings import StrategySettings
 from coupons.logging import configure_logging
 from coupons.settings import load_settings
+
+if TYPE_CHECKING:
+    from api.rsgi import RsgiApp
 
 STRATEGIES = ("redis_queue", "redis_kafka", "outbox")
 WORKERS = ("redis_queue", "outbox")
@@ -53,7 +55,7 @@ def run_worker(strategy: str) -> None:
         work_queue(gate, settings.database_url.get_secret_value(), stopping)
 
 
-def _load(strategy: str) -> Callable[..., Any]:
+def _load(strategy: str) -> "RsgiApp":
     # Imported in the worker only, as api.server does it.
     from importlib import import_module
 

@@ -1,64 +1,214 @@
-"""All designs side by side: in rounds that take turns, on one stack, under the same load."""
+"""All designs side by side on one stack: in rounds that take turns, the order rotated."""
 
-import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import psycopg
 
-from benchmarks.claiming import CONNECTIONS, FASTEST_PER_SECOND
+from benchmarks.crowd import USERS_OF_THE_REPORT, Crowd
 from benchmarks.embedded import EmbeddedStack
-from benchmarks.load import claim_requests, create_coupon, generate, issued_count, new_users
-from benchmarks.running import Target
-from benchmarks.strategies.peers import running_peers
+from benchmarks.k6 import find_k6
+from benchmarks.progress import progress
+from benchmarks.strategies.closed_loop import ClosedRound, closed_round
+from benchmarks.strategies.kills import Killed, kill_round, victims
+from benchmarks.strategies.open_loop import OpenRound, open_round
+from benchmarks.strategies.peers import (
+    Design,
+    alone,
+    running_designs,
+    running_one_insert,
+)
+from benchmarks.strategies.report_load import ReportRound, report_round
+from benchmarks.strategies.rush import RushRound, rush_round
 
-WARM_UP_SECONDS = 2.0
-ALL_ISSUED_WITHIN_SECONDS = 120.0
-_POLL_SECONDS = 0.05
+COMPARED_AT = 100
+"""Connections at which the designs are compared, also with one INSERT a request."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is measured. Seconds are those of one load, rates claims a second."""
+
+    rounds: int
+    report_seconds: float
+    closed_seconds: float
+    connections: Sequence[int]
+    open_rounds: int
+    open_seconds: float
+    rates: Sequence[int]
+    rush_rounds: int
+    rush_users: int
+    rush_places: int
+    kill_seconds: float
+    still_seconds: float
+    faults_apart: bool
+    users: int
+    builds_k6: bool
+    warm_up_seconds: float
+
+
+FULL = Extent(
+    rounds=3,
+    report_seconds=8.0,
+    closed_seconds=1.2,
+    connections=(1, 10, 50, 100, 200, 400),
+    open_rounds=2,
+    open_seconds=3.0,
+    rates=(500, 1000, 2000, 3000, 4000, 5000),
+    rush_rounds=2,
+    rush_users=20_000,
+    rush_places=1_000,
+    kill_seconds=5.0,
+    still_seconds=10.0,
+    faults_apart=True,
+    users=200_000,
+    builds_k6=True,
+    warm_up_seconds=3.0,
+)
+QUICK = Extent(
+    rounds=1,
+    report_seconds=2.0,
+    closed_seconds=0.8,
+    connections=(10, COMPARED_AT),
+    open_rounds=1,
+    open_seconds=1.2,
+    rates=(500, 1500),
+    rush_rounds=1,
+    rush_users=2_000,
+    rush_places=100,
+    kill_seconds=2.5,
+    still_seconds=4.0,
+    faults_apart=False,
+    users=USERS_OF_THE_REPORT,
+    builds_k6=False,
+    warm_up_seconds=0.5,
+)
 
 
 @dataclass
-class Side:
-    """What one design did. accepted_per_s: of each round. latencies_ms: of the answers.
+class Compared:
+    """What was found, a list of rounds by the design's name.
 
-    behind_s: how long after each round's load the last coupon was issued.
+    closed: by name and connections. opened: by name and rate.
     """
 
-    accepted_per_s: list[float] = field(default_factory=list)
-    latencies_ms: list[float] = field(default_factory=list)
-    behind_s: list[float] = field(default_factory=list)
-    accepted: int = 0
-    issued: int = 0
-    failed: int = 0
+    report: dict[str, list[ReportRound]] = field(default_factory=dict)
+    closed: dict[tuple[str, int], list[ClosedRound]] = field(default_factory=dict)
+    opened: dict[tuple[str, int], list[OpenRound]] = field(default_factory=dict)
+    rush: dict[str, list[RushRound]] = field(default_factory=dict)
+    kills: list[Killed] = field(default_factory=list)
 
 
-def compare_strategies(stack: EmbeddedStack, rounds: int, seconds: float) -> dict[str, Side]:
-    """100 connections, no think time, every claim by a new user; by the design's name."""
-    with (
-        running_peers(stack) as targets,
-        psycopg.connect(stack.database_url("ops"), autocommit=True) as connection,
-    ):
-        sides = {name: Side() for name in targets}
-        for target in targets.values():
-            _round(target, connection, Side(), WARM_UP_SECONDS)
-        for _ in range(rounds):
-            for name, target in targets.items():
-                _round(target, connection, sides[name], seconds)
-    return sides
+class Comparison:
+    """The designs, running, and the load that they share."""
+
+    def __init__(
+        self, designs: Mapping[str, Design], connection: psycopg.Connection, extent: Extent
+    ) -> None:
+        self._designs = designs
+        self._connection = connection
+        self._extent = extent
+        self.k6 = find_k6(extent.builds_k6)
+        self._crowd = Crowd(next(iter(designs.values())), extent.users)
+        self.found = Compared()
+
+    def warm_up(self, one_insert: Design) -> None:
+        """Load on each, which counts for nothing."""
+        for design in self._turns("warm-up", 1, {one_insert.name: one_insert}):
+            self._closed(design, COMPARED_AT, self._extent.warm_up_seconds)
+
+    def report_load(self) -> None:
+        """The report's load on each."""
+        for design in self._turns("report's load", self._extent.rounds):
+            seconds = self._extent.report_seconds
+            found = report_round(design, self._crowd, self._connection, self.k6, seconds)
+            self.found.report.setdefault(design.name, []).append(found)
+
+    def closed_loop(self, one_insert: Design) -> None:
+        """No think time, at each number of connections; one INSERT a request only at one of them.
+
+        one_insert: our own design without its group commit.
+        """
+        extent = self._extent
+        for connections in extent.connections:
+            extra = {one_insert.name: one_insert} if connections == COMPARED_AT else {}
+            title = f"closed loop, {connections} connections"
+            for design in self._turns(title, extent.rounds, extra):
+                found = self._closed(design, connections, extent.closed_seconds)
+                self.found.closed.setdefault((design.name, connections), []).append(found)
+
+    def open_loop(self) -> None:
+        """Fixed rates, upwards; a design that did not keep up is spared the higher ones."""
+        saturated: set[str] = set()
+        for rate in self._extent.rates:
+            title = f"open loop, {rate} claims/s"
+            for design in self._turns(title, self._extent.open_rounds):
+                key = (design.name, rate)
+                if design.name in saturated and key not in self.found.opened:
+                    continue
+                found = open_round(
+                    design, self._crowd, self._connection, rate, self._extent.open_seconds
+                )
+                self.found.opened.setdefault(key, []).append(found)
+                if found.saturated:
+                    saturated.add(design.name)
+
+    def rush(self) -> None:
+        """Far more users than places, all at once."""
+        extent = self._extent
+        for design in self._turns("rush", extent.rush_rounds):
+            found = rush_round(
+                design, self._crowd, self._connection, extent.rush_users, extent.rush_places
+            )
+            self.found.rush.setdefault(design.name, []).append(found)
+
+    def kills(self) -> None:
+        """Faults of each process that takes part."""
+        for design in self._turns("faults", 1):
+            for what, parts in victims(design, self._extent.faults_apart).items():
+                progress(f"  {what}")
+                self.found.kills.append(
+                    kill_round(
+                        design,
+                        self._crowd,
+                        self._connection,
+                        what,
+                        parts,
+                        self._extent.kill_seconds,
+                        self._extent.still_seconds,
+                    )
+                )
+
+    def _closed(self, design: Design, connections: int, seconds: float) -> ClosedRound:
+        with_memory = connections == COMPARED_AT
+        return closed_round(
+            design, self._crowd, self._connection, connections, seconds, with_memory
+        )
+
+    def _turns(
+        self, title: str, rounds: int, extra: Mapping[str, Design] | None = None
+    ) -> Iterator[Design]:
+        """Each design in turn, the others standing still; another one begins each round."""
+        designs = {**self._designs, **(extra or {})}
+        names = list(designs)
+        for number in range(rounds):
+            first = number % len(names)
+            for name in names[first:] + names[:first]:
+                progress(f"{title}, round {number + 1} of {rounds}: {name}")
+                with alone(designs[name], designs):
+                    yield designs[name]
 
 
-def _round(target: Target, connection: psycopg.Connection, side: Side, seconds: float) -> None:
-    coupon_id = create_coupon(target)
-    requests = claim_requests(target, coupon_id, new_users(int(seconds * FASTEST_PER_SECOND)))
-    result = generate(target, requests, CONNECTIONS, seconds)
-    accepted = result.statuses["202"]
-    ended = time.monotonic()
-    issued = issued_count(connection, coupon_id)
-    while issued < accepted and time.monotonic() < ended + ALL_ISSUED_WITHIN_SECONDS:
-        time.sleep(_POLL_SECONDS)
-        issued = issued_count(connection, coupon_id)
-    side.accepted_per_s.append(accepted / result.seconds)
-    side.latencies_ms += result.latencies_ms
-    side.behind_s.append(time.monotonic() - ended)
-    side.accepted += accepted
-    side.issued += issued
-    side.failed += sum(result.statuses.values()) - accepted
+@contextmanager
+def comparison(stack: EmbeddedStack, extent: Extent) -> Iterator[tuple[Comparison, Design]]:
+    """Start all designs, and ours without its group commit."""
+    with ExitStack() as running:
+        progress("starting the designs")
+        designs = running.enter_context(running_designs(stack))
+        one_insert = running.enter_context(running_one_insert(stack))
+        connection = running.enter_context(
+            psycopg.connect(stack.database_url("ops"), autocommit=True)
+        )
+        progress(f"making {extent.users:,} tokens")
+        yield Comparison(designs, connection, extent), one_insert

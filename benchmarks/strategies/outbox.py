@@ -79,7 +79,8 @@ def _accept(connections: LedgerConnections, admitted: Sequence[Admission]) -> No
 
 def work(settings: StrategySettings, stopping: Event) -> None:
     """Publish until `stopping` is set; a server away: try again."""
-    producer = Producer(producer_config(KafkaClient(settings.kafka_bootstrap_servers)))
+    config = producer_config(KafkaClient(settings.kafka_bootstrap_servers))
+    producer = Producer({**config, "delivery.report.only.error": True})
     topic = RequestTopic(producer, settings.schema_registry_url)
     url = settings.database_url.get_secret_value()
     while not stopping.is_set():
@@ -100,8 +101,10 @@ def _publish(
 ) -> int:
     """Publish a batch; its rows are gone when the transaction is committed after this."""
     rows = connection.execute(SQL["take"], {"batch_size": BATCH}, prepare=True).fetchall()
+    failed: list[object] = []
     for coupon_id, user_id, requested_at_us in rows:
-        topic.produce(coupon_id, user_id, requested_at_us)
-    if rows and producer.flush(DELIVERY_SECONDS):
+        topic.produce(coupon_id, user_id, requested_at_us, lambda error, _: failed.append(error))
+    if rows and (producer.flush(DELIVERY_SECONDS) or failed):
+        producer.purge()
         raise LedgerUnavailable("the brokers have not acknowledged the batch: it stays")
     return len(rows)

@@ -1,90 +1,164 @@
-"""The other designs as running systems beside the embedded stack's own."""
+"""The four designs as running systems on one embedded stack."""
 
-import os
-import subprocess
-import sys
+import random
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 
-import requests
+import psycopg
 
 from benchmarks.embedded import EmbeddedStack
-from benchmarks.running import Target
 from benchmarks.strategies.outbox import create_tables
-from stack.ports import free_ports
+from benchmarks.strategies.processes import OwnProcess, Part, StackPart
+from coupons.queries import query
+from stack.errors import SettingError
+from stack.ports import check_free
 
 OURS = "cdc"
-READY_WITHIN_SECONDS = 60.0
-STOP_SECONDS = 20.0
-_POLL_SECONDS = 0.1
+ONE_INSERT = "cdc, one INSERT a request"
+DESIGNS = ("redis_queue", "redis_kafka", "outbox", OURS)
+API = "API"
+PORTS = range(20_000, 32_000)
+STANDBY_WITHIN_SECONDS = 20.0
+SERVERS = ("postgres", "valkey", "kafka", "connect", "registry")
 
-_WORKER_ROLES = {"redis_queue": "consumer", "outbox": "api"}
-"""Which strategies have a process of their own besides the API, and its Postgres role."""
+_ONE_INSERT_SETTINGS = {"COUPON_API_BATCH_SIZE": "1", "COUPON_API_BATCHES_IN_FLIGHT": "16"}
+_WORKERS = {"redis_queue": ("worker", "consumer"), "outbox": ("publisher", "api")}
+"""Which of the others have a process of their own besides the API: its name and Postgres role."""
 
 
-class Peer:
-    """A stack with another design's API in place of its own."""
+@dataclass(frozen=True)
+class Design:
+    """One design that runs; load takes it as a stack.
 
-    def __init__(self, stack: EmbeddedStack, api_url: str) -> None:
-        self.environment = {**stack.environment, "COUPON_API_URL": api_url}
-        self.token = stack.token
-        self.database_url = stack.database_url
+    parts: its own processes by name, the API first. idling: those of them that would work for
+    nothing while another design is measured.
+    """
+
+    name: str
+    stack: EmbeddedStack
+    environment: Mapping[str, str]
+    parts: Mapping[str, Part]
+    idling: tuple[OwnProcess, ...] = ()
+
+    def token(self, user_id: int, *scopes: str) -> str:
+        """The designs share users."""
+        return self.stack.token(user_id, *scopes)
+
+    def database_url(self, role: str, /) -> str:
+        """The designs share Postgres."""
+        return self.stack.database_url(role)
+
+    def pids(self) -> dict[str, int]:
+        """Of everything that works for it: its own processes, and the servers."""
+        own = {name: part.pid() for name, part in self.parts.items()}
+        return own | {name: self.stack.pid(name) for name in SERVERS}
 
 
 @contextmanager
-def running_peers(stack: EmbeddedStack) -> Iterator[dict[str, Target]]:
+def running_designs(stack: EmbeddedStack) -> Iterator[dict[str, Design]]:
     """Start what each design needs beside the stack; by name, ours (the stack itself) the last."""
     create_tables(stack.database_url("owner"))
-    # It would find issued coupons without a request, and rebuild the gate again and again.
-    stack.stop("reconciler")
     with ExitStack() as running:
-        peers: dict[str, Target] = {}
-        for name in ("redis_queue", "redis_kafka", "outbox"):
-            url = running.enter_context(_running_api(stack, name))
-            if name in _WORKER_ROLES:
-                role = stack.database_url(_WORKER_ROLES[name])
-                settings = {"COUPON_DATABASE_URL": role}
-                running.enter_context(_process(stack, ("worker", name), settings))
-            peers[name] = Peer(stack, url)
-        yield {**peers, OURS: stack}
+        running.enter_context(_reconciler_on_standby(stack))
+        designs = [running.enter_context(_running(stack, name)) for name in DESIGNS if name != OURS]
+        # All were launched side by side; only now is each waited for.
+        started = [part for design in designs for part in design.parts.values()]
+        for part in started:
+            if isinstance(part, OwnProcess):
+                part.await_ready()
+        own: dict[str, Part] = {
+            API: StackPart(stack, "api"),
+            "consumer": StackPart(stack, "consumer-1"),
+        }
+        designs.append(Design(OURS, stack, stack.environment, own))
+        yield {design.name: design for design in designs}
 
 
 @contextmanager
-def _running_api(stack: EmbeddedStack, name: str) -> Iterator[str]:
-    port = free_ports(["api"])["api"]
+def running_one_insert(stack: EmbeddedStack) -> Iterator[Design]:
+    """Our own design without its group commit, beside the others."""
+    with _running_api(stack, ("api",), _ONE_INSERT_SETTINGS) as (api, url):
+        api.await_ready()
+        parts: dict[str, Part] = {API: api, "consumer": StackPart(stack, "consumer-1")}
+        yield Design(ONE_INSERT, stack, {**stack.environment, "COUPON_API_URL": url}, parts)
+
+
+@contextmanager
+def alone(design: Design, others: Mapping[str, Design]) -> Iterator[None]:
+    """While the block runs, what polls for the other designs stands still."""
+    suspended = [each for other in others.values() if other != design for each in other.idling]
+    for each in suspended:
+        each.suspend()
+    try:
+        yield
+    finally:
+        for each in suspended:
+            each.resume()
+
+
+@contextmanager
+def _running(stack: EmbeddedStack, name: str) -> Iterator[Design]:
+    with ExitStack() as running:
+        module = ("benchmarks.strategies", "api", name)
+        api, url = running.enter_context(_running_api(stack, module, {}))
+        parts: dict[str, Part] = {API: api}
+        workers = []
+        if name in _WORKERS:
+            called, role = _WORKERS[name]
+            settings = {"COUPON_DATABASE_URL": stack.database_url(role)}
+            worker = OwnProcess(stack, ("benchmarks.strategies", "worker", name), settings)
+            worker.launch()
+            running.callback(worker.stop)
+            parts[called] = worker
+            workers.append(worker)
+        if name != "redis_queue":
+            parts["consumer"] = StackPart(stack, "consumer-1")
+        environment = {**stack.environment, "COUPON_API_URL": url}
+        yield Design(name, stack, environment, parts, tuple(workers))
+
+
+@contextmanager
+def _running_api(
+    stack: EmbeddedStack, module: tuple[str, ...], settings: Mapping[str, str]
+) -> Iterator[tuple[OwnProcess, str]]:
+    port = _free_port()
     url = f"http://127.0.0.1:{port}"
-    settings = {
+    own = {
         "COUPON_DATABASE_URL": stack.database_url("api"),
         "COUPON_API_PORT": str(port),
         "COUPON_JWT_KEY_FILE": str(stack.folder.secret_file("jwt.key")),
     }
-    with _process(stack, ("api", name), settings):
-        _await_ready(url)
-        yield url
+    api = OwnProcess(stack, module, {**own, **settings}, f"{url}/readyz")
+    try:
+        api.launch()
+        yield api, url
+    finally:
+        api.stop()
+
+
+def _free_port() -> int:
+    """Below those that connections of a load are given, which could take it before the API does."""
+    for port in random.sample(PORTS, 100):
+        with suppress(SettingError):
+            check_free({"api": port})
+            return port
+    raise RuntimeError(f"no port is free from {PORTS.start} on")
 
 
 @contextmanager
-def _process(
-    stack: EmbeddedStack, arguments: tuple[str, ...], settings: Mapping[str, str]
-) -> Iterator[None]:
-    environment = {**os.environ, **stack.environment, "COUPON_LOG_LEVEL": "WARNING", **settings}
-    command = [sys.executable, "-m", "benchmarks.strategies", *arguments]
-    process = subprocess.Popen(command, env=environment)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(STOP_SECONDS)
+def _reconciler_on_standby(stack: EmbeddedStack) -> Iterator[None]:
+    """It would find issued coupons without a request, and rebuild the gate again and again.
 
-
-def _await_ready(url: str) -> None:
-    deadline = time.monotonic() + READY_WITHIN_SECONDS
-    while True:
-        try:
-            requests.get(f"{url}/readyz", timeout=1).raise_for_status()
-            return
-        except requests.RequestException:
+    Not stopped, because whatever brings another part back starts it too: it stays passive as long
+    as somebody else holds the lock of the active one.
+    """
+    stack.stop("reconciler")
+    deadline = time.monotonic() + STANDBY_WITHIN_SECONDS
+    with psycopg.connect(stack.database_url("ops"), autocommit=True) as connection:
+        while connection.execute(query("become_active_reconciler")).fetchone() != (True,):
             if time.monotonic() > deadline:
-                raise
-            time.sleep(_POLL_SECONDS)
+                raise TimeoutError("a stopped reconciler still holds its lock")
+            time.sleep(0.1)
+        yield

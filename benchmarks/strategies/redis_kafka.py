@@ -1,8 +1,10 @@
 """Redis and Kafka: 202 once the request is handed to a Kafka producer; the consumer issues from it.
 
-As good as the idea allows: the report's producer settings, and a place is given back when producing
-fails. What the idea cannot give: the answer is sent before the broker has the record, so what a
-dying process still holds is lost, and its places with it.
+As good as the idea allows: the report's producer settings, records in batches, a place is given
+back when producing fails, and our own consumer (batches of 500, dead letters, a unique constraint).
+What the idea cannot give: the answer is sent before the broker has the record, so what a dying
+process still holds is lost, and its places with it. Waiting for the broker before the answer would
+be another design, with the broker's round trip in every answer.
 """
 
 import logging
@@ -12,15 +14,15 @@ from threading import Thread
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from api.claims import Trouble, Verdict
+from api.claims import Accepted, Trouble, Verdict
 from api.settings import ApiSettings
-from benchmarks.strategies.answering import admissions_of, answers
 from benchmarks.strategies.events import RequestTopic
 from benchmarks.strategies.settings import StrategySettings
 from coupons.change_events.producing import producer_config
 from coupons.errors import GateUnavailable
-from coupons.gate import Gate
+from coupons.gate import Decision, Gate
 from coupons.kafka import KafkaClient
+from coupons.ledger.requests import admitted_as_request
 from coupons.model import Admission, Claim
 from coupons.settings import load_settings
 
@@ -32,7 +34,8 @@ log = logging.getLogger(__name__)
 def writer(_settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], list[Verdict]]:
     """Admits a batch and hands it to the producer."""
     settings = load_settings(StrategySettings)
-    producer = Producer(producer_config(KafkaClient(settings.kafka_bootstrap_servers)))
+    config = producer_config(KafkaClient(settings.kafka_bootstrap_servers))
+    producer = Producer({**config, "delivery.report.only.error": True})
     topic = RequestTopic(producer, settings.schema_registry_url)
     Thread(target=_serve_deliveries, args=(producer,), daemon=True).start()
 
@@ -41,17 +44,20 @@ def writer(_settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], li
             decisions = gate.admit(claims)
         except GateUnavailable:
             return [Trouble.GATE_UNAVAILABLE] * len(claims)
-        admitted = admissions_of(decisions)
-        try:
-            for admission in admitted:
-                topic.produce(*admission[:3], partial(_delivered, gate, admission))
-        except (BufferError, KafkaException) as error:
-            log.warning("%s; %d places given back", error, len(admitted))
-            gate.compensate(admitted)
-            return answers(decisions, Trouble.LEDGER_UNAVAILABLE)
-        return answers(decisions)
+        return [_produce(topic, gate, decision) for decision in decisions]
 
     return write
+
+
+def _produce(topic: RequestTopic, gate: Gate, decision: Decision) -> Verdict:
+    if not isinstance(decision, Admission):
+        return decision
+    try:
+        topic.produce(*decision[:3], partial(_not_delivered, gate, decision))
+    except (BufferError, KafkaException) as error:
+        _give_back(gate, decision, str(error))
+        return Trouble.LEDGER_UNAVAILABLE
+    return Accepted(admitted_as_request(decision), decision.repeated)
 
 
 def _serve_deliveries(producer: Producer) -> None:
@@ -59,7 +65,16 @@ def _serve_deliveries(producer: Producer) -> None:
         producer.poll(POLL_SECONDS)
 
 
-def _delivered(gate: Gate, admission: Admission, error: KafkaError | None, _: object) -> None:
-    if error is not None:
-        log.warning("not delivered, its place is given back: %s", error.str())
+def _not_delivered(gate: Gate, admission: Admission, error: KafkaError, _: object) -> None:
+    _give_back(gate, admission, error.str())
+
+
+def _give_back(gate: Gate, admission: Admission, why: str) -> None:
+    """As far as that is known to be right: a claim that was made before may be on its way."""
+    log.warning("not produced: %s", why)
+    if admission.repeated:
+        return
+    try:
         gate.compensate([admission])
+    except GateUnavailable as error:
+        log.warning("%s; a place stays taken", error)

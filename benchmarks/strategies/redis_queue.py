@@ -3,11 +3,13 @@
 As good as the idea allows: the worker moves what it takes to a list of its own and forgets it only
 after the commit, so that a worker that dies loses nothing; what Postgres refuses goes to a list of
 failures. What the idea cannot give: until the worker has saved it, an accepted request is in Redis
-alone.
+alone, and as durable as that is: the last second is lost when the machine goes (appendfsync
+everysec), everything that waits when Redis fails over to a replica that is behind.
 """
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from threading import Event
 from typing import cast
 
@@ -17,16 +19,17 @@ from redis.exceptions import RedisError
 from api.claims import Trouble, Verdict
 from api.settings import ApiSettings
 from benchmarks.strategies.answering import admissions_of, answers
+from cdc_consumer.issuing import Ledger
 from coupons.errors import GateUnavailable, LedgerUnavailable
 from coupons.gate import Gate
-from coupons.ledger.connection import connect_ledger
-from coupons.ledger.issued_coupons import issue_requests
 from coupons.model import Claim, IssueRequest, Status
 
 WAITING, IN_WORK, FAILED = (f"redis_queue:{name}" for name in ("waiting", "in-work", "failed"))
 BATCH = 500
 WAIT_SECONDS = 0.5
 PAUSE_SECONDS = 0.5
+
+_TAKE = Path(__file__).with_name("take.lua").read_text("utf-8")
 
 log = logging.getLogger(__name__)
 
@@ -50,45 +53,41 @@ def writer(_settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], li
 
 def work(gate: Gate, database_url: str, stopping: Event) -> None:
     """Save batches until `stopping` is set; Redis or Postgres away: try again."""
+    ledger = Ledger(database_url)
     while not stopping.is_set():
         try:
-            with connect_ledger(database_url, "redis-queue-worker") as connection:
-                while not stopping.is_set():
-                    entries = _take(gate.client)
-                    if entries:
-                        requests = [_request(entry) for entry in entries]
-                        outcomes = issue_requests(connection, requests)
-                        gate.settle(outcome.request for outcome in outcomes)
-                        _forget(gate.client, entries, requests, {o.request[:2] for o in outcomes})
+            if entries := _left(gate.client) or _take(gate.client):
+                _save(gate, ledger, entries)
         except (GateUnavailable, LedgerUnavailable, RedisError) as error:
             log.warning("again in %s s: %s", PAUSE_SECONDS, error)
             stopping.wait(PAUSE_SECONDS)
+    ledger.close()
+
+
+def _left(client: redis.Redis) -> list[str]:
+    """What this worker, or one before it that died, took and has not finished."""
+    return cast(list[str], client.lrange(IN_WORK, 0, -1))
 
 
 def _take(client: redis.Redis) -> list[str]:
-    """What an earlier worker left, or else a batch of what waits, moved to the list in work."""
-    left = cast(list[str], client.lrange(IN_WORK, 0, -1))
-    if left:
-        return left
+    """A batch of what waits, moved to the list in work; waits a little for the first entry."""
     first = client.blmove(WAITING, IN_WORK, WAIT_SECONDS, "LEFT", "RIGHT")  # type: ignore[arg-type]
     if first is None:
         return []
-    pipeline = client.pipeline(transaction=True)
-    for _ in range(min(BATCH - 1, cast(int, client.llen(WAITING)))):
-        pipeline.lmove(WAITING, IN_WORK, "LEFT", "RIGHT")
-    return [cast(str, first), *(entry for entry in pipeline.execute() if entry is not None)]
+    more = client.eval(_TAKE, 2, WAITING, IN_WORK, str(BATCH - 1))
+    return [cast(str, first), *cast(list[str], more)]
 
 
-def _forget(
-    client: redis.Redis,
-    entries: Sequence[str],
-    requests: Sequence[IssueRequest],
-    final: set[tuple[int, int]],
-) -> None:
+def _save(gate: Gate, ledger: Ledger, entries: Sequence[str]) -> None:
+    """Issue a batch, mark it, and forget it; what Postgres refuses goes to the failed ones."""
+    requests = [_request(entry) for entry in entries]
+    outcomes, _ = ledger.issue(requests)
+    gate.settle(outcome.request for outcome in outcomes)
+    final = {outcome.request[:2] for outcome in outcomes}
     failed = [
         entry for entry, request in zip(entries, requests, strict=True) if request[:2] not in final
     ]
-    pipeline = client.pipeline(transaction=True)
+    pipeline = gate.client.pipeline(transaction=True)
     if failed:
         pipeline.rpush(FAILED, *failed)
     pipeline.delete(IN_WORK)

@@ -4,7 +4,7 @@ import psycopg
 
 from benchmarks.embedded import embedded_stack
 from benchmarks.load import claim_requests, create_coupon, generate, issued_count, new_users
-from benchmarks.strategies.peers import running_peers
+from benchmarks.strategies.peers import running_designs
 from tests.waiting import eventually
 
 CLAIMS = 300
@@ -14,7 +14,7 @@ def test_each_design_issues_what_it_accepts() -> None:
     """On a stack of its own: what the others issue has no request, and would not be in order."""
     with (
         embedded_stack() as stack,
-        running_peers(stack) as targets,
+        running_designs(stack) as targets,
         psycopg.connect(stack.database_url("ops"), autocommit=True) as ops,
     ):
         assert list(targets) == ["redis_queue", "redis_kafka", "outbox", "cdc"]

@@ -1,0 +1,126 @@
+"""k6, the load generator of the report: found, or built once from the Go module proxy."""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from benchmarks.progress import progress
+from stack.cache import cache_folder
+
+MODULE, VERSION = "go.k6.io/k6", "v1.8.1"
+BUILT_WITHIN_SECONDS = 900
+_SCRIPT = Path(__file__).with_name("report_load.js")
+
+
+class Figures(NamedTuple):
+    """What a load generator saw; latencies in milliseconds. accepted: 202, repeated: 200."""
+
+    requests_per_s: float
+    average_ms: float
+    p50_ms: float
+    p90_ms: float
+    p95_ms: float
+    p99_ms: float
+    max_ms: float
+    accepted: int
+    repeated: int
+    failed: int
+    cpu_s: float
+
+
+def find_k6(build: bool) -> Path | None:
+    """k6 of the PATH, or the one in the cache; None where there is neither.
+
+    build: build it into the cache, where Go is installed. Says on standard error what it does,
+    because that takes minutes.
+    """
+    if found := shutil.which("k6"):
+        return Path(found)
+    folder = cache_folder() / f"k6-{VERSION}"
+    built = folder / "k6"
+    go = shutil.which("go")
+    if not built.exists() and build and go is not None:
+        progress(f"building k6 {VERSION} once, some minutes of work ...")
+        _build(go, folder)
+    if built.exists():
+        return built
+    progress("no k6 here: our own generator makes the report's load instead")
+    return None
+
+
+def _build(go: str, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        done = subprocess.run(
+            [go, "install", "-trimpath", f"{MODULE}@{VERSION}"],
+            env={**os.environ, "GOBIN": str(folder)},
+            capture_output=True,
+            text=True,
+            timeout=BUILT_WITHIN_SECONDS,
+        )
+        trouble = done.stderr.strip().splitlines()[-1:] if done.returncode else []
+    except subprocess.TimeoutExpired:
+        trouble = [f"not built within {BUILT_WITHIN_SECONDS} s"]
+    if trouble:
+        progress(f"k6 cannot be built: {trouble[0]}")
+
+
+def run_k6(
+    k6: Path, url: str, tokens: Sequence[str], users: int, seconds: float, pause_s: float
+) -> Figures:
+    """The report's load on the claim at `url`, each claim by one of the tokens, drawn at random."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "tokens").write_text("\n".join(tokens), "ascii")
+        settings = {
+            "URL": url,
+            "TOKENS": str(folder / "tokens"),
+            "USERS": str(users),
+            "SECONDS": f"{seconds:g}",
+            "PAUSE": f"{pause_s:g}",
+            "SUMMARY": str(folder / "summary.json"),
+        }
+        before = _children_cpu_s()
+        command = [str(k6), "run", "--quiet", "--no-usage-report", str(_SCRIPT)]
+        done = subprocess.run(
+            command, env={**os.environ, **settings}, capture_output=True, text=True
+        )
+        cpu_s = _children_cpu_s() - before
+        if done.returncode != 0:
+            raise RuntimeError(f"k6 failed:\n{done.stderr}")
+        summary = json.loads((folder / "summary.json").read_text("utf-8"))
+    return read_summary(summary, cpu_s)
+
+
+def read_summary(summary: Mapping[str, Any], cpu_s: float) -> Figures:
+    """The figures in what k6 hands to handleSummary. Raises KeyError when it is something else."""
+    metrics = summary["metrics"]
+    times = metrics["http_req_duration"]["values"]
+
+    def count(name: str) -> int:
+        return int(metrics[name]["values"]["count"]) if name in metrics else 0
+
+    return Figures(
+        requests_per_s=metrics["http_reqs"]["values"]["rate"],
+        average_ms=times["avg"],
+        p50_ms=times["p(50)"],
+        p90_ms=times["p(90)"],
+        p95_ms=times["p(95)"],
+        p99_ms=times["p(99)"],
+        max_ms=times["max"],
+        accepted=count("accepted"),
+        repeated=count("repeated"),
+        failed=count("failed"),
+        cpu_s=cpu_s,
+    )
+
+
+def _children_cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime

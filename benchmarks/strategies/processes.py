@@ -1,0 +1,138 @@
+"""Processes of the designs: our own stack's parts, and those that are started beside them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+import psutil
+import requests
+
+from benchmarks.embedded import EmbeddedStack
+
+READY_WITHIN_SECONDS = 90.0
+STOP_SECONDS = 20.0
+_POLL_SECONDS = 0.1
+
+
+class Part(Protocol):
+    """One process of a design, with its children."""
+
+    def pid(self) -> int:
+        """Of the process that started the others."""
+
+    def kill(self) -> None:
+        """End it and its children at once, as a crash would."""
+
+    def start(self) -> None:
+        """Bring it back after `kill`, and return when it works."""
+
+
+class StackPart:
+    """A part of the embedded stack, by its name there."""
+
+    def __init__(self, stack: EmbeddedStack, name: str) -> None:
+        self._stack = stack
+        self._name = name
+
+    def pid(self) -> int:
+        """As it was last started."""
+        return self._stack.pid(self._name)
+
+    def kill(self) -> None:
+        """Wait until they are gone, too."""
+        self._stack.kill(self._name)
+
+    def start(self) -> None:
+        """With everything else of the stack that is down."""
+        self._stack.up()
+
+
+class OwnProcess:
+    """A Python module run beside the stack, told where the stack is.
+
+    ready_url: answers 200 once it works; None: it works as soon as it runs.
+    """
+
+    def __init__(
+        self,
+        stack: EmbeddedStack,
+        module: Sequence[str],
+        settings: Mapping[str, str],
+        ready_url: str | None = None,
+    ) -> None:
+        self._command = [sys.executable, "-m", *module]
+        self._environment = {
+            **os.environ,
+            **stack.environment,
+            "COUPON_LOG_LEVEL": "ERROR",
+            **settings,
+        }
+        self._ready_url = ready_url
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Raises requests.RequestException when it is not ready in time."""
+        self.launch()
+        self.await_ready()
+
+    def launch(self) -> None:
+        """Start it, and do not wait."""
+        self._process = subprocess.Popen(self._command, env=self._environment)
+
+    def await_ready(self) -> None:
+        """Raises requests.RequestException when it takes too long, RuntimeError when it ended.
+
+        An answer is not enough: it may be another process', which was quicker to take the port.
+        """
+        assert self._process is not None
+        deadline = time.monotonic() + READY_WITHIN_SECONDS
+        while self._ready_url is not None:
+            try:
+                requests.get(self._ready_url, timeout=1).raise_for_status()
+                break
+            except requests.RequestException:
+                if time.monotonic() > deadline:
+                    raise
+                if self._process.poll() is not None:
+                    break
+                time.sleep(_POLL_SECONDS)
+        if self._process.poll() is not None:
+            raise RuntimeError(f"{' '.join(self._command[2:])} ended: {self._process.returncode}")
+
+    def pid(self) -> int:
+        """Raises AssertionError before it was started."""
+        assert self._process is not None
+        return self._process.pid
+
+    def kill(self) -> None:
+        """Wait until they are gone, too."""
+        assert self._process is not None
+        family = [
+            psutil.Process(self.pid()),
+            *psutil.Process(self.pid()).children(recursive=True),
+        ]
+        for each in family:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        self._process.wait(STOP_SECONDS)
+        psutil.wait_procs(family, timeout=STOP_SECONDS)
+
+    def stop(self) -> None:
+        """As an operator would."""
+        if self._process is not None and self._process.poll() is None:
+            self.resume()
+            self._process.terminate()
+            self._process.wait(STOP_SECONDS)
+
+    def suspend(self) -> None:
+        """Let it do nothing, so that it costs the others nothing."""
+        os.kill(self.pid(), signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        os.kill(self.pid(), signal.SIGCONT)
