@@ -9,6 +9,11 @@ SETTLED_CHANNEL = "coupon:settled"
 PEOPLE_PER_SHARD = 100
 """Below hash-max-listpack-entries (512), so that a shard stays a compact and quick list."""
 
+MOST_SHARDS = 20_000
+"""Two million users before a shard holds more than PEOPLE_PER_SHARD, ten million before it is no
+compact list any more. Whatever goes through a coupon asks for every shard, used or not: without a
+bound that would take minutes for a coupon that is made never to sell out."""
+
 _LETTERS = {Status.REQUESTED: "P", Status.ISSUED: "I", Status.REJECTED: "R"}
 _STATUSES = {letter: status for status, letter in _LETTERS.items()}
 _REFUSALS = {str(refusal): refusal for refusal in Refusal}
@@ -27,7 +32,7 @@ def coupon_of_key(key: str) -> int:
 
 def shard_count(total_quantity: int) -> int:
     """How many hashes hold the settled users: at most `total_quantity` of them are ever issued."""
-    return total_quantity // PEOPLE_PER_SHARD + 1
+    return min(total_quantity // PEOPLE_PER_SHARD + 1, MOST_SHARDS)
 
 
 def definition_fields(coupon: Coupon) -> list[str | int]:

@@ -3,7 +3,8 @@
 import redis
 
 from coupons.gate import Gate
-from coupons.gate.values import PEOPLE_PER_SHARD, SETTLED_CHANNEL, parse_settled
+from coupons.gate.scan import scan_requests
+from coupons.gate.values import MOST_SHARDS, PEOPLE_PER_SHARD, SETTLED_CHANNEL, parse_settled
 from coupons.model import Claim, GateClosed, IssueRequest, Status
 from tests.gate.conftest import OpenCoupon
 from tests.waiting import eventually
@@ -69,3 +70,15 @@ def test_pending_requests_are_found_oldest_first(gate: Gate, opened: OpenCoupon)
     assert [request.user_id for request in found] == [5, 3]
     assert found[0].requested_at_us == first.requested_at_us  # type: ignore[union-attr]
     assert gate.pending_before(7, first.requested_at_us - 1, limit=2) == []  # type: ignore[union-attr]
+
+
+def test_a_coupon_that_never_sells_out_has_no_more_shards_than_can_be_gone_through(
+    gate: Gate, opened: OpenCoupon
+) -> None:
+    opened(total_quantity=1_000_000_000)
+    gate.settle([ISSUED, REJECTED])
+    figures = gate.figures([7])[0]
+    assert figures is not None
+    assert figures.shards == MOST_SHARDS
+    found = [request for group in scan_requests(gate, 7, figures) for request in group]
+    assert sorted(found) == [ISSUED, REJECTED]
