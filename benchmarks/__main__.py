@@ -6,7 +6,6 @@ import click
 
 from benchmarks.backlog import measure_backlog, measure_drain
 from benchmarks.claiming import (
-    compare_group_commit,
     compare_long_polls,
     measure_delay,
     measure_full_load,
@@ -35,7 +34,6 @@ from benchmarks.strategies.presenting import compare_designs
 # What can be measured without stopping and starting parts of the stack.
 RUNNING_PARTS = ("delay", "full-load")
 PARTS = (
-    "group-commit",
     "delay",
     "full-load",
     "long-polls",
@@ -85,7 +83,7 @@ def main(parts: tuple[str, ...], quick: bool, long: bool, running: bool) -> None
     if "gate-memory" in wanted:
         _gate_memory(report, 100_000 if quick else 1_000_000)
     if "rebuild" in wanted:
-        _rebuild(report, 100_000 if quick else 1_000_000, 1 if quick else 3)
+        _rebuild(report, 100_000 if quick else 1_000_000, 1 if quick else 2)
     if set(wanted) - APART:
         _on_a_stack(report, wanted, quick)
     if set(wanted) & {CEILINGS, GROWTH}:
@@ -109,11 +107,6 @@ def _rebuild(report: Report, requests: int, rounds: int) -> None:
 def _on_a_stack(report: Report, wanted: tuple[str, ...], quick: bool) -> None:
     rounds, seconds = _extent(quick)
     with embedded_stack() as stack:
-        if "group-commit" in wanted:
-            report.add("## Claims a second: group commit against one INSERT a request")
-            found = compare_group_commit(stack, rounds, seconds)
-            head = ["100 connections, no think time", "median", "spread", "ratio"]
-            report.table(head, compared_rows("group commit", "one INSERT a request", found))
         _load(report, stack, wanted, quick)
         if "long-polls" in wanted:
             report.add("## Claims a second with 500 long polls open")
@@ -134,7 +127,7 @@ def _on_a_stack(report: Report, wanted: tuple[str, ...], quick: bool) -> None:
             report.add("## A poison record among 500: until the others are issued, ms")
             report.table(
                 ["500 requests", "median", "spread", "added"],
-                poison_rows(measure_poison(stack, 5 if quick else 20)),
+                poison_rows(measure_poison(stack, 5 if quick else 15)),
             )
         # The last: what the other designs issue has no request, and the stack is spoilt.
         if set(wanted) & set(DESIGN_PARTS):
@@ -158,7 +151,7 @@ def _load(report: Report, stack: Target, wanted: Sequence[str], quick: bool) -> 
 
 def _extent(quick: bool) -> tuple[int, float]:
     """Rounds, and seconds a round."""
-    return (1, 4.0) if quick else (3, 10.0)
+    return (1, 3.0) if quick else (3, 6.0)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import statistics
 import time
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import psycopg
@@ -27,8 +26,6 @@ FASTEST_PER_SECOND = 12_000
 """Requests prepared for each second of a closed loop: more than any round can use."""
 WARM_UP_SECONDS = 2.0
 DRAIN_SECONDS = 120.0
-
-ONE_INSERT_A_REQUEST = {"COUPON_API_BATCH_SIZE": "1", "COUPON_API_BATCHES_IN_FLIGHT": "16"}
 
 
 class Compared(NamedTuple):
@@ -65,24 +62,6 @@ class Delay(NamedTuple):
     p99_ms: float
     http_p50_ms: float
     http_p99_ms: float
-
-
-def compare_group_commit(stack: EmbeddedStack, rounds: int, seconds: float) -> Compared:
-    """Group commit against one INSERT a request, the same API otherwise."""
-    return _in_turn(stack, rounds, seconds, {}, ONE_INSERT_A_REQUEST)
-
-
-def _in_turn(
-    stack: EmbeddedStack, rounds: int, seconds: float, a: Mapping[str, str], b: Mapping[str, str]
-) -> Compared:
-    rates: tuple[list[float], list[float]] = ([], [])
-    for _ in range(rounds):
-        for settings, found in zip((a, b), rates, strict=True):
-            stack.restart("api", settings)
-            closed_loop(stack, WARM_UP_SECONDS)
-            found.append(closed_loop(stack, seconds))
-    stack.restart("api")
-    return Compared(*rates)
 
 
 def closed_loop(stack: Target, seconds: float) -> float:

@@ -19,20 +19,20 @@ CEILINGS, GROWTH = "ceilings", "growth"
 
 _FULL = Extent(
     rounds=2,
-    seconds=4.0,
-    coupons=(1, 10, 100, 1_000),
+    seconds=3.0,
+    coupons=(1, 100, 1_000),
     users=(10_000, 100_000, 1_000_000),
     largest_table=None,
-    scaling=((10, 1), (10, 2), (10, 4), (1, 1), (2, 1), (4, 1)),
+    scaling=((10, 1), (10, 2), (10, 4), (1, 1)),
     events=50_000,
 )
 _QUICK = Extent(
     rounds=1,
     seconds=1.0,
     coupons=(1, 100),
-    users=(10_000, 100_000),
+    users=(10_000,),
     largest_table=None,
-    scaling=((10, 2),),
+    scaling=(),
     events=10_000,
 )
 LARGEST_TABLE = 10_000_000
@@ -67,4 +67,5 @@ def _growth(report: Report, growth: Growth) -> None:
         ("requests in the table", growth.requests),
     ):
         report.table((name, *POINT_HEAD), point_rows(points))
-    report.table(SCALED_HEAD, scaled_rows(growth.scaling))
+    if growth.scaling:
+        report.table(SCALED_HEAD, scaled_rows(growth.scaling))
