@@ -1,5 +1,6 @@
 """The results as Markdown: printed, and kept in benchmarks/results."""
 
+import re
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from benchmarks.poison import Poison
 from benchmarks.rebuild import Rebuild
 
 RESULTS = Path(__file__).parent / "results"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 
 class Report:
@@ -34,11 +36,21 @@ class Report:
         )
 
     def save(self, name: str, folder: Path = RESULTS) -> Path:
-        """Write what was kept to NAME.md."""
+        """Write what was kept to NAME.md, and what is in RESULTS into the document about it too."""
         folder.mkdir(exist_ok=True)
         path = folder / f"{name}.md"
-        path.write_text("\n".join(self._lines).rstrip() + "\n", "utf-8")
+        text = "\n".join(self._lines).rstrip() + "\n"
+        path.write_text(text, "utf-8")
+        if folder == RESULTS:
+            DOCUMENT.write_text(with_results(DOCUMENT.read_text("utf-8"), name, text), "utf-8")
         return path
+
+
+def with_results(document: str, name: str, results: str) -> str:
+    """The document with these results between its two marks `<!-- NAME -->`, headings lowered."""
+    mark = f"<!-- {name} -->\n"
+    before, _, after = document.split(mark)
+    return mark.join((before, re.sub("^#", "###", results, flags=re.MULTILINE), after))
 
 
 def compared_rows(name_a: str, name_b: str, found: Compared) -> list[list[object]]:

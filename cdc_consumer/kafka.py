@@ -28,7 +28,9 @@ def consumer_config(
     instance_id: makes it a static member of the group (KIP-345), which is waited for instead of
     replaced; None: a dynamic one.
     cooperative-sticky: when a consumer comes or goes, only the partitions that move stop; all the
-    others go on being issued. The fetch limits bound the memory that a backlog takes.
+    others go on being issued. The fetch limits bound the memory that a backlog takes, and how far one
+    partition is read before the next: some thousand requests, so that a backlog is worked off in
+    about the order of its commits.
     """
     return {
         **kafka.config(),
@@ -45,7 +47,7 @@ def consumer_config(
         "queued.min.messages": 2_000,
         "queued.max.messages.kbytes": 4_096,
         "fetch.max.bytes": 2 * 1024 * 1024,
-        "fetch.message.max.bytes": 256 * 1024,
+        "fetch.message.max.bytes": 32 * 1024,
         "fetch.queue.backoff.ms": 20,
         "topic.metadata.refresh.interval.ms": 5_000,
         "reconnect.backoff.max.ms": 1_000,
