@@ -6,6 +6,7 @@ import click
 
 from benchmarks.backlog import measure_backlog, measure_drain
 from benchmarks.claiming import (
+    closed_loop,
     compare_long_polls,
     measure_delay,
     measure_full_load,
@@ -136,6 +137,8 @@ def _on_a_stack(report: Report, wanted: tuple[str, ...], quick: bool) -> None:
 
 def _load(report: Report, stack: Target, wanted: Sequence[str], quick: bool) -> None:
     _, seconds = _extent(quick)
+    if set(wanted) & set(RUNNING_PARTS):
+        closed_loop(stack, seconds * 2)  # Connect's and Kafka's Java is slow until it is compiled
     if "delay" in wanted:
         report.add("## From request to ISSUED at a fixed rate, open loop, ms")
         rates = [measure_delay(stack, rate, seconds * 2) for rate in (500, 1000, 2000)]

@@ -28,9 +28,9 @@ def consumer_config(
     instance_id: makes it a static member of the group (KIP-345), which is waited for instead of
     replaced; None: a dynamic one.
     cooperative-sticky: when a consumer comes or goes, only the partitions that move stop; all the
-    others go on being issued. The fetch limits bound the memory that a backlog takes, and how far one
-    partition is read before the next: some thousand requests, so that a backlog is worked off in
-    about the order of its commits.
+    others go on being issued. The fetch limits bound the memory that a backlog takes, and how far
+    one partition is read before the next: some thousand requests, so that a backlog is worked off
+    in about the order of its commits.
     """
     return {
         **kafka.config(),
