@@ -80,7 +80,7 @@ def _full_load(stack: EmbeddedStack, seconds: float) -> tuple[Component, float]:
     coupon_id = create_coupon(stack)
     users = odd_users(1)
     with psycopg.connect(stack.database_url("ops"), autocommit=True) as connection:
-        closed_round(stack, connection, [coupon_id], users, max(WARM_UP_SECONDS, seconds / 2))
+        closed_round(stack, connection, [coupon_id], users, max(WARM_UP_SECONDS, seconds * 2))
 
         def look() -> None:
             readings.append((read_parts(stack), *_batches(stack)))

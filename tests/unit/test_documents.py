@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from api.problems import Kind
+from benchmarks.report import DOCUMENT, RESULTS, with_results
 from docs.make_configuration import FILE, render
 
 ROOT = Path(__file__).parents[2]
@@ -54,3 +55,10 @@ def test_every_test_that_a_document_names_is_there(document: Path) -> None:
     named = set(re.findall(r"`(test_\w+)`", document.read_text("utf-8")))
     tests = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     assert [name for name in sorted(named) if f"def {name}(" not in tests] == []
+
+
+@pytest.mark.parametrize("name", ["pipeline", "designs"])
+def test_the_page_of_benchmarks_shows_the_last_results(name: str) -> None:
+    page = DOCUMENT.read_text("utf-8")
+    results = (RESULTS / f"{name}.md").read_text("utf-8")
+    assert page == with_results(page, name, results), "run `make bench`"
