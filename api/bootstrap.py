@@ -94,10 +94,13 @@ def worker_app(
 
 
 def _begins_in_loop(method: str, path: str) -> bool:
-    """Claims and the reading of requests: their views only compute, then return a coroutine."""
+    """Claims and the reading of requests, whose views only compute and then return a coroutine.
+
+    Liveness too: it must not wait for a thread while all of them wait for a server that hangs.
+    """
     if method == "POST":
         return path.endswith("/issue-requests")
-    return path.startswith("/issue-requests/")
+    return path.startswith("/issue-requests/") or path == "/healthz"
 
 
 def _spare_the_collector() -> None:

@@ -95,10 +95,10 @@ def answer_to(error: Exception, request: str) -> Answer:
         return error.answer()
     if isinstance(error, HTTPException):
         return _http_problem(error).answer()
-    kind = _UNAVAILABLE.get(type(error))
-    if kind is not None:
-        log.warning("%s", error)
-        return Problem(kind, f"{kind.value.title}; try again.").answer()
+    for unavailable, kind in _UNAVAILABLE.items():
+        if isinstance(error, unavailable):
+            log.warning("%s", error)
+            return Problem(kind, f"{kind.value.title}; try again.").answer()
     log.error("%s failed", request, exc_info=error)
     return Problem(Kind.INTERNAL, "The API has failed; its log says how. Try again.").answer()
 

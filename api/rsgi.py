@@ -95,12 +95,14 @@ class RsgiApp:
             return request.endpoint or "none", told
 
     async def _read_body(self, environ: Environ, protocol: "HTTPProtocol") -> None:
-        """Read the body into the environment; one that is too large is left, and Flask says so."""
-        most = self.flask.config["MAX_CONTENT_LENGTH"]
+        """Read the body into the environment, of one that is too large enough for Flask to say so.
+
+        Its length is what was read, whatever the client announced, and how.
+        """
         chunked = environ.pop("HTTP_TRANSFER_ENCODING", None)
-        announced = environ.get("CONTENT_LENGTH", "0")
-        if chunked is None and (announced == "0" or int(announced) > most):
+        if chunked is None and environ.get("CONTENT_LENGTH", "0") == "0":
             return
+        most = self.flask.config["MAX_CONTENT_LENGTH"]
         body = bytearray()
         async for chunk in protocol:
             body += chunk

@@ -19,10 +19,11 @@ class ApiSettings(ProcessSettings):
     )
     api_workers: int = Field(default=2, ge=1, le=64, description="Worker processes of the API")
     api_threads: int = Field(
-        default=16,
+        default=64,
         ge=1,
         le=1024,
-        description="Requests a worker that may ask Postgres or Redis at once, besides claims",
+        description="Requests a worker that may ask Postgres or Redis at once, besides claims; with"
+        " a server that hangs each takes up to 4 s",
     )
     api_max_waiters: int = Field(
         default=4_000,

@@ -12,9 +12,9 @@ from confluent_kafka import Consumer, TopicPartition
 from benchmarks.embedded import EmbeddedStack
 from benchmarks.load import create_coupon, issued_count
 from benchmarks.processor_time import PARTS, per_item, read_parts
+from coupons.change_events import REQUEST_TOPIC
 from coupons.gate import connect_gate
 
-TOPIC = "coupon.public.coupon_issue_request"
 STREAMED_WITHIN_SECONDS = 300.0
 HANDLED_WITHIN_SECONDS = 300.0
 FIRST_USER = 10**12
@@ -158,10 +158,10 @@ def end_of_topic(stack: EmbeddedStack) -> int:
         }
     )
     try:
-        partitions = consumer.list_topics(TOPIC, timeout=10).topics[TOPIC].partitions
+        [topic] = consumer.list_topics(REQUEST_TOPIC, timeout=10).topics.values()
         return sum(
-            consumer.get_watermark_offsets(TopicPartition(TOPIC, each), timeout=10)[1]
-            for each in partitions
+            consumer.get_watermark_offsets(TopicPartition(REQUEST_TOPIC, each), timeout=10)[1]
+            for each in topic.partitions
         )
     finally:
         consumer.close()

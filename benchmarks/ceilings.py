@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import psycopg
 import requests
@@ -15,13 +14,12 @@ from benchmarks.callers import EPOCH, GATE, LEDGER, Called, call_side_by_side
 from benchmarks.claiming import WARM_UP_SECONDS
 from benchmarks.embedded import EmbeddedStack
 from benchmarks.empty_http import HANDLERS, measure_empty_server
-from benchmarks.load import create_coupon
+from benchmarks.load import create_coupon, gate_only_coupon
 from benchmarks.processor_time import PARTS, per_item, read_parts
 from benchmarks.progress import progress
 from benchmarks.rounds import closed_round, odd_users
 from coupons.gate import connect_gate, open_coupon
 from coupons.gate.values import coupon_key
-from coupons.model import Coupon, CouponState
 
 CALLERS = 2
 """As many as the API has workers, each with one batch in flight."""
@@ -113,7 +111,7 @@ def _gate(stack: EmbeddedStack, batch: int, seconds: float) -> Component:
     gate = connect_gate(url)
     coupon_ids = range(FIRST_GATE_COUPON, FIRST_GATE_COUPON + GATE_COUPONS)
     for coupon_id in coupon_ids:
-        open_coupon(gate, _coupon(coupon_id))
+        open_coupon(gate, gate_only_coupon(coupon_id, GATE_USERS))
     try:
         return _called(stack, "gate", GATE, url, list(coupon_ids), batch, seconds)
     finally:
@@ -168,22 +166,3 @@ def _backlog(stack: EmbeddedStack, events: int) -> list[Component]:
         Component("Debezium into Kafka, no consumer", found.streamed_per_s, streaming),
         Component("consumer, on a backlog", found.events_per_s, consuming),
     ]
-
-
-def _coupon(coupon_id: int) -> Coupon:
-    """One that only the gate knows."""
-    now = datetime.now(UTC)
-    return Coupon(
-        coupon_id=coupon_id,
-        name="of a benchmark",
-        total_quantity=GATE_USERS,
-        issued_count=0,
-        rejected_count=0,
-        issue_starts_at=now,
-        issue_ends_at=None,
-        state=CouponState.OPEN,
-        eligible_group=None,
-        version=1,
-        gate_epoch=EPOCH,
-        created_at=now,
-    )

@@ -109,7 +109,7 @@ def measure_full_load(stack: Target, seconds: float, with_wrk: bool) -> FullLoad
         issued = issued_count(connection, coupon_id)
         accepted = _accepted_count(connection, coupon_id)
         ended = time.monotonic()
-        await_issued(connection, coupon_id, accepted, DRAIN_SECONDS)
+        await_issued(connection, [coupon_id], accepted, DRAIN_SECONDS)
         drained = time.monotonic() - ended
     return FullLoad(
         generator="wrk" if with_wrk else "benchmarks.generator",
@@ -133,7 +133,7 @@ def measure_delay(stack: Target, rate: float, seconds: float) -> Delay:
         watched_delays(gate) as delays_ms,
     ):
         result = generate(stack, requests, CONNECTIONS, seconds * 2, rate)
-        await_issued(connection, coupon_id, result.statuses["202"], DRAIN_SECONDS)
+        await_issued(connection, [coupon_id], result.statuses["202"], DRAIN_SECONDS)
     return Delay(
         rate=rate,
         answered=result.statuses["202"],

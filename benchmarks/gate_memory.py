@@ -9,8 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from benchmarks.load import gate_only_coupon
 from coupons.gate import Gate, connect_gate, open_coupon
-from coupons.model import Coupon, CouponState, IssueRequest, Status, to_microseconds
+from coupons.model import IssueRequest, Status, to_microseconds
 from stack.folder import StateFolder
 from stack.lifecycle import bring_up, take_down
 from stack.ports import HOST, free_ports
@@ -44,7 +45,7 @@ def _measure(ids: str, users: int, user_ids: Iterable[int]) -> Memory:
     with _fresh_gate() as gate:
         before = gate.client.info("memory")
         now = datetime.now(UTC)
-        open_coupon(gate, _coupon(users, now))
+        open_coupon(gate, gate_only_coupon(1, users))
         requests = (
             IssueRequest(1, user_id, to_microseconds(now) + n, Status.ISSUED)
             for n, user_id in enumerate(user_ids)
@@ -69,20 +70,3 @@ def _fresh_gate() -> Iterator[Gate]:
             yield connect_gate(f"redis://{HOST}:{port}/0")
         finally:
             take_down(folder, ["valkey"], lambda *_: None)
-
-
-def _coupon(users: int, now: datetime) -> Coupon:
-    return Coupon(
-        coupon_id=1,
-        name="of the benchmark",
-        total_quantity=users,
-        issued_count=0,
-        rejected_count=0,
-        issue_starts_at=now,
-        issue_ends_at=None,
-        state=CouponState.OPEN,
-        eligible_group=None,
-        version=1,
-        gate_epoch=1,
-        created_at=now,
-    )

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from itertools import count, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +19,7 @@ import requests
 
 from benchmarks.generator import Job, Result
 from benchmarks.running import Target
+from coupons.model import Coupon, CouponState
 
 ENDLESS = 1_000_000_000
 _users = count(1)
@@ -34,6 +36,25 @@ def create_coupon(stack: Target, total_quantity: int = ENDLESS) -> int:
     )
     answer.raise_for_status()
     return int(answer.json()["id"])
+
+
+def gate_only_coupon(coupon_id: int, total_quantity: int) -> Coupon:
+    """An open coupon, of epoch 1, for a gate that has no ledger behind it."""
+    now = datetime.now(UTC)
+    return Coupon(
+        coupon_id=coupon_id,
+        name="of a benchmark",
+        total_quantity=total_quantity,
+        issued_count=0,
+        rejected_count=0,
+        issue_starts_at=now,
+        issue_ends_at=None,
+        state=CouponState.OPEN,
+        eligible_group=None,
+        version=1,
+        gate_epoch=1,
+        created_at=now,
+    )
 
 
 def new_users(how_many: int) -> list[int]:
@@ -93,22 +114,22 @@ def wrk_claims_per_second(
     return float(rate)
 
 
-def issued_count(connection: psycopg.Connection, coupon_id: int) -> int:
-    """Issued coupons of a coupon now, by the ledger's counter; the connection in autocommit."""
+def issued_count(connection: psycopg.Connection, *coupon_ids: int) -> int:
+    """Issued coupons of coupons now, by the ledger's counters; the connection in autocommit."""
     row = connection.execute(
-        "SELECT issued_count FROM coupon WHERE coupon_id = %s", [coupon_id]
+        "SELECT sum(issued_count) FROM coupon WHERE coupon_id = ANY(%s)", [list(coupon_ids)]
     ).fetchone()
     assert row is not None
     return int(row[0])
 
 
 def await_issued(
-    connection: psycopg.Connection, coupon_id: int, how_many: int, within_s: float
+    connection: psycopg.Connection, coupon_ids: Sequence[int], how_many: int, within_s: float
 ) -> float:
     """Wait until that many are issued; the seconds it took. Raises TimeoutError."""
     began = time.monotonic()
     while time.monotonic() - began < within_s:
-        if issued_count(connection, coupon_id) >= how_many:
+        if issued_count(connection, *coupon_ids) >= how_many:
             return time.monotonic() - began
         time.sleep(0.02)
-    raise TimeoutError(f"not {how_many} issued within {within_s} s")
+    raise TimeoutError(f"not {how_many:,} issued within {within_s} s")

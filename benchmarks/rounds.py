@@ -1,7 +1,6 @@
 """Short rounds of claims on given coupons, each drained before the next begins."""
 
 import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle, islice
 
@@ -9,7 +8,7 @@ import psycopg
 
 from benchmarks.bulk import USERS_BELOW
 from benchmarks.claiming import CONNECTIONS, DRAIN_SECONDS, FASTEST_PER_SECOND
-from benchmarks.load import claim_requests, generate
+from benchmarks.load import await_issued, claim_requests, generate, issued_count
 from benchmarks.running import Target
 from coupons.gate import Gate
 from coupons.gate.delays import percentile, watched_delays
@@ -49,11 +48,11 @@ def closed_round(
     look: called just before the first claim and after the last coupon is issued.
     """
     requests = prepare(stack, coupon_ids, users, int(seconds * FASTEST_PER_SECOND))
-    before = issued_in_all(connection, coupon_ids)
+    before = issued_count(connection, *coupon_ids)
     look()
     result = generate(stack, requests, CONNECTIONS, seconds)
     accepted = result.statuses["202"]
-    await_issued_in_all(connection, coupon_ids, before + accepted)
+    await_issued(connection, coupon_ids, before + accepted, DRAIN_SECONDS)
     look()
     return accepted, result.seconds
 
@@ -69,28 +68,8 @@ def delays_ms(
 ) -> tuple[float, float]:
     """From request to ISSUED at a fixed rate: p50 and p99 in milliseconds."""
     requests = prepare(stack, coupon_ids, users, int(rate * seconds))
-    before = issued_in_all(connection, coupon_ids)
+    before = issued_count(connection, *coupon_ids)
     with watched_delays(gate) as seen:
         result = generate(stack, requests, CONNECTIONS, seconds * 2, rate)
-        await_issued_in_all(connection, coupon_ids, before + result.statuses["202"])
+        await_issued(connection, coupon_ids, before + result.statuses["202"], DRAIN_SECONDS)
     return percentile(seen, 50) or 0.0, percentile(seen, 99) or 0.0
-
-
-def issued_in_all(connection: psycopg.Connection, coupon_ids: Sequence[int]) -> int:
-    """Issued coupons of these coupons, by the ledger's counters; the connection in autocommit."""
-    row = connection.execute(
-        "SELECT sum(issued_count) FROM coupon WHERE coupon_id = ANY(%s)", [list(coupon_ids)]
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def await_issued_in_all(
-    connection: psycopg.Connection, coupon_ids: Sequence[int], how_many: int
-) -> None:
-    """Until that many are issued. Raises TimeoutError."""
-    deadline = time.monotonic() + DRAIN_SECONDS
-    while issued_in_all(connection, coupon_ids) < how_many:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not {how_many:,} issued within {DRAIN_SECONDS} s")
-        time.sleep(0.02)

@@ -29,6 +29,8 @@ class Link:
         self.url = urlunsplit(parts._replace(netloc=place))
         self.silent = False
         self.deaf = False
+        self.withheld = 0
+        """Answers that did not come back: as many clients wait."""
         self._breaks = {"requests": 0, "answers": 0}
         self._open: list[socket.socket] = []
         self._lock = Lock()
@@ -100,6 +102,8 @@ class Link:
                         raise OSError
                     if not (self.silent if key.fileobj is server else self.deaf):
                         key.data.sendall(data)
+                    elif key.fileobj is server:
+                        self.withheld += 1
         for end in (client, server):
             end.close()
 

@@ -134,20 +134,25 @@ class Gate:
             for user, score in cast(list[tuple[str, float]], found)
         ]
 
-    def oldest_pending_us(self, found: Mapping[int, GateFigures]) -> dict[int, int]:
+    def oldest_pending_us(self, found: Mapping[int, GateFigures | None]) -> dict[int, int]:
         """When the oldest request was admitted that is not final, by coupon; one round trip.
 
-        found: the figures of these coupons. Those that have no such request are left out.
+        found: the figures of these coupons, as they were just read. Those that have no such request
+        are left out.
         """
+        waiting = {
+            coupon_id: figures.epoch
+            for coupon_id, figures in found.items()
+            if figures is not None and figures.pending
+        }
         pipeline = self.client.pipeline(transaction=False)
-        for coupon_id, figures in found.items():
-            pending = f"{coupon_key(coupon_id)}:{figures.epoch}:pending"
-            pipeline.zrange(pending, 0, 0, withscores=True)
+        for coupon_id, epoch in waiting.items():
+            pipeline.zrange(f"{coupon_key(coupon_id)}:{epoch}:pending", 0, 0, withscores=True)
         try:
             answers = pipeline.execute()
         except (RedisError, OSError) as error:
             raise GateUnavailable(f"Redis does not answer: {error}") from error
-        oldest = zip(found, cast(list[list[tuple[str, float]]], answers), strict=True)
+        oldest = zip(waiting, cast(list[list[tuple[str, float]]], answers), strict=True)
         return {coupon_id: int(first[0][1]) // 2 for coupon_id, first in oldest if first}
 
     def figures(self, coupon_ids: Sequence[int]) -> list[GateFigures | None]:

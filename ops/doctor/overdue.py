@@ -32,12 +32,14 @@ def _doubtful(gate: Gate, coupons: Sequence[Coupon], before: datetime) -> list[i
     Of every other coupon only the ledger knows. Raises GateUnavailable.
     """
     before_us = to_microseconds(before)
-    found = gate.figures([coupon.coupon_id for coupon in coupons])
+    coupon_ids = [coupon.coupon_id for coupon in coupons]
+    found = gate.figures(coupon_ids)
+    oldest_us = gate.oldest_pending_us(dict(zip(coupon_ids, found, strict=True)))
     return [
         coupon.coupon_id
         for coupon, figures in zip(coupons, found, strict=True)
         if figures is None
         or why_closed(figures, coupon) is not None
         or not figures.balance
-        or (figures.pending and gate.pending_before(coupon.coupon_id, before_us, limit=1))
+        or oldest_us.get(coupon.coupon_id, before_us) < before_us
     ]

@@ -44,8 +44,9 @@ def reconcile(
     coupons = sorted(list_coupons(connection), key=_less_wanted)
     now_us = gate.now_us()
     before_us = now_us - int(pending_after_s * 1_000_000)
-    found = gate.figures([coupon.coupon_id for coupon in coupons])
-    oldest_us = _oldest_pending_us(gate, coupons, found)
+    coupon_ids = [coupon.coupon_id for coupon in coupons]
+    found = gate.figures(coupon_ids)
+    oldest_us = gate.oldest_pending_us(dict(zip(coupon_ids, found, strict=True)))
     _show(coupons, found, now_us, min(oldest_us.values(), default=now_us))
     for coupon, figures in zip(coupons, found, strict=True):
         why = why_closed(figures, coupon)
@@ -66,16 +67,6 @@ def reconcile(
 def _less_wanted(coupon: Coupon) -> tuple[bool, int]:
     """Sorts those that can be claimed to the front, the newest first: people wait for them."""
     return coupon.state is not CouponState.OPEN, -coupon.coupon_id
-
-
-def _oldest_pending_us(
-    gate: Gate, coupons: Sequence[Coupon], found: Sequence[GateFigures | None]
-) -> dict[int, int]:
-    """By coupon, of those with pending requests; asked of all at once, however many they are."""
-    pairs = zip(coupons, found, strict=True)
-    return gate.oldest_pending_us(
-        {coupon.coupon_id: figures for coupon, figures in pairs if figures and figures.pending}
-    )
 
 
 def _show(

@@ -1,6 +1,8 @@
 """Settings of the reconciler process."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from coupons.settings import ProcessSettings, WebUrl
 
@@ -40,3 +42,13 @@ class ReconcilerSettings(ProcessSettings):
         description="Age, in seconds, from which a pending request is looked into; longer than"
         " COUPON_API_UNKNOWN_OUTCOME_SECONDS",
     )
+
+    @model_validator(mode="after")
+    def _speaks_in_time(self) -> Self:
+        if self.reconcile_takeover_seconds <= self.reconcile_interval_seconds:
+            raise ValueError(
+                "COUPON_RECONCILE_TAKEOVER_SECONDS must be longer than"
+                f" COUPON_RECONCILE_INTERVAL_SECONDS ({self.reconcile_interval_seconds:g}): between"
+                " two passes the active reconciler says nothing"
+            )
+        return self

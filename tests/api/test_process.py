@@ -192,6 +192,50 @@ def test_it_recovers_from_losing_both_servers_without_a_restart(
         eventually(lambda: server.claim(coupon_id, next(users))[0] == 202, 10, "claims again")
 
 
+def test_liveness_does_not_wait_for_requests_that_wait_for_a_server_that_hangs(
+    environment: dict[str, str], bearer: Bearer, postgres_link: Link
+) -> None:
+    few = {**environment, "COUPON_API_WORKERS": "1", "COUPON_API_THREADS": "1"}
+    with running(few, bearer) as server, ThreadPoolExecutor(1) as threads:
+        assert server.call("GET", "/coupons/1")[0] == 404  # it is connected
+        postgres_link.silence()
+        stuck = threads.submit(server.call, "GET", "/coupons/1")
+        eventually(lambda: postgres_link.withheld, 10, "Postgres is asked")
+        assert server.call("GET", "/healthz")[0] == 200
+        assert not stuck.done()
+        assert stuck.result()[0] == 503
+
+
+BODY = b'{"name": "of a test", "total_quantity": 1}'
+
+
+@pytest.mark.parametrize(
+    ("framing", "body", "status"),
+    [
+        ("Transfer-Encoding: chunked", b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY), 201),
+        (f"Content-Length: {len(BODY)}", BODY, 201),
+        (f"Content-Length: {len(BODY)}\r\nContent-Length: {len(BODY)}", BODY, 201),
+        (f"Content-Length: {len(BODY)}\r\nX-Name: caf\xe9", BODY, 201),
+        ("Transfer-Encoding: chunked", b"5000\r\n%s\r\n0\r\n\r\n" % (b"x" * 0x5000), 413),
+        (f"Content-Length: {0x5000}", b"x" * 0x5000, 413),
+        ("Content-Length: x", b"", 400),
+    ],
+    ids=["chunked", "by length", "length twice", "no ASCII", "too large", "announced", "no number"],
+)
+def test_a_body_is_read_however_it_is_framed(
+    server: Server, bearer: Bearer, framing: str, body: bytes, status: int
+) -> None:
+    head = (
+        "POST /coupons HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        f"Content-Type: application/json\r\n{framing}\r\n"
+        f"Authorization: {bearer(ADMIN, SCOPES)['Authorization']}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall(head.encode("latin-1") + body)
+        answer = connection.makefile("rb").readline()
+    assert answer.startswith(b"HTTP/1.1 %d " % status), answer
+
+
 def test_workers_do_not_outlive_a_server_that_was_killed(server: Server) -> None:
     workers = psutil.Process(server.process.pid).children(recursive=True)
     assert len(workers) >= 2

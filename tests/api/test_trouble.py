@@ -38,7 +38,7 @@ def writers_waiting(database: Database) -> list[int]:
     """Process ids of the API's backends that wait for a lock."""
     with psycopg.connect(database.superuser_url, autocommit=True) as connection:
         found = connection.execute(
-            "SELECT pid FROM pg_stat_activity WHERE application_name = 'coupon-api-write'"
+            "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'coupon-api%%'"
             " AND datname = %s AND wait_event_type = 'Lock'",
             [database.name],
         )

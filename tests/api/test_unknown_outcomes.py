@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from time import monotonic
 from typing import Any
 
@@ -24,18 +23,6 @@ from tests.waiting import eventually
 
 Claim = Callable[..., Any]
 Rows = Callable[[int], int]
-
-
-@pytest.fixture
-def redis_link(valkey_url: str) -> Iterator[Link]:
-    with closing(Link(valkey_url)) as link:
-        yield link
-
-
-@pytest.fixture
-def postgres_link(database: Database) -> Iterator[Link]:
-    with closing(Link(database.url("coupon_api"))) as link:
-        yield link
 
 
 @pytest.fixture
@@ -220,3 +207,25 @@ def test_an_admission_whose_answer_was_lost_is_finished_by_either(
         assert (repair.kind, repair.requests) == ("rolled_forward", 1)
     figures = figures_of(gate, coupon_id)
     assert (figures.admitted, figures.pending, rows(coupon_id)) == (2, 2, 2)
+
+
+def test_an_administrators_write_whose_answer_was_lost_is_503(
+    coupon_id: int,
+    client: Client,
+    admin: dict[str, str],
+    database: Database,
+    postgres_link: Link,
+) -> None:
+    path = f"/coupons/{coupon_id}/pause"
+    with (
+        psycopg.connect(database.url("coupon_owner")) as blocker,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        blocker.execute("SELECT FROM coupon WHERE coupon_id = %s FOR UPDATE", [coupon_id])
+        answer = threads.submit(client.post, path, headers=admin)
+        eventually(lambda: writers_waiting(database), 60, what="the write waits")
+        postgres_link.cut()
+        is_503(answer.result(), "ledger-unavailable")
+        postgres_link.mend()
+    again = client.post(path, headers=admin)
+    assert (again.status_code, again.json["state"]) == (200, "paused")

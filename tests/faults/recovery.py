@@ -9,6 +9,7 @@ import psycopg
 from coupons.errors import GateUnavailable
 from coupons.gate import Gate, connect_gate
 from tests.faults.history import History
+from tests.waiting import attempts
 
 POLL_SECONDS = 0.1
 LONGEST_SECONDS = 120.0
@@ -31,14 +32,13 @@ def await_recovery(where: Mapping[str, str], history: History) -> Recovery:
     """Watch a stack that was healed just now, while claims go on."""
     healed, healed_at = time.monotonic(), time.time()
     accepted = settled = None
-    while accepted is None or settled is None:
-        if time.monotonic() > healed + LONGEST_SECONDS:
-            break
+    for _ in attempts(LONGEST_SECONDS, POLL_SECONDS):
         if accepted is None and history.accepted_since(healed):
             accepted = time.monotonic() - healed
         if settled is None and not unsettled(where, history.coupon_ids, healed_at):
             settled = time.monotonic() - healed
-        time.sleep(POLL_SECONDS)
+        if accepted is not None and settled is not None:
+            break
     return Recovery(accepted, settled)
 
 
@@ -81,10 +81,9 @@ def await_quiet(where: Mapping[str, str], history: History, within_s: float) -> 
 
     The moment is noted in the history.
     """
-    deadline = time.monotonic() + within_s
-    while what := unsettled(where, history.coupon_ids, time.time()):
-        if time.monotonic() > deadline:
-            return f"not quiet within {within_s:.0f} s: {what}"
-        time.sleep(POLL_SECONDS)
-    history.quiet.append(time.monotonic())
-    return ""
+    what = ""
+    for _ in attempts(within_s, POLL_SECONDS):
+        if not (what := unsettled(where, history.coupon_ids, time.time())):
+            history.quiet.append(time.monotonic())
+            return ""
+    return f"not quiet within {within_s:.0f} s: {what}"

@@ -11,7 +11,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from coupons.errors import ConfigurationError
 from coupons.gate import Gate
+from coupons.settings import load_settings
+from ops.reconciler.settings import ReconcilerSettings
 from stack.ports import free_ports
 from tests.databases import Database
 from tests.reconciler.conftest import Shop
@@ -92,3 +95,13 @@ def test_a_stopped_reconciler_that_goes_on_stands_by(
         )
         shop.admit(1)
         eventually(lambda: shop.has_request(1), TAKEN_OVER_SECONDS, "it works")
+
+
+def test_a_takeover_that_would_come_between_two_passes_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COUPON_DATABASE_URL", "postgresql://x@127.0.0.1/x")
+    monkeypatch.setenv("COUPON_REDIS_URL", "redis://127.0.0.1")
+    monkeypatch.setenv("COUPON_RECONCILE_INTERVAL_SECONDS", "30")
+    with pytest.raises(ConfigurationError, match="COUPON_RECONCILE_TAKEOVER_SECONDS"):
+        load_settings(ReconcilerSettings)
