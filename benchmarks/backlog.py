@@ -78,9 +78,15 @@ def measure_drain(stack: EmbeddedStack, rows: int) -> Drained:
 
 
 def measure_backlog(
-    stack: EmbeddedStack, events: int, consumers: Sequence[str] = ("consumer-1",)
+    stack: EmbeddedStack,
+    events: int,
+    consumers: Sequence[str] = ("consumer-1",),
+    settings: Mapping[str, str] | None = None,
 ) -> Backlog:
-    """Write requests while no consumer runs, then start these and time them."""
+    """Write requests while no consumer runs, then start these and time them.
+
+    settings: COUPON_* variables of the consumers.
+    """
     stack.stop(*consumers)
     coupon_id = create_coupon(stack)
     before = end_of_topic(stack)
@@ -93,7 +99,7 @@ def measure_backlog(
     streamed = time.monotonic() - began
     streamed_us = per_item(spent, read_parts(stack), events)
     with psycopg.connect(stack.database_url("ops"), autocommit=True) as connection:
-        consumed = _time_consumers(stack, connection, coupon_id, events, consumers)
+        consumed = _time_consumers(stack, connection, coupon_id, events, consumers, settings)
     return Backlog(
         events,
         consumed.per_s,
@@ -116,8 +122,9 @@ def _time_consumers(
     coupon_id: int,
     events: int,
     consumers: Sequence[str],
+    settings: Mapping[str, str] | None,
 ) -> _Consumed:
-    starting = Thread(target=stack.up)
+    starting = Thread(target=stack.up, args=(settings,))
     starting.start()
     began = time.monotonic()
     first: tuple[float, int, dict[str, float]] | None = None

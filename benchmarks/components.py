@@ -23,7 +23,7 @@ _FULL = Extent(
     coupons=(1, 100, 1_000),
     users=(10_000, 100_000, 1_000_000),
     largest_table=None,
-    consumers=(1, 2, 4),
+    scaling=((1, 1), (2, 2), (4, 4), (10, 1), (10, 4)),
     events=50_000,
 )
 _QUICK = Extent(
@@ -32,7 +32,7 @@ _QUICK = Extent(
     coupons=(1, 100),
     users=(10_000,),
     largest_table=None,
-    consumers=(),
+    scaling=(),
     events=10_000,
 )
 LARGEST_TABLE = 10_000_000

@@ -21,7 +21,7 @@ POINT_HEAD = (
     "WAL bytes a claim",
     "Redis, MiB",
 )
-SCALED_HEAD = ("consumers", "events/s", "µs of the consumers an event")
+SCALED_HEAD = ("partitions", "consumers", "events/s", "µs of the consumers an event")
 
 
 def ceiling_rows(found: Ceilings) -> list[list[object]]:
@@ -58,4 +58,7 @@ def point_rows(found: Sequence[Point]) -> list[list[object]]:
 
 def scaled_rows(found: Sequence[Scaled]) -> list[list[object]]:
     """A row a backlog."""
-    return [[each.consumers, f"{each.events_per_s:,.0f}", f"{each.cost_us:.0f}"] for each in found]
+    return [
+        [each.partitions, each.consumers, f"{each.events_per_s:,.0f}", f"{each.cost_us:.0f}"]
+        for each in found
+    ]

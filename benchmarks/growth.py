@@ -24,7 +24,8 @@ class Extent:
     """How far a run goes. seconds: of a closed loop. events: of a backlog.
 
     users: sizes of one coupon's past; they add up to what is in the table. largest_table: a size
-    that the table is filled up to at the end; None: not. consumers: how many share a backlog.
+    that the table is filled up to at the end; None: not. scaling: partitions of the topic
+    and consumers that share a backlog.
     """
 
     rounds: int
@@ -32,7 +33,7 @@ class Extent:
     coupons: Sequence[int]
     users: Sequence[int]
     largest_table: int | None
-    consumers: Sequence[int]
+    scaling: Sequence[tuple[int, int]]
     events: int
 
 
@@ -72,7 +73,7 @@ def measure_growth(stack: EmbeddedStack, extent: Extent) -> Growth:
         gate = connect_gate(stack.environment["COUPON_REDIS_URL"])
         rounds = _Rounds(stack, connection, gate, extent)
         coupons = _over_coupons(rounds, extent)
-        scaling = measure_scaling(stack, extent.consumers, extent.events)
+        scaling = measure_scaling(stack, extent.scaling, extent.events)
         # It would compare these coupons in the middle of a measurement.
         stack.stop("reconciler")
         forget_requests(stack)

@@ -1,45 +1,80 @@
-"""How fast a backlog is consumed, by the number of consumers that share it."""
+"""How fast a backlog is consumed, by the topic's partitions and the consumers that share them."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from benchmarks.backlog import measure_backlog
 from benchmarks.embedded import EmbeddedStack
 from benchmarks.progress import progress
+from coupons.change_events import REQUEST_PARTITIONS, REQUEST_TOPIC
 from stack.ports import free_ports
+
+_GONE_WITHIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class Scaled:
     """One backlog of one coupon; cost_us: of one core for an event, all consumers together."""
 
+    partitions: int
     consumers: int
     events_per_s: float
     cost_us: float
 
 
-def measure_scaling(stack: EmbeddedStack, counts: Sequence[int], events: int) -> list[Scaled]:
-    """For each number of consumers; afterwards one runs, as before."""
-    found = []
-    for consumers in counts:
-        progress(f"growth: a backlog, {consumers} consumers")
-        _run_consumers(stack, consumers)
+def measure_scaling(
+    stack: EmbeddedStack, extent: Sequence[tuple[int, int]], events: int
+) -> list[Scaled]:
+    """For each number of partitions and consumers; afterwards both are as they were."""
+    found: list[Scaled] = []
+    running = 1
+    for partitions, consumers in extent:
+        progress(f"growth: a backlog, {partitions} partitions, {consumers} consumers")
+        # A group of its own: in the old one, members that are gone keep partitions for a while.
+        group = {"COUPON_CONSUMER_GROUP": f"scaling-{len(found)}"}
+        _rearrange(stack, running, partitions, consumers, group)
+        running = consumers
         names = _names(consumers)
-        backlog = measure_backlog(stack, events, names)
+        backlog = measure_backlog(stack, events, names, group)
         cost_us = sum(backlog.consumed_us[name] for name in names)
-        found.append(Scaled(consumers, backlog.events_per_s, cost_us))
-    _run_consumers(stack, 1)
+        found.append(Scaled(partitions, consumers, backlog.events_per_s, cost_us))
+    if found:
+        _rearrange(stack, running, REQUEST_PARTITIONS, 1, {})
     return found
+
+
+def _rearrange(
+    stack: EmbeddedStack,
+    running: int,
+    partitions: int,
+    consumers: int,
+    settings: Mapping[str, str],
+) -> None:
+    """Have the topic made anew, and so many consumers instead of those that run."""
+    stack.stop(*_names(running), "connect")
+    _remake_topic(stack, partitions)
+    others = _names(consumers)[1:]
+    ports = free_ports(others)
+    single = [word for name in others for word in ("--port", f"{name}={ports[name]}")]
+    stack.up(settings, "--consumers", str(consumers), *single)
 
 
 def _names(consumers: int) -> list[str]:
     return [f"consumer-{number}" for number in range(1, consumers + 1)]
 
 
-def _run_consumers(stack: EmbeddedStack, consumers: int) -> None:
-    others = _names(consumers)[1:]
-    ports = free_ports(others)
-    single = [word for name in others for word in ("--port", f"{name}={ports[name]}")]
-    # Those that run already have ports of their own.
-    stack.stop(*others)
-    stack.up(None, "--consumers", str(consumers), *single)
+def _remake_topic(stack: EmbeddedStack, partitions: int) -> None:
+    """What is on it is lost: nobody may need it any more."""
+    admin = AdminClient({"bootstrap.servers": stack.environment["COUPON_KAFKA_BOOTSTRAP_SERVERS"]})
+    admin.delete_topics([REQUEST_TOPIC])[REQUEST_TOPIC].result(_GONE_WITHIN_SECONDS)
+    deadline = time.monotonic() + _GONE_WITHIN_SECONDS
+    while REQUEST_TOPIC in admin.list_topics(timeout=10).topics:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{REQUEST_TOPIC} is still there after it was deleted")
+        time.sleep(0.1)
+    made = admin.create_topics([NewTopic(REQUEST_TOPIC, partitions, 1)])
+    made[REQUEST_TOPIC].result(_GONE_WITHIN_SECONDS)

@@ -11,7 +11,7 @@ from cdc_consumer.dead_letters import DeadLetters
 from cdc_consumer.handling import BatchHandler
 from cdc_consumer.health import Health
 from cdc_consumer.issuing import Ledger
-from cdc_consumer.kafka import consumer_config, log_error, topics
+from cdc_consumer.kafka import consumer_config, log_error, member_name, topics
 from cdc_consumer.limits import History
 from cdc_consumer.loop import ConsumerLoop
 from cdc_consumer.settings import ConsumerSettings
@@ -30,18 +30,16 @@ def run(settings: ConsumerSettings, stopping: Event) -> None:
     health = Health()
     probes = serve_probes(settings.consumer_host, settings.consumer_port, health.complaint)
     try:
-        _wait_for_topics(settings.kafka, health, stopping)
+        sizes = _wait_for_topics(settings.kafka, health, stopping)
+        if stopping.is_set():
+            return
+        name = member_name(settings.consumer_instance_id, sizes)
         ledger = Ledger(settings.database_url.get_secret_value())
         history = History(settings.dead_letter_limit)
         handler = build_handler(settings, ledger, history, health)
         loop = ConsumerLoop(
             lambda on_commit: Consumer(
-                consumer_config(
-                    settings.kafka,
-                    settings.consumer_group,
-                    settings.consumer_instance_id,
-                    on_commit,
-                )
+                consumer_config(settings.kafka, settings.consumer_group, name, on_commit)
             ),
             handler.handle,
             history,
@@ -72,14 +70,15 @@ def build_handler(
     )
 
 
-def _wait_for_topics(kafka: KafkaClient, health: Health, stopping: Event) -> None:
+def _wait_for_topics(kafka: KafkaClient, health: Health, stopping: Event) -> dict[str, int]:
+    """How many partitions each topic has; nothing when it is to stop before they are there."""
     backoff = Backoff()
     while not stopping.is_set():
         health.alive()
         try:
-            ensure_topics(kafka, topics())
-            return
+            return ensure_topics(kafka, topics())
         except KafkaUnavailable as error:
             log.warning("waiting for Kafka: %s", error)
             health.backing_off(str(error))
             stopping.wait(backoff.next_seconds())
+    return {}

@@ -1,7 +1,7 @@
 """How the consumer talks to Kafka: settings of the clients, and the topics."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from confluent_kafka import KafkaError
@@ -21,12 +21,12 @@ log = logging.getLogger(__name__)
 
 
 def consumer_config(
-    kafka: KafkaClient, group: str, instance_id: str | None, on_commit: Callable[..., None]
+    kafka: KafkaClient, group: str, member: str | None, on_commit: Callable[..., None]
 ) -> dict[str, Any]:
     """For confluent_kafka.Consumer.
 
-    instance_id: makes it a static member of the group (KIP-345), which is waited for instead of
-    replaced; None: a dynamic one.
+    member: makes it a static member of the group (KIP-345) of that name, which is waited for
+    instead of replaced; None: a dynamic one.
     cooperative-sticky: when a consumer comes or goes, only the partitions that move stop; all the
     others go on being issued. The fetch limits bound the memory that a backlog takes, and how far
     one partition is read before the next: some thousand requests, so that a backlog is worked off
@@ -35,7 +35,7 @@ def consumer_config(
     return {
         **kafka.config(),
         "group.id": group,
-        **({} if instance_id is None else {"group.instance.id": instance_id}),
+        **({} if member is None else {"group.instance.id": member}),
         "partition.assignment.strategy": "cooperative-sticky",
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
@@ -55,6 +55,16 @@ def consumer_config(
         "error_cb": log_error,
         **_client_log("consumer"),
     }
+
+
+def member_name(instance_id: str | None, sizes: Mapping[str, int]) -> str | None:
+    """What a consumer is called in its group: another name when the topic of requests has grown.
+
+    sizes: partitions by topic. A static member that comes back is given what it had, without a new
+    assignment. If the topic had grown meanwhile and no other member had seen it, nobody would read
+    the new partitions, ever. By another name it is a new member, and everything is assigned anew.
+    """
+    return None if instance_id is None else f"{instance_id}.{sizes[REQUEST_TOPIC]}"
 
 
 def _client_log(client: str) -> dict[str, Any]:

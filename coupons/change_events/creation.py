@@ -24,8 +24,11 @@ class Topic(NamedTuple):
     config: Mapping[str, str] = {}
 
 
-def ensure_topics(kafka: KafkaClient, topics: Sequence[Topic]) -> None:
-    """Create those that are missing; the others stay as they are. Raises KafkaUnavailable."""
+def ensure_topics(kafka: KafkaClient, topics: Sequence[Topic]) -> dict[str, int]:
+    """Create those that are missing; the others stay as they are. Raises KafkaUnavailable.
+
+    Returns how many partitions each of them has now.
+    """
     reasons: list[str] = []
 
     def on_error(error: KafkaError) -> None:
@@ -50,6 +53,12 @@ def ensure_topics(kafka: KafkaClient, topics: Sequence[Topic]) -> None:
             created = admin.create_topics(missing, operation_timeout=_TIMEOUT_SECONDS)
             for future in created.values():
                 _tolerate_existing(future.result)
+        return {
+            topic.name: len(present[topic.name].partitions)
+            if topic.name in present
+            else topic.partitions
+            for topic in topics
+        }
     except KafkaException as error:
         admin.poll(0)
         # The call only tells that it failed; the connections' own errors tell why.

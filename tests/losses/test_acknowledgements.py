@@ -11,8 +11,11 @@ from threading import Event, Lock, Thread, current_thread
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions
 from pydantic import SecretStr
 
+import cdc_consumer.kafka
 import cdc_consumer.loop
 from benchmarks.embedded import EmbeddedStack
 from cdc_consumer import bootstrap
@@ -52,6 +55,18 @@ class Log:
         assert producer.flush(WITHIN_SECONDS) == 0
         self.written += each
 
+    def grow(self) -> int:
+        """One partition more, with a record on it; its number."""
+        admin = AdminClient({"bootstrap.servers": self._servers, "log_level": 2})
+        [grown] = admin.create_partitions(
+            [NewPartitions(self.topic, REQUEST_PARTITIONS + 1)]
+        ).values()
+        grown.result(WITHIN_SECONDS)
+        producer = Producer({"bootstrap.servers": self._servers, "log_level": 2})
+        producer.produce(self.topic, b"record", partition=REQUEST_PARTITIONS)
+        assert producer.flush(WITHIN_SECONDS) == 0
+        return REQUEST_PARTITIONS
+
     def handle(self, records: Sequence[Record]) -> None:
         """In place of the work of a batch: it is done when it is noted."""
         self.before_handling(records)
@@ -60,7 +75,7 @@ class Log:
                 self.handled[record.partition].add(record.offset)
 
     @contextmanager
-    def consumer(self) -> Iterator[Thread]:
+    def consumer(self, instance_id: str | None = None) -> Iterator[Thread]:
         """One more consumer of the group, wired as the process wires it."""
         stopping = Event()
         settings = ConsumerSettings(
@@ -70,6 +85,7 @@ class Log:
             schema_registry_url=self._where["COUPON_SCHEMA_REGISTRY_URL"],
             consumer_port=free_ports(["consumer"])["consumer"],
             consumer_group=self.topic,
+            consumer_instance_id=instance_id,
         )
         thread = Thread(target=bootstrap.run, args=(settings, stopping), daemon=True)
         thread.start()
@@ -114,6 +130,7 @@ def log(
 ) -> Log:
     log = Log(stack, f"losses-{free_ports(['any'])['any']}-{request.node.name[:40]}")
     monkeypatch.setattr(cdc_consumer.loop, "REQUEST_TOPIC", log.topic)
+    monkeypatch.setattr(cdc_consumer.kafka, "REQUEST_TOPIC", log.topic)
     monkeypatch.setattr(BatchHandler, "handle", lambda _, records: log.handle(records))
     return log
 
@@ -181,3 +198,15 @@ def test_a_rebalance_in_the_middle_of_a_batch_skips_nothing(log: Log) -> None:
         log.write(EACH)
         eventually(log.is_done, WITHIN_SECONDS, "one alone goes on with all of them")
     log.assert_nothing_is_skipped()
+
+
+@pytest.mark.parametrize("instance_id", ["of-a-test", None], ids=["static", "dynamic"])
+def test_partitions_that_come_while_no_consumer_runs_are_read(
+    log: Log, instance_id: str | None
+) -> None:
+    log.write(EACH)
+    with log.consumer(instance_id):
+        eventually(log.is_done, WITHIN_SECONDS, "everything is handled and committed")
+    grown = log.grow()
+    with log.consumer(instance_id):
+        eventually(lambda: log.handled[grown] == {0}, WITHIN_SECONDS, "the new one is read")
