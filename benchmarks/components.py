@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from benchmarks.ceilings import measure_ceilings
 from benchmarks.components_report import (
     CEILINGS_HEAD,
+    PLAN_HEAD,
     POINT_HEAD,
     SCALED_HEAD,
     ceiling_rows,
+    plan_rows,
     point_rows,
     scaled_rows,
 )
@@ -67,5 +69,6 @@ def _growth(report: Report, growth: Growth) -> None:
         ("requests in the table", growth.requests),
     ):
         report.table((name, *POINT_HEAD), point_rows(points))
+    report.table(PLAN_HEAD, plan_rows(growth.plans))
     if growth.scaling:
         report.table(SCALED_HEAD, scaled_rows(growth.scaling))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from benchmarks.ceilings import Ceilings, Component
 from benchmarks.growth import Point
+from benchmarks.plans import BATCH, Plan
 from benchmarks.scaling import Scaled
 
 CEILINGS_HEAD = (
@@ -22,6 +23,13 @@ POINT_HEAD = (
     "Redis, MiB",
 )
 SCALED_HEAD = ("partitions", "consumers", "events/s", "µs of the consumers an event")
+PLAN_HEAD = (
+    "requests in the table",
+    "statement",
+    "blocks of 8 KiB a claim",
+    f"ms, {BATCH} claims",
+    "read from end to end",
+)
 
 
 def ceiling_rows(found: Ceilings) -> list[list[object]]:
@@ -60,5 +68,19 @@ def scaled_rows(found: Sequence[Scaled]) -> list[list[object]]:
     """A row a backlog."""
     return [
         [each.partitions, each.consumers, f"{each.events_per_s:,.0f}", f"{each.cost_us:.0f}"]
+        for each in found
+    ]
+
+
+def plan_rows(found: Sequence[Plan]) -> list[list[object]]:
+    """A row a statement and size."""
+    return [
+        [
+            f"{each.requests:,}",
+            f"`{each.statement}`",
+            f"{each.blocks:.1f}",
+            f"{each.ms:.1f}",
+            ", ".join(sorted(each.scanned)) or "nothing",
+        ]
         for each in found
     ]

@@ -92,7 +92,7 @@ class EmbeddedStack:
         self._coupon("down", "--wipe", "--yes")
 
     def _coupon(self, command: str, *options: str, **settings: str) -> Any:
-        args = [sys.executable, "-m", "ops", command, "--state", self.folder.path, *options]
+        args = [sys.executable, "-m", "ops", command, "--state", str(self.folder.path), *options]
         done = subprocess.run(
             [*args, "--json"], env={**os.environ, **settings}, capture_output=True, text=True
         )

@@ -10,6 +10,7 @@ from benchmarks.bulk import ROOM, checkpoint, forget_requests, write_past
 from benchmarks.claiming import WARM_UP_SECONDS
 from benchmarks.embedded import EmbeddedStack
 from benchmarks.load import create_coupon
+from benchmarks.plans import Plan, explain_claims
 from benchmarks.progress import progress
 from benchmarks.rounds import Users, closed_round, delays_ms, odd_users
 from benchmarks.scaling import Scaled, measure_scaling
@@ -59,12 +60,13 @@ class Point:
 
 @dataclass(frozen=True)
 class Growth:
-    """A curve each; sizes ascend."""
+    """A curve each; sizes ascend. plans: for claims on a new coupon, by requests in the table."""
 
     coupons: Sequence[Point]
     users: Sequence[Point]
     requests: Sequence[Point]
     scaling: Sequence[Scaled]
+    plans: Sequence[Plan]
 
 
 def measure_growth(stack: EmbeddedStack, extent: Extent) -> Growth:
@@ -78,7 +80,7 @@ def measure_growth(stack: EmbeddedStack, extent: Extent) -> Growth:
         stack.stop("reconciler")
         forget_requests(stack)
         users, requests = _over_users_and_requests(rounds, extent)
-    return Growth(coupons, users, requests, scaling)
+    return Growth(coupons, users, requests, scaling, rounds.plans)
 
 
 class _Rounds:
@@ -92,6 +94,7 @@ class _Rounds:
         self._gate = gate
         self._extent = extent
         self._users: Users = odd_users(2)
+        self.plans: list[Plan] = []
         closed_round(stack, connection, [create_coupon(stack)], self._users, WARM_UP_SECONDS)
 
     def point(self, size: int, coupon_ids: Sequence[int]) -> Point:
@@ -112,6 +115,15 @@ class _Rounds:
         )
         memory = self._gate.client.info("memory")["used_memory"]
         return Point(size, rates, *delays, wal / claims, memory / 2**20)
+
+    def beside(self) -> Point:
+        """Claims on a new coupon, whatever else is in the table."""
+        size = self.requests_in_the_table()
+        progress(f"growth: a new coupon beside {size:,} requests")
+        coupon_id = create_coupon(self.stack, ROOM)
+        point = self.point(size, [coupon_id])
+        self.plans += explain_claims(self.stack, coupon_id, self._users, size)
+        return point
 
     def requests_in_the_table(self) -> int:
         """Counted."""
@@ -144,17 +156,11 @@ def _over_users_and_requests(rounds: _Rounds, extent: Extent) -> tuple[list[Poin
         past = write_past(rounds.stack, size)
         progress(f"growth: written in {past.written_s:.0f} s, at the gate {past.loaded_s:.0f} s")
         users.append(rounds.point(size, [past.coupon_id]))
-        requests.append(_beside(rounds))
+        requests.append(rounds.beside())
     if extent.largest_table:
         missing = extent.largest_table - rounds.requests_in_the_table()
         progress(f"growth: writing {missing:,} more requests")
         past = write_past(rounds.stack, missing, at_gate=False)
         progress(f"growth: written in {past.written_s:.0f} s")
-        requests.append(_beside(rounds))
+        requests.append(rounds.beside())
     return users, requests
-
-
-def _beside(rounds: _Rounds) -> Point:
-    size = rounds.requests_in_the_table()
-    progress(f"growth: a new coupon beside {size:,} requests")
-    return rounds.point(size, [create_coupon(rounds.stack, ROOM)])

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from io import BytesIO
+from typing import Any
 
 import requests
 from confluent_kafka import Producer
@@ -42,11 +43,12 @@ class RequestTopic:
             "user_id": user_id,
             "requested_at": from_microseconds(requested_at_us).isoformat(),
         }
+        options: dict[str, Any] = {} if on_delivery is None else {"on_delivery": on_delivery}
         stream = BytesIO()
         schemaless_writer(stream, self._schema, row)
         self._producer.produce(
             REQUEST_TOPIC,
             key=str(user_id),
             value=self._head + stream.getvalue(),
-            **({} if on_delivery is None else {"on_delivery": on_delivery}),
+            **options,
         )

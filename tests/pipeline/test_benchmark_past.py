@@ -5,8 +5,9 @@ import psycopg
 from benchmarks.backlog import end_of_topic
 from benchmarks.bulk import write_past
 from benchmarks.embedded import EmbeddedStack
-from benchmarks.load import await_issued, claim_requests, generate
-from benchmarks.rounds import issued_in_all, odd_users
+from benchmarks.load import await_issued, claim_requests, generate, issued_count
+from benchmarks.plans import explain_claims
+from benchmarks.rounds import odd_users
 from coupons.gate import connect_gate
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.requests import count_requests
@@ -27,8 +28,8 @@ def test_a_past_in_bulk_is_whole_and_is_never_streamed(stack: EmbeddedStack) -> 
     requests = [claim_requests(stack, past.coupon_id, [next(users)])[0] for _ in range(CLAIMS)]
     assert generate(stack, requests, 5, WITHIN_S).statuses == {"202": CLAIMS}
     with psycopg.connect(stack.database_url("ops"), autocommit=True) as ops:
-        await_issued(ops, past.coupon_id, USERS + CLAIMS, WITHIN_S)
-        assert issued_in_all(ops, [past.coupon_id]) == USERS + CLAIMS
+        await_issued(ops, [past.coupon_id], USERS + CLAIMS, WITHIN_S)
+        assert issued_count(ops, past.coupon_id) == USERS + CLAIMS
     assert end_of_topic(stack) == before + CLAIMS
 
     with connect_ledger(stack.database_url("ops"), "test") as connection:
@@ -36,3 +37,10 @@ def test_a_past_in_bulk_is_whole_and_is_never_streamed(stack: EmbeddedStack) -> 
     assert counts is not None
     assert counts.balance
     assert counts.in_flight == 0
+
+
+def test_claims_look_at_few_pages_whatever_is_in_the_table(stack: EmbeddedStack) -> None:
+    past = write_past(stack, 100_000, at_gate=False)
+    for plan in explain_claims(stack, past.coupon_id, odd_users(8), 100_000):
+        assert not plan.scanned, plan
+        assert plan.blocks < 40, plan
