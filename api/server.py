@@ -2,10 +2,8 @@
 
 import logging
 import os
-import signal
 import socket
 from collections.abc import Callable
-from functools import partial
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -14,7 +12,7 @@ from granian.log import LogLevels
 from granian.server import MPServer
 
 from api.settings import ApiSettings
-from api.stopping import STOP_SECONDS
+from api.stopping import STOP_SECONDS, let_signals_end_forked_workers
 from coupons.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -43,9 +41,10 @@ def serve(settings: ApiSettings, load: Callable[[], "RsgiApp"] = load_app) -> No
     with TemporaryDirectory(prefix="coupon-api-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         scheme = "https" if settings.api_certificate_file else "http"
+        let_signals_end_forked_workers()
         log.info("listening on %s://%s:%d", scheme, settings.api_host, settings.api_port)
         _server(settings).serve(
-            target_loader=partial(_load_worker, load),  # type: ignore[arg-type]  # an object will do
+            target_loader=load,  # type: ignore[arg-type]  # an object will do
             wrap_loader=False,
         )
 
@@ -69,13 +68,6 @@ def _server(settings: ApiSettings) -> MPServer:
         log_level=LogLevels.error,
         log_dictconfig=_LOG_TO_OUR_HANDLER,
     )
-
-
-def _load_worker(load: Callable[[], "RsgiApp"]) -> "RsgiApp":
-    # Until the server sets its handlers, the parent's would swallow a signal to stop.
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, signal.SIG_DFL)
-    return load()
 
 
 def _check_port(host: str, port: int) -> None:
