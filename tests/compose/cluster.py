@@ -1,15 +1,22 @@
 """The cluster overlay under a project name of its own, and what an operator does to it."""
 
+import random
 from collections.abc import Sequence
+from ipaddress import IPv4Network
+from pathlib import Path
 from typing import ClassVar
 
+import docker
 import psycopg
+from docker.errors import NotFound
+from docker.models.networks import Network
 
 from tests.compose.containers import ANSWER_SECONDS, PORTS, Containers
 from tests.waiting import eventually
 
 BACK_SECONDS = 120
 POSTGRES = ("postgres", "postgres-2", "postgres-3")
+MUTE_NAME_SERVER = Path(__file__).with_name("mute-name-server.yaml")
 CLUSTER_PORTS = (*PORTS, "postgres-2", "postgres-3", "kafka-2", "kafka-3")
 
 # In a container, because the sentinels name the master as containers know it.
@@ -28,7 +35,7 @@ print(*books.complaints, sep="\\n")
 class Cluster(Containers):
     """A running cluster; its services are named as in the files."""
 
-    files = ("compose.yaml", "cluster.yaml")
+    files = ("compose.yaml", "cluster.yaml", str(MUTE_NAME_SERVER))
     images: ClassVar = {**Containers.images, "COUPON_PROXY_IMAGE": "-proxy"}
 
     def run_in(self, service: str, *command: str) -> tuple[int, str]:
@@ -123,8 +130,31 @@ class Cluster(Containers):
         ) as connection:
             return connection.execute(query, [coupon_id]).fetchall()
 
+    def _environment(self) -> dict[str, str]:
+        return {**super()._environment(), "COUPON_NETWORK": self._network()}
+
+    def _network(self) -> str:
+        """The first three numbers of its addresses, which the project keeps once it has some."""
+        try:
+            (subnet,) = _subnets(self.engine.networks.get(f"{self.project}_default"))
+        except NotFound:
+            subnet = _free_subnet(self.engine)
+        return str(subnet.network_address).rpartition(".")[0]
+
     def _in_recovery(self, service: str) -> str:
         return self._psql(service, "SELECT pg_is_in_recovery()")
 
     def _psql(self, service: str, query: str) -> str:
         return self.run_in(service, "psql", "-XAtU", "postgres", "-c", query)[1]
+
+
+def _subnets(network: Network) -> list[IPv4Network]:
+    ranges = [each["Subnet"] for each in network.attrs["IPAM"]["Config"] or []]
+    return [IPv4Network(each) for each in ranges if ":" not in each]
+
+
+def _free_subnet(engine: docker.DockerClient) -> IPv4Network:
+    taken = [subnet for network in engine.networks.list() for subnet in _subnets(network)]
+    some = list(IPv4Network("10.77.0.0/16").subnets(new_prefix=24))
+    random.shuffle(some)  # another copy may be looking for one too
+    return next(each for each in some if not any(each.overlaps(other) for other in taken))
