@@ -47,7 +47,7 @@ def report_components(report: Report, wanted: Sequence[str], quick: bool, long: 
     """
     with embedded_stack() as stack:
         if CEILINGS in wanted:
-            ceilings = measure_ceilings(stack, 2.0 if quick else 8.0, 10_000 if quick else 150_000)
+            ceilings = measure_ceilings(stack, 2.0 if quick else 5.0, 10_000 if quick else 150_000)
             report.add("## Ceilings: each component alone, next to the whole system")
             report.table(CEILINGS_HEAD, ceiling_rows(ceilings))
             report.add(

@@ -50,7 +50,7 @@ class Extent:
 
 FULL = Extent(
     rounds=3,
-    report_seconds=6.0,
+    report_seconds=5.0,
     closed_seconds=1.2,
     connections=(1, 10, 100, 400),
     open_rounds=2,
@@ -59,7 +59,7 @@ FULL = Extent(
     rush_rounds=1,
     rush_users=20_000,
     rush_places=1_000,
-    kill_seconds=5.0,
+    kill_seconds=4.0,
     still_seconds=6.0,
     faults_apart=True,
     users=200_000,
