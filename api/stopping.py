@@ -10,8 +10,6 @@ from time import sleep
 
 STOP_SECONDS = 10
 LOOK_SECONDS = 0.5
-
-
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
