@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urlunsplit
 
 from coupons.errors import ConfigurationError
+from coupons.host_lists import split_url
 from coupons.kafka import KafkaClient, KafkaSecurity
 from coupons.settings import load_settings
 from ops.choices import existing
@@ -120,7 +121,7 @@ def database_url(folder: StateFolder, ports: Mapping[str, int], user: str, datab
 
 def role_url(url: str, role: str, password: str, database: str) -> str:
     """The same server as another role, in another database."""
-    parts = urlsplit(url)
+    parts = split_url(url)
     place = parts.netloc.rpartition("@")[2]
     netloc = f"{role}:{quote(password, safe='')}@{place}"
     return urlunsplit(parts._replace(netloc=netloc, path=f"/{database}"))
@@ -154,5 +155,5 @@ def _as_role(url: str, role: str, passwords: str | None) -> str:
     if not passwords:
         return url
     name = f"coupon_{role}"
-    database = urlsplit(url).path.lstrip("/") or DATABASE
+    database = split_url(url).path.lstrip("/") or DATABASE
     return role_url(url, name, password_of(Path(passwords), name), database)
