@@ -11,6 +11,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 
+PIP_INSTALL := $(BIN)/pip install --quiet --progress-bar on --disable-pip-version-check
+PIP_HINT := "The packages could not be installed (see above). Behind a proxy with its own certificate authority: PIP_CERT=FILE make ..."
+
 .PHONY: help up test bench chaos down check docs constraints clean
 .DEFAULT_GOAL := help
 
@@ -47,8 +50,10 @@ $(READY):
 	  { echo "Python 3.11 or newer is needed; this is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || \
 	  { echo "Python's venv module is missing; on Debian: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "Setting up $(VENV): installs $$(grep -c == constraints.txt) Python packages; half a minute the first time."
+	@$(PIP_INSTALL) --require-hashes -r constraints.txt || { echo $(PIP_HINT); exit 1; }
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@echo "Set up."
 	@rm -f $(VENV)/.ready-*; touch $@
 
 constraints: ## resolve the versions anew (needs uv)

@@ -8,6 +8,7 @@ from api.server import serve
 from api.settings import ApiSettings
 from coupons.errors import ConfigurationError
 from coupons.logging import configure_logging
+from coupons.open_files import raise_open_files_limit
 from coupons.settings import describe_settings, load_settings
 
 
@@ -23,6 +24,7 @@ def main() -> int:
         settings = load_settings(ApiSettings)
         configure_logging(settings.log_level)
         load_verifier(settings)  # before the workers do, to refuse a bad key at once
+        raise_open_files_limit()  # each connection is one
         serve(settings)
     except ConfigurationError as error:
         print(error, file=sys.stderr)

@@ -1,4 +1,7 @@
-"""k6, the load generator of the report: found, or built once from the Go module proxy."""
+"""k6, the load generator of the report, where a person has installed it.
+
+It is under the AGPL, so this project neither downloads nor builds it.
+"""
 
 import json
 import os
@@ -10,11 +13,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from benchmarks.progress import progress
-from stack.cache import cache_folder
-
-MODULE, VERSION = "go.k6.io/k6", "v1.8.1"
-BUILT_WITHIN_SECONDS = 900
 _SCRIPT = Path(__file__).with_name("report_load.js")
 
 
@@ -34,41 +32,10 @@ class Figures(NamedTuple):
     cpu_s: float
 
 
-def find_k6(build: bool) -> Path | None:
-    """k6 of the PATH, or the one in the cache; None where there is neither.
-
-    build: build it into the cache, where Go is installed. Says on standard error what it does,
-    because that takes minutes.
-    """
-    if found := shutil.which("k6"):
-        return Path(found)
-    folder = cache_folder() / f"k6-{VERSION}"
-    built = folder / "k6"
-    go = shutil.which("go")
-    if not built.exists() and build and go is not None:
-        progress(f"building k6 {VERSION} once, some minutes of work ...")
-        _build(go, folder)
-    if built.exists():
-        return built
-    progress("no k6 here: our own generator makes the report's load instead")
-    return None
-
-
-def _build(go: str, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        done = subprocess.run(
-            [go, "install", "-trimpath", f"{MODULE}@{VERSION}"],
-            env={**os.environ, "GOBIN": str(folder)},
-            capture_output=True,
-            text=True,
-            timeout=BUILT_WITHIN_SECONDS,
-        )
-        trouble = done.stderr.strip().splitlines()[-1:] if done.returncode else []
-    except subprocess.TimeoutExpired:
-        trouble = [f"not built within {BUILT_WITHIN_SECONDS} s"]
-    if trouble:
-        progress(f"k6 cannot be built: {trouble[0]}")
+def find_k6() -> Path | None:
+    """k6 of the PATH; None where there is none."""
+    found = shutil.which("k6")
+    return Path(found) if found else None
 
 
 def run_k6(

@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from coupons.certificates import check_ca_file, check_key_pair
 from coupons.gate.sentinels import SCHEMES as SENTINEL_SCHEMES
 from coupons.gate.sentinels import parse_sentinel_url
+from coupons.host_lists import split_url
 
 CA_FILE = "ca_file"
 """The option of an HTTP service's URL; those of the others are their libraries' own."""
@@ -45,7 +46,7 @@ def check_database_url(url: str) -> None:
 def check_redis_url(url: str) -> None:
     """Raises ValueError, saying what is wrong but not the URL: it holds a password."""
     _check_scheme(url, "redis", "rediss", "unix", *SENTINEL_SCHEMES)
-    parts = urlsplit(url)
+    parts = split_url(url)
     options = dict(parse_qsl(parts.query))
     parse_sentinel_url(url)
     if not parts.scheme.startswith("rediss") and any(name.startswith("ssl_") for name in options):
@@ -75,6 +76,6 @@ def _check_client(certificate: object, key: object) -> None:
 
 
 def _check_scheme(url: str, *schemes: str) -> None:
-    parts = urlsplit(url)
+    parts = split_url(url)
     if parts.scheme not in schemes or not (parts.netloc or parts.path):
         raise ValueError(f"expected a URL that starts with {schemes[0]}://")

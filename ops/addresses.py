@@ -3,27 +3,33 @@
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urlunsplit
 
 from coupons.errors import ConfigurationError
+from coupons.host_lists import split_url
 from coupons.kafka import KafkaClient, KafkaSecurity
 from coupons.settings import load_settings
 from ops.choices import existing
+from stack.errors import PartNotRunningError
 from stack.folder import StateFolder
+from stack.parts import is_running
 from stack.ports import HOST
 
 DATABASE = "coupon"
 ROLES = ("owner", "api", "consumer", "reconciler", "ops", "cdc", "registry")
 """Each is a Postgres role coupon_<name> with a password of its own."""
 
-ADDRESSES = (
-    "COUPON_API_URL",
-    "COUPON_DATABASE_URL",
-    "COUPON_REDIS_URL",
-    "COUPON_KAFKA_BOOTSTRAP_SERVERS",
-    "COUPON_SCHEMA_REGISTRY_URL",
-    "COUPON_CONNECT_URL",
-)
+_PART_AT = {
+    "COUPON_API_URL": "api",
+    "COUPON_DATABASE_URL": "postgres",
+    "COUPON_REDIS_URL": "valkey",
+    "COUPON_KAFKA_BOOTSTRAP_SERVERS": "kafka",
+    "COUPON_SCHEMA_REGISTRY_URL": "registry",
+    "COUPON_CONNECT_URL": "connect",
+}
+"""Which part of the embedded stack listens at an address."""
+
+ADDRESSES = tuple(_PART_AT)
 """One of them in the environment, and a command looks for its stack there."""
 
 DATABASE_URL = "COUPON_DATABASE_URL"
@@ -34,8 +40,9 @@ _PASSWORDS = "COUPON_PASSWORDS_DIR"
 class Addresses(Mapping[str, str]):
     """COUPON_* settings that point at one stack, looked up when the first is asked for.
 
-    Asking raises SettingError where there is no stack, and ConfigurationError for a variable that
-    the environment should have set and has not. folder: of the embedded
+    Asking raises SettingError where there is no stack, PartNotRunningError for the address of a
+    part that is not running (another stack may listen there by now), and ConfigurationError for a
+    variable that the environment should have set and has not. folder: of the embedded
     stack that they are of; None when they come from the environment. as_role: makes of the
     database's URL the one that is told.
     """
@@ -56,6 +63,7 @@ class Addresses(Mapping[str, str]):
 
     def __getitem__(self, variable: str) -> str:
         if variable in self._known:
+            self._check_runs(variable)
             value = self._known[variable]
             turn = self._as_role if variable == DATABASE_URL else None
             return turn(value) if turn else value
@@ -64,6 +72,14 @@ class Addresses(Mapping[str, str]):
             " environment or from a state folder, never from both; set it, or name a state folder"
             " with --state"
         )
+
+    def _check_runs(self, variable: str) -> None:
+        part = _PART_AT.get(variable)
+        if self.folder is not None and part and not is_running(self.folder.part(part)):
+            raise PartNotRunningError(
+                f"{part} of the stack in {self.folder.path} is not running: start it with"
+                " `coupon up`"
+            )
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._known)
@@ -120,7 +136,7 @@ def database_url(folder: StateFolder, ports: Mapping[str, int], user: str, datab
 
 def role_url(url: str, role: str, password: str, database: str) -> str:
     """The same server as another role, in another database."""
-    parts = urlsplit(url)
+    parts = split_url(url)
     place = parts.netloc.rpartition("@")[2]
     netloc = f"{role}:{quote(password, safe='')}@{place}"
     return urlunsplit(parts._replace(netloc=netloc, path=f"/{database}"))
@@ -154,5 +170,5 @@ def _as_role(url: str, role: str, passwords: str | None) -> str:
     if not passwords:
         return url
     name = f"coupon_{role}"
-    database = urlsplit(url).path.lstrip("/") or DATABASE
+    database = split_url(url).path.lstrip("/") or DATABASE
     return role_url(url, name, password_of(Path(passwords), name), database)

@@ -7,7 +7,7 @@ from stack.embedded import SERVER_PORTS
 from stack.errors import SettingError
 from stack.folder import StateFolder
 from stack.parts import is_running
-from stack.ports import check_free, free_ports
+from stack.ports import are_free, free_ports
 
 # Apart in their last two digits: stacks whose ports are a multiple of 100 apart never meet.
 _APPLICATION_PORTS = {"api": 8000, "reconciler": 29410}
@@ -32,9 +32,9 @@ class Choices:
         return [f"consumer-{number}" for number in range(1, self.consumers + 1)]
 
 
-def remember(folder: StateFolder, choices: Choices) -> None:
-    """Keeps the choices for the next command."""
-    folder.remember(_REMEMBERED, asdict(choices))
+def remember(folder: StateFolder, choices: Choices | None) -> None:
+    """Keep the choices for the next command; None: as if the stack had never been started."""
+    folder.remember(_REMEMBERED, choices and asdict(choices))
 
 
 def remembered(folder: StateFolder) -> Choices | None:
@@ -65,18 +65,20 @@ def choose(
     """Joins what was asked for now with what is remembered, and that with the defaults.
 
     ports: `auto` for free ports, `+N` for the defaults plus N, None for the remembered ones;
-    `first-free` for the remembered ones, and the first time for the defaults or the first whole
-    block of ports a multiple of 100 above them that nobody listens on.
+    `first-free` for the remembered ones, unless the stack is down and somebody else took one of
+    them, then and the first time for the defaults or the first whole block of ports a multiple of
+    100 above them that nobody listens on.
     single: ports by name, which go before everything else. Raises SettingError for a name that
     does not exist, a number out of range, or another port for a part that runs.
     """
     last = remembered(folder)
     consumers = consumers or (last.consumers if last else 1)
-    defaults = _default_ports(consumers)
+    defaults = default_ports(consumers)
     if unknown := single.keys() - defaults.keys():
         raise SettingError(f"no part is called {unknown.pop()}: there are {', '.join(defaults)}")
-    kept = last.ports if last and ports in (None, FIRST_FREE) else {}
-    chosen = {**_base_ports(ports, defaults), **kept, **single}
+    kept = _kept_ports(folder, last, ports) if last else {}
+    base = _beside(kept, defaults) if kept else _base_ports(ports, defaults)
+    chosen = {**base, **kept, **single}
     chosen = {name: chosen[name] for name in defaults}
     for name, port in chosen.items():
         if not 1 <= port <= 65535:
@@ -86,7 +88,29 @@ def choose(
     return Choices(chosen, consumers, servers_only)
 
 
-def _default_ports(consumers: int) -> dict[str, int]:
+def _kept_ports(folder: StateFolder, last: Choices, ports: str | None) -> Mapping[str, int]:
+    """The remembered ports, if they are to be used again."""
+    if ports not in (None, FIRST_FREE):
+        return {}
+    if ports == FIRST_FREE and not _anything_runs(folder) and not are_free(last.ports):
+        return {}
+    return last.ports
+
+
+def _anything_runs(folder: StateFolder) -> bool:
+    return any(is_running(folder.part(name)) for name in folder.part_names())
+
+
+def _beside(kept: Mapping[str, int], defaults: Mapping[str, int]) -> dict[str, int]:
+    """Ports in the same block as those that are kept; any free ones where they form no block."""
+    offsets = {port - defaults[name] for name, port in kept.items() if name in defaults}
+    if len(offsets) == 1:
+        return _shifted(defaults, offsets.pop())
+    return free_ports(defaults)
+
+
+def default_ports(consumers: int) -> dict[str, int]:
+    """The port of everything that listens, where nobody chose one."""
     each = {f"consumer-{n + 1}": _FIRST_CONSUMER_PORT + n for n in range(consumers)}
     return {**SERVER_PORTS, **_APPLICATION_PORTS, **each}
 
@@ -103,11 +127,8 @@ def _first_free_block(defaults: Mapping[str, int]) -> dict[str, int]:
     """Two copies of the project can run side by side without anybody choosing ports."""
     for offset in range(0, _BLOCKS * _BLOCK, _BLOCK):
         ports = _shifted(defaults, offset)
-        try:
-            check_free(ports)
-        except SettingError:
-            continue
-        return ports
+        if are_free(ports):
+            return ports
     raise SettingError(
         f"none of {_BLOCKS} blocks of ports from {min(defaults.values())} on is free: "
         "choose ports with --ports auto"

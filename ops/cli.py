@@ -13,6 +13,8 @@ from stack.errors import SettingError, StackError
 _COMMANDS = {
     "up": "Start the stack, or what of it is down.",
     "down": "Stop the stack; its data stays, unless told otherwise.",
+    "stop": "Stop single parts; the others go on.",
+    "restart": "Restart single parts, also one that hangs.",
     "status": "Show which parts are up, since when, and what they take.",
     "doctor": "Say what is wrong, what it means and what to type.",
     "logs": "Show what a part writes.",

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from contextlib import closing
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlunsplit
 
 import psycopg
 import yoyo
 from psycopg import sql
 
 from coupons.errors import LedgerUnavailable
+from coupons.host_lists import split_url
 from coupons.ledger.connection import connect_ledger
 from coupons.queries import SQL_FOLDER
 from ops.addresses import role_url
@@ -68,10 +69,11 @@ def migrate(owner_url: str) -> list[str]:
 
 def _yoyo_url(owner_url: str, connected: psycopg.ConnectionInfo) -> str:
     """As yoyo wants it, which knows no lists of servers: of those, the one connected to."""
-    parts = urlsplit(owner_url)._replace(scheme="postgresql+psycopg")
+    parts = split_url(owner_url)._replace(scheme="postgresql+psycopg")
     login, _, servers = parts.netloc.rpartition("@")
     if "," in servers:
-        parts = parts._replace(netloc=f"{login}@{connected.host}:{connected.port}")
+        host = f"[{connected.host}]" if ":" in connected.host else connected.host
+        parts = parts._replace(netloc=f"{login}@{host}:{connected.port}")
     return urlunsplit(parts)
 
 

@@ -2,12 +2,16 @@
 
 import time
 from collections.abc import Mapping
+from threading import Thread
 from typing import NamedTuple
 
 from connectors.register import status
 from coupons.errors import ConnectorError, GateUnavailable
 from coupons.freshness import read_beat
 from coupons.gate import connect_gate
+from stack.errors import StackError
+
+CONNECT_DEADLINE_SECONDS = 5.0
 
 
 class Flow(NamedTuple):
@@ -24,15 +28,27 @@ class Flow(NamedTuple):
 
 
 def look_at_flow(where: Mapping[str, str]) -> Flow:
-    """Ask Connect and Redis at these addresses; what is away is told, not raised."""
+    """Ask Connect and Redis at these addresses, in seconds; never raises for what is away."""
+    says = [(f"not known: no answer within {CONNECT_DEADLINE_SECONDS:.0f} s", False)]
+    # A daemon: a Connect that hangs does not keep the command from ending.
+    asking = Thread(target=lambda: says.append(_connector(where)), daemon=True)
+    asking.start()
+    age = _heartbeat_age(where)
+    asking.join(CONNECT_DEADLINE_SECONDS)
+    return Flow(*says[-1], age)
+
+
+def _connector(where: Mapping[str, str]) -> tuple[str, bool]:
     try:
         state = status(where["COUPON_CONNECT_URL"])
-        connector, runs = state.told, state.is_running
-    except ConnectorError as error:
-        connector, runs = str(error), False
+    except (ConnectorError, StackError) as error:
+        return f"not known: {error}", False
+    return state.told, state.is_running
+
+
+def _heartbeat_age(where: Mapping[str, str]) -> float | None:
     try:
         beat_us = read_beat(connect_gate(where["COUPON_REDIS_URL"]).client)
-    except GateUnavailable:
-        beat_us = None
-    age = None if beat_us is None else time.time() - beat_us / 1_000_000
-    return Flow(connector, runs, age)
+    except (GateUnavailable, StackError):
+        return None
+    return None if beat_us is None else time.time() - beat_us / 1_000_000

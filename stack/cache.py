@@ -13,7 +13,7 @@ from pathlib import Path
 
 from stack.artifacts import Artifact, bundle_artifacts, bundle_key, this_platform
 from stack.errors import StackError
-from stack.maven import OnBytes, fetch
+from stack.maven import OnBytes, fetch, system_authorities
 from stack.unpack import unpack, unpacked_intact
 
 _PARALLEL_DOWNLOADS = 8
@@ -103,6 +103,7 @@ def _install(
     ordered = sorted(missing, key=lambda each: -each[0].size)
     with (
         tempfile.TemporaryDirectory(dir=cache, prefix="download-") as name,
+        system_authorities(Path(name)),
         ThreadPoolExecutor(_PARALLEL_DOWNLOADS) as pool,
     ):
         jobs = [pool.submit(_install_one, *each, Path(name), count) for each in ordered]

@@ -11,3 +11,7 @@ class SettingError(StackError):
 
 class PartFailedError(StackError):
     """A part died while starting or was not healthy by its deadline."""
+
+
+class PartNotRunningError(StackError):
+    """A part that a command has to ask is not running: nothing was asked."""

@@ -1,6 +1,7 @@
 """Fetches single Maven artifacts, with no Maven installed."""
 
 import os
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,31 @@ from stack.errors import StackError
 
 _TIMEOUT_S = 60
 OnBytes = Callable[[int], None]
+_BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Either names the certificate authorities that `requests` trusts, in place of its own list."""
+
+
+@contextmanager
+def system_authorities(folder: Path) -> Iterator[None]:
+    """Have downloads trust the system's certificate authorities beside the well-known ones.
+
+    A company's proxy signs with an authority of its own, which is installed on its machines and
+    in no Python package. The joined list lies in `folder`. A list that the environment names is
+    left alone. The system's is OpenSSL's, which SSL_CERT_FILE can replace.
+    """
+    system = ssl.get_default_verify_paths().cafile
+    if system is None or any(os.environ.get(name) for name in _BUNDLE_VARIABLES):
+        yield
+        return
+    import certifi
+
+    joined = folder / "authorities.pem"
+    joined.write_bytes(Path(certifi.where()).read_bytes() + b"\n" + Path(system).read_bytes())
+    os.environ[_BUNDLE_VARIABLES[0]] = str(joined)
+    try:
+        yield
+    finally:
+        del os.environ[_BUNDLE_VARIABLES[0]]
 
 
 def fetch(artifact: Artifact, folder: Path, on_bytes: OnBytes) -> Path:
@@ -36,6 +62,13 @@ def fetch(artifact: Artifact, folder: Path, on_bytes: OnBytes) -> Path:
     component = context.project(artifact.group, artifact.name).at_version(artifact.version)
     try:
         return Path(component.artifact(artifact.classifier, artifact.packaging).resolve())
+    except requests.exceptions.SSLError as error:
+        raise StackError(
+            f"could not download {artifact.filename}: {error}\n"
+            "Nothing was started. If a proxy of your company signs with its own certificate"
+            " authority, install that authority on this machine, or name a file of it:"
+            " SSL_CERT_FILE=FILE (PEM)"
+        ) from error
     except (requests.RequestException, RuntimeError, OSError) as error:
         raise StackError(
             f"could not download {artifact.filename}: {error}\n"

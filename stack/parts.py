@@ -14,6 +14,8 @@ _POLL_S = 0.1
 _TAIL_LINES = 15
 _LEFTOVER_DEADLINE_S = 5.0
 _ROTATE_BYTES = 20_000_000
+_ALIVE_DEADLINE_S = 10.0
+"""How long a part that was running already may take to answer."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,13 @@ def start_step(part: Part, files: PartFiles) -> Step:
     """A step that starts the part if it is not running, and waits until it is healthy."""
 
     def run(cancelled: Event) -> None:
-        if not is_running(files):
+        if is_running(files):
+            _wait_answering(part, files, cancelled)
+        else:
             if files.log.exists() and files.log.stat().st_size > _ROTATE_BYTES:
                 files.log.replace(files.log.with_suffix(".log.1"))
             files.save(start(part.command(), files.log, files.exit_file))
-        _wait_healthy(part, files, cancelled)
+            _wait_healthy(part, files, cancelled)
 
     return Step(part.name, run, part.after)
 
@@ -65,6 +69,26 @@ def _wait_healthy(part: Part, files: PartFiles, cancelled: Event) -> None:
             raise PartFailedError(_told(part, files, f"died while starting ({files.last_exit()})"))
         if time.monotonic() > give_up:
             raise PartFailedError(_told(part, files, f"was not ready in {part.deadline_s:.0f} s"))
+        if cancelled.wait(_POLL_S):
+            raise CancelledError(part.name)
+
+
+def _wait_answering(part: Part, files: PartFiles, cancelled: Event) -> None:
+    """Wait for a part that was running before; it may have been started a moment ago."""
+    run = files.last_run()
+    assert run is not None
+    starting_until = run.started + part.deadline_s
+    give_up = time.monotonic() + max(_ALIVE_DEADLINE_S, starting_until - time.time())
+    while not part.healthy():
+        if not is_running(files):
+            raise PartFailedError(
+                f"{part.name} ended just now ({files.last_exit()}): run the command again"
+            )
+        if time.monotonic() > give_up:
+            raise PartFailedError(
+                f"{part.name} runs (process {run.pid}) and does not answer: restart it with"
+                f" `coupon restart {part.name}`; `coupon logs {part.name}` may say why"
+            )
         if cancelled.wait(_POLL_S):
             raise CancelledError(part.name)
 

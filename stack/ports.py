@@ -18,6 +18,15 @@ def free_ports(names: Iterable[str]) -> dict[str, int]:
         return {name: each.getsockname()[1] for name, each in sockets.items()}
 
 
+def are_free(ports: Mapping[str, int]) -> bool:
+    """Whether nobody listens on any of these ports."""
+    try:
+        check_free(ports)
+    except SettingError:
+        return False
+    return True
+
+
 def check_free(ports: Mapping[str, int]) -> None:
     """Raises SettingError for the first port that somebody listens on already.
 

@@ -184,6 +184,7 @@ def end(running: Running, deadline_s: float | None = None) -> bool:
     if process := running.process():
         with suppress(psutil.NoSuchProcess):
             process.send_signal(running.stop_signal)
+            process.resume()  # a stopped program (SIGSTOP) takes no signal until it goes on
     if not _left_after(running, running.stop_deadline_s if deadline_s is None else deadline_s):
         _keep(running)
         return True

@@ -44,7 +44,6 @@ class Extent:
     still_seconds: float
     faults_apart: bool
     users: int
-    builds_k6: bool
     warm_up_seconds: float
 
 
@@ -63,7 +62,6 @@ FULL = Extent(
     still_seconds=6.0,
     faults_apart=True,
     users=200_000,
-    builds_k6=True,
     warm_up_seconds=3.0,
 )
 QUICK = Extent(
@@ -81,7 +79,6 @@ QUICK = Extent(
     still_seconds=4.0,
     faults_apart=False,
     users=USERS_OF_THE_REPORT,
-    builds_k6=False,
     warm_up_seconds=0.5,
 )
 
@@ -109,7 +106,7 @@ class Comparison:
         self._designs = designs
         self._connection = connection
         self._extent = extent
-        self.k6 = find_k6(extent.builds_k6)
+        self.k6 = find_k6()
         self._crowd = Crowd(next(iter(designs.values())), extent.users)
         self.found = Compared()
 

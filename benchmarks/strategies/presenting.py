@@ -54,7 +54,7 @@ def compare_designs(stack: EmbeddedStack, wanted: Collection[str], quick: bool) 
 
 def _show_report_load(report: Report, running: Comparison) -> None:
     found = running.found
-    generator = "k6" if running.k6 else "benchmarks.generator, for want of k6"
+    generator = "k6" if running.k6 else "our own generator"
     report.add(f"## The report's load, by {generator}")
     columns = ["requests/s", "average", "p90", "p95", "p99", "max, ms"]
     report.table(

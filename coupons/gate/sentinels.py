@@ -1,7 +1,9 @@
 """What a redis+sentinel:// URL says: which sentinels to ask for which master."""
 
 from typing import NamedTuple
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
+
+from coupons.host_lists import split_url
 
 SCHEMES = ("redis+sentinel", "rediss+sentinel")
 """The second: TLS to the servers and to the sentinels."""
@@ -31,7 +33,7 @@ def parse_sentinel_url(url: str) -> SentinelUrl | None:
     rediss+sentinel:// takes TLS_OPTIONS too. None: the URL is of another scheme. Raises ValueError
     that says what is wrong, without secrets.
     """
-    parts = urlsplit(url)
+    parts = split_url(url)
     if parts.scheme not in SCHEMES:
         return None
     options = dict(parse_qsl(parts.query))

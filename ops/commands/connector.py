@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from coupons.web import WebService
 from ops.addresses import Addresses, kafka_client
 from ops.options import addresses_option, json_option
 
@@ -142,12 +143,22 @@ def recover_command(
 @command.command("delete")
 @addresses_option("cdc")
 @connect_option
+@click.option("--yes", is_flag=True, help="Do not ask before deleting.")
 @json_option
-def delete_command(where: Addresses, connect_url: str | None, as_json: bool) -> None:
-    """Remove the connector; its offsets and slot stay, so that `register` goes on without a gap."""
+def delete_command(where: Addresses, connect_url: str | None, yes: bool, as_json: bool) -> None:
+    """Remove the connector; its offsets and slot stay, so that `register` goes on without a gap.
+
+    \b
+      coupon connector delete
+      coupon connector delete --yes --json     for programs
+    """
     from connectors.register import CONNECTOR_NAME, delete
 
-    deleted = delete(_connect(where, connect_url))
+    url = _connect(where, connect_url)
+    if not yes:
+        says = f"No request becomes final until it is registered again. Delete {CONNECTOR_NAME}"
+        click.confirm(f"{says} at {WebService(url).url}?", abort=True, err=True)
+    deleted = delete(url)
     if as_json:
         click.echo(json.dumps({"deleted": deleted}))
     else:

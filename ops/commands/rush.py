@@ -7,9 +7,11 @@ from collections.abc import Mapping
 import click
 from rich.console import Console
 
+from coupons.errors import ConfigurationError
 from coupons.gate import Gate, connect_gate
 from coupons.gate.delays import percentile, watched_delays
 from coupons.ledger.connection import connect_ledger
+from coupons.open_files import raise_open_files_limit
 from coupons.tokens import mint_token
 from ops.addresses import Addresses, token_key
 from ops.books_display import show_books
@@ -24,6 +26,8 @@ SETTLING_SECONDS = 30.0
 TRYING_USER = 4711
 CALM_USERS = 200
 CALM_PER_SECOND = 100
+OTHER_FILES = 100
+"""Descriptors that a rush needs beside one connection a user."""
 
 
 @click.command("rush", short_help="Run a short rush and show what happens.")
@@ -43,6 +47,7 @@ def command(where: Addresses, places: int, users: int, twice: int, as_json: bool
       coupon rush
       coupon rush --places 1000 --users 2000 --twice 0
     """
+    _check_open_files(users)
     key = token_key(where)
 
     def mint(user_id: int, scope: str) -> str:
@@ -82,6 +87,16 @@ def command(where: Addresses, places: int, users: int, twice: int, as_json: bool
         )
     if books.complaints:
         raise click.exceptions.Exit(1)
+
+
+def _check_open_files(users: int) -> None:
+    limit = raise_open_files_limit()
+    if limit < users + OTHER_FILES:
+        raise ConfigurationError(
+            f"{users} users need {users} connections, and this process may open {limit} files:"
+            f" raise its limit (`ulimit -n {users + OTHER_FILES}`), or take fewer users"
+            f" (`--users {max(1, limit - OTHER_FILES)}`)"
+        )
 
 
 def _calm(api: Api, gate: Gate, coupon_id: int) -> list[float]:

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ops.addresses import addresses
+from ops.addresses import find_addresses
 from ops.choices import existing
 from ops.flow import look_at_flow
 from ops.options import json_option, state_option
@@ -34,7 +34,7 @@ def command(folder: StateFolder, as_json: bool) -> None:
     """
     choices = existing(folder)
     reports = report(folder, all_parts(folder, choices, bundle_folders()))
-    flow = look_at_flow(addresses(folder, choices.ports, "ops"))
+    flow = look_at_flow(find_addresses(folder, True, "ops", {}))
     if as_json:
         total = sum(each.memory or 0 for each in reports)
         parts = [asdict(each) for each in reports]

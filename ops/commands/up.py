@@ -8,17 +8,12 @@ from types import FrameType
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from ops.addresses import addresses
-from ops.choices import FIRST_FREE, Choices, choose, remember
+from ops.choices import FIRST_FREE, choose
 from ops.options import json_option, state_option
-from ops.whole import all_parts, setup_steps
-from stack.cache import cache_folder, ensure_bundles
+from ops.starting import start_stack
 from stack.folder import StateFolder
-from stack.graph import Stage
-from stack.lifecycle import bring_up, take_down
-from stack.parts import is_running
 
 # What shells give a command that Ctrl-C ended.
 _INTERRUPTED = 130
@@ -88,55 +83,21 @@ def command(
     with folder.locked():
         choices = choose(folder, ports, single, consumers, servers_only)
         try:
-            started = _bring_up(folder, choices, console)
+            started = start_stack(folder, choices, console)
         except KeyboardInterrupt:
             console.print("Interrupted: what this call had started is stopped again.")
             sys.exit(_INTERRUPTED)
-        remember(folder, choices)
     seconds = round(time.monotonic() - began, 1)
     where = addresses(folder, choices.ports, "owner")
     if as_json:
         result = {"state": str(folder.path), "started": started, "seconds": seconds}
         click.echo(json.dumps({**result, "ports": choices.ports, "env": where}))
     else:
-        console.print(f"\nReady in {seconds} s, API at {where['COUPON_API_URL']}")
+        what = "the servers alone" if servers_only else f"API at {where['COUPON_API_URL']}"
+        console.print(f"\nReady in {seconds} s, {what}")
+        if servers_only:
+            console.print('`eval "$(coupon env)"` takes their addresses into a shell.')
         console.print("See `coupon status`; stop with `coupon down`.")
-
-
-def _bring_up(folder: StateFolder, choices: Choices, console: Console) -> list[str]:
-    bundles = ensure_bundles(_Download(console))
-    parts = all_parts(folder, choices, bundles)
-    names = [part.name for part in parts]
-    consumers = [name for name in folder.part_names() if name.startswith("consumer-")]
-    surplus = [name for name in consumers if name not in choices.consumer_names]
-    already = {name for name in names if is_running(folder.part(name))}
-    remember(folder, choices)
-    take_down(folder, surplus, lambda name, _: console.print(f"  {name:<12} stopped"))
-
-    def on_stage(name: str, stage: Stage, seconds: float) -> None:
-        if stage == "ready" and name in already:
-            console.print(f"  {name:<12} was running")
-        elif stage != "starting":
-            console.print(f"  {name:<12} {stage:<8} {seconds:5.1f} s")
-
-    return bring_up(folder, parts, setup_steps(folder, choices), on_stage)
-
-
-class _Download:
-    """A progress bar that appears only when something has to be downloaded."""
-
-    def __init__(self, console: Console) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-        self._progress = Progress(*columns, TransferSpeedColumn(), console=console)
-
-    def __call__(self, done: int, total: int) -> None:
-        if not self._progress.task_ids:
-            self._progress.console.print(f"Downloading the servers into {cache_folder()}")
-            self._progress.add_task("  download", total=total)
-            self._progress.start()
-        self._progress.update(self._progress.task_ids[0], completed=done)
-        if done >= total:
-            self._progress.stop()
 
 
 def _interrupt_once() -> None:

@@ -10,6 +10,7 @@ import pytest
 from connectors.register import CONNECTOR_FILE
 from docs.make_configuration import FILE as SETTINGS_PAGE
 from ops.addresses import ROLES
+from ops.choices import default_ports
 from stack.artifacts import bundle_artifacts
 from stack.folder import StateFolder
 from stack.servers import connect, kafka, postgres
@@ -99,6 +100,15 @@ def test_every_choice_of_the_file_is_in_the_example() -> None:
         assert f"#{name}={default}\n" in example, name
     for name in re.findall(r"\$\{(COUPON_\w+):\?", TEXT):
         assert f"\n{name}=" in example, name
+
+
+def test_the_embedded_stack_and_the_containers_can_run_side_by_side() -> None:
+    cluster = (COMPOSE / "cluster.yaml").read_text("utf-8")
+    defaults = {int(port) for port in re.findall(r"PORT:-(\d+)\}", TEXT + cluster)}
+    assert len(defaults) >= 10
+    own = default_ports(consumers=10).values()
+    blocks = {port + offset for port in own for offset in range(0, 2000, 100)}
+    assert defaults & blocks == set()
 
 
 def test_postgres_has_the_settings_of_the_embedded_stack() -> None:

@@ -1,5 +1,8 @@
 """From the HTTP claim to the issued coupon, everybody at once."""
 
+import json
+import subprocess
+import sys
 from collections import Counter
 
 import psycopg
@@ -66,3 +69,28 @@ def test_a_user_waits_for_the_coupon_and_finds_it_among_their_own(
     assert status["requested_at"] == answer.json()["requested_at"]
     again = people.claim(coupon_id, 9_001)
     assert (again.status_code, again.json()["status"]) == (200, "ISSUED")
+
+
+def _rush_with_open_files(stack: EmbeddedStack, limit: str) -> subprocess.CompletedProcess[str]:
+    """The largest rush, which `coupon rush --help` shows, under a limit of the shell."""
+    rush = [sys.executable, "-m", "ops", "rush", "--state", str(stack.folder.path)]
+    size = ["--places", "1000", "--users", "2000", "--twice", "0", "--json"]
+    shell = ["sh", "-c", f'{limit} && exec "$@"', "rush"]
+    return subprocess.run([*shell, *rush, *size], capture_output=True, text=True)
+
+
+def test_the_largest_rush_runs_in_a_shell_that_allows_1024_open_files(
+    stack: EmbeddedStack,
+) -> None:
+    done = _rush_with_open_files(stack, "ulimit -Sn 1024")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["answers"] == {"admitted": 1000, "refused: sold_out": 1000, "refused: closed": 1}
+    assert result["complaints"] == []
+
+
+def test_a_rush_that_may_not_open_enough_files_says_so(stack: EmbeddedStack) -> None:
+    done = _rush_with_open_files(stack, "ulimit -Sn 256 && ulimit -Hn 256")
+    assert done.returncode == 2
+    assert "this process may open 256 files" in done.stderr
+    assert "Traceback" not in done.stderr

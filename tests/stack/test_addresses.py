@@ -1,6 +1,9 @@
 """Any command can be pointed at any stack: by its state folder, or by addresses."""
 
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import ClassVar
 
 import jwt
 import pytest
@@ -10,7 +13,10 @@ from coupons.errors import ConfigurationError
 from ops.addresses import ADDRESSES, Addresses, find_addresses
 from ops.choices import choose, remember
 from ops.cli import main
+from stack.errors import PartNotRunningError
 from stack.folder import StateFolder
+from stack.lifecycle import bring_up
+from tests.stack.conftest import web_part
 
 ELSEWHERE = {
     "COUPON_API_URL": "http://api:8080",
@@ -42,9 +48,53 @@ def test_the_addresses_of_the_environment_are_those_of_the_stack(folder: StateFo
     assert dict(_find(folder, ELSEWHERE)) == ELSEWHERE
 
 
-def test_a_named_state_folder_goes_before_the_environment(stopped: StateFolder) -> None:
+def test_a_named_state_folder_goes_before_the_environment(
+    stopped: StateFolder, tmp_path: Path
+) -> None:
+    bring_up(stopped, [web_part("api", tmp_path)], [], lambda *_: None)
     assert _find(stopped, ELSEWHERE, named=True)["COUPON_API_URL"] == "http://127.0.0.1:8500"
     assert _find(stopped, {})["COUPON_API_URL"] == "http://127.0.0.1:8500"
+
+
+@pytest.mark.parametrize("variable", ADDRESSES)
+def test_the_address_of_a_part_that_is_not_running_is_not_given(
+    stopped: StateFolder, variable: str
+) -> None:
+    with pytest.raises(PartNotRunningError, match="is not running: start it with `coupon up`"):
+        _find(stopped, {})[variable]
+
+
+class _Asked(BaseHTTPRequestHandler):
+    """A neighbour's server, which must not be asked for anything."""
+
+    requests: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.requests.append(f"{self.command} {self.path}")
+        self.send_error(404)
+
+    do_DELETE = do_GET
+
+
+@pytest.mark.parametrize("command", ["connector status", "connector delete --yes", "status"])
+def test_a_stack_that_is_down_never_asks_who_listens_on_its_ports(
+    stopped: StateFolder, command: str
+) -> None:
+    neighbour = HTTPServer(("127.0.0.1", 0), _Asked)
+    Thread(target=neighbour.serve_forever, daemon=True).start()
+    remember(stopped, choose(stopped, None, {"connect": neighbour.server_port}, None, False))
+    told = _coupon({}, *command.split(), "--state", stopped.path)
+    neighbour.shutdown()
+    neighbour.server_close()
+    assert _Asked.requests == []
+    assert told.exit_code != 0
+    assert "connect of the stack in" in told.output
+
+
+def test_deleting_the_connector_asks_first() -> None:
+    refused = CliRunner(env=ELSEWHERE).invoke(main, ["connector", "delete"], input="n\n")
+    assert refused.exit_code == 1
+    assert "Delete coupon-cdc at http://connect:8083?" in refused.output
 
 
 def test_two_stacks_are_never_mixed(stopped: StateFolder) -> None:

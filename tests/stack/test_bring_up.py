@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,25 @@ def test_a_part_that_never_works_is_given_up_at_its_deadline(
     with pytest.raises(PartFailedError, match="idle was not ready in"):
         _up(folder, idle)
     assert not is_running(folder.part("idle"))
+
+
+def test_a_part_that_runs_and_does_not_answer_is_named_with_the_way_back(
+    folder: StateFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stack.parts._ALIVE_DEADLINE_S", 0.5)
+    part = replace(web_part("web", tmp_path), deadline_s=0.5)
+    _up(folder, replace(part, deadline_s=20.0))
+    run = folder.part("web").last_run()
+    assert run is not None
+    os.kill(run.pid, signal.SIGSTOP)
+    with pytest.raises(PartFailedError, match=r"web runs .* does not answer.*coupon restart web"):
+        _up(folder, part)
+    assert is_running(folder.part("web")), "what ran before a failed start stays"
+
+    gracefully: list[bool] = []
+    take_down(folder, ["web"], lambda _name, well: gracefully.append(well))
+    assert gracefully == [True], "a stopped process goes on to take its signal"
+    assert _up(folder, part) == ["web"]
 
 
 def test_a_second_start_begins_only_what_is_down(folder: StateFolder, tmp_path: Path) -> None:

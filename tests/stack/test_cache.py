@@ -4,6 +4,7 @@ import functools
 import hashlib
 import http.server
 import io
+import ssl
 import tarfile
 import threading
 import zipfile
@@ -16,6 +17,7 @@ import pytest
 from stack.artifacts import Artifact
 from stack.cache import ensure_bundles
 from stack.errors import StackError
+from tests.security.certificates import Authority
 
 JAR = b"a small jar" * 1000
 
@@ -135,4 +137,39 @@ def test_without_a_network_the_first_run_says_so(
 ) -> None:
     _cut_off_network(monkeypatch)
     with pytest.raises(StackError, match="first start needs a network connection"):
+        repository.ensure()
+
+
+@pytest.fixture
+def authority(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Authority]:
+    """The repository over HTTPS, with a certificate of a company's own authority."""
+    company = Authority(tmp_path / "company", "company")
+    pair = company.server()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    handler = functools.partial(_QuietHandler, directory=str(repository.folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("COUPON_MAVEN_MIRROR", f"https://localhost:{server.server_port}")
+        for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+            monkeypatch.delenv(variable, raising=False)
+        yield company
+        server.shutdown()
+
+
+def test_an_authority_that_the_system_trusts_is_trusted(
+    repository: Repository, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    assert (repository.ensure()["kafka"] / "jars" / "kafka-1.jar").read_bytes() == JAR
+
+
+@pytest.mark.usefixtures("authority")
+def test_an_unknown_authority_is_refused_with_the_variable_that_helps(
+    repository: Repository,
+) -> None:
+    with pytest.raises(StackError, match="SSL_CERT_FILE=FILE"):
         repository.ensure()

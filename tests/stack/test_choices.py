@@ -3,9 +3,13 @@
 import socket
 from pathlib import Path
 
-from ops.choices import FIRST_FREE, choose, remember
+import pytest
+
+from ops.choices import FIRST_FREE, Choices, choose, remember
 from stack.folder import StateFolder
+from stack.lifecycle import bring_up
 from stack.ports import HOST
+from tests.stack.conftest import web_part
 
 
 def test_a_second_copy_finds_a_block_of_ports_of_its_own(tmp_path: Path) -> None:
@@ -20,10 +24,43 @@ def test_a_second_copy_finds_a_block_of_ports_of_its_own(tmp_path: Path) -> None
     assert not set(shifted.values()) & set(free.values())
 
 
-def test_a_stack_keeps_the_block_that_it_found(tmp_path: Path) -> None:
-    folder = StateFolder(tmp_path / "state")
-    folder.create()
-    first = choose(folder, FIRST_FREE, {}, None, False)
-    remember(folder, first)
+@pytest.fixture
+def first(folder: StateFolder) -> Choices:
+    """A block of ports that was found, for a stack that has not been started since."""
+    found = choose(folder, FIRST_FREE, {}, None, False)
+    remember(folder, found)
+    return found
+
+
+def test_a_stack_keeps_the_block_that_it_found(folder: StateFolder, first: Choices) -> None:
+    assert choose(folder, FIRST_FREE, {}, None, False) == first
+
+
+def test_a_stopped_stack_moves_when_somebody_took_one_of_its_ports(
+    folder: StateFolder, first: Choices
+) -> None:
     with socket.create_server((HOST, first.ports["api"])):
+        moved = choose(folder, FIRST_FREE, {}, None, False)
+    assert not set(moved.ports.values()) & set(first.ports.values())
+
+
+def test_a_running_stack_does_not_move(folder: StateFolder, first: Choices, tmp_path: Path) -> None:
+    part = web_part("api", tmp_path)
+    bring_up(folder, [part], [], lambda *_: None)
+    with socket.create_server((HOST, first.ports["kafka"])):
         assert choose(folder, FIRST_FREE, {}, None, False) == first
+
+
+@pytest.mark.parametrize("ports", ["+300", "auto"])
+def test_another_consumer_gets_a_port_beside_those_of_its_stack(
+    folder: StateFolder, ports: str
+) -> None:
+    one = choose(folder, ports, {}, 1, False)
+    remember(folder, one)
+    two = choose(folder, None, {}, 2, False)
+    assert {**two.ports, **one.ports} == two.ports
+    if ports == "+300":
+        assert two.ports["consumer-2"] == one.ports["consumer-1"] + 1
+    else:
+        assert two.ports["consumer-2"] not in one.ports.values()
+        assert two.ports["consumer-2"] not in range(29400, 29410)

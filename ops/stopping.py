@@ -1,0 +1,37 @@
+"""Stops single parts of a stack, for the commands that do."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from stack.errors import SettingError
+from stack.folder import StateFolder
+from stack.lifecycle import take_down
+
+parts_argument: Callable[..., Any] = click.argument("parts", nargs=-1, required=True)
+now_option: Callable[..., Any] = click.option(
+    "--now", is_flag=True, help="Kill at once (SIGKILL), for a part that hangs."
+)
+
+
+def stop_parts(folder: StateFolder, parts: Sequence[str], now: bool, quiet: bool) -> list[str]:
+    """Stop the named parts in order; return the names of those that were running.
+
+    Raises SettingError for a name that is no part of this stack.
+    """
+    names = folder.part_names()
+    if unknown := [part for part in parts if part not in names]:
+        raise SettingError(
+            f"no part called {unknown[0]} was started here: there are {', '.join(names)}"
+        )
+    stopped: list[str] = []
+
+    def on_stop(name: str, gracefully: bool) -> None:
+        stopped.append(name)
+        how = "stopped" if gracefully else "killed" if now else "killed (it did not stop in time)"
+        if not quiet:
+            click.echo(f"  {name:<12} {how}", err=True)
+
+    take_down(folder, parts, on_stop, 0.0 if now else None)
+    return stopped
