@@ -8,7 +8,8 @@ from connectors.register import CONNECTOR_NAME
 from connectors.state import ConnectorState, read_state
 from coupons.errors import LedgerUnavailable
 from coupons.ledger.connection import connect_ledger
-from ops.doctor.findings import Finding, Section, failing, ok, warning
+from ops.doctor.blame import blamed, sentence
+from ops.doctor.findings import Finding, Section, failing, ok, unknown, warning
 from ops.doctor.places import Places
 from ops.recovery import Look, look_at_stream
 
@@ -25,13 +26,9 @@ def check_connector(places: Places) -> Iterator[Finding]:
     try:
         with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
             yield offsets_finding(look_at_stream(connect, connection))
-    except LedgerUnavailable:
-        yield warning(
-            "offsets",
-            "not compared with the slot: Postgres is away",
-            "coupon up",
-            Section.POSTGRES_DOWN,
-        )
+    except LedgerUnavailable as error:
+        section = blamed(error) or Section.POSTGRES_DOWN
+        yield unknown("offsets", f"not beside the slot: {sentence(error)}", "coupon up", section)
 
 
 def connector_finding(state: ConnectorState | None) -> Finding:

@@ -21,11 +21,15 @@ OLD_AFTER_SECONDS = 60.0
 _SHOWN = 5
 
 
+def check_redis(places: Places) -> Iterator[Finding]:
+    """Raises GateUnavailable."""
+    connect_gate(places.redis_url).now_us()
+    yield ok("redis", "it answers")
+
+
 def check_gate(places: Places) -> Iterator[Finding]:
     """Raises GateUnavailable or LedgerUnavailable."""
     gate = connect_gate(places.redis_url)
-    gate.now_us()
-    yield ok("redis", "it answers")
     with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
         ids = [coupon.coupon_id for coupon in list_coupons(connection)]
     shut = [each for each, why in zip(ids, gate.closed(ids), strict=True) if why is not None]
