@@ -11,8 +11,8 @@ from ops.addresses import Addresses
 from ops.doctor.examine import examine
 from ops.doctor.findings import Finding, Level
 from ops.doctor.places import find_places
+from ops.exits import NOT_ANSWERED
 from ops.options import addresses_option, json_option
-from ops.places import NOT_ANSWERED
 
 _COLOURS = {
     Level.OK: "green",

@@ -11,10 +11,11 @@ from coupons.errors import KafkaUnavailable
 from ops.addresses import Addresses
 from ops.books_display import show_books, show_stream
 from ops.dead_letters import OpenLetter, open_letters
+from ops.exits import NOT_ANSWERED
 from ops.judging import judge
 from ops.kafka import GROUP
 from ops.options import addresses_option, json_option
-from ops.places import NOT_ANSWERED, Places, places
+from ops.places import Places, places
 from ops.stream_state import StreamState, look_at_stream
 from ops.verify import MOST_NAMED, Books, await_balanced_books
 

@@ -7,7 +7,8 @@ import psycopg
 import psycopg.errors
 
 from coupons.errors import (
-    ConnectorError,
+    ConnectUnavailable,
+    CouponError,
     GateUnavailable,
     KafkaUnavailable,
     LedgerUnavailable,
@@ -22,7 +23,7 @@ _AWAY: dict[type[Exception], Section] = {
     LedgerUnavailable: Section.POSTGRES_DOWN,
     KafkaUnavailable: Section.KAFKA_DOWN,
     SchemaRegistryUnavailable: Section.REGISTRY_DOWN,
-    ConnectorError: Section.CONNECT_DOWN,
+    ConnectUnavailable: Section.CONNECT_DOWN,
 }
 
 
@@ -43,6 +44,6 @@ def blamed(error: Exception) -> Section | None:
 def sentence(error: Exception) -> str:
     """The error in one line; with its kind where it is none of this project's own."""
     line = str(error).strip().partition("\n")[0]
-    if blamed(error) is None:
+    if not isinstance(error, CouponError):
         line = f"{type(error).__name__}: {line}"
     return shorten(line, LONGEST_SENTENCE, placeholder=" ...")

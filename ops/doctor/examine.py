@@ -5,11 +5,16 @@ from collections.abc import Callable, Iterable
 from threading import Thread
 from typing import NamedTuple
 
+from ops.doctor.api import check_api
 from ops.doctor.blame import blamed, sentence
+from ops.doctor.books import check_books
 from ops.doctor.causes import arrange
 from ops.doctor.connector import check_connector
+from ops.doctor.consumers import check_consumers, check_progress
 from ops.doctor.database import check_database
+from ops.doctor.disk import check_disk
 from ops.doctor.findings import Finding, Section, failing, unknown
+from ops.doctor.letters import check_letters
 from ops.doctor.places import Places
 from ops.doctor.processes import check_parts
 from ops.doctor.requests import check_final, check_gate, check_redis
@@ -40,6 +45,12 @@ CHECKS = (
     Check("gate", check_gate, Section.REDIS_DOWN),
     Check("heartbeat", check_heartbeat, Section.REDIS_DOWN),
     Check("requests", check_final, Section.POSTGRES_DOWN),
+    Check("disk", check_disk, Section.DISK_FULL),
+    Check("api", check_api, Section.PART_DOWN),
+    Check("consumers", check_consumers, Section.CONSUMER_AWAY),
+    Check("progress", check_progress, Section.KAFKA_DOWN),
+    Check("dead letters", check_letters, Section.KAFKA_DOWN),
+    Check("books", check_books, Section.REDIS_DOWN),
 )
 
 
