@@ -25,6 +25,7 @@ _COMMANDS = {
     "gate": "See and rebuild what Redis holds of each coupon.",
     "reconcile": "Compare Redis with Postgres request by request, and repair Redis.",
     "dead-letters": "Look at change events that were set aside, and replay them.",
+    "sql": "Run SQL statements on the stack's Postgres, as one of its roles.",
     "verify": "Check that nothing is lost and nothing is oversold.",
 }
 

@@ -75,6 +75,8 @@ def test_env_prints_exports_that_a_shell_takes(stopped: StateFolder) -> None:
     values = dict(
         shlex.split(line)[1].split("=", 1) for line in exports.splitlines() if line.strip()
     )
+    programs = values.pop("PATH").removesuffix(":$PATH")
+    assert (Path(programs) / "coupon").exists()
     assert values["COUPON_API_URL"] == "http://127.0.0.1:8500"
     assert values["COUPON_DATABASE_URL"].startswith("postgresql://coupon_api:")
     assert json.loads(
