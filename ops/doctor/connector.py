@@ -57,6 +57,8 @@ def offsets_finding(look: Look) -> Finding:
     if look.slot_is_useless:
         says = "they lead nowhere without their slot"
         return failing("offsets", says, _RECOVER, Section.OFFSETS)
+    if look.offset > look.slot.wal_lsn:
+        return failing("offsets", str(look.gap), "coupon after-restore", Section.LEDGER_RESTORED)
     if look.gap is not None:
         return failing("offsets", look.gap, _RECOVER, Section.OFFSETS)
     return ok("offsets", "they and the slot fit together")

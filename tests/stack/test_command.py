@@ -60,6 +60,25 @@ def test_wrong_usage_exits_2_without_a_stack_trace(
     assert isinstance(result.exception, SystemExit)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "verify",
+        "reconcile --dry-run",
+        "gate status",
+        "connector status",
+        "connector schemas",
+        "dead-letters list",
+        "rush",
+        "sql SELECT",
+    ],
+)
+def test_a_server_that_does_not_answer_is_exit_code_3(folder: StateFolder, line: str) -> None:
+    remember(folder, choose(folder, "auto", {}, consumers=1, servers_only=False))
+    done = _coupon(*line.split(), "--state", folder.path)
+    assert done.exit_code == 3, done.output
+
+
 def test_status_of_a_stopped_stack_names_every_part_and_exits_1(stopped: StateFolder) -> None:
     result = _coupon("status", "--json", "--state", stopped.path)
     assert result.exit_code == 1
