@@ -27,6 +27,15 @@ def examples(help_text: str) -> Iterator[str]:
             yield _COMMENT.sub("", line).partition(" | ")[0]
 
 
+def top_level() -> Iterator[tuple[str, click.Command]]:
+    """The commands of `coupon`, with their names."""
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None
+        yield name, command
+
+
 def leaves(group: click.Group = main, path: str = "coupon") -> Iterator[tuple[str, click.Command]]:
     """Every command that does something, with the words that name it."""
     context = click.Context(group)
@@ -70,3 +79,20 @@ def check_coupon(line: str) -> None:
             continue
         if isinstance(value, str | list | tuple):
             param.type_cast_value(context, tuple(value) if isinstance(value, list) else value)
+
+
+def pasted(text: str) -> Iterator[str]:
+    """The lines of a document's blocks that are typed: indented ones, and `sh`. Joined at `\\`."""
+    unfenced = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"(?<=\n\n)(?: {4}\S.*\n(?: {4}.*\n)*)+", unfenced)
+    blocks += re.findall(r"^```(?:sh|bash|console)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    for block in blocks:
+        for line in re.sub(r"\\\n\s*", "", block).splitlines():
+            yield _COMMENT.sub("", line.strip().removeprefix("$ "))
+
+
+def spans(text: str) -> Iterator[str]:
+    """What stands between back-ticks in a document's prose, each in one line."""
+    unfenced = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    for paragraph in unfenced.split("\n\n"):
+        yield from (" ".join(each.split()) for each in re.findall(r"`([^`]+)`", paragraph))
