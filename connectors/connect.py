@@ -6,7 +6,7 @@ from typing import Any
 
 import requests
 
-from coupons.errors import ConnectorError
+from coupons.errors import ConnectorError, ConnectUnavailable
 from coupons.web import WebService
 
 ANSWER_TIMEOUT_SECONDS = 20.0
@@ -45,7 +45,7 @@ class Connect:
         try:
             return self._service.request(method, path, ANSWER_TIMEOUT_SECONDS, body)
         except requests.RequestException as error:
-            raise ConnectorError(
+            raise ConnectUnavailable(
                 f"Kafka Connect does not answer at {self.url} ({_cause(error)});"
                 " start it, or set COUPON_CONNECT_URL to where it is"
             ) from error

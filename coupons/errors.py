@@ -46,3 +46,11 @@ class KafkaUnavailable(CouponError):
 
 class ConnectorError(CouponError):
     """Kafka Connect cannot be asked, refuses the connector, or does not get it to run."""
+
+
+class ConnectUnavailable(ConnectorError):
+    """Kafka Connect did not answer; whether it did what it was asked for is unknown."""
+
+
+class ApiUnavailable(CouponError):
+    """The API did not answer a command that called it."""

@@ -77,8 +77,9 @@ class Addresses(Mapping[str, str]):
         part = _PART_AT.get(variable)
         if self.folder is not None and part and not is_running(self.folder.part(part)):
             raise PartNotRunningError(
+                part,
                 f"{part} of the stack in {self.folder.path} is not running: start it with"
-                " `coupon up`"
+                " `coupon up`",
             )
 
     def __iter__(self) -> Iterator[str]:

@@ -1,10 +1,12 @@
 """What a person sees of the conservation check."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 
 from ops.stream_state import StreamState
-from ops.verify import MOST_NAMED, Books
+from ops.verify import MOST_NAMED, Books, Fault
 
 
 def show_books(console: Console, books: Books) -> None:
@@ -53,6 +55,15 @@ def show_stream(console: Console, state: StreamState, letters: int) -> None:
         console.print(f"[red]does not add up:[/] {told}", soft_wrap=True)
     for told in state.unknown:
         console.print(f"[yellow]not known:[/] {told}", soft_wrap=True)
+
+
+def show_strays(console: Console, strays: Sequence[Fault]) -> None:
+    """Rows that belong to nothing, the first by name; nothing when there are none."""
+    for fault in strays[:MOST_NAMED]:
+        told = f"coupon {fault.coupon_id}, {fault}"
+        console.print(f"[red]does not add up:[/] {told}", soft_wrap=True)
+    if len(strays) >= MOST_NAMED:
+        console.print("  there may be more; --json names every one")
 
 
 def _faults(books: Books) -> Table:

@@ -5,8 +5,7 @@ from typing import Any
 
 import click
 
-from coupons.errors import ConfigurationError, CouponError
-from stack.errors import SettingError, StackError
+from ops.exits import EXPECTED, exit_for
 
 # Each command is imported only when it is used: most of them need no more than a part of the
 # project's dependencies, and none waits for the imports of the others.
@@ -28,6 +27,7 @@ _COMMANDS = {
     "gate": "See and rebuild what Redis holds of each coupon.",
     "reconcile": "Compare Redis with Postgres request by request, and repair Redis.",
     "dead-letters": "Look at change events that were set aside, and replay them.",
+    "sql": "Run SQL statements on the stack's Postgres, as one of its roles.",
     "verify": "Check that nothing is lost and nothing is oversold.",
 }
 
@@ -50,10 +50,8 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (ConfigurationError, SettingError) as error:
-            raise click.UsageError(str(error)) from error
-        except (CouponError, StackError, OSError) as error:
-            raise click.ClickException(str(error)) from error
+        except EXPECTED as error:
+            raise exit_for(error) from error
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -70,6 +68,13 @@ def main() -> None:
       coupon down                      stop; `coupon up` goes on where it was
 
     Every command takes --state FOLDER (or COUPON_STATE_DIR): one folder is one stack.
+
+    \b
+    Exit codes, of every command:
+      0  done, or all is well
+      1  something is wrong, does not add up, or was not all done
+      2  not possible as typed: wrong use or setting, or what is named does not exist
+      3  a server that has to be asked does not answer
     """
 
 

@@ -1,12 +1,13 @@
 """How the gate is doing, coupon by coupon, next to what the ledger says of it."""
 
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from coupons.gate import Gate, GateFigures
 from coupons.gate.scan import memory_bytes
 from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import find_coupon, list_coupons
-from coupons.model import Coupon
+from coupons.model import Coupon, CouponState
 from ops.reconciler.rebuilding import why_closed
 
 
@@ -23,6 +24,20 @@ class GateReport(NamedTuple):
         return why_closed(self.figures, self.coupon)
 
     @property
+    def claims(self) -> str:
+        """What becomes of a claim now, by the coupon's definition: open, or why it is refused."""
+        coupon, now = self.coupon, datetime.now(UTC)
+        if coupon.state is not CouponState.OPEN:
+            return str(coupon.state)
+        if now < coupon.issue_starts_at:
+            return "not open yet"
+        if coupon.issue_ends_at is not None and now >= coupon.issue_ends_at:
+            return "over"
+        if self.figures is not None and not self.figures.places_left:
+            return "sold out"
+        return "open"
+
+    @property
     def run_id_matches(self) -> bool:
         """Whether it was loaded into this life of this server, and opened."""
         return self.figures is not None and self.figures.state == "open"
@@ -33,6 +48,7 @@ class GateReport(NamedTuple):
         return {
             "coupon_id": self.coupon.coupon_id,
             "state": self.coupon.state,
+            "claims": self.claims,
             "gate": self.why_closed or "open",
             "run_id_matches": self.run_id_matches,
             "epoch": figures and figures.epoch,

@@ -46,6 +46,16 @@ class Kafka:
             raise self._away(error) from error
         return {name: len(topic.partitions) for name, topic in found.items()}
 
+    def committed(self, group: str = GROUP) -> dict[tuple[str, int], int]:
+        """Up to which offset the group has handled each partition, by topic and number."""
+        try:
+            [listed] = self._admin.list_consumer_group_offsets(
+                [ConsumerGroupTopicPartitions(group)], request_timeout=_TIMEOUT_SECONDS
+            ).values()
+            return {(at.topic, at.partition): at.offset for at in listed.result().topic_partitions}
+        except KafkaException as error:
+            raise self._away(error) from error
+
     def consuming(self, group: str = GROUP) -> Consuming:
         """The group's members, and how far they are behind on what the connector writes."""
         try:
@@ -53,13 +63,8 @@ class Kafka:
                 [group], request_timeout=_TIMEOUT_SECONDS
             ).values()
             members = described.result()
-            [listed] = self._admin.list_consumer_group_offsets(
-                [ConsumerGroupTopicPartitions(group)], request_timeout=_TIMEOUT_SECONDS
-            ).values()
-            committed = {
-                (at.topic, at.partition): at.offset for at in listed.result().topic_partitions
-            }
-            return Consuming(members.state.name, len(members.members), self._lag(committed))
+            lag = self._lag(self.committed(group))
+            return Consuming(members.state.name, len(members.members), lag)
         except KafkaException as error:
             raise self._away(error) from error
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from ops.addresses import Addresses, find_addresses
+from ops.addresses import ROLES, Addresses, find_addresses
 from stack.folder import StateFolder
 
 Decorated = Callable[..., Any]
@@ -37,16 +37,19 @@ def state_option(command: Decorated) -> Decorated:
     )(command)
 
 
-def addresses_option(role: str) -> Callable[[Decorated], Decorated]:
+def addresses_option(role: str, of: str | None = None) -> Callable[[Decorated], Decorated]:
     """--state, or the COUPON_* addresses of the environment: given to the command as `where`.
 
-    role: the Postgres role of the command, one of ops.addresses.ROLES.
+    role: the Postgres role of the command, one of ops.addresses.ROLES. of: the eager option that
+    names another one.
     """
 
     def find(ctx: click.Context, option: click.Parameter, value: Path | None) -> Addresses:
         source = ctx.get_parameter_source(option.name or "")
         named = source is ParameterSource.COMMANDLINE
-        return find_addresses(_folder(ctx, option, value), named, role, os.environ)
+        chosen = str(ctx.params.get(of) or role) if of else role
+        known = chosen if chosen in ROLES else role
+        return find_addresses(_folder(ctx, option, value), named, known, os.environ)
 
     return click.option(
         "--state",

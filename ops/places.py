@@ -4,26 +4,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, NoReturn
 
-import click
-
 from coupons.errors import CouponError, GateUnavailable, LedgerUnavailable
 from coupons.gate import Gate, connect_gate
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import find_coupon, list_coupons
 from coupons.model import Coupon
 from ops.addresses import Addresses
+from ops.exits import NOT_ANSWERED, NotAnswered, NotThere
 
-NOT_ANSWERED = 3
-"""Exit code: a server that had to be asked did not answer, so that nothing can be said."""
+__all__ = ["ANSWER_TIMEOUT_SECONDS", "NOT_ANSWERED", "Places", "give_up", "places"]
 
 ANSWER_TIMEOUT_SECONDS = 120.0
 """Counting and comparing a million rows takes a while."""
-
-
-class NotAnswered(click.ClickException):
-    """The command could not look."""
-
-    exit_code = NOT_ANSWERED
 
 
 class Places(NamedTuple):
@@ -34,12 +26,12 @@ class Places(NamedTuple):
     where: Addresses
 
     def coupons(self, coupon_id: int | None) -> list[Coupon]:
-        """All coupons, or the one of this id. Raises ClickException when it does not exist."""
+        """All coupons, or the one of this id. Raises NotThere when it does not exist."""
         if coupon_id is None:
             return list_coupons(self.connection)
         coupon = find_coupon(self.connection, coupon_id)
         if coupon is None:
-            raise click.ClickException(f"there is no coupon {coupon_id}")
+            raise NotThere(f"there is no coupon {coupon_id}")
         return [coupon]
 
 

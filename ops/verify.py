@@ -22,8 +22,9 @@ _SHORTEST_PAUSE_SECONDS = 0.2
 class Fault(NamedTuple):
     """A request that does not add up.
 
-    why: a Kind of difference (missing_mark, unwritten, forgotten, ghost, other), or of a request
-    that is not final: in_flight, dead_letter, lost. requested_at_us: None where nobody knows it.
+    why: a Kind of difference (missing_mark, unwritten, forgotten, ghost, other); of a request that
+    is not final: in_flight, dead_letter, lost; of a row that stands alone (ops/strays.py):
+    no_coupon, no_request. requested_at_us: None where nobody knows it.
     """
 
     coupon_id: int

@@ -15,3 +15,7 @@ class PartFailedError(StackError):
 
 class PartNotRunningError(StackError):
     """A part that a command has to ask is not running: nothing was asked."""
+
+    def __init__(self, part: str, message: str) -> None:
+        super().__init__(message)
+        self.part = part

@@ -50,7 +50,12 @@ def command() -> None:
 def register_command(
     where: Addresses, connect_url: str | None, bootstrap_servers: str | None, as_json: bool
 ) -> None:
-    """Check the connector's settings, create or update it, and wait until it runs."""
+    """Check the connector's settings, create or update it, and wait until it runs.
+
+    \b
+      coupon connector register
+      coupon connector register --connect-url http://connect:8083 --kafka kafka:9092
+    """
     from connectors.register import register
 
     kafka = kafka_client(where, bootstrap_servers)
@@ -62,7 +67,15 @@ def register_command(
 @connect_option
 @json_option
 def status_command(where: Addresses, connect_url: str | None, as_json: bool) -> None:
-    """Show the connector and its task, and why they do not run."""
+    """Show the connector and its task, and why they do not run.
+
+    \b
+    Exit code 0: both run; 1: they do not, or there is none; 3: Kafka Connect does not answer
+
+    \b
+      coupon connector status
+      coupon connector status --json
+    """
     from connectors.register import status
 
     state = status(_connect(where, connect_url))
@@ -75,7 +88,11 @@ def status_command(where: Addresses, connect_url: str | None, as_json: bool) -> 
 @connect_option
 @json_option
 def restart_command(where: Addresses, connect_url: str | None, as_json: bool) -> None:
-    """Restart the connector and its task, and wait until they run."""
+    """Restart the connector and its task, and wait until they run.
+
+    \b
+      coupon connector restart
+    """
     from connectors.register import restart
 
     _show(restart(_connect(where, connect_url)), as_json)
@@ -170,7 +187,14 @@ def delete_command(where: Addresses, connect_url: str | None, yes: bool, as_json
 @registry_option
 @json_option
 def schemas_command(where: Addresses, registry_url: str | None, as_json: bool) -> None:
-    """Check that the consumer can read what the connector writes, by the registry's schemas."""
+    """Check that the consumer can read what the connector writes, by the registry's schemas.
+
+    \b
+    Exit code 0: it can; 1: it cannot; 3: the schema registry does not answer
+
+    \b
+      coupon connector schemas
+    """
     from connectors.schemas import check_schemas
 
     faults = check_schemas(registry_url or where["COUPON_SCHEMA_REGISTRY_URL"])

@@ -81,7 +81,11 @@ def list_command(where: Addresses, as_json: bool, max_replays: int, **filters: o
 @click.argument("place", metavar="LETTER")
 @json_option
 def show_command(where: Addresses, place: str, as_json: bool) -> None:
-    """Show everything that is known of one letter, and what was done with it."""
+    """Show everything that is known of one letter, and what was done with it.
+
+    \b
+      coupon dead-letters show 0:17
+    """
     with _ledger(where) as connection:
         [standing] = named(look_at_letters(where, connection), [place])
         actions = actions_of(connection, standing.letter)

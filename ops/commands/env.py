@@ -2,6 +2,9 @@
 
 import json
 import shlex
+import shutil
+import sys
+from pathlib import Path
 
 import click
 
@@ -22,13 +25,13 @@ from stack.folder import StateFolder
 )
 @json_option
 def command(folder: StateFolder, role: str, as_json: bool) -> None:
-    """Print every address of the stack under the name of its setting.
+    """Print every address of the stack under the name of its setting, and put `coupon` on PATH.
 
     Any process or tool of the project can be pointed at the stack with these.
 
     \b
       eval "$(coupon env)"
-      psql "$COUPON_DATABASE_URL"
+      curl -s $COUPON_API_URL/healthz
     """
     where = addresses(folder, existing(folder).ports, role)
     if as_json:
@@ -36,3 +39,6 @@ def command(folder: StateFolder, role: str, as_json: bool) -> None:
         return
     for name, value in where.items():
         click.echo(f"export {name}={shlex.quote(value)}")
+    programs = Path(sys.executable).parent
+    if shutil.which("coupon") != str(programs / "coupon"):
+        click.echo(f'export PATH={shlex.quote(str(programs))}:"$PATH"')

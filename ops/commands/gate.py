@@ -38,7 +38,10 @@ def command() -> None:
 @coupon_option
 @json_option
 def status_command(where: Addresses, coupon_id: int | None, as_json: bool) -> None:
-    """Show each coupon at the gate. Exit code 0: all are open; 1: some are not; 3: no answer.
+    """Show each coupon at the gate: whether it can be claimed, and whether its gate is in order.
+
+    A coupon that is closed, paused, sold out or not open yet refuses claims, and its gate is in
+    order all the same. A gate that is closed admits nobody, and the API answers 503:
 
     \b
     missing   Redis does not have the coupon: it was flushed, or is another server
@@ -46,6 +49,13 @@ def status_command(where: Addresses, coupon_id: int | None, as_json: bool) -> No
     loading   a rebuild is at work, or was given up
     fenced    a rebuild began in Postgres and did not get as far as Redis
     The reconciler mends each within seconds; `coupon gate rebuild` does it by hand.
+
+    \b
+    Exit code 0: every gate is in order; 1: some are not; 3: Redis or Postgres does not answer
+
+    \b
+      coupon gate status
+      coupon gate status --coupon 7 --json
     """
     with places(where) as here:
         here.coupons(coupon_id)
@@ -75,6 +85,10 @@ def rebuild_command(
     \b
     Exit code 0: rebuilt; 1: not all of them, because somebody else is rebuilding it or Redis
     restarted meanwhile (repeat it); 3: Redis or Postgres does not answer.
+
+    \b
+      coupon gate rebuild --coupon 7
+      coupon gate rebuild --all
     """
     if everything == (coupon_id is not None):
         raise click.UsageError("say which: --coupon N or --all")
@@ -125,7 +139,7 @@ def _progress(console: Console, what: str, began: float) -> Iterator[Callable[[i
 def _table(reports: list[GateReport]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("coupon", justify="right")
-    for title in ("gate", "epoch", "run id"):
+    for title in ("coupon is", "gate", "epoch", "run id"):
         table.add_column(title)
     for title in ("places left", "pending", "issued", "rejected", "MiB"):
         table.add_column(title, justify="right")
@@ -149,7 +163,8 @@ def _table(reports: list[GateReport]) -> Table:
         )
         table.add_row(
             str(each.coupon.coupon_id),
-            f"[red]closed: {each.why_closed}[/]" if each.why_closed else "[green]open[/]",
+            each.claims,
+            f"[red]closed: {each.why_closed}[/]" if each.why_closed else "[green]in order[/]",
             epoch,
             "this server's" if each.run_id_matches else "another",
             *counts,

@@ -1,11 +1,13 @@
 """`coupon migrate`."""
 
+import json
 from pathlib import Path
 
 import click
 
 from ops.addresses import DATABASE, ROLES, password_of
 from ops.database import create_database, prepare_database
+from ops.options import json_option
 
 
 @click.command("migrate", short_help="Make a Postgres server ready for the project.")
@@ -24,7 +26,8 @@ from ops.database import create_database, prepare_database
     required=True,
     help="Folder of the roles' passwords: one file each, named after the role.",
 )
-def command(superuser_url: str, passwords: Path) -> None:
+@json_option
+def command(superuser_url: str, passwords: Path, as_json: bool) -> None:
     """Make roles, databases, tables and the replication slot, as far as they are missing.
 
     Sets every role's password to the one in its file. Run it before anything else starts, and
@@ -39,4 +42,4 @@ def command(superuser_url: str, passwords: Path) -> None:
         superuser_url, DATABASE, {role: password_of(passwords, role) for role in roles}
     )
     create_database(superuser_url, "registry", "coupon_registry")
-    click.echo("The database is ready.")
+    click.echo(json.dumps({"ready": True}) if as_json else "The database is ready.")

@@ -31,6 +31,10 @@ def command(folder: StateFolder, as_json: bool) -> None:
 
     Below them, the connector, and the freshness: the age of the newest heartbeat that came through
     the whole pipeline. Exit code 0 only if all is up; so this can be waited for in scripts.
+
+    \b
+      coupon status
+      coupon status --json | jq '.parts[] | select(.state != "up")'
     """
     choices = existing(folder)
     reports = report(folder, all_parts(folder, choices, bundle_folders()))

@@ -9,14 +9,16 @@ from rich.console import Console
 
 from coupons.errors import KafkaUnavailable
 from ops.addresses import Addresses
-from ops.books_display import show_books, show_stream
+from ops.books_display import show_books, show_strays, show_stream
 from ops.dead_letters import OpenLetter, open_letters
+from ops.exits import NOT_ANSWERED
 from ops.judging import judge
 from ops.kafka import GROUP
 from ops.options import addresses_option, json_option
-from ops.places import NOT_ANSWERED, Places, places
+from ops.places import Places, places
+from ops.strays import find_strays
 from ops.stream_state import StreamState, look_at_stream
-from ops.verify import MOST_NAMED, Books, await_balanced_books
+from ops.verify import MOST_NAMED, Books, Fault, await_balanced_books
 
 
 @click.command("verify", short_help="Check that nothing is lost and nothing is oversold.")
@@ -46,7 +48,8 @@ def command(
     accepted = issued + rejected + in flight, and admitted = accepted + compensated + not written;
     nothing beyond the total. Requests that do not add up are named, and why: in_flight (on its
     way), dead_letter, lost (a row of which no event came), missing_mark, forgotten or ghost (Redis
-    tells less or more than Postgres), unwritten (admitted and no row).
+    tells less or more than Postgres), unwritten (admitted and no row), no_coupon (its coupon does
+    not exist), no_request (issued or rejected, and no row of the request).
 
     \b
     Exit code 0: everything adds up and nothing is in flight any more
@@ -61,6 +64,7 @@ def command(
     with places(where) as here:
         ids = [coupon.coupon_id for coupon in here.coupons(coupon_id)]
         found = [await_balanced_books(here.gate, here.connection, each, wait, keep) for each in ids]
+        strays = find_strays(here.connection, coupon_id, keep)
         letters, trouble = _letters(here)
         checked, stream = judge(
             [books for books in found if books is not None],
@@ -69,10 +73,13 @@ def command(
             here.connection,
         )
     if as_json:
-        click.echo(json.dumps(_as_json(checked, stream, letters, trouble)))
+        found_strays = [_fault_as_json(each) for each in strays]
+        told = {**_as_json(checked, stream, letters, trouble), "strays": found_strays}
+        click.echo(json.dumps(told))
     else:
         _show(checked, stream, letters, trouble)
-    if stream.faults or any(books.complaints for books in checked):
+        show_strays(Console(highlight=False), strays)
+    if strays or stream.faults or any(books.complaints for books in checked):
         raise click.exceptions.Exit(1)
     if stream.unknown or trouble:
         raise click.exceptions.Exit(NOT_ANSWERED)
@@ -133,5 +140,9 @@ def _books_as_json(books: Books) -> dict[str, object]:
         "gate": books.figures and books.figures._asdict(),
         "gate_closed": books.why_closed,
         "complaints": books.complaints,
-        "requests": [{"request_id": f.request_id, **f._asdict()} for f in books.faults],
+        "requests": [_fault_as_json(each) for each in books.faults],
     }
+
+
+def _fault_as_json(fault: Fault) -> dict[str, object]:
+    return {"request_id": fault.request_id, **fault._asdict()}

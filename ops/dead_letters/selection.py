@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from coupons.errors import CouponError
 from coupons.model import to_microseconds
 from ops.dead_letters.standing import Standing, State
+from ops.exits import NotThere
 
 
-class NoSuchLetter(CouponError):
+class NoSuchLetter(NotThere):
     """A place was named where there is no dead letter."""
 
 

@@ -8,7 +8,8 @@ from connectors.register import CONNECTOR_NAME
 from connectors.state import ConnectorState, read_state
 from coupons.errors import LedgerUnavailable
 from coupons.ledger.connection import connect_ledger
-from ops.doctor.findings import Finding, Section, failing, ok, warning
+from ops.doctor.blame import blamed, sentence
+from ops.doctor.findings import Finding, Section, failing, ok, unknown, warning
 from ops.doctor.places import Places
 from ops.recovery import Look, look_at_stream
 
@@ -25,13 +26,9 @@ def check_connector(places: Places) -> Iterator[Finding]:
     try:
         with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
             yield offsets_finding(look_at_stream(connect, connection))
-    except LedgerUnavailable:
-        yield warning(
-            "offsets",
-            "not compared with the slot: Postgres is away",
-            "coupon up",
-            Section.POSTGRES_DOWN,
-        )
+    except LedgerUnavailable as error:
+        section = blamed(error) or Section.POSTGRES_DOWN
+        yield unknown("offsets", f"not beside the slot: {sentence(error)}", "coupon up", section)
 
 
 def connector_finding(state: ConnectorState | None) -> Finding:
@@ -60,6 +57,8 @@ def offsets_finding(look: Look) -> Finding:
     if look.slot_is_useless:
         says = "they lead nowhere without their slot"
         return failing("offsets", says, _RECOVER, Section.OFFSETS)
+    if look.offset > look.slot.wal_lsn:
+        return failing("offsets", str(look.gap), "coupon after-restore", Section.LEDGER_RESTORED)
     if look.gap is not None:
         return failing("offsets", look.gap, _RECOVER, Section.OFFSETS)
     return ok("offsets", "they and the slot fit together")

@@ -1,13 +1,15 @@
 """Checks of Postgres: setup, publication, replication slot, reconciler."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 
 from connectors.register import CONNECTOR_FILE
+from coupons.errors import LedgerUnavailable
 from coupons.ledger.connection import Connection, connect_ledger, translated
 from coupons.queries import SQL_FOLDER, query
 from ops.addresses import ROLES
-from ops.doctor.findings import Finding, Section, failing, ok, warning
+from ops.doctor.blame import blamed, sentence
+from ops.doctor.findings import Finding, Section, failing, ok, unknown, warning
 from ops.doctor.places import Places
 from ops.slot import SLOT, Slot, read_slot
 
@@ -22,13 +24,18 @@ _RECOVER = "coupon connector recover"
 
 def check_database(places: Places) -> Iterator[Finding]:
     """Raises LedgerUnavailable."""
-    with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
+    with closing(connect_ledger(places.database_url, "coupon-doctor")):
         yield ok("postgres", "it answers")
-        yield _setup(connection)
-        yield _migrations(connection)
-        yield _publication(connection)
-        yield from slot_findings(read_slot(connection))
-        yield _reconciler(connection)
+    for name, look in _LOOKS.items():
+        # A connection for each: a refused statement closes its own, and hides nothing else.
+        with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
+            try:
+                yield from look(connection)
+            except LedgerUnavailable as error:
+                section = blamed(error)
+                if section is None or section is Section.POSTGRES_DOWN:
+                    raise
+                yield unknown(name, sentence(error), "coupon migrate --help", section)
 
 
 def _setup(connection: Connection) -> Finding:
@@ -124,3 +131,12 @@ def _reconciler(connection: Connection) -> Finding:
         return ok("reconciler", "one is at work")
     says = "none is at work: a closed gate stays closed, and nobody settles unfinished claims"
     return failing("reconciler", says, "coupon up", Section.RECONCILER_AWAY)
+
+
+_LOOKS: dict[str, Callable[[Connection], Iterable[Finding]]] = {
+    "postgres setup": lambda connection: [_setup(connection)],
+    "migrations": lambda connection: [_migrations(connection)],
+    "publication": lambda connection: [_publication(connection)],
+    "slot": lambda connection: slot_findings(read_slot(connection)),
+    "reconciler": lambda connection: [_reconciler(connection)],
+}

@@ -2,28 +2,33 @@
 
 import time
 from collections.abc import Callable, Iterable
-from textwrap import shorten
 from threading import Thread
 from typing import NamedTuple
 
-import psycopg
-
-from coupons.errors import CouponError
+from ops.doctor.api import check_api
+from ops.doctor.blame import blamed, sentence
+from ops.doctor.books import check_books
+from ops.doctor.causes import arrange
 from ops.doctor.connector import check_connector
+from ops.doctor.consumers import check_consumers, check_progress
 from ops.doctor.database import check_database
-from ops.doctor.findings import Finding, Section, failing
+from ops.doctor.disk import check_disk
+from ops.doctor.findings import Finding, Section, failing, unknown
+from ops.doctor.letters import check_letters
 from ops.doctor.places import Places
 from ops.doctor.processes import check_parts
-from ops.doctor.requests import check_final, check_gate
+from ops.doctor.requests import check_final, check_gate, check_redis
 from ops.doctor.stream import check_heartbeat, check_kafka, check_registry
-from stack.errors import StackError
 
 DEADLINE_SECONDS = 12.0
-LONGEST_SENTENCE = 200
 
 
 class Check(NamedTuple):
-    """A check, and what it means when the server that it asks does not answer."""
+    """A check, and what it means when the server that it asks does not answer.
+
+    look: may raise anything. The first check of CHECKS with an `away` finds that server failing;
+    the others could then not look.
+    """
 
     name: str
     look: Callable[[Places], Iterable[Finding]]
@@ -33,41 +38,59 @@ class Check(NamedTuple):
 CHECKS = (
     Check("parts", check_parts, Section.PART_DOWN),
     Check("postgres", check_database, Section.POSTGRES_DOWN),
-    Check("connector", check_connector, Section.CONNECT_DOWN),
+    Check("redis", check_redis, Section.REDIS_DOWN),
     Check("kafka", check_kafka, Section.KAFKA_DOWN),
     Check("schemas", check_registry, Section.REGISTRY_DOWN),
+    Check("connector", check_connector, Section.CONNECT_DOWN),
     Check("gate", check_gate, Section.REDIS_DOWN),
     Check("heartbeat", check_heartbeat, Section.REDIS_DOWN),
     Check("requests", check_final, Section.POSTGRES_DOWN),
+    Check("disk", check_disk, Section.DISK_FULL),
+    Check("api", check_api, Section.PART_DOWN),
+    Check("consumers", check_consumers, Section.CONSUMER_AWAY),
+    Check("progress", check_progress, Section.KAFKA_DOWN),
+    Check("dead letters", check_letters, Section.KAFKA_DOWN),
+    Check("books", check_books, Section.REDIS_DOWN),
 )
 
 
-def examine(places: Places, deadline_s: float = DEADLINE_SECONDS) -> list[Finding]:
-    """Every finding, in the order of CHECKS; never raises for what is away, never hangs."""
-    found: dict[str, list[Finding]] = {check.name: [] for check in CHECKS}
+def examine(
+    places: Places, deadline_s: float = DEADLINE_SECONDS, checks: Iterable[Check] = CHECKS
+) -> list[Finding]:
+    """Every finding, root causes first; never raises for what is away, never hangs."""
+    found: dict[str, list[Finding]] = {}
+    owners: dict[Section, str] = {}
     running = []
-    for check in CHECKS:
-        arguments = (check, places, found[check.name])
+    for check in checks:
+        found[check.name] = []
+        owns = owners.setdefault(check.away, check.name) == check.name
+        arguments = (check, owns, places, found[check.name])
         # As daemons: one that hangs does not keep the command from ending.
         thread = Thread(target=_look, args=arguments, name=check.name, daemon=True)
         thread.start()
-        running.append((check, thread))
+        running.append((check, owns, thread))
     until = time.monotonic() + deadline_s
-    for check, thread in running:
+    for check, owns, thread in running:
         thread.join(max(0.0, until - time.monotonic()))
         if thread.is_alive():
             says = f"it does not answer within {deadline_s:.0f} s"
-            found[check.name].append(failing(check.name, says, "coupon status", check.away))
-    return [finding for findings in found.values() for finding in list(findings)]
+            found[check.name].append(_away(check.name, owns, says, "coupon status", check.away))
+    return arrange([finding for findings in found.values() for finding in list(findings)])
 
 
-def _look(check: Check, places: Places, findings: list[Finding]) -> None:
+def _look(check: Check, owns: bool, places: Places, findings: list[Finding]) -> None:
     try:
         for finding in check.look(places):
             findings.append(finding)
-    except (CouponError, StackError, psycopg.Error, OSError) as error:
-        says = shorten(str(error).strip().partition("\n")[0], LONGEST_SENTENCE, placeholder=" ...")
-        findings.append(failing(check.name, says, _start(places), check.away))
+    except Exception as error:
+        # Whatever it is: a check that ends early is said, and never passed over.
+        section = blamed(error) or check.away
+        is_away = owns and section is check.away and blamed(error) is not None
+        findings.append(_away(check.name, is_away, sentence(error), _start(places), section))
+
+
+def _away(name: str, is_away: bool, says: str, command: str, section: Section) -> Finding:
+    return (failing if is_away else unknown)(name, says, command, section)
 
 
 def _start(places: Places) -> str:

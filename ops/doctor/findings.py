@@ -10,44 +10,59 @@ class Level(StrEnum):
     OK = "ok"
     WARNING = "warning"
     FAILING = "failing"
+    UNKNOWN = "unknown"
+    """It could not be looked at: it may be in order, or not."""
+    ELSEWHERE = "elsewhere"
+    """It cannot be looked at from here; says how to look there."""
 
 
 class Section(StrEnum):
-    """Headings of docs/runbook.md."""
+    """Headings of docs/runbook.md; what may explain others stands before them."""
 
-    PART_DOWN = "A part is down"
+    DISK_FULL = "The disk is full"
     POSTGRES_DOWN = "Postgres is down"
     REDIS_DOWN = "Redis is down"
     KAFKA_DOWN = "Kafka is down"
     CONNECT_DOWN = "Connect is down"
     REGISTRY_DOWN = "The schema registry is down"
+    PART_DOWN = "A part is down"
+    LEDGER_RESTORED = "Postgres was restored from a backup"
     NOT_PREPARED = "The database is not prepared"
     PUBLICATION = "The publication is wrong"
     SLOT_LOST = "The slot is missing or lost"
-    SLOT_INACTIVE = "The slot is inactive"
-    WAL_GROWS = "WAL grows"
+    TOPICS = "Topics are missing or of another size"
+    SCHEMA = "A schema cannot be read"
     CONNECTOR_MISSING = "The connector is missing"
     CONNECTOR_HELD = "The connector is paused or stopped"
-    CONNECTOR_FAILED = "The connector has failed"
     OFFSETS = "The connector's offsets are lost or do not match"
-    STALE = "The heartbeat is old"
-    TOPICS = "Topics are missing or of another size"
+    CONNECTOR_FAILED = "The connector has failed"
+    SLOT_INACTIVE = "The slot is inactive"
+    WAL_GROWS = "WAL grows"
+    CONSUMER_STOPPED = "The consumer stopped at the dead-letter limit"
     CONSUMER_AWAY = "The consumer is away"
     LAG = "The lag grows"
-    SCHEMA = "A schema cannot be read"
-    GATE_CLOSED = "The gate is closed"
-    NOT_FINAL = "Requests stay without a final status"
+    STALE = "The heartbeat is old"
     RECONCILER_AWAY = "The reconciler is away"
+    REDIS_RESTORED = "Redis was restored from an old copy"
+    GATE_CLOSED = "The gate is closed"
+    API_503 = "The API answers 503"
+    DEAD_LETTERS = "Dead letters are open"
+    NOT_FINAL = "Requests stay without a final status"
+    BOOKS = "The books do not add up"
 
 
 class Finding(NamedTuple):
-    """One sentence about one check. command, section: None where nothing is to be done."""
+    """One sentence about one check. command, section: None where nothing is to be done.
+
+    because: the section of a failing finding that explains this one; None: it stands by itself.
+    """
 
     check: str
     level: Level
     says: str
     command: str | None = None
     section: Section | None = None
+    because: Section | None = None
 
 
 def ok(check: str, says: str) -> Finding:
@@ -63,3 +78,13 @@ def warning(check: str, says: str, command: str, section: Section) -> Finding:
 def failing(check: str, says: str, command: str, section: Section) -> Finding:
     """A promise or the flow of requests is broken until somebody acts or waits."""
     return Finding(check, Level.FAILING, says, command, section)
+
+
+def unknown(check: str, says: str, command: str, section: Section) -> Finding:
+    """It could not be looked at. section: of what was in the way."""
+    return Finding(check, Level.UNKNOWN, f"not looked at: {says}", command, section)
+
+
+def elsewhere(check: str, says: str) -> Finding:
+    """It cannot be looked at from here. says: where and how to look instead."""
+    return Finding(check, Level.ELSEWHERE, f"not looked at: {says}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ops.doctor.findings import Finding, Section, failing, ok
+from ops.doctor.findings import Finding, Section, elsewhere, failing, ok
 from ops.doctor.places import Places
 from ops.whole import all_parts
 from stack.cache import bundle_folders
@@ -21,6 +21,8 @@ _SECTIONS = {
 def check_parts(places: Places) -> Iterator[Finding]:
     """Each part that is not up; of a system elsewhere nothing is known here."""
     if places.folder is None or places.choices is None:
+        says = "the processes are not here; what they do is looked at from outside"
+        yield elsewhere("parts", says)
         return
     parts = all_parts(places.folder, places.choices, bundle_folders())
     reports = report(places.folder, parts)

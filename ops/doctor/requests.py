@@ -1,19 +1,20 @@
 """Checks of the requests themselves: gate open, and all of them final in time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 from coupons.errors import GateUnavailable, KafkaUnavailable
 from coupons.freshness import read_beat
-from coupons.gate import connect_gate
+from coupons.gate import GateFigures, GateState, connect_gate
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import list_coupons
-from coupons.model import from_microseconds
+from coupons.model import Coupon, from_microseconds
 from ops.doctor.findings import Finding, Section, failing, ok, warning
 from ops.doctor.overdue import count_overdue
 from ops.doctor.places import Places
 from ops.kafka import Kafka
+from ops.reconciler.rebuilding import why_closed
 from ops.recovery import NotFinal
 
 OLD_AFTER_SECONDS = 60.0
@@ -21,20 +22,52 @@ OLD_AFTER_SECONDS = 60.0
 _SHOWN = 5
 
 
+def check_redis(places: Places) -> Iterator[Finding]:
+    """Raises GateUnavailable."""
+    connect_gate(places.redis_url).now_us()
+    yield ok("redis", "it answers")
+
+
 def check_gate(places: Places) -> Iterator[Finding]:
     """Raises GateUnavailable or LedgerUnavailable."""
     gate = connect_gate(places.redis_url)
-    gate.now_us()
-    yield ok("redis", "it answers")
     with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
-        ids = [coupon.coupon_id for coupon in list_coupons(connection)]
-    shut = [each for each, why in zip(ids, gate.closed(ids), strict=True) if why is not None]
-    if shut:
-        shown = ", ".join(map(str, shut[:_SHOWN])) + (" ..." if len(shut) > _SHOWN else "")
-        says = f"it is closed for {len(shut)} of {len(ids)} coupons ({shown}): the API answers 503"
+        coupons = list_coupons(connection)
+    found = gate.figures([coupon.coupon_id for coupon in coupons])
+    yield from gate_findings(coupons, found)
+
+
+def gate_findings(
+    coupons: Sequence[Coupon], found: Sequence[GateFigures | None]
+) -> Iterator[Finding]:
+    """What the gate's state of each coupon means, beside the ledger's."""
+    pairs = list(zip(coupons, found, strict=True))
+    if old := [coupon.coupon_id for coupon, figures in pairs if _is_old_copy(coupon, figures)]:
+        says = f"Redis came back with an older copy: marks of {_named(old)} are missing in it"
+        yield failing("redis copy", says, "coupon gate status", Section.REDIS_RESTORED)
+    reasons = {coupon.coupon_id: why_closed(figures, coupon) for coupon, figures in pairs}
+    if shut := [coupon_id for coupon_id, why in reasons.items() if why is not None]:
+        whys = ", ".join(sorted({str(reasons[coupon_id]) for coupon_id in shut}))
+        says = (
+            f"it is closed ({whys}) for {len(shut)} of {len(coupons)} coupons, {_named(shut)}:"
+            " the API answers 503"
+        )
         yield failing("gate", says, "coupon gate status", Section.GATE_CLOSED)
     else:
-        yield ok("gate", f"it is open for all {len(ids)} coupons")
+        yield ok("gate", f"it is open for all {len(coupons)} coupons")
+
+
+def _is_old_copy(coupon: Coupon, figures: GateFigures | None) -> bool:
+    """Loaded into another life of the server, and behind what was final in the ledger."""
+    if figures is None or figures.state is not GateState.STALE:
+        return False
+    final = coupon.issued_count + coupon.rejected_count
+    return figures.epoch < coupon.gate_epoch or figures.issued + figures.rejected < final
+
+
+def _named(coupon_ids: Sequence[int]) -> str:
+    more = " ..." if len(coupon_ids) > _SHOWN else ""
+    return f"coupon {', '.join(map(str, coupon_ids[:_SHOWN]))}{more}"
 
 
 def check_final(places: Places) -> Iterator[Finding]:

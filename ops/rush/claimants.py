@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import requests
 
-from coupons.errors import CouponError
+from coupons.errors import ApiUnavailable, CouponError
 from ops.rush.tally import Tally
 
 ANSWER_TIMEOUT_SECONDS = 20.0
@@ -39,13 +39,13 @@ class Caller:
         self.call("GET", "/healthz")
 
     def call(self, method: str, path: str, **json: Any) -> requests.Response:
-        """One call; returns the answer whatever its status. Raises RushError when there is none."""
+        """One call; the answer whatever its status. Raises ApiUnavailable when there is none."""
         try:
             return self._session.request(
                 method, f"{self._url}{path}", json=json or None, timeout=ANSWER_TIMEOUT_SECONDS
             )
         except requests.RequestException as error:
-            raise RushError(f"the API at {self._url} does not answer: {error}") from error
+            raise ApiUnavailable(f"the API at {self._url} does not answer: {error}") from error
 
     def claim(self, coupon_id: int, times: int, tally: Tally) -> None:
         """Claim, and if admitted wait until the request is final."""

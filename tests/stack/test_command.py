@@ -60,6 +60,25 @@ def test_wrong_usage_exits_2_without_a_stack_trace(
     assert isinstance(result.exception, SystemExit)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "verify",
+        "reconcile --dry-run",
+        "gate status",
+        "connector status",
+        "connector schemas",
+        "dead-letters list",
+        "rush",
+        "sql SELECT",
+    ],
+)
+def test_a_server_that_does_not_answer_is_exit_code_3(folder: StateFolder, line: str) -> None:
+    remember(folder, choose(folder, "auto", {}, consumers=1, servers_only=False))
+    done = _coupon(*line.split(), "--state", folder.path)
+    assert done.exit_code == 3, done.output
+
+
 def test_status_of_a_stopped_stack_names_every_part_and_exits_1(stopped: StateFolder) -> None:
     result = _coupon("status", "--json", "--state", stopped.path)
     assert result.exit_code == 1
@@ -75,6 +94,8 @@ def test_env_prints_exports_that_a_shell_takes(stopped: StateFolder) -> None:
     values = dict(
         shlex.split(line)[1].split("=", 1) for line in exports.splitlines() if line.strip()
     )
+    programs = values.pop("PATH").removesuffix(":$PATH")
+    assert (Path(programs) / "coupon").exists()
     assert values["COUPON_API_URL"] == "http://127.0.0.1:8500"
     assert values["COUPON_DATABASE_URL"].startswith("postgresql://coupon_api:")
     assert json.loads(

@@ -131,15 +131,23 @@ def places(port: int) -> Places:
     )
 
 
+SERVERS = {"postgres", "redis", "kafka", "schemas", "connector"}
+NOT_HERE = {"parts", "disk", "api", "consumers"}
+
+
 def test_with_everything_down_each_server_is_named_and_nothing_raised() -> None:
     found = examine(places(free_ports(["none"])["none"]))
-    assert {finding.check for finding in found} == {check.name for check in CHECKS} - {"parts"}
-    assert {finding.level for finding in found} == {Level.FAILING}
+    by_level = {level: {each.check for each in found if each.level is level} for level in Level}
+    assert by_level[Level.FAILING] == SERVERS
+    assert by_level[Level.ELSEWHERE] == NOT_HERE
+    others = {check.name for check in CHECKS} - SERVERS - NOT_HERE
+    assert by_level[Level.UNKNOWN] == others
+    assert not by_level[Level.OK] | by_level[Level.WARNING]
 
 
 def test_servers_that_never_answer_do_not_hold_it_up(silent: int) -> None:
     began = time.monotonic()
     found = examine(places(silent), deadline_s=5)
     assert time.monotonic() - began < 30
-    assert {finding.check for finding in found} == {check.name for check in CHECKS} - {"parts"}
-    assert {finding.level for finding in found} == {Level.FAILING}
+    assert {finding.check for finding in found} == {check.name for check in CHECKS}
+    assert {finding.level for finding in found} == {Level.FAILING, Level.UNKNOWN, Level.ELSEWHERE}

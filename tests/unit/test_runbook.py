@@ -7,13 +7,24 @@ import pytest
 
 from ops.doctor.findings import Section
 
-RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text("utf-8")
+ROOT = Path(__file__).parents[2]
+RUNBOOK = (ROOT / "docs" / "runbook.md").read_text("utf-8")
 PAGES = dict(re.findall(r"^### (.+)\n\n((?:.+\n)+)", RUNBOOK, re.MULTILINE))
+CHECKS = "\n".join(
+    file.read_text("utf-8")
+    for file in (ROOT / "ops" / "doctor").glob("*.py")
+    if file.name not in ("findings.py", "causes.py")
+)
 
 
 @pytest.mark.parametrize("section", Section)
 def test_every_section_that_the_doctor_names_is_in_the_runbook(section: Section) -> None:
     assert section in PAGES
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_of_the_runbook_is_found_by_a_check(page: str) -> None:
+    assert f"Section.{Section(page).name}" in CHECKS
 
 
 @pytest.mark.parametrize("page", PAGES)

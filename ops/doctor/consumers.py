@@ -1,0 +1,69 @@
+"""Checks of the consumers: what each says of itself, and whether the group gets on."""
+
+import time
+from collections.abc import Iterator, Mapping
+
+import requests
+
+from coupons.web import WebService
+from ops.doctor.findings import Finding, Section, elsewhere, failing, ok
+from ops.doctor.places import Places
+from ops.kafka import Kafka
+
+STANDS_STILL_SECONDS = 5.0
+"""Heartbeats come every second, and each batch is committed: a group that works moves."""
+
+_ANSWER_SECONDS = 3.0
+_PAUSE_SECONDS = 0.5
+_STOPPED = "stopped: "
+"""How a consumer that is at the limit begins its answer."""
+
+
+def check_consumers(places: Places) -> Iterator[Finding]:
+    """Ask each consumer whose address is known."""
+    if not places.consumer_urls and places.folder is None:
+        says = "COUPON_CONSUMER_URLS is not set; their /healthz tells what they wait for"
+        yield elsewhere("consumers", says)
+    for name, url in places.consumer_urls.items():
+        yield _health(name, url)
+
+
+def _health(name: str, url: str) -> Finding:
+    try:
+        answer = WebService(url).request("GET", "/healthz", _ANSWER_SECONDS)
+        says = None if answer.ok else str(answer.json().get("detail", answer.text[:200]))
+    except (requests.RequestException, ValueError) as error:
+        kind = "no answer in time" if isinstance(error, requests.Timeout) else "no connection"
+        says = f"{name} does not answer at {WebService(url).url} ({kind})"
+        return failing("consumers", says, f"coupon logs {name}", Section.CONSUMER_AWAY)
+    if says is None:
+        return ok("consumers", f"{name} gets on")
+    if says.startswith(_STOPPED):
+        return failing(
+            "consumers", f"{name} {says}", "coupon dead-letters list", Section.CONSUMER_STOPPED
+        )
+    return failing("consumers", f"{name}: {says}", f"coupon logs {name}", Section.CONSUMER_AWAY)
+
+
+def check_progress(places: Places) -> Iterator[Finding]:
+    """Whether the group handles what waits for it. Raises KafkaUnavailable."""
+    kafka = Kafka(places.kafka)
+    began, first = time.monotonic(), kafka.committed(places.consumer_group)
+    while (waiting := kafka.consuming(places.consumer_group).lag) > 0:
+        if _moved(first, kafka.committed(places.consumer_group)):
+            break
+        seconds = time.monotonic() - began
+        if seconds > STANDS_STILL_SECONDS:
+            says = (
+                f"the group handled nothing for {seconds:.0f} s, and {waiting} change events wait:"
+                " its consumers were killed just now, hang, wait for a server, or have stopped at"
+                " the dead-letter limit"
+            )
+            yield failing("progress", says, "coupon logs consumer-1", Section.CONSUMER_AWAY)
+            return
+        time.sleep(_PAUSE_SECONDS)
+    yield ok("progress", "the consumers get on with what waits for them")
+
+
+def _moved(before: Mapping[tuple[str, int], int], now: Mapping[tuple[str, int], int]) -> bool:
+    return any(offset > before.get(place, -1) for place, offset in now.items())

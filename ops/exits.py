@@ -1,0 +1,58 @@
+"""Exit codes of every `coupon` command, and the errors that stand for them.
+
+0: done, or all is well.
+1: something is wrong, does not add up, or was not all done.
+2: it cannot be done as it was typed: wrong use, a wrong setting, or what is named does not exist.
+3: a server that has to be asked does not answer, so that nothing can be said.
+"""
+
+import click
+
+from coupons.errors import (
+    ApiUnavailable,
+    ConfigurationError,
+    ConnectUnavailable,
+    CouponError,
+    GateUnavailable,
+    KafkaUnavailable,
+    LedgerUnavailable,
+    SchemaRegistryUnavailable,
+)
+from stack.errors import PartNotRunningError, SettingError, StackError
+
+WRONG = 1
+USAGE = 2
+NOT_ANSWERED = 3
+
+
+class NotAnswered(click.ClickException):
+    """The command could not look."""
+
+    exit_code = NOT_ANSWERED
+
+
+class NotThere(CouponError):
+    """What the command was told to work on does not exist."""
+
+
+_AS_TYPED = (ConfigurationError, SettingError, NotThere)
+_AWAY = (
+    ApiUnavailable,
+    ConnectUnavailable,
+    GateUnavailable,
+    KafkaUnavailable,
+    LedgerUnavailable,
+    PartNotRunningError,
+    SchemaRegistryUnavailable,
+)
+EXPECTED = (CouponError, StackError, OSError)
+"""What a command may fail with; anything else is a mistake in the code."""
+
+
+def exit_for(error: Exception) -> click.ClickException:
+    """What ends the command: a message, and the code that the error stands for."""
+    if isinstance(error, _AS_TYPED):
+        return click.UsageError(str(error))
+    if isinstance(error, _AWAY):
+        return NotAnswered(str(error).strip())
+    return click.ClickException(str(error))
