@@ -70,13 +70,13 @@ def test_a_part_that_runs_and_does_not_answer_is_named_with_the_way_back(
     folder: StateFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stack.parts._ALIVE_DEADLINE_S", 0.5)
-    part = replace(web_part("web", tmp_path), deadline_s=0.5)
-    _up(folder, replace(part, deadline_s=20.0))
+    part = web_part("web", tmp_path)
+    _up(folder, part)
     run = folder.part("web").last_run()
     assert run is not None
     os.kill(run.pid, signal.SIGSTOP)
     with pytest.raises(PartFailedError, match=r"web runs .* does not answer.*coupon restart web"):
-        _up(folder, part)
+        _up(folder, replace(part, deadline_s=0.5))
     assert is_running(folder.part("web")), "what ran before a failed start stays"
 
     gracefully: list[bool] = []
