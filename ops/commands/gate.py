@@ -48,7 +48,7 @@ def status_command(where: Addresses, coupon_id: int | None, as_json: bool) -> No
     stale     it was loaded into another life of the server: Redis restarted or failed over
     loading   a rebuild is at work, or was given up
     fenced    a rebuild began in Postgres and did not get as far as Redis
-    The reconciler mends each within seconds; `coupon gate rebuild` does it by hand.
+    The reconciler mends each within seconds; `coupon gate rebuild --coupon N` does it by hand.
 
     \b
     Exit code 0: every gate is in order; 1: some are not; 3: Redis or Postgres does not answer
