@@ -15,7 +15,7 @@ import coupons.ledger.requests
 from api.claims import ClaimWriter
 from cdc_consumer.issuing import Issued, Ledger
 from cdc_consumer.loop import ConsumerLoop
-from cdc_consumer.records import Record, next_offsets
+from cdc_consumer.records import Record
 from coupons.gate import connect_gate
 from coupons.model import Admission, IssueRequest, Status
 from coupons.queries import SQL_FOLDER, query
@@ -42,7 +42,7 @@ def commit_offsets_first(patch: pytest.MonkeyPatch, _: Database, __: str) -> Non
     work = ConsumerLoop._work
 
     def work_late(self: ConsumerLoop, batch: Sequence[Record], *more: Any) -> None:
-        self._ownership.handled(next_offsets(batch))
+        self._ownership.handled(batch)
         self._commit()
         work(self, batch, *more)
 
