@@ -34,6 +34,7 @@ class Section(StrEnum):
     TOPICS = "Topics are missing or of another size"
     CONSUMER_AWAY = "The consumer is away"
     LAG = "The lag grows"
+    NOT_READ = "A partition is not read"
     SCHEMA = "A schema cannot be read"
     GATE_CLOSED = "The gate is closed"
     NOT_FINAL = "Requests stay without a final status"
