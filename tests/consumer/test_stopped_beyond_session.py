@@ -1,9 +1,5 @@
 """A consumer that stands still for longer than its session skips nothing: on a real Kafka."""
 
-import json
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,62 +9,11 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from coupons.change_events import REQUEST_PARTITIONS, REQUEST_TOPIC
-from coupons.kafka import KafkaClient
-from ops.kafka import Consuming, Kafka
+from tests.consumer.members import Member, Place
 from tests.servers import KafkaServer
-from tests.waiting import eventually
 
-SESSION_SECONDS = 6
-"""The shortest that a broker allows by default."""
 STOPS = 3
 SECONDS_BETWEEN_RECORDS = 0.003
-
-Place = tuple[int, int]
-
-
-class Member:
-    """A consumer of the loop's own, in a process of its own, and what it was given to handle."""
-
-    def __init__(self, servers: str, group: str, name: str, folder: Path) -> None:
-        self._kafka = Kafka(KafkaClient(servers))
-        self._group = group
-        self._noted = folder / f"{group}.handled"
-        self._noted.touch()
-        self._log = (folder / f"{group}.log").open("wb")
-        arguments = [servers, group, str(SESSION_SECONDS), name, str(self._noted)]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.consumer.member", *arguments], stderr=self._log
-        )
-
-    def handled(self) -> set[Place]:
-        """Every place so far."""
-        lines = self._noted.read_text().rpartition("\n")[0].splitlines()
-        return {(partition, offset) for line in lines for partition, offset in json.loads(line)}
-
-    def stop_after_more_records(self) -> None:
-        """SIGSTOP in the middle of work."""
-        before = len(self.handled())
-        eventually(lambda: len(self.handled()) > before, 30, "it handles records")
-        self.process.send_signal(signal.SIGSTOP)
-
-    def go_on_after_the_session(self) -> None:
-        """SIGCONT, once Kafka has given its partitions away."""
-        eventually(lambda: self._consuming().members == 0, 30, "Kafka has given it up")
-        self.process.send_signal(signal.SIGCONT)
-
-    def await_end_of_topic(self) -> None:
-        """Return when everything on the topic is committed."""
-        eventually(lambda: self._consuming().lag == 0, 30, "all is committed")
-
-    def _consuming(self) -> Consuming:
-        return self._kafka.consuming(self._group)
-
-    def end(self) -> None:
-        """In order, as after SIGTERM."""
-        self.process.send_signal(signal.SIGCONT)
-        self.process.terminate()
-        self.process.wait(30)
-        self._log.close()
 
 
 @contextmanager
