@@ -79,9 +79,9 @@ class ScriptedConsumer:
         self._next += 1
         return Message(self._next - 1)
 
-    def consume(self, _number: int, _seconds: float) -> list[Message]:
-        found = []
-        while self._next < 5:
+    def consume(self, number: int, _seconds: float) -> list[Message]:
+        found: list[Message] = []
+        while self._next < 5 and len(found) < number:
             if self._next in self.lose_and_regain_before:
                 self._lose_and_regain()
             found.append(Message(self._next))
@@ -137,6 +137,8 @@ class ScriptedConsumer:
 class Run:
     """Runs the loop once over the script; `troubles` are raised by the first batches."""
 
+    batch_size = 500
+
     def __init__(self, *troubles: Exception) -> None:
         self.stopping = Event()
         self.consumer = ScriptedConsumer(self.stopping)
@@ -151,7 +153,7 @@ class Run:
 
     def run(self) -> list[Any]:
         client: Any = self.consumer
-        ConsumerLoop(lambda _: client, self.handle, self.history, self.health, 500).run(
+        ConsumerLoop(lambda _: client, self.handle, self.history, self.health, self.batch_size).run(
             self.stopping
         )
         return self.consumer.calls
