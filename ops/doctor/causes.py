@@ -48,9 +48,10 @@ CAUSES: dict[Section, frozenset[Section]] = {
     Section.CONSUMER_AWAY: frozenset(
         {Section.CONSUMER_STOPPED, Section.REDIS_DOWN, Section.REGISTRY_DOWN, Section.KAFKA_DOWN}
     ),
-    Section.LAG: frozenset({Section.CONSUMER_AWAY}),
+    Section.NOT_READ: frozenset({Section.CONSUMER_AWAY, Section.CONSUMER_STOPPED}),
+    Section.LAG: frozenset({Section.CONSUMER_AWAY, Section.NOT_READ}),
     Section.STALE: _FLOW_STOPS
-    | {Section.SLOT_INACTIVE, Section.LAG, Section.REDIS_DOWN, Section.TOPICS},
+    | {Section.SLOT_INACTIVE, Section.NOT_READ, Section.LAG, Section.REDIS_DOWN, Section.TOPICS},
     Section.RECONCILER_AWAY: frozenset({Section.POSTGRES_DOWN, Section.REDIS_DOWN}),
     Section.REDIS_RESTORED: frozenset({Section.REDIS_DOWN}),
     Section.GATE_CLOSED: frozenset({Section.RECONCILER_AWAY, Section.REDIS_RESTORED}),

@@ -40,6 +40,7 @@ class Section(StrEnum):
     WAL_GROWS = "WAL grows"
     CONSUMER_STOPPED = "The consumer stopped at the dead-letter limit"
     CONSUMER_AWAY = "The consumer is away"
+    NOT_READ = "A partition is not read"
     LAG = "The lag grows"
     STALE = "The heartbeat is old"
     RECONCILER_AWAY = "The reconciler is away"
