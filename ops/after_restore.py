@@ -92,6 +92,7 @@ def after_restore(
         unknown.update(lost)
         undecodable += some.undecodable
     skip_ids(connection)
+    beat(connection)
     tell(f"read {read} change events, wrote {restored} requests again that the ledger had lost")
     return Restored(read, restored, dict(unknown), undecodable, keys, log.taken, reaches)
 
@@ -103,7 +104,8 @@ def refuse_while_at_work(connection: Connection) -> None:
         roles = [row[0] for row in found]
     if roles:
         raise StillAtWork(
-            f"{', '.join(roles)} is connected to Postgres: stop API, consumers and reconciler first"
+            f"{', '.join(roles)} is connected to Postgres: stop API, consumers and reconciler"
+            " first; on the embedded stack `coupon after-restore --stop` does it"
         )
 
 
@@ -131,6 +133,12 @@ def newest_beat(connection: Connection) -> datetime | None:
         row = connection.execute(query("newest_beat")).fetchone()
     moment: datetime | None = row[0] if row else None
     return moment
+
+
+def beat(connection: Connection) -> None:
+    """Write a heartbeat: younger than every one that the ledger lost, so that none is missed."""
+    with translated(connection):
+        connection.execute(query("beat"))
 
 
 def skip_ids(connection: Connection) -> None:

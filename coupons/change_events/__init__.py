@@ -20,6 +20,7 @@ from coupons.change_events.topics import (
     envelope_schema,
     is_enveloped,
     reader_schema,
+    subject_of,
 )
 
 __all__ = [
@@ -37,4 +38,5 @@ __all__ = [
     "envelope_schema",
     "is_enveloped",
     "reader_schema",
+    "subject_of",
 ]

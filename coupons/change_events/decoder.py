@@ -13,6 +13,7 @@ from coupons.change_events.topics import (
     envelope_schema,
     is_enveloped,
     reader_schema,
+    subject_of,
 )
 from coupons.errors import UndecodableEvent
 from coupons.ids import MAX_COUPON_ID, MAX_USER_ID
@@ -47,10 +48,20 @@ class ChangeEventDecoder:
     def _row(self, value: bytes | None, topic: str) -> dict[str, Any]:
         if value is None or len(value) <= _HEADER_BYTES or value[0] != 0:
             raise UndecodableEvent("the value is not in the Confluent wire format")
-        writer_schema = self._registry.writer_schema(int.from_bytes(value[1:_HEADER_BYTES], "big"))
-        if is_enveloped(writer_schema):
-            return _inserted_row(_read(value, writer_schema, envelope_schema(topic)))
-        return _read(value, writer_schema, reader_schema(topic))
+        schema_id, subject = int.from_bytes(value[1:_HEADER_BYTES], "big"), subject_of(topic)
+        try:
+            return _row(value, topic, self._registry.writer_schema(schema_id, subject))
+        except UndecodableEvent:
+            schema = self._registry.changed_schema(schema_id, subject)
+            if schema is None:
+                raise
+        return _row(value, topic, schema)
+
+
+def _row(value: bytes, topic: str, writer_schema: Any) -> dict[str, Any]:
+    if is_enveloped(writer_schema):
+        return _inserted_row(_read(value, writer_schema, envelope_schema(topic)))
+    return _read(value, writer_schema, reader_schema(topic))
 
 
 def _inserted_row(event: dict[str, Any]) -> dict[str, Any]:

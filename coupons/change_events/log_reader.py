@@ -74,6 +74,13 @@ class LogReader:
         """Give up its connections."""
         self._consumer.close()
 
+    def only_newest(self, count: int) -> None:
+        """Read no more than so many records of each partition, the newest."""
+        self.kept = {
+            number: kept._replace(begin=max(kept.begin, kept.end - count))
+            for number, kept in self.kept.items()
+        }
+
     def read(self) -> Iterator[Batch]:
         """The records that are there now, some at a time, in the order of each partition."""
         left = {number: kept.end for number, kept in self.kept.items() if kept.end > kept.begin}

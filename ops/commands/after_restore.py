@@ -1,7 +1,7 @@
 """`coupon after-restore`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import click
@@ -9,14 +9,22 @@ import click
 from connectors.connect import Connect
 from ops.addresses import Addresses, kafka_client
 from ops.after_restore import Restored, after_restore
+from ops.applications import application_parts
+from ops.choices import existing
 from ops.options import addresses_option, json_option
 from ops.places import places
+from stack.lifecycle import take_down
 
 
 @click.command("after-restore", short_help="Mend the rest after Postgres was restored.")
 @addresses_option("owner")
+@click.option(
+    "--stop",
+    is_flag=True,
+    help="Stop API, consumers and reconciler first; of the embedded stack only.",
+)
 @json_option
-def command(where: Addresses, as_json: bool) -> None:
+def command(where: Addresses, stop: bool, as_json: bool) -> None:
     """Bring Kafka, Connect and the gate to terms with a Postgres restored from a backup.
 
     Requests that the backup does not have are written again from Kafka's log, as far back as the
@@ -30,13 +38,15 @@ def command(where: Addresses, as_json: bool) -> None:
     processes still run; 3: a server does not answer.
 
     \b
-      coupon migrate ...            roles, migrations and the slot, on the restored server
-      coupon after-restore
-      coupon up                     or start reconciler, consumers and API where they run
+      coupon up --servers-only      elsewhere: start Postgres and registry, `coupon migrate`
+      coupon after-restore --stop   elsewhere: stop those three, then without --stop
+      coupon up                     elsewhere: start reconciler, consumers and API
       coupon connector recover --emit
       coupon verify --wait 60
     """
     tell = _quiet if as_json else click.echo
+    if stop:
+        _stop_applications(where, tell)
     with places(where) as here:
         done = after_restore(
             here.connection,
@@ -54,6 +64,19 @@ def command(where: Addresses, as_json: bool) -> None:
         for line in _losses(done):
             click.echo(line)
     raise click.exceptions.Exit(0 if done.is_complete else 1)
+
+
+def _stop_applications(where: Addresses, tell: Callable[[str], None]) -> None:
+    if where.folder is None:
+        raise click.UsageError(
+            "--stop is for the embedded stack: stop API, consumers and reconciler where they run,"
+            " then repeat this without --stop"
+        )
+    parts = application_parts(where.folder, existing(where.folder))
+    with where.folder.locked():
+        take_down(
+            where.folder, [part.name for part in parts], lambda name, _: tell(f"stopped {name}")
+        )
 
 
 def _losses(done: Restored) -> Iterator[str]:

@@ -11,9 +11,12 @@ from coupons.ledger.connection import connect_ledger
 from ops.doctor.blame import blamed, sentence
 from ops.doctor.findings import Finding, Section, failing, ok, unknown, warning
 from ops.doctor.places import Places
-from ops.recovery import Look, look_at_stream
+from ops.doctor.went_back import RESTORE
+from ops.recovery import AHEAD, Look, look_at_stream
 
 _RECOVER = "coupon connector recover"
+_PREPARE = "coupon up"
+_NO_ENTRY = "authentication failed"
 
 
 def check_connector(places: Places) -> Iterator[Finding]:
@@ -39,6 +42,9 @@ def connector_finding(state: ConnectorState | None) -> Finding:
     if state.is_held:
         says = f"somebody {state.state.lower()} it: accepted requests wait in the WAL"
         return failing("connector", says, _RECOVER, Section.CONNECTOR_HELD)
+    if state.failure is not None and _NO_ENTRY in state.failure:
+        says = f"Postgres does not let it in, its password was changed: {state.failure}"
+        return failing("connector", says, _PREPARE, Section.NOT_PREPARED)
     if state.failure is not None:
         says = f"it FAILED: {state.failure}"
         return failing("connector", says, _RECOVER, Section.CONNECTOR_FAILED)
@@ -57,6 +63,8 @@ def offsets_finding(look: Look) -> Finding:
     if look.slot_is_useless:
         says = "they lead nowhere without their slot"
         return failing("offsets", says, _RECOVER, Section.OFFSETS)
+    if look.gap == AHEAD:
+        return failing("offsets", look.gap, RESTORE, Section.LEDGER_RESTORED)
     if look.gap is not None:
         return failing("offsets", look.gap, _RECOVER, Section.OFFSETS)
     return ok("offsets", "they and the slot fit together")

@@ -1,4 +1,5 @@
--- Requests are written to the WAL again with whatever columns the table has, also generated ones.
+-- Ways back of the change stream: requests are written again with whatever columns the table has, and the
+-- publication can be made anew.
 -- depends: 0005_dead_letters
 
 -- The same as before, but the columns are looked up: those that Postgres computes may not be inserted, and all
@@ -40,4 +41,37 @@ BEGIN
     INTO last_coupon_id, last_user_id, read_rows, emitted_rows
     USING after_coupon_id, after_user_id, page_size;
 END
+  $function$;
+
+-- Makes the publication if it is missing or publishes anything else than it should. It runs with its owner's
+-- rights: the connector's role can put the publication in order, and nothing else.
+-- out: 'made' or 'corrected'; null: it was in order
+CREATE FUNCTION cdc_make_publication() RETURNS text
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
+  AS $function$
+DECLARE
+  existed boolean := EXISTS (SELECT FROM pg_publication WHERE pubname = 'coupon_cdc');
+BEGIN
+  IF cdc_publication_is_right() THEN
+    RETURN NULL;
+  END IF;
+  DROP PUBLICATION IF EXISTS coupon_cdc;
+  CREATE PUBLICATION coupon_cdc FOR TABLE coupon_issue_request, cdc_heartbeat WITH (publish = 'insert');
+  RETURN CASE WHEN existed THEN 'corrected' ELSE 'made' END;
+END
+  $function$;
+REVOKE ALL ON FUNCTION cdc_make_publication() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION cdc_make_publication() TO coupon_cdc;
+
+-- Whether the publication has the inserts of both tables, every row and column of them, and nothing else.
+CREATE FUNCTION cdc_publication_is_right() RETURNS boolean
+  LANGUAGE sql STABLE SET search_path = public, pg_temp
+  AS $function$
+  SELECT EXISTS (
+    SELECT FROM pg_publication p
+     WHERE p.pubname = 'coupon_cdc' AND p.pubinsert AND NOT (p.pubupdate OR p.pubdelete OR p.pubtruncate)
+       AND NOT p.puballtables
+       AND ARRAY(SELECT r.prrelid::regclass::text FROM pg_publication_rel r
+                  WHERE r.prpubid = p.oid AND r.prqual IS NULL AND r.prattrs IS NULL ORDER BY 1)
+           = ARRAY['cdc_heartbeat', 'coupon_issue_request'])
   $function$;
