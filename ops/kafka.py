@@ -86,6 +86,16 @@ class Kafka:
             counts[topic] += offset
         return counts
 
+    def held(self) -> dict[tuple[str, int], int]:
+        """Of each partition that holds records, the offset after the last."""
+        places = list(self._places())
+        try:
+            begin = self._offsets(places, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+            end = self._offsets(places, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        except KafkaException as error:
+            raise self._away(error) from error
+        return {place: offset for place, offset in end.items() if offset > begin[place]}
+
     def unread(self, group: str = GROUP) -> dict[tuple[str, int], int]:
         """Records that retention has taken and the group had not handled, by partition."""
         committed = self.committed(group)

@@ -16,6 +16,7 @@ from coupons.errors import KafkaUnavailable, LedgerUnavailable, SchemaRegistryUn
 from coupons.kafka import KafkaClient
 from coupons.ledger.connection import Connection, connect_ledger
 from ops.kafka import Kafka
+from ops.passing import Passing
 from ops.recovery import begin_recovery, count_not_final, emit_again, look_at_stream, recover
 from ops.slot import read_slot
 
@@ -150,18 +151,11 @@ def _await_final(
 def _passed(where: Recovering, connection: Connection) -> Callable[[], bool]:
     """Tells whether everything that is in the WAL by now has been streamed and handled."""
     now = read_slot(connection).wal_lsn
-    kafka = Kafka(where.kafka)
-
-    def passed() -> bool:
-        confirmed = read_slot(connection).confirmed_lsn
-        try:
-            return (
-                confirmed is not None and confirmed >= now and kafka.consuming(where.group).lag == 0
-            )
-        except KafkaUnavailable:
-            return False
-
-    return passed
+    return Passing(
+        Kafka(where.kafka),
+        where.group,
+        lambda: (read_slot(connection).confirmed_lsn or 0) >= now,
+    ).is_over
 
 
 def _schemas_lost(where: Recovering) -> list[str]:

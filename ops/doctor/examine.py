@@ -21,6 +21,7 @@ from ops.doctor.requests import check_final, check_gate, check_redis
 from ops.doctor.stream import check_heartbeat, check_kafka, check_registry
 from ops.doctor.topics import check_topic_settings
 from ops.doctor.went_back import check_ledger_history
+from ops.doctor.young import check_young
 
 DEADLINE_SECONDS = 12.0
 
@@ -49,6 +50,7 @@ CHECKS = (
     Check("gate", check_gate, Section.REDIS_DOWN),
     Check("heartbeat", check_heartbeat, Section.REDIS_DOWN),
     Check("requests", check_final, Section.POSTGRES_DOWN),
+    Check("young requests", check_young, Section.POSTGRES_DOWN),
     Check("disk", check_disk, Section.DISK_FULL),
     Check("api", check_api, Section.PART_DOWN),
     Check("consumers", check_consumers, Section.CONSUMER_AWAY),
