@@ -41,33 +41,36 @@ def missing_heartbeat(gate: Gate, connection: Connection) -> str | None:
     )
 
 
-def refuse_restored(where: Mapping[str, str]) -> None:
-    """Raises LedgerWentBack, before anything works on such a ledger, or LedgerUnavailable."""
+def look_for_restore(where: Mapping[str, str], servers_only: bool) -> list[str]:
+    """Why the ledger is one that went back; nothing when it is not, or Redis cannot be asked.
+
+    Raises LedgerWentBack instead unless servers_only: nothing may work on such a ledger yet.
+    """
     with closing(connect_ledger(where["COUPON_DATABASE_URL"], "coupon-up")) as connection:
         try:
             why = missing_heartbeat(connect_gate(where["COUPON_REDIS_URL"]), connection)
         except GateUnavailable:
-            return
-    if why is not None:
-        raise LedgerWentBack(
-            f"the ledger went back in time: {why}. Nothing is lost yet: {PROCEDURE}"
-        )
+            return []
+    if why is not None and not servers_only:
+        raise LedgerWentBack(f"the ledger went back: {why}. Nothing is lost yet: {PROCEDURE}")
+    return [] if why is None else [why]
 
 
 def register_unless_restored(
-    where: Mapping[str, str], kafka: KafkaClient, servers_only: bool
+    where: Mapping[str, str], kafka: KafkaClient, went_back: bool, servers_only: bool
 ) -> None:
     """Register the connector and wait until it runs, as connectors.register does.
 
-    One whose offsets are ahead of the WAL is stopped, so that it streams nothing before they are
-    forgotten. servers_only: and that is fine. Otherwise raises LedgerWentBack.
+    On a ledger that went back, or when its offsets are ahead of the WAL, it is stopped, so that it
+    streams nothing before they are forgotten. Raises LedgerWentBack then, unless servers_only.
     """
     connect = Connect(where["COUPON_CONNECT_URL"])
     with closing(connect_ledger(where["COUPON_DATABASE_URL"], "coupon-up")) as connection:
         look = look_at_stream(connect, connection)
-    if look.gap == AHEAD:
-        stop_connector(connect, CONNECTOR_NAME)
-        if not servers_only:
-            raise LedgerWentBack(f"{AHEAD}. Nothing is lost yet: {PROCEDURE}")
+    if not went_back and look.gap != AHEAD:
+        register(connect.url, kafka)
         return
-    register(connect.url, kafka)
+    if look.state is not None:
+        stop_connector(connect, CONNECTOR_NAME)
+    if not servers_only:
+        raise LedgerWentBack(f"{AHEAD}. Nothing is lost yet: {PROCEDURE}")

@@ -95,6 +95,8 @@ class TopicSettings:
         try:
             there = self._admin.list_topics(timeout=_ANSWER_SECONDS).topics
             asked = [ConfigResource(ResourceType.TOPIC, name) for name in RULES if name in there]
+            if not asked:
+                return []
             answers = self._admin.describe_configs(asked, request_timeout=_ANSWER_SECONDS)
             found = {each.name: answer.result() for each, answer in answers.items()}
         except KafkaException as error:

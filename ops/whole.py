@@ -33,17 +33,20 @@ def setup_steps(folder: StateFolder, choices: Choices) -> list[Step]:
         passwords = {f"coupon_{role}": folder.secret(f"coupon_{role}") for role in ROLES}
         prepare_database(superuser, DATABASE, passwords)
 
+    went_back: list[str] = []
+
+    def compare_ledger(_cancelled: Event) -> None:
+        from ops.registering import look_for_restore
+
+        # Before Connect starts, and with it a connector that would write new heartbeats.
+        went_back.extend(look_for_restore(addresses(folder, ports, "ops"), choices.servers_only))
+
     def register_connector(_cancelled: Event) -> None:
         from ops.registering import register_unless_restored
 
         places = addresses(folder, ports, "cdc")
-        register_unless_restored(places, KafkaClient(places[KAFKA]), choices.servers_only)
-
-    def compare_ledger(_cancelled: Event) -> None:
-        from ops.registering import refuse_restored
-
-        if not choices.servers_only:
-            refuse_restored(addresses(folder, ports, "ops"))
+        kafka = KafkaClient(places[KAFKA])
+        register_unless_restored(places, kafka, bool(went_back), choices.servers_only)
 
     def mend_topics(_cancelled: Event) -> None:
         from ops.topic_settings import TopicSettings

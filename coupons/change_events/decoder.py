@@ -4,7 +4,8 @@ from datetime import datetime
 from io import BytesIO
 from typing import Any
 
-from fastavro import schemaless_reader
+from fastavro import parse_schema, schemaless_reader
+from fastavro.schema import SchemaParseException
 
 from coupons.change_events.registry import SchemaRegistry
 from coupons.change_events.topics import (
@@ -32,6 +33,7 @@ class ChangeEventDecoder:
 
     def __init__(self, registry: SchemaRegistry) -> None:
         self._registry = registry
+        self._newest: Any | None = None
 
     def issue_request(self, value: bytes | None) -> IssueRequest:
         """The request that was accepted, with status REQUESTED."""
@@ -40,6 +42,22 @@ class ChangeEventDecoder:
         if not 0 < coupon_id <= MAX_COUPON_ID or not 0 < user_id <= MAX_USER_ID:
             raise UndecodableEvent(f"coupon {coupon_id} or user {user_id} is out of range")
         return IssueRequest(coupon_id, user_id, _moment_us(row["requested_at"]), Status.REQUESTED)
+
+    def guessed_request(self, value: bytes | None) -> IssueRequest | None:
+        """What a record would be by the topic's newest schema, when its own is not known any more.
+
+        Nothing may be issued by it: it may be wrong, and has to be compared with the ledger's row.
+        Raises SchemaRegistryUnavailable.
+        """
+        try:
+            if self._newest is None:
+                schema = self._registry.latest_schema(subject_of(REQUEST_TOPIC))
+                self._newest = parse_schema(schema or "null")
+            row = _row(value or b"", REQUEST_TOPIC, self._newest)
+            moment_us = _moment_us(row["requested_at"])
+            return IssueRequest(row["coupon_id"], row["user_id"], moment_us, Status.REQUESTED)
+        except (UndecodableEvent, SchemaParseException):
+            return None
 
     def beat_us(self, value: bytes | None) -> int:
         """When the heartbeat's row was written, in microseconds since 1970."""

@@ -167,6 +167,18 @@ def test_a_registry_that_lost_its_schemas_is_an_outage_and_no_fault_of_the_event
     assert decoder.issue_request(REQUEST)
 
 
+def test_a_record_of_an_id_that_nobody_knows_is_guessed_by_the_newest_schema(
+    decoder: ChangeEventDecoder, registry_server: RegistryServer
+) -> None:
+    known = decoder.issue_request(REQUEST)
+    record = b"\0" + (999).to_bytes(4, "big") + REQUEST[5:]
+    with pytest.raises(UndecodableEvent):
+        decoder.issue_request(record)
+    assert decoder.guessed_request(record) == known
+    for garbage in (None, b"", b"garbage", record[:-1], record + b"x"):
+        assert decoder.guessed_request(garbage) is None
+
+
 def test_an_id_that_was_given_out_again_is_asked_for_again(registry_server: RegistryServer) -> None:
     """By a registry that lost its schemas: the same id is of another topic now."""
     now = 100.0
