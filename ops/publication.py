@@ -1,5 +1,6 @@
 """The publication: which tables' inserts Postgres hands to the connector."""
 
+import time
 from enum import StrEnum
 
 import psycopg
@@ -8,6 +9,8 @@ from coupons.ledger.connection import Connection, translated
 from coupons.queries import query
 
 PUBLICATION = "coupon_cdc"
+FREE_WITHIN_SECONDS = 30.0
+_PAUSE_SECONDS = 0.2
 
 
 class Publication(StrEnum):
@@ -43,15 +46,22 @@ def make_publication(connection: Connection) -> str | None:
 
 
 def slot_can_be_read(connection: Connection, slot: str) -> bool:
-    """Whether the WAL that a slot begins with can be decoded; nobody may read from it just now.
+    """Whether the WAL that a slot begins with can be decoded, as soon as nobody reads from it.
 
     It cannot where it was written while there was no publication: making it afterwards does not
     help. Raises LedgerUnavailable.
     """
     values = {"slot_name": slot, "publication_name": PUBLICATION}
-    with translated(connection):
-        try:
-            connection.execute(query("peek_at_slot"), values)
-        except psycopg.errors.UndefinedObject:
-            return False
-    return True
+    deadline = time.monotonic() + FREE_WITHIN_SECONDS
+    while True:
+        with translated(connection):
+            try:
+                connection.execute(query("peek_at_slot"), values)
+            except psycopg.errors.UndefinedObject:
+                return False
+            except psycopg.errors.ObjectInUse:
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                return True
+        time.sleep(_PAUSE_SECONDS)

@@ -6,6 +6,7 @@ from contextlib import closing
 from connectors.connect import Connect
 from connectors.offsets import stop_connector
 from connectors.register import CONNECTOR_NAME, register
+from connectors.state import read_state
 from coupons.errors import CouponError, GateUnavailable
 from coupons.freshness import read_beat
 from coupons.gate import Gate, connect_gate
@@ -13,7 +14,6 @@ from coupons.kafka import KafkaClient
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.model import from_microseconds, to_microseconds
 from ops.after_restore import newest_beat
-from ops.recovery import AHEAD, look_at_stream
 
 PROCEDURE = (
     "type `coupon up --servers-only`, `coupon after-restore --stop`, then `coupon up`"
@@ -56,21 +56,14 @@ def look_for_restore(where: Mapping[str, str], servers_only: bool) -> list[str]:
     return [] if why is None else [why]
 
 
-def register_unless_restored(
-    where: Mapping[str, str], kafka: KafkaClient, went_back: bool, servers_only: bool
-) -> None:
+def register_unless_restored(where: Mapping[str, str], kafka: KafkaClient, went_back: bool) -> None:
     """Register the connector and wait until it runs, as connectors.register does.
 
-    On a ledger that went back, or when its offsets are ahead of the WAL, it is stopped, so that it
-    streams nothing before they are forgotten. Raises LedgerWentBack then, unless servers_only.
+    On a ledger that went back it is stopped, so that it streams nothing before its offsets, which
+    are of a WAL that is no more, are forgotten.
     """
     connect = Connect(where["COUPON_CONNECT_URL"])
-    with closing(connect_ledger(where["COUPON_DATABASE_URL"], "coupon-up")) as connection:
-        look = look_at_stream(connect, connection)
-    if not went_back and look.gap != AHEAD:
+    if not went_back:
         register(connect.url, kafka)
-        return
-    if look.state is not None:
+    elif read_state(connect, CONNECTOR_NAME) is not None:
         stop_connector(connect, CONNECTOR_NAME)
-    if not servers_only:
-        raise LedgerWentBack(f"{AHEAD}. Nothing is lost yet: {PROCEDURE}")

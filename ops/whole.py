@@ -46,7 +46,7 @@ def setup_steps(folder: StateFolder, choices: Choices) -> list[Step]:
 
         places = addresses(folder, ports, "cdc")
         kafka = KafkaClient(places[KAFKA])
-        register_unless_restored(places, kafka, bool(went_back), choices.servers_only)
+        register_unless_restored(places, kafka, bool(went_back))
 
     def mend_topics(_cancelled: Event) -> None:
         from ops.topic_settings import TopicSettings

@@ -11,8 +11,7 @@ from coupons.ledger.connection import connect_ledger
 from ops.doctor.blame import blamed, sentence
 from ops.doctor.findings import Finding, Section, failing, ok, unknown, warning
 from ops.doctor.places import Places
-from ops.doctor.went_back import RESTORE
-from ops.recovery import AHEAD, Look, look_at_stream
+from ops.recovery import Look, look_at_stream
 
 _RECOVER = "coupon connector recover"
 _PREPARE = "coupon up"
@@ -63,8 +62,6 @@ def offsets_finding(look: Look) -> Finding:
     if look.slot_is_useless:
         says = "they lead nowhere without their slot"
         return failing("offsets", says, _RECOVER, Section.OFFSETS)
-    if look.gap == AHEAD:
-        return failing("offsets", look.gap, RESTORE, Section.LEDGER_RESTORED)
     if look.gap is not None:
         return failing("offsets", look.gap, _RECOVER, Section.OFFSETS)
     return ok("offsets", "they and the slot fit together")
