@@ -1,5 +1,6 @@
 """What the records of a batch say."""
 
+import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -8,6 +9,8 @@ from cdc_consumer.records import Record
 from coupons.change_events import HEARTBEAT_TOPIC, ChangeEventDecoder
 from coupons.errors import UndecodableEvent
 from coupons.model import IssueRequest
+
+log = logging.getLogger(__name__)
 
 
 class Contents(NamedTuple):
@@ -30,5 +33,9 @@ def read_batch(decoder: ChangeEventDecoder, records: Sequence[Record]) -> Conten
             else:
                 requests.append((record, decoder.issue_request(record.value)))
         except UndecodableEvent as error:
-            undecodable.append(DeadLetter(record, error))
+            if record.topic == HEARTBEAT_TOPIC:
+                # Nobody's request: the next one says the same, and its absence is what is watched.
+                log.warning("a heartbeat that cannot be read is passed over: %s", error)
+            else:
+                undecodable.append(DeadLetter(record, error))
     return Contents(requests, max(beats, default=None), undecodable)

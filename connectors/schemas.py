@@ -1,5 +1,6 @@
 """Checks that what the connector writes can be read by the consumer."""
 
+from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
@@ -14,6 +15,7 @@ from coupons.change_events import (
     envelope_schema,
     is_enveloped,
     reader_schema,
+    subject_of,
 )
 
 _SPECIMENS = 50
@@ -28,8 +30,21 @@ def check_schemas(registry_url: str) -> dict[str, str | None]:
     """
     registry = SchemaRegistry(registry_url)
     return {
-        topic: _fault(topic, registry.latest_schema(f"{topic}-value")) for topic in READER_SCHEMAS
+        topic: _fault(topic, registry.latest_schema(subject_of(topic))) for topic in READER_SCHEMAS
     }
+
+
+def lost_schemas(registry_url: str, records: Mapping[str, int]) -> list[str]:
+    """Topics that hold records, and whose schemas the registry does not have: it lost them.
+
+    records: how many were ever written, by topic. Raises SchemaRegistryUnavailable.
+    """
+    registry = SchemaRegistry(registry_url)
+    return [
+        topic
+        for topic, count in records.items()
+        if count and registry.latest_schema(subject_of(topic)) is None
+    ]
 
 
 def _fault(topic: str, writer_schema: Any | None) -> str | None:

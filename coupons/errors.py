@@ -1,8 +1,48 @@
 """The one family of errors. Each says what happened, to what, and what to do."""
 
+import errno
+import os
+from typing import Any
+
+_TOO_MANY = (errno.EMFILE, errno.ENFILE)
+NO_DESCRIPTORS = (
+    "this process has no file descriptors left, so it cannot connect to anything (Too many open"
+    " files): raise its limit with `ulimit -n 65536` and start it again"
+)
+
 
 class CouponError(Exception):
-    """Base of every error that this project raises on purpose."""
+    """Base of every error that this project raises on purpose.
+
+    One that a lack of file descriptors is behind says that, and not that a server is away: clients
+    that are not Python's own hide it, so it is looked at when the error is made.
+    """
+
+    _without_descriptors = False
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._without_descriptors = not _can_open()
+
+    def __str__(self) -> str:
+        """What happened, to what, and what to do."""
+        if self._without_descriptors or (self.__cause__ and is_without_descriptors(self.__cause__)):
+            return f"{NO_DESCRIPTORS}; seen as: {super().__str__()}"
+        return super().__str__()
+
+
+def is_without_descriptors(error: BaseException) -> bool:
+    """Whether this process, or its machine, has no file descriptors left."""
+    words = " ".join(map(str, error.args))
+    return "Too many open files" in words or getattr(error, "errno", None) in _TOO_MANY
+
+
+def _can_open() -> bool:
+    try:
+        os.close(os.dup(2))
+    except OSError as error:
+        return error.errno not in _TOO_MANY
+    return True
 
 
 class ConfigurationError(CouponError):

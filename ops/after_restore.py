@@ -8,6 +8,7 @@ from Kafka, the offsets are forgotten, and the gate is thrown away, to be rebuil
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from typing import NamedTuple
 
 from connectors.connect import Connect
@@ -21,7 +22,7 @@ from coupons.kafka import KafkaClient
 from coupons.ledger.connection import Connection, int_array, translated
 from coupons.model import IssueRequest
 from coupons.queries import query
-from ops.request_log import read_requests
+from ops.request_log import RequestLog, Taken
 
 SKIPPED_IDS = 10_000
 """More than the coupons that anybody makes between two backups."""
@@ -37,13 +38,27 @@ class StillAtWork(CouponError):
 
 class Restored(NamedTuple):
     """read: change events. restored: requests written again. unknown: requests by coupon id, of
-    coupons that the ledger lost. undecodable: records that are no request. gate_keys: removed."""
+    coupons that the ledger lost. undecodable: records that are no request. gate_keys: removed.
+    taken: what retention has removed. reaches: up to when the ledger has everything; None: unknown.
+    """
 
     read: int
     restored: int
     unknown: dict[int, int]
     undecodable: int
     gate_keys: int
+    taken: list[Taken]
+    reaches: datetime | None
+
+    @property
+    def out_of_reach(self) -> list[Taken]:
+        """What retention has removed that the ledger may lack as well."""
+        return [each for each in self.taken if each.may_reach(self.reaches)]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything that was accepted is known to be back."""
+        return not self.unknown and not self.out_of_reach
 
 
 def after_restore(
@@ -60,6 +75,8 @@ def after_restore(
     of whatever does not answer.
     """
     refuse_while_at_work(connection)
+    log = RequestLog(kafka, registry_url)
+    reaches = newest_beat(connection)
     if read_state(connect, CONNECTOR_NAME) is not None:
         stop_connector(connect, CONNECTOR_NAME)
         forget_offsets(connect, CONNECTOR_NAME)
@@ -68,15 +85,16 @@ def after_restore(
     tell(f"threw the gate away ({keys} keys): the reconciler rebuilds it from the ledger")
     read = restored = undecodable = 0
     unknown: Counter[int] = Counter()
-    for some in read_requests(kafka, registry_url):
+    for some in log.read():
         written, lost = restore(connection, some.requests)
         read += len(some.requests)
         restored += written
         unknown.update(lost)
         undecodable += some.undecodable
     skip_ids(connection)
+    beat(connection)
     tell(f"read {read} change events, wrote {restored} requests again that the ledger had lost")
-    return Restored(read, restored, dict(unknown), undecodable, keys)
+    return Restored(read, restored, dict(unknown), undecodable, keys, log.taken, reaches)
 
 
 def refuse_while_at_work(connection: Connection) -> None:
@@ -86,7 +104,8 @@ def refuse_while_at_work(connection: Connection) -> None:
         roles = [row[0] for row in found]
     if roles:
         raise StillAtWork(
-            f"{', '.join(roles)} is connected to Postgres: stop API, consumers and reconciler first"
+            f"{', '.join(roles)} is connected to Postgres: stop API, consumers and reconciler"
+            " first; on the embedded stack `coupon after-restore --stop` does it"
         )
 
 
@@ -103,6 +122,23 @@ def restore(connection: Connection, requests: list[IssueRequest]) -> tuple[int, 
         ).fetchone()
     assert row is not None
     return int(row[0]), list(row[1])
+
+
+def newest_beat(connection: Connection) -> datetime | None:
+    """Up to when a restored ledger has everything, within a second: a beat is a row as any other.
+
+    None when it has none.
+    """
+    with translated(connection):
+        row = connection.execute(query("newest_beat")).fetchone()
+    moment: datetime | None = row[0] if row else None
+    return moment
+
+
+def beat(connection: Connection) -> None:
+    """Write a heartbeat: younger than every one that the ledger lost, so that none is missed."""
+    with translated(connection):
+        connection.execute(query("beat"))
 
 
 def skip_ids(connection: Connection) -> None:

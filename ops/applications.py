@@ -31,14 +31,14 @@ def application_parts(folder: StateFolder, choices: Choices) -> list[Part]:
         "COUPON_RECONCILER_PORT": str(ports["reconciler"]),
     }
     parts = [
-        _part("api", "api", "/readyz", ports["api"], api, ("database", "valkey")),
+        _part("api", "api", "/readyz", ports["api"], api, ("ledger", "valkey")),
         _part(
             "reconciler",
             "ops.reconciler",
             "/healthz",
             ports["reconciler"],
             reconciler,
-            ("database", "valkey"),
+            ("ledger", "valkey"),
         ),
     ]
     for name in choices.consumer_names:

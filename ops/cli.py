@@ -18,6 +18,7 @@ _COMMANDS = {
     "doctor": "Say what is wrong, what it means and what to type.",
     "logs": "Show what a part writes.",
     "connector": "Register the Debezium connector and look after it.",
+    "topics": "Look at the settings of Kafka's topics, and mend them.",
     "migrate": "Make a Postgres server ready for the project.",
     "env": "Print the stack's addresses as shell exports.",
     "token": "Print a bearer token for a user.",

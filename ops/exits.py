@@ -9,6 +9,7 @@
 import click
 
 from coupons.errors import (
+    NO_DESCRIPTORS,
     ApiUnavailable,
     ConfigurationError,
     ConnectUnavailable,
@@ -17,6 +18,7 @@ from coupons.errors import (
     KafkaUnavailable,
     LedgerUnavailable,
     SchemaRegistryUnavailable,
+    is_without_descriptors,
 )
 from stack.errors import PartNotRunningError, SettingError, StackError
 
@@ -55,4 +57,6 @@ def exit_for(error: Exception) -> click.ClickException:
         return click.UsageError(str(error))
     if isinstance(error, _AWAY):
         return NotAnswered(str(error).strip())
+    if isinstance(error, OSError) and is_without_descriptors(error):
+        return click.ClickException(NO_DESCRIPTORS)
     return click.ClickException(str(error))

@@ -110,6 +110,40 @@ class Kafka:
         end = self._offsets(places, OffsetSpec.latest())  # type: ignore[no-untyped-call]
         return sum(end[at] - max(committed.get(at, 0), begin[at]) for at in places)
 
+    def ends(self) -> dict[str, int]:
+        """How many records the connector has ever written to each of its topics."""
+        counts = dict.fromkeys(READER_SCHEMAS, 0)
+        try:
+            end = self._offsets(self._places(), OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        except KafkaException as error:
+            raise self._away(error) from error
+        for (topic, _), offset in end.items():
+            counts[topic] += offset
+        return counts
+
+    def held(self) -> dict[tuple[str, int], int]:
+        """Of each partition that holds records, the offset after the last."""
+        places = list(self._places())
+        try:
+            begin = self._offsets(places, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+            end = self._offsets(places, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        except KafkaException as error:
+            raise self._away(error) from error
+        return {place: offset for place, offset in end.items() if offset > begin[place]}
+
+    def trimmed_unread(self, group: str = GROUP) -> dict[tuple[str, int], int]:
+        """Records that retention has taken and the group had not handled, by partition."""
+        committed = self.committed(group)
+        try:
+            begin = self._offsets(self._places(), OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+        except KafkaException as error:
+            raise self._away(error) from error
+        return {
+            place: offset - committed[place]
+            for place, offset in begin.items()
+            if place in committed and offset > committed[place] >= 0
+        }
+
     def _places(self) -> Iterable[tuple[str, int]]:
         partitions = self.partitions()
         for topic in READER_SCHEMAS:

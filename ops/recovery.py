@@ -18,20 +18,32 @@ from coupons.errors import ConnectorError
 from coupons.kafka import KafkaClient
 from coupons.ledger.connection import Connection, int_array, translated
 from coupons.queries import query
-from ops.slot import Slot, drop_slot, make_slot, read_slot, refuse_foreign
+from ops.publication import Publication, make_publication, read_publication, slot_can_be_read
+from ops.slot import SLOT, Slot, drop_slot, make_slot, read_slot, refuse_foreign
 
 PAGE_ROWS = 5_000
 PATIENCE = "120s"
+AHEAD = (
+    "the connector's offsets are ahead of Postgres' WAL: Postgres was restored from a backup, or is"
+    " another one"
+)
 
 Tell = Callable[[str], None]
 
 
 class Look(NamedTuple):
-    """The connector (None: there is none), how far it has come (LSN), and its slot."""
+    """The connector (None: there is none), how far it has come (LSN), and its slot.
+
+    unreadable: the slot's WAL is of a time when there was no publication. schemas_lost: topics that
+    hold records, and whose schemas the registry does not have any more.
+    """
 
     state: ConnectorState | None
     offset: int | None
     slot: Slot
+    publication: Publication = Publication.RIGHT
+    unreadable: bool = False
+    schemas_lost: Sequence[str] = ()
 
     @property
     def gap(self) -> str | None:
@@ -41,20 +53,30 @@ class Look(NamedTuple):
             return "there is no replication slot"
         if slot.is_lost:
             return f"Postgres removed WAL that the slot needs ({slot.invalidation_reason})"
+        if self.publication is Publication.MISSING:
+            return "there was no publication: nothing was streamed meanwhile"
+        if self.publication is Publication.WRONG:
+            return "the publication was changed: not every request was streamed meanwhile"
+        if self.unreadable:
+            return "the slot begins at a time when there was no publication"
         if slot.made_by_connector:
             return "the slot was made by the connector itself, and not before the requests"
         if offset is None or slot.confirmed_lsn is None:
             return "Kafka Connect has no offsets of the connector"
         if offset < slot.confirmed_lsn:
-            return "the slot begins after the connector's offsets: it was made anew"
+            return "the slot begins after the connector's offsets: it was made anew, or moved ahead"
         if offset > slot.wal_lsn:
-            return "the connector's offsets are of another server: Postgres' WAL is not that far"
+            return AHEAD
+        if self.schemas_lost:
+            return f"the schema registry lost the schemas of {', '.join(self.schemas_lost)}"
         return None
 
     @property
     def slot_is_useless(self) -> bool:
         """Whether another one is needed."""
-        return not self.slot.exists or self.slot.is_lost or self.slot.made_by_connector
+        slot = self.slot
+        lost = not slot.exists or slot.is_lost or slot.made_by_connector
+        return lost or self.unreadable or self.publication is Publication.MISSING
 
 
 class NotFinal(NamedTuple):
@@ -70,7 +92,8 @@ def look_at_stream(connect: Connect, connection: Connection) -> Look:
     state = read_state(connect, CONNECTOR_NAME)
     offset = None if state is None else read_offset(connect, CONNECTOR_NAME)
     # While rows are written the offsets grow: no less than the slot, no more than the WAL.
-    return Look(state, offset, before._replace(wal_lsn=read_slot(connection).wal_lsn))
+    slot = before._replace(wal_lsn=read_slot(connection).wal_lsn)
+    return Look(state, offset, slot, read_publication(connection))
 
 
 def count_not_final(
@@ -106,22 +129,30 @@ def recover(
     kafka: KafkaClient,
     emit: bool,
     tell: Tell,
+    schemas_lost: Sequence[str] = (),
 ) -> int:
     """Mend what is wrong, and return when the connector runs; how many requests were re-emitted.
 
-    connection: as coupon_cdc. emit: write again what is not final even if there is no gap. Safe to
-    repeat. Raises ConnectorError, KafkaUnavailable, LedgerUnavailable or ConfigurationError.
+    connection: as coupon_cdc. emit: write again what is not final even if there is no gap.
+    schemas_lost: topics whose schemas the connector is to register anew, which it does when it
+    begins. Safe to repeat. Raises ConnectorError, KafkaUnavailable, LedgerUnavailable or
+    ConfigurationError.
     """
     if read_state(connect, CONNECTOR_NAME) is None:
         create_stopped(connect.url)
         tell("created the connector")
-    look = look_at_stream(connect, connection)
+    look = look_at_stream(connect, connection)._replace(schemas_lost=schemas_lost)
     refuse_foreign(look.slot)
+    if look.gap is None and not _reads(look):
+        stop_connector(connect, CONNECTOR_NAME)
+        look = look._replace(unreadable=not slot_can_be_read(connection, SLOT))
     emitted = 0
     if look.gap is not None:
         tell(look.gap)
         stop_connector(connect, CONNECTOR_NAME)
         tell("stopped the connector")
+        if done := make_publication(connection):
+            tell(f"{done} the publication" if done == "made" else "put the publication in order")
         if look.slot_is_useless:
             drop_slot(connection)
             make_slot(connection)
@@ -137,6 +168,14 @@ def recover(
     await_running(connect, CONNECTOR_NAME)
     tell("the connector runs")
     return emitted
+
+
+def _reads(look: Look) -> bool:
+    """Whether the connector gets on with its slot. One that is held may: nobody has tried."""
+    state, slot = look.state, look.slot
+    if state is None or state.is_held or not slot.exists:
+        return True
+    return state.is_running and bool(slot.active)
 
 
 def emit_again(connection: Connection, tell: Tell) -> int:

@@ -10,28 +10,31 @@ import psycopg
 
 from connectors.connect import Connect
 from connectors.register import CONNECTOR_NAME, await_running
+from connectors.schemas import lost_schemas
 from connectors.state import ConnectorState
-from coupons.errors import LedgerUnavailable
+from coupons.errors import KafkaUnavailable, LedgerUnavailable, SchemaRegistryUnavailable
 from coupons.kafka import KafkaClient
 from coupons.ledger.connection import Connection, connect_ledger
-from ops.recovery import (
-    NotFinal,
-    begin_recovery,
-    count_not_final,
-    look_at_stream,
-    recover,
-)
+from ops.kafka import Kafka
+from ops.passing import Passing
+from ops.recovery import begin_recovery, count_not_final, emit_again, look_at_stream, recover
+from ops.slot import read_slot
 
 _ANSWER_SECONDS = 150.0
 _PAUSE_SECONDS = 0.5
 
 
 class Recovering(NamedTuple):
-    """Where to recover. database_url: as the role coupon_cdc."""
+    """Where to recover. database_url: as the role coupon_cdc. registry_url: None: not known.
+
+    group: of the consumers.
+    """
 
     connect_url: str
     kafka: KafkaClient
     database_url: str
+    registry_url: str | None
+    group: str
 
 
 class Plan(NamedTuple):
@@ -92,6 +95,7 @@ def plan(where: Recovering) -> Plan:
     """Look, and change nothing. Raises ConnectorError or LedgerUnavailable."""
     with _ledger(where) as connection:
         look = look_at_stream(Connect(where.connect_url), connection)
+        look = look._replace(schemas_lost=_schemas_lost(where))
         return Plan(_told(look.state), look.gap, count_not_final(connection).requests)
 
 
@@ -104,26 +108,64 @@ def run(where: Recovering, emit: bool, wait_s: float, tell: Callable[[str], None
     connect = Connect(where.connect_url)
     with _ledger(where) as connection:
         begin_recovery(connection)
-        emitted = recover(connect, connection, where.kafka, emit, tell)
-        left = _await_final(connection, before, wait_s, tell)
+        emitted = recover(connect, connection, where.kafka, emit, tell, _schemas_lost(where))
+        left = _await_final(connection, before, wait_s, tell, _passed(where, connection))
+        if left.requests and left.passed_over and not emitted:
+            tell(f"the stream has passed over {left.requests} requests")
+            emitted = emit_again(connection, tell)
+            left = _await_final(connection, before, wait_s, tell, lambda: False)
     # Its task may just be restarting again, because of what was wrong before.
     state = await_running(connect, CONNECTOR_NAME)
     return Outcome(state.told, emitted, left.requests, time.monotonic() - began)
 
 
+class _Left(NamedTuple):
+    """Requests that are not final, and whether waiting for them is in vain."""
+
+    requests: int
+    passed_over: bool
+
+
 def _await_final(
-    connection: Connection, before: datetime, wait_s: float, tell: Callable[[str], None]
-) -> NotFinal:
+    connection: Connection,
+    before: datetime,
+    wait_s: float,
+    tell: Callable[[str], None],
+    passed: Callable[[], bool],
+) -> _Left:
+    """Until they are final, or the stream is beyond them, or the time is over."""
     deadline = time.monotonic() + wait_s
     told = 0
     while True:
-        left = count_not_final(connection, before)
-        if not left.requests or time.monotonic() > deadline:
-            return left
-        if left.requests != told:
-            told = left.requests
+        # Asked first: what is not final after that was passed over.
+        is_beyond = passed()
+        left = count_not_final(connection, before).requests
+        if not left or is_beyond or time.monotonic() > deadline:
+            return _Left(left, is_beyond)
+        if left != told:
+            told = left
             tell(f"{told} requests are not final yet")
         time.sleep(_PAUSE_SECONDS)
+
+
+def _passed(where: Recovering, connection: Connection) -> Callable[[], bool]:
+    """Tells whether everything that is in the WAL by now has been streamed and handled."""
+    now = read_slot(connection).wal_lsn
+    return Passing(
+        Kafka(where.kafka),
+        where.group,
+        lambda: (read_slot(connection).confirmed_lsn or 0) >= now,
+    ).is_over
+
+
+def _schemas_lost(where: Recovering) -> list[str]:
+    """Nothing when registry or Kafka cannot be asked: what follows says so."""
+    if where.registry_url is None:
+        return []
+    try:
+        return lost_schemas(where.registry_url, Kafka(where.kafka).ends())
+    except (SchemaRegistryUnavailable, KafkaUnavailable):
+        return []
 
 
 @contextmanager

@@ -1,22 +1,15 @@
 """The requests that the change stream still holds: Kafka's log as a second copy of them."""
 
-import logging
-import time
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Message
 
-from coupons.change_events import REQUEST_TOPIC, ChangeEventDecoder, SchemaRegistry
+from coupons.change_events import REQUEST_TOPIC, ChangeEventDecoder, LogReader, SchemaRegistry
 from coupons.errors import KafkaUnavailable, UndecodableEvent
 from coupons.kafka import KafkaClient
-from coupons.model import IssueRequest
-
-PATIENCE_SECONDS = 30.0
-"""How long nothing may come before Kafka is taken to be away."""
-
-_BATCH = 1_000
-_CRITICAL = 2
+from coupons.model import IssueRequest, from_microseconds
 
 
 class Requests(NamedTuple):
@@ -26,76 +19,67 @@ class Requests(NamedTuple):
     undecodable: int
 
 
-def read_requests(kafka: KafkaClient, registry_url: str) -> Iterator[Requests]:
-    """Everything from the topic's beginning to its present end; no group is joined.
+class Taken(NamedTuple):
+    """What retention has removed of a partition.
 
-    Raises KafkaUnavailable or SchemaRegistryUnavailable.
+    records: how many, all from its beginning. since: when the first one that is left was written;
+    None when nothing is left.
     """
-    decoder = ChangeEventDecoder(SchemaRegistry(registry_url))
-    config: dict[str, Any] = {
-        **kafka.config(),
-        "group.id": "coupon-after-restore",
-        "enable.auto.commit": False,
-        "enable.partition.eof": True,
-        "isolation.level": "read_committed",
-        "logger": logging.getLogger("kafka.consumer"),
-        "log_level": _CRITICAL,
-    }
-    consumer = Consumer(config)
-    try:
-        for values in _values(consumer):
-            yield _decode(decoder, values)
-    except KafkaException as error:
-        raise KafkaUnavailable(
-            f"{REQUEST_TOPIC} cannot be read at {kafka.bootstrap_servers}: {error.args[0].str()}"
-        ) from error
-    finally:
-        consumer.close()
+
+    partition: int
+    records: int
+    since: datetime | None
+
+    def may_reach(self, moment: datetime | None) -> bool:
+        """Whether a record of after that moment may be among them. None: any may be."""
+        return moment is None or self.since is None or self.since > moment
+
+    def __str__(self) -> str:
+        left = f"what is left begins at {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
+        return f"partition {self.partition}: {self.records:,} records; {left or 'nothing is left'}"
 
 
-def _values(consumer: Consumer) -> Iterator[list[bytes | None]]:
-    left = _ends(consumer)
-    consumer.assign([TopicPartition(REQUEST_TOPIC, number, 0) for number in left])
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while left:
-        values: list[bytes | None] = []
-        for message in consumer.consume(_BATCH, 1.0):
-            error, partition, offset = message.error(), message.partition(), message.offset()
-            assert partition is not None
-            assert offset is not None
-            if error is None:
-                values.append(message.value())
-            elif error.code() != KafkaError._PARTITION_EOF:
-                raise KafkaException(error)
-            # The end of a partition is told with the offset after its last record.
-            if offset + (error is None) >= left.get(partition, 0):
-                left.pop(partition, None)
-            give_up = time.monotonic() + PATIENCE_SECONDS
-        if values:
-            yield values
-        elif time.monotonic() > give_up:
-            raise KafkaUnavailable(f"{REQUEST_TOPIC} was not read to its end: Kafka sends no more")
+class RequestLog:
+    """Everything that the topic holds now, for one reading; no group is joined.
+
+    Every method raises KafkaUnavailable or SchemaRegistryUnavailable.
+    """
+
+    def __init__(self, kafka: KafkaClient, registry_url: str) -> None:
+        self._decoder = ChangeEventDecoder(SchemaRegistry(registry_url))
+        self._log = LogReader(kafka, REQUEST_TOPIC, "coupon-after-restore")
+        if not self._log.kept:
+            self._log.close()
+            raise KafkaUnavailable(
+                f"there is no topic {REQUEST_TOPIC} at {kafka.bootstrap_servers}:"
+                " `coupon connector register` makes it"
+            )
+
+    def read(self) -> Iterator[Requests]:
+        """From what retention has left to the present end."""
+        with self._log:
+            for messages in self._log.read():
+                yield _decode(self._decoder, messages)
+
+    @property
+    def taken(self) -> list[Taken]:
+        """What retention has removed, by partition; complete once everything is read."""
+        return [
+            Taken(number, kept.begin, _moment(kept.since_ms))
+            for number, kept in sorted(self._log.kept.items())
+            if kept.begin
+        ]
 
 
-def _ends(consumer: Consumer) -> dict[int, int]:
-    """Of each partition that holds records, the offset after the last one."""
-    topic = consumer.list_topics(REQUEST_TOPIC, timeout=PATIENCE_SECONDS).topics[REQUEST_TOPIC]
-    if topic.error is not None:
-        raise KafkaException(topic.error)
-    ends = {}
-    for number in topic.partitions:
-        place = TopicPartition(REQUEST_TOPIC, number)
-        low, high = consumer.get_watermark_offsets(place, timeout=PATIENCE_SECONDS)
-        if high > low:
-            ends[number] = high
-    return ends
-
-
-def _decode(decoder: ChangeEventDecoder, values: list[bytes | None]) -> Requests:
+def _decode(decoder: ChangeEventDecoder, messages: "Iterable[Message[bytes, bytes]]") -> Requests:
     requests, undecodable = [], 0
-    for value in values:
+    for message in messages:
         try:
-            requests.append(decoder.issue_request(value))
+            requests.append(decoder.issue_request(message.value()))
         except UndecodableEvent:
             undecodable += 1
     return Requests(requests, undecodable)
+
+
+def _moment(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else from_microseconds(milliseconds * 1_000)

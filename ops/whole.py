@@ -13,6 +13,8 @@ from stack.folder import StateFolder
 from stack.graph import Step
 from stack.parts import Part
 
+KAFKA = "COUPON_KAFKA_BOOTSTRAP_SERVERS"
+
 
 def all_parts(folder: StateFolder, choices: Choices, bundles: Mapping[str, Path]) -> list[Part]:
     """Every process that is to run."""
@@ -31,14 +33,29 @@ def setup_steps(folder: StateFolder, choices: Choices) -> list[Step]:
         passwords = {f"coupon_{role}": folder.secret(f"coupon_{role}") for role in ROLES}
         prepare_database(superuser, DATABASE, passwords)
 
+    went_back: list[str] = []
+
+    def compare_ledger(_cancelled: Event) -> None:
+        from ops.registering import look_for_restore
+
+        # Before Connect starts, and with it a connector that would write new heartbeats.
+        went_back.extend(look_for_restore(addresses(folder, ports, "ops"), choices.servers_only))
+
     def register_connector(_cancelled: Event) -> None:
-        from connectors.register import register
+        from ops.registering import register_unless_restored
 
         places = addresses(folder, ports, "cdc")
-        kafka = KafkaClient(places["COUPON_KAFKA_BOOTSTRAP_SERVERS"])
-        register(places["COUPON_CONNECT_URL"], kafka)
+        kafka = KafkaClient(places[KAFKA])
+        register_unless_restored(places, kafka, bool(went_back))
+
+    def mend_topics(_cancelled: Event) -> None:
+        from ops.topic_settings import TopicSettings
+
+        TopicSettings(KafkaClient(addresses(folder, ports, "cdc")[KAFKA])).mend()
 
     return [
+        Step("topics", mend_topics, after=("kafka",)),
         Step("database", prepare_database, after=("postgres",)),
-        Step("connector", register_connector, after=("database", "registry", "connect")),
+        Step("ledger", compare_ledger, after=("database", "valkey")),
+        Step("connector", register_connector, after=("ledger", "registry", "connect", "topics")),
     ]

@@ -1,9 +1,10 @@
 """Parts of the stack: starting one until it is healthy, stopping it, and how it is doing."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
+from typing import NamedTuple
 
 from stack.errors import PartFailedError
 from stack.folder import PartFiles
@@ -18,12 +19,20 @@ _ALIVE_DEADLINE_S = 10.0
 """How long a part that was running already may take to answer."""
 
 
+class Mend(NamedTuple):
+    """Why a part does not start, in words, and what to type in a shell before it is started."""
+
+    says: str
+    command: str
+
+
 @dataclass(frozen=True)
 class Part:
     """One long-running process of the stack.
 
     `command` prepares what the process needs and says what to run; `healthy` tells whether it does
-    its work, for which it has `deadline_s` seconds.
+    its work, for which it has `deadline_s` seconds. `mend` knows from the last lines of its log
+    what helps a part that does not start; None: nothing in particular.
     """
 
     name: str
@@ -32,6 +41,13 @@ class Part:
     ports: Mapping[str, int]
     after: tuple[str, ...] = ()
     deadline_s: float = 60.0
+    mend: Callable[[Sequence[str]], Mend | None] = lambda _lines: None
+
+
+def mend_of(part: Part, files: PartFiles) -> Mend | None:
+    """What helps this part, by what it wrote last; None: nothing in particular."""
+    run = files.last_run()
+    return part.mend(files.log_tail(_TAIL_LINES, run.log_offset if run else 0))
 
 
 def is_running(files: PartFiles) -> bool:
@@ -97,4 +113,6 @@ def _told(part: Part, files: PartFiles, what: str) -> str:
     run = files.last_run()
     tail = files.log_tail(_TAIL_LINES, run.log_offset if run else 0)
     shown = "\n".join(f"    {line}" for line in tail) or "    (it wrote nothing)"
-    return f"{part.name} {what}. The last lines of {files.log}:\n{shown}"
+    mend = mend_of(part, files)
+    advice = f"\n{part.name}: {mend.says}. Type: {mend.command}" if mend else ""
+    return f"{part.name} {what}. The last lines of {files.log}:\n{shown}{advice}"

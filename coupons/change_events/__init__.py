@@ -8,6 +8,7 @@ the fields that are used, so that tables may grow.
 
 from coupons.change_events.creation import Topic, ensure_topics
 from coupons.change_events.decoder import ChangeEventDecoder
+from coupons.change_events.log_reader import LogReader
 from coupons.change_events.registry import SchemaRegistry
 from coupons.change_events.topics import (
     DEAD_LETTER_TOPIC,
@@ -19,6 +20,7 @@ from coupons.change_events.topics import (
     envelope_schema,
     is_enveloped,
     reader_schema,
+    subject_of,
 )
 
 __all__ = [
@@ -29,10 +31,12 @@ __all__ = [
     "REQUEST_PARTITIONS",
     "REQUEST_TOPIC",
     "ChangeEventDecoder",
+    "LogReader",
     "SchemaRegistry",
     "Topic",
     "ensure_topics",
     "envelope_schema",
     "is_enveloped",
     "reader_schema",
+    "subject_of",
 ]

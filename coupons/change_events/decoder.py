@@ -4,7 +4,8 @@ from datetime import datetime
 from io import BytesIO
 from typing import Any
 
-from fastavro import schemaless_reader
+from fastavro import parse_schema, schemaless_reader
+from fastavro.schema import SchemaParseException
 
 from coupons.change_events.registry import SchemaRegistry
 from coupons.change_events.topics import (
@@ -13,6 +14,7 @@ from coupons.change_events.topics import (
     envelope_schema,
     is_enveloped,
     reader_schema,
+    subject_of,
 )
 from coupons.errors import UndecodableEvent
 from coupons.ids import MAX_COUPON_ID, MAX_USER_ID
@@ -31,6 +33,7 @@ class ChangeEventDecoder:
 
     def __init__(self, registry: SchemaRegistry) -> None:
         self._registry = registry
+        self._newest: Any | None = None
 
     def issue_request(self, value: bytes | None) -> IssueRequest:
         """The request that was accepted, with status REQUESTED."""
@@ -40,6 +43,22 @@ class ChangeEventDecoder:
             raise UndecodableEvent(f"coupon {coupon_id} or user {user_id} is out of range")
         return IssueRequest(coupon_id, user_id, _moment_us(row["requested_at"]), Status.REQUESTED)
 
+    def guessed_request(self, value: bytes | None) -> IssueRequest | None:
+        """What a record would be by the topic's newest schema, when its own is not known any more.
+
+        Nothing may be issued by it: it may be wrong, and has to be compared with the ledger's row.
+        Raises SchemaRegistryUnavailable.
+        """
+        try:
+            if self._newest is None:
+                schema = self._registry.latest_schema(subject_of(REQUEST_TOPIC))
+                self._newest = parse_schema(schema or "null")
+            row = _row(value or b"", REQUEST_TOPIC, self._newest)
+            moment_us = _moment_us(row["requested_at"])
+            return IssueRequest(row["coupon_id"], row["user_id"], moment_us, Status.REQUESTED)
+        except (UndecodableEvent, SchemaParseException):
+            return None
+
     def beat_us(self, value: bytes | None) -> int:
         """When the heartbeat's row was written, in microseconds since 1970."""
         return _moment_us(self._row(value, HEARTBEAT_TOPIC)["beat_at"])
@@ -47,10 +66,20 @@ class ChangeEventDecoder:
     def _row(self, value: bytes | None, topic: str) -> dict[str, Any]:
         if value is None or len(value) <= _HEADER_BYTES or value[0] != 0:
             raise UndecodableEvent("the value is not in the Confluent wire format")
-        writer_schema = self._registry.writer_schema(int.from_bytes(value[1:_HEADER_BYTES], "big"))
-        if is_enveloped(writer_schema):
-            return _inserted_row(_read(value, writer_schema, envelope_schema(topic)))
-        return _read(value, writer_schema, reader_schema(topic))
+        schema_id, subject = int.from_bytes(value[1:_HEADER_BYTES], "big"), subject_of(topic)
+        try:
+            return _row(value, topic, self._registry.writer_schema(schema_id, subject))
+        except UndecodableEvent:
+            schema = self._registry.changed_schema(schema_id, subject)
+            if schema is None:
+                raise
+        return _row(value, topic, schema)
+
+
+def _row(value: bytes, topic: str, writer_schema: Any) -> dict[str, Any]:
+    if is_enveloped(writer_schema):
+        return _inserted_row(_read(value, writer_schema, envelope_schema(topic)))
+    return _read(value, writer_schema, reader_schema(topic))
 
 
 def _inserted_row(event: dict[str, Any]) -> dict[str, Any]:

@@ -34,28 +34,54 @@ class SchemaRegistry:
         self._clock = clock
         self._schemas: dict[int, Any] = {}
         self._unknown: dict[int, float] = {}
+        self._fetched: dict[int, float] = {}
 
-    def writer_schema(self, schema_id: int) -> Any:
-        """The parsed schema of this id.
+    def writer_schema(self, schema_id: int, subject: str | None = None) -> Any:
+        """The parsed schema of this id. subject: which has the schemas of such records.
 
         Raises UndecodableEvent when the registry has no such schema, and
-        SchemaRegistryUnavailable when it cannot be asked.
+        SchemaRegistryUnavailable when it cannot be asked, or has lost the whole subject.
         """
         schema = self._schemas.get(schema_id)
         if schema is None:
-            schema = self._schemas[schema_id] = self._fetch(schema_id)
+            schema = self._schemas[schema_id] = self._fetch(schema_id, subject)
+            self._fetched[schema_id] = self._clock()
         return schema
+
+    def changed_schema(self, schema_id: int, subject: str) -> Any | None:
+        """The schema of an id that stands for another one by now; None when it does not.
+
+        A registry that lost its schemas gives the same ids out again. Asks at most every
+        ASK_AGAIN_SECONDS. Raises SchemaRegistryUnavailable.
+        """
+        known = self._schemas.get(schema_id)
+        if (
+            known is None
+            or self._clock() < self._fetched.get(schema_id, self._clock()) + ASK_AGAIN_SECONDS
+        ):
+            return None
+        try:
+            schema = self._fetch(schema_id, subject)
+        except UndecodableEvent:
+            return None
+        self._schemas[schema_id], self._fetched[schema_id] = schema, self._clock()
+        return None if schema == known else schema
 
     def latest_schema(self, subject: str) -> Any | None:
         """The newest schema under a subject, not parsed; None when there is none yet."""
         answer = self._get(f"/subjects/{subject}/versions/latest")
         return None if answer is None else json.loads(answer["schema"])
 
-    def _fetch(self, schema_id: int) -> Any:
+    def _fetch(self, schema_id: int, subject: str | None) -> Any:
         if self._clock() < self._unknown.get(schema_id, 0.0):
             raise UndecodableEvent(f"the schema registry has no schema {schema_id}")
         answer = self._get(f"/schemas/ids/{schema_id}")
         if answer is None:
+            if subject is not None and self.latest_schema(subject) is None:
+                raise SchemaRegistryUnavailable(
+                    f"the schema registry has no schema {schema_id}, and none of {subject} at"
+                    " all: it lost them; `coupon connector recover` has them registered again"
+                )
             if len(self._unknown) >= MAX_UNKNOWN_IDS:
                 self._unknown.clear()
             self._unknown[schema_id] = self._clock() + ASK_AGAIN_SECONDS

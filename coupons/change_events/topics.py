@@ -21,6 +21,11 @@ _ENVELOPE = "Envelope"
 _FOLDER = Path(__file__).parent / "schemas"
 
 
+def subject_of(topic: str) -> str:
+    """The registry's name for the schemas of a topic's values."""
+    return f"{topic}-value"
+
+
 @cache
 def reader_schema(topic: str) -> Any:
     """The reader schema of a topic's rows, as fastavro parsed it. Raises KeyError."""

@@ -1,5 +1,6 @@
 """Coupons in the ledger: create, read, change, fence."""
 
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -91,4 +92,6 @@ def _one(connection: Connection, name: str, values: dict[str, Any]) -> Coupon | 
 
 
 def _coupon(row: dict[str, Any]) -> Coupon:
-    return Coupon(**{**row, "state": CouponState(row["state"])})
+    # Columns of a later version of the schema are passed over.
+    known = {field.name: row[field.name] for field in fields(Coupon)}
+    return Coupon(**{**known, "state": CouponState(row["state"])})

@@ -1,11 +1,13 @@
 """`coupon connector register|status|restart|recover|delete|schemas`."""
 
 import json
+import os
 import sys
 from typing import Any
 
 import click
 
+from coupons.errors import ConfigurationError
 from coupons.web import WebService
 from ops.addresses import Addresses, kafka_client
 from ops.options import addresses_option, json_option
@@ -145,12 +147,15 @@ def recover_command(
       coupon connector recover
       coupon connector recover --emit --wait 300
     """
+    from ops.kafka import GROUP
     from ops.recovery_run import Recovering, plan, run
 
     system = Recovering(
         _connect(where, connect_url),
         kafka_client(where, bootstrap_servers),
         database_url or where["COUPON_DATABASE_URL"],
+        _registry(where),
+        os.environ.get("COUPON_CONSUMER_GROUP", GROUP),
     )
     done = plan(system) if dry_run else run(system, emit, wait, _quiet if as_json else click.echo)
     click.echo(json.dumps(done._asdict()) if as_json else str(done))
@@ -208,6 +213,14 @@ def schemas_command(where: Addresses, registry_url: str | None, as_json: bool) -
 
 def _connect(where: Addresses, url: str | None) -> str:
     return url or where["COUPON_CONNECT_URL"]
+
+
+def _registry(where: Addresses) -> str | None:
+    """It is asked only whether it has lost its schemas: no address of it, no answer."""
+    try:
+        return where["COUPON_SCHEMA_REGISTRY_URL"]
+    except ConfigurationError:
+        return None
 
 
 def _quiet(_line: str) -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from coupons.change_events import REQUEST_TOPIC, ChangeEventDecoder, SchemaRegistry
 from coupons.errors import SchemaRegistryUnavailable, UndecodableEvent
+from coupons.ids import MAX_COUPON_ID, MAX_USER_ID
 from coupons.ledger.connection import Connection
 from coupons.ledger.requests import find_requests
 from coupons.model import IssueRequest
@@ -60,8 +61,13 @@ def look_at_letters(
     unknown of records that the consumer could not read.
     """
     letters = read_letters(kafka_client(where))
-    keys = _keys(letters, where["COUPON_SCHEMA_REGISTRY_URL"])
-    requests = _requests(connection, {key for key in keys if key is not None})
+    keys, guesses = _keys(letters, where["COUPON_SCHEMA_REGISTRY_URL"])
+    wanted = {*(key for key in keys if key is not None), *(each[:2] for each in guesses.values())}
+    requests = _requests(connection, wanted)
+    for number, guess in guesses.items():
+        row = requests.get(guess[:2])
+        if row is not None and row.requested_at_us == guess.requested_at_us:
+            keys[number] = guess[:2]
     actions = last_actions(connection) if letters else {}
     back = {each.facts.replayed_from: each.place for each in letters if each.facts.replayed_from}
     return [
@@ -92,23 +98,44 @@ def _standing(
     return Standing(letter, state, key, request, last, back.get(letter.place))
 
 
-def _keys(letters: Iterable[Letter], registry_url: str) -> list[RequestKey | None]:
+def _keys(
+    letters: Iterable[Letter], registry_url: str
+) -> tuple[list[RequestKey | None], dict[int, IssueRequest]]:
+    """What each letter asks for; and by number what those may ask for that cannot be read.
+
+    A registry that lost its schemas leaves records of which nobody knows for certain.
+    """
     decoder: ChangeEventDecoder | None = ChangeEventDecoder(SchemaRegistry(registry_url))
     keys: list[RequestKey | None] = []
-    for letter in letters:
+    guesses: dict[int, IssueRequest] = {}
+    for number, letter in enumerate(letters):
         facts = letter.facts
         key: RequestKey | None = None
         if facts.coupon_id is not None and facts.user_id is not None:
             key = facts.coupon_id, facts.user_id
         elif decoder is not None and facts.topic == REQUEST_TOPIC:
             try:
-                key = decoder.issue_request(letter.value)[:2]
-            except UndecodableEvent:
-                key = None
+                key, guess = _read(decoder, letter)
             except SchemaRegistryUnavailable:
-                decoder = None
+                decoder = guess = None
+            if guess is not None and _is_possible(guess):
+                guesses[number] = guess
         keys.append(key)
-    return keys
+    return keys, guesses
+
+
+def _read(
+    decoder: ChangeEventDecoder, letter: Letter
+) -> tuple[RequestKey | None, IssueRequest | None]:
+    """What it asks for, or else what it may ask for."""
+    try:
+        return decoder.issue_request(letter.value)[:2], None
+    except UndecodableEvent:
+        return None, decoder.guessed_request(letter.value)
+
+
+def _is_possible(guess: IssueRequest) -> bool:
+    return 0 < guess.coupon_id <= MAX_COUPON_ID and 0 < guess.user_id <= MAX_USER_ID
 
 
 def _requests(connection: Connection, keys: Iterable[RequestKey]) -> dict[RequestKey, IssueRequest]:

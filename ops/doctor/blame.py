@@ -35,6 +35,8 @@ _AWAY: dict[type[Exception], Section] = {
     ConnectUnavailable: Section.CONNECT_DOWN,
 }
 
+_REFUSALS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "permission denied")
+
 
 def blamed(error: Exception) -> Section | None:
     """The section of the runbook that the error leads to; None when it tells of no server.
@@ -47,9 +49,15 @@ def blamed(error: Exception) -> Section | None:
     cause = error.__cause__
     if isinstance(cause, psycopg.errors.DiskFull):
         return Section.DISK_FULL
-    if isinstance(cause, psycopg.ProgrammingError):
+    if isinstance(cause, psycopg.ProgrammingError) or is_turned_away(cause):
         return Section.NOT_PREPARED
     return next((section for kind, section in _AWAY.items() if isinstance(error, kind)), None)
+
+
+def is_turned_away(cause: BaseException | None) -> bool:
+    """Whether Postgres answered that it does not let this role in, or has no such database."""
+    says = str(cause)
+    return isinstance(cause, psycopg.OperationalError) and any(each in says for each in _REFUSALS)
 
 
 def sentence(error: Exception) -> str:

@@ -35,12 +35,25 @@ CAUSES: dict[Section, frozenset[Section]] = {
     Section.TOPICS: frozenset({Section.KAFKA_DOWN}),
     Section.SCHEMA: frozenset({Section.REGISTRY_DOWN}),
     Section.CONNECTOR_MISSING: frozenset({Section.CONNECT_DOWN}),
-    Section.CONNECTOR_HELD: frozenset({Section.CONNECT_DOWN}),
+    Section.CONNECTOR_HELD: frozenset({Section.CONNECT_DOWN, Section.LEDGER_RESTORED}),
     Section.OFFSETS: frozenset(
-        {Section.SLOT_LOST, Section.CONNECTOR_MISSING, Section.CONNECT_DOWN, Section.POSTGRES_DOWN}
+        {
+            Section.SLOT_LOST,
+            Section.CONNECTOR_MISSING,
+            Section.CONNECT_DOWN,
+            Section.POSTGRES_DOWN,
+            Section.LEDGER_RESTORED,
+            Section.PUBLICATION,
+        }
     ),
     Section.CONNECTOR_FAILED: frozenset(
-        {Section.REGISTRY_DOWN, Section.CONNECT_DOWN, Section.OFFSETS, Section.PUBLICATION}
+        {
+            Section.REGISTRY_DOWN,
+            Section.CONNECT_DOWN,
+            Section.OFFSETS,
+            Section.PUBLICATION,
+            Section.NOT_PREPARED,
+        }
     ),
     Section.SLOT_INACTIVE: _FLOW_STOPS,
     Section.WAL_GROWS: frozenset({Section.SLOT_INACTIVE}),

@@ -14,6 +14,8 @@ from ops.doctor.places import Places
 from ops.recovery import Look, look_at_stream
 
 _RECOVER = "coupon connector recover"
+_PREPARE = "coupon up"
+_NO_ENTRY = "authentication failed"
 
 
 def check_connector(places: Places) -> Iterator[Finding]:
@@ -39,6 +41,9 @@ def connector_finding(state: ConnectorState | None) -> Finding:
     if state.is_held:
         says = f"somebody {state.state.lower()} it: accepted requests wait in the WAL"
         return failing("connector", says, _RECOVER, Section.CONNECTOR_HELD)
+    if state.failure is not None and _NO_ENTRY in state.failure:
+        says = f"Postgres does not let it in, its password was changed: {state.failure}"
+        return failing("connector", says, _PREPARE, Section.NOT_PREPARED)
     if state.failure is not None:
         says = f"it FAILED: {state.failure}"
         return failing("connector", says, _RECOVER, Section.CONNECTOR_FAILED)

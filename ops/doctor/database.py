@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 
-from connectors.register import CONNECTOR_FILE
 from coupons.errors import LedgerUnavailable
 from coupons.ledger.connection import Connection, connect_ledger, translated
 from coupons.queries import SQL_FOLDER, query
@@ -11,9 +10,9 @@ from ops.addresses import ROLES
 from ops.doctor.blame import blamed, sentence
 from ops.doctor.findings import Finding, Section, failing, ok, unknown, warning
 from ops.doctor.places import Places
+from ops.publication import PUBLICATION, Publication, read_publication
 from ops.slot import SLOT, Slot, read_slot
 
-PUBLICATION = "coupon_cdc"
 TABLES = ["public.cdc_heartbeat", "public.coupon_issue_request"]
 MUCH_KEPT = 0.5
 """Share of max_slot_wal_keep_size from which the WAL that a slot keeps is a warning."""
@@ -64,16 +63,16 @@ def _migrations(connection: Connection) -> Finding:
 
 
 def _publication(connection: Connection) -> Finding:
-    values = {"publication_name": PUBLICATION}
-    with translated(connection):
-        row = connection.execute(query("read_publication"), values).fetchone()
-    if row is None:
-        says = f"there is no publication {PUBLICATION}: {CONNECTOR_FILE.name} needs it"
-    elif not row[0] or not set(TABLES) <= set(row[1]):
-        says = f"it does not publish the inserts of {' and '.join(TABLES)}, only {row[1]}"
+    found = read_publication(connection)
+    if found is Publication.MISSING:
+        says = f"there is no publication {PUBLICATION}: nothing is streamed"
+    elif found is Publication.WRONG:
+        says = (
+            f"it does not publish the inserts of {' and '.join(TABLES)}, all of them and only them"
+        )
     else:
         return ok("publication", "it publishes the inserts of requests and heartbeats")
-    return failing("publication", says, "coupon migrate --help", Section.PUBLICATION)
+    return failing("publication", says, _RECOVER, Section.PUBLICATION)
 
 
 def slot_findings(slot: Slot) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from threading import Thread
 from typing import NamedTuple
 
 from ops.doctor.api import check_api
-from ops.doctor.blame import blamed, sentence
+from ops.doctor.blame import blamed, is_turned_away, sentence
 from ops.doctor.books import check_books
 from ops.doctor.causes import arrange
 from ops.doctor.connector import check_connector
@@ -19,6 +19,9 @@ from ops.doctor.places import Places
 from ops.doctor.processes import check_parts
 from ops.doctor.requests import check_final, check_gate, check_redis
 from ops.doctor.stream import check_heartbeat, check_kafka, check_registry
+from ops.doctor.topics import check_topic_settings
+from ops.doctor.went_back import check_ledger_history
+from ops.doctor.young import check_young
 
 DEADLINE_SECONDS = 12.0
 
@@ -40,11 +43,14 @@ CHECKS = (
     Check("postgres", check_database, Section.POSTGRES_DOWN),
     Check("redis", check_redis, Section.REDIS_DOWN),
     Check("kafka", check_kafka, Section.KAFKA_DOWN),
+    Check("topic settings", check_topic_settings, Section.KAFKA_DOWN),
     Check("schemas", check_registry, Section.REGISTRY_DOWN),
     Check("connector", check_connector, Section.CONNECT_DOWN),
+    Check("ledger history", check_ledger_history, Section.POSTGRES_DOWN),
     Check("gate", check_gate, Section.REDIS_DOWN),
     Check("heartbeat", check_heartbeat, Section.REDIS_DOWN),
     Check("requests", check_final, Section.POSTGRES_DOWN),
+    Check("young requests", check_young, Section.POSTGRES_DOWN),
     Check("disk", check_disk, Section.DISK_FULL),
     Check("api", check_api, Section.PART_DOWN),
     Check("consumers", check_consumers, Section.CONSUMER_AWAY),
@@ -85,7 +91,7 @@ def _look(check: Check, owns: bool, places: Places, findings: list[Finding]) -> 
     except Exception as error:
         # Whatever it is: a check that ends early is said, and never passed over.
         section = blamed(error) or check.away
-        is_away = owns and section is check.away and blamed(error) is not None
+        is_away = owns and (blamed(error) is check.away or is_turned_away(error.__cause__))
         findings.append(_away(check.name, is_away, sentence(error), _start(places), section))
 
 

@@ -6,6 +6,7 @@ from ops.doctor.findings import Finding, Section, elsewhere, failing, ok
 from ops.doctor.places import Places
 from ops.whole import all_parts
 from stack.cache import bundle_folders
+from stack.parts import Mend, mend_of
 from stack.report import PartReport, report
 
 _SECTIONS = {
@@ -27,16 +28,20 @@ def check_parts(places: Places) -> Iterator[Finding]:
     parts = all_parts(places.folder, places.choices, bundle_folders())
     reports = report(places.folder, parts)
     away = [each for each in reports if each.state != "up"]
-    yield from map(_away, away)
+    mends = {part.name: mend_of(part, places.folder.part(part.name)) for part in parts}
+    yield from (_away(each, mends[each.name]) for each in away)
     if not away:
         yield ok("parts", f"all {len(reports)} processes are up and answer")
 
 
-def _away(part: PartReport) -> Finding:
+def _away(part: PartReport, mend: Mend | None) -> Finding:
     default = Section.CONSUMER_AWAY if part.name.startswith("consumer") else Section.PART_DOWN
     section = _SECTIONS.get(part.name, default)
     if part.state == "unhealthy":
         says = f"{part.name} runs (process {part.pid}) and does not answer as it should"
         return failing("parts", says, f"coupon logs {part.name}", section)
+    if mend is not None:
+        says = f"{part.name} is {part.state}: {mend.says}"
+        return failing("parts", says, f"{mend.command} && coupon up", section)
     ended = f": {part.last_exit}" if part.last_exit else ""
     return failing("parts", f"{part.name} is {part.state}{ended}", "coupon up", section)

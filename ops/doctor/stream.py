@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from connectors.schemas import check_schemas
+from connectors.schemas import check_schemas, lost_schemas
 from coupons.change_events import (
     DEAD_LETTER_TOPIC,
     HEARTBEAT_PARTITIONS,
@@ -95,8 +95,15 @@ def consumer_finding(consuming: Consuming) -> Finding:
 
 
 def check_registry(places: Places) -> Iterator[Finding]:
-    """Raises SchemaRegistryUnavailable."""
+    """Raises SchemaRegistryUnavailable or KafkaUnavailable."""
     faults = {topic: fault for topic, fault in check_schemas(places.registry_url).items() if fault}
+    if lost := lost_schemas(places.registry_url, Kafka(places.kafka).ends()):
+        says = (
+            f"the registry lost the schemas of {', '.join(lost)}: a consumer that restarts cannot"
+            " read what is there, and waits"
+        )
+        yield failing("schemas", says, "coupon connector recover", Section.SCHEMA)
+        return
     yield from (
         failing(
             "schemas",

@@ -27,11 +27,24 @@ SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_
 
 -- name: read_publication
 -- in:  publication_name
--- out: its tables with their schema, and whether it publishes inserts; no row when there is none
-SELECT p.pubinsert AS publishes_inserts,
+-- out: exists, its tables with their schema, and whether it publishes their inserts, whole and nothing else
+SELECT p.oid IS NOT NULL AS exists,
        coalesce((SELECT array_agg(t.schemaname || '.' || t.tablename ORDER BY t.tablename)
-                   FROM pg_publication_tables t WHERE t.pubname = p.pubname), '{}') AS tables
-  FROM pg_publication p WHERE p.pubname = %(publication_name)s;
+                   FROM pg_publication_tables t WHERE t.pubname = p.pubname), '{}') AS tables,
+       cdc_publication_is_right() AS is_right
+  FROM (VALUES (1)) AS one (row)
+  LEFT JOIN pg_publication p ON p.pubname = %(publication_name)s;
+
+-- name: make_publication
+-- out: made or corrected; null: it was in order
+SELECT cdc_make_publication();
+
+-- name: peek_at_slot
+-- Decodes the first transaction that the slot has, and leaves it there. It fails where the WAL is of a time
+-- when there was no publication.
+-- in:  slot_name, publication_name
+SELECT count(*) FROM pg_logical_slot_peek_binary_changes(
+  %(slot_name)s, NULL, 1, 'proto_version', '1', 'publication_names', %(publication_name)s);
 
 -- name: emit_again
 -- in:  coupon_id, user_id (the key to go on after), page_size

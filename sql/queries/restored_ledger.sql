@@ -6,6 +6,13 @@
 SELECT DISTINCT usename FROM pg_stat_activity
  WHERE usename = ANY(%(roles)s::text[]) AND datname = current_database() ORDER BY usename;
 
+-- name: newest_beat
+-- out: beat_at of the newest heartbeat; no row when there is none
+SELECT beat_at FROM cdc_heartbeat ORDER BY beat_id DESC LIMIT 1;
+
+-- name: beat
+SELECT cdc_beat();
+
 -- name: restore_requests
 -- Writes requests of the change stream that the ledger lost, as they were. Requests that are there stay as they are.
 -- in:  coupon_ids, user_ids, requested_at_us (one each a request)

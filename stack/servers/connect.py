@@ -78,7 +78,8 @@ def connect_part(
         command,
         lambda: http_ok(port, "/health"),
         {"connect": port},
-        after=("kafka",),
+        # It does not start on topics with another clean-up policy than it wants.
+        after=("kafka", "topics"),
     )
 
 

@@ -1,19 +1,27 @@
 """Valkey: the Redis-compatible server of the gate."""
 
 import os
+import shlex
 import shutil
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from stack.environment import server_environment
 from stack.errors import SettingError
 from stack.folder import StateFolder
-from stack.parts import Part
+from stack.parts import Mend, Part
 from stack.ports import HOST
 from stack.probes import valkey_ready
 from stack.processes import Command
 
 _SETTING = "COUPON_VALKEY_SERVER"
+_APPEND_ONLY = "appendonlydir"
+_DAMAGED = (
+    "reading the append only file",
+    "reading the AOF",
+    "Unrecoverable error, aborting",
+)
 
 
 def valkey_server() -> Path:
@@ -51,4 +59,13 @@ def valkey_part(folder: StateFolder, port: int) -> Part:
         options = [word for name, value in settings.items() for word in (f"--{name}", value)]
         return Command([valkey_server(), *options], server_environment(), data)
 
-    return Part("valkey", command, lambda: valkey_ready(port), {"valkey": port})
+    def mend(lines: Sequence[str]) -> Mend | None:
+        if not any(sign in line for line in lines for sign in _DAMAGED):
+            return None
+        return Mend(
+            "its append-only file is damaged; nothing in it has to survive, so remove it, and start"
+            " again",
+            f"rm -r {shlex.quote(str(data / _APPEND_ONLY))}",
+        )
+
+    return Part("valkey", command, lambda: valkey_ready(port), {"valkey": port}, mend=mend)

@@ -9,7 +9,13 @@ from cdc_consumer.handling import BatchHandler
 from cdc_consumer.health import Health
 from cdc_consumer.issuing import Ledger
 from cdc_consumer.limits import DeadLetterLimit, History
-from coupons.change_events import HEARTBEAT_TOPIC, ChangeEventDecoder, SchemaRegistry
+from coupons.change_events import (
+    HEARTBEAT_TOPIC,
+    READER_SCHEMAS,
+    ChangeEventDecoder,
+    SchemaRegistry,
+    subject_of,
+)
 from coupons.errors import (
     DeadLetterOutage,
     GateUnavailable,
@@ -76,6 +82,8 @@ def handler(
     registry_server: RegistryServer, ledger: Ledger, gate: Gate, letters: KeptLetters
 ) -> BatchHandler:
     registry_server.schemas.update(SCHEMAS)
+    for topic in READER_SCHEMAS:
+        registry_server.subjects[subject_of(topic)] = next(iter(SCHEMAS.values()))
     decoder = ChangeEventDecoder(SchemaRegistry(registry_server.url))
     return BatchHandler(decoder, ledger, gate, letters, History(LIMIT), Health())
 
@@ -259,6 +267,27 @@ def test_a_schema_that_is_unknown_for_a_while_is_an_outage_and_not_500_letters(
     handler._decoder = ChangeEventDecoder(SchemaRegistry(registry_server.url))
     handler.handle(batch)
     assert len(issued_users(database)) == 100
+
+
+def test_a_registry_that_lost_its_schemas_is_waited_for_and_sets_nothing_aside(
+    handler: BatchHandler, letters: KeptLetters, registry_server: RegistryServer, coupon: Coupon
+) -> None:
+    registry_server.schemas.clear()
+    registry_server.subjects.clear()
+    beat = record_of(bytes.fromhex(HEARTBEAT["value"]), topic=HEARTBEAT_TOPIC)
+    for batch in (request_records(coupon.coupon_id, [1]), [beat]):
+        with pytest.raises(SchemaRegistryUnavailable, match="connector recover"):
+            handler.handle(batch)
+    assert letters.letters == []
+
+
+def test_heartbeats_that_cannot_be_read_are_nobodys_request_and_stop_nothing(
+    handler: BatchHandler, letters: KeptLetters, database: Database, coupon: Coupon
+) -> None:
+    beats = [record_of(b"garbage", offset=n, topic=HEARTBEAT_TOPIC) for n in range(200)]
+    handler.handle([*beats, *request_records(coupon.coupon_id, [1])])
+    assert letters.letters == []
+    assert issued_users(database) == [1]
 
 
 def test_a_column_that_was_dropped_is_waited_for_and_sets_nothing_aside(

@@ -178,6 +178,7 @@ def _reader(servers: str, group: str = "evidence") -> Iterator[Consumer]:
             "bootstrap.servers": servers,
             "group.id": group,
             "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
             "log_level": 2,
         }
     )

@@ -67,6 +67,27 @@ def test_pages_of_any_size_write_each_of_them_once(
     assert rows(owner) == before
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        "shard bigint GENERATED ALWAYS AS (user_id % 8) STORED",
+        "number bigint GENERATED ALWAYS AS IDENTITY",
+        "origin text DEFAULT 'web'",
+    ],
+)
+def test_a_column_of_a_later_migration_keeps_its_values(
+    owner: Connection, cdc: Connection, column: str
+) -> None:
+    owner.execute(f"ALTER TABLE coupon_issue_request ADD COLUMN {column}")
+    if column.startswith("origin"):
+        owner.execute("UPDATE coupon_issue_request SET origin = 'shop'")
+    owner.execute("ALTER TABLE coupon_issue_request ADD COLUMN dropped text")
+    owner.execute("ALTER TABLE coupon_issue_request DROP COLUMN dropped")
+    before = rows(owner)
+    assert emit_again(cdc, lambda _: None) == 16
+    assert rows(owner) == before
+
+
 def test_the_change_stream_gets_an_insert_for_each(
     owner: Connection, cdc: Connection, database: Database
 ) -> None:

@@ -9,9 +9,6 @@ import psycopg
 from benchmarks.embedded import EmbeddedStack
 from ops.addresses import database_url
 from ops.choices import existing
-from ops.whole import all_parts, setup_steps
-from stack.cache import ensure_bundles
-from stack.lifecycle import bring_up
 from stack.servers.postgres import postgres_home
 
 _LEFT_OUT = shutil.ignore_patterns("postmaster.pid", "postmaster.opts", "pgsql_tmp*")
@@ -38,17 +35,10 @@ def back_up(stack: EmbeddedStack) -> Path:
     return copy
 
 
-def lose_and_restore(stack: EmbeddedStack, backup: Path) -> None:
-    """The data is gone; the backup takes its place, and Postgres runs with its slot made anew."""
-    stack.kill("postgres")
+def put_back(stack: EmbeddedStack, backup: Path) -> None:
+    """The data of a Postgres that does not run is gone; the backup takes its place."""
     shutil.rmtree(_data(stack))
     shutil.move(backup, _data(stack))
-    choices = existing(stack.folder)
-    parts = all_parts(stack.folder, choices, ensure_bundles(lambda *_: None))
-    servers = [part for part in parts if part.name in ("postgres", "registry")]
-    [prepare] = [step for step in setup_steps(stack.folder, choices) if step.name == "database"]
-    stack.stop("registry")
-    bring_up(stack.folder, servers, [prepare], lambda *_: None)
 
 
 def _data(stack: EmbeddedStack) -> Path:

@@ -1,22 +1,23 @@
 """Postgres is lost and restored from a backup: what Kafka still has of it is not lost."""
 
-import json
-import subprocess
-import sys
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from benchmarks.embedded import EmbeddedStack, embedded_stack
-from coupons.change_events import REQUEST_PARTITIONS, REQUEST_TOPIC
-from tests.pipeline.backups import back_up, lose_and_restore
+from coupons.change_events import REQUEST_PARTITIONS, REQUEST_TOPIC, LogReader
+from coupons.kafka import KafkaClient
+from tests.pipeline.backups import back_up, put_back
+from tests.pipeline.operator_at_work import Operator
 from tests.pipeline.people import People
 from tests.waiting import eventually
 
 PATIENCE_SECONDS = 120
+RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
 
 
 @pytest.fixture
@@ -26,17 +27,11 @@ def own_stack() -> Iterator[EmbeddedStack]:
         yield stack
 
 
-def coupon(stack: EmbeddedStack, *words: str) -> tuple[int, Any, str]:
-    """The exit code of a command, its JSON and what it complained of."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ops", *words, "--state", stack.folder.path, "--json"],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS * 2,
-        check=False,
-    )
-    return done.returncode, json.loads(done.stdout or "null"), done.stderr
+def procedure() -> list[str]:
+    """The lines of the runbook's page, in order; remarks are what a person does by hand."""
+    page = RUNBOOK.read_text("utf-8").partition("### Postgres was restored from a backup")[2]
+    lines = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)[0].splitlines()
+    return [line.strip() for line in lines if line.strip()]
 
 
 def streamed(stack: EmbeddedStack) -> int:
@@ -72,7 +67,9 @@ class Claims:
 def test_requests_that_a_backup_does_not_have_come_back_from_the_change_stream(
     own_stack: EmbeddedStack,
 ) -> None:
+    """By the text of the runbook's page, line by line, with everything running at first."""
     stack = own_stack
+    operator = Operator(stack)
     people = People(stack)
     claims = Claims(people)
     kept = people.create_coupon(1_000)
@@ -91,26 +88,61 @@ def test_requests_that_a_backup_does_not_have_come_back_from_the_change_stream(
     stack.stop("consumer-1")
     claims.make(kept, range(61, 71))  # not in the backup, and never consumed
     eventually(lambda: streamed(stack) == len(claims.accepted), PATIENCE_SECONDS)
-
-    code, _, complaint = coupon(stack, "after-restore")
-    assert code == 1
-    assert "coupon_api" in complaint
-
-    stack.stop("api", "reconciler")
-    lose_and_restore(stack, backup)
-    code, done, complaint = coupon(stack, "after-restore")
-    assert code == 1, complaint
-    assert done, complaint
-    assert done["restored"] == 40
-    assert done["unknown"] == {str(lost): 3}
-    del claims.accepted[lost, 1], claims.accepted[lost, 2], claims.accepted[lost, 3]
-
+    retain_from_first(stack)
     stack.up()
-    code, done, complaint = coupon(stack, "connector", "recover", "--emit", "--wait", "100")
-    assert code == 0, (done, complaint)
-    code, books, complaint = coupon(stack, "verify", "--wait", "60")
-    assert code == 0, (books, complaint)
-    assert [each["ledger"]["issued"] for each in books["coupons"]] == [70]
-    statuses = {place: claims.status(*place) for place in claims.accepted}
+
+    refused = operator.type("coupon after-restore")
+    assert refused.returncode == 1
+    assert "coupon_api" in refused.stderr
+
+    said = ""
+    for line in procedure():
+        if line.startswith("#"):
+            put_back(stack, backup)
+            assert "Postgres was restored" in operator.type("coupon up").stderr
+            continue
+        done = operator.type(line)
+        said += done.stdout
+        # Of the coupon that was made after the backup: it says so.
+        expected = 1 if line.startswith("coupon after-restore") else 0
+        assert done.returncode == expected, (line, done.stdout, done.stderr, stack.log_tails())
+    assert "wrote 40 requests again" in said
+    assert f"coupon {lost} was made after the backup: 3 requests are lost" in said
+    assert "1 records; what is left begins at" in said
+    assert said.count("may be lost") == 0
+    statuses = {place: claims.status(*place) for place in claims.accepted if place[0] == kept}
     assert set(statuses.values()) == {"ISSUED"}
     assert people.create_coupon(5) > lost
+
+
+@pytest.mark.timeout(600)
+def test_doctor_names_the_way_back_of_a_ledger_that_went_back(own_stack: EmbeddedStack) -> None:
+    """Whoever knows nothing of a restore, and only follows doctor, loses nothing either."""
+    stack = own_stack
+    operator = Operator(stack)
+    people = People(stack)
+    claims = Claims(people)
+    coupon_id = people.create_coupon(1_000)
+    claims.make(coupon_id, range(1, 11))
+    eventually(lambda: claims.status(coupon_id, 10, wait=5) == "ISSUED", PATIENCE_SECONDS)
+    backup = back_up(stack)
+    claims.make(coupon_id, range(11, 31))
+    eventually(lambda: claims.status(coupon_id, 30, wait=5) == "ISSUED", PATIENCE_SECONDS)
+    stack.kill("postgres")
+    put_back(stack, backup)
+    stack.up(None, "--servers-only")
+    typed = operator.follow()
+    assert typed[0] == "coupon after-restore --stop", typed
+    done = operator.type("coupon verify --wait 60")
+    assert done.returncode == 0, done.stdout
+    assert {claims.status(*place) for place in claims.accepted} == {"ISSUED"}
+
+
+def retain_from_first(stack: EmbeddedStack) -> None:
+    """Remove the oldest record of a partition, which the backup has."""
+    servers = stack.environment["COUPON_KAFKA_BOOTSTRAP_SERVERS"]
+    with LogReader(KafkaClient(servers), REQUEST_TOPIC, "test") as log:
+        partition = max(log.kept, key=lambda number: log.kept[number].end)
+    admin = AdminClient({"bootstrap.servers": servers})
+    [done] = admin.delete_records([TopicPartition(REQUEST_TOPIC, partition, 1)]).values()
+    done.result(PATIENCE_SECONDS)

@@ -13,7 +13,13 @@ from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coupons.change_events import REQUEST_TOPIC, ChangeEventDecoder, SchemaRegistry
+from coupons.change_events import (
+    READER_SCHEMAS,
+    REQUEST_TOPIC,
+    ChangeEventDecoder,
+    SchemaRegistry,
+    subject_of,
+)
 from coupons.errors import SchemaRegistryUnavailable, UndecodableEvent
 from coupons.model import IssueRequest, Status, to_microseconds
 from tests.registry import RegistryServer
@@ -31,6 +37,8 @@ def registry(registry_server: RegistryServer) -> SchemaRegistry:
     """A client of a registry that holds the recorded schemas."""
     for schema_id, schema in RECORDED["schemas"].items():
         registry_server.schemas[int(schema_id)] = schema
+    for topic in READER_SCHEMAS:
+        registry_server.subjects[subject_of(topic)] = WRITER_SCHEMA
     return SchemaRegistry(registry_server.url)
 
 
@@ -145,6 +153,45 @@ def test_a_registry_in_trouble_is_an_outage_and_no_fault_of_the_event(
     with pytest.raises(SchemaRegistryUnavailable):
         decoder.issue_request(REQUEST)
     registry_server.failing = False
+    assert decoder.issue_request(REQUEST)
+
+
+def test_a_registry_that_lost_its_schemas_is_an_outage_and_no_fault_of_the_event(
+    decoder: ChangeEventDecoder, registry_server: RegistryServer
+) -> None:
+    registry_server.schemas.clear()
+    registry_server.subjects.clear()
+    with pytest.raises(SchemaRegistryUnavailable, match="it lost them"):
+        decoder.issue_request(REQUEST)
+    registry_server.schemas[WRITER_ID] = WRITER_SCHEMA
+    assert decoder.issue_request(REQUEST)
+
+
+def test_a_record_of_an_id_that_nobody_knows_is_guessed_by_the_newest_schema(
+    decoder: ChangeEventDecoder, registry_server: RegistryServer
+) -> None:
+    known = decoder.issue_request(REQUEST)
+    record = b"\0" + (999).to_bytes(4, "big") + REQUEST[5:]
+    with pytest.raises(UndecodableEvent):
+        decoder.issue_request(record)
+    assert decoder.guessed_request(record) == known
+    for garbage in (None, b"", b"garbage", record[:-1], record + b"x"):
+        assert decoder.guessed_request(garbage) is None
+
+
+def test_an_id_that_was_given_out_again_is_asked_for_again(registry_server: RegistryServer) -> None:
+    """By a registry that lost its schemas: the same id is of another topic now."""
+    now = 100.0
+    heartbeat_id = int.from_bytes(bytes.fromhex(HEARTBEAT["value"])[1:5], "big")
+    registry_server.subjects[subject_of(REQUEST_TOPIC)] = WRITER_SCHEMA
+    registry_server.schemas[WRITER_ID] = RECORDED["schemas"][str(heartbeat_id)]
+    decoder = ChangeEventDecoder(SchemaRegistry(registry_server.url, clock=lambda: now))
+    value = b"\0" + WRITER_ID.to_bytes(4, "big") + bytes.fromhex(HEARTBEAT["value"])[5:]
+    assert decoder.beat_us(value)
+    registry_server.schemas[WRITER_ID] = WRITER_SCHEMA
+    with pytest.raises(UndecodableEvent):
+        decoder.issue_request(REQUEST)
+    now += 60
     assert decoder.issue_request(REQUEST)
 
 

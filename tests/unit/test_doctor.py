@@ -20,6 +20,7 @@ from ops.slot import Slot
 from stack.ports import HOST, free_ports
 
 MIB = 2**20
+NO_ENTRY = 'FATAL: password authentication failed for user "coupon_cdc"'
 RUNNING = ConnectorState("c", "RUNNING", None, [TaskState(0, "RUNNING", None)])
 HEALTHY = Slot(
     wal_lsn=1_000,
@@ -74,6 +75,7 @@ def test_what_a_slot_means(slot: Slot, found: dict[Section | None, Level]) -> No
         (RUNNING._replace(state="STOPPED", tasks=[]), Section.CONNECTOR_HELD),
         (RUNNING._replace(tasks=[TaskState(0, "FAILED", "why")]), Section.CONNECTOR_FAILED),
         (RUNNING._replace(tasks=[]), Section.CONNECTOR_FAILED),
+        (RUNNING._replace(tasks=[TaskState(0, "FAILED", NO_ENTRY)]), Section.NOT_PREPARED),
     ],
 )
 def test_what_a_connector_means(state: ConnectorState | None, section: Section | None) -> None:

@@ -1,0 +1,146 @@
+"""Reads a topic once: from what retention has left of it to where it ends now."""
+
+import logging
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from coupons.errors import KafkaUnavailable
+from coupons.kafka import KafkaClient
+
+ANSWER_SECONDS = 5.0
+SILENT_SECONDS = 15.0
+"""How long Kafka may send nothing while the end is not reached."""
+
+_BATCH = 1_000
+_POLL_SECONDS = 0.2
+_CRITICAL = 2
+
+Batch = list["Message[bytes, bytes]"]
+
+
+class Kept(NamedTuple):
+    """What a partition holds: offsets from begin up to, and without, end.
+
+    begin: so many records has retention taken. since_ms: when the first one that is left was
+    written, milliseconds since 1970; None when nothing is left, or it was not read yet.
+    """
+
+    begin: int
+    end: int
+    since_ms: int | None = None
+
+
+class LogReader:
+    """A reader of one topic, which joins no group; close it, or use it in a `with` statement.
+
+    kept: each partition; empty when there is no such topic. Every method raises KafkaUnavailable.
+    """
+
+    def __init__(self, kafka: KafkaClient, topic: str, group: str) -> None:
+        config: dict[str, Any] = {
+            **kafka.config(),
+            "group.id": group,
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+            # The client's own choice is the end, should retention take the first record meanwhile.
+            "auto.offset.reset": "earliest",
+            "logger": logging.getLogger("kafka.consumer"),
+            "log_level": _CRITICAL,
+        }
+        self._topic = topic
+        self._servers = kafka.bootstrap_servers
+        self._consumer = Consumer(config)
+        self.kept: dict[int, Kept] = {}
+        try:
+            self.kept = self._ask()
+        except KafkaException as error:
+            self.close()
+            raise self._unreadable(error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _t: type[BaseException] | None, _e: BaseException | None, _tb: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up its connections."""
+        self._consumer.close()
+
+    def only_newest(self, count: int) -> None:
+        """Read no more than so many records of each partition, the newest."""
+        self.kept = {
+            number: kept._replace(begin=max(kept.begin, kept.end - count))
+            for number, kept in self.kept.items()
+        }
+
+    def read(self) -> Iterator[Batch]:
+        """The records that are there now, some at a time, in the order of each partition."""
+        left = {number: kept.end for number, kept in self.kept.items() if kept.end > kept.begin}
+        self._consumer.assign(
+            [TopicPartition(self._topic, number, self.kept[number].begin) for number in left]
+        )
+        give_up = time.monotonic() + SILENT_SECONDS
+        while left:
+            try:
+                found = self._take(left)
+            except KafkaException as error:
+                raise self._unreadable(error) from error
+            if found is not None:
+                if found:
+                    yield found
+                give_up = time.monotonic() + SILENT_SECONDS
+            elif time.monotonic() > give_up:
+                raise KafkaUnavailable(
+                    f"{self._topic} was not read to its end: Kafka at {self._servers} sent nothing"
+                    f" for {SILENT_SECONDS:.0f} s; see `coupon status`"
+                )
+
+    def _take(self, left: dict[int, int]) -> Batch | None:
+        """The next records; None when nothing came. Removes from `left` what has been read."""
+        messages = self._consumer.consume(_BATCH, _POLL_SECONDS)
+        records: Batch = []
+        for message in messages:
+            error, number, offset = message.error(), message.partition(), message.offset()
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                raise KafkaException(error)
+            assert number is not None
+            assert offset is not None
+            if error is None and offset < self.kept[number].end:
+                self._note(number, offset, message)
+                records.append(message)
+            # The end of a partition is told with the offset after its last record.
+            if offset + (error is None) >= left.get(number, 0):
+                left.pop(number, None)
+        return records if messages else None
+
+    def _note(self, number: int, offset: int, message: "Message[bytes, bytes]") -> None:
+        kept = self.kept[number]
+        if kept.since_ms is None:
+            # Retention may have taken more since it was asked for.
+            self.kept[number] = Kept(max(kept.begin, offset), kept.end, message.timestamp()[1])
+
+    def _ask(self) -> dict[int, Kept]:
+        topic = self._consumer.list_topics(timeout=ANSWER_SECONDS).topics.get(self._topic)
+        if topic is None:
+            return {}
+        if topic.error is not None:
+            raise KafkaException(topic.error)
+        kept = {}
+        for number in topic.partitions:
+            place = TopicPartition(self._topic, number)
+            kept[number] = Kept(*self._consumer.get_watermark_offsets(place, ANSWER_SECONDS))
+        return kept
+
+    def _unreadable(self, error: KafkaException) -> KafkaUnavailable:
+        return KafkaUnavailable(
+            f"{self._topic} cannot be read: Kafka at {self._servers} says"
+            f" {error.args[0].str()}; see `coupon status`"
+        )

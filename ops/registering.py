@@ -1,0 +1,69 @@
+"""Starting the stream only on the ledger that it belongs to: not on one that went back in time."""
+
+from collections.abc import Mapping
+from contextlib import closing
+
+from connectors.connect import Connect
+from connectors.offsets import stop_connector
+from connectors.register import CONNECTOR_NAME, register
+from connectors.state import read_state
+from coupons.errors import CouponError, GateUnavailable
+from coupons.freshness import read_beat
+from coupons.gate import Gate, connect_gate
+from coupons.kafka import KafkaClient
+from coupons.ledger.connection import Connection, connect_ledger
+from coupons.model import from_microseconds, to_microseconds
+from ops.after_restore import newest_beat
+
+PROCEDURE = (
+    "type `coupon up --servers-only`, `coupon after-restore --stop`, then `coupon up`"
+    " (docs/runbook.md, Postgres was restored from a backup)"
+)
+
+
+class LedgerWentBack(CouponError):
+    """The ledger lacks what came through the stream before."""
+
+
+def missing_heartbeat(gate: Gate, connection: Connection) -> str | None:
+    """In words, a heartbeat that came through the stream and is not in the ledger; else None.
+
+    Beats are pruned only once there are newer ones. Raises GateUnavailable or LedgerUnavailable.
+    """
+    # The heartbeat first: the ledger, asked afterwards, has it and all before it.
+    beat_us = read_beat(gate.client)
+    newest = newest_beat(connection)
+    if beat_us is None or (newest is not None and beat_us <= to_microseconds(newest)):
+        return None
+    return (
+        f"a heartbeat of {from_microseconds(beat_us):%Y-%m-%d %H:%M:%S} UTC came through, and the"
+        " ledger does not have it"
+    )
+
+
+def look_for_restore(where: Mapping[str, str], servers_only: bool) -> list[str]:
+    """Why the ledger is one that went back; nothing when it is not, or Redis cannot be asked.
+
+    Raises LedgerWentBack instead unless servers_only: nothing may work on such a ledger yet.
+    """
+    with closing(connect_ledger(where["COUPON_DATABASE_URL"], "coupon-up")) as connection:
+        try:
+            why = missing_heartbeat(connect_gate(where["COUPON_REDIS_URL"]), connection)
+        except GateUnavailable:
+            return []
+    if why is not None and not servers_only:
+        raise LedgerWentBack(f"the ledger went back: {why}. Nothing is lost yet: {PROCEDURE}")
+    return [] if why is None else [why]
+
+
+def register_unless_restored(where: Mapping[str, str], kafka: KafkaClient, went_back: bool) -> None:
+    """Register the connector and wait until it runs, as connectors.register does.
+
+    On a ledger that went back it is stopped, so that it streams nothing before its offsets, which
+    are of a WAL that is no more, are forgotten.
+    """
+    connect = Connect(where["COUPON_CONNECT_URL"])
+    if not went_back:
+        register(connect.url, kafka)
+    elif read_state(connect, CONNECTOR_NAME) is not None:
+        stop_connector(connect, CONNECTOR_NAME)

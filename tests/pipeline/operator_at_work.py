@@ -1,0 +1,78 @@
+"""An operator who types what doctor says, word for word, until all is well."""
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.embedded import EmbeddedStack
+from ops.addresses import ADDRESSES
+
+ROOT = Path(__file__).parents[2]
+COMMAND_SECONDS = 240
+PAUSE_SECONDS = 1.0
+UNWELL = ("failing", "unknown")
+
+
+class Operator:
+    """typed: the commands, in order."""
+
+    def __init__(self, stack: EmbeddedStack) -> None:
+        self._folder = str(stack.folder.path)
+        self.typed: list[str] = []
+
+    def type(self, command: str) -> subprocess.CompletedProcess[str]:
+        """Run a line in a shell, where `coupon` is on the PATH and speaks of this stack."""
+        env = {name: value for name, value in os.environ.items() if name not in ADDRESSES}
+        env |= {
+            "COUPON_STATE_DIR": self._folder,
+            "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
+        }
+        return subprocess.run(
+            ["/bin/sh", "-c", command],
+            env=env,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+
+    def findings(self) -> list[dict[str, Any]]:
+        """What doctor finds, the root cause first."""
+        done = self.type("coupon doctor --json")
+        assert done.stdout, done.stderr
+        found: list[dict[str, Any]] = json.loads(done.stdout)["findings"]
+        return found
+
+    def is_all_ok(self) -> bool:
+        """Whether there is not even a warning."""
+        return all(each["level"] == "ok" for each in self.findings())
+
+    def ill(self) -> list[dict[str, Any]]:
+        """Of those, what is not well."""
+        return [each for each in self.findings() if each["level"] in UNWELL]
+
+    def follow(self, within_s: float = 150.0) -> list[str]:
+        """Type what the first finding says, again and again, until nothing is found.
+
+        A command that was just typed is not typed again at once: what it mended may take a while.
+        """
+        self.typed.clear()
+        told: list[str] = []
+        deadline = time.monotonic() + within_s
+        typed_at: dict[str, float] = {}
+        while found := self.ill():
+            told.append(f"{found[0]['check']}: {found[0]['says']}")
+            assert time.monotonic() < deadline, (self.typed, told)
+            command = found[0]["command"]
+            if time.monotonic() < typed_at.get(command, 0.0) + 10.0:
+                time.sleep(PAUSE_SECONDS)
+                continue
+            done = self.type(command)
+            told.append(f"$ {command}: {done.returncode} {done.stdout[-300:]} {done.stderr[-300:]}")
+            typed_at[command] = time.monotonic()
+            self.typed.append(command)
+        return self.typed
