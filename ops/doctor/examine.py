@@ -13,8 +13,11 @@ from ops.doctor.connector import check_connector
 from ops.doctor.database import check_database
 from ops.doctor.findings import Finding, Section, failing
 from ops.doctor.places import Places
+from ops.doctor.postgres_waits import check_waits
 from ops.doctor.processes import check_parts
+from ops.doctor.refusals import section_of
 from ops.doctor.requests import check_final, check_gate
+from ops.doctor.serving import check_postgres_writes, check_redis_writes
 from ops.doctor.stream import check_heartbeat, check_kafka, check_registry
 from stack.errors import StackError
 
@@ -33,6 +36,9 @@ class Check(NamedTuple):
 CHECKS = (
     Check("parts", check_parts, Section.PART_DOWN),
     Check("postgres", check_database, Section.POSTGRES_DOWN),
+    Check("postgres writes", check_postgres_writes, Section.POSTGRES_DOWN),
+    Check("postgres waits", check_waits, Section.POSTGRES_DOWN),
+    Check("redis writes", check_redis_writes, Section.REDIS_DOWN),
     Check("connector", check_connector, Section.CONNECT_DOWN),
     Check("kafka", check_kafka, Section.KAFKA_DOWN),
     Check("schemas", check_registry, Section.REGISTRY_DOWN),
@@ -67,7 +73,7 @@ def _look(check: Check, places: Places, findings: list[Finding]) -> None:
             findings.append(finding)
     except (CouponError, StackError, psycopg.Error, OSError) as error:
         says = shorten(str(error).strip().partition("\n")[0], LONGEST_SENTENCE, placeholder=" ...")
-        findings.append(failing(check.name, says, _start(places), check.away))
+        findings.append(failing(check.name, says, _start(places), section_of(error, check.away)))
 
 
 def _start(places: Places) -> str:

@@ -38,6 +38,14 @@ class Section(StrEnum):
     GATE_CLOSED = "The gate is closed"
     NOT_FINAL = "Requests stay without a final status"
     RECONCILER_AWAY = "The reconciler is away"
+    REDIS_REFUSES = "Redis refuses writes"
+    REDIS_EVICTS = "Redis may evict keys"
+    POSTGRES_REFUSES = "Postgres takes no writes"
+    STANDBY_AWAY = "Commits wait for a standby"
+    STREAM_WAITS = "The change stream waits for a standby"
+    LOCKED = "Sessions wait for a lock"
+    NO_CONNECTIONS = "Postgres has no free connection"
+    FOREIGN_LOCK = "Somebody else holds the reconciler's lock"
 
 
 class Finding(NamedTuple):
