@@ -36,9 +36,9 @@ class Check(NamedTuple):
 CHECKS = (
     Check("parts", check_parts, Section.PART_DOWN),
     Check("postgres", check_database, Section.POSTGRES_DOWN),
-    Check("postgres writes", check_postgres_writes, Section.POSTGRES_DOWN),
-    Check("postgres waits", check_waits, Section.POSTGRES_DOWN),
-    Check("redis writes", check_redis_writes, Section.REDIS_DOWN),
+    Check("ledger writes", check_postgres_writes, Section.POSTGRES_DOWN),
+    Check("ledger waits", check_waits, Section.POSTGRES_DOWN),
+    Check("gate writes", check_redis_writes, Section.REDIS_DOWN),
     Check("connector", check_connector, Section.CONNECT_DOWN),
     Check("kafka", check_kafka, Section.KAFKA_DOWN),
     Check("schemas", check_registry, Section.REGISTRY_DOWN),

@@ -21,10 +21,10 @@ def check_redis_writes(places: Places) -> Iterator[Finding]:
     except GateRefused as error:
         section = section_of(error, Section.REDIS_REFUSES)
         yield failing(
-            "redis writes", f"{error}: no claim is admitted", "coupon gate status", section
+            "gate writes", f"{error}: no claim is admitted", "coupon gate status", section
         )
     else:
-        yield ok("redis writes", "it takes them, and never evicts a key")
+        yield ok("gate writes", "it takes them, and never evicts a key")
 
 
 def check_postgres_writes(places: Places) -> Iterator[Finding]:
@@ -35,6 +35,6 @@ def check_postgres_writes(places: Places) -> Iterator[Finding]:
         except LedgerRefused as error:
             section = section_of(error, Section.POSTGRES_REFUSES)
             says = f"{error}: no claim is accepted and nothing is issued"
-            yield failing("postgres writes", says, "coupon logs postgres", section)
+            yield failing("ledger writes", says, "coupon logs postgres", section)
         else:
-            yield ok("postgres writes", "it takes them")
+            yield ok("ledger writes", "it takes them")

@@ -109,9 +109,9 @@ def test_claims_behind_a_waiting_alter_leave_no_backend_in_its_queue(
     coupon_id: int, claim: Claim, rows: Rows, database: Database
 ) -> None:
     with (
-        psycopg.connect(database.url("coupon_owner")) as reader,
-        psycopg.connect(database.url("coupon_owner")) as alter,
         ThreadPoolExecutor(9) as threads,
+        psycopg.connect(database.url("coupon_owner")) as alter,
+        psycopg.connect(database.url("coupon_owner")) as reader,
     ):
         reader.execute("SELECT FROM coupon_issue_request")
         altering = threads.submit(

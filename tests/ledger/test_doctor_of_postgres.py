@@ -88,10 +88,10 @@ def test_the_standby_that_every_commit_waits_for_is_named_and_the_page_mends_it(
     places: Places, database: Database
 ) -> None:
     with (
-        postgres_setting(database.superuser_url, "synchronous_standby_names", "nobody"),
+        ThreadPoolExecutor(1) as threads,
         psycopg.connect(database.url("coupon_owner"), autocommit=True) as owner,
         superuser(database) as other,
-        ThreadPoolExecutor(1) as threads,
+        postgres_setting(database.superuser_url, "synchronous_standby_names", "nobody"),
     ):
         told = find(places, "standbys")
         assert (told.level, told.section) == (Level.FAILING, Section.STANDBY_AWAY)
@@ -110,12 +110,12 @@ def test_who_blocks_a_queue_behind_a_waiting_alter_is_named_and_the_page_mends_i
     places: Places, database: Database
 ) -> None:
     with (
+        ThreadPoolExecutor(2) as threads,
+        psycopg.connect(database.url("coupon_owner"), application_name="a-claim") as claim,
+        psycopg.connect(database.url("coupon_owner"), application_name="an-alter") as alter,
         closing(
             psycopg.connect(database.url("coupon_owner"), application_name="a-reader")
         ) as reader,
-        psycopg.connect(database.url("coupon_owner"), application_name="an-alter") as alter,
-        psycopg.connect(database.url("coupon_owner"), application_name="a-claim") as claim,
-        ThreadPoolExecutor(2) as threads,
     ):
         pid = reader.info.backend_pid
         reader.execute("SELECT FROM coupon")
@@ -168,7 +168,7 @@ def test_when_every_connection_is_taken_the_doctor_gets_in_and_says_by_whom(
 def examine_as(places: Places, database: Database, role: str) -> list[Finding]:
     """What the checks of Postgres say to somebody for whom no connection is reserved."""
     found = examine(places._replace(database_url=database.url(role)), 20)
-    return [each for each in found if each.check in ("postgres", "postgres writes")]
+    return [each for each in found if each.check in ("postgres", "ledger writes")]
 
 
 def test_a_slot_that_the_change_stream_waits_for_in_vain_is_named_and_the_page_mends_it(
@@ -209,7 +209,7 @@ def test_whoever_holds_the_reconcilers_lock_is_named(places: Places, database: D
 
 
 def test_a_server_that_is_away_is_called_down(places: Places) -> None:
-    assert {each.section for each in examine(places) if each.check == "redis writes"} == {
+    assert {each.section for each in examine(places) if each.check == "gate writes"} == {
         Section.REDIS_DOWN
     }
     with pytest.raises(Exception, match="does not answer") as away:
