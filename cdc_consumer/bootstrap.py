@@ -14,6 +14,7 @@ from cdc_consumer.issuing import Ledger
 from cdc_consumer.kafka import consumer_config, log_error, member_name, topics
 from cdc_consumer.limits import History
 from cdc_consumer.loop import ConsumerLoop
+from cdc_consumer.membership import unread
 from cdc_consumer.settings import ConsumerSettings
 from coupons.change_events import ChangeEventDecoder, SchemaRegistry, ensure_topics
 from coupons.change_events.producing import producer_config
@@ -39,7 +40,14 @@ def run(settings: ConsumerSettings, stopping: Event) -> None:
         handler = build_handler(settings, ledger, history, health)
         loop = ConsumerLoop(
             lambda on_commit: Consumer(
-                consumer_config(settings.kafka, settings.consumer_group, name, on_commit)
+                consumer_config(
+                    settings.kafka,
+                    settings.consumer_group,
+                    name,
+                    on_commit,
+                    settings.consumer_session_seconds,
+                    lambda statistics: health.reading(unread(statistics)),
+                )
             ),
             handler.handle,
             history,

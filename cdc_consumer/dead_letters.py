@@ -9,6 +9,7 @@ from cdc_consumer.records import Record
 from coupons.change_events import DEAD_LETTER_TOPIC
 from coupons.change_events.dead_letters import Facts, Header, letter_headers, replays_of
 from coupons.errors import KafkaUnavailable
+from coupons.kafka import raise_if_finished
 from coupons.model import IssueRequest
 
 DELIVERY_SECONDS = 5.0
@@ -31,15 +32,17 @@ class DeadLetters:
         self._consumer_version = consumer_version
 
     def deliver(self, letters: Sequence[DeadLetter], attempts: int) -> None:
-        """Return when the brokers have all of them. Raises KafkaUnavailable; some may be there.
+        """Return when the brokers have all of them.
 
-        attempts: how many batches the records were tried in.
+        Raises KafkaUnavailable (some may be there), or KafkaException when the producer is finished
+        for good. attempts: how many batches the records were tried in.
         """
         if not letters:
             return
         errors: list[str] = []
 
         def delivered(failure: KafkaError | None, _: object) -> None:
+            raise_if_finished(failure)
             if failure is not None:
                 errors.append(failure.str())
 
@@ -52,7 +55,10 @@ class DeadLetters:
                     headers=self._headers(letter, attempts),
                     on_delivery=delivered,
                 )
-        except (KafkaException, BufferError) as failure:
+        except KafkaException as failure:
+            raise_if_finished(failure.args[0])
+            errors.append(str(failure))
+        except BufferError as failure:
             errors.append(str(failure))
         undelivered = self._producer.flush(DELIVERY_SECONDS)
         if undelivered:

@@ -8,6 +8,11 @@ from coupons.metrics import CDC_FRESHNESS_SECONDS, CONSUMER_PARTITIONS, CONSUMER
 STUCK_AFTER_SECONDS = 30.0
 """Longer than any batch may take with every timeout used up."""
 
+UNREAD_AFTER_SECONDS = 30.0
+"""Longer than a rebalance takes where no member has to be waited for."""
+
+_JOINING = "joining the group"
+
 
 class Health:
     """Written by the loop, read by the HTTP threads; every change is one assignment."""
@@ -16,12 +21,30 @@ class Health:
         self._clock = clock
         self._last_sign = clock()
         self._trouble: str | None = "starting"
+        self._unread: tuple[float, str] | None = None
         self._newest_beat_us: int | None = None
         CDC_FRESHNESS_SECONDS.set_function(self._freshness_seconds)
 
     def alive(self) -> None:
         """The loop goes round."""
         self._last_sign = self._clock()
+
+    def joining(self) -> None:
+        """It is no member of its group yet."""
+        self._trouble = _JOINING
+
+    def joined(self) -> None:
+        """The group told which partitions are ours, perhaps none."""
+        if self._trouble == _JOINING:
+            self._trouble = None
+
+    def reading(self, trouble: str | None) -> None:
+        """Whether it is a member of the group and reads what it owns; None: it does."""
+        if trouble is None:
+            self._unread = None
+        else:
+            since = self._clock() if self._unread is None else self._unread[0]
+            self._unread = since, trouble
 
     def working(self) -> None:
         """Nothing is in the way (any more)."""
@@ -52,7 +75,14 @@ class Health:
         silent_seconds = self._clock() - self._last_sign
         if silent_seconds > STUCK_AFTER_SECONDS:
             return f"stuck: the loop has not come round for {silent_seconds:.0f} s"
-        return self._trouble
+        return self._trouble or self._unread_for_long()
+
+    def _unread_for_long(self) -> str | None:
+        if self._unread is None:
+            return None
+        since, trouble = self._unread
+        seconds = self._clock() - since
+        return f"{trouble}, for {seconds:.0f} s" if seconds > UNREAD_AFTER_SECONDS else None
 
     def _freshness_seconds(self) -> float:
         newest_beat_us = self._newest_beat_us

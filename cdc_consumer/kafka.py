@@ -15,16 +15,26 @@ from coupons.change_events import (
     Topic,
 )
 from coupons.change_events.producing import LARGEST_DEAD_LETTER_BYTES
-from coupons.kafka import KafkaClient
+from coupons.kafka import KafkaClient, raise_if_finished
 
 log = logging.getLogger(__name__)
 
 
+HEARTBEATS_IN_A_SESSION = 10
+STATISTICS_SECONDS = 5
+
+
 def consumer_config(
-    kafka: KafkaClient, group: str, member: str | None, on_commit: Callable[..., None]
+    kafka: KafkaClient,
+    group: str,
+    member: str | None,
+    on_commit: Callable[..., None],
+    session_seconds: int = 30,
+    on_statistics: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """For confluent_kafka.Consumer.
 
+    on_statistics: gets the client's own figures as JSON, every STATISTICS_SECONDS.
     member: makes it a static member of the group (KIP-345) of that name, which is waited for
     instead of replaced; None: a dynamic one.
     cooperative-sticky: when a consumer comes or goes, only the partitions that move stop; all the
@@ -41,8 +51,8 @@ def consumer_config(
         "enable.auto.offset.store": False,
         "auto.offset.reset": "earliest",
         "isolation.level": "read_committed",
-        "session.timeout.ms": 30_000,
-        "heartbeat.interval.ms": 3_000,
+        "session.timeout.ms": session_seconds * 1_000,
+        "heartbeat.interval.ms": session_seconds * 1_000 // HEARTBEATS_IN_A_SESSION,
         "max.poll.interval.ms": 300_000,
         "queued.min.messages": 2_000,
         "queued.max.messages.kbytes": 4_096,
@@ -52,6 +62,8 @@ def consumer_config(
         "topic.metadata.refresh.interval.ms": 5_000,
         "reconnect.backoff.max.ms": 1_000,
         "on_commit": on_commit,
+        "statistics.interval.ms": STATISTICS_SECONDS * 1_000,
+        "stats_cb": on_statistics,
         "error_cb": log_error,
         **_client_log("consumer"),
     }
@@ -73,7 +85,11 @@ def _client_log(client: str) -> dict[str, Any]:
 
 
 def log_error(error: KafkaError) -> None:
-    """All brokers away is told once an outage; of the rest, what is not about one connection."""
+    """All brokers away is told once an outage; of the rest, what is not about one connection.
+
+    Raises KafkaException when the client is finished for good; the call that polls it raises it.
+    """
+    raise_if_finished(error)
     if error.code() not in (KafkaError._TRANSPORT, KafkaError._RESOLVE):
         log.warning("Kafka: %s", error.str())
 

@@ -10,8 +10,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from cdc_consumer.backoff import Backoff
 from cdc_consumer.health import Health
 from cdc_consumer.limits import History
-from cdc_consumer.ownership import Ownership
-from cdc_consumer.records import Partition, Record, first_offsets, next_offsets, to_record
+from cdc_consumer.ownership import Ownership, starts
+from cdc_consumer.records import Partition, Record, partition_of, to_record
 from coupons.change_events import HEARTBEAT_PARTITIONS, HEARTBEAT_TOPIC, REQUEST_TOPIC
 from coupons.errors import (
     CouponError,
@@ -21,6 +21,7 @@ from coupons.errors import (
     LedgerUnavailable,
     SchemaRegistryUnavailable,
 )
+from coupons.kafka import raise_if_finished
 from coupons.metrics import CONSUMER_FAILED_COMMITS, CONSUMER_RETRIES
 
 POLL_SECONDS = 0.2
@@ -59,13 +60,17 @@ class ConsumerLoop:
         self._batch_size = batch_size
         self._ownership = Ownership()
         self._backoff = Backoff()
+        self._paused: set[Partition] = set()
         self._stopped = False
 
     def run(self, stopping: Event) -> None:
-        """Until `stopping` is set; then finish the batch in hand, commit and leave the group."""
+        """Until `stopping` is set; then finish the batch in hand, commit and leave the group.
+
+        Raises KafkaException when the client is finished for good.
+        """
         try:
+            self._health.joining()
             self._subscribe()
-            self._health.working()
             while not stopping.is_set():
                 self._health.alive()
                 batch = self._gather()
@@ -85,17 +90,15 @@ class ConsumerLoop:
 
     def _gather(self) -> list[Record]:
         """Whatever is there, up to a batch; waits only for the first record."""
-        self._ownership.mark()
+        self._set_back()
         first = self._consumer.poll(POLL_SECONDS)
         if first is None:
             return []
+        # One poll may serve a loss, a new assignment and then a record of the new one. A rebalance
+        # after it takes the record out of our hands.
+        self._ownership.mark()
         more = self._consumer.consume(self._batch_size - 1, 0) if self._batch_size > 1 else []
-        # A rebalance in between takes records out of our hands: their new owner reads them too.
-        return [
-            record
-            for record in _records(first, *more)
-            if self._ownership.kept((record.topic, record.partition))
-        ]
+        return self._ownership.take(_records(first, *more))
 
     def _work(self, batch: Sequence[Record], stopping: Event) -> None:
         try:
@@ -108,7 +111,7 @@ class ConsumerLoop:
         if self._stopped:
             log.warning("going on: change events can be handled again")
             self._stopped = False
-        self._ownership.handled(next_offsets(batch))
+        self._ownership.handled(batch)
         self._commit()
 
     def _abandon(self, batch: Sequence[Record], error: CouponError, stopping: Event) -> None:
@@ -116,15 +119,19 @@ class ConsumerLoop:
         seconds = self._backoff.next_seconds()
         CONSUMER_RETRIES.labels(type(error).__name__).inc()
         self._tell(error, seconds, len(batch))
-        self._put_back(first_offsets(batch))
+        self._ownership.put_back(batch)
+        self._pause()
+        self._set_back()
         until = time.monotonic() + seconds
         while not stopping.is_set() and (left := until - time.monotonic()) > 0:
             self._health.alive()
             early = self._consumer.poll(min(left, POLL_SECONDS))
             if early is not None:
                 # Of a partition that was assigned just now, and so is not paused.
-                self._put_back(first_offsets(_records(early)))
-        self._consumer.resume(self._consumer.assignment())
+                self._ownership.put_back(self._ownership.take(_records(early)))
+            self._pause()
+            self._set_back()
+        self._resume()
 
     def _tell(self, error: CouponError, seconds: float, count: int) -> None:
         """A line each time; of an outage of dead letters, which may last, one in all."""
@@ -137,19 +144,30 @@ class ConsumerLoop:
         self._stopped = True
         self._health.stopped(str(error))
 
-    def _put_back(self, offsets: dict[Partition, int]) -> None:
-        """Stop fetching, and set these partitions back to where they are to go on."""
-        try:
-            self._consumer.pause(self._consumer.assignment())
-            for partition, offset in offsets.items():
-                if partition in self._ownership.owned:
-                    self._consumer.seek(TopicPartition(*partition, offset))
-        except KafkaException as error:
-            # A partition that is just coming or going cannot be set back. Joining the group anew
-            # starts every partition from its committed offset, which is not beyond this one.
-            log.warning("joining the group anew: %s", error.args[0].str())
-            self._consumer.unsubscribe()
-            self._subscribe()
+    def _set_back(self) -> None:
+        """Read again what was not handled. What cannot be set back now is at the next call."""
+        if unknown := self._ownership.unknown():
+            self._ownership.locate(starts(self._committed(unknown)))
+        for place in self._ownership.to_seek():
+            try:
+                self._consumer.seek(place)
+            except KafkaException as error:
+                # It is not read at present: just assigned, or just going.
+                raise_if_finished(error.args[0])
+            else:
+                self._ownership.sought(place)
+
+    def _pause(self) -> None:
+        """Stop fetching, also of what was assigned since the last call."""
+        owned = self._ownership.owned - self._paused
+        if owned:
+            self._consumer.pause([TopicPartition(*each) for each in owned])
+            self._paused |= owned
+
+    def _resume(self) -> None:
+        """Everything, ours or not: what left while it was paused would come back paused."""
+        self._consumer.resume([TopicPartition(*each) for each in self._paused])
+        self._paused.clear()
 
     def _commit(self) -> None:
         offsets = self._ownership.to_commit(self._history.metadata)
@@ -168,6 +186,8 @@ class ConsumerLoop:
                 self._on_commit(error.args[0], offsets)
 
     def _on_commit(self, error: KafkaError | None, offsets: Sequence[TopicPartition]) -> None:
+        for each in (error, *(place.error for place in offsets)):
+            raise_if_finished(each)
         if error is None:
             self._ownership.committed(place for place in offsets if place.error is None)
         else:
@@ -175,25 +195,34 @@ class ConsumerLoop:
             log.warning("offsets were not committed, the next commit covers them: %s", error.str())
 
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self._ownership.gain(partitions)
-        self._load_history(partitions)
+        committed = self._committed(partitions)
+        known = starts(committed)
+        metadata = {partition_of(place): place.metadata for place in committed}
+        gained = [partition_of(place) for place in partitions]
+        self._ownership.gain({each: known.get(each) for each in gained})
+        for each in gained:
+            self._history.load(each, metadata.get(each))
+        self._health.joined()
         self._owned_changed("gained", partitions)
 
-    def _load_history(self, partitions: list[TopicPartition]) -> None:
+    def _committed(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        """What is committed of these; nothing when Kafka does not say so in time."""
+        if not partitions:
+            return []
         try:
-            partitions = self._consumer.committed(partitions, timeout=COMMITTED_SECONDS)
+            return self._consumer.committed(partitions, timeout=COMMITTED_SECONDS)
         except KafkaException as error:
+            raise_if_finished(error.args[0])
             log.warning("what was committed is not known: %s", error.args[0].str())
-        for place in partitions:
-            self._history.load((place.topic, place.partition), place.metadata)
+            return []
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._commit_and_wait()
-        self._ownership.lose(partitions)
+        self._ownership.lose(map(partition_of, partitions))
         self._owned_changed("gave up", partitions)
 
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self._ownership.lose(partitions)
+        self._ownership.lose(map(partition_of, partitions))
         self._owned_changed("lost", partitions)
 
     def _owned_changed(self, what: str, partitions: Sequence[TopicPartition]) -> None:
@@ -210,8 +239,7 @@ def _records(*messages: "Message[bytes, bytes]") -> list[Record]:
         error = message.error()
         if error is None:
             records.append(to_record(message))
-        elif error.fatal():
-            raise KafkaException(error)
-        else:
-            log.warning("Kafka: %s", error.str())
+            continue
+        raise_if_finished(error)
+        log.warning("Kafka: %s", error.str())
     return records

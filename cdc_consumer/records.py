@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaException, Message
+from confluent_kafka import KafkaException, Message, TopicPartition
 
 Partition = tuple[str, int]
 """A topic and a partition's number."""
@@ -31,11 +31,20 @@ def to_record(message: "Message[bytes, bytes]") -> Record:
     return Record(topic, partition, offset, key, value, message.timestamp()[1], message.headers())
 
 
+def partition_of(place: TopicPartition) -> Partition:
+    """Without the offset."""
+    return place.topic, place.partition
+
+
 def first_offsets(records: Sequence[Record]) -> dict[Partition, int]:
-    """Of each partition, where the records begin."""
-    return {(record.topic, record.partition): record.offset for record in reversed(records)}
+    """Of each partition, the lowest offset: from there on all of the records come again."""
+    first: dict[Partition, int] = {}
+    for record in records:
+        partition = record.topic, record.partition
+        first[partition] = min(record.offset, first.get(partition, record.offset))
+    return first
 
 
 def next_offsets(records: Sequence[Record]) -> dict[Partition, int]:
-    """Of each partition, the offset after the last of the records."""
+    """Of each partition, the offset after the record that came last: where reading goes on."""
     return {(record.topic, record.partition): record.offset + 1 for record in records}

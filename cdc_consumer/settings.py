@@ -37,9 +37,17 @@ class ConsumerSettings(KafkaSecurity, ProcessSettings):
         default=None,
         pattern="^[A-Za-z0-9._-]{1,200}$",
         description="A name that this consumer keeps over restarts, of its own in the group: killed"
-        " and started again within the session timeout, it goes on with its partitions at once;"
-        " unset: its partitions wait for the session timeout (30 s) after a crash, and move to the"
-        " others at once after a clean stop",
+        " and started again within COUPON_CONSUMER_SESSION_SECONDS, it goes on with its partitions"
+        " at once; unset: its partitions wait that long after a crash, and move to the others at"
+        " once after a clean stop. Of two consumers with one name Kafka ends the older one",
+    )
+    consumer_session_seconds: int = Field(
+        default=30,
+        ge=6,
+        le=300,
+        description="Silence, in seconds, after which Kafka gives this consumer's partitions to"
+        " others; a heartbeat goes ten times as often. The brokers bound it"
+        " (group.min.session.timeout.ms, group.max.session.timeout.ms)",
     )
     consumer_batch_size: int = Field(
         default=500,

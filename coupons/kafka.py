@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+from confluent_kafka import KafkaError, KafkaException
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -25,6 +26,23 @@ class KafkaClient:
     def config(self) -> dict[str, Any]:
         """For confluent_kafka. It holds secrets: not to be logged."""
         return {"bootstrap.servers": self.bootstrap_servers, **self.security}
+
+
+_FINISHED = (KafkaError._FATAL, KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID)
+
+
+def is_finished(error: KafkaError) -> bool:
+    """Whether the client that says so will never work again, so that its process has to end.
+
+    A message carries a fatal error by its code alone: `fatal()` is False for it.
+    """
+    return bool(error.fatal()) or error.code() in _FINISHED
+
+
+def raise_if_finished(error: KafkaError | None) -> None:
+    """Raises KafkaException when the client that says so will never work again."""
+    if error is not None and is_finished(error):
+        raise KafkaException(error)
 
 
 def _checked_ca(path: Path) -> Path:

@@ -1,6 +1,7 @@
 """What Kafka knows of the topics and of the consumer: sizes, members, and how far behind."""
 
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -24,6 +25,18 @@ class Consuming(NamedTuple):
     state: str
     members: int
     lag: int
+
+
+class Unread(NamedTuple):
+    """A partition with records that are old and not handled. offset: of the oldest of them."""
+
+    topic: str
+    partition: int
+    offset: int
+    records: int
+
+    def __str__(self) -> str:
+        return f"{self.topic} [{self.partition}] stands at offset {self.offset}"
 
 
 class Kafka:
@@ -67,6 +80,28 @@ class Kafka:
             return Consuming(members.state.name, len(members.members), lag)
         except KafkaException as error:
             raise self._away(error) from error
+
+    def unread(self, group: str, older_than_s: float) -> list[Unread]:
+        """The partitions where the group has not handled a record that is older than that.
+
+        By the records' own times. However few they are: one alone is a request.
+        """
+        moment_ms = int((time.time() - older_than_s) * 1_000)
+        try:
+            committed = self.committed(group)
+            places = list(self._places())
+            begin = self._offsets(places, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+            young = self._offsets(places, OffsetSpec.for_timestamp(moment_ms))
+            end = self._offsets(places, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        except KafkaException as error:
+            raise self._away(error) from error
+        found = []
+        for at in places:
+            handled = max(committed.get(at, 0), begin[at])
+            first_young = young[at] if young[at] >= 0 else end[at]
+            if handled < first_young:
+                found.append(Unread(*at, handled, end[at] - handled))
+        return found
 
     def _lag(self, committed: Mapping[tuple[str, int], int]) -> int:
         """Of a partition that nothing was committed of yet, everything it holds."""

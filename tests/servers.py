@@ -9,6 +9,7 @@ from stack.folder import StateFolder
 from stack.lifecycle import bring_up, take_down
 from stack.parts import Part
 from stack.ports import HOST, free_ports
+from stack.servers.kafka import kafka_part
 from stack.servers.postgres import postgres_home, postgres_part
 from stack.servers.valkey import valkey_part
 
@@ -57,6 +58,17 @@ class ValkeyServer(Server):
         port = free_ports(["valkey"])["valkey"]
         super().__init__(folder, valkey_part(folder, port))
         self.url = f"redis://{HOST}:{port}/0"
+
+
+class KafkaServer(Server):
+    """A Kafka with the settings of the embedded stack."""
+
+    def __init__(self, path: Path) -> None:
+        folder = new_folder(path)
+        ports = free_ports(["kafka", "controller"])
+        libraries = ensure_bundles(lambda *_: None)["kafka"]
+        super().__init__(folder, kafka_part(folder, libraries, ports["kafka"], ports["controller"]))
+        self.bootstrap_servers = f"{HOST}:{ports['kafka']}"
 
 
 class PostgresServer(Server):

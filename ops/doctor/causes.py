@@ -57,8 +57,9 @@ CAUSES: dict[Section, frozenset[Section]] = {
         {Section.CONSUMER_STOPPED, Section.REDIS_REFUSES, Section.REGISTRY_DOWN, Section.KAFKA_DOWN}
     ),
     Section.LAG: frozenset({Section.CONSUMER_AWAY}),
+    Section.NOT_READ: frozenset({Section.CONSUMER_AWAY}),
     Section.STALE: _FLOW_STOPS
-    | {Section.SLOT_INACTIVE, Section.LAG, Section.REDIS_DOWN, Section.TOPICS},
+    | {Section.SLOT_INACTIVE, Section.LAG, Section.NOT_READ, Section.REDIS_DOWN, Section.TOPICS},
     Section.RECONCILER_AWAY: frozenset(
         {Section.POSTGRES_REFUSES, Section.REDIS_REFUSES, Section.FOREIGN_LOCK}
     ),

@@ -48,6 +48,7 @@ class Section(StrEnum):
     CONSUMER_STOPPED = "The consumer stopped at the dead-letter limit"
     CONSUMER_AWAY = "The consumer is away"
     LAG = "The lag grows"
+    NOT_READ = "A partition is not read"
     STALE = "The heartbeat is old"
     FOREIGN_LOCK = "Somebody else holds the reconciler's lock"
     RECONCILER_AWAY = "The reconciler is away"

@@ -1,7 +1,7 @@
 """Checks of what is behind the connector: topics, consumer, schemas, heartbeat."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from connectors.schemas import check_schemas
 from coupons.change_events import (
@@ -15,9 +15,13 @@ from coupons.freshness import read_beat
 from coupons.gate import connect_gate
 from ops.doctor.findings import Finding, Section, failing, ok, warning
 from ops.doctor.places import Places
-from ops.kafka import Consuming, Kafka
+from ops.kafka import Consuming, Kafka, Unread
 
 MUCH_LAG = 10_000
+OLD_RECORD_SECONDS = 45.0
+"""Longer than the partitions of a consumer that died wait for its session to end (30 s)."""
+LOOK_AGAIN_SECONDS = 4.0
+"""Longer than a batch takes; with the time of both looks within the doctor's deadline."""
 OLD_BEAT_SECONDS = 15.0
 """The connector beats every second; a rebalance of the consumers takes some."""
 
@@ -42,7 +46,38 @@ def check_kafka(places: Places) -> Iterator[Finding]:
         yield failing("topics", "; ".join(wrong), "coupon connector register", Section.TOPICS)
     else:
         yield ok("topics", f"all {len(_TOPICS)} are there, of the right size")
-    yield consumer_finding(kafka.consuming(places.consumer_group))
+    consuming = kafka.consuming(places.consumer_group)
+    yield consumer_finding(consuming)
+    # Without members, and with so much lag, that is the cause and told already.
+    if consuming.members and consuming.lag <= MUCH_LAG:
+        yield from check_unread(lambda: kafka.unread(places.consumer_group, OLD_RECORD_SECONDS))
+
+
+def check_unread(look: Callable[[], list[Unread]]) -> Iterator[Finding]:
+    """Looks once, and again a little later if there is something old that is not handled."""
+    before = look()
+    if not before:
+        return
+    time.sleep(LOOK_AGAIN_SECONDS)
+    yield from unread_findings(before, look())
+
+
+def unread_findings(before: Sequence[Unread], after: Sequence[Unread]) -> Iterator[Finding]:
+    """What two looks at old records mean: that nobody reads a partition, or that it takes long."""
+    places = {(each.topic, each.partition): each.offset for each in before}
+    still = [each for each in after if places.get((each.topic, each.partition)) == each.offset]
+    old = f"has records older than {OLD_RECORD_SECONDS:.0f} s that are not handled"
+    if still:
+        more = f", and {len(still) - 1} more" if len(still) > 1 else ""
+        says = f"{still[0]}{more}, {old}, and does not move: {_records(still)} wait"
+        yield failing("unread", says, "coupon logs consumer-1", Section.NOT_READ)
+    elif after:
+        says = f"{after[0]} {old}, and moves: {_records(after)} wait"
+        yield warning("unread", says, "coupon logs consumer-1", Section.LAG)
+
+
+def _records(unread: Sequence[Unread]) -> str:
+    return f"{sum(each.records for each in unread):,} change events"
 
 
 def consumer_finding(consuming: Consuming) -> Finding:

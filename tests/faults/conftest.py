@@ -9,11 +9,14 @@ from benchmarks.embedded import EmbeddedStack
 from tests.faults.site import Site
 from tests.faults.trial import Trial
 
+SESSION_SECONDS = 6
+"""The shortest that a broker allows by default, so that stops beyond it do not take long."""
+
 
 @pytest.fixture(scope="package")
 def site(stack: EmbeddedStack) -> Iterator[Site]:
     """The stack with links between API, consumer and what they write to; put back afterwards."""
-    site = Site(stack)
+    site = Site(stack, SESSION_SECONDS)
     site.open()
     yield site
     site.close()

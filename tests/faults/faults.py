@@ -1,16 +1,12 @@
 """What goes wrong: each fault can be caused and healed, and says what it is in one sentence."""
 
-import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
 
 import psutil
 import redis
@@ -18,15 +14,16 @@ import redis
 from connectors.connect import Connect
 from connectors.register import CONNECTOR_NAME
 from coupons.errors import ConnectorError
-from stack.ports import free_ports
 from tests.faults.history import History
+from tests.faults.second_consumer import SecondConsumer
 from tests.faults.site import APPLICATIONS, SERVERS, Site
 from tests.faults.writing import write_garbage, write_one_large_insert
 from tests.waiting import eventually
 
 BREAKS = 12
 """Requests or answers in a row that a broken network loses."""
-LEAVES_WITHIN_SECONDS = 30.0
+BEYOND = (1.04, 3.0)
+"""31 to 90 seconds of a session of 30."""
 
 
 def nothing() -> None:
@@ -36,7 +33,8 @@ def nothing() -> None:
 @dataclass(frozen=True)
 class Fault:
     """name: as tables show it. sentence: what happens, to an operator. lasting: whether it goes on
-    until it is healed; otherwise it is over at once.
+    until it is healed; otherwise it is over at once. sessions: as long as that many sessions of a
+    consumer, at least and at most; None: as long as its incident lasts.
     """
 
     name: str
@@ -44,6 +42,7 @@ class Fault:
     cause: Callable[[], None]
     heal: Callable[[], None] = nothing
     lasting: bool = True
+    sessions: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,7 @@ def all_faults(ground: Ground) -> dict[str, Fault]:
     faults += _of_postgres(site)
     faults += _of_the_connector(ground)
     faults += _of_the_group(site)
+    faults += _beyond_the_session(site)
     faults += _of_the_topic(ground)
     return {fault.name: fault for fault in faults}
 
@@ -235,28 +235,48 @@ def _of_the_connector(ground: Ground) -> list[Fault]:
 
 
 def _of_the_group(site: Site) -> list[Fault]:
-    joined: list[subprocess.Popen[bytes]] = []
-
-    def join() -> None:
-        environment = {
-            **os.environ,
-            **site.where,
-            "COUPON_DATABASE_URL": site.stack.database_url("consumer"),
-            "COUPON_CONSUMER_PORT": str(free_ports(["consumer"])["consumer"]),
-        }
-        log = site.folder.part("consumer-joined").log.open("ab")
-        args = [sys.executable, "-m", "cdc_consumer"]
-        joined.append(subprocess.Popen(args, env=environment, stdout=log, stderr=log))
-        log.close()
-
-    def leave() -> None:
-        while joined:
-            joined[-1].terminate()
-            # Beside another fault it may take long; nobody waits for it.
-            Thread(target=_see_off, args=(joined.pop(),), daemon=True).start()
-
+    second = SecondConsumer(site)
     sentence = "a second consumer joins the group, and leaves it again"
-    return [Fault("rebalance", sentence, join, leave)]
+    return [Fault("rebalance", sentence, second.join, second.leave)]
+
+
+def _beyond_the_session(site: Site) -> list[Fault]:
+    """What stands still for longer than Kafka waits for a consumer, and then goes on."""
+    second = SecondConsumer(site)
+    everything = (*SERVERS, *APPLICATIONS)
+
+    def stop_dynamic() -> None:
+        second.join()
+        second.await_partitions()
+        second.stop()
+
+    def go_on_and_leave() -> None:
+        second.go_on()
+        second.leave()
+
+    return [
+        Fault(
+            "stop consumer-1 beyond its session",
+            "the consumer, a static member, stands still until its partitions are given away",
+            lambda: site.pause("consumer-1"),
+            lambda: site.resume("consumer-1"),
+            sessions=BEYOND,
+        ),
+        Fault(
+            "stop dynamic consumer beyond its session",
+            "a second consumer, a dynamic member, stands still until its partitions are given away",
+            stop_dynamic,
+            go_on_and_leave,
+            sessions=BEYOND,
+        ),
+        Fault(
+            "stop everything beyond the session",
+            "the machine stands still: every process stops for longer than a consumer's session",
+            lambda: site.pause(*everything),
+            lambda: site.resume(*everything),
+            sessions=BEYOND,
+        ),
+    ]
 
 
 def _of_the_topic(ground: Ground) -> list[Fault]:
@@ -269,11 +289,3 @@ def _of_the_topic(ground: Ground) -> list[Fault]:
             lasting=False,
         )
     ]
-
-
-def _see_off(process: "subprocess.Popen[bytes]") -> None:
-    try:
-        process.wait(LEAVES_WITHIN_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

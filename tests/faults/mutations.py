@@ -15,7 +15,7 @@ import coupons.ledger.requests
 from api.claims import ClaimWriter
 from cdc_consumer.issuing import Issued, Ledger
 from cdc_consumer.loop import ConsumerLoop
-from cdc_consumer.records import Record, next_offsets
+from cdc_consumer.records import Record, to_record
 from coupons.gate import connect_gate
 from coupons.model import Admission, IssueRequest, Status
 from coupons.queries import SQL_FOLDER, query
@@ -42,11 +42,24 @@ def commit_offsets_first(patch: pytest.MonkeyPatch, _: Database, __: str) -> Non
     work = ConsumerLoop._work
 
     def work_late(self: ConsumerLoop, batch: Sequence[Record], *more: Any) -> None:
-        self._ownership.handled(next_offsets(batch))
+        self._ownership.handled(batch)
         self._commit()
         work(self, batch, *more)
 
     patch.setattr(ConsumerLoop, "_work", work_late)
+
+
+def drop_what_came_back(patch: pytest.MonkeyPatch, _: Database, __: str) -> None:
+    """Records of a partition that was lost and gained meanwhile are left to "its new owner"."""
+
+    def gather(self: ConsumerLoop) -> list[Record]:
+        self._ownership.mark()
+        messages = [self._consumer.poll(0.0), *self._consumer.consume(self._batch_size - 1, 0)]
+        moved = self._ownership._moved_since_mark
+        records = [to_record(message) for message in messages if message is not None]
+        return [each for each in records if (each.topic, each.partition) not in moved]
+
+    patch.setattr(ConsumerLoop, "_gather", gather)
 
 
 def compensate_on_unknown(patch: pytest.MonkeyPatch, _: Database, __: str) -> None:

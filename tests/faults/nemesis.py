@@ -12,6 +12,7 @@ from confluent_kafka import KafkaException
 from redis.exceptions import RedisError
 
 from coupons.errors import CouponError
+from tests.faults.faults import Fault
 from tests.faults.recovery import Recovery, await_recovery
 from tests.faults.trial import Trial
 
@@ -26,11 +27,16 @@ Tell = Callable[[str], None]
 
 
 class Incident(NamedTuple):
-    """Names of the faults that happen together, after how much calm, and for how long (seconds)."""
+    """Names of the faults that happen together, after how much calm, and for how long (seconds).
+
+    share: 0 to 1, how much of the time that a fault may take beyond its least, where it has a span
+    of its own.
+    """
 
     faults: tuple[str, ...]
     calm_s: float
     lasting_s: float
+    share: float = 0.0
 
     def __str__(self) -> str:
         return " and ".join(self.faults)
@@ -44,7 +50,10 @@ def schedule(seed: int, names: Sequence[str]) -> Iterator[Incident]:
             others = [each for each in names if each != name]
             second = (rng.choice(others),) if others and rng.random() < TWO_AT_ONCE else ()
             yield Incident(
-                (name, *second), rng.uniform(*CALM_SECONDS), rng.uniform(*LASTING_SECONDS)
+                (name, *second),
+                rng.uniform(*CALM_SECONDS),
+                rng.uniform(*LASTING_SECONDS),
+                rng.random(),
             )
 
 
@@ -59,8 +68,8 @@ def strike(trial: Trial, incident: Incident, tell: Tell) -> Recovery:
             if fault is faults[0]:
                 raise
             tell(f"  which the other fault prevents: {type(error).__name__}")
-    if any(fault.lasting for fault in faults):
-        time.sleep(incident.lasting_s)
+    if lasting := [fault for fault in faults if fault.lasting]:
+        time.sleep(max(_seconds(fault, incident, trial.site.session_s) for fault in lasting))
     for fault in faults:
         fault.heal()
     if revived := trial.revive():
@@ -70,6 +79,13 @@ def strike(trial: Trial, incident: Incident, tell: Tell) -> Recovery:
     if None in recovery:
         trial.complaints.append(f"after {incident}: {recovery}")
     return recovery
+
+
+def _seconds(fault: Fault, incident: Incident, session_s: int) -> float:
+    if fault.sessions is None:
+        return incident.lasting_s
+    least, most = fault.sessions
+    return session_s * (least + incident.share * (most - least))
 
 
 class Tally:

@@ -52,6 +52,35 @@ def a_consumer_dies_while_it_handles_a_batch(ground: Ground) -> None:
     rig.committed = max([0, *(call[1] for call in _DyingRun(rig).died() if call[0] == "commit")])
 
 
+def a_consumer_stands_still_for_longer_than_its_session(ground: Ground) -> None:
+    """Its partition is lost and gained again within the poll that brings the next record."""
+    rig = ground.rig
+    rig.open(total=10)
+    rig.claim(1, 2, 3, 4, 5)
+    rig.committed = _StandingRun(rig).committed()
+
+
+class _StandingRun(Run):
+    """A consumer's loop over the records of the log, two at a time."""
+
+    batch_size = 2
+
+    def __init__(self, rig: Rig) -> None:
+        super().__init__()
+        self._rig = rig
+        self._records = rig.stream()
+        assert len(self._records) == len(ALL)
+        self.consumer.lose_and_regain_before = {0, 2}
+
+    def handle(self, batch: Sequence[Record]) -> None:
+        self._rig.handler.handle([self._records[record.offset] for record in batch])
+
+    def committed(self) -> int:
+        """After the last record."""
+        self.run()
+        return self.consumer.committed_offset
+
+
 class _DyingRun(Run):
     """A consumer's loop over the five records of the log."""
 

@@ -9,6 +9,7 @@ import psutil
 import psycopg
 
 from benchmarks.embedded import EmbeddedStack
+from cdc_consumer.settings import ConsumerSettings
 from coupons.gate import Gate, connect_gate
 from ops.addresses import DATABASE, database_url
 from ops.choices import existing
@@ -20,16 +21,21 @@ from tests.links import Link
 
 HEALTHY_WITHIN_SECONDS = 90.0
 GONE_WITHIN_SECONDS = 20.0
+SHIPPED_SESSION_SECONDS = int(ConsumerSettings.model_fields["consumer_session_seconds"].default)
 APPLICATIONS = ("api", "consumer-1", "reconciler")
 SERVERS = ("postgres", "valkey", "kafka", "registry", "connect")
 """In the order in which they are started."""
 
 
 class Site:
-    """A running embedded stack whose API and consumer reach Postgres and Redis through links."""
+    """A running embedded stack whose API and consumer reach Postgres and Redis through links.
 
-    def __init__(self, stack: EmbeddedStack) -> None:
+    session_s: of the consumers' membership in their group.
+    """
+
+    def __init__(self, stack: EmbeddedStack, session_s: int = SHIPPED_SESSION_SECONDS) -> None:
         self.stack = stack
+        self.session_s = session_s
         self.where = stack.environment
         self.folder = stack.folder
         self._ports = existing(self.folder).ports
@@ -46,6 +52,7 @@ class Site:
             "consumer-1": {
                 "COUPON_DATABASE_URL": self.consumer_to_postgres.url,
                 "COUPON_REDIS_URL": self.consumer_to_redis.url,
+                "COUPON_CONSUMER_SESSION_SECONDS": str(session_s),
             },
         }
         self._parts = self._read_parts()
@@ -131,17 +138,17 @@ class Site:
         _, alive = psutil.wait_procs(processes, timeout=GONE_WITHIN_SECONDS)
         assert not alive, f"{name} does not end: {alive}"
 
-    def pause(self, name: str) -> None:
-        """SIGSTOP to a part with everything that it started."""
-        self._stopped.add(name)
-        for process in self.processes(name):
+    def pause(self, *names: str) -> None:
+        """SIGSTOP to parts with everything that they started."""
+        self._stopped.update(names)
+        for process in [each for name in names for each in self.processes(name)]:
             with suppress(psutil.NoSuchProcess):
                 process.suspend()
 
-    def resume(self, name: str) -> None:
+    def resume(self, *names: str) -> None:
         """SIGCONT."""
-        self._stopped.discard(name)
-        for process in self.processes(name):
+        self._stopped.difference_update(names)
+        for process in [each for name in names for each in self.processes(name)]:
             with suppress(psutil.NoSuchProcess):
                 process.resume()
 

@@ -36,6 +36,16 @@ BITES: list[tuple[Mutation, Scenario, str]] = [
         "every_request_is_final",
     ),
     (
+        mutations.drop_what_came_back,
+        scenarios.a_consumer_stands_still_for_longer_than_its_session,
+        "offsets_follow_rows",
+    ),
+    (
+        mutations.drop_what_came_back,
+        scenarios.a_consumer_stands_still_for_longer_than_its_session,
+        "every_request_is_final",
+    ),
+    (
         mutations.compensate_on_unknown,
         scenarios.the_answer_to_a_commit_is_lost,
         "an_accepted_request_is_issued",

@@ -20,9 +20,14 @@ INCIDENTS = [
     *("lose answers consumer to redis", "backends terminated"),
     *("connector restarted", "task restarted in a batch", "connect killed in a batch"),
     *("rebalance", "garbage"),
+    *("stop consumer-1 beyond its session", "stop dynamic consumer beyond its session"),
+    "stop everything beyond the session",
 ]
 LONG_SECONDS = {"pause connect": 9.0}
 """Longer than Connect's session: its worker loses its group, and has to get the connector back."""
+
+SHARE = 0.1
+"""Of the span that a stop beyond the session may take: some 7 s of 6 to 18."""
 
 OFF_THE_WAY = ("connect", "kafka", "registry", "consumer", "reconciler")
 """No claim needs these: claims are accepted while they are away."""
@@ -32,7 +37,7 @@ OFF_THE_WAY = ("connect", "kafka", "registry", "consumer", "reconciler")
 def test_claims_survive(trial: Trial, fault: str, found: Callable[[list[str]], str]) -> None:
     with trial.claims():
         lasting = LONG_SECONDS.get(fault, LASTING_SECONDS)
-        strike(trial, Incident((fault,), 0.0, lasting), print)
+        strike(trial, Incident((fault,), 0.0, lasting, SHARE), print)
     if any(part in fault for part in OFF_THE_WAY):
         troubles = {**trial.history.troubles(), "overloaded": 0}
         assert not any(troubles.values()), f"claims did not go on: {troubles}"

@@ -17,20 +17,22 @@ PARTITION = TopicPartition("requests", 0)
 
 
 class Message:
-    def __init__(self, offset: int) -> None:
+    def __init__(self, offset: int, partition: int = 0, error: KafkaError | None = None) -> None:
         self._offset = offset
+        self._partition = partition
+        self._error = error
 
     def topic(self) -> str:
         return PARTITION.topic
 
     def partition(self) -> int:
-        return PARTITION.partition
+        return self._partition
 
     def offset(self) -> int:
         return self._offset
 
-    def error(self) -> None:
-        return None
+    def error(self) -> KafkaError | None:
+        return self._error
 
     def key(self) -> bytes:
         return b""
@@ -51,8 +53,11 @@ class ScriptedConsumer:
     def __init__(self, stopping: Event) -> None:
         self.calls: list[Any] = []
         self.lose_while_gathering = False
-        self.refuse_seek = False
+        self.lose_and_regain_before: set[int] = set()
+        self.refuse_seeks = 0
+        self.commit_error: KafkaError | None = None
         self.metadata = ""
+        self.committed_offset = 0
         self.committed_metadata: list[str | None] = []
         self._stopping = stopping
         self._paused = False
@@ -69,22 +74,35 @@ class ScriptedConsumer:
         if self._next >= 5:
             self._stopping.set()
             return None
+        if self._next in self.lose_and_regain_before:
+            self._lose_and_regain()
         self._next += 1
         return Message(self._next - 1)
 
-    def consume(self, _number: int, _seconds: float) -> list[Message]:
-        found = [Message(offset) for offset in range(self._next, 5)]
-        self._next = 5
+    def consume(self, number: int, _seconds: float) -> list[Message]:
+        found: list[Message] = []
+        while self._next < 5 and len(found) < number:
+            if self._next in self.lose_and_regain_before:
+                self._lose_and_regain()
+            found.append(Message(self._next))
+            self._next += 1
         if self.lose_while_gathering:
             self._callbacks["on_lost"](self, [PARTITION])
             self._stopping.set()
         return found
 
-    def assignment(self) -> list[TopicPartition]:
-        return [PARTITION]
+    def _lose_and_regain(self) -> None:
+        """As librdkafka does within one call; the partition begins at what is committed."""
+        self.lose_and_regain_before.discard(self._next)
+        self._callbacks["on_lost"](self, [PARTITION])
+        self._callbacks["on_assign"](self, [PARTITION])
+        self._next = self.committed_offset
 
     def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
-        return [TopicPartition(each.topic, each.partition, 0, self.metadata) for each in partitions]
+        return [
+            TopicPartition(each.topic, each.partition, self.committed_offset, self.metadata)
+            for each in partitions
+        ]
 
     def pause(self, _partitions: Sequence[TopicPartition]) -> None:
         self._paused = True
@@ -96,19 +114,18 @@ class ScriptedConsumer:
 
     def seek(self, place: TopicPartition) -> None:
         self.calls.append(("seek", place.offset))
-        if self.refuse_seek:
+        if self.refuse_seeks:
+            self.refuse_seeks -= 1
             raise KafkaException(KafkaError(KafkaError._STATE))
         self._next = place.offset
-
-    def unsubscribe(self) -> None:
-        self.calls.append("unsubscribe")
-        self._callbacks["on_revoke"](self, [PARTITION])
-        self._next = 0  # what is committed: nothing
 
     def commit(
         self, offsets: list[TopicPartition], asynchronous: bool = True
     ) -> list[TopicPartition] | None:
         self.calls.append(("commit", offsets[0].offset, asynchronous))
+        if self.commit_error is not None:
+            raise KafkaException(self.commit_error)
+        self.committed_offset = offsets[0].offset
         self.committed_metadata += [each.metadata for each in offsets]
         return None if asynchronous else offsets
 
@@ -119,6 +136,8 @@ class ScriptedConsumer:
 
 class Run:
     """Runs the loop once over the script; `troubles` are raised by the first batches."""
+
+    batch_size = 500
 
     def __init__(self, *troubles: Exception) -> None:
         self.stopping = Event()
@@ -134,7 +153,7 @@ class Run:
 
     def run(self) -> list[Any]:
         client: Any = self.consumer
-        ConsumerLoop(lambda _: client, self.handle, self.history, self.health, 500).run(
+        ConsumerLoop(lambda _: client, self.handle, self.history, self.health, self.batch_size).run(
             self.stopping
         )
         return self.consumer.calls
@@ -158,13 +177,91 @@ def test_a_batch_in_trouble_is_put_back_at_its_beginning_and_comes_again() -> No
     assert calls[5] == ("commit", 5, True)
 
 
-def test_a_partition_that_cannot_be_set_back_is_read_again_from_what_is_committed() -> None:
+def test_a_partition_that_cannot_be_set_back_at_once_is_before_anything_of_it_is_taken() -> None:
     run = Run(GateUnavailable("away"))
-    run.consumer.refuse_seek = True
+    run.consumer.refuse_seeks = 3
     calls = run.run()
-    assert calls[:4] == [("handle", ALL), "pause", ("seek", 0), "unsubscribe"]
-    assert ("handle", ALL) in calls[4:]
-    assert calls[-2:] == [("commit", 5, False), "close"]
+    assert calls[:5] == [("handle", ALL), "pause", ("seek", 0), ("seek", 0), ("seek", 0)]
+    handled = calls.index(("handle", ALL), 1)
+    assert calls[handled - 2 : handled + 2] == [
+        ("seek", 0),
+        "resume",
+        ("handle", ALL),
+        ("commit", 5, True),
+    ]
+
+
+def test_a_partition_lost_and_gained_within_one_poll_is_read_from_what_is_committed() -> None:
+    run = Run()
+    run.consumer.lose_and_regain_before = {0}
+    assert run.run() == [("handle", ALL), ("commit", 5, True), ("commit", 5, False), "close"]
+
+
+def test_a_partition_lost_and_gained_while_gathering_is_read_again() -> None:
+    run = Run()
+    run.consumer.lose_and_regain_before = {3}
+    calls = run.run()
+    assert calls == [
+        *(("seek", 0), ("handle", ALL), ("commit", 5, True), ("commit", 5, False)),
+        "close",
+    ]
+
+
+FINISHED = [KafkaError._FATAL, KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID]
+
+
+@pytest.mark.parametrize("code", FINISHED)
+def test_a_client_that_is_finished_says_so_in_a_message_and_ends_the_process(code: int) -> None:
+    run = Run()
+    messages = [Message(0, error=KafkaError(code))]
+    run.consumer.poll = lambda _: messages.pop()  # type: ignore[method-assign]
+    with pytest.raises(KafkaException):
+        run.run()
+    assert run.consumer.calls == ["close"]
+
+
+@pytest.mark.parametrize("code", FINISHED)
+def test_a_client_that_is_finished_says_so_to_a_commit_and_ends_the_process(code: int) -> None:
+    run = Run()
+    run.consumer.commit_error = KafkaError(code)
+    with pytest.raises(KafkaException):
+        run.run()
+    assert ("commit", 5, True) in run.consumer.calls
+
+
+def test_a_client_that_is_finished_says_so_to_a_late_answer_and_ends_the_process() -> None:
+    run = Run()
+    client: Any = run.consumer
+    answers: list[Callable[..., None]] = []
+
+    def connect(on_commit: Callable[..., None]) -> Any:
+        answers.append(on_commit)
+        return client
+
+    ConsumerLoop(connect, run.handle, run.history, run.health, 500)
+    with pytest.raises(KafkaException):
+        answers[0](KafkaError(KafkaError._FATAL), [PARTITION])
+
+
+def test_a_refused_commit_is_covered_by_the_next_one() -> None:
+    run = Run()
+    run.consumer.commit_error = KafkaError(KafkaError.ILLEGAL_GENERATION)
+    calls = run.run()
+    assert calls == [("handle", ALL), ("commit", 5, True), ("commit", 5, False), "close"]
+
+
+def test_it_is_healthy_once_the_group_told_it_what_is_its_own() -> None:
+    run = Run()
+    assert run.health.complaint() == "starting"
+    subscribe = run.consumer.subscribe
+
+    def watched(*topics: Any, **callbacks: Callable[..., None]) -> None:
+        assert run.health.complaint() == "joining the group"
+        subscribe(*topics, **callbacks)
+
+    run.consumer.subscribe = watched  # type: ignore[method-assign]
+    run.run()
+    assert run.health.complaint() is None
 
 
 def test_any_other_error_ends_the_process_and_commits_nothing() -> None:

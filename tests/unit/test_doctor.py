@@ -13,8 +13,8 @@ from ops.doctor.database import slot_findings
 from ops.doctor.examine import CHECKS, examine
 from ops.doctor.findings import Level, Section
 from ops.doctor.places import Places
-from ops.doctor.stream import MUCH_LAG, consumer_finding
-from ops.kafka import Consuming
+from ops.doctor.stream import MUCH_LAG, consumer_finding, unread_findings
+from ops.kafka import Consuming, Unread
 from ops.recovery import Look
 from ops.slot import Slot
 from stack.ports import HOST, free_ports
@@ -109,6 +109,22 @@ def test_what_offsets_mean_beside_the_slot(offset: int | None, slot: Slot, level
 )
 def test_what_the_consumers_mean(consuming: Consuming, section: Section | None) -> None:
     assert consumer_finding(consuming).section == section
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        ([], [], []),
+        ([Unread("t", 3, 120, 1)], [Unread("t", 3, 120, 1)], [(Level.FAILING, Section.NOT_READ)]),
+        ([Unread("t", 3, 120, 1)], [Unread("t", 3, 121, 1)], [(Level.WARNING, Section.LAG)]),
+        ([Unread("t", 3, 120, 1)], [], []),
+        ([Unread("t", 3, 120, 1)], [Unread("t", 4, 120, 1)], [(Level.WARNING, Section.LAG)]),
+    ],
+)
+def test_a_partition_that_does_not_move_is_found_though_it_is_one_record(
+    before: list[Unread], after: list[Unread], found: list[tuple[Level, Section]]
+) -> None:
+    assert [(each.level, each.section) for each in unread_findings(before, after)] == found
 
 
 @pytest.fixture

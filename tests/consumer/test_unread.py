@@ -1,0 +1,60 @@
+"""A lag of one record that does not move is found, by what Kafka says alone."""
+
+from collections.abc import Callable
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from coupons.change_events import REQUEST_PARTITIONS, REQUEST_TOPIC
+from coupons.errors import KafkaUnavailable
+from coupons.kafka import KafkaClient
+from ops.kafka import Kafka, Unread
+from tests.servers import KafkaServer
+from tests.waiting import eventually
+
+PARTITION = 3
+
+
+def patiently(ask: Callable[[], list[Unread]]) -> Callable[[], list[Unread]]:
+    """A Kafka that has just started may be slow; that counts as "not yet"."""
+
+    def asked() -> list[Unread]:
+        try:
+            return ask()
+        except KafkaUnavailable as error:
+            raise OSError(str(error)) from error
+
+    return asked
+
+
+def ends(reader: Consumer) -> list[TopicPartition]:
+    return [
+        TopicPartition(
+            REQUEST_TOPIC,
+            number,
+            reader.get_watermark_offsets(TopicPartition(REQUEST_TOPIC, number), 20)[1],
+        )
+        for number in range(REQUEST_PARTITIONS)
+    ]
+
+
+def test_one_old_record_that_is_not_handled_is_found_and_a_young_one_is_not(
+    kafka_server: KafkaServer, request: pytest.FixtureRequest
+) -> None:
+    servers, group = kafka_server.bootstrap_servers, request.node.name
+    kafka = Kafka(KafkaClient(servers))
+    reader = Consumer({"bootstrap.servers": servers, "group.id": group, "log_level": 2})
+    reader.commit(offsets=ends(reader), asynchronous=False)
+    unread = patiently(lambda: kafka.unread(group, 3.0))
+    assert eventually(lambda: (unread(),))[0] == []
+
+    producer = Producer({"bootstrap.servers": servers, "log_level": 2})
+    producer.produce(REQUEST_TOPIC, b"record", partition=PARTITION)
+    assert producer.flush(20) == 0
+    at = ends(reader)[PARTITION].offset - 1
+    assert patiently(lambda: kafka.unread(group, 3_600.0))() == []
+    assert eventually(unread, 20) == [Unread(REQUEST_TOPIC, PARTITION, at, 1)]
+
+    reader.commit(offsets=ends(reader), asynchronous=False)
+    assert eventually(lambda: (unread(),))[0] == []
+    reader.close()

@@ -1,0 +1,81 @@
+"""When the consumer's light is green."""
+
+import json
+from typing import Any
+
+import pytest
+
+from cdc_consumer.health import STUCK_AFTER_SECONDS, UNREAD_AFTER_SECONDS, Health
+from cdc_consumer.membership import unread
+
+
+class Clock:
+    """Seconds, as the test sets them."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def figures(
+    state: str = "up", join_state: str = "steady", owned: int = 1, fetch: str = "active"
+) -> str:
+    partitions: dict[str, Any] = {
+        "0": {"desired": owned > 0, "fetch_state": fetch},
+        "1": {"desired": False, "fetch_state": "none"},
+    }
+    group = {"state": state, "join_state": join_state, "assignment_size": owned}
+    return json.dumps({"cgrp": group, "topics": {"requests": {"partitions": partitions}}})
+
+
+@pytest.mark.parametrize(
+    ("statistics", "trouble"),
+    [
+        (figures(), None),
+        (figures(owned=0), None),
+        (figures(join_state="wait-join"), None),
+        (figures(join_state="wait-join", owned=0), "no member"),
+        (figures(state="wait-broker"), "coordinator"),
+        (figures(fetch="offset-wait"), "requests [0] (offset-wait) not read"),
+        ("{}", "coordinator"),
+    ],
+)
+def test_what_the_clients_figures_mean(statistics: str, trouble: str | None) -> None:
+    found = unread(statistics)
+    assert found is None if trouble is None else found is not None and trouble in found
+
+
+def test_who_is_no_member_for_long_is_not_healthy_until_it_is_again() -> None:
+    clock = Clock()
+    health = Health(clock)
+    health.joining()
+    assert health.complaint() == "joining the group"
+    health.joined()
+    assert health.complaint() is None
+    health.reading("it is no member of the group (wait-join)")
+    clock.now = UNREAD_AFTER_SECONDS
+    health.alive()
+    assert health.complaint() is None, "a rebalance passes"
+    clock.now += 1
+    assert health.complaint() == "it is no member of the group (wait-join), for 31 s"
+    health.reading(None)
+    assert health.complaint() is None
+
+
+def test_who_joins_while_something_is_away_still_says_so() -> None:
+    health = Health()
+    health.backing_off("LedgerUnavailable: away")
+    health.joined()
+    assert health.complaint() == "LedgerUnavailable: away"
+
+
+def test_who_hangs_is_not_healthy() -> None:
+    clock = Clock()
+    health = Health(clock)
+    health.working()
+    clock.now = STUCK_AFTER_SECONDS + 1
+    complaint = health.complaint()
+    assert complaint is not None
+    assert "stuck" in complaint
