@@ -29,7 +29,7 @@ class Trouble(StrEnum):
     """Why a claim that could have been accepted is not known to be."""
 
     GATE_UNAVAILABLE = "gate_unavailable"
-    """Redis did not answer: nothing was written."""
+    """Redis did not answer, or refused: nothing was written."""
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     """Postgres did not take it: definitely not written, its place was given back."""
     EPOCH_OVER = "epoch_over"

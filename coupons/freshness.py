@@ -7,7 +7,7 @@ consumer that owns the heartbeat partition writes it; the pipeline's delay is no
 import redis
 from redis.exceptions import RedisError
 
-from coupons.errors import GateUnavailable
+from coupons.gate.refusals import unavailable
 
 FRESHNESS_KEY = "cdc:freshness"
 
@@ -17,7 +17,7 @@ def record_beat(client: redis.Redis, beat_us: int) -> None:
     try:
         client.set(FRESHNESS_KEY, beat_us)
     except (RedisError, OSError) as error:
-        raise GateUnavailable(f"Redis does not answer: {error}") from error
+        raise unavailable(error) from error
 
 
 def read_beat(client: redis.Redis) -> int | None:
@@ -25,5 +25,5 @@ def read_beat(client: redis.Redis) -> int | None:
     try:
         found = client.get(FRESHNESS_KEY)
     except (RedisError, OSError) as error:
-        raise GateUnavailable(f"Redis does not answer: {error}") from error
+        raise unavailable(error) from error
     return None if found is None else int(found)

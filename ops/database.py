@@ -28,6 +28,7 @@ def prepare_database(superuser_url: str, database: str, passwords: Mapping[str, 
     try:
         create_roles(superuser_url, passwords)
         create_database(superuser_url, database, OWNER)
+        admit_roles(superuser_url, database)
         migrate(role_url(superuser_url, OWNER, passwords[OWNER], database))
         create_slot(role_url(superuser_url, "coupon_cdc", passwords["coupon_cdc"], database))
     except psycopg.OperationalError as error:
@@ -44,12 +45,21 @@ def create_roles(superuser_url: str, passwords: Mapping[str, str]) -> None:
 
 
 def create_database(superuser_url: str, database: str, owner: str) -> None:
-    """Create the database when it is missing; nobody but its owner may create things in it."""
+    """Create the database when it is missing; nobody but its owner may enter it or use it."""
     with psycopg.connect(superuser_url, autocommit=True) as connection:
         found = connection.execute("SELECT FROM pg_database WHERE datname = %s", [database])
         if found.fetchone() is None:
             statement = sql.SQL("CREATE DATABASE {} OWNER {}")
             connection.execute(statement.format(sql.Identifier(database), sql.Identifier(owner)))
+        # Also of one that was there: everybody may enter a database, until it is said otherwise.
+        statement = sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC")
+        connection.execute(statement.format(sql.Identifier(database)))
+
+
+def admit_roles(superuser_url: str, database: str) -> None:
+    """Let the project's roles into the database, and nobody else at its advisory locks."""
+    with psycopg.connect(superuser_url, dbname=database) as connection:
+        connection.execute((SQL_FOLDER / "database.sql").read_bytes())
 
 
 def migrate(owner_url: str) -> list[str]:

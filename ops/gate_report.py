@@ -4,24 +4,35 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from coupons.gate import Gate, GateFigures
+from coupons.gate.refusals import GateRefused
 from coupons.gate.scan import memory_bytes
+from coupons.gate.serving import check_serving as check_gate_serving
 from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import find_coupon, list_coupons
+from coupons.ledger.refusals import LedgerRefused
+from coupons.ledger.serving import check_serving as check_ledger_serving
 from coupons.model import Coupon, CouponState
 from ops.reconciler.rebuilding import why_closed
 
 
 class GateReport(NamedTuple):
-    """Of one coupon. figures: None where the gate does not have it. memory: in bytes, estimated."""
+    """Of one coupon. figures: None where the gate does not have it. memory: in bytes, estimated.
+
+    refused: why Redis or Postgres takes no writes, so that no claim is accepted; None: they do.
+    """
 
     coupon: Coupon
     figures: GateFigures | None
     memory: int
+    refused: str | None = None
 
     @property
     def why_closed(self) -> str | None:
-        """None: open. missing, stale, loading or fenced: it admits nobody until it is rebuilt."""
-        return why_closed(self.figures, self.coupon)
+        """None: open. missing, stale, loading or fenced: it admits nobody until it is rebuilt.
+
+        refused: it is rebuilt, and a server takes no writes.
+        """
+        return why_closed(self.figures, self.coupon) or (self.refused and "refused")
 
     @property
     def claims(self) -> str:
@@ -50,6 +61,7 @@ class GateReport(NamedTuple):
             "state": self.coupon.state,
             "claims": self.claims,
             "gate": self.why_closed or "open",
+            "refused": self.refused,
             "run_id_matches": self.run_id_matches,
             "epoch": figures and figures.epoch,
             "ledger_epoch": self.coupon.gate_epoch,
@@ -68,7 +80,23 @@ def report_gate(gate: Gate, connection: Connection, coupon_id: int | None) -> li
     else:
         coupons = [each for each in [find_coupon(connection, coupon_id)] if each]
     found = gate.figures([coupon.coupon_id for coupon in coupons])
+    refused = why_refused(gate, connection)
     return [
-        GateReport(coupon, figures, memory_bytes(gate, coupon.coupon_id, figures) if figures else 0)
+        GateReport(
+            coupon,
+            figures,
+            memory_bytes(gate, coupon.coupon_id, figures) if figures else 0,
+            refused,
+        )
         for coupon, figures in zip(coupons, found, strict=True)
     ]
+
+
+def why_refused(gate: Gate, connection: Connection) -> str | None:
+    """Why a server that answers takes no writes. Raises Gate- or LedgerUnavailable."""
+    try:
+        check_gate_serving(gate.client)
+        check_ledger_serving(connection)
+    except (GateRefused, LedgerRefused) as error:
+        return str(error)
+    return None

@@ -20,3 +20,6 @@ BEGIN
   END LOOP;
 END $$;
 ALTER ROLE coupon_cdc REPLICATION;
+-- Whoever looks for what is wrong sees what every session waits for, and gets in when others have taken every
+-- connection (reserved_connections).
+GRANT pg_read_all_stats, pg_use_reserved_connections TO coupon_ops;

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from ops.addresses import ROLES, role_url
-from ops.database import OWNER, create_database, create_roles, migrate
+from ops.database import OWNER, admit_roles, create_database, create_roles, migrate
 
 PASSWORDS = {f"coupon_{role}": "of-a-test" for role in ROLES}
 TEMPLATE = "coupon_template"
@@ -35,6 +35,7 @@ class Databases:
         self._made = 0
         create_roles(superuser_url, PASSWORDS)
         create_database(superuser_url, TEMPLATE, OWNER)
+        admit_roles(superuser_url, TEMPLATE)
         migrate(role_url(superuser_url, OWNER, PASSWORDS[OWNER], TEMPLATE))
 
     @contextmanager

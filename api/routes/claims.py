@@ -108,8 +108,8 @@ def _claim_again(what: str) -> str:
 def _unanswered(possible: str) -> Problem:
     return Problem(
         Kind.GATE_UNAVAILABLE,
-        "Redis did not answer: the claim may have been admitted, and becomes a request then. Claim"
-        " again, which is harmless, or read the request later.",
+        "Redis cannot be used now: the claim may have been admitted, and becomes a request then."
+        " Claim again, which is harmless, or read the request later.",
         {"Location": f"/issue-requests/{possible}"},
         request_id=possible,
     )
@@ -118,8 +118,8 @@ def _unanswered(possible: str) -> Problem:
 def _unsettled(pending: str) -> Problem:
     return Problem(
         Kind.OUTCOME_UNKNOWN,
-        "Postgres was lost while it accepted the claim. It will be settled: read the request, or"
-        " claim again, which is harmless.",
+        "Postgres did not say whether it accepted the claim. It will be settled: read the request,"
+        " or claim again, which is harmless.",
         {"Location": f"/issue-requests/{pending}"},
         request_id=pending,
     )

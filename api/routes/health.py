@@ -7,14 +7,15 @@ from flask import Blueprint
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
-from redis.exceptions import RedisError
 
 from api.answers import Answer, json_answer
 from api.openapi import describe
 from api.problems import RETRY_AFTER_SECONDS
-from coupons.errors import LedgerUnavailable
+from coupons.errors import GateUnavailable, LedgerUnavailable
 from coupons.gate import Gate
+from coupons.gate.serving import check_serving as check_gate_serving
 from coupons.ledger.connection import LedgerPool, pooled
+from coupons.ledger.serving import check_serving as check_ledger_serving
 
 
 class HealthRoutes:
@@ -37,7 +38,7 @@ class HealthRoutes:
         return json_answer({"status": "alive"})
 
     def readyz(self) -> Answer:
-        """200 when everything that a claim needs answers; else 503 and which does not."""
+        """200 when everything that a claim needs takes its writes; else 503 and what does not."""
         states = {name: _state(check) for name, check in self._checks.items()}
         if all(state == "ready" for state in states.values()):
             return json_answer({"status": "ready", **states})
@@ -70,14 +71,14 @@ def _state(check: Callable[[], object]) -> str:
     try:
         check()
         return "ready"
-    except (RedisError, OSError, LedgerUnavailable) as error:
+    except (GateUnavailable, LedgerUnavailable) as error:
         return f"not ready: {error}"
 
 
 def _ask_redis(gate: Gate) -> None:
-    gate.client.ping()
+    check_gate_serving(gate.client)
 
 
 def _ask_postgres(pool: LedgerPool) -> None:
-    with pooled(pool):
-        pass  # the pool asks the server before it lends a connection
+    with pooled(pool) as connection:
+        check_ledger_serving(connection)

@@ -4,8 +4,8 @@ from itertools import islice
 
 from redis.exceptions import RedisError
 
-from coupons.errors import GateUnavailable
 from coupons.gate.gate import Gate
+from coupons.gate.refusals import unavailable
 
 _EVERY_KEY = "coupon:{*}*"
 _KEYS_PER_REMOVAL = 500
@@ -23,5 +23,5 @@ def discard(gate: Gate) -> int:
         while keys := list(islice(found, _KEYS_PER_REMOVAL)):
             removed += gate.client.unlink(*keys)
     except (RedisError, OSError) as error:
-        raise GateUnavailable(f"Redis does not answer: {error}") from error
+        raise unavailable(error) from error
     return removed

@@ -7,9 +7,9 @@ from typing import cast
 import redis
 from redis.exceptions import RedisError
 
-from coupons.errors import GateUnavailable
 from coupons.gate.connection import connect_redis
 from coupons.gate.figures import GateFigures, read_figures
+from coupons.gate.refusals import unavailable
 from coupons.gate.scripts import Call, run_scripts
 from coupons.gate.values import (
     coupon_key,
@@ -112,7 +112,7 @@ class Gate:
         try:
             seconds, microseconds = self.client.time()
         except (RedisError, OSError) as error:
-            raise GateUnavailable(f"Redis does not answer: {error}") from error
+            raise unavailable(error) from error
         return seconds * 1_000_000 + microseconds
 
     def pending_before(
@@ -128,7 +128,7 @@ class Gate:
                 key, from_us * 2, before_us * 2, byscore=True, offset=0, num=limit, withscores=True
             )
         except (RedisError, OSError) as error:
-            raise GateUnavailable(f"Redis does not answer: {error}") from error
+            raise unavailable(error) from error
         return [
             IssueRequest(coupon_id, int(user), int(score) // 2, Status.REQUESTED)
             for user, score in cast(list[tuple[str, float]], found)
@@ -151,7 +151,7 @@ class Gate:
         try:
             answers = pipeline.execute()
         except (RedisError, OSError) as error:
-            raise GateUnavailable(f"Redis does not answer: {error}") from error
+            raise unavailable(error) from error
         oldest = zip(waiting, cast(list[list[tuple[str, float]]], answers), strict=True)
         return {coupon_id: int(first[0][1]) // 2 for coupon_id, first in oldest if first}
 

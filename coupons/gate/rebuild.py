@@ -7,10 +7,11 @@ from typing import TypeVar
 
 from redis.exceptions import RedisError
 
-from coupons.errors import GateUnavailable
 from coupons.gate.gate import Gate
 from coupons.gate.prefetch import read_ahead
+from coupons.gate.refusals import unavailable
 from coupons.gate.scripts import Call, run_scripts
+from coupons.gate.serving import check_serving
 from coupons.gate.values import coupon_key, definition_fields, shard_count, write_requests
 from coupons.model import Coupon, IssueRequest
 
@@ -28,8 +29,10 @@ def open_coupon(gate: Gate, coupon: Coupon, requests: Iterable[IssueRequest] = (
     coupon: with a gate_epoch that the ledger has fenced (or made) for this. requests: everything
     that the ledger has accepted for it, read after the fence; consumed as a stream.
     Returns False when a newer epoch was begun meanwhile, or Redis was restarted: this one is void.
-    Raises GateUnavailable.
+    Raises GateUnavailable; GateRefused before anything was done, when Redis takes no writes or may
+    evict keys.
     """
+    check_serving(gate.client)
     key = coupon_key(coupon.coupon_id)
     shards = shard_count(coupon.total_quantity)
     arguments = [coupon.gate_epoch, shards, *definition_fields(coupon)]
@@ -59,7 +62,7 @@ def _remove_epoch(gate: Gate, prefix: str, shards: int) -> None:
         for group in _in_groups(keys, KEYS_PER_REMOVAL):
             gate.client.unlink(*group)
     except (RedisError, OSError) as error:
-        raise GateUnavailable(f"Redis does not answer: {error}") from error
+        raise unavailable(error) from error
 
 
 def _in_groups(items: Iterator[T], size: int) -> Iterator[list[T]]:

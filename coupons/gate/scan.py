@@ -5,9 +5,9 @@ from typing import cast
 
 from redis.exceptions import RedisError
 
-from coupons.errors import GateUnavailable
 from coupons.gate.figures import GateFigures
 from coupons.gate.gate import Gate
+from coupons.gate.refusals import unavailable
 from coupons.gate.values import coupon_key, read_request
 from coupons.model import IssueRequest, Status
 
@@ -44,7 +44,7 @@ def scan_requests(gate: Gate, coupon_id: int, figures: GateFigures) -> Iterator[
                 for user, value in users.items()
             ]
     except (RedisError, OSError) as error:
-        raise GateUnavailable(f"Redis does not answer: {error}") from error
+        raise unavailable(error) from error
 
 
 def memory_bytes(gate: Gate, coupon_id: int, figures: GateFigures) -> int:
@@ -63,5 +63,5 @@ def memory_bytes(gate: Gate, coupon_id: int, figures: GateFigures) -> int:
             pipeline.memory_usage(f"{key}:{figures.epoch}:settled:{shard}")
         whole, pending, *some = [size or 0 for size in pipeline.execute()]
     except (RedisError, OSError) as error:
-        raise GateUnavailable(f"Redis does not answer: {error}") from error
+        raise unavailable(error) from error
     return whole + pending + sum(some) * figures.shards // len(shards)

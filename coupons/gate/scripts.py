@@ -10,6 +10,7 @@ import redis
 from redis.exceptions import NoScriptError, RedisError
 
 from coupons.errors import GateUnavailable
+from coupons.gate.refusals import GateRefused, unavailable
 
 _FOLDER = Path(__file__).parent / "lua"
 
@@ -48,9 +49,12 @@ def run_scripts(client: redis.Redis, calls: Sequence[Call]) -> list[Any]:
             for i, answer in zip(missing, _run(client, [calls[i] for i in missing]), strict=True):
                 answers[i] = answer
     except (RedisError, OSError) as error:
-        raise GateUnavailable(f"Redis does not answer: {error}") from error
+        raise unavailable(error) from error
     for call, answer in zip(calls, answers, strict=True):
         if isinstance(answer, Exception):
+            refused = unavailable(answer)
+            if isinstance(refused, GateRefused):
+                raise refused from answer
             raise GateUnavailable(
                 f"Redis refused {call.script} on {call.key}: {answer}"
             ) from answer

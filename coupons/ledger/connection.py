@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import psycopg
 import psycopg.errors
@@ -12,11 +12,15 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from coupons.errors import LedgerUnavailable, OutcomeUnknown
+from coupons.ledger.abandoned import ABANDONED
+from coupons.ledger.refusals import TooMuchAbandoned, refused, unreachable
 
 CONNECT_TIMEOUT_SECONDS = 2
 STATEMENT_TIMEOUT_MS = 5_000
 ANSWER_TIMEOUT_SECONDS = 6.0
 
+_WAITS_FOR_STANDBY = "SyncRepWaitForLSN"
+"""The server's function whose warning says that a commit was not confirmed by its standby."""
 _FINAL_SEVERITIES = ("FATAL", "PANIC")
 
 REFUSALS = (
@@ -49,20 +53,52 @@ def _options(answer_timeout_seconds: float) -> str:
 class BoundedConnection(psycopg.Connection[Any]):
     """Gives up on a server that does not answer at all, and closes itself.
 
-    The server's own statement_timeout is no help when the server is stopped or cut off.
+    The server's own statement_timeout is no help when the server is stopped or cut off, and does
+    not count while a commit waits for a standby. What is given up is cancelled at the server.
     """
 
     answer_timeout_seconds = ANSWER_TIMEOUT_SECONDS
+    last_failure: ClassVar[psycopg.Error | None] = None
+    """Why this process could not connect the last time; None: it could."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._unconfirmed = False
+        self.add_notice_handler(self._note)
+
+    @classmethod
+    def connect(cls, *args: Any, **kwargs: Any) -> Self:
+        """Like its parent's. Raises TooMuchAbandoned as well: a process has a bounded number."""
+        try:
+            if ABANDONED.full:
+                count = ABANDONED.count
+                raise TooMuchAbandoned(f"{count} connections are not ended yet: try again")
+            connection = super().connect(*args, **kwargs)
+        except psycopg.Error as error:
+            BoundedConnection.last_failure = error
+            raise
+        BoundedConnection.last_failure = None
+        return connection
+
+    def _note(self, notice: psycopg.errors.Diagnostic) -> None:
+        # Its words depend on the server's language.
+        if notice.source_function == _WAITS_FOR_STANDBY:
+            self._unconfirmed = True
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         """Like its parent's, bounded. Raises OperationalError."""
         began = monotonic()
         try:
-            return super().wait(gen, interval, timeout or self.answer_timeout_seconds)
+            answer = super().wait(gen, interval, timeout or self.answer_timeout_seconds)
         except psycopg.OperationalError:
             if monotonic() - began >= self.answer_timeout_seconds:
-                self.pgconn.finish()
+                ABANDONED.take(self)
             raise
+        if self._unconfirmed:
+            # Somebody ended the wait at the server, which then answers as if all were well.
+            self.close()
+            raise psycopg.OperationalError("committed here, and by no synchronous standby yet")
+        return answer
 
 
 LedgerPool = ConnectionPool[BoundedConnection]
@@ -87,7 +123,7 @@ def connect_ledger(
             keepalives_count=2,
         )
     except psycopg.OperationalError as error:
-        raise LedgerUnavailable(f"Postgres cannot be reached: {error}") from error
+        raise unreachable(error) from error
     connection.answer_timeout_seconds = answer_timeout_seconds
     return connection
 
@@ -128,7 +164,8 @@ def pooled(pool: LedgerPool) -> Iterator[Connection]:
         with pool.connection() as connection, translated(connection):
             yield connection
     except PoolTimeout as error:
-        raise LedgerUnavailable(f"Postgres cannot be reached: {error}") from error
+        # The pool itself says only that it took too long.
+        raise unreachable(BoundedConnection.last_failure or error) from error
 
 
 @contextmanager
@@ -150,7 +187,7 @@ def translated(connection: Connection) -> Iterator[None]:
             # It may hang on this session (a server that became a read-only standby, the plan of a
             # table that changed): the next attempt gets a new one.
             connection.close()
-        raise LedgerUnavailable(
+        raise refused(error) or LedgerUnavailable(
             f"Postgres could not do it: {error} ({type(error).__name__})"
         ) from error
 

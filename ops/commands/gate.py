@@ -48,7 +48,9 @@ def status_command(where: Addresses, coupon_id: int | None, as_json: bool) -> No
     stale     it was loaded into another life of the server: Redis restarted or failed over
     loading   a rebuild is at work, or was given up
     fenced    a rebuild began in Postgres and did not get as far as Redis
-    The reconciler mends each within seconds; `coupon gate rebuild --coupon N` does it by hand.
+    refused   it is there, and Redis or Postgres takes no writes; the reason is shown
+    The reconciler mends each but the last within seconds; `coupon gate rebuild --coupon N` does it
+    by hand.
 
     \b
     Exit code 0: every gate is in order; 1: some are not; 3: Redis or Postgres does not answer
@@ -65,6 +67,8 @@ def status_command(where: Addresses, coupon_id: int | None, as_json: bool) -> No
     else:
         console = Console(highlight=False)
         console.print(_table(reports) if reports else "There are no coupons.")
+        for refused in {each.refused for each in reports if each.refused}:
+            console.print(f"[red]{refused}[/]", soft_wrap=True)
     if any(each.why_closed for each in reports):
         raise click.exceptions.Exit(1)
 

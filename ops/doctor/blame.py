@@ -14,7 +14,10 @@ from coupons.errors import (
     LedgerUnavailable,
     SchemaRegistryUnavailable,
 )
+from coupons.gate.refusals import GateRefused
+from coupons.ledger.refusals import LedgerRefused
 from ops.doctor.findings import Section
+from ops.doctor.refusals import section_of
 from stack.errors import PartNotRunningError, StackError
 
 LONGEST_SENTENCE = 200
@@ -49,6 +52,8 @@ def blamed(error: Exception) -> Section | None:
     cause = error.__cause__
     if isinstance(cause, psycopg.errors.DiskFull):
         return Section.DISK_FULL
+    if is_refusal(error):
+        return section_of(error, Section.POSTGRES_REFUSES)
     if isinstance(cause, psycopg.ProgrammingError) or is_turned_away(cause):
         return Section.NOT_PREPARED
     return next((section for kind, section in _AWAY.items() if isinstance(error, kind)), None)
@@ -58,6 +63,11 @@ def is_turned_away(cause: BaseException | None) -> bool:
     """Whether Postgres answered that it does not let this role in, or has no such database."""
     says = str(cause)
     return isinstance(cause, psycopg.OperationalError) and any(each in says for each in _REFUSALS)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether the server answered, and said why it does not serve."""
+    return isinstance(error, GateRefused | LedgerRefused)
 
 
 def sentence(error: Exception) -> str:

@@ -8,6 +8,8 @@ from ops.doctor.findings import Finding, Level, Section
 _FLOW_STOPS = frozenset(
     {
         Section.POSTGRES_DOWN,
+        Section.POSTGRES_REFUSES,
+        Section.STREAM_WAITS,
         Section.KAFKA_DOWN,
         Section.CONNECT_DOWN,
         Section.CONNECTOR_MISSING,
@@ -24,10 +26,16 @@ _FLOW_STOPS = frozenset(
 CAUSES: dict[Section, frozenset[Section]] = {
     Section.POSTGRES_DOWN: frozenset({Section.DISK_FULL}),
     Section.REDIS_DOWN: frozenset({Section.DISK_FULL}),
+    Section.NO_CONNECTIONS: frozenset({Section.STANDBY_AWAY, Section.LOCKED}),
+    Section.POSTGRES_REFUSES: frozenset(
+        {Section.POSTGRES_DOWN, Section.DISK_FULL, Section.NO_CONNECTIONS}
+    ),
+    Section.REDIS_REFUSES: frozenset({Section.REDIS_DOWN, Section.DISK_FULL, Section.REDIS_EVICTS}),
+    Section.STREAM_WAITS: frozenset({Section.POSTGRES_DOWN, Section.STANDBY_AWAY}),
     Section.KAFKA_DOWN: frozenset({Section.DISK_FULL}),
-    Section.PART_DOWN: frozenset({Section.POSTGRES_DOWN, Section.REDIS_DOWN}),
+    Section.PART_DOWN: frozenset({Section.POSTGRES_REFUSES, Section.REDIS_REFUSES}),
     Section.CONNECT_DOWN: frozenset({Section.KAFKA_DOWN}),
-    Section.REGISTRY_DOWN: frozenset({Section.POSTGRES_DOWN}),
+    Section.REGISTRY_DOWN: frozenset({Section.POSTGRES_REFUSES}),
     Section.LEDGER_RESTORED: frozenset({Section.POSTGRES_DOWN}),
     Section.NOT_PREPARED: frozenset({Section.POSTGRES_DOWN}),
     Section.PUBLICATION: frozenset({Section.NOT_PREPARED, Section.LEDGER_RESTORED}),
@@ -59,16 +67,20 @@ CAUSES: dict[Section, frozenset[Section]] = {
     Section.WAL_GROWS: frozenset({Section.SLOT_INACTIVE}),
     Section.CONSUMER_STOPPED: frozenset({Section.SCHEMA, Section.NOT_PREPARED, Section.TOPICS}),
     Section.CONSUMER_AWAY: frozenset(
-        {Section.CONSUMER_STOPPED, Section.REDIS_DOWN, Section.REGISTRY_DOWN, Section.KAFKA_DOWN}
+        {Section.CONSUMER_STOPPED, Section.REDIS_REFUSES, Section.REGISTRY_DOWN, Section.KAFKA_DOWN}
     ),
     Section.NOT_READ: frozenset({Section.CONSUMER_AWAY, Section.CONSUMER_STOPPED}),
     Section.LAG: frozenset({Section.CONSUMER_AWAY, Section.NOT_READ}),
     Section.STALE: _FLOW_STOPS
     | {Section.SLOT_INACTIVE, Section.NOT_READ, Section.LAG, Section.REDIS_DOWN, Section.TOPICS},
-    Section.RECONCILER_AWAY: frozenset({Section.POSTGRES_DOWN, Section.REDIS_DOWN}),
+    Section.RECONCILER_AWAY: frozenset(
+        {Section.POSTGRES_REFUSES, Section.REDIS_REFUSES, Section.FOREIGN_LOCK}
+    ),
     Section.REDIS_RESTORED: frozenset({Section.REDIS_DOWN}),
     Section.GATE_CLOSED: frozenset({Section.RECONCILER_AWAY, Section.REDIS_RESTORED}),
-    Section.API_503: frozenset({Section.GATE_CLOSED, Section.PART_DOWN}),
+    Section.API_503: frozenset(
+        {Section.GATE_CLOSED, Section.PART_DOWN, Section.STANDBY_AWAY, Section.LOCKED}
+    ),
     Section.DEAD_LETTERS: frozenset({Section.KAFKA_DOWN, Section.SCHEMA}),
     Section.NOT_FINAL: frozenset({Section.STALE, Section.DEAD_LETTERS}),
     Section.BOOKS: frozenset({Section.GATE_CLOSED, Section.LEDGER_RESTORED, Section.NOT_FINAL}),

@@ -13,6 +13,7 @@ from ops.doctor.places import Places
 from ops.publication import PUBLICATION, Publication, read_publication
 from ops.slot import SLOT, Slot, read_slot
 
+RECONCILER_ROLE = "coupon_reconciler"
 TABLES = ["public.cdc_heartbeat", "public.coupon_issue_request"]
 MUCH_KEPT = 0.5
 """Share of max_slot_wal_keep_size from which the WAL that a slot keeps is a warning."""
@@ -125,9 +126,13 @@ def _kept(slot: Slot) -> Finding:
 
 def _reconciler(connection: Connection) -> Finding:
     with translated(connection):
-        row = connection.execute(query("find_active_reconciler")).fetchone()
-    if row is not None and row[0]:
-        return ok("reconciler", "one is at work")
+        row = connection.execute(query("find_reconciler_lock")).fetchone()
+    if row is not None:
+        role, application, address = row
+        if role == RECONCILER_ROLE:
+            return ok("reconciler", f"one is at work ({application}, from {address})")
+        says = f"{role} ({application or 'no name'}, from {address}) holds its lock: none can work"
+        return failing("reconciler", says, "end that session", Section.FOREIGN_LOCK)
     says = "none is at work: a closed gate stays closed, and nobody settles unfinished claims"
     return failing("reconciler", says, "coupon up", Section.RECONCILER_AWAY)
 

@@ -6,7 +6,7 @@ from threading import Thread
 from typing import NamedTuple
 
 from ops.doctor.api import check_api
-from ops.doctor.blame import blamed, is_turned_away, sentence
+from ops.doctor.blame import blamed, is_refusal, is_turned_away, sentence
 from ops.doctor.books import check_books
 from ops.doctor.causes import arrange
 from ops.doctor.connector import check_connector
@@ -16,8 +16,10 @@ from ops.doctor.disk import check_disk
 from ops.doctor.findings import Finding, Section, failing, unknown
 from ops.doctor.letters import check_letters
 from ops.doctor.places import Places
+from ops.doctor.postgres_waits import check_waits
 from ops.doctor.processes import check_parts
 from ops.doctor.requests import check_final, check_gate, check_redis
+from ops.doctor.serving import check_postgres_writes, check_redis_writes
 from ops.doctor.stream import check_heartbeat, check_kafka, check_registry
 from ops.doctor.topics import check_topic_settings
 from ops.doctor.went_back import check_ledger_history
@@ -42,6 +44,9 @@ CHECKS = (
     Check("parts", check_parts, Section.PART_DOWN),
     Check("postgres", check_database, Section.POSTGRES_DOWN),
     Check("redis", check_redis, Section.REDIS_DOWN),
+    Check("ledger writes", check_postgres_writes, Section.POSTGRES_DOWN),
+    Check("ledger waits", check_waits, Section.POSTGRES_DOWN),
+    Check("gate writes", check_redis_writes, Section.REDIS_DOWN),
     Check("kafka", check_kafka, Section.KAFKA_DOWN),
     Check("topic settings", check_topic_settings, Section.KAFKA_DOWN),
     Check("schemas", check_registry, Section.REGISTRY_DOWN),
@@ -91,7 +96,8 @@ def _look(check: Check, owns: bool, places: Places, findings: list[Finding]) -> 
     except Exception as error:
         # Whatever it is: a check that ends early is said, and never passed over.
         section = blamed(error) or check.away
-        is_away = owns and (blamed(error) is check.away or is_turned_away(error.__cause__))
+        turned_away = is_refusal(error) or is_turned_away(error.__cause__)
+        is_away = owns and (blamed(error) is check.away or turned_away)
         findings.append(_away(check.name, is_away, sentence(error), _start(places), section))
 
 

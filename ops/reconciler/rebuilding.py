@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from coupons.gate import Gate, GateFigures, GateState, open_coupon
+from coupons.gate.serving import check_serving
 from coupons.ledger.connection import Connection, translated
 from coupons.ledger.coupons import begin_gate_epoch, find_coupon
 from coupons.ledger.requests import stream_requests
@@ -53,6 +54,8 @@ def rebuild(
         figures = gate.figures([coupon_id])[0]
         if not even_if_open and why_closed(figures, coupon) is None:
             return None
+        # Before the fence: a rebuild that cannot end would close a coupon that is open.
+        check_serving(gate.client)
         fenced = begin_gate_epoch(connection, coupon_id, figures.epoch if figures else 0)
         if fenced is None:
             return None

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from coupons.gate import Gate, GateFigures
+from coupons.gate.refusals import GateRefused
 from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import list_coupons
 from coupons.ledger.requests import accept_requests, find_requests
@@ -38,7 +39,8 @@ def reconcile(
 
     pending_after_s: age in seconds from which a pending request is looked into; longer than a claim
     takes. watch: takes note of what is seen on the way, for the next pass. Raises GateUnavailable
-    or LedgerUnavailable; what was done until then stays, and the next pass does the rest.
+    or LedgerUnavailable; what was done until then stays, and the next pass does the rest. A Redis
+    that no coupon can be rebuilt on is told at the end, after all that could be done.
     """
     watch = watch or Watch(compare_every_s=0)
     coupons = sorted(list_coupons(connection), key=_less_wanted)
@@ -48,10 +50,15 @@ def reconcile(
     found = gate.figures(coupon_ids)
     oldest_us = gate.oldest_pending_us(dict(zip(coupon_ids, found, strict=True)))
     _show(coupons, found, now_us, min(oldest_us.values(), default=now_us))
+    refused: GateRefused | None = None
     for coupon, figures in zip(coupons, found, strict=True):
         why = why_closed(figures, coupon)
         if why is not None or figures is None:
-            loaded = rebuild(gate, connection, coupon.coupon_id, even_if_open=False)
+            try:
+                loaded = rebuild(gate, connection, coupon.coupon_id, even_if_open=False)
+            except GateRefused as error:
+                refused = error
+                continue
             if loaded is not None:
                 yield Repair(Deed.REBUILT, str(why), coupon.coupon_id, loaded)
             continue
@@ -62,6 +69,8 @@ def reconcile(
             yield from _settle_pending(gate, connection, coupon.coupon_id, before_us, watch)
         else:
             watch.pending_from_us.pop(coupon.coupon_id, None)
+    if refused is not None:
+        raise refused
 
 
 def _less_wanted(coupon: Coupon) -> tuple[bool, int]:

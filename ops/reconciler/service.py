@@ -2,6 +2,7 @@
 
 import logging
 import random
+import time
 from contextlib import closing
 from threading import Event, Thread
 
@@ -20,6 +21,7 @@ from ops.reconciler.watch import Watch
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE_S = 5.0
+TOLD_AGAIN_SECONDS = 60.0
 ANSWER_TIMEOUT_SECONDS = 30.0
 """The first rows of a large coupon's rebuild take seconds, on a busy server many."""
 
@@ -32,6 +34,7 @@ class Reconciler:
         self._gate = connect_gate(settings.redis_url.get_secret_value())
         self.watch = Watch(settings.reconcile_compare_every_minutes * 60)
         self.trouble: str | None = None
+        self._told_at = 0.0
 
     def run(self, stop: Event) -> None:
         """Work until `stop` is set. Redis or Postgres away: try again, ever less often."""
@@ -48,10 +51,17 @@ class Reconciler:
                         pause = self._settings.reconcile_interval_seconds
                         stop.wait(pause)
             except (GateUnavailable, LedgerUnavailable) as error:
-                self.trouble = str(error)
-                log.warning("cannot reconcile, will try again: %s", error)
+                self._tell(str(error))
                 pause = min(pause * 2, LONGEST_PAUSE_S)
                 stop.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311
+
+    def _tell(self, trouble: str) -> None:
+        """Log what is new at once, and what lasts once a minute."""
+        now = time.monotonic()
+        if trouble != self.trouble or now - self._told_at >= TOLD_AGAIN_SECONDS:
+            log.warning("cannot reconcile, will try again: %s", trouble)
+            self._told_at = now
+        self.trouble = trouble
 
     def _pass(self, connection: Connection) -> None:
         if not _is_active(connection):

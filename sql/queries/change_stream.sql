@@ -77,10 +77,3 @@ SELECT migration_id FROM _yoyo_migration;
 SELECT set_config('statement_timeout', %(statement_timeout)s, false) IS NOT NULL
        AND set_config('lock_timeout', %(statement_timeout)s, false) IS NOT NULL
        AND pg_try_advisory_lock(hashtext('coupon connector recover')) AS alone;
-
--- name: find_active_reconciler
--- out: whether some session holds the lock of become_active_reconciler
-SELECT EXISTS (
-  SELECT FROM pg_locks
-   WHERE locktype = 'advisory' AND granted AND objid = 1668249710
-     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()));

@@ -31,6 +31,8 @@ _SETTINGS = {
     "wal_level": "logical",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    # For coupon_ops, so that the doctor gets in when others have taken all of them.
+    "reserved_connections": "8",
 }
 # In a file, not on the command line, so that ALTER SYSTEM can change them while it runs.
 _CHANGEABLE = """
@@ -40,9 +42,14 @@ jit = off
 """
 _CHANGEABLE_FILE = "coupon.conf"
 _INCLUDE = f"\ninclude_if_exists = '{_CHANGEABLE_FILE}'\n"
+# REPLICATION is more than the change stream needs: no physical replication, no pg_basebackup.
+_ACCESS = "host replication coupon_cdc all reject\n"
 _REGISTRY_DATABASE = """
 CREATE ROLE coupon_registry LOGIN PASSWORD '{password}'
 CREATE DATABASE registry OWNER coupon_registry
+REVOKE ALL ON DATABASE registry FROM PUBLIC
+REVOKE ALL ON DATABASE postgres FROM PUBLIC
+REVOKE ALL ON DATABASE template1 FROM PUBLIC
 """
 
 
@@ -58,6 +65,7 @@ def postgres_part(folder: StateFolder, programs: Path, port: int) -> Part:
         else:
             _make_cluster(folder, binaries, home, account)
         _write_changeable(home / "data", account)
+        _narrow_access(home / "data")
         settings = {**_SETTINGS, "port": str(port)}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return Command(
@@ -81,6 +89,14 @@ def _write_changeable(data: Path, account: Account | None) -> None:
     if _INCLUDE not in own.read_text("utf-8"):
         with own.open("a", encoding="utf-8") as end:
             end.write(_INCLUDE)
+
+
+def _narrow_access(data: Path) -> None:
+    """Before all other lines: the first that matches counts."""
+    file = data / "pg_hba.conf"
+    lines = file.read_text("utf-8")
+    if _ACCESS not in lines:
+        file.write_text(_ACCESS + lines, "utf-8")
 
 
 def _wait_for_orphans(data: Path) -> None:

@@ -45,7 +45,7 @@ def held_commits(database: Database, table: str) -> Iterator[HeldCommits]:
     """A constraint trigger, which runs as the first part of COMMIT, waits for a lock of ours."""
     with psycopg.connect(database.url("coupon_owner"), autocommit=True) as owner:
         owner.execute(
-            "CREATE FUNCTION wait_in_commit() RETURNS trigger LANGUAGE plpgsql AS"
+            "CREATE FUNCTION wait_in_commit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS"
             " 'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END'"
         )
         owner.execute(

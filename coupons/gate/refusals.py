@@ -1,0 +1,77 @@
+"""What a failure of Redis means: it is away, or it answers and refuses. Only this file knows."""
+
+import re
+from enum import StrEnum
+
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    MasterDownError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+)
+
+from coupons.errors import GateUnavailable
+
+
+class GateRefusal(StrEnum):
+    """Why a Redis that answers is of no use to the gate, as a sentence about it."""
+
+    OUT_OF_MEMORY = "Redis refuses writes: it uses more memory than its maxmemory"
+    TOO_FEW_REPLICAS = (
+        "Redis refuses writes: fewer replicas are connected than its min-replicas-to-write"
+    )
+    READ_ONLY = "Redis refuses writes: the server at this address is a replica, not the master"
+    CANNOT_SAVE = "Redis refuses writes: it cannot save its data, mostly because its disk is full"
+    MAY_EVICT = "Redis may evict the gate's keys: its maxmemory-policy has to be noeviction"
+    STARTING = "Redis does not serve yet: it is loading its data"
+    NOT_ALLOWED = "Redis does not allow it to the user of the URL"
+
+
+class GateRefused(GateUnavailable):
+    """Redis answers, and does not do what the gate needs. The text says why."""
+
+    def __init__(self, refusal: GateRefusal, detail: str) -> None:
+        super().__init__(f"{refusal} ({detail})")
+        self.refusal = refusal
+
+
+_BY_CLASS: dict[type[Exception], GateRefusal] = {
+    OutOfMemoryError: GateRefusal.OUT_OF_MEMORY,
+    ReadOnlyError: GateRefusal.READ_ONLY,
+    BusyLoadingError: GateRefusal.STARTING,
+    MasterDownError: GateRefusal.READ_ONLY,
+    NoPermissionError: GateRefusal.NOT_ALLOWED,
+    AuthenticationError: GateRefusal.NOT_ALLOWED,
+    AuthorizationError: GateRefusal.NOT_ALLOWED,
+}
+# The client has no class of its own for some; the server's first word is its code, and a pipeline
+# puts words of its own before it.
+_BY_CODE = {
+    "OOM": GateRefusal.OUT_OF_MEMORY,
+    "NOREPLICAS": GateRefusal.TOO_FEW_REPLICAS,
+    "MISCONF": GateRefusal.CANNOT_SAVE,
+    "READONLY": GateRefusal.READ_ONLY,
+}
+_CODE = re.compile(rf"(?:^|: )({'|'.join(_BY_CODE)}) ")
+
+
+def unavailable(error: Exception) -> GateUnavailable:
+    """The project's own error for one of the Redis client or of its socket."""
+    refusal = _refusal(error)
+    if refusal is not None:
+        return GateRefused(refusal, str(error))
+    if isinstance(error, ResponseError):
+        return GateUnavailable(f"Redis answers with an error: {error}")
+    return GateUnavailable(f"Redis does not answer: {error}")
+
+
+def _refusal(error: Exception) -> GateRefusal | None:
+    for kind, refusal in _BY_CLASS.items():
+        if isinstance(error, kind):
+            return refusal
+    code = _CODE.search(str(error))
+    return _BY_CODE[code[1]] if code else None

@@ -1,0 +1,93 @@
+"""Ends at the server what a client has given up, so that giving up leaves nothing behind.
+
+A client that closes its connection ends nothing: a backend that waits, for a lock or for a standby
+that does not confirm its commit, does not look at its client. Each attempt would add one more,
+until nobody can connect.
+"""
+
+import logging
+import select
+from threading import Lock, Thread
+from time import monotonic
+from typing import Any
+
+import psycopg
+from psycopg.pq import PGconn
+from psycopg.pq.abc import PGconn as AnyPGconn
+
+log = logging.getLogger(__name__)
+
+MOST_ABANDONED = 4
+"""Of one process, beside those that it uses. Each is gone in milliseconds, when all is well."""
+ROUND_SECONDS = 1.0
+UNREACHABLE_SECONDS = 30.0
+"""A server that cannot even be asked to cancel for so long is down, or is another one by now."""
+
+_CLOSED = b"port=none"
+
+
+class AbandonedConnections:
+    """Connections whose last request is being cancelled. Safe to share between threads."""
+
+    def __init__(self, most: int = MOST_ABANDONED) -> None:
+        self._most = most
+        self._count = 0
+        self._lock = Lock()
+
+    @property
+    def count(self) -> int:
+        """How many there are now."""
+        return self._count
+
+    @property
+    def full(self) -> bool:
+        """Whether there are so many that no further connection should be made."""
+        return self._count >= self._most
+
+    def take(self, connection: psycopg.Connection[Any]) -> None:
+        """Take over what a connection is connected to; the connection itself is closed then."""
+        taken = psycopg.Connection[Any](connection.pgconn)
+        connection.pgconn = _closed()
+        with self._lock:
+            self._count += 1
+        Thread(target=self._end, args=(taken,), name="abandoned", daemon=True).start()
+
+    def _end(self, taken: psycopg.Connection[Any]) -> None:
+        try:
+            if not _cancelled(taken):
+                log.warning("Postgres cannot be asked to cancel what was given up")
+        finally:
+            taken.close()
+            with self._lock:
+                self._count -= 1
+
+
+ABANDONED = AbandonedConnections()
+"""Of this process."""
+
+
+def _closed() -> AnyPGconn:
+    """A connection that never was: psycopg has no other way to let go of one without ending it."""
+    never = PGconn.connect_start(_CLOSED)
+    never.finish()
+    return never
+
+
+def _cancelled(taken: psycopg.Connection[Any]) -> bool:
+    """Cancel until the server answers or hangs up: then its backend is free, and sees the end."""
+    reached = monotonic()
+    while monotonic() - reached < UNREACHABLE_SECONDS:
+        try:
+            taken.cancel_safe(timeout=ROUND_SECONDS)
+            reached = monotonic()
+        except psycopg.Error as error:
+            log.info("cannot cancel at Postgres yet: %s", error)
+        if _has_answered(taken):
+            return True
+    return False
+
+
+def _has_answered(taken: psycopg.Connection[Any]) -> bool:
+    poll = select.poll()
+    poll.register(taken.fileno(), select.POLLIN)
+    return bool(poll.poll(ROUND_SECONDS * 1000))

@@ -1,0 +1,28 @@
+"""Whether Postgres would take what a claim writes. A server that answers a query may not."""
+
+from coupons.ledger.connection import Connection, translated
+from coupons.ledger.refusals import LedgerRefusal, LedgerRefused
+from coupons.queries import query
+
+
+def check_serving(connection: Connection) -> None:
+    """Ask Postgres whether it takes writes, by one that it undoes itself.
+
+    Raises LedgerRefused with the reason (a standby, read only, a full disk, commits that no
+    standby confirms), LedgerUnavailable when it is away.
+    """
+    with translated(connection):
+        row = connection.execute(query("read_serving")).fetchone()
+    assert row is not None
+    in_recovery, read_only, unconfirmed, standbys = row
+    if in_recovery:
+        raise LedgerRefused(LedgerRefusal.READ_ONLY, "it is in recovery, as a standby is")
+    if read_only:
+        detail = "default_transaction_read_only is on, for it or for this role or database"
+        raise LedgerRefused(LedgerRefusal.READ_ONLY, detail)
+    if unconfirmed:
+        detail = f"{unconfirmed} commits wait, synchronous_standby_names is {standbys!r}"
+        raise LedgerRefused(LedgerRefusal.STANDBY_AWAY, detail)
+    # Rolled back: its commit would wait for a standby, and for the disk.
+    with translated(connection), connection.transaction(force_rollback=True):
+        connection.execute(query("try_write"))

@@ -1,0 +1,42 @@
+-- A write that shows whether the server takes writes, and narrower rights for who writes coupons.
+-- depends: 0005_dead_letters
+
+-- Nothing stays in it. Unlogged, so that a look every second writes no WAL; a row needs a page of its own,
+-- so that a full disk is noticed.
+CREATE UNLOGGED TABLE write_check (filler text NOT NULL);
+ALTER TABLE write_check ALTER COLUMN filler SET STORAGE PLAIN;
+
+-- Writes a row and undoes it. Raises what any write would: read only, disk full.
+CREATE FUNCTION try_write() RETURNS void
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
+  AS $$
+BEGIN
+  INSERT INTO write_check VALUES (repeat('x', 7000));
+  RAISE EXCEPTION USING ERRCODE = 'CC000', MESSAGE = 'undone';
+EXCEPTION
+  WHEN SQLSTATE 'CC000' THEN NULL;
+END $$;
+REVOKE ALL ON FUNCTION try_write() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION try_write() TO coupon_api, coupon_consumer, coupon_reconciler, coupon_ops;
+
+-- A coupon begins with nothing issued, open, in its first epoch: the API gives the rest.
+REVOKE INSERT ON coupon FROM coupon_api;
+GRANT INSERT (coupon_id, name, total_quantity, issue_starts_at, issue_ends_at, eligible_group) ON coupon TO coupon_api;
+
+-- For every process: a closed coupon stays closed, and what the gate is compared by only grows. The owner, which no
+-- process runs as, may put a coupon right.
+CREATE FUNCTION refuse_way_back() RETURNS trigger
+  LANGUAGE plpgsql SET search_path = public, pg_temp
+  AS $$
+BEGIN
+  RAISE EXCEPTION USING
+    ERRCODE = 'check_violation',
+    CONSTRAINT = 'coupon_only_goes_on',
+    MESSAGE = format('coupon %s: a closed coupon stays closed, and version and gate_epoch only grow', OLD.coupon_id);
+END $$;
+CREATE TRIGGER coupon_only_goes_on
+  BEFORE UPDATE OF state, version, gate_epoch ON coupon
+  FOR EACH ROW
+  WHEN ((OLD.state = 'closed' AND NEW.state <> 'closed' OR NEW.version < OLD.version OR NEW.gate_epoch < OLD.gate_epoch)
+        AND NOT pg_has_role(current_user, 'coupon_owner', 'USAGE'))
+  EXECUTE FUNCTION refuse_way_back();

@@ -1,0 +1,179 @@
+"""A server that answers and takes no writes: readiness says which and why, users hear the truth."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+from werkzeug.test import Client
+
+from coupons.gate import Gate
+from coupons.gate.refusals import GateRefusal
+from coupons.ledger.abandoned import MOST_ABANDONED
+from coupons.ledger.connection import connect_ledger
+from coupons.ledger.refusals import LedgerRefusal
+from ops.reconciler.reconcile import reconcile
+from tests.api.conftest import MakeCoupon
+from tests.api.test_trouble import figures_of, is_503
+from tests.databases import Database
+from tests.refusing import HOW_REDIS_REFUSES, postgres_setting, redis_that
+from tests.waiting import eventually
+
+Claim = Callable[..., Any]
+Rows = Callable[[int], int]
+
+
+@pytest.fixture
+def coupon_id(make_coupon: MakeCoupon) -> int:
+    return make_coupon()
+
+
+def readiness(client: Client, server: str) -> str:
+    answer = client.get("/readyz")
+    assert answer.status_code == (200 if answer.json["status"] == "ready" else 503)
+    return str(answer.json[server])
+
+
+@pytest.mark.parametrize("refusal", HOW_REDIS_REFUSES, ids=lambda each: each.name)
+def test_readiness_names_a_redis_that_refuses_and_why(
+    client: Client, coupon_id: int, valkey_url: str, refusal: GateRefusal
+) -> None:
+    assert readiness(client, "redis") == "ready"
+    with redis_that(refusal, valkey_url):
+        assert readiness(client, "redis").startswith(f"not ready: {refusal}")
+        assert readiness(client, "postgres") == "ready"
+    assert readiness(client, "redis") == "ready"
+
+
+def test_a_claim_that_redis_refuses_is_not_told_of_a_rebuild_and_works_later(
+    claim: Claim, coupon_id: int, rows: Rows, valkey_url: str
+) -> None:
+    with redis_that(GateRefusal.OUT_OF_MEMORY, valkey_url):
+        answer = claim(coupon_id, 1)
+        is_503(answer, "gate-unavailable")
+        assert "rebuil" not in answer.text
+        assert "did not answer" not in answer.text
+    assert claim(coupon_id, 1).status_code == 202
+    assert rows(coupon_id) == 1
+
+
+def test_a_coupon_that_is_made_on_a_redis_that_may_evict_keys_waits_for_another_policy(
+    make_coupon: MakeCoupon, claim: Claim, gate: Gate, database: Database, valkey_url: str
+) -> None:
+    with redis_that(GateRefusal.MAY_EVICT, valkey_url):
+        coupon_id = make_coupon()
+        is_503(claim(coupon_id, 1), "gate-closed")
+    with connect_ledger(database.url("coupon_reconciler"), "test") as reconciler:
+        assert list(reconcile(gate, reconciler, 10.0)) != []
+    assert claim(coupon_id, 1).status_code == 202
+
+
+def test_readiness_names_a_postgres_that_only_reads(
+    client: Client, coupon_id: int, claim: Claim, database: Database
+) -> None:
+    with postgres_setting(database.superuser_url, "default_transaction_read_only", "on"):
+        assert readiness(client, "postgres").startswith(f"not ready: {LedgerRefusal.READ_ONLY}")
+        assert readiness(client, "redis") == "ready"
+        is_503(claim(coupon_id, 1), "ledger-unavailable")
+    assert readiness(client, "postgres") == "ready"
+
+
+def test_commits_that_no_standby_confirms_are_never_202_and_leave_no_backend_behind(
+    client: Client,
+    coupon_id: int,
+    claim: Claim,
+    gate: Gate,
+    rows: Rows,
+    database: Database,
+) -> None:
+    """202 means that the commit is as durable as Postgres is set to make it."""
+    with postgres_setting(database.superuser_url, "synchronous_standby_names", "nobody"):
+        with ThreadPoolExecutor(8) as threads:
+            answers = [threads.submit(claim, coupon_id, user) for user in range(1, 25)]
+            eventually(lambda: waiting_commits(database), what="a commit waits")
+            name = eventually(
+                lambda: (told := readiness(client, "postgres")) != "ready" and told, 20
+            )
+            assert str(name).startswith(f"not ready: {LedgerRefusal.STANDBY_AWAY}")
+            while not all(answer.done() for answer in answers):
+                assert writers(database) <= 1 + MOST_ABANDONED
+        assert {answer.result().status_code for answer in answers} == {503}
+        eventually(lambda: waiting_commits(database) == 0, what="nothing waits that was given up")
+        assert writers(database) <= 1
+    assert claim(coupon_id, 1).status_code == 200
+    assert figures_of(gate, coupon_id).pending == rows(coupon_id)
+
+
+def test_claims_behind_a_waiting_alter_leave_no_backend_in_its_queue(
+    coupon_id: int, claim: Claim, rows: Rows, database: Database
+) -> None:
+    with (
+        ThreadPoolExecutor(9) as threads,
+        psycopg.connect(database.url("coupon_owner")) as alter,
+        psycopg.connect(database.url("coupon_owner")) as reader,
+    ):
+        reader.execute("SELECT FROM coupon_issue_request")
+        altering = threads.submit(
+            alter.execute, "ALTER TABLE coupon_issue_request ADD COLUMN note text"
+        )
+        eventually(lambda: in_queue(database, "coupon_owner") == 1)
+        answers = [threads.submit(claim, coupon_id, user) for user in range(1, 9)]
+        assert {answer.result().status_code for answer in answers} == {503}
+        eventually(lambda: in_queue(database, "coupon_api") == 0, 3, "nothing waits any more")
+        reader.rollback()
+        altering.result()
+        alter.rollback()
+    assert claim(coupon_id, 1).status_code in (200, 202)
+    assert rows(coupon_id) >= 1
+
+
+def test_a_commit_whose_wait_somebody_else_ended_is_not_taken_for_confirmed(
+    coupon_id: int, claim: Claim, rows: Rows, database: Database
+) -> None:
+    """The server then answers as after any commit, with a warning beside it."""
+    with (
+        postgres_setting(database.superuser_url, "synchronous_standby_names", "nobody"),
+        ThreadPoolExecutor(1) as threads,
+    ):
+        answer = threads.submit(claim, coupon_id, 1)
+        while not answer.done():
+            end_waits(database)
+        is_503(answer.result(), "outcome-unknown")
+    assert rows(coupon_id) == 1
+    assert claim(coupon_id, 1).status_code == 200
+
+
+def superuser(database: Database) -> psycopg.Connection[Any]:
+    options = "-c synchronous_commit=local"
+    return psycopg.connect(database.superuser_url, autocommit=True, options=options)
+
+
+def count(database: Database, condition: str) -> int:
+    with superuser(database) as connection:
+        found = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
+            f" AND backend_type = 'client backend' AND {condition}",
+            [database.name],
+        ).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def waiting_commits(database: Database) -> int:
+    return count(database, "wait_event = 'SyncRep'")
+
+
+def writers(database: Database) -> int:
+    return count(database, "application_name = 'coupon-api-write'")
+
+
+def in_queue(database: Database, role: str) -> int:
+    return count(database, f"usename = '{role}' AND wait_event_type = 'Lock'")
+
+
+def end_waits(database: Database) -> None:
+    with superuser(database) as connection:
+        connection.execute(
+            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        )

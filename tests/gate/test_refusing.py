@@ -1,0 +1,75 @@
+"""A Redis that answers and refuses is told from one that is away, and is never half used."""
+
+import pytest
+
+from coupons.errors import GateUnavailable
+from coupons.gate import Gate, connect_gate, open_coupon
+from coupons.gate.refusals import GateRefusal, GateRefused
+from coupons.gate.serving import check_serving
+from coupons.model import Admission, Claim
+from stack.ports import free_ports
+from tests.gate.conftest import PROTOTYPE, OpenCoupon
+from tests.refusing import HOW_REDIS_REFUSES, redis_that
+
+REFUSES_WRITES = [each for each in HOW_REDIS_REFUSES if each is not GateRefusal.MAY_EVICT]
+
+
+def test_a_redis_that_serves_is_asked_without_a_trace(gate: Gate) -> None:
+    check_serving(gate.client)
+    assert gate.client.dbsize() == 0
+
+
+@pytest.mark.parametrize("refusal", HOW_REDIS_REFUSES, ids=lambda each: each.name)
+def test_a_redis_that_the_gate_cannot_work_on_is_named_with_its_reason(
+    gate: Gate, valkey_url: str, refusal: GateRefusal
+) -> None:
+    with redis_that(refusal, valkey_url), pytest.raises(GateRefused) as refused:
+        check_serving(gate.client)
+    assert refused.value.refusal is refusal
+    check_serving(gate.client)
+
+
+@pytest.mark.parametrize("refusal", REFUSES_WRITES, ids=lambda each: each.name)
+def test_a_claim_that_redis_refuses_takes_no_place_and_says_why(
+    gate: Gate, opened: OpenCoupon, valkey_url: str, refusal: GateRefusal
+) -> None:
+    coupon = opened()
+    claims = [Claim(coupon.coupon_id, 1), Claim(8, 1)]
+    for some in (claims[:1], claims):
+        with redis_that(refusal, valkey_url), pytest.raises(GateRefused) as refused:
+            gate.admit(some)
+        assert refused.value.refusal is refusal
+    [figures] = gate.figures([coupon.coupon_id])
+    assert figures is not None
+    assert (figures.admitted, figures.pending) == (0, 0)
+    [admission] = gate.admit(claims[:1])
+    assert isinstance(admission, Admission)
+
+
+@pytest.mark.parametrize("refusal", HOW_REDIS_REFUSES, ids=lambda each: each.name)
+def test_a_gate_is_not_opened_on_such_a_redis_and_the_open_one_stays(
+    gate: Gate, opened: OpenCoupon, valkey_url: str, refusal: GateRefusal
+) -> None:
+    coupon = opened()
+    before = gate.figures([coupon.coupon_id])
+    with redis_that(refusal, valkey_url), pytest.raises(GateRefused):
+        opened(gate_epoch=2)
+    assert gate.figures([coupon.coupon_id]) == before
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "allkeys-random", "volatile-ttl"])
+def test_the_gate_opens_under_no_policy_but_noeviction(gate: Gate, policy: str) -> None:
+    gate.client.config_set("maxmemory-policy", policy)
+    try:
+        with pytest.raises(GateRefused, match=policy):
+            open_coupon(gate, PROTOTYPE)
+    finally:
+        gate.client.config_set("maxmemory-policy", "noeviction")
+    assert open_coupon(gate, PROTOTYPE)
+
+
+def test_a_redis_that_is_away_is_no_refusal() -> None:
+    away = connect_gate(f"redis://127.0.0.1:{free_ports(['away'])['away']}/0")
+    with pytest.raises(GateUnavailable, match="does not answer") as unavailable:
+        check_serving(away.client)
+    assert not isinstance(unavailable.value, GateRefused)

@@ -1,0 +1,224 @@
+"""Least privilege, statement by statement: what each role may do, and that it may do no more."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors, pq, sql
+
+from ops.addresses import role_url
+from ops.database import OWNER, admit_roles, create_database, migrate
+from tests.databases import PASSWORDS, Database, Databases
+
+API, CONSUMER, RECONCILER, CDC, OPS = (
+    f"coupon_{name}" for name in ("api", "consumer", "reconciler", "cdc", "ops")
+)
+ROLES = (API, CONSUMER, RECONCILER, CDC, OPS)
+READERS = {API, CONSUMER, RECONCILER, OPS}
+LEDGER, REGISTRY = "test_rights", "test_rights_registry"
+LOCKERS = {RECONCILER, CDC, OPS}
+NOBODY: set[str] = set()
+
+COUPON = "INSERT INTO coupon (name, total_quantity{}) VALUES ('n', 1{})"
+REQUEST = "(coupon_id, user_id, requested_at) VALUES (1, 9, now())"
+ACTION = (
+    "INSERT INTO dead_letter_action (acted_by, action, result, letter_partition, letter_offset,"
+    " set_aside_at, record_topic, record_partition, record_offset)"
+    " VALUES ('a test', 'replay', 'begun', 0, 0, now(), 't', 0, 0)"
+)
+ALLOWED: dict[str, set[str]] = {
+    # coupons
+    COUPON.format("", ""): {API},
+    COUPON.format(", issued_count", ", 1"): NOBODY,
+    COUPON.format(", state", ", 'closed'"): NOBODY,
+    COUPON.format(", gate_epoch", ", 9"): NOBODY,
+    COUPON.format(", version", ", 9"): NOBODY,
+    "UPDATE coupon SET name = 'm', total_quantity = 5": {API},
+    "UPDATE coupon SET state = 'paused', version = version + 1 WHERE coupon_id = 1": {API},
+    "UPDATE coupon SET issued_count = 0": {CONSUMER},
+    "UPDATE coupon SET rejected_count = 0": {CONSUMER},
+    "UPDATE coupon SET gate_epoch = gate_epoch + 1": {RECONCILER},
+    "UPDATE coupon SET coupon_id = 3": NOBODY,
+    "DELETE FROM coupon": NOBODY,
+    "SELECT FROM coupon": READERS,
+    "SELECT setval('coupon_id_seq', 1)": NOBODY,
+    # requests and their outcomes
+    f"INSERT INTO coupon_issue_request {REQUEST}": {API, RECONCILER},
+    "UPDATE coupon_issue_request SET requested_at = now()": NOBODY,
+    "DELETE FROM coupon_issue_request": NOBODY,
+    "SELECT FROM coupon_issue_request": READERS | {CDC},
+    "SELECT FROM issue_request": READERS | {CDC},
+    f"INSERT INTO issued_coupon {REQUEST}": {CONSUMER},
+    "UPDATE issued_coupon SET issued_at = now()": NOBODY,
+    "DELETE FROM issued_coupon": NOBODY,
+    "SELECT FROM issued_coupon": READERS,
+    "INSERT INTO issue_rejection VALUES (1, 9, now(), 'sold_out')": {CONSUMER},
+    "UPDATE issue_rejection SET reason = 'no'": NOBODY,
+    "DELETE FROM issue_rejection": NOBODY,
+    "SELECT FROM issue_rejection": READERS,
+    # the change stream
+    "INSERT INTO cdc_heartbeat DEFAULT VALUES": NOBODY,
+    "SELECT FROM cdc_heartbeat": {CDC, OPS},
+    "SELECT cdc_beat()": {CDC},
+    "SELECT cdc_emit_again(0, 0, 1)": {CDC},
+    "ALTER PUBLICATION coupon_cdc SET (publish = 'insert')": NOBODY,
+    # Postgres has no right for one plugin alone: deploy.md says what follows from that.
+    "SELECT pg_create_logical_replication_slot('of_a_test', 'test_decoding', true)": {CDC},
+    # operators
+    ACTION: {OPS},
+    "UPDATE dead_letter_action SET detail = 'no'": NOBODY,
+    "DELETE FROM dead_letter_action": NOBODY,
+    "SELECT FROM dead_letter_action": {OPS},
+    "SELECT FROM _yoyo_migration": {OPS},
+    # writing nothing
+    "SELECT try_write()": READERS,
+    "INSERT INTO write_check VALUES ('x')": NOBODY,
+    # locks that say who works
+    "SELECT pg_try_advisory_lock(1668249710)": LOCKERS,
+    "SELECT pg_advisory_lock(1668249710)": LOCKERS,
+    "SELECT pg_try_advisory_lock_shared(1668249710)": LOCKERS,
+    "SELECT pg_advisory_xact_lock(1668249711, 1)": LOCKERS,
+    "SELECT pg_try_advisory_xact_lock_shared(1668249711, 1)": LOCKERS,
+    "LOCK TABLE coupon IN ACCESS EXCLUSIVE MODE": NOBODY,
+    # the database and the server
+    "CREATE TABLE of_a_test ()": NOBODY,
+    "CREATE TEMPORARY TABLE of_a_test ()": NOBODY,
+    "CREATE SCHEMA of_a_test": NOBODY,
+    "CREATE FUNCTION of_a_test() RETURNS int RETURN 1": NOBODY,
+    "TRUNCATE coupon": NOBODY,
+    "DROP TABLE coupon": NOBODY,
+    "ALTER TABLE coupon ADD COLUMN of_a_test int": NOBODY,
+    "ALTER TABLE coupon DISABLE TRIGGER ALL": NOBODY,
+    "ALTER SYSTEM SET work_mem = '1MB'": NOBODY,
+    "ALTER ROLE coupon_owner PASSWORD 'x'": NOBODY,
+    "SET ROLE coupon_owner": NOBODY,
+    "SET session_replication_role = 'replica'": NOBODY,
+    "SELECT rolpassword FROM pg_authid": NOBODY,
+    "SELECT pg_read_file('PG_VERSION')": NOBODY,
+    "COPY coupon TO PROGRAM 'true'": NOBODY,
+}
+
+
+@pytest.fixture(scope="module")
+def ledger(databases: Databases, postgres_server: Any) -> Iterator[Database]:
+    """A database made as `coupon up` and `coupon migrate` make it, with two coupons in it."""
+    assert databases
+    superuser_url = postgres_server.superuser_url
+    create_database(superuser_url, LEDGER, OWNER)
+    create_database(superuser_url, REGISTRY, "coupon_registry")
+    admit_roles(superuser_url, LEDGER)
+    made = Database(superuser_url, LEDGER)
+    migrate(made.url(OWNER))
+    with psycopg.connect(made.url(OWNER)) as owner:
+        owner.execute("INSERT INTO coupon (name, total_quantity) VALUES ('open', 9), ('closed', 9)")
+        owner.execute("UPDATE coupon SET state = 'closed' WHERE coupon_id = 2")
+    yield made
+    with psycopg.connect(superuser_url, autocommit=True) as superuser:
+        for name in (LEDGER, REGISTRY):
+            statement = sql.SQL("DROP DATABASE {} WITH (FORCE)")
+            superuser.execute(statement.format(sql.Identifier(name)))
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("statement", ALLOWED)
+def test_a_role_may_do_what_its_process_does_and_no_more(
+    ledger: Database, statement: str, role: str
+) -> None:
+    # ALTER SYSTEM and the like are refused within a transaction for that reason alone.
+    outside = statement.startswith("ALTER SYSTEM")
+    with psycopg.connect(ledger.url(role), autocommit=outside) as connection:
+        if role in ALLOWED[statement]:
+            connection.execute(statement)
+        else:
+            with pytest.raises(errors.InsufficientPrivilege):
+                connection.execute(statement)
+        connection.rollback()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "state = 'open' WHERE coupon_id = 2",
+        "state = 'paused', version = version + 1 WHERE coupon_id = 2",
+        "version = 0 WHERE coupon_id = 1",
+    ],
+)
+def test_a_closed_coupon_stays_closed_and_versions_only_grow(ledger: Database, change: str) -> None:
+    with (
+        psycopg.connect(ledger.url(API)) as connection,
+        pytest.raises(errors.CheckViolation, match="a closed coupon stays closed"),
+    ):
+        connection.execute(f"UPDATE coupon SET {change}")
+
+
+def test_epochs_only_grow(ledger: Database) -> None:
+    with (
+        psycopg.connect(ledger.url(RECONCILER)) as connection,
+        pytest.raises(errors.CheckViolation, match="gate_epoch only grow"),
+    ):
+        connection.execute("UPDATE coupon SET gate_epoch = 0")
+
+
+@pytest.mark.parametrize(
+    ("database", "allowed"),
+    [
+        (LEDGER, {OWNER, *ROLES}),
+        (REGISTRY, {"coupon_registry"}),
+        ("postgres", NOBODY),
+        ("template1", NOBODY),
+    ],
+)
+def test_nobody_enters_a_database_that_is_not_his(
+    ledger: Database, database: str, allowed: set[str]
+) -> None:
+    entered = {role for role in PASSWORDS if _enters(ledger, role, database)}
+    assert entered == allowed
+
+
+def _enters(ledger: Database, role: str, database: str) -> bool:
+    try:
+        url = role_url(ledger.superuser_url, role, PASSWORDS[role], database)
+        psycopg.connect(url).close()
+    except psycopg.OperationalError as error:
+        return "permission denied for database" not in str(error)
+    return True
+
+
+def replication(ledger: Database, role: str, mode: str, command: str) -> str:
+    """How Postgres answers a command of the replication protocol; "refused" at the door."""
+    connection = pq.PGconn.connect(f"{ledger.url(role)}?replication={mode}".encode())
+    try:
+        if connection.status != pq.ConnStatus.OK:
+            return "refused"
+        return pq.ExecStatus(connection.exec_(command.encode()).status).name
+    finally:
+        connection.finish()
+
+
+@pytest.mark.parametrize("role", PASSWORDS)
+@pytest.mark.parametrize("command", ["IDENTIFY_SYSTEM", "BASE_BACKUP (CHECKPOINT 'fast')"])
+def test_nobody_of_ours_may_take_a_backup_as_pg_basebackup_does(
+    ledger: Database, role: str, command: str
+) -> None:
+    assert replication(ledger, role, "true", command) == "refused"
+
+
+@pytest.mark.parametrize("role", [role for role in PASSWORDS if role != CDC])
+def test_only_the_connectors_role_speaks_the_replication_protocol(
+    ledger: Database, role: str
+) -> None:
+    assert replication(ledger, role, "database", "IDENTIFY_SYSTEM") == "refused"
+
+
+def test_the_connectors_role_streams_the_publication(ledger: Database) -> None:
+    slot = "CREATE_REPLICATION_SLOT of_a_test TEMPORARY LOGICAL pgoutput"
+    assert replication(ledger, CDC, "database", slot) == "TUPLES_OK"
+
+
+def test_what_replication_cannot_be_narrowed_to_is_still_so(ledger: Database) -> None:
+    """Postgres lets REPLICATION read the whole server: docs/deploy.md draws the conclusions.
+
+    When this fails, Postgres has learned to refuse it: take that sentence out of the page.
+    """
+    assert replication(ledger, CDC, "database", "BASE_BACKUP (CHECKPOINT 'fast')") == "COPY_OUT"

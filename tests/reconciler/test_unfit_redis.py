@@ -1,0 +1,82 @@
+"""The reconciler on a Redis that no coupon can be rebuilt on: it says so once and does the rest."""
+
+import logging
+from threading import Event, Thread
+
+import pytest
+
+from coupons.gate import Gate
+from coupons.gate.refusals import GateRefusal, GateRefused
+from coupons.ledger.connection import Connection
+from ops.reconciler import service
+from ops.reconciler.rebuilding import rebuild
+from ops.reconciler.reconcile import reconcile
+from ops.reconciler.settings import ReconcilerSettings
+from stack.ports import free_ports
+from tests.databases import Database
+from tests.ledger.conftest import MakeCoupon
+from tests.reconciler.conftest import Shop
+from tests.refusing import HOW_REDIS_REFUSES, redis_that
+from tests.waiting import eventually
+
+
+@pytest.mark.parametrize("refusal", HOW_REDIS_REFUSES, ids=lambda each: each.name)
+def test_no_rebuild_begins_that_cannot_end(
+    shop: Shop, gate: Gate, reconciler: Connection, valkey_url: str, refusal: GateRefusal
+) -> None:
+    before = shop.ledger().gate_epoch
+    with redis_that(refusal, valkey_url), pytest.raises(GateRefused):
+        rebuild(gate, reconciler, shop.coupon_id)
+    assert shop.ledger().gate_epoch == before
+    [figures] = gate.figures([shop.coupon_id])
+    assert figures is not None
+    assert figures.state == "open"
+
+
+def test_the_open_coupons_are_looked_after_while_another_cannot_be_rebuilt(
+    shop: Shop, gate: Gate, reconciler: Connection, valkey_url: str, make_coupon: MakeCoupon
+) -> None:
+    missing = make_coupon()
+    shop.admit(1)
+    with redis_that(GateRefusal.MAY_EVICT, valkey_url):
+        with pytest.raises(GateRefused, match="allkeys-lru"):
+            list(reconcile(gate, reconciler, pending_after_s=0.0))
+        assert shop.has_request(1)
+    assert [each.kind for each in reconcile(gate, reconciler, 10.0)] == ["rebuilt_missing"]
+    assert gate.figures([missing.coupon_id])[0] is not None
+
+
+def test_a_redis_that_may_evict_keys_is_told_in_one_line_however_long_it_lasts(
+    database: Database,
+    gate: Gate,
+    valkey_url: str,
+    make_coupon: MakeCoupon,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    make_coupon()
+    monkeypatch.setattr(service, "LONGEST_PAUSE_S", 0.01)
+    settings = ReconcilerSettings(
+        database_url=database.url("coupon_reconciler"),
+        redis_url=valkey_url,
+        reconciler_port=free_ports(["reconciler"])["reconciler"],
+        reconcile_interval_seconds=0.01,
+    )
+    reconciler = service.Reconciler(settings)
+    stop = Event()
+    running = Thread(target=reconciler.run, args=(stop,))
+    with caplog.at_level(logging.WARNING), redis_that(GateRefusal.MAY_EVICT, valkey_url):
+        gate.client.config_resetstat()
+        running.start()
+        try:
+            eventually(lambda: _looks(gate) > 10, 30, "it has tried again and again")
+            assert reconciler.trouble is not None
+            assert "allkeys-lru" in reconciler.trouble
+        finally:
+            stop.set()
+            running.join()
+    assert len([each for each in caplog.records if "cannot reconcile" in each.message]) == 1
+
+
+def _looks(gate: Gate) -> int:
+    return int(gate.client.info("commandstats").get("cmdstat_info", {}).get("calls", 0))
