@@ -8,7 +8,7 @@ from enum import Enum
 from werkzeug.exceptions import HTTPException
 
 from api.answers import Answer, json_answer
-from coupons.errors import CouponError, GateUnavailable, LedgerUnavailable
+from coupons.errors import CouponError, GateUnavailable, LedgerUnavailable, OutcomeUnknown
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Kind(Enum):
     GATE_CLOSED = _Facts("gate-closed", 503, "The gate is closed")
     GATE_UNAVAILABLE = _Facts("gate-unavailable", 503, "Redis cannot be used now")
     LEDGER_UNAVAILABLE = _Facts("ledger-unavailable", 503, "Postgres cannot be used now")
-    OUTCOME_UNKNOWN = _Facts("outcome-unknown", 503, "The claim may have been accepted")
+    OUTCOME_UNKNOWN = _Facts("outcome-unknown", 503, "It is not known whether it was done")
     OVERLOADED = _Facts("overloaded", 503, "The claim was not reached in time")
 
     @property
@@ -98,6 +98,9 @@ def answer_to(error: Exception, request: str) -> Answer:
     for unavailable, kind in _UNAVAILABLE.items():
         if isinstance(error, unavailable):
             log.warning("%s", error)
+            if isinstance(error, OutcomeUnknown):
+                what = "Postgres did not say whether it was done: look before you try again."
+                return Problem(Kind.OUTCOME_UNKNOWN, what).answer()
             return Problem(kind, f"{kind.value.title}; try again.").answer()
     log.error("%s failed", request, exc_info=error)
     return Problem(Kind.INTERNAL, "The API has failed; its log says how. Try again.").answer()

@@ -23,3 +23,5 @@ ALTER ROLE coupon_cdc REPLICATION;
 -- Whoever looks for what is wrong sees what every session waits for, and gets in when others have taken every
 -- connection (reserved_connections).
 GRANT pg_read_all_stats, pg_use_reserved_connections TO coupon_ops;
+-- For standby_state(), which tells the others numbers only.
+GRANT pg_read_all_stats TO coupon_owner;

@@ -63,7 +63,8 @@ def unavailable(error: Exception) -> GateUnavailable:
     """The project's own error for one of the Redis client or of its socket."""
     refusal = _refusal(error)
     if refusal is not None:
-        return GateRefused(refusal, str(error))
+        # A pipeline puts words of its own before the server's.
+        return GateRefused(refusal, str(error).rpartition("caused error: ")[2])
     if isinstance(error, ResponseError):
         return GateUnavailable(f"Redis answers with an error: {error}")
     return GateUnavailable(f"Redis does not answer: {error}")

@@ -14,15 +14,24 @@ def check_serving(connection: Connection) -> None:
     with translated(connection):
         row = connection.execute(query("read_serving")).fetchone()
     assert row is not None
-    in_recovery, read_only, unconfirmed, standbys = row
+    in_recovery, read_only, standbys = row
     if in_recovery:
         raise LedgerRefused(LedgerRefusal.READ_ONLY, "it is in recovery, as a standby is")
     if read_only:
         detail = "default_transaction_read_only is on, for it or for this role or database"
         raise LedgerRefused(LedgerRefusal.READ_ONLY, detail)
-    if unconfirmed:
-        detail = f"{unconfirmed} commits wait, synchronous_standby_names is {standbys!r}"
-        raise LedgerRefused(LedgerRefusal.STANDBY_AWAY, detail)
+    if standbys:
+        _check_standbys(connection, standbys)
     # Rolled back: its commit would wait for a standby, and for the disk.
     with translated(connection), connection.transaction(force_rollback=True):
         connection.execute(query("try_write"))
+
+
+def _check_standbys(connection: Connection, wanted: str) -> None:
+    with translated(connection):
+        row = connection.execute(query("read_standby_state")).fetchone()
+    assert row is not None
+    confirming, unconfirmed = row
+    if unconfirmed or not confirming:
+        detail = f"{unconfirmed} commits wait for long; synchronous_standby_names is {wanted!r}"
+        raise LedgerRefused(LedgerRefusal.STANDBY_AWAY, detail)

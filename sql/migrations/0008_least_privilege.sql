@@ -19,6 +19,16 @@ END $$;
 REVOKE ALL ON FUNCTION try_write() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION try_write() TO coupon_api, coupon_consumer, coupon_reconciler, coupon_ops;
 
+-- Of standbys only numbers, for roles that may not see other sessions. The owner has pg_read_all_stats.
+-- out: confirming (standbys that confirm commits), unconfirmed (commits that have waited for one for a second or more)
+CREATE FUNCTION standby_state(OUT confirming bigint, OUT unconfirmed bigint)
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+  AS 'SELECT (SELECT count(*) FROM pg_stat_replication WHERE sync_state IN (''sync'', ''quorum'')),
+             (SELECT count(*) FROM pg_stat_activity
+               WHERE wait_event = ''SyncRep'' AND state_change < clock_timestamp() - interval ''1 second'')';
+REVOKE ALL ON FUNCTION standby_state() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION standby_state() TO coupon_api, coupon_consumer, coupon_reconciler, coupon_ops;
+
 -- A coupon begins with nothing issued, open, in its first epoch: the API gives the rest.
 REVOKE INSERT ON coupon FROM coupon_api;
 GRANT INSERT (coupon_id, name, total_quantity, issue_starts_at, issue_ends_at, eligible_group) ON coupon TO coupon_api;

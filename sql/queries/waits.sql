@@ -5,7 +5,9 @@
 --      (names of all standbys), waiting (commits that wait for one), longest (their longest wait, in seconds)
 SELECT current_setting('synchronous_standby_names') AS wanted,
        ARRAY(SELECT application_name FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum') ORDER BY 1) AS confirming,
-       ARRAY(SELECT application_name FROM pg_stat_replication ORDER BY 1) AS connected,
+       ARRAY(SELECT application_name FROM pg_stat_replication
+              WHERE pid NOT IN (SELECT active_pid FROM pg_replication_slots WHERE slot_type = 'logical' AND active)
+              ORDER BY 1) AS connected,
        count(*) AS waiting,
        coalesce(extract(epoch FROM clock_timestamp() - min(state_change)), 0)::float8 AS longest
   FROM pg_stat_activity WHERE wait_event = 'SyncRep';

@@ -1,5 +1,8 @@
 """A Redis that answers and refuses is told from one that is away, and is never half used."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from coupons.errors import GateUnavailable
@@ -11,6 +14,13 @@ from stack.ports import free_ports
 from tests.gate.conftest import PROTOTYPE, OpenCoupon
 from tests.refusing import HOW_REDIS_REFUSES, redis_that
 
+RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text("utf-8")
+PAGES = {
+    GateRefusal.OUT_OF_MEMORY: "Redis refuses writes",
+    GateRefusal.TOO_FEW_REPLICAS: "Redis refuses writes",
+    GateRefusal.READ_ONLY: "Redis refuses writes",
+    GateRefusal.MAY_EVICT: "Redis may evict keys",
+}
 REFUSES_WRITES = [each for each in HOW_REDIS_REFUSES if each is not GateRefusal.MAY_EVICT]
 
 
@@ -73,3 +83,17 @@ def test_a_redis_that_is_away_is_no_refusal() -> None:
     with pytest.raises(GateUnavailable, match="does not answer") as unavailable:
         check_serving(away.client)
     assert not isinstance(unavailable.value, GateRefused)
+
+
+@pytest.mark.parametrize("refusal", PAGES, ids=lambda each: each.name)
+def test_what_the_runbook_says_to_type_mends_it(
+    gate: Gate, valkey_url: str, refusal: GateRefusal
+) -> None:
+    page = RUNBOOK.partition(f"### {PAGES[refusal]}\n")[2].partition("\n###")[0]
+    typed = re.findall(r"`((?:CONFIG SET|REPLICAOF) [^`]+)`", page.partition("**Type**")[2])
+    with redis_that(refusal, valkey_url):
+        with pytest.raises(GateRefused):
+            check_serving(gate.client)
+        for command in typed:
+            gate.client.execute_command(*command.split())
+        check_serving(gate.client)

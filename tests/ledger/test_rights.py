@@ -73,6 +73,7 @@ ALLOWED: dict[str, set[str]] = {
     "SELECT FROM _yoyo_migration": {OPS},
     # writing nothing
     "SELECT try_write()": READERS,
+    "SELECT standby_state()": READERS,
     "INSERT INTO write_check VALUES ('x')": NOBODY,
     # locks that say who works
     "SELECT pg_try_advisory_lock(1668249710)": LOCKERS,

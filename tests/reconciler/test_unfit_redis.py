@@ -7,7 +7,9 @@ import pytest
 
 from coupons.gate import Gate
 from coupons.gate.refusals import GateRefusal, GateRefused
-from coupons.ledger.connection import Connection
+from coupons.ledger.connection import Connection, connect_ledger
+from coupons.ledger.refusals import LedgerRefusal
+from ops.gate_report import report_gate
 from ops.reconciler import service
 from ops.reconciler.rebuilding import rebuild
 from ops.reconciler.reconcile import reconcile
@@ -16,7 +18,7 @@ from stack.ports import free_ports
 from tests.databases import Database
 from tests.ledger.conftest import MakeCoupon
 from tests.reconciler.conftest import Shop
-from tests.refusing import HOW_REDIS_REFUSES, redis_that
+from tests.refusing import HOW_REDIS_REFUSES, postgres_setting, redis_that
 from tests.waiting import eventually
 
 
@@ -31,6 +33,22 @@ def test_no_rebuild_begins_that_cannot_end(
     [figures] = gate.figures([shop.coupon_id])
     assert figures is not None
     assert figures.state == "open"
+
+
+def test_a_gate_that_is_open_on_a_server_that_refuses_is_not_reported_open(
+    shop: Shop, gate: Gate, database: Database, valkey_url: str
+) -> None:
+    with connect_ledger(database.url("coupon_ops"), "test") as ops:
+        with redis_that(GateRefusal.OUT_OF_MEMORY, valkey_url):
+            [report] = report_gate(gate, ops, shop.coupon_id)
+        assert (report.why_closed, report.as_json()["gate"]) == ("refused", "refused")
+        assert str(report.refused).startswith(GateRefusal.OUT_OF_MEMORY)
+        setting = ("default_transaction_read_only", "on")
+        with postgres_setting(database.superuser_url, *setting):
+            [report] = report_gate(gate, ops, shop.coupon_id)
+        assert str(report.refused).startswith(LedgerRefusal.READ_ONLY)
+        [report] = report_gate(gate, ops, shop.coupon_id)
+        assert report.why_closed is None
 
 
 def test_the_open_coupons_are_looked_after_while_another_cannot_be_rebuilt(

@@ -1,0 +1,89 @@
+"""A Postgres whose disk is full: readiness and the doctor say so, and all is well with room."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from werkzeug.test import Client
+
+from coupons.errors import LedgerUnavailable
+from coupons.ledger.connection import connect_ledger
+from coupons.ledger.refusals import LedgerRefusal
+from coupons.ledger.serving import check_serving
+from tests.api.conftest import MakeCoupon
+from tests.api.test_trouble import is_503
+from tests.databases import Database
+from tests.faults.test_disk_full import Volume
+from tests.servers import PostgresServer
+
+SIZE = "16m"
+MOVED = ("TABLE write_check", "TABLE coupon_issue_request", "INDEX coupon_issue_request_pkey")
+
+
+@pytest.fixture
+def volume(database: Database, postgres_server: PostgresServer) -> Iterator[Volume]:
+    """A small file system, on which the tables are that claims are written to."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a volume")
+    path = Path(tempfile.mkdtemp(prefix="coupon-volume-"))
+    path.chmod(0o755)
+    options = ["-t", "tmpfs", "-o", f"size={SIZE},mode=0755", "coupon-volume"]
+    mounted = subprocess.run(["mount", *options, path], capture_output=True, text=True)
+    if mounted.returncode != 0:
+        path.rmdir()
+        pytest.skip(f"no volume can be mounted here: {mounted.stderr.strip()}")
+    space = path / "space"
+    space.mkdir()
+    assert postgres_server.home is not None
+    owner = postgres_server.home.stat()
+    os.chown(space, owner.st_uid, owner.st_gid)
+    url = database.superuser_url
+    with psycopg.connect(url, dbname=database.name, autocommit=True) as superuser:
+        place = sql.Literal(str(space))
+        superuser.execute(sql.SQL("CREATE TABLESPACE of_a_test LOCATION {}").format(place))
+        _move(superuser, "of_a_test")
+        made = Volume(path)
+        yield made
+        made.make_room()
+        _move(superuser, "pg_default")
+        superuser.execute("DROP TABLESPACE of_a_test")
+    subprocess.run(["umount", "--lazy", path], check=True)
+    path.rmdir()
+
+
+def _move(superuser: psycopg.Connection[Any], place: str) -> None:
+    for each in MOVED:
+        superuser.execute(f"ALTER {each} SET TABLESPACE {place}")
+
+
+def test_a_full_disk_is_named_and_claims_go_on_when_there_is_room(
+    volume: Volume,
+    client: Client,
+    make_coupon: MakeCoupon,
+    claim: Callable[..., Any],
+    database: Database,
+) -> None:
+    coupon_id = make_coupon(total_quantity=100_000)
+    assert claim(coupon_id, 1).status_code == 202
+    volume.fill()
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json["redis"]) == (503, "ready")
+    assert answer.json["postgres"].startswith(f"not ready: {LedgerRefusal.DISK_FULL}")
+    with (
+        connect_ledger(database.url("coupon_ops"), "test") as ops,
+        pytest.raises(LedgerUnavailable, match="its disk is full"),
+    ):
+        check_serving(ops)
+    refused = next(
+        told for user in range(2, 5_000) if (told := claim(coupon_id, user)).status_code != 202
+    )
+    is_503(refused, "ledger-unavailable")
+    volume.make_room()
+    assert client.get("/readyz").status_code == 200
+    assert claim(coupon_id, 5_000).status_code == 202
