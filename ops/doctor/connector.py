@@ -11,6 +11,7 @@ from coupons.ledger.connection import connect_ledger
 from ops.doctor.blame import blamed, sentence
 from ops.doctor.findings import Finding, Section, failing, ok, unknown, warning
 from ops.doctor.places import Places
+from ops.publication import Publication
 from ops.recovery import Look, look_at_stream
 
 _RECOVER = "coupon connector recover"
@@ -55,7 +56,8 @@ def connector_finding(state: ConnectorState | None) -> Finding:
 
 
 def offsets_finding(look: Look) -> Finding:
-    """What its offsets are worth, beside the slot."""
+    """What its offsets are worth, beside the slot. The publication has a check of its own."""
+    look = look._replace(publication=Publication.RIGHT)
     if look.offset is None:
         says = "Kafka Connect keeps none: the connector begins at the slot, which has all since"
         return warning("offsets", says, _RECOVER, Section.OFFSETS)
