@@ -10,7 +10,7 @@ from stack.parts import is_running
 from stack.ports import check_free, free_ports
 
 # Apart in their last two digits: stacks whose ports are a multiple of 100 apart never meet.
-_APPLICATION_PORTS = {"api": 8000, "reconciler": 29410}
+_APPLICATION_PORTS = {"api": 8000, "management": 29420, "reconciler": 29410}
 _FIRST_CONSUMER_PORT = 29400
 _REMEMBERED = "stack"
 _BLOCK = 100
