@@ -63,11 +63,21 @@ class BodyReader:
             )
         try:
             collecting = self._collect(chunks, announced)
-            return asyncio.run_coroutine_threadsafe(collecting, loop).result()
+            body = asyncio.run_coroutine_threadsafe(collecting, loop).result()
         finally:
             self._places.release()
+        if isinstance(body, Problem):
+            raise body
+        return body
 
-    async def _collect(self, chunks: AsyncIterable[bytes], announced: int | None) -> bytes:
+    async def _collect(
+        self, chunks: AsyncIterable[bytes], announced: int | None
+    ) -> bytes | Problem:
+        """The body, or what is wrong with it.
+
+        Nothing is raised here: an error would keep the task that it ended, and with it the client's
+        connection, until the garbage collector comes.
+        """
         body = bytearray()
         empty = 0
         try:
@@ -76,18 +86,17 @@ class BodyReader:
                     body += chunk
                     empty += not chunk
                     if len(body) > self.limits.bytes:
-                        raise Problem(
-                            Kind.BODY_TOO_LARGE, f"A body has at most {self.limits.bytes} bytes."
-                        )
+                        most = f"A body has at most {self.limits.bytes} bytes."
+                        return Problem(Kind.BODY_TOO_LARGE, most)
         except TimeoutError:
-            raise Problem(
+            return Problem(
                 Kind.BODY_TIMEOUT,
                 f"The body did not come within {self.limits.seconds:g} s: nothing was done.",
                 {"Connection": "close"},
-            ) from None
+            )
         # The server ends every body with one empty chunk; one that was cut off has another before.
         if empty > 1 or (announced is not None and len(body) != announced):
-            raise Problem(
+            return Problem(
                 Kind.MALFORMED_REQUEST,
                 f"The body ended after {len(body)} bytes, before it was whole: nothing was done.",
             )

@@ -3,16 +3,11 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from itertools import count
-from pathlib import Path
 from threading import Event
-from typing import Any
 
 import psutil
 import pytest
@@ -20,116 +15,11 @@ import pytest
 from coupons.gate import connect_gate
 from coupons.model import IssueRequest, Status
 from coupons.tokens import SCOPES
-from stack.ports import free_ports
-from tests.api.conftest import ADMIN, Bearer
+from tests.api.process import ADMIN, Bearer, Server, running, start
 from tests.links import Link
 from tests.waiting import eventually
 
-ROOT = Path(__file__).parents[2]
 Rows = Callable[[int], int]
-
-
-class Server:
-    """A running `python -m api` and a way to talk to it."""
-
-    def __init__(
-        self, process: subprocess.Popen[bytes], environment: Mapping[str, str], bearer: Bearer
-    ) -> None:
-        self.process = process
-        self.port = int(environment["COUPON_API_PORT"])
-        self.management_port = int(environment["COUPON_API_MANAGEMENT_PORT"])
-        self._bearer = bearer
-
-    def call(self, method: str, path: str, user: int = ADMIN, body: str | None = None) -> Any:
-        """Status, headers and body. Raises OSError or HTTPException when there is no answer."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
-        headers = self._bearer(user, SCOPES) | {"Content-Type": "application/json"}
-        try:
-            connection.request(method, path, body, headers)
-            answer = connection.getresponse()
-            return answer.status, answer.headers, answer.read().decode()
-        finally:
-            connection.close()
-
-    def manage(self, path: str) -> tuple[int, str]:
-        """Status and body of a page of the management address; (0, "") while nobody is there."""
-        connection = HTTPConnection("127.0.0.1", self.management_port, timeout=30)
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-        except ConnectionError:
-            return 0, ""
-        finally:
-            connection.close()
-
-    def workers(self) -> list[psutil.Process]:
-        """The processes that serve."""
-        children = psutil.Process(self.process.pid).children()
-        return [child for child in children if _is_worker(child)]
-
-    def make_coupon(self) -> int:
-        status, headers, _ = self.call(
-            "POST", "/coupons", body='{"name": "of a test", "total_quantity": 1000000}'
-        )
-        assert status == 201
-        return int(headers["Location"].rpartition("/")[2])
-
-    def claim(self, coupon_id: int, user: int) -> Any:
-        return self.call("POST", f"/coupons/{coupon_id}/issue-requests", user)
-
-
-def _is_worker(process: psutil.Process) -> bool:
-    try:
-        return "api.management" not in process.cmdline()
-    except psutil.Error:  # it has ended
-        return False
-
-
-@pytest.fixture
-def environment(redis_link: Link, postgres_link: Link, key_file: Path) -> dict[str, str]:
-    ports = free_ports(["api", "management"])
-    return {
-        **os.environ,
-        "COUPON_DATABASE_URL": postgres_link.url,
-        "COUPON_REDIS_URL": redis_link.url,
-        "COUPON_JWT_KEY_FILE": str(key_file),
-        "COUPON_API_PORT": str(ports["api"]),
-        "COUPON_API_MANAGEMENT_PORT": str(ports["management"]),
-        "COUPON_API_WORKERS": "2",
-    }
-
-
-def start(environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "api"],
-        env=dict(environment),
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-
-
-@contextmanager
-def running(environment: Mapping[str, str], bearer: Bearer) -> Iterator[Server]:
-    process = start(environment)
-    server = Server(process, environment, bearer)
-    try:
-        eventually(lambda: server.call("GET", "/healthz")[0] == 200, 20, "the API is alive")
-        yield server
-    finally:
-        process.terminate()
-        try:
-            process.communicate(timeout=20)
-        finally:
-            with suppress(ProcessLookupError):  # nobody is left of it, as it should be
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-@pytest.fixture
-def server(environment: dict[str, str], bearer: Bearer) -> Iterator[Server]:
-    with running(environment, bearer) as server:
-        yield server
 
 
 def test_stopping_in_the_middle_of_claims_cuts_none_off(server: Server, rows: Rows) -> None:
