@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from flask import Blueprint, Flask, Request, request
 from flask.sessions import NullSession, SessionInterface, SessionMixin
-from werkzeug.routing import BaseConverter, MapAdapter, ValidationError
+from werkzeug.routing import BaseConverter, MapAdapter
 
 from api.answers import Answer
 from api.problems import answer_to
@@ -21,15 +21,28 @@ class NoSessions(SessionInterface):
         return self._none
 
 
+def _up_to(most: int) -> str:
+    """A regular expression of the integers from 1 to `most`, in plain digits.
+
+    The router asks for it before it asks which methods a path has: a number that is too large is
+    no path at all, whatever the method.
+    """
+    digits = str(most)
+    same_length = [
+        f"{digits[:at]}[{'1' if at == 0 else '0'}-{int(digit) - 1}][0-9]{{{len(digits) - at - 1}}}"
+        for at, digit in enumerate(digits)
+        if int(digit) > (1 if at == 0 else 0)
+    ]
+    return "|".join([f"[1-9][0-9]{{0,{len(digits) - 2}}}", *same_length, digits])
+
+
 class CouponIdConverter(BaseConverter):
     """A coupon id in a path: a positive integer that fits; anything else is no route (404)."""
 
-    regex = "[1-9][0-9]{0,17}"
+    regex = _up_to(MAX_COUPON_ID)
 
     def to_python(self, value: str) -> int:
         """The id."""
-        if int(value) > MAX_COUPON_ID:
-            raise ValidationError
         return int(value)
 
 

@@ -2,8 +2,10 @@
 
 import re
 import time
-from base64 import urlsafe_b64decode
+from binascii import a2b_base64
 from collections import OrderedDict
+from hashlib import sha256
+from math import isfinite
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -21,15 +23,29 @@ from coupons.tokens import SCOPES
 ISSUE, ADMIN, OPS = SCOPES
 
 SHORTEST_SECRET_BYTES = 32
-MOST_REMEMBERED_TOKENS = 10_000
+LONGEST_TOKEN = 8_192
+MOST_REMEMBERED_BYTES = 16 * 2**20
 MOST_GROUPS = 32
+
+_REMEMBERED_BYTES = 500
+"""About what a remembered token takes, besides its groups."""
 
 _USER_ID = re.compile(r"[1-9][0-9]{0,18}")
 _GROUP = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
+_SCOPES = frozenset(SCOPES)
+
+_AS_BASE64 = bytes.maketrans(b"-_+/=", b"+/!!!")
+_PADDING = (b"", b"", b"==", b"=")
+_LAST_DIGITS = ("", "", "AQgw", "AEIMQUYcgkosw048")
+"""By a text's length modulo 4, its last digits that leave no bit unused."""
+
 
 class Caller(NamedTuple):
-    """Whom a token speaks for. expires_at: seconds since 1970."""
+    """Whom a token speaks for, with those of its scopes that this API knows.
+
+    expires_at: seconds since 1970, with the leeway.
+    """
 
     user_id: int
     scopes: frozenset[str]
@@ -40,38 +56,38 @@ class Caller(NamedTuple):
 class TokenVerifier:
     """Verifies bearer tokens (compact JWS, RFC 7515) of one issuer for one audience.
 
-    Signatures are checked by PyJWT's algorithms with a key that is prepared once; `jwt.decode`
-    would prepare it for each token, which costs more than all the rest of a claim. Safe to share
-    between threads. Raises InvalidKeyError when it is no key of the algorithm.
+    Signatures are checked by PyJWT's algorithms with a key that is prepared once. `jwt.decode`
+    would prepare it for each token, and its `decode_complete` reads header and claims a second
+    time: either costs more than all the rest of a claim's authentication, and both take times that
+    are texts. leeway_seconds: how far the issuer's clock may differ. Safe to share between threads.
+    Raises InvalidKeyError when it is no key of the algorithm.
     """
 
-    def __init__(self, key: bytes, algorithm: str, issuer: str, audience: str) -> None:
+    def __init__(
+        self, key: bytes, algorithm: str, issuer: str, audience: str, leeway_seconds: float = 0.0
+    ) -> None:
         self._algorithm = jwt.get_algorithm_by_name(algorithm)
         self._algorithm_name = algorithm
         self._key = self._algorithm.prepare_key(key)
         self._issuer = issuer
         self._audience = audience
-        self._remembered: OrderedDict[str, Caller] = OrderedDict()
-        self._lock = Lock()
+        self._leeway_seconds = leeway_seconds
+        self._remembered = _Remembered()
 
     def verify(self, token: str) -> Caller:
         """Whom the token speaks for. Raises Problem (401)."""
-        caller = self._remembered.get(token)
         try:
-            if caller is None:
-                caller = self._read(token)
-                self._remember(token, caller)
-            if caller.expires_at <= time.time():
-                raise ValueError("it has expired")
+            if len(token) > LONGEST_TOKEN:
+                raise ValueError(f"it is longer than {LONGEST_TOKEN} characters")
+            digest = sha256(token.encode()).digest()
+            caller = self._remembered.get(digest)
+            if caller is not None and caller.expires_at > time.time():
+                return caller
+            caller = self._read(token)
+            self._remembered.add(digest, caller)
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise _unauthenticated(f"The token is not valid: {error}. Get a new one.") from None
         return caller
-
-    def _remember(self, token: str, caller: Caller) -> None:
-        with self._lock:
-            if len(self._remembered) >= MOST_REMEMBERED_TOKENS:
-                self._remembered.popitem(last=False)
-            self._remembered[token] = caller
 
     def _read(self, token: str) -> Caller:
         signed, _, signature = token.rpartition(".")
@@ -87,9 +103,48 @@ class TokenVerifier:
             raise ValueError("it is for another audience")
         if claims["iss"] != self._issuer:
             raise ValueError("it is from another issuer")
-        if float(claims.get("nbf", 0)) > time.time():
-            raise ValueError("it is not valid yet")
-        return _caller(claims)
+        return _caller(claims, self._living_until(claims))
+
+    def _living_until(self, claims: dict[str, Any]) -> float:
+        """When the token ends for us. Raises ValueError when it has, or has not begun."""
+        now = time.time()
+        for name in ("nbf", "iat"):
+            if name in claims and _moment(claims, name) > now + self._leeway_seconds:
+                raise ValueError(f"it is not valid yet ({name})")
+        expires_at = _moment(claims, "exp") + self._leeway_seconds
+        if expires_at <= now:
+            raise ValueError("it has expired")
+        return expires_at
+
+
+class _Remembered:
+    """Callers by the SHA-256 of their token: the newest, as many as fit into the memory given.
+
+    Only what was verified and lives is added, so only those who get tokens can push others out.
+    """
+
+    def __init__(self) -> None:
+        self._callers: OrderedDict[bytes, Caller] = OrderedDict()
+        self._bytes = 0
+        self._lock = Lock()
+
+    def get(self, digest: bytes) -> Caller | None:
+        """The caller of a token seen before."""
+        return self._callers.get(digest)
+
+    def add(self, digest: bytes, caller: Caller) -> None:
+        """Remember the caller of a valid token."""
+        with self._lock:
+            if digest in self._callers:
+                return
+            self._callers[digest] = caller
+            self._bytes += _size(caller)
+            while self._bytes > MOST_REMEMBERED_BYTES:
+                self._bytes -= _size(self._callers.popitem(last=False)[1])
+
+
+def _size(caller: Caller) -> int:
+    return _REMEMBERED_BYTES + sum(60 + len(group) for group in caller.groups)
 
 
 def load_verifier(settings: ApiSettings) -> TokenVerifier:
@@ -99,7 +154,13 @@ def load_verifier(settings: ApiSettings) -> TokenVerifier:
         key = settings.jwt_key_file.read_bytes().strip()
         if algorithm == "HS256" and len(key) < SHORTEST_SECRET_BYTES:
             raise InvalidKeyError(f"it has {len(key)} bytes; {SHORTEST_SECRET_BYTES} are needed")
-        return TokenVerifier(key, algorithm, settings.jwt_issuer, settings.jwt_audience)
+        return TokenVerifier(
+            key,
+            algorithm,
+            settings.jwt_issuer,
+            settings.jwt_audience,
+            settings.jwt_leeway_seconds,
+        )
     except (OSError, ValueError, TypeError, PyJWTError) as error:
         raise ConfigurationError(
             f"COUPON_JWT_KEY_FILE is {str(settings.jwt_key_file)!r}: no key for {algorithm} can be"
@@ -129,10 +190,23 @@ class Authenticator:
 
 
 def _decoded(part: str) -> bytes:
-    return urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    """The bytes of unpadded base64url (RFC 7515, section 2), of which each has exactly one text."""
+    rest = len(part) % 4
+    if rest and part[-1] not in _LAST_DIGITS[rest]:
+        raise ValueError("a part is not base64url without padding")
+    digits = part.encode("ascii").translate(_AS_BASE64)
+    return a2b_base64(digits + _PADDING[rest], strict_mode=True)
 
 
-def _caller(claims: dict[str, Any]) -> Caller:
+def _moment(claims: dict[str, Any], name: str) -> float:
+    """A NumericDate (RFC 7519, section 2), in seconds since 1970."""
+    moment = claims[name]
+    if isinstance(moment, bool) or not isinstance(moment, int | float) or not isfinite(moment):
+        raise ValueError(f"{name} must be a number of seconds")
+    return float(moment)
+
+
+def _caller(claims: dict[str, Any], expires_at: float) -> Caller:
     subject, scope, groups = claims["sub"], claims.get("scope", ""), claims.get("groups", [])
     if not (isinstance(subject, str) and _USER_ID.fullmatch(subject)):
         raise ValueError("sub must be a positive integer as a string")
@@ -146,7 +220,7 @@ def _caller(claims: dict[str, Any]) -> Caller:
         and all(isinstance(group, str) and _GROUP.fullmatch(group) for group in groups)
     ):
         raise ValueError(f"groups must be at most {MOST_GROUPS} names of [A-Za-z0-9_-]")
-    return Caller(int(subject), frozenset(scope.split()), tuple(groups), float(claims["exp"]))
+    return Caller(int(subject), _SCOPES.intersection(scope.split()), tuple(groups), expires_at)
 
 
 def _unauthenticated(detail: str, challenge: str = ' error="invalid_token"') -> Problem:

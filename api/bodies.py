@@ -1,6 +1,7 @@
 """What clients send: request bodies and query strings, checked strictly."""
 
 import binascii
+import re
 from base64 import b64decode, urlsafe_b64encode
 from datetime import datetime
 from typing import Annotated, Any, Self, TypeVar
@@ -14,6 +15,11 @@ from coupons.model import from_microseconds, to_microseconds
 
 LARGEST_QUANTITY = 1_000_000_000
 LONGEST_WAIT_SECONDS = 30
+MOST_NAMED_ERRORS = 10
+LONGEST_NAMED_FIELD = 64
+
+_CURSOR = re.compile(r"([0-9]{1,17})\.([1-9][0-9]{0,17})")
+"""What a cursor says: microseconds since 1970, and a coupon id."""
 
 Name = Annotated[
     str,
@@ -81,14 +87,13 @@ class PageQuery(_Query):
         if self.cursor is None:
             return None
         try:
-            issued_at_us, coupon_id = (
-                b64decode(self.cursor, altchars=b"-_", validate=True).decode().split(".")
-            )
-            return from_microseconds(int(issued_at_us)), min(int(coupon_id), MAX_COUPON_ID)
-        except (ValueError, OverflowError, binascii.Error):
-            raise Problem(
-                Kind.INVALID, "The cursor is not one that this API gave; begin without one."
-            ) from None
+            text = b64decode(self.cursor, altchars=b"-_", validate=True).decode()
+            found = _CURSOR.fullmatch(text)
+            if found is not None and int(found[2]) <= MAX_COUPON_ID:
+                return from_microseconds(int(found[1])), int(found[2])
+        except (ValueError, binascii.Error):
+            pass
+        raise Problem(Kind.INVALID, "The cursor is not one that this API gave; begin without one.")
 
 
 def cursor_of(issued_at: datetime, coupon_id: int) -> str:
@@ -122,7 +127,16 @@ def _complaint(error: ValidationError) -> Problem:
     if errors[0]["type"] == "json_invalid":
         return Problem(Kind.MALFORMED_JSON, errors[0]["msg"])
     named = [
-        {"field": ".".join(map(str, detail["loc"])), "message": detail["msg"]} for detail in errors
+        {"field": _field(detail["loc"]), "message": detail["msg"]}
+        for detail in errors[:MOST_NAMED_ERRORS]
     ]
     summary = "; ".join(f"{each['field'] or 'body'}: {each['message']}" for each in named)
+    if len(errors) > len(named):
+        summary += f"; and {len(errors) - len(named)} more"
     return Problem(Kind.INVALID, summary, errors=named)
+
+
+def _field(place: tuple[int | str, ...]) -> str:
+    """The name of a field. A client may have made it up: of a long one, the beginning."""
+    name = ".".join(map(str, place))
+    return name if len(name) <= LONGEST_NAMED_FIELD else f"{name[:LONGEST_NAMED_FIELD]}..."

@@ -8,6 +8,7 @@ from api.app import create_app
 from api.authentication import Authenticator, load_verifier
 from api.claims import ClaimWriter, Verdict
 from api.ledger_connections import ANSWER_TIMEOUT_SECONDS, LedgerConnections
+from api.request_body import BodyLimits, BodyReader
 from api.routes.claims import ClaimRoutes
 from api.routes.coupons import CouponRoutes
 from api.routes.health import HealthRoutes
@@ -74,10 +75,17 @@ def build_api(
         IssueRequestRoutes(authenticator, room).blueprint(),
         CouponRoutes(authenticator, gate, pool).blueprint(),
         UserRoutes(authenticator, pool).blueprint(),
-        HealthRoutes(gate, pool).blueprint(),
+        HealthRoutes().blueprint(),
     ]
     flask_app = create_app(routes, settings.api_max_body_bytes)
-    app = RsgiApp(flask_app, _begins_in_loop, settings.api_threads, room.close)
+    bodies = BodyReader(
+        BodyLimits(
+            settings.api_max_body_bytes,
+            settings.api_body_seconds,
+            max(1, settings.api_threads // 4),
+        )
+    )
+    app = RsgiApp(flask_app, _begins_in_loop, settings.api_threads, room.close, bodies)
     return Api(app, room, pool)
 
 

@@ -62,8 +62,6 @@ def describe() -> dict[str, Any]:
             "/issue-requests/{id}": {"parameters": [_REQUEST_ID], "get": _status()},
             "/users/me/coupons": {"get": _own_coupons()},
             "/healthz": {"get": _open("The process is alive")},
-            "/readyz": {"get": _open("Redis and Postgres answer (503: one of them does not)")},
-            "/metrics": {"get": _open("Metrics in the text format of Prometheus")},
             "/openapi.json": {"get": _open("This document")},
         },
         "components": {

@@ -8,9 +8,12 @@ from enum import Enum
 from werkzeug.exceptions import HTTPException
 
 from api.answers import Answer, json_answer
+from api.failures import FailureLog
 from coupons.errors import CouponError, GateUnavailable, LedgerUnavailable, OutcomeUnknown
 
 log = logging.getLogger(__name__)
+
+FAILURES = FailureLog()
 
 TYPE_PREFIX = "urn:coupon-cdc:problem:"
 RETRY_AFTER_SECONDS = 1
@@ -33,6 +36,7 @@ class Kind(Enum):
     NOT_ELIGIBLE = _Facts("not-eligible", 403, "The coupon is not for this user")
     NOT_FOUND = _Facts("not-found", 404, "There is no such thing")
     METHOD_NOT_ALLOWED = _Facts("method-not-allowed", 405, "The method does not apply here")
+    BODY_TIMEOUT = _Facts("body-timeout", 408, "The body did not come in time")
     NOT_OPEN = _Facts("not-open", 409, "The coupon is not open yet")
     CLOSED = _Facts("closed", 409, "The coupon is closed")
     PAUSED = _Facts("paused", 409, "The coupon is paused")
@@ -40,14 +44,16 @@ class Kind(Enum):
     ID_TAKEN = _Facts("id-taken", 409, "The coupon id is taken")
     STOCK_BELOW_ISSUED = _Facts("stock-below-issued", 409, "More coupons are issued already")
     BODY_TOO_LARGE = _Facts("body-too-large", 413, "The body is too large")
+    URI_TOO_LONG = _Facts("uri-too-long", 414, "The path or the query string is too long")
     NOT_JSON = _Facts("not-json", 415, "The body must be application/json")
     INVALID = _Facts("invalid", 422, "The request does not have the agreed form")
+    HEADERS_TOO_LARGE = _Facts("headers-too-large", 431, "The headers are too large")
     INTERNAL = _Facts("internal", 500, "The API has failed")
     GATE_CLOSED = _Facts("gate-closed", 503, "The gate is closed")
     GATE_UNAVAILABLE = _Facts("gate-unavailable", 503, "Redis cannot be used now")
     LEDGER_UNAVAILABLE = _Facts("ledger-unavailable", 503, "Postgres cannot be used now")
     OUTCOME_UNKNOWN = _Facts("outcome-unknown", 503, "It is not known whether it was done")
-    OVERLOADED = _Facts("overloaded", 503, "The claim was not reached in time")
+    OVERLOADED = _Facts("overloaded", 503, "The API has more work than it can do in time")
 
     @property
     def type(self) -> str:
@@ -102,7 +108,7 @@ def answer_to(error: Exception, request: str) -> Answer:
                 what = "Postgres did not say whether it was done: look before you try again."
                 return Problem(Kind.OUTCOME_UNKNOWN, what).answer()
             return Problem(kind, f"{kind.value.title}; try again.").answer()
-    log.error("%s failed", request, exc_info=error)
+    FAILURES.log(error, request)
     return Problem(Kind.INTERNAL, "The API has failed; its log says how. Try again.").answer()
 
 

@@ -3,11 +3,16 @@
 import logging
 import os
 import socket
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from tempfile import TemporaryDirectory
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import MPServer
 
@@ -19,6 +24,11 @@ if TYPE_CHECKING:
     from api.rsgi import RsgiApp
 
 log = logging.getLogger(__name__)
+
+RESTART_SECONDS = 1.0
+LARGEST_HEAD_BYTES = 65_536
+"""A larger request line and headers are refused by the server itself. What the application allows
+is less (`api/environ.py`), so that it can answer with a problem document."""
 
 _LOG_TO_OUR_HANDLER = {"loggers": {"_granian": {"handlers": [], "propagate": True}}}
 
@@ -35,18 +45,46 @@ def serve(settings: ApiSettings, load: Callable[[], "RsgiApp"] = load_app) -> No
     """Serve until SIGTERM or SIGINT, then answer every request that was accepted, and return.
 
     load: called in each worker process; returns its application. Raises ConfigurationError
-    when the port is taken.
+    when a port is taken.
     """
-    _check_port(settings.api_host, settings.api_port)
+    _check_port("COUPON_API_PORT", settings.api_host, settings.api_port)
+    _check_port(
+        "COUPON_API_MANAGEMENT_PORT", settings.api_management_host, settings.api_management_port
+    )
     with TemporaryDirectory(prefix="coupon-api-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         scheme = "https" if settings.api_certificate_file else "http"
         let_signals_end_forked_workers()
         log.info("listening on %s://%s:%d", scheme, settings.api_host, settings.api_port)
-        _server(settings).serve(
-            target_loader=load,  # type: ignore[arg-type]  # an object will do
-            wrap_loader=False,
-        )
+        with _management():
+            _server(settings).serve(
+                target_loader=load,  # type: ignore[arg-type]  # an object will do
+                wrap_loader=False,
+            )
+
+
+@contextmanager
+def _management() -> Iterator[None]:
+    """Keep the process of the management address running."""
+    stopping = Event()
+    command = [sys.executable, "-m", "api.management", str(os.getpid())]
+    running = [subprocess.Popen(command)]  # noqa: S603
+
+    def keep() -> None:
+        while not stopping.is_set():
+            code = running[0].wait()
+            if not stopping.wait(RESTART_SECONDS):
+                log.error("the management process ended with exit code %d; started again", code)
+                running[0] = subprocess.Popen(command)  # noqa: S603
+
+    keeper = Thread(target=keep, name="management-keeper", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        running[0].terminate()
+        running[0].wait(STOP_SECONDS)
 
 
 def _server(settings: ApiSettings) -> MPServer:
@@ -61,6 +99,10 @@ def _server(settings: ApiSettings) -> MPServer:
         workers_kill_timeout=STOP_SECONDS,
         backpressure=settings.api_max_connections,
         http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=int(settings.api_idle_seconds * 1000),
+            max_buffer_size=LARGEST_HEAD_BYTES,
+        ),
         websockets=False,
         ssl_cert=settings.api_certificate_file,
         ssl_key=settings.api_key_file,
@@ -70,13 +112,13 @@ def _server(settings: ApiSettings) -> MPServer:
     )
 
 
-def _check_port(host: str, port: int) -> None:
+def _check_port(variable: str, host: str, port: int) -> None:
     """The server would start happily beside another one on the port, and share its traffic."""
     try:
         with socket.create_server((host, port)):
             pass
     except OSError as error:
         raise ConfigurationError(
-            f"COUPON_API_PORT is {port}: {host}:{port} cannot be listened on: {error.strerror};"
+            f"{variable} is {port}: {host}:{port} cannot be listened on: {error.strerror};"
             " stop what uses it or choose another port"
         ) from error

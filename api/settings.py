@@ -17,6 +17,14 @@ class ApiSettings(ProcessSettings):
     api_port: int = Field(
         default=8080, ge=1, le=65535, description="TCP port that the API listens on"
     )
+    api_management_host: str = Field(
+        default="127.0.0.1",
+        description="Address that /readyz and /metrics listen on; it is for those who run the API,"
+        " not for the public",
+    )
+    api_management_port: int = Field(
+        default=9300, ge=1, le=65535, description="TCP port of /readyz and /metrics"
+    )
     api_workers: int = Field(default=2, ge=1, le=64, description="Worker processes of the API")
     api_threads: int = Field(
         default=64,
@@ -36,6 +44,19 @@ class ApiSettings(ProcessSettings):
     )
     api_max_body_bytes: int = Field(
         default=16_384, ge=256, le=1_048_576, description="Largest request body, in bytes"
+    )
+    api_body_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        le=300,
+        description="Longest that a request's body may take to come, in seconds; then 408",
+    )
+    api_idle_seconds: float = Field(
+        default=30.0,
+        ge=1,
+        le=3_600,
+        description="Longest that a connection may take to send the head of its next request, in"
+        " seconds, whether it is slow or silent; then it is closed",
     )
     api_batch_size: int = Field(
         default=500,
@@ -83,6 +104,13 @@ class ApiSettings(ProcessSettings):
     )
     jwt_issuer: str = Field(default=ISSUER, description="Issuer (iss) that tokens must have")
     jwt_audience: str = Field(default=AUDIENCE, description="Audience (aud) that tokens must have")
+    jwt_leeway_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        le=300,
+        description="How far the clock of the tokens' issuer may differ from this machine's, in"
+        " seconds: for exp, nbf and iat",
+    )
 
     @model_validator(mode="after")
     def _certificate_with_key(self) -> Self:

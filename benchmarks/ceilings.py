@@ -94,7 +94,7 @@ def _full_load(stack: EmbeddedStack, seconds: float) -> tuple[Component, float]:
 
 def _batches(stack: EmbeddedStack) -> tuple[float, float]:
     """Claims written so far, and batches that they were written in."""
-    text = requests.get(f"{stack.environment['COUPON_API_URL']}/metrics", timeout=5).text
+    text = requests.get(f"{stack.environment['COUPON_API_MANAGEMENT_URL']}/metrics", timeout=5).text
     found = dict(_BATCHES.findall(text))
     return float(found["sum"]), float(found["count"])
 

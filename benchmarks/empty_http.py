@@ -62,6 +62,7 @@ def _empty_server(stack: EmbeddedStack, kind: str, port: int) -> Iterator[int]:
     settings = {
         "COUPON_API_HOST": "127.0.0.1",
         "COUPON_API_PORT": str(port),
+        "COUPON_API_MANAGEMENT_PORT": str(free_ports(["management"])["management"]),
         "COUPON_JWT_KEY_FILE": str(stack.folder.secret_file("jwt.key")),
     }
     process = subprocess.Popen(
@@ -70,7 +71,7 @@ def _empty_server(stack: EmbeddedStack, kind: str, port: int) -> Iterator[int]:
     )
     try:
         deadline = time.monotonic() + READY_WITHIN_SECONDS
-        while not _answers(f"http://127.0.0.1:{port}/readyz"):
+        while not _answers(f"http://127.0.0.1:{port}/healthz"):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("the empty server does not answer")
             time.sleep(0.1)

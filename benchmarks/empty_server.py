@@ -10,6 +10,7 @@ from flask import Blueprint
 
 from api.answers import Answer
 from api.app import create_app
+from api.request_body import BodyLimits, BodyReader
 from api.rsgi import RsgiApp
 from api.server import serve
 from api.settings import ApiSettings
@@ -28,11 +29,12 @@ def empty_flask() -> RsgiApp:
     def claim(coupon_id: int) -> Answer:  # noqa: ARG001
         return Answer(status=202)
 
-    @routes.get("/readyz")
+    @routes.get("/healthz")
     def ready() -> Answer:
         return Answer()
 
-    return RsgiApp(create_app([routes], 0), lambda *_: True, 1, lambda: None)
+    bodies = BodyReader(BodyLimits(0, 1.0, 1))
+    return RsgiApp(create_app([routes], 0), lambda *_: True, 1, lambda: None, bodies)
 
 
 class Bare:

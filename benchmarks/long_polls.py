@@ -47,7 +47,8 @@ def _await_seated(stack: EmbeddedStack, how_many: int) -> None:
     deadline = time.monotonic() + SEATED_WITHIN_SECONDS
     seated = 0.0
     while time.monotonic() < deadline:
-        metrics = requests.get(f"{stack.environment['COUPON_API_URL']}/metrics", timeout=5).text
+        management = stack.environment["COUPON_API_MANAGEMENT_URL"]
+        metrics = requests.get(f"{management}/metrics", timeout=5).text
         found = _WAITERS.search(metrics)
         seated = float(found[1]) if found else 0.0
         if seated >= how_many:

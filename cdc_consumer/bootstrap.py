@@ -60,7 +60,6 @@ def run(settings: ConsumerSettings, stopping: Event) -> None:
             ledger.close()
     finally:
         probes.shutdown()
-        probes.server_close()
 
 
 def build_handler(

@@ -1,58 +1,140 @@
-"""The small HTTP server of a process that is not the API: /healthz and /metrics."""
+"""A small HTTP server for those who run a process: its health and its metrics.
 
+Whatever connects to it, the memory and the threads that it takes are bounded: a silent connection
+costs no thread, is closed when its time is over, and gives way before that when there are many.
+"""
+
+import asyncio
 import json
-import socket
-from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Thread
+from typing import NamedTuple
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from coupons.errors import ConfigurationError
 
+log = logging.getLogger(__name__)
+
+MOST_CONNECTIONS = 64
+PAGES_AT_ONCE = 4
+LARGEST_HEAD_BYTES = 8_192
+SECONDS_TO_ASK = 5.0
+SECONDS_TO_READ = 5.0
+
 Trouble = Callable[[], str | None]
 """Says what is wrong with the process, or None when it is well."""
 
 
-def serve_probes(host: str, port: int, trouble: Trouble) -> ThreadingHTTPServer:
+class Page(NamedTuple):
+    """What a path is answered with."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+def json_page(status: int, body: Mapping[str, object]) -> Page:
+    """A page of JSON."""
+    return Page(status, "application/json", json.dumps(body).encode())
+
+
+def serve_probes(host: str, port: int, trouble: Trouble) -> "ProbeServer":
     """Serve until `shutdown()`: /healthz (200, or 503 with the trouble) and /metrics (Prometheus).
 
     Raises ConfigurationError when the port is taken.
     """
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path == "/metrics":
-                self._answer(200, CONTENT_TYPE_LATEST, generate_latest())
-            elif self.path == "/healthz":
-                what = trouble()
-                body = {"status": "ok"} if what is None else {"status": "trouble", "detail": what}
-                self._answer(
-                    200 if what is None else 503, "application/json", json.dumps(body).encode()
-                )
-            else:
-                self._answer(404, "text/plain", b"try /healthz or /metrics\n")
+    def healthz() -> Page:
+        what = trouble()
+        if what is None:
+            return json_page(200, {"status": "ok"})
+        return json_page(503, {"status": "trouble", "detail": what})
 
-        def _answer(self, status: int, content_type: str, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def metrics() -> Page:
+        return Page(200, CONTENT_TYPE_LATEST, generate_latest())
 
-        def log_message(self, *_arguments: object) -> None:
-            """Say nothing: probes come every few seconds."""
+    return ProbeServer(host, port, {"/healthz": healthz, "/metrics": metrics})
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        allow_reuse_port = False
-        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
-    try:
-        server = Server((host, port), Handler)
-    except OSError as error:
-        raise ConfigurationError(
-            f"port {port} on {host} cannot be used: {error.strerror}"
-        ) from error
-    Thread(target=server.serve_forever, name="probes", daemon=True).start()
-    return server
+class ProbeServer:
+    """Answers GET of each path with its page, from a thread of its own, until `shutdown()`.
+
+    pages: called in other threads, PAGES_AT_ONCE at most. Raises ConfigurationError when the port
+    is taken.
+    """
+
+    def __init__(self, host: str, port: int, pages: Mapping[str, Callable[[], Page]]) -> None:
+        self._pages = pages
+        self._threads = ThreadPoolExecutor(PAGES_AT_ONCE, "probe")
+        self._connections: set[asyncio.StreamWriter] = set()
+        self._silent: OrderedDict[asyncio.StreamWriter, None] = OrderedDict()
+        self._loop = asyncio.new_event_loop()
+        listening = asyncio.start_server(self._serve, host, port, limit=LARGEST_HEAD_BYTES)
+        try:
+            self._server = self._loop.run_until_complete(listening)
+        except OSError as error:
+            self._loop.close()
+            raise ConfigurationError(
+                f"port {port} on {host} cannot be used: {error.strerror}"
+            ) from error
+        self._thread = Thread(target=self._loop.run_forever, name="probes", daemon=True)
+        self._thread.start()
+
+    def shutdown(self) -> None:
+        """Stop listening, and let go of every connection."""
+        self._loop.call_soon_threadsafe(self._stop)
+        self._thread.join()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._loop.close()
+
+    def _stop(self) -> None:
+        self._server.close()
+        for writer in self._connections:
+            writer.transport.abort()
+        self._loop.call_soon(self._loop.stop)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connections.add(writer)
+        self._silent[writer] = None
+        if len(self._connections) > MOST_CONNECTIONS:
+            self._silent.popitem(last=False)[0].transport.abort()
+        try:
+            async with asyncio.timeout(SECONDS_TO_ASK):
+                head = await reader.readuntil(b"\r\n\r\n")
+            self._silent.pop(writer, None)
+            page = await self._loop.run_in_executor(self._threads, self._page, head)
+            async with asyncio.timeout(SECONDS_TO_READ):
+                writer.write(_as_http(page))
+                writer.close()
+                await writer.wait_closed()
+        except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # it never asked, asked for too much, or did not read its answer
+        finally:
+            self._connections.discard(writer)
+            self._silent.pop(writer, None)
+            with suppress(OSError):
+                writer.transport.abort()
+
+    def _page(self, head: bytes) -> Page:
+        method, _, rest = head.partition(b" ")
+        path = rest.partition(b" ")[0].partition(b"?")[0].decode("latin-1")
+        page = self._pages.get(path)
+        if method != b"GET" or page is None:
+            return Page(404, "text/plain", f"try GET {' or '.join(self._pages)}\n".encode())
+        try:
+            return page()
+        except Exception:
+            log.exception("%s failed", path)
+            return Page(500, "text/plain", b"failed: see the log\n")
+
+
+def _as_http(page: Page) -> bytes:
+    return (
+        f"HTTP/1.1 {page.status} \r\nContent-Type: {page.content_type}\r\n"
+        f"Content-Length: {len(page.body)}\r\nConnection: close\r\n\r\n"
+    ).encode() + page.body

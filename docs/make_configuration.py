@@ -54,7 +54,7 @@ TAIL = """
 ## The embedded stack and the `coupon` command
 
 Ports and the number of consumers are options of `coupon up`, remembered in the state folder. Commands that work on a running system
-(`verify`, `rush`, `token`, `connector`, ...) find it by `--state`; without that by the addresses in the environment (`COUPON_API_URL`,
+(`verify`, `rush`, `token`, `connector`, ...) find it by `--state`; without that by the addresses in the environment (`COUPON_API_URL`, `COUPON_API_MANAGEMENT_URL`,
 `COUPON_DATABASE_URL`, `COUPON_REDIS_URL`, `COUPON_KAFKA_BOOTSTRAP_SERVERS`, `COUPON_SCHEMA_REGISTRY_URL`, `COUPON_CONNECT_URL`, and for tokens
 `COUPON_JWT_KEY_FILE`), as soon as one of them is set; else in the default state folder. So the same command serves any stack.
 

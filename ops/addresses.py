@@ -21,6 +21,7 @@ ROLES = ("owner", "api", "consumer", "reconciler", "ops", "cdc", "registry")
 
 _PART_AT = {
     "COUPON_API_URL": "api",
+    "COUPON_API_MANAGEMENT_URL": "api",
     "COUPON_DATABASE_URL": "postgres",
     "COUPON_REDIS_URL": "valkey",
     "COUPON_KAFKA_BOOTSTRAP_SERVERS": "kafka",
@@ -110,6 +111,7 @@ def addresses(folder: StateFolder, ports: Mapping[str, int], role: str) -> dict[
     """COUPON_* settings that point at this embedded stack, Postgres as the given role of ROLES."""
     return {
         "COUPON_API_URL": f"http://{HOST}:{ports['api']}",
+        "COUPON_API_MANAGEMENT_URL": f"http://{HOST}:{ports['management']}",
         "COUPON_DATABASE_URL": database_url(folder, ports, f"coupon_{role}", DATABASE),
         "COUPON_REDIS_URL": f"redis://{HOST}:{ports['valkey']}/0",
         "COUPON_KAFKA_BOOTSTRAP_SERVERS": f"{HOST}:{ports['kafka']}",

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ops.addresses import addresses
@@ -24,6 +25,7 @@ def application_parts(folder: StateFolder, choices: Choices) -> list[Part]:
         **addresses(folder, ports, "api"),
         "COUPON_API_HOST": HOST,
         "COUPON_API_PORT": str(ports["api"]),
+        "COUPON_API_MANAGEMENT_PORT": str(ports["management"]),
         "COUPON_JWT_ALGORITHM": "HS256",
     }
     reconciler = {
@@ -31,7 +33,7 @@ def application_parts(folder: StateFolder, choices: Choices) -> list[Part]:
         "COUPON_RECONCILER_PORT": str(ports["reconciler"]),
     }
     parts = [
-        _part("api", "api", "/readyz", ports["api"], api, ("ledger", "valkey")),
+        _api_part(ports, api),
         _part(
             "reconciler",
             "ops.reconciler",
@@ -50,6 +52,13 @@ def application_parts(folder: StateFolder, choices: Choices) -> list[Part]:
         after = ("connector", "registry", "valkey")
         parts.append(_part(name, "cdc_consumer", "/healthz", ports[name], consumer, after))
     return parts
+
+
+def _api_part(ports: Mapping[str, int], settings: Mapping[str, str]) -> Part:
+    """It is ready when its management address says so; its own port is taken as well."""
+    management = ports["management"]
+    part = _part("api", "api", "/readyz", management, settings, ("ledger", "valkey"))
+    return replace(part, ports={"api": ports["api"], "management": management})
 
 
 def _part(

@@ -10,7 +10,7 @@ from stack.parts import is_running
 from stack.ports import are_free, free_ports
 
 # Apart in their last two digits: stacks whose ports are a multiple of 100 apart never meet.
-_APPLICATION_PORTS = {"api": 8000, "reconciler": 29410}
+_APPLICATION_PORTS = {"api": 8000, "management": 29420, "reconciler": 29410}
 _FIRST_CONSUMER_PORT = 29400
 _REMEMBERED = "stack"
 _BLOCK = 100
@@ -40,7 +40,11 @@ def remember(folder: StateFolder, choices: Choices | None) -> None:
 def remembered(folder: StateFolder) -> Choices | None:
     """The choices of the last `coupon up`, None if there was none."""
     kept = folder.recall(_REMEMBERED)
-    return Choices(**kept) if kept else None
+    if not kept:
+        return None
+    # A stack that was started by an older version lacks the ports of what is new since.
+    ports = {**_beside(kept["ports"], default_ports(kept["consumers"])), **kept["ports"]}
+    return Choices(**{**kept, "ports": ports})
 
 
 def existing(folder: StateFolder) -> Choices:

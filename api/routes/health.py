@@ -1,16 +1,11 @@
-"""For those who run the API: health, readiness, metrics, and what it offers."""
+"""For everybody: whether the API lives and what it offers. For its readiness: what it needs."""
 
-import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Mapping
 
 from flask import Blueprint
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
-from prometheus_client.metrics_core import Metric
-from prometheus_client.multiprocess import MultiProcessCollector
 
 from api.answers import Answer, json_answer
 from api.openapi import describe
-from api.problems import RETRY_AFTER_SECONDS
 from coupons.errors import GateUnavailable, LedgerUnavailable
 from coupons.gate import Gate
 from coupons.gate.serving import check_serving as check_gate_serving
@@ -19,17 +14,12 @@ from coupons.ledger.serving import check_serving as check_ledger_serving
 
 
 class HealthRoutes:
-    """GET /healthz, /readyz, /metrics and /openapi.json; no token is needed."""
-
-    def __init__(self, gate: Gate, pool: LedgerPool) -> None:
-        self._checks = {"redis": lambda: _ask_redis(gate), "postgres": lambda: _ask_postgres(pool)}
+    """GET /healthz and /openapi.json; no token is needed, and neither asks anything else."""
 
     def blueprint(self) -> Blueprint:
         """The routes."""
         routes = Blueprint("health", __name__)
         routes.get("/healthz")(self.healthz)
-        routes.get("/readyz")(self.readyz)
-        routes.get("/metrics")(self.metrics)
         routes.get("/openapi.json")(self.openapi)
         return routes
 
@@ -37,41 +27,37 @@ class HealthRoutes:
         """200 while the process answers at all."""
         return json_answer({"status": "alive"})
 
-    def readyz(self) -> Answer:
-        """200 when everything that a claim needs takes its writes; else 503 and what does not."""
-        states = {name: _state(check) for name, check in self._checks.items()}
-        if all(state == "ready" for state in states.values()):
-            return json_answer({"status": "ready", **states})
-        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        return json_answer({"status": "not ready", **states}, 503, headers)
-
-    def metrics(self) -> Answer:
-        """All workers' metrics together, in the text format of Prometheus."""
-        return Answer(generate_latest(_OwnMetrics()), content_type=CONTENT_TYPE_LATEST)
-
     def openapi(self) -> Answer:
         """The description of this API."""
         return json_answer(describe())
 
 
-class _OwnMetrics(CollectorRegistry):
-    """The API's metrics, of all workers where there are several.
+class Readiness:
+    """Whether everything that a claim needs answers, and takes its writes.
 
-    Those of the other processes are declared in the same file, and would be shown here as zeros.
+    ask_workers: raises OSError when the API's own workers do not answer.
     """
 
-    def collect(self) -> Iterator[Metric]:
-        everything: Iterable[Metric] = REGISTRY.collect()
-        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-            everything = MultiProcessCollector(self).collect()  # type: ignore[no-untyped-call]
-        return (metric for metric in everything if metric.name.startswith("coupon_api_"))
+    def __init__(self, gate: Gate, pool: LedgerPool, ask_workers: Callable[[], object]) -> None:
+        self._checks = {
+            "workers": ask_workers,
+            "redis": lambda: _ask_redis(gate),
+            "postgres": lambda: _ask_postgres(pool),
+        }
+
+    def look(self) -> tuple[int, Mapping[str, str]]:
+        """200 when all of them serve, else 503; and what each says."""
+        states = {name: _state(check) for name, check in self._checks.items()}
+        if all(state == "ready" for state in states.values()):
+            return 200, {"status": "ready", **states}
+        return 503, {"status": "not ready", **states}
 
 
 def _state(check: Callable[[], object]) -> str:
     try:
         check()
         return "ready"
-    except (GateUnavailable, LedgerUnavailable) as error:
+    except (GateUnavailable, OSError, LedgerUnavailable) as error:
         return f"not ready: {error}"
 
 

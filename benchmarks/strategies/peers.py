@@ -123,14 +123,16 @@ def _running(stack: EmbeddedStack, name: str) -> Iterator[Design]:
 def _running_api(
     stack: EmbeddedStack, module: tuple[str, ...], settings: Mapping[str, str]
 ) -> Iterator[tuple[OwnProcess, str]]:
-    port = _free_port()
+    port, management_port = _free_port(), _free_port()
     url = f"http://127.0.0.1:{port}"
     own = {
         "COUPON_DATABASE_URL": stack.database_url("api"),
         "COUPON_API_PORT": str(port),
+        "COUPON_API_MANAGEMENT_PORT": str(management_port),
         "COUPON_JWT_KEY_FILE": str(stack.folder.secret_file("jwt.key")),
     }
-    api = OwnProcess(stack, module, {**own, **settings}, f"{url}/readyz")
+    ready = f"http://127.0.0.1:{management_port}/readyz"
+    api = OwnProcess(stack, module, {**own, **settings}, ready)
     try:
         api.launch()
         yield api, url

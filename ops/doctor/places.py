@@ -12,13 +12,15 @@ from stack.folder import StateFolder
 from stack.ports import HOST
 
 CONSUMER_URLS = "COUPON_CONSUMER_URLS"
+MANAGEMENT_URL = "COUPON_API_MANAGEMENT_URL"
 
 
 class Places(NamedTuple):
     """folder, choices: of the embedded stack; None when the system runs elsewhere.
 
-    api_url: None when it is not known. consumer_urls: where each consumer, by its name, answers
-    /healthz; empty when that is not known. where: all addresses under the names of the settings.
+    management_url: of the API; None when it is not known. consumer_urls: where each consumer, by
+    its name, answers /healthz; empty when that is not known. where: all addresses under the names
+    of the settings.
     """
 
     folder: StateFolder | None
@@ -29,7 +31,7 @@ class Places(NamedTuple):
     registry_url: str
     connect_url: str
     consumer_group: str
-    api_url: str | None = None
+    management_url: str | None = None
     consumer_urls: Mapping[str, str] = MappingProxyType({})
     where: Addresses = Addresses(dict, None)
 
@@ -46,10 +48,16 @@ def find_places(where: Addresses) -> Places:
         where["COUPON_SCHEMA_REGISTRY_URL"],
         where["COUPON_CONNECT_URL"],
         os.environ.get("COUPON_CONSUMER_GROUP", "coupon-cdc-consumer"),
-        dict(where).get("COUPON_API_URL"),
+        _management_url(where, choices),
         _consumer_urls(choices),
         where,
     )
+
+
+def _management_url(where: Addresses, choices: Choices | None) -> str | None:
+    if choices is not None:
+        return f"http://{HOST}:{choices.ports['management']}"
+    return where[MANAGEMENT_URL] if MANAGEMENT_URL in set(where) else None
 
 
 def _consumer_urls(choices: Choices | None) -> dict[str, str]:

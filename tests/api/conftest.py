@@ -1,5 +1,6 @@
 """The API in this process, over a real Redis-compatible server and a real Postgres."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,14 +14,13 @@ from api.bootstrap import Api, build_api
 from api.settings import ApiSettings
 from coupons.gate import Gate, connect_gate
 from coupons.tokens import SCOPES, mint_token
+from stack.ports import free_ports
+from tests.api.process import ADMIN, Bearer, Server, running
 from tests.api.serving import served
 from tests.databases import Database
 from tests.links import Link
 
 SECRET = "a-secret-of-the-tests-only-32-bytes"
-ADMIN = 1
-
-Bearer = Callable[..., dict[str, str]]
 MakeCoupon = Callable[..., int]
 
 
@@ -124,3 +124,23 @@ def rows(database: Database) -> Callable[[int], int]:
         return int(found[0])
 
     return count
+
+
+@pytest.fixture
+def environment(redis_link: Link, postgres_link: Link, key_file: Path) -> dict[str, str]:
+    ports = free_ports(["api", "management"])
+    return {
+        **os.environ,
+        "COUPON_DATABASE_URL": postgres_link.url,
+        "COUPON_REDIS_URL": redis_link.url,
+        "COUPON_JWT_KEY_FILE": str(key_file),
+        "COUPON_API_PORT": str(ports["api"]),
+        "COUPON_API_MANAGEMENT_PORT": str(ports["management"]),
+        "COUPON_API_WORKERS": "2",
+    }
+
+
+@pytest.fixture
+def server(environment: dict[str, str], bearer: Bearer) -> Iterator[Server]:
+    with running(environment, bearer) as server:
+        yield server

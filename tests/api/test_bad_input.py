@@ -1,6 +1,7 @@
 """Whatever is sent, the answer is problem+json, and never a 500."""
 
 import json
+from base64 import urlsafe_b64encode
 from typing import Any
 
 import pytest
@@ -99,13 +100,17 @@ def test_a_path_that_is_none_is_404(client: Client, admin: Headers, path: str) -
     is_problem(client.post(path, headers=admin), 404, "not-found")
 
 
-@pytest.mark.parametrize("coupon_id", ["0", "-1", "x", "1.5", "01", "٧", str(2**59), "9" * 5000])
+@pytest.mark.parametrize(
+    "coupon_id", ["0", "-1", "x", "1.5", "01", "٧", str(2**59), "9" * 18, "9" * 400]
+)
 def test_an_id_that_no_coupon_can_have_is_404(
     client: Client, admin: Headers, coupon_id: str
 ) -> None:
     for method, path in (
         ("GET", f"/coupons/{coupon_id}"),
         ("POST", f"/coupons/{coupon_id}/issue-requests"),
+        ("PATCH", f"/coupons/{coupon_id}"),
+        ("DELETE", f"/coupons/{coupon_id}"),
         ("POST", f"/coupons/{coupon_id}/pause"),
     ):
         is_problem(client.open(path, method=method, headers=admin), 404, "not-found")
@@ -150,13 +155,21 @@ def test_a_wait_that_is_out_of_range_is_422(client: Client, admin: Headers, wait
         "page_size=101",
         "page_size=x",
         "cursor=x",
-        "cursor=é",
+        "cursor=%C3%A9",
         "cursor=MS4y.",
         "nope=1",
     ]
     + [
         "cursor=" + cursor
-        for cursor in ("OTk5OTk5OTk5OTk5OTk5OTk5OTk5OS4x", "LTEuLTE", "MS4x" * 30)
+        for cursor in (
+            "OTk5OTk5OTk5OTk5OTk5OTk5OTk5OS4x",
+            "LTEuLTE=",
+            "MS4x" * 30,
+            *(
+                urlsafe_b64encode(text.encode()).decode()
+                for text in ("1.-9223372036854775809", f"1.{2**59}", "1_0.1", "1.+1", "1.0", "1.1 ")
+            ),
+        )
     ],
 )
 def test_a_page_that_cannot_be_is_422(client: Client, admin: Headers, query: str) -> None:

@@ -9,6 +9,7 @@ from werkzeug.test import Client
 
 from api import views
 from api.bootstrap import Api
+from api.management import metrics_page
 from api.problems import Kind
 from tests.api.conftest import Bearer, MakeCoupon
 
@@ -18,6 +19,11 @@ Claim = Callable[..., Any]
 def conforms(view: type, body: Any) -> None:
     """Fail unless the body has exactly the fields of the view, with their types."""
     TypeAdapter(with_config(ConfigDict(extra="forbid"))(view)).validate_python(body)
+
+
+def metrics() -> str:
+    """What this process has measured, as its management address would show it."""
+    return metrics_page().body.decode()
 
 
 def test_every_route_is_described_and_nothing_else(client: Client, api: Api) -> None:
@@ -69,11 +75,9 @@ def test_answers_are_of_the_described_form(
     conforms(views.IssuedCouponPage, client.get("/users/me/coupons", headers=bearer(1)).json)
 
 
-def test_metrics_count_claims_by_outcome(
-    make_coupon: MakeCoupon, claim: Claim, client: Client
-) -> None:
+def test_metrics_count_claims_by_outcome(make_coupon: MakeCoupon, claim: Claim) -> None:
     def counted(outcome: str) -> float:
-        text = client.get("/metrics").text
+        text = metrics()
         found = re.search(rf'^coupon_api_claims_total{{outcome="{outcome}"}} (\S+)$', text, re.M)
         return float(found.group(1)) if found else 0.0
 
@@ -85,14 +89,14 @@ def test_metrics_count_claims_by_outcome(
     assert after == {"accepted": 1, "repeated": 1, "sold_out": 2}
 
 
-def test_the_metrics_of_other_processes_are_not_shown(client: Client) -> None:
-    names = re.findall(r"^# TYPE (\S+)", client.get("/metrics").text, re.M)
+def test_the_metrics_of_other_processes_are_not_shown() -> None:
+    names = re.findall(r"^# TYPE (\S+)", metrics(), re.M)
     assert names
     assert all(name.startswith("coupon_api_") for name in names)
 
 
 def test_responses_are_counted_by_route_and_status(client: Client) -> None:
     client.get("/nothing")
-    text = client.get("/metrics").text
+    text = metrics()
     assert 'coupon_api_responses_total{route="none",status="404"}' in text
     assert 'coupon_api_response_seconds_bucket{le="0.002",route="none"}' in text

@@ -3,16 +3,11 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from itertools import count
-from pathlib import Path
 from threading import Event
-from typing import Any
 
 import psutil
 import pytest
@@ -20,87 +15,11 @@ import pytest
 from coupons.gate import connect_gate
 from coupons.model import IssueRequest, Status
 from coupons.tokens import SCOPES
-from stack.ports import free_ports
-from tests.api.conftest import ADMIN, Bearer
+from tests.api.process import ADMIN, Bearer, Server, running, start
 from tests.links import Link
 from tests.waiting import eventually
 
-ROOT = Path(__file__).parents[2]
 Rows = Callable[[int], int]
-
-
-class Server:
-    """A running `python -m api` and a way to talk to it."""
-
-    def __init__(self, process: subprocess.Popen[bytes], port: int, bearer: Bearer) -> None:
-        self.process = process
-        self.port = port
-        self._bearer = bearer
-
-    def call(self, method: str, path: str, user: int = ADMIN, body: str | None = None) -> Any:
-        """Status, headers and body. Raises OSError or HTTPException when there is no answer."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
-        headers = self._bearer(user, SCOPES) | {"Content-Type": "application/json"}
-        try:
-            connection.request(method, path, body, headers)
-            answer = connection.getresponse()
-            return answer.status, answer.headers, answer.read().decode()
-        finally:
-            connection.close()
-
-    def make_coupon(self) -> int:
-        status, headers, _ = self.call(
-            "POST", "/coupons", body='{"name": "of a test", "total_quantity": 1000000}'
-        )
-        assert status == 201
-        return int(headers["Location"].rpartition("/")[2])
-
-    def claim(self, coupon_id: int, user: int) -> Any:
-        return self.call("POST", f"/coupons/{coupon_id}/issue-requests", user)
-
-
-@pytest.fixture
-def environment(redis_link: Link, postgres_link: Link, key_file: Path) -> dict[str, str]:
-    return {
-        **os.environ,
-        "COUPON_DATABASE_URL": postgres_link.url,
-        "COUPON_REDIS_URL": redis_link.url,
-        "COUPON_JWT_KEY_FILE": str(key_file),
-        "COUPON_API_PORT": str(free_ports(["api"])["api"]),
-        "COUPON_API_WORKERS": "2",
-    }
-
-
-def start(environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "api"],
-        env=dict(environment),
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-
-
-@contextmanager
-def running(environment: Mapping[str, str], bearer: Bearer) -> Iterator[Server]:
-    process = start(environment)
-    server = Server(process, int(environment["COUPON_API_PORT"]), bearer)
-    try:
-        eventually(lambda: server.call("GET", "/healthz")[0] == 200, 20, "the API is alive")
-        yield server
-    finally:
-        process.terminate()
-        try:
-            process.communicate(timeout=20)
-        finally:
-            with suppress(ProcessLookupError):  # nobody is left of it, as it should be
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-@pytest.fixture
-def server(environment: dict[str, str], bearer: Bearer) -> Iterator[Server]:
-    with running(environment, bearer) as server:
-        yield server
 
 
 def test_stopping_in_the_middle_of_claims_cuts_none_off(server: Server, rows: Rows) -> None:
@@ -130,7 +49,7 @@ def test_stopping_in_the_middle_of_claims_cuts_none_off(server: Server, rows: Ro
 def test_stopping_while_workers_start_is_as_quick(environment: dict[str, str]) -> None:
     process = start(environment)
     main = psutil.Process(process.pid)
-    eventually(lambda: len(main.children()) == 2, 20, "workers are being started")
+    eventually(lambda: len(main.children()) == 3, 20, "management and workers are being started")
     process.terminate()
     process.communicate(timeout=8)
     assert process.returncode == 0
@@ -141,7 +60,7 @@ def test_stopping_sends_long_polls_away_and_does_not_wait_for_them(server: Serve
     _, headers, _ = server.claim(coupon_id, 1)
     with ThreadPoolExecutor(1) as threads:
         poll = threads.submit(server.call, "GET", f"{headers['Location']}?wait=30", 1)
-        eventually(lambda: "coupon_api_waiters 1.0" in server.call("GET", "/metrics")[2], 10)
+        eventually(lambda: "coupon_api_waiters 1.0" in server.manage("/metrics")[1], 10)
         server.process.terminate()
         status, _, body = poll.result(8)
     assert (status, '"REQUESTED"' in body) == (200, True)
@@ -156,7 +75,7 @@ def test_a_long_poll_of_one_worker_is_told_whoever_claimed(server: Server, valke
             threads.submit(server.call, "GET", f"{location}?wait=20", user)
             for user, location in enumerate(locations, start=1)
         ]
-        eventually(lambda: "coupon_api_waiters 8.0" in server.call("GET", "/metrics")[2], 10)
+        eventually(lambda: "coupon_api_waiters 8.0" in server.manage("/metrics")[1], 10)
         gate = connect_gate(valkey_url)
         gate.settle(IssueRequest(coupon_id, user, 1, Status.ISSUED) for user in range(1, 9))
         assert all('"ISSUED"' in poll.result(10)[2] for poll in polls)
@@ -168,12 +87,12 @@ def test_it_starts_without_its_servers_and_works_once_they_are_there(
     redis_link.cut()
     postgres_link.cut()
     with running(environment, bearer) as server:
-        assert server.call("GET", "/readyz")[0] == 503
+        eventually(lambda: server.manage("/readyz")[0] == 503, 20, "not ready")
         status, headers, _ = server.claim(1, 1)
         assert (status, headers["Retry-After"]) == (503, "1")
         redis_link.mend()
         postgres_link.mend()
-        eventually(lambda: server.call("GET", "/readyz")[0] == 200, 20, "ready")
+        eventually(lambda: server.manage("/readyz")[0] == 200, 20, "ready")
         assert server.claim(server.make_coupon(), 1)[0] == 202
 
 
@@ -236,30 +155,30 @@ def test_a_body_is_read_however_it_is_framed(
     assert answer.startswith(b"HTTP/1.1 %d " % status), answer
 
 
-def test_workers_do_not_outlive_a_server_that_was_killed(server: Server) -> None:
-    workers = psutil.Process(server.process.pid).children(recursive=True)
-    assert len(workers) >= 2
+def test_nothing_outlives_a_server_that_was_killed(server: Server) -> None:
+    processes = psutil.Process(server.process.pid).children(recursive=True)
+    assert len(processes) >= 3
     server.process.kill()
-    _, alive = psutil.wait_procs(workers, timeout=15)
+    _, alive = psutil.wait_procs(processes, timeout=15)
     assert not alive
 
 
 def test_a_worker_that_dies_is_replaced(server: Server) -> None:
-    main = psutil.Process(server.process.pid)
-    [victim, *_] = main.children()
+    [victim, *_] = server.workers()
     os.kill(victim.pid, signal.SIGKILL)
-    eventually(
-        lambda: len([child for child in main.children() if child.pid != victim.pid]) == 2, 15
-    )
-    eventually(lambda: server.call("GET", "/readyz")[0] == 200, 10)
+    eventually(lambda: len([each for each in server.workers() if each.pid != victim.pid]) == 2, 15)
+    eventually(lambda: server.manage("/readyz")[0] == 200, 10)
 
 
-def test_a_port_that_is_taken_is_refused_and_named(environment: dict[str, str]) -> None:
-    with socket.create_server(("127.0.0.1", int(environment["COUPON_API_PORT"]))):
+@pytest.mark.parametrize("variable", ["COUPON_API_PORT", "COUPON_API_MANAGEMENT_PORT"])
+def test_a_port_that_is_taken_is_refused_and_named(
+    environment: dict[str, str], variable: str
+) -> None:
+    with socket.create_server(("127.0.0.1", int(environment[variable]))):
         process = start(environment)
         _, error = process.communicate(timeout=20)
     assert process.returncode == 2
-    assert "COUPON_API_PORT" in error.decode()
+    assert variable in error.decode()
 
 
 @pytest.mark.parametrize(

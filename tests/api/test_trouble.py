@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from time import monotonic
 from typing import Any
 
 import psycopg
 from werkzeug.test import Client
 
-from coupons.gate import Gate, GateFigures
+from api.routes.health import Readiness
+from api.settings import ApiSettings
+from coupons.gate import Gate, GateFigures, connect_gate
 from coupons.ids import request_id
+from coupons.ledger.connection import ledger_pool
 from tests.api.conftest import MakeCoupon
 from tests.databases import Database
 from tests.links import Link
@@ -190,26 +194,25 @@ def test_a_server_that_hangs_is_answered_for_within_seconds(
 
 
 def test_readiness_names_what_is_missing_and_liveness_does_not_care(
-    client: Client, redis_link: Link, postgres_link: Link
+    client: Client, settings: ApiSettings, redis_link: Link, postgres_link: Link
 ) -> None:
-    ready = client.get("/readyz")
-    assert (ready.status_code, ready.json["redis"], ready.json["postgres"]) == (
-        200,
-        "ready",
-        "ready",
-    )
-    redis_link.cut()
-    answer = client.get("/readyz")
-    assert (answer.status_code, answer.json["postgres"]) == (503, "ready")
-    assert answer.json["redis"].startswith("not ready: ")
-    redis_link.mend()
-    postgres_link.cut()
-    answer = client.get("/readyz")
-    assert (answer.status_code, answer.json["redis"]) == (503, "ready")
-    assert answer.json["postgres"].startswith("not ready: ")
-    assert client.get("/healthz").status_code == 200
-    postgres_link.mend()
-    eventually(lambda: client.get("/readyz").status_code == 200, what="ready again")
+    gate = connect_gate(settings.redis_url.get_secret_value())
+    with closing(ledger_pool(settings.database_url.get_secret_value(), "test", 1, 2.0)) as pool:
+        readiness = Readiness(gate, pool, lambda: None)
+        ready = {"workers": "ready", "redis": "ready", "postgres": "ready"}
+        assert readiness.look() == (200, {"status": "ready", **ready})
+        redis_link.cut()
+        status, states = readiness.look()
+        assert (status, states["postgres"]) == (503, "ready")
+        assert states["redis"].startswith("not ready: ")
+        redis_link.mend()
+        postgres_link.cut()
+        status, states = readiness.look()
+        assert (status, states["redis"]) == (503, "ready")
+        assert states["postgres"].startswith("not ready: ")
+        assert client.get("/healthz").status_code == 200
+        postgres_link.mend()
+        eventually(lambda: readiness.look()[0] == 200, what="ready again")
 
 
 def test_a_coupon_made_while_redis_is_down_exists(

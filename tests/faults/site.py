@@ -18,6 +18,7 @@ from stack.cache import ensure_bundles
 from stack.parts import Part, clear_leftovers, is_running
 from stack.processes import start
 from tests.links import Link
+from tests.workers import workers_of
 
 HEALTHY_WITHIN_SECONDS = 90.0
 GONE_WITHIN_SECONDS = 20.0
@@ -166,7 +167,7 @@ class Site:
         """The processes that answer, without the one that looks after them."""
         run = self.folder.part("api").last_run()
         main = run.process() if run else None
-        return main.children() if main else []
+        return workers_of(main) if main else []
 
     def gate(self) -> Gate:
         """The gate, not through a link."""

@@ -191,13 +191,15 @@ def test_what_the_api_answers_means(
     body: bytes,
     found: list[tuple[Level, Section | None]],
 ) -> None:
-    assert ill(check_api(places._replace(api_url=served(status, body)))) == found
+    assert ill(check_api(places._replace(management_url=served(status, body)))) == found
 
 
 def test_an_api_that_is_away_is_found(places: Places) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    assert ill(check_api(places._replace(api_url=url))) == [(Level.FAILING, Section.PART_DOWN)]
+    assert ill(check_api(places._replace(management_url=url))) == [
+        (Level.FAILING, Section.PART_DOWN)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -28,12 +28,13 @@ def api_url(
     key_file, url_file = tmp_path / "jwt.key", tmp_path / "redis-url"
     key_file.write_text(KEY)
     url_file.write_text(tls_redis.url(authority))
-    port = free_ports(["api"])["api"]
+    ports = free_ports(["api", "management"])
     settings = {
         "COUPON_DATABASE_URL": tls_database.url("coupon_api"),
         "COUPON_REDIS_URL_FILE": str(url_file),
         "COUPON_JWT_KEY_FILE": str(key_file),
-        "COUPON_API_PORT": str(port),
+        "COUPON_API_PORT": str(ports["api"]),
+        "COUPON_API_MANAGEMENT_PORT": str(ports["management"]),
         "COUPON_API_WORKERS": "1",
         "COUPON_API_CERTIFICATE_FILE": str(pair.certificate),
         "COUPON_API_KEY_FILE": str(pair.key),
@@ -41,7 +42,9 @@ def api_url(
     process = subprocess.Popen(
         [sys.executable, "-m", "api"], env={**os.environ, **settings}, cwd=ROOT
     )
-    yield f"https://localhost:{port}"
+    management_url = f"http://127.0.0.1:{ports['management']}"
+    eventually(lambda: _is_ready(management_url), 60, "the API is ready")
+    yield f"https://localhost:{ports['api']}"
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0
 
@@ -52,7 +55,6 @@ def test_a_claim_is_accepted_over_https_and_tls(
     session = requests.Session()
     session.headers["Authorization"] = f"Bearer {mint_token(KEY, 7, SCOPES, 600)}"
     trusted = str(authority.file)
-    eventually(lambda: session.get(f"{api_url}/readyz", verify=trusted, timeout=5).ok, 60)
 
     made = session.post(
         f"{api_url}/coupons", json={"name": "T", "total_quantity": 3}, verify=trusted, timeout=10
@@ -63,4 +65,11 @@ def test_a_claim_is_accepted_over_https_and_tls(
     with pytest.raises(requests.exceptions.SSLError, match="certificate verify failed"):
         session.post(place, verify=str(wrong_authority.file), timeout=10)
     with pytest.raises(requests.ConnectionError):
-        session.get(api_url.replace("https:", "http:") + "/readyz", timeout=10)
+        session.get(api_url.replace("https:", "http:") + "/healthz", timeout=10)
+
+
+def _is_ready(management_url: str) -> bool:
+    try:
+        return requests.get(f"{management_url}/readyz", timeout=5).ok
+    except requests.ConnectionError:
+        return False

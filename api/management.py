@@ -1,0 +1,129 @@
+"""The API's management address: readiness and metrics, for those who run it.
+
+    python -m api.management PARENT
+
+A process of its own beside the workers, started by `api.server`: what it is asked costs no claim
+anything, its port can be kept from the public, and it ends when the process PARENT is gone.
+"""
+
+import http.client
+import os
+import signal
+import ssl
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from threading import Event
+
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from api.routes.health import Readiness
+from api.settings import ApiSettings
+from coupons.errors import ConfigurationError
+from coupons.gate import connect_gate
+from coupons.ledger.connection import ledger_pool
+from coupons.logging import configure_logging
+from coupons.probes import Page, ProbeServer, json_page
+from coupons.settings import load_settings
+
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+WORKERS_ANSWER_SECONDS = 2.0
+ANSWER_TIMEOUT_SECONDS = 2.0
+LOOK_SECONDS = 0.5
+
+
+def main() -> int:
+    """Serve until SIGTERM or until the parent is gone; 2 when the port cannot be had."""
+    parent = int(sys.argv[1])
+    stopping = Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: stopping.set())
+    settings = load_settings(ApiSettings)
+    configure_logging(settings.log_level)
+    try:
+        server = serve_management(settings)
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 2
+    while os.getppid() == parent and not stopping.wait(LOOK_SECONDS):
+        pass
+    server.shutdown()
+    return 0
+
+
+def serve_management(settings: ApiSettings) -> ProbeServer:
+    """Serve /readyz and /metrics until `shutdown()`. Raises ConfigurationError."""
+    gate = connect_gate(settings.redis_url.get_secret_value())
+    url = settings.database_url.get_secret_value()
+    pool = ledger_pool(url, "coupon-api-ready", 1, ANSWER_TIMEOUT_SECONDS)
+    readiness = Readiness(gate, pool, lambda: _ask_workers(settings))
+
+    def readyz() -> Page:
+        return json_page(*readiness.look())
+
+    return ProbeServer(
+        settings.api_management_host,
+        settings.api_management_port,
+        {"/readyz": readyz, "/metrics": metrics_page},
+    )
+
+
+def metrics_page() -> Page:
+    """The metrics of all workers together, in the text format of Prometheus."""
+    return Page(200, CONTENT_TYPE_LATEST, generate_latest(_ApiMetrics()))
+
+
+class _ApiMetrics(CollectorRegistry):
+    """The API's metrics, of all workers where there are several.
+
+    Those of the other processes are declared in the same file, and would be shown here as zeros.
+    """
+
+    def collect(self) -> Iterator[Metric]:
+        everything: Iterable[Metric] = REGISTRY.collect()
+        folder = os.environ.get(METRICS_FOLDER)
+        if folder is not None:
+            _forget_dead_workers(Path(folder))
+            everything = MultiProcessCollector(self).collect()  # type: ignore[no-untyped-call]
+        return (metric for metric in everything if metric.name.startswith("coupon_api_"))
+
+
+def _forget_dead_workers(folder: Path) -> None:
+    """What only a living worker can have, such as long polls, is not counted of dead ones."""
+    for file in folder.glob("gauge_live*_*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        if not Path("/proc", str(pid)).exists():
+            mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
+
+
+def _ask_workers(settings: ApiSettings) -> None:
+    """Ask the public port as a client would. Raises OSError when no worker answers."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.api_host, settings.api_host)  # noqa: S104
+    connection = _connection(settings, host)
+    try:
+        connection.request("GET", "/healthz")
+        status = connection.getresponse().status
+    except http.client.HTTPException as error:
+        raise OSError(f"the workers' answer is none: {error!r}") from error
+    finally:
+        connection.close()
+    if status != http.client.OK:
+        raise OSError(f"the workers answer {status}")
+
+
+def _connection(settings: ApiSettings, host: str) -> http.client.HTTPConnection:
+    if settings.api_certificate_file is None:
+        return http.client.HTTPConnection(host, settings.api_port, timeout=WORKERS_ANSWER_SECONDS)
+    # The certificate is for the name that clients use; here the peer is this machine itself.
+    unchecked = ssl.create_default_context()
+    unchecked.check_hostname = False
+    unchecked.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(
+        host, settings.api_port, timeout=WORKERS_ANSWER_SECONDS, context=unchecked
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

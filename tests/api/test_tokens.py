@@ -1,0 +1,107 @@
+"""A token is one text, its times are numbers, and what is remembered of tokens is bounded."""
+
+import time
+from typing import Any
+
+import pytest
+
+from api import authentication
+from api.authentication import LONGEST_TOKEN, TokenVerifier, load_verifier
+from api.problems import Problem
+from api.settings import ApiSettings
+from tests.api.test_authentication import signed
+
+DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+@pytest.fixture
+def verifier(settings: ApiSettings) -> TokenVerifier:
+    return load_verifier(settings)
+
+
+def other_texts(token: str) -> list[str]:
+    """The same token, written as a lenient decoder would read it too."""
+    head, claims, signature = token.split(".")
+    unused_bit = signature[:-1] + DIGITS[DIGITS.index(signature[-1]) | 1]
+    standard = signature.replace("-", "+").replace("_", "/")
+    others = [
+        f"{token}=",
+        f"{token}!",
+        f"{token}~~~~",
+        f"{token}\n",
+        f"{head}.{claims}. {signature}",
+    ]
+    others += [f"{head}.{claims}.{other}" for other in (unused_bit, standard) if other != signature]
+    return others
+
+
+def test_a_token_has_no_second_text(verifier: TokenVerifier) -> None:
+    # Enough tokens for some signatures to have the digits that differ between the alphabets.
+    for user in range(1, 50):
+        token = signed(sub=str(user))
+        assert verifier.verify(token).user_id == user
+        for other in other_texts(token):
+            with pytest.raises(Problem):
+                verifier.verify(other)
+
+
+@pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
+@pytest.mark.parametrize("value", ["1700000000", "nan", "inf", "-inf", "", None, True, [1], {}])
+def test_a_time_that_is_no_number_is_refused(
+    verifier: TokenVerifier, name: str, value: Any
+) -> None:
+    with pytest.raises(Problem, match="must be a number"):
+        verifier.verify(signed(**{name: value}))
+
+
+@pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_is_none_is_refused(verifier: TokenVerifier, name: str, value: float) -> None:
+    with pytest.raises(Problem):
+        verifier.verify(signed(**{name: value}))
+
+
+def test_clocks_may_differ_by_the_leeway_and_no_more(settings: ApiSettings) -> None:
+    now = time.time()
+    within = [{"nbf": now + 8}, {"iat": now + 8}, {"exp": now - 8}]
+    beyond = [{"nbf": now + 30}, {"iat": now + 30}, {"exp": now - 30}]
+    lenient = load_verifier(settings.model_copy(update={"jwt_leeway_seconds": 10.0}))
+    strict = load_verifier(settings.model_copy(update={"jwt_leeway_seconds": 0.0}))
+    for claims in within:
+        assert lenient.verify(signed(**claims)).user_id == 42
+        with pytest.raises(Problem):
+            strict.verify(signed(**claims))
+    for claims in beyond:
+        with pytest.raises(Problem):
+            lenient.verify(signed(**claims))
+
+
+def test_a_token_is_no_longer_than_its_limit(verifier: TokenVerifier) -> None:
+    with pytest.raises(Problem, match=str(LONGEST_TOKEN)):
+        verifier.verify(signed(more="x" * LONGEST_TOKEN))
+
+
+def test_what_is_not_valid_is_not_remembered(verifier: TokenVerifier) -> None:
+    for token in (signed(exp=time.time() - 60), signed(aud="another"), signed()[:-2], "x" * 100):
+        with pytest.raises(Problem):
+            verifier.verify(token)
+    assert not verifier._remembered._callers
+
+
+def test_the_memory_for_tokens_is_bounded_in_bytes(
+    verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authentication, "MOST_REMEMBERED_BYTES", 100_000)
+    groups = ["g" * 60 + str(number) for number in range(10, 40)]
+    for user in range(1, 300):
+        assert verifier.verify(signed(sub=str(user), groups=groups)).user_id == user
+    remembered = verifier._remembered
+    assert 0 < remembered._bytes <= 100_000
+    sizes = [authentication._size(caller) for caller in remembered._callers.values()]
+    assert remembered._bytes == sum(sizes)
+    assert min(sizes) > 30 * 60
+
+
+def test_scopes_that_nobody_knows_are_forgotten(verifier: TokenVerifier) -> None:
+    made_up = " ".join(f"x{number}" for number in range(500))
+    assert verifier.verify(signed(scope=f"coupon:issue {made_up}")).scopes == {"coupon:issue"}
