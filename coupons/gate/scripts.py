@@ -24,7 +24,8 @@ class Call(NamedTuple):
 
 @cache
 def _source(script: str) -> str:
-    return (_FOLDER / f"{script}.lua").read_text()
+    text = (_FOLDER / f"{script}.lua").read_text()
+    return (_FOLDER / "identity.lua").read_text() + text if "identity()" in text else text
 
 
 @cache

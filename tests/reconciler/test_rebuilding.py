@@ -79,8 +79,8 @@ def test_the_report_says_why_a_coupon_is_closed(
     key = f"coupon:{{{shop.coupon_id}}}"
     for field, value, why in (
         ("epoch", "9", "fenced"),
-        ("run_id", "", "loading"),
-        ("run_id", "another", "stale"),
+        ("opened_under", "", "loading"),
+        ("opened_under", "another", "stale"),
     ):
         gate.client.hset(key, field, value)
         [report] = report_gate(gate, reconciler, None)
