@@ -28,6 +28,10 @@ class GateChanged(Exception):
     """The coupon was closed or rebuilt at the gate during the comparison, which is void."""
 
 
+class GateUnreadable(GateChanged):
+    """What Redis holds of the coupon is not what the gate writes; only a rebuild mends it."""
+
+
 def compare(
     gate: Gate,
     connection: Connection,
@@ -38,7 +42,7 @@ def compare(
     """Yield each request of which gate and ledger tell differently.
 
     progress: called with how many requests were looked at, again and again. Raises GateChanged,
-    GateUnavailable, LedgerUnavailable.
+    GateUnreadable, GateUnavailable, LedgerUnavailable.
     """
     suspects: set[int] = set()
     for users in _suspects(gate, connection, coupon_id, progress):
@@ -103,6 +107,8 @@ def _in_ledger(
 
 def _read(gate: Gate, coupon_id: int, users: Sequence[int]) -> list[IssueRequest | None]:
     known = gate.read(coupon_id, users)
+    if known is GateClosed.UNREADABLE:
+        raise GateUnreadable
     if isinstance(known, GateClosed):
         raise GateChanged
     return known

@@ -38,6 +38,9 @@ def run_comparer(
             _examine(gate, database_url, coupon_id, pending_after_s)
         except CouponError as error:
             log.warning("could not compare: %s", error, extra={"coupon_id": coupon_id})
+        except Exception:
+            # Whatever it is, it is of this coupon: the thread has to compare the others too.
+            log.exception("could not compare", extra={"coupon_id": coupon_id})
 
 
 def _examine(gate: Gate, database_url: str, coupon_id: int, pending_after_s: float) -> None:
@@ -54,6 +57,9 @@ def tell(repair: Repair) -> None:
     """Count and log a repair."""
     about: dict[str, object] = {"coupon_id": repair.coupon_id, "count": repair.requests}
     difference = repair.difference
+    if repair.deed is Deed.FAILED:
+        log.error("could not reconcile the coupon, will try again: %s", repair.why, extra=about)
+        return
     if difference is not None:
         RECONCILER_DIFFERENCES.labels(difference.kind).inc()
         about |= {"user_id": difference.user_id, "difference": str(difference.kind)}

@@ -3,11 +3,12 @@
 import time
 from collections.abc import Iterator
 
+from coupons.errors import GateRefused
 from coupons.gate import Gate
 from coupons.ledger.connection import Connection
 from coupons.ledger.requests import count_requests
 from coupons.model import Coupon
-from ops.comparison import LOOK_AGAIN_AFTER_SECONDS, GateChanged, Progress, compare
+from ops.comparison import LOOK_AGAIN_AFTER_SECONDS, GateChanged, GateUnreadable, Progress, compare
 from ops.differences import Difference, Kind
 from ops.reconciler.rebuilding import rebuild, why_closed
 from ops.reconciler.reconcile import roll_forward
@@ -54,6 +55,8 @@ def examine(
             yield from _rebuilt(gate, connection, coupon_id, "differences", dry_run)
         elif _figures_are_wrong(gate, connection, coupon_id):
             yield from _rebuilt(gate, connection, coupon_id, "figures", dry_run)
+    except (GateUnreadable, GateRefused):
+        yield from _rebuilt(gate, connection, coupon_id, "unreadable", dry_run)
     except GateChanged:
         # Its rebuild has read the ledger; what remains, the next examination finds.
         return

@@ -21,13 +21,16 @@ class Deed(StrEnum):
     """No mark mends it: the coupon is rebuilt when the comparison is done."""
     LEFT = "left"
     """Nothing: it is on its way, or somebody else is at it."""
+    FAILED = "failed"
+    """The coupon could not be worked on; the others could."""
 
 
 class Repair(NamedTuple):
     """Of one coupon or one of its requests.
 
-    why: what was wrong (a Kind, or of a whole coupon: missing, stale, loading, fenced, figures,
-    definition, pending). requests: how many it concerned. difference: of a single request.
+    why: what was wrong (a Kind, or of a whole coupon: missing, stale, loading, unreadable, fenced,
+    figures, definition, pending; of a failure, what happened). requests: how many
+    it concerned. difference: of a single request.
     """
 
     deed: Deed

@@ -18,6 +18,11 @@ SELECT * FROM coupon WHERE coupon_id = %(coupon_id)s;
 -- out: every coupon that could still admit a claim or answer for one, by id
 SELECT * FROM coupon ORDER BY coupon_id;
 
+-- name: list_coupon_ids
+-- For when a row of list_coupons cannot be read, and the others have to be.
+-- out: every coupon_id, in order
+SELECT coupon_id FROM coupon ORDER BY coupon_id;
+
 -- name: change_coupon
 -- Changes what is given and keeps what is null. Stock may be lowered to what is issued already, not below
 -- (coupon_never_oversold); a closed coupon stays closed.
