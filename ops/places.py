@@ -13,6 +13,7 @@ from coupons.ledger.coupons import find_coupon, list_readable
 from coupons.model import Coupon
 from ops.addresses import Addresses
 from ops.one_coupon import is_of_one_coupon
+from ops.silence import end_when_silent, silent_seconds
 
 T = TypeVar("T")
 
@@ -86,12 +87,17 @@ class Places(NamedTuple):
 
 
 @contextmanager
-def places(where: Addresses) -> Iterator[Places]:
-    """Connected to both; what does not answer ends the command with code 3."""
+def places(where: Addresses, silent_s: float | None = None) -> Iterator[Places]:
+    """Connected to both; what does not answer ends the command with code 3.
+
+    silent_s: silence after which the server ends the session, and frees its locks, in case that
+    the command was stopped; None: as long as the reconciler's.
+    """
     try:
         with connect_ledger(
             where["COUPON_DATABASE_URL"], "coupon-command", ANSWER_TIMEOUT_SECONDS
         ) as connection:
+            end_when_silent(connection, silent_seconds() if silent_s is None else silent_s)
             yield Places(connect_gate(where["COUPON_REDIS_URL"]), connection, where)
     except (GateUnavailable, LedgerUnavailable) as error:
         give_up(error)

@@ -171,7 +171,7 @@ def test_the_comparing_thread_survives_whatever_one_coupon_does(
     compared: list[int] = []
     due = [(bad.coupon_id, "drift"), (last.coupon_id, "drift")]
 
-    def examine(_: Gate, __: str, coupon_id: int, ___: float) -> None:
+    def examine(_: Gate, __: str, coupon_id: int, *___: float) -> None:
         compared.append(coupon_id)
         if coupon_id == bad.coupon_id:
             raise psycopg.DataError("timestamp too small (before year 1)")
@@ -184,7 +184,7 @@ def test_the_comparing_thread_survives_whatever_one_coupon_does(
     monkeypatch.setattr(comparer, "LOOK_EVERY_SECONDS", 0.01)
     stop = Event()
     with caplog.at_level(logging.ERROR):
-        thread = Thread(target=comparer.run_comparer, args=(gate, "", 0.0, Due(0), stop))
+        thread = Thread(target=comparer.run_comparer, args=(gate, "", 0.0, 30.0, Due(0), stop))
         thread.start()
         try:
             eventually(lambda: compared == [bad.coupon_id, last.coupon_id], what="the next one")
