@@ -90,14 +90,14 @@ RECONCILER_PASSES = Counter(
 RECONCILER_REPAIRS = Counter(
     "coupon_reconciler_repairs_total",
     "Repairs of the gate, by kind: rebuilt_REASON, redefined (one each a coupon), marked,"
-    " rolled_forward (one each a request). A rebuild's reasons: missing, stale, loading,"
-    " unreadable, fenced, differences, figures.",
+    " rolled_forward, row_restored (one each a request). A rebuild's reasons: missing, stale,"
+    " loading, unreadable, fenced, ahead, differences, figures.",
     ["kind"],
 )
 RECONCILER_DIFFERENCES = Counter(
     "coupon_reconciler_differences_total",
     "Requests of which gate and ledger told differently in a full comparison, by kind:"
-    " missing_mark, unwritten, forgotten, ghost, other.",
+    " missing_mark, unwritten, forgotten, ghost, no_request, other.",
     ["kind"],
 )
 RECONCILER_COMPARISONS = Counter(

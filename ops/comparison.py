@@ -12,8 +12,9 @@ from coupons.gate import Gate, GateState
 from coupons.gate.scan import scan_requests
 from coupons.ledger.connection import Connection
 from coupons.ledger.requests import find_requests, find_unwritten_users, stream_requests
+from coupons.ledger.unrequested import find_unrequested
 from coupons.model import GateClosed, IssueRequest
-from ops.differences import Difference, classify
+from ops.differences import Difference, Kind, classify
 
 REQUESTS_PER_READ = 2_000
 MOST_SUSPECTS = 20_000
@@ -92,10 +93,27 @@ def look_at(
     before = _in_ledger(connection, coupon_id, users)
     at_gate = _read(gate, coupon_id, users)
     after = _in_ledger(connection, coupon_id, users)
+    ghosts = []
     for user, known in zip(users, at_gate, strict=True):
         kind = classify(before.get(user), known, after.get(user))
-        if kind is not None:
+        if kind is Kind.GHOST and user not in after:
+            ghosts.append((user, known))
+        elif kind is not None:
             yield Difference(coupon_id, user, kind, after.get(user), known)
+    yield from _without_request(connection, coupon_id, ghosts)
+
+
+def _without_request(
+    connection: Connection, coupon_id: int, ghosts: Sequence[tuple[int, IssueRequest | None]]
+) -> Iterator[Difference]:
+    """Users who are final at the gate and have no request: the ledger may hold their outcome."""
+    if not ghosts:
+        return
+    found = find_unrequested(connection, coupon_id, [user for user, _ in ghosts])
+    outcomes = {outcome.user_id: outcome for outcome in found}
+    for user, known in ghosts:
+        kind = Kind.NO_REQUEST if user in outcomes else Kind.GHOST
+        yield Difference(coupon_id, user, kind, outcomes.get(user), known)
 
 
 def _in_ledger(

@@ -19,6 +19,7 @@ _WORDS = {
     Deed.REDEFINED: ("would be defined anew", "defined anew"),
     Deed.MARKED: ("would be marked", "marked"),
     Deed.ROLLED_FORWARD: ("would be written", "written on the user's behalf"),
+    Deed.ROW_RESTORED: ("its row would be written again", "its row was written again"),
     Deed.FOR_REBUILD: ("needs a rebuild", "mended by the rebuild"),
     Deed.LEFT: ("would be left: on its way", "left: on its way, or somebody else is at it"),
     Deed.FAILED: ("cannot be compared", "could not be repaired"),

@@ -3,7 +3,8 @@
 Three things can be seen without comparing request by request, and each has one repair:
 - a coupon that the gate does not have, or has from another life of the server, or under another
   epoch than the ledger accepts: fence and rebuild;
-- a definition older than the ledger's: define again;
+- a definition older than the ledger's: define again; a newer one: the ledger went back in time, so
+  that nothing of the gate may be relied on: rebuild;
 - a request pending for long: mark it when its outcome is in the ledger, and when not even its row
   is there, claim again on the user's behalf. The place is held and the user wanted it, so an
   admission that nobody finished is rolled forward; whether its first write got through does not
@@ -28,7 +29,7 @@ from coupons.metrics import (
 )
 from coupons.model import Admission, Claim, Coupon, CouponState
 from ops.one_coupon import is_of_one_coupon
-from ops.reconciler.rebuilding import rebuild, why_closed
+from ops.reconciler.rebuilding import is_ahead, rebuild, why_closed
 from ops.reconciler.repairs import Deed, Repair
 from ops.reconciler.watch import Watch
 
@@ -104,6 +105,11 @@ def _repair(
         loaded = rebuild(gate, connection, coupon.coupon_id, even_if_open=False)
         if loaded is not None:
             yield Repair(Deed.REBUILT, str(why), coupon.coupon_id, loaded)
+        return
+    if is_ahead(connection, coupon, figures):
+        loaded = rebuild(gate, connection, coupon.coupon_id)
+        if loaded is not None:
+            yield Repair(Deed.REBUILT, "ahead", coupon.coupon_id, loaded)
         return
     watch.note(coupon, figures)
     if figures.version < coupon.version and gate.define(coupon):

@@ -17,6 +17,8 @@ class Deed(StrEnum):
     """The gate was told of an outcome that is in the ledger."""
     ROLLED_FORWARD = "rolled_forward"
     """The row of an admitted claim was written on the user's behalf."""
+    ROW_RESTORED = "row_restored"
+    """The request row of an outcome was written again: the ledger had lost it."""
     FOR_REBUILD = "for_rebuild"
     """No mark mends it: the coupon is rebuilt when the comparison is done."""
     LEFT = "left"
@@ -29,7 +31,7 @@ class Repair(NamedTuple):
     """Of one coupon or one of its requests.
 
     why: what was wrong (a Kind, or of a whole coupon: missing, stale, loading, unreadable, fenced,
-    figures, definition, pending; of a failure, what happened). requests: how many
+    ahead, figures, definition, pending; of a failure, what happened). requests: how many
     it concerned. difference: of a single request.
     """
 

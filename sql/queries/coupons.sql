@@ -34,7 +34,7 @@ UPDATE coupon
        issue_starts_at = coalesce(%(issue_starts_at)s::timestamptz, issue_starts_at),
        issue_ends_at = coalesce(%(issue_ends_at)s::timestamptz, issue_ends_at),
        state = coalesce(%(state)s, state),
-       version = version + 1
+       version = coupon_next_number(version)
  WHERE coupon_id = %(coupon_id)s AND state <> 'closed'
 RETURNING *;
 
@@ -46,5 +46,5 @@ RETURNING *;
 WITH fenced AS (
   SELECT coupon_id FROM coupon WHERE coupon_id = %(coupon_id)s FOR UPDATE
 )
-UPDATE coupon c SET gate_epoch = greatest(c.gate_epoch, %(above)s::bigint) + 1 FROM fenced f WHERE c.coupon_id = f.coupon_id
+UPDATE coupon c SET gate_epoch = coupon_next_number(greatest(c.gate_epoch, %(above)s::bigint)) FROM fenced f WHERE c.coupon_id = f.coupon_id
 RETURNING c.*;
