@@ -1,5 +1,6 @@
 """How the gate is doing, coupon by coupon, next to what the ledger says of it."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -8,7 +9,6 @@ from coupons.gate.refusals import GateRefused
 from coupons.gate.scan import memory_bytes
 from coupons.gate.serving import check_serving as check_gate_serving
 from coupons.ledger.connection import Connection
-from coupons.ledger.coupons import find_coupon, list_coupons
 from coupons.ledger.refusals import LedgerRefused
 from coupons.ledger.serving import check_serving as check_ledger_serving
 from coupons.model import Coupon, CouponState
@@ -73,12 +73,8 @@ class GateReport(NamedTuple):
         }
 
 
-def report_gate(gate: Gate, connection: Connection, coupon_id: int | None) -> list[GateReport]:
-    """Of all coupons, or of one; empty when there is none. Raises Gate- or LedgerUnavailable."""
-    if coupon_id is None:
-        coupons = list_coupons(connection)
-    else:
-        coupons = [each for each in [find_coupon(connection, coupon_id)] if each]
+def report_gate(gate: Gate, connection: Connection, coupons: Sequence[Coupon]) -> list[GateReport]:
+    """Of these coupons. Raises GateUnavailable or LedgerUnavailable."""
     found = gate.figures([coupon.coupon_id for coupon in coupons])
     refused = why_refused(gate, connection)
     return [

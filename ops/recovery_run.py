@@ -18,6 +18,7 @@ from coupons.ledger.connection import Connection, connect_ledger
 from ops.kafka import Kafka
 from ops.passing import Passing
 from ops.recovery import begin_recovery, count_not_final, emit_again, look_at_stream, recover
+from ops.silence import WAITING_SECONDS, end_when_silent
 from ops.slot import read_slot
 
 _ANSWER_SECONDS = 150.0
@@ -174,6 +175,7 @@ def _ledger(where: Recovering) -> Iterator[Connection]:
         with closing(
             connect_ledger(where.database_url, "coupon-recover", _ANSWER_SECONDS)
         ) as connection:
+            end_when_silent(connection, WAITING_SECONDS)
             yield connection
     except psycopg.Error as error:
         raise LedgerUnavailable(

@@ -13,6 +13,7 @@ from ops.applications import application_parts
 from ops.choices import existing
 from ops.options import addresses_option, json_option
 from ops.places import places
+from ops.silence import WAITING_SECONDS
 from stack.lifecycle import take_down
 
 
@@ -47,7 +48,7 @@ def command(where: Addresses, stop: bool, as_json: bool) -> None:
     tell = _quiet if as_json else click.echo
     if stop:
         _stop_applications(where, tell)
-    with places(where) as here:
+    with places(where, WAITING_SECONDS) as here:
         done = after_restore(
             here.connection,
             here.gate,

@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 
 from coupons.errors import KafkaUnavailable
+from coupons.model import Coupon
 from ops.addresses import Addresses
 from ops.books_display import show_books, show_strays, show_stream
 from ops.dead_letters import OpenLetter, open_letters
@@ -15,7 +16,7 @@ from ops.exits import NOT_ANSWERED
 from ops.judging import judge
 from ops.kafka import GROUP
 from ops.options import addresses_option, json_option
-from ops.places import Places, places
+from ops.places import Failed, Places, places, tell_failures
 from ops.strays import find_strays
 from ops.stream_state import StreamState, look_at_stream
 from ops.verify import MOST_NAMED, Books, Fault, await_balanced_books
@@ -49,12 +50,13 @@ def command(
     nothing beyond the total. Requests that do not add up are named, and why: in_flight (on its
     way), dead_letter, lost (a row of which no event came), missing_mark, forgotten or ghost (Redis
     tells less or more than Postgres), unwritten (admitted and no row), no_coupon (its coupon does
-    not exist), no_request (issued or rejected, and no row of the request).
+    not exist), no_request (an outcome whose request row is gone: Postgres went back in time).
 
     \b
     Exit code 0: everything adds up and nothing is in flight any more
               1: something does not add up
-              3: not known, because a server does not answer or events do not flow
+              3: not known, because a server does not answer, events do not flow, or a coupon
+                 cannot be read
 
     \b
       coupon verify
@@ -62,8 +64,12 @@ def command(
     """
     keep = sys.maxsize if as_json else MOST_NAMED
     with places(where) as here:
-        ids = [coupon.coupon_id for coupon in here.coupons(coupon_id)]
-        found = [await_balanced_books(here.gate, here.connection, each, wait, keep) for each in ids]
+        failures: list[Failed] = []
+
+        def look(coupon: Coupon) -> Books | None:
+            return await_balanced_books(here.gate, here.connection, coupon.coupon_id, wait, keep)
+
+        found = list(here.each(coupon_id, look, failures))
         strays = find_strays(here.connection, coupon_id, keep)
         letters, trouble = _letters(here)
         checked, stream = judge(
@@ -81,7 +87,8 @@ def command(
         show_strays(Console(highlight=False), strays)
     if strays or stream.faults or any(books.complaints for books in checked):
         raise click.exceptions.Exit(1)
-    if stream.unknown or trouble:
+    tell_failures(failures)
+    if stream.unknown or trouble or failures:
         raise click.exceptions.Exit(NOT_ANSWERED)
 
 

@@ -77,7 +77,9 @@ CAUSES: dict[Section, frozenset[Section]] = {
         {Section.POSTGRES_REFUSES, Section.REDIS_REFUSES, Section.FOREIGN_LOCK}
     ),
     Section.REDIS_RESTORED: frozenset({Section.REDIS_DOWN}),
-    Section.GATE_CLOSED: frozenset({Section.RECONCILER_AWAY, Section.REDIS_RESTORED}),
+    Section.GATE_CLOSED: frozenset(
+        {Section.RECONCILER_AWAY, Section.REDIS_RESTORED, Section.COUPON_BROKEN}
+    ),
     Section.API_503: frozenset(
         {Section.GATE_CLOSED, Section.PART_DOWN, Section.STANDBY_AWAY, Section.LOCKED}
     ),

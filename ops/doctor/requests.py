@@ -8,7 +8,7 @@ from coupons.errors import GateUnavailable, KafkaUnavailable
 from coupons.freshness import read_beat
 from coupons.gate import GateFigures, GateState, connect_gate
 from coupons.ledger.connection import connect_ledger
-from coupons.ledger.coupons import list_coupons
+from coupons.ledger.coupons import list_readable
 from coupons.model import Coupon, from_microseconds
 from ops.doctor.findings import Finding, Section, failing, ok, warning
 from ops.doctor.overdue import count_overdue
@@ -32,7 +32,10 @@ def check_gate(places: Places) -> Iterator[Finding]:
     """Raises GateUnavailable or LedgerUnavailable."""
     gate = connect_gate(places.redis_url)
     with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
-        coupons = list_coupons(connection)
+        coupons, unreadable = list_readable(connection)
+    for why in unreadable.values():
+        says = f"{why}: nobody can claim it, and its gate is not repaired; the others go on"
+        yield failing("gate", says, "coupon gate status", Section.COUPON_BROKEN)
     found = gate.figures([coupon.coupon_id for coupon in coupons])
     yield from gate_findings(coupons, found)
 
