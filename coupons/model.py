@@ -130,6 +130,14 @@ class RequestCounts(NamedTuple):
         )
 
 
+EARLIEST_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST_MOMENT = datetime(9999, 12, 31, tzinfo=UTC)
+"""A coupon's window lies from the one to before the other; the table's constraints say the same.
+
+Postgres has years that Python has not, and a time at the edge of Python's years leaves them in
+another time zone.
+"""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
