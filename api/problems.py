@@ -1,6 +1,7 @@
 """Errors as answers: application/problem+json (RFC 9457), each kind with a stable `type`."""
 
 import logging
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -13,7 +14,16 @@ from coupons.errors import CouponError, GateUnavailable, LedgerUnavailable
 log = logging.getLogger(__name__)
 
 TYPE_PREFIX = "urn:coupon-cdc:problem:"
-RETRY_AFTER_SECONDS = 1
+INSTANCE_PREFIX = "urn:coupon-cdc:request:"
+_RETRY_AFTER_SECONDS = ("1", "2", "3")
+
+
+def retry_after() -> str:
+    """Seconds to wait for a Retry-After header, drawn at random.
+
+    Those who were turned away at the same moment would come back at the same moment.
+    """
+    return random.choice(_RETRY_AFTER_SECONDS)  # noqa: S311
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +56,7 @@ class Kind(Enum):
     GATE_CLOSED = _Facts("gate-closed", 503, "The gate is being rebuilt")
     GATE_UNAVAILABLE = _Facts("gate-unavailable", 503, "Redis cannot be reached")
     LEDGER_UNAVAILABLE = _Facts("ledger-unavailable", 503, "Postgres cannot be used now")
-    OUTCOME_UNKNOWN = _Facts("outcome-unknown", 503, "The claim may have been accepted")
+    OUTCOME_UNKNOWN = _Facts("outcome-unknown", 503, "It may have been done")
     OVERLOADED = _Facts("overloaded", 503, "The claim was not reached in time")
 
     @property
@@ -73,8 +83,8 @@ class Problem(CouponError):
         self.headers = dict(headers or {})
         self.members = members
 
-    def answer(self) -> Answer:
-        """The response; every 503 says when to try again."""
+    def answer(self, x_request_id: str | None = None) -> Answer:
+        """The response; every 503 says when to try again, `instance` names the HTTP request."""
         facts = self.kind.value
         body = {
             "type": self.kind.type,
@@ -83,24 +93,34 @@ class Problem(CouponError):
             "detail": str(self),
             **self.members,
         }
+        if x_request_id is not None:
+            body["instance"] = INSTANCE_PREFIX + x_request_id
         headers = self.headers
         if facts.status == 503:
-            headers = {"Retry-After": str(RETRY_AFTER_SECONDS), **headers}
+            headers = {"Retry-After": retry_after(), **headers}
         return json_answer(body, facts.status, headers, "application/problem+json")
 
 
-def answer_to(error: Exception, request: str) -> Answer:
-    """The answer to a request that ended in an error. request: its method and path, for the log."""
+def answer_to(error: Exception, request: str, x_request_id: str) -> Answer:
+    """The answer to a request that ended in an error.
+
+    request: its method and path, for the log. x_request_id: the HTTP request's.
+    """
+    return _problem_of(error, request, x_request_id).answer(x_request_id)
+
+
+def _problem_of(error: Exception, request: str, x_request_id: str) -> Problem:
     if isinstance(error, Problem):
-        return error.answer()
+        return error
     if isinstance(error, HTTPException):
-        return _http_problem(error).answer()
+        return _http_problem(error)
+    extra = {"x_request_id": x_request_id}
     for unavailable, kind in _UNAVAILABLE.items():
         if isinstance(error, unavailable):
-            log.warning("%s", error)
-            return Problem(kind, f"{kind.value.title}; try again.").answer()
-    log.error("%s failed", request, exc_info=error)
-    return Problem(Kind.INTERNAL, "The API has failed; its log says how. Try again.").answer()
+            log.warning("%s", error, extra=extra)
+            return Problem(kind, f"{kind.value.title}; try again.")
+    log.error("%s failed", request, exc_info=error, extra=extra)
+    return Problem(Kind.INTERNAL, "The API has failed; its log says how. Try again.")
 
 
 def _http_problem(error: HTTPException) -> Problem:

@@ -19,6 +19,7 @@ from flask import Flask, request
 
 from api.answers import Reply, reply_of
 from api.problems import answer_to
+from api.request_ids import X_REQUEST_ID, request_id_for
 from api.stopping import when_stopping
 from coupons.metrics import API_RESPONSE_SECONDS, API_RESPONSES
 
@@ -69,17 +70,20 @@ class RsgiApp:
         """Answer one request."""
         arrived = perf_counter()
         environ = _environ(scope)
+        x_request_id = request_id_for(environ.get("HTTP_X_REQUEST_ID"))
+        environ[X_REQUEST_ID] = x_request_id
         if self._begins_in_loop(scope.method, scope.path):
             route, told = self._begin(environ)
         else:
             await self._read_body(environ, protocol)
             loop = asyncio.get_running_loop()
             route, told = await loop.run_in_executor(None, self._begin, environ)
-        reply = told if isinstance(told, Reply) else await _outcome(told, scope)
+        reply = told if isinstance(told, Reply) else await _outcome(told, scope, x_request_id)
         _responses(route, reply.status).inc()
         if "wait=" not in scope.query_string:
             _seconds(route).observe(perf_counter() - arrived)
         body = b"" if scope.method == "HEAD" else reply.body
+        reply.headers.append(("x-request-id", x_request_id))
         protocol.response_bytes(reply.status, reply.headers, body)
 
     def _begin(self, environ: Environ) -> tuple[str, Told]:
@@ -112,11 +116,11 @@ class RsgiApp:
         environ["wsgi.input"] = BytesIO(body)
 
 
-async def _outcome(told: Coroutine[Any, Any, Reply], scope: "Scope") -> Reply:
+async def _outcome(told: Coroutine[Any, Any, Reply], scope: "Scope", x_request_id: str) -> Reply:
     try:
         return await told
     except Exception as error:
-        return reply_of(answer_to(error, f"{scope.method} {scope.path}"))
+        return reply_of(answer_to(error, f"{scope.method} {scope.path}", x_request_id))
 
 
 def _environ(scope: "Scope") -> Environ:

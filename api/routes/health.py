@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from api.answers import Answer, json_answer
 from api.openapi import describe
-from api.problems import RETRY_AFTER_SECONDS
+from api.problems import retry_after
 from coupons.errors import LedgerUnavailable
 from coupons.gate import Gate
 from coupons.ledger.connection import LedgerPool, pooled
@@ -41,7 +41,7 @@ class HealthRoutes:
         states = {name: _state(check) for name, check in self._checks.items()}
         if all(state == "ready" for state in states.values()):
             return json_answer({"status": "ready", **states})
-        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        headers = {"Retry-After": retry_after()}
         return json_answer({"status": "not ready", **states}, 503, headers)
 
     def metrics(self) -> Answer:

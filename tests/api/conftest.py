@@ -19,6 +19,8 @@ from tests.links import Link
 
 SECRET = "a-secret-of-the-tests-only-32-bytes"
 ADMIN = 1
+RETRY_AFTER = {"1", "2", "3"}
+"""Whichever of these: they are drawn at random."""
 
 Bearer = Callable[..., dict[str, str]]
 MakeCoupon = Callable[..., int]

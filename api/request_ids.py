@@ -1,0 +1,16 @@
+"""The id of one HTTP request (X-Request-Id): by it a client, a proxy and the log mean the same."""
+
+import re
+from secrets import token_hex
+
+X_REQUEST_ID = "coupon.x_request_id"
+"""Its key in the environment of a request."""
+
+_ACCEPTABLE = re.compile(r"[A-Za-z0-9._:=+/-]{1,128}")
+
+
+def request_id_for(given: str | None) -> str:
+    """The id that the client gave, if it is one that may go into a log; else a new one."""
+    if given is not None and _ACCEPTABLE.fullmatch(given):
+        return given
+    return token_hex(16)
