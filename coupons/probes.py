@@ -6,24 +6,27 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
 
 from coupons.errors import ConfigurationError
+from coupons.metrics import exposition
 
 Trouble = Callable[[], str | None]
 """Says what is wrong with the process, or None when it is well."""
 
 
-def serve_probes(host: str, port: int, trouble: Trouble) -> ThreadingHTTPServer:
+def serve_probes(
+    host: str, port: int, trouble: Trouble, metrics: CollectorRegistry
+) -> ThreadingHTTPServer:
     """Serve until `shutdown()`: /healthz (200, or 503 with the trouble) and /metrics (Prometheus).
 
-    Raises ConfigurationError when the port is taken.
+    metrics: those of this kind of process. Raises ConfigurationError when the port is taken.
     """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path == "/metrics":
-                self._answer(200, CONTENT_TYPE_LATEST, generate_latest())
+                self._answer(200, CONTENT_TYPE_LATEST, exposition(metrics))
             elif self.path == "/healthz":
                 what = trouble()
                 body = {"status": "ok"} if what is None else {"status": "trouble", "detail": what}

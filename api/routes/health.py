@@ -1,12 +1,9 @@
 """For those who run the API: health, readiness, metrics, and what it offers."""
 
-import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 
 from flask import Blueprint
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
-from prometheus_client.metrics_core import Metric
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import CONTENT_TYPE_LATEST
 from redis.exceptions import RedisError
 
 from api.answers import Answer, json_answer
@@ -15,6 +12,7 @@ from api.problems import retry_after
 from coupons.errors import LedgerUnavailable
 from coupons.gate import Gate
 from coupons.ledger.connection import LedgerPool, pooled
+from coupons.metrics import API, exposition
 
 
 class HealthRoutes:
@@ -46,24 +44,11 @@ class HealthRoutes:
 
     def metrics(self) -> Answer:
         """All workers' metrics together, in the text format of Prometheus."""
-        return Answer(generate_latest(_OwnMetrics()), content_type=CONTENT_TYPE_LATEST)
+        return Answer(exposition(API), content_type=CONTENT_TYPE_LATEST)
 
     def openapi(self) -> Answer:
         """The description of this API."""
         return json_answer(describe())
-
-
-class _OwnMetrics(CollectorRegistry):
-    """The API's metrics, of all workers where there are several.
-
-    Those of the other processes are declared in the same file, and would be shown here as zeros.
-    """
-
-    def collect(self) -> Iterator[Metric]:
-        everything: Iterable[Metric] = REGISTRY.collect()
-        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-            everything = MultiProcessCollector(self).collect()  # type: ignore[no-untyped-call]
-        return (metric for metric in everything if metric.name.startswith("coupon_api_"))
 
 
 def _state(check: Callable[[], object]) -> str:
