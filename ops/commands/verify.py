@@ -13,7 +13,7 @@ from ops.books_display import show_books, show_stream
 from ops.dead_letters import OpenLetter, open_letters
 from ops.judging import judge
 from ops.kafka import GROUP
-from ops.options import addresses_option, json_option
+from ops.options import COUPON_ID, addresses_option, json_option
 from ops.places import NOT_ANSWERED, Places, places
 from ops.stream_state import StreamState, look_at_stream
 from ops.verify import MOST_NAMED, Books, await_balanced_books
@@ -21,7 +21,7 @@ from ops.verify import MOST_NAMED, Books, await_balanced_books
 
 @click.command("verify", short_help="Check that nothing is lost and nothing is oversold.")
 @addresses_option("ops")
-@click.option("--coupon", "coupon_id", type=click.IntRange(min=1), help="Only this one.")
+@click.option("--coupon", "coupon_id", type=COUPON_ID, help="Only this one.")
 @click.option(
     "--wait",
     type=click.FloatRange(min=0),
