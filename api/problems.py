@@ -1,10 +1,10 @@
 """Errors as answers: application/problem+json (RFC 9457), each kind with a stable `type`."""
 
 import logging
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from random import random
 
 from werkzeug.exceptions import HTTPException
 
@@ -23,7 +23,7 @@ def retry_after() -> str:
 
     Those who were turned away at the same moment would come back at the same moment.
     """
-    return random.choice(_RETRY_AFTER_SECONDS)  # noqa: S311
+    return _RETRY_AFTER_SECONDS[int(random() * len(_RETRY_AFTER_SECONDS))]  # noqa: S311
 
 
 @dataclass(frozen=True, slots=True)
