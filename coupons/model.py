@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from coupons.ids import request_id
+from coupons.ids import request_id_text
 
 
 class Status(StrEnum):
@@ -78,7 +78,7 @@ class IssueRequest(NamedTuple):
     @property
     def id(self) -> str:
         """Its UUID; the issued coupon has the same."""
-        return str(request_id(self.coupon_id, self.user_id))
+        return request_id_text(self.coupon_id, self.user_id)
 
     @property
     def is_final(self) -> bool:
