@@ -63,6 +63,9 @@ def test_a_coupon_whose_gate_cannot_be_opened_is_created(
 ) -> None:
     keys.set(coupon_key(7), "of the wrong type")
     wrong = client.post("/coupons", json={**BODY, "id": 7}, headers=admin)
+    keys.hset(coupon_key(9), mapping={"epoch": "0", "shards": "not a number"})
+    odd = client.post("/coupons", json={**BODY, "id": 9}, headers=admin)
+    assert (odd.status_code, odd.json["id"]) == (201, "9")
     redis_link.cut()
     away = client.post("/coupons", json={**BODY, "id": 8}, headers=admin)
     redis_link.mend()

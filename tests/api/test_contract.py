@@ -57,6 +57,8 @@ def conforms(document: Document, operation: dict[str, Any], answer: Any) -> None
         root = {"components": document["components"], **schema}
         found = [error.message for error in OAS31Validator(root).iter_errors(answer.json)]
         assert found == [], (name, answer.json)
+    if answer.mimetype == "application/problem+json":
+        assert f"`{answer.json['type']}`" in response["description"], name
 
 
 def test_validators_accept_the_document(document: Document) -> None:
