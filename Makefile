@@ -44,6 +44,7 @@ check: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m docs.make_configuration
+	$(BIN)/python -m docs.make_licences
 
 $(READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

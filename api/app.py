@@ -8,6 +8,7 @@ from werkzeug.routing import BaseConverter, MapAdapter
 
 from api.answers import Answer
 from api.problems import answer_to
+from api.request_ids import X_REQUEST_ID
 from coupons.ids import MAX_COUPON_ID
 
 
@@ -75,4 +76,5 @@ def create_app(blueprints: Iterable[Blueprint], max_body_bytes: int) -> Flask:
 
 
 def _answer_to(error: Exception) -> Answer:
-    return answer_to(error, f"{request.method} {request.path}")
+    x_request_id = request.environ[X_REQUEST_ID]
+    return answer_to(error, f"{request.method} {request.path}", x_request_id)

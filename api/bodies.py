@@ -4,32 +4,22 @@ import binascii
 import re
 from base64 import b64decode, urlsafe_b64encode
 from datetime import datetime
-from typing import Annotated, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from flask import Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from api.fields import CouponId, DecimalNumber, Group, Moment, Name, Quantity, WholeNumber
 from api.problems import Kind, Problem
 from coupons.ids import MAX_COUPON_ID
 from coupons.model import from_microseconds, to_microseconds
 
-LARGEST_QUANTITY = 1_000_000_000
 LONGEST_WAIT_SECONDS = 30
 MOST_NAMED_ERRORS = 10
 LONGEST_NAMED_FIELD = 64
 
 _CURSOR = re.compile(r"([0-9]{1,17})\.([1-9][0-9]{0,17})")
 """What a cursor says: microseconds since 1970, and a coupon id."""
-
-Name = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=200,
-        pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
-    ),
-]
-Quantity = Annotated[int, Field(ge=1, le=LARGEST_QUANTITY)]
 
 
 class _Body(BaseModel):
@@ -39,21 +29,34 @@ class _Body(BaseModel):
 class NewCoupon(_Body):
     """Body of POST /coupons. With only the needed fields it opens at once and has no end."""
 
-    id: int | None = Field(default=None, ge=1, le=MAX_COUPON_ID)
+    id: CouponId | None = None
     name: Name
     total_quantity: Quantity
-    issue_starts_at: AwareDatetime | None = None
-    issue_ends_at: AwareDatetime | None = None
-    eligible_group: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    issue_starts_at: Moment | None = None
+    issue_ends_at: Moment | None = None
+    eligible_group: Group | None = None
+
+
+def _no_default(schema: dict[str, Any]) -> None:
+    del schema["default"]
+
+
+_LEFT_OUT: Any = Field(default=None, json_schema_extra=_no_default)
+"""Left out of a change: not the same as null."""
 
 
 class CouponChange(_Body):
-    """Body of PATCH /coupons/{id}: what is left out stays as it is."""
+    """Body of PATCH /coupons/{id}, a merge patch (RFC 7396).
 
-    name: Name = ""
-    total_quantity: Quantity = 0
-    issue_starts_at: AwareDatetime = from_microseconds(0)
-    issue_ends_at: AwareDatetime = from_microseconds(0)
+    What is left out stays as it is; null takes an optional field away, as if the coupon had been
+    made without it: a start that lies ahead (open at once), an end, a group.
+    """
+
+    name: Name = _LEFT_OUT
+    total_quantity: Quantity = _LEFT_OUT
+    issue_starts_at: Moment | None = _LEFT_OUT
+    issue_ends_at: Moment | None = _LEFT_OUT
+    eligible_group: Group | None = _LEFT_OUT
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
@@ -73,13 +76,13 @@ class _Query(BaseModel):
 class StatusQuery(_Query):
     """Query of GET /issue-requests/{id}: seconds to wait for a final status."""
 
-    wait: float = Field(default=0, ge=0, le=LONGEST_WAIT_SECONDS, allow_inf_nan=False)
+    wait: DecimalNumber = Field(default=0, le=LONGEST_WAIT_SECONDS)
 
 
 class PageQuery(_Query):
     """Query of GET /users/me/coupons."""
 
-    page_size: int = Field(default=20, ge=1, le=100)
+    page_size: WholeNumber = Field(default=20, ge=1, le=100)
     cursor: str | None = Field(default=None, max_length=100)
 
     def after(self) -> tuple[datetime, int] | None:

@@ -8,6 +8,7 @@ from api.app import create_app
 from api.authentication import Authenticator, load_verifier
 from api.claims import ClaimWriter, Verdict
 from api.ledger_connections import ANSWER_TIMEOUT_SECONDS, LedgerConnections
+from api.openings import Openings
 from api.request_body import BodyLimits, BodyReader
 from api.routes.claims import ClaimRoutes
 from api.routes.coupons import CouponRoutes
@@ -71,7 +72,7 @@ def build_api(
     room = WaitingRoom(gate.client, statuses, settings.api_max_waiters)
     authenticator = Authenticator(load_verifier(settings))
     routes = [
-        ClaimRoutes(authenticator, batcher, pool).blueprint(),
+        ClaimRoutes(authenticator, batcher, pool, Openings(gate)).blueprint(),
         IssueRequestRoutes(authenticator, room).blueprint(),
         CouponRoutes(authenticator, gate, pool).blueprint(),
         UserRoutes(authenticator, pool).blueprint(),

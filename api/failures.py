@@ -26,7 +26,7 @@ class FailureLog:
         self._seen: OrderedDict[_Kind, tuple[float, int]] = OrderedDict()
         self._lock = Lock()
 
-    def log(self, error: Exception, request: str) -> None:
+    def log(self, error: Exception, request: str, x_request_id: str) -> None:
         """Log that the request, by its method and path, has ended in this error."""
         kind = (type(error), *_place(error.__traceback__))
         now = monotonic()
@@ -39,7 +39,8 @@ class FailureLog:
                 self._seen.popitem(last=False)
             self._seen[kind] = now, 0
         since = f", and {more} requests before it like this" if more else ""
-        log.error("%s failed%s", request, since, exc_info=error)
+        extra = {"x_request_id": x_request_id}
+        log.error("%s failed%s", request, since, exc_info=error, extra=extra)
 
 
 def _place(traceback: TracebackType | None) -> tuple[str, int]:

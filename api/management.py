@@ -11,13 +11,11 @@ import os
 import signal
 import ssl
 import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from threading import Event
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
-from prometheus_client.metrics_core import Metric
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client.multiprocess import mark_process_dead
 
 from api.routes.health import Readiness
 from api.settings import ApiSettings
@@ -25,6 +23,7 @@ from coupons.errors import ConfigurationError
 from coupons.gate import connect_gate
 from coupons.ledger.connection import ledger_pool
 from coupons.logging import configure_logging
+from coupons.metrics import API, exposition
 from coupons.probes import Page, ProbeServer, json_page
 from coupons.settings import load_settings
 
@@ -72,22 +71,9 @@ def serve_management(settings: ApiSettings) -> ProbeServer:
 
 def metrics_page() -> Page:
     """The metrics of all workers together, in the text format of Prometheus."""
-    return Page(200, CONTENT_TYPE_LATEST, generate_latest(_ApiMetrics()))
-
-
-class _ApiMetrics(CollectorRegistry):
-    """The API's metrics, of all workers where there are several.
-
-    Those of the other processes are declared in the same file, and would be shown here as zeros.
-    """
-
-    def collect(self) -> Iterator[Metric]:
-        everything: Iterable[Metric] = REGISTRY.collect()
-        folder = os.environ.get(METRICS_FOLDER)
-        if folder is not None:
-            _forget_dead_workers(Path(folder))
-            everything = MultiProcessCollector(self).collect()  # type: ignore[no-untyped-call]
-        return (metric for metric in everything if metric.name.startswith("coupon_api_"))
+    if METRICS_FOLDER in os.environ:
+        _forget_dead_workers(Path(os.environ[METRICS_FOLDER]))
+    return Page(200, CONTENT_TYPE_LATEST, exposition(API))
 
 
 def _forget_dead_workers(folder: Path) -> None:

@@ -1,23 +1,30 @@
 """The API's description (OpenAPI 3.1), made from the models of its requests and answers."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from pydantic import TypeAdapter
-from pydantic.json_schema import JsonSchemaMode
-
 from api.authentication import ADMIN, ISSUE
 from api.bodies import LONGEST_WAIT_SECONDS, CouponChange, NewCoupon
+from api.fields import ID_PATTERN
+from api.openapi_parts import (
+    ANY_PROBLEM,
+    GIVEN_ID,
+    answer,
+    components,
+    headers_named,
+    problems,
+    reference,
+)
 from api.problems import Kind
 from api.views import CouponView, IssuedCouponPage, IssueRequestView
-from coupons.ids import MAX_COUPON_ID
 
-_REFERENCE = "#/components/schemas/{model}"
 _COUPON_ID = {
     "name": "id",
     "in": "path",
     "required": True,
-    "schema": {"type": "integer", "minimum": 1, "maximum": MAX_COUPON_ID},
+    "description": "A coupon's id, below 2^59",
+    "schema": {"type": "string", "pattern": ID_PATTERN},
 }
 _REQUEST_ID = {
     "name": "id",
@@ -28,8 +35,7 @@ _REQUEST_ID = {
 _REFUSALS = (Kind.NOT_OPEN, Kind.CLOSED, Kind.PAUSED, Kind.SOLD_OUT)
 _BODY = (Kind.MALFORMED_JSON, Kind.BODY_TOO_LARGE, Kind.NOT_JSON, Kind.INVALID)
 _LEDGER = (Kind.LEDGER_UNAVAILABLE,)
-_CHANGE_TROUBLES = (Kind.GATE_UNAVAILABLE, Kind.LEDGER_UNAVAILABLE)
-_VIEWS = (IssueRequestView, CouponView, IssuedCouponPage)
+_WRITE_TROUBLES = (Kind.LEDGER_UNAVAILABLE, Kind.OUTCOME_UNKNOWN)
 _CLAIM_TROUBLES = (
     Kind.GATE_CLOSED,
     Kind.GATE_UNAVAILABLE,
@@ -38,18 +44,35 @@ _CLAIM_TROUBLES = (
     Kind.OVERLOADED,
 )
 
+_TEXT = {"text/plain": {"schema": {"type": "string"}}}
+_JSON = {"application/json": {"schema": {"type": "object"}}}
+_STATES = {
+    "application/json": {
+        "schema": {
+            "type": "object",
+            "required": ["status"],
+            "additionalProperties": {"type": "string"},
+        }
+    }
+}
+
 
 @cache
 def describe() -> dict[str, Any]:
     """The whole document."""
     return {
-        "openapi": "3.1.0",
+        "openapi": "3.1.1",
         "info": {
             "title": "Coupon CDC",
             "version": "1",
-            "description": "First-come-first-served coupons. Errors are application/problem+json"
-            " (RFC 9457); their `type` is stable.",
+            "summary": "First-come-first-served coupons",
+            "description": "Errors are application/problem+json (RFC 9457); their `type` is stable."
+            " Ids are strings of digits, because JavaScript's numbers end at 2^53. Times are"
+            " RFC 3339 in UTC. `Retry-After` is drawn at random, so that those who were turned away"
+            " together do not come back together.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
+        "servers": [{"url": "/", "description": "The API that serves this document"}],
         "security": [{"bearer": []}],
         "paths": {
             "/coupons": {"post": _create()},
@@ -61,70 +84,101 @@ def describe() -> dict[str, Any]:
             "/coupons/{id}/issue-requests": {"parameters": [_COUPON_ID], "post": _claim()},
             "/issue-requests/{id}": {"parameters": [_REQUEST_ID], "get": _status()},
             "/users/me/coupons": {"get": _own_coupons()},
-            "/healthz": {"get": _open("The process is alive")},
-            "/openapi.json": {"get": _open("This document")},
+            "/healthz": {"get": _open("isAlive", "The process is alive", _STATES)},
+            "/openapi.json": {"get": _open("readDescription", "This document", _JSON)},
         },
-        "components": {
-            "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-            },
-            "schemas": _schemas(),
-        },
+        "components": components(),
     }
 
 
 def _create() -> dict[str, Any]:
-    answers = {"201": _answer("Created", CouponView, "Location")}
-    kinds = (*_BODY, Kind.ID_TAKEN, *_LEDGER)
-    return _operation("Create a coupon", answers, kinds, scope=ADMIN, body=NewCoupon)
+    answers = {"201": answer("Created", CouponView, "Location")}
+    kinds = (*_BODY, Kind.ID_TAKEN, *_WRITE_TROUBLES)
+    return _operation(
+        "createCoupon", "Create a coupon", answers, kinds, scope=ADMIN, body=NewCoupon
+    )
 
 
 def _read() -> dict[str, Any]:
     return _operation(
-        "Read a coupon", {"200": _answer("The coupon", CouponView)}, (Kind.NOT_FOUND, *_LEDGER)
+        "readCoupon",
+        "Read a coupon",
+        {"200": answer("The coupon", CouponView)},
+        (Kind.NOT_FOUND, *_LEDGER),
     )
 
 
 def _change() -> dict[str, Any]:
-    kinds = (*_BODY, Kind.NOT_FOUND, Kind.CLOSED, Kind.STOCK_BELOW_ISSUED, *_CHANGE_TROUBLES)
-    answers = {"200": _answer("The coupon as changed", CouponView)}
-    return _operation("Change a coupon", answers, kinds, scope=ADMIN, body=CouponChange)
+    kinds = (*_BODY, Kind.NOT_FOUND, Kind.CLOSED, Kind.STOCK_BELOW_ISSUED, *_WRITE_TROUBLES)
+    return _operation(
+        "changeCoupon", "Change a coupon", _CHANGED, kinds, scope=ADMIN, body=CouponChange
+    )
 
 
 def _act(action: str) -> dict[str, Any]:
-    kinds = (Kind.NOT_FOUND, Kind.CLOSED, *_CHANGE_TROUBLES)
-    answers = {"200": _answer("The coupon as changed", CouponView)}
-    return _operation(f"{action.capitalize()} a coupon", answers, kinds, scope=ADMIN)
+    closed = () if action == "close" else (Kind.CLOSED,)  # closing twice is the same as once
+    kinds = (Kind.NOT_FOUND, *closed, *_WRITE_TROUBLES)
+    summary = f"{action.capitalize()} a coupon"
+    return _operation(f"{action}Coupon", summary, _CHANGED, kinds, scope=ADMIN)
 
 
 def _claim() -> dict[str, Any]:
     answers = {
-        "202": _answer(
+        "202": answer(
             "Accepted: the request is durable", IssueRequestView, "Location", "Retry-After"
         ),
-        "200": _answer("Accepted before: the same request", IssueRequestView, "Location"),
+        "200": answer(
+            "Accepted before: the same request", IssueRequestView, "Location", "Retry-After"
+        ),
     }
     kinds = (Kind.NOT_ELIGIBLE, Kind.NOT_FOUND, *_REFUSALS, *_CLAIM_TROUBLES)
-    return _operation("Claim a coupon for the token's user", answers, kinds, scope=ISSUE)
+    return _operation(
+        "claimCoupon", "Claim a coupon for the token's user", answers, kinds, scope=ISSUE
+    )
 
 
 def _status() -> dict[str, Any]:
     wait = _query("wait", "number", "Seconds to wait for a final status", 0, LONGEST_WAIT_SECONDS)
-    answers = {"200": _answer("The request; Retry-After while it is not final", IssueRequestView)}
+    answers = {
+        "200": answer(
+            "The request; Retry-After while it is not final", IssueRequestView, "Retry-After"
+        )
+    }
     kinds = (Kind.NOT_FOUND, Kind.INVALID, *_LEDGER)
-    return {**_operation("Read an issue request", answers, kinds), "parameters": [wait]}
+    return _operation("readRequest", "Read an issue request", answers, kinds, query=[wait])
 
 
 def _own_coupons() -> dict[str, Any]:
-    cursor = {"name": "cursor", "in": "query", "schema": {"type": "string"}}
+    cursor = {
+        "name": "cursor",
+        "in": "query",
+        "description": "`next_cursor` of the page before",
+        "schema": {"type": "string", "maxLength": 100},
+    }
     page_size = _query("page_size", "integer", "Most items of the page", 1, 100)
-    answers = {"200": _answer("A page, newest first", IssuedCouponPage)}
-    operation = _operation("The user's issued coupons", answers, (Kind.INVALID, *_LEDGER))
-    return {**operation, "parameters": [page_size, cursor]}
+    answers = {"200": answer("A page, newest first", IssuedCouponPage)}
+    kinds = (Kind.INVALID, *_LEDGER)
+    query = [page_size, cursor]
+    return _operation("listOwnCoupons", "The user's issued coupons", answers, kinds, query=query)
 
 
-def _open(summary: str) -> dict[str, Any]:
-    return {"summary": summary, "security": [], "responses": {"200": {"description": summary}}}
+def _ready() -> dict[str, Any]:
+    operation = _open("isReady", "Redis and Postgres answer", _STATES)
+    not_ready = {"description": "One of them does not, and which", "content": _STATES}
+    not_ready["headers"] = headers_named("Retry-After")
+    operation["responses"]["503"] = not_ready
+    return operation
+
+
+def _open(name: str, summary: str, content: dict[str, Any]) -> dict[str, Any]:
+    alive = {"description": summary, "content": content, "headers": headers_named()}
+    return {
+        "operationId": name,
+        "summary": summary,
+        "security": [],
+        "parameters": [GIVEN_ID],
+        "responses": {"200": alive},
+    }
 
 
 def _query(name: str, kind: str, text: str, least: int, most: int) -> dict[str, Any]:
@@ -132,77 +186,34 @@ def _query(name: str, kind: str, text: str, least: int, most: int) -> dict[str, 
     return {"name": name, "in": "query", "description": text, "schema": schema}
 
 
-def _answer(description: str, view: type, *headers: str) -> dict[str, Any]:
-    schema = {"$ref": _REFERENCE.format(model=view.__name__)}
-    answer: dict[str, Any] = {
-        "description": description,
-        "content": {"application/json": {"schema": schema}},
-    }
-    if headers:
-        answer["headers"] = {name: {"schema": {"type": "string"}} for name in headers}
-    return answer
+_CHANGED = {
+    "200": answer("The coupon as changed", CouponView),
+    "202": answer("Changed in the ledger; the gate could not be told and follows", CouponView),
+}
 
 
 def _operation(
+    name: str,
     summary: str,
     answers: dict[str, Any],
     kinds: tuple[Kind, ...],
+    *,
     scope: str | None = None,
     body: type | None = None,
+    query: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     kinds = (Kind.UNAUTHENTICATED, *((Kind.INSUFFICIENT_SCOPE,) if scope else ()), *kinds)
-    operation: dict[str, Any] = {"summary": summary, "responses": {**answers, **_problems(kinds)}}
+    operation: dict[str, Any] = {
+        "operationId": name,
+        "summary": summary,
+        "parameters": [GIVEN_ID, *query],
+        "responses": {**answers, **problems(kinds), "default": ANY_PROBLEM},
+    }
     if scope:
         operation["description"] = f"Needs the scope `{scope}`."
     if body is not None:
-        schema = {"$ref": _REFERENCE.format(model=body.__name__)}
         operation["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": schema}},
+            "content": {"application/json": {"schema": reference(body)}},
         }
     return operation
-
-
-def _problems(kinds: tuple[Kind, ...]) -> dict[str, Any]:
-    by_status: dict[int, list[Kind]] = {}
-    for kind in kinds:
-        by_status.setdefault(kind.value.status, []).append(kind)
-    schema = {"$ref": _REFERENCE.format(model="Problem")}
-    return {
-        str(status): {
-            "description": "; ".join(f"`{kind.type}`: {kind.value.title}" for kind in together),
-            "content": {"application/problem+json": {"schema": schema}},
-        }
-        for status, together in sorted(by_status.items())
-    }
-
-
-def _schemas() -> dict[str, Any]:
-    adapters: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
-        (model.__name__, "serialization" if model in _VIEWS else "validation", TypeAdapter(model))
-        for model in (*_VIEWS, NewCoupon, CouponChange)
-    ]
-    _, schemas = TypeAdapter.json_schemas(adapters, ref_template=_REFERENCE)
-    return {**schemas["$defs"], "Problem": _problem_schema()}
-
-
-def _problem_schema() -> dict[str, Any]:
-    return {
-        "type": "object",
-        "required": ["type", "title", "status", "detail"],
-        "properties": {
-            "type": {"type": "string", "enum": [kind.type for kind in Kind]},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-            "reason": {"type": "string"},
-            "request_id": {"type": "string", "format": "uuid"},
-            "errors": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
-                },
-            },
-        },
-    }

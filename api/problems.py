@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from random import random
 
 from werkzeug.exceptions import HTTPException
 
@@ -16,7 +17,16 @@ log = logging.getLogger(__name__)
 FAILURES = FailureLog()
 
 TYPE_PREFIX = "urn:coupon-cdc:problem:"
-RETRY_AFTER_SECONDS = 1
+INSTANCE_PREFIX = "urn:coupon-cdc:request:"
+_RETRY_AFTER_SECONDS = ("1", "2", "3")
+
+
+def retry_after() -> str:
+    """Seconds to wait for a Retry-After header, drawn at random.
+
+    Those who were turned away at the same moment would come back at the same moment.
+    """
+    return _RETRY_AFTER_SECONDS[int(random() * len(_RETRY_AFTER_SECONDS))]  # noqa: S311
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +62,7 @@ class Kind(Enum):
     GATE_CLOSED = _Facts("gate-closed", 503, "The gate is closed")
     GATE_UNAVAILABLE = _Facts("gate-unavailable", 503, "Redis cannot be used now")
     LEDGER_UNAVAILABLE = _Facts("ledger-unavailable", 503, "Postgres cannot be used now")
-    OUTCOME_UNKNOWN = _Facts("outcome-unknown", 503, "It is not known whether it was done")
+    OUTCOME_UNKNOWN = _Facts("outcome-unknown", 503, "It may have been done")
     OVERLOADED = _Facts("overloaded", 503, "The API has more work than it can do in time")
 
     @property
@@ -79,8 +89,8 @@ class Problem(CouponError):
         self.headers = dict(headers or {})
         self.members = members
 
-    def answer(self) -> Answer:
-        """The response; every 503 says when to try again."""
+    def answer(self, x_request_id: str | None = None) -> Answer:
+        """The response; every 503 says when to try again, `instance` names the HTTP request."""
         facts = self.kind.value
         body = {
             "type": self.kind.type,
@@ -89,27 +99,37 @@ class Problem(CouponError):
             "detail": str(self),
             **self.members,
         }
+        if x_request_id is not None:
+            body["instance"] = INSTANCE_PREFIX + x_request_id
         headers = self.headers
         if facts.status == 503:
-            headers = {"Retry-After": str(RETRY_AFTER_SECONDS), **headers}
+            headers = {"Retry-After": retry_after(), **headers}
         return json_answer(body, facts.status, headers, "application/problem+json")
 
 
-def answer_to(error: Exception, request: str) -> Answer:
-    """The answer to a request that ended in an error. request: its method and path, for the log."""
+def answer_to(error: Exception, request: str, x_request_id: str) -> Answer:
+    """The answer to a request that ended in an error.
+
+    request: its method and path, for the log. x_request_id: the HTTP request's.
+    """
+    return _problem_of(error, request, x_request_id).answer(x_request_id)
+
+
+def _problem_of(error: Exception, request: str, x_request_id: str) -> Problem:
     if isinstance(error, Problem):
-        return error.answer()
+        return error
     if isinstance(error, HTTPException):
-        return _http_problem(error).answer()
+        return _http_problem(error)
+    extra = {"x_request_id": x_request_id}
     for unavailable, kind in _UNAVAILABLE.items():
         if isinstance(error, unavailable):
-            log.warning("%s", error)
+            log.warning("%s", error, extra=extra)
             if isinstance(error, OutcomeUnknown):
                 what = "Postgres did not say whether it was done: look before you try again."
-                return Problem(Kind.OUTCOME_UNKNOWN, what).answer()
-            return Problem(kind, f"{kind.value.title}; try again.").answer()
-    FAILURES.log(error, request)
-    return Problem(Kind.INTERNAL, "The API has failed; its log says how. Try again.").answer()
+                return Problem(Kind.OUTCOME_UNKNOWN, what)
+            return Problem(kind, f"{kind.value.title}; try again.")
+    FAILURES.log(error, request, x_request_id)
+    return Problem(Kind.INTERNAL, "The API has failed; its log says how. Try again.")
 
 
 def _http_problem(error: HTTPException) -> Problem:

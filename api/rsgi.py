@@ -21,6 +21,7 @@ from api.answers import Reply, reply_of
 from api.environ import LONGEST_PATH, Environ, environ_of
 from api.problems import answer_to
 from api.request_body import BodyReader
+from api.request_ids import X_REQUEST_ID, request_id_for
 from api.stopping import when_stopping
 from coupons.metrics import API_RESPONSE_SECONDS, API_RESPONSES
 
@@ -63,9 +64,11 @@ class RsgiApp:
     async def __rsgi__(self, scope: "Scope", protocol: "HTTPProtocol") -> None:
         """Answer one request."""
         arrived = perf_counter()
-        route = "none"
+        route, x_request_id = "none", ""
         try:
+            x_request_id = request_id_for(scope.headers.get("x-request-id"))
             environ = environ_of(scope)
+            environ[X_REQUEST_ID] = x_request_id
             if self._begins_in_loop(scope.method, environ["PATH_INFO"]):
                 route, told = self._begin(environ)
             else:
@@ -75,11 +78,13 @@ class RsgiApp:
             reply = told if isinstance(told, Reply) else await told
         except Exception as error:
             failed = f"{scope.method} {scope.path[:LONGEST_PATH]}"
-            reply = reply_of(answer_to(error, failed))
+            x_request_id = x_request_id or request_id_for(None)
+            reply = reply_of(answer_to(error, failed, x_request_id))
         _responses(route, reply.status).inc()
         if "wait=" not in scope.query_string:
             _seconds(route).observe(perf_counter() - arrived)
         body = b"" if scope.method == "HEAD" else reply.body
+        reply.headers.append(("x-request-id", x_request_id))
         protocol.response_bytes(reply.status, reply.headers, body)
 
     def _begin(self, environ: Environ) -> tuple[str, Told]:

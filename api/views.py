@@ -2,51 +2,59 @@
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import NotRequired
+from typing import Annotated, NotRequired
 
+from pydantic import Field
 from typing_extensions import TypedDict
 
+from api.fields import ID_PATTERN
 from coupons.ids import request_id
 from coupons.ledger.issued_coupons import IssuedCoupon
-from coupons.model import Coupon, IssueRequest, Status
+from coupons.model import Coupon, CouponState, IssueRequest, Status
+
+Id = Annotated[str, Field(pattern=ID_PATTERN)]
+"""Of a coupon or a user. A string: JavaScript's numbers end at 2^53, these at 2^59 and 2^63."""
+RequestId = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+Count = Annotated[int, Field(json_schema_extra={"format": "int64"})]
 
 
 class IssueRequestView(TypedDict):
     """An issue request. The issued coupon has the id of its request."""
 
-    id: str
-    coupon_id: int
-    user_id: int
+    id: RequestId
+    coupon_id: Id
+    user_id: Id
     status: Status
-    requested_at: str
-    issued_coupon_id: NotRequired[str]
+    requested_at: Time
+    issued_coupon_id: NotRequired[RequestId]
     reason: NotRequired[str]
 
 
 class CouponView(TypedDict):
     """A coupon. places_left: what the gate would still admit; null when the gate does not say."""
 
-    id: int
+    id: Id
     name: str
-    total_quantity: int
-    issue_starts_at: str
-    issue_ends_at: str | None
-    state: str
+    total_quantity: Count
+    issue_starts_at: Time
+    issue_ends_at: Time | None
+    state: CouponState
     eligible_group: str | None
-    issued_count: int
-    rejected_count: int
-    places_left: int | None
-    created_at: str
+    issued_count: Count
+    rejected_count: Count
+    places_left: Count | None
+    created_at: Time
 
 
 class IssuedCouponView(TypedDict):
     """A user's own coupon."""
 
-    id: str
-    coupon_id: int
+    id: RequestId
+    coupon_id: Id
     coupon_name: str
-    requested_at: str
-    issued_at: str
+    requested_at: Time
+    issued_at: Time
 
 
 class IssuedCouponPage(TypedDict):
@@ -61,6 +69,12 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
+def rfc3339_of(moment_us: int) -> str:
+    """The same of microseconds since 1970."""
+    seconds, microseconds = divmod(moment_us, 1_000_000)
+    return f"{_second(seconds)}.{microseconds:06}Z"
+
+
 @lru_cache(maxsize=16)
 def _second(seconds: int) -> str:
     # Requests come by the thousand in the same second, and this takes longer than all the rest.
@@ -69,13 +83,12 @@ def _second(seconds: int) -> str:
 
 def view_request(request: IssueRequest) -> IssueRequestView:
     """The JSON form of an issue request."""
-    seconds, microseconds = divmod(request.requested_at_us, 1_000_000)
     view: IssueRequestView = {
         "id": request.id,
-        "coupon_id": request.coupon_id,
-        "user_id": request.user_id,
+        "coupon_id": str(request.coupon_id),
+        "user_id": str(request.user_id),
         "status": request.status,
-        "requested_at": f"{_second(seconds)}.{microseconds:06}Z",
+        "requested_at": rfc3339_of(request.requested_at_us),
     }
     if request.status is Status.ISSUED:
         view["issued_coupon_id"] = view["id"]
@@ -88,12 +101,12 @@ def view_coupon(coupon: Coupon, places_left: int | None) -> CouponView:
     """The JSON form of a coupon."""
     ends_at = coupon.issue_ends_at
     return {
-        "id": coupon.coupon_id,
+        "id": str(coupon.coupon_id),
         "name": coupon.name,
         "total_quantity": coupon.total_quantity,
         "issue_starts_at": rfc3339(coupon.issue_starts_at),
         "issue_ends_at": None if ends_at is None else rfc3339(ends_at),
-        "state": str(coupon.state),
+        "state": coupon.state,
         "eligible_group": coupon.eligible_group,
         "issued_count": coupon.issued_count,
         "rejected_count": coupon.rejected_count,
@@ -106,7 +119,7 @@ def view_issued(issued: IssuedCoupon, user_id: int) -> IssuedCouponView:
     """The JSON form of a user's coupon."""
     return {
         "id": str(request_id(issued.coupon_id, user_id)),
-        "coupon_id": issued.coupon_id,
+        "coupon_id": str(issued.coupon_id),
         "coupon_name": issued.coupon_name,
         "requested_at": rfc3339(issued.requested_at),
         "issued_at": rfc3339(issued.issued_at),

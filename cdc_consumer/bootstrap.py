@@ -21,6 +21,7 @@ from coupons.change_events.producing import producer_config
 from coupons.errors import KafkaUnavailable
 from coupons.gate import connect_gate
 from coupons.kafka import KafkaClient
+from coupons.metrics import CONSUMER
 from coupons.probes import serve_probes
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,9 @@ log = logging.getLogger(__name__)
 def run(settings: ConsumerSettings, stopping: Event) -> None:
     """Consume until `stopping` is set. Raises ConfigurationError when the port cannot be had."""
     health = Health()
-    probes = serve_probes(settings.consumer_host, settings.consumer_port, health.complaint)
+    probes = serve_probes(
+        settings.consumer_host, settings.consumer_port, health.complaint, CONSUMER
+    )
     try:
         sizes = _wait_for_topics(settings.kafka, health, stopping)
         if stopping.is_set():

@@ -7,7 +7,10 @@ from datetime import UTC, datetime
 
 import orjson
 
-EXTRA_FIELDS = ("coupon_id", "user_id", "request_id", "topic", "partition", "offset", "count")
+EXTRA_FIELDS = (
+    *("coupon_id", "user_id", "request_id", "x_request_id"),
+    *("topic", "partition", "offset", "count"),
+)
 """Taken from `extra` of a logging call; anything else that `extra` holds is left out."""
 
 

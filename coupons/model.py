@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from coupons.ids import request_id
+from coupons.ids import request_id_text
 
 
 class Status(StrEnum):
@@ -80,7 +80,7 @@ class IssueRequest(NamedTuple):
     @property
     def id(self) -> str:
         """Its UUID; the issued coupon has the same."""
-        return str(request_id(self.coupon_id, self.user_id))
+        return request_id_text(self.coupon_id, self.user_id)
 
     @property
     def is_final(self) -> bool:
@@ -131,6 +131,14 @@ class RequestCounts(NamedTuple):
             and kept == (self.issued, self.rejected)
         )
 
+
+EARLIEST_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST_MOMENT = datetime(9999, 12, 31, tzinfo=UTC)
+"""A coupon's window lies from the one to before the other; the table's constraints say the same.
+
+Postgres has years that Python has not, and a time at the edge of Python's years leaves them in
+another time zone.
+"""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -14,9 +14,10 @@ from contextlib import suppress
 from threading import Thread
 from typing import NamedTuple
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
 
 from coupons.errors import ConfigurationError
+from coupons.metrics import exposition
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +44,12 @@ def json_page(status: int, body: Mapping[str, object]) -> Page:
     return Page(status, "application/json", json.dumps(body).encode())
 
 
-def serve_probes(host: str, port: int, trouble: Trouble) -> "ProbeServer":
+def serve_probes(
+    host: str, port: int, trouble: Trouble, registry: CollectorRegistry
+) -> "ProbeServer":
     """Serve until `shutdown()`: /healthz (200, or 503 with the trouble) and /metrics (Prometheus).
 
-    Raises ConfigurationError when the port is taken.
+    registry: the metrics of this kind of process. Raises ConfigurationError when the port is taken.
     """
 
     def healthz() -> Page:
@@ -56,7 +59,7 @@ def serve_probes(host: str, port: int, trouble: Trouble) -> "ProbeServer":
         return json_page(503, {"status": "trouble", "detail": what})
 
     def metrics() -> Page:
-        return Page(200, CONTENT_TYPE_LATEST, generate_latest())
+        return Page(200, CONTENT_TYPE_LATEST, exposition(registry))
 
     return ProbeServer(host, port, {"/healthz": healthz, "/metrics": metrics})
 

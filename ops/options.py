@@ -1,6 +1,7 @@
 """Options that several commands take."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,27 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from coupons.ids import MAX_COUPON_ID, MAX_USER_ID
 from ops.addresses import ROLES, Addresses, find_addresses
 from stack.folder import StateFolder
 
 Decorated = Callable[..., Any]
+
+
+class Id(click.IntRange):
+    """An id in plain digits; int() would take "1_000" and digits of other scripts too."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The id. Fails with a usage error."""
+        if isinstance(value, str) and not re.fullmatch("[1-9][0-9]{0,18}", value):
+            self.fail(f"{value!r} is no id: give a positive whole number in plain digits", param)
+        return super().convert(value, param, ctx)
+
+
+COUPON_ID = Id(1, MAX_COUPON_ID)
+USER_ID = Id(1, MAX_USER_ID)
 
 
 def _default_state() -> Path:

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
+from math import ceil
+from time import time
 from typing import Any
 
 from flask import Blueprint, request
@@ -10,14 +12,18 @@ from flask import Blueprint, request
 from api.answers import Reply, json_reply
 from api.authentication import ISSUE, Authenticator
 from api.claims import Accepted, Trouble, Verdict
-from api.problems import RETRY_AFTER_SECONDS, Kind, Problem
-from api.views import view_request
+from api.openings import Openings
+from api.problems import Kind, Problem, retry_after
+from api.views import rfc3339_of, view_request
 from api.write_batcher import NoAnswer, NotReached, WriteBatcher
 from coupons.errors import CouponUnreadable
 from coupons.ids import request_id
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.coupons import find_coupon
 from coupons.model import Claim, GateClosed, IssueRequest, Refusal
+
+NEAR_SECONDS = 600
+"""Whoever comes so long before a coupon opens is told to come back then."""
 
 _REFUSALS = {
     Refusal.NOT_OPEN: (Kind.NOT_OPEN, "is not open yet; claim it once it opens"),
@@ -41,8 +47,10 @@ class ClaimRoutes:
         authenticator: Authenticator,
         batcher: WriteBatcher[Claim, Verdict],
         pool: LedgerPool,
+        openings: Openings,
     ) -> None:
         self._authenticator = authenticator
+        self._openings = openings
         self._batcher = batcher
         self._pool = pool
 
@@ -70,6 +78,8 @@ class ClaimRoutes:
             return _accepted(verdict.request, 200 if verdict.repeated else 202)
         if isinstance(verdict, IssueRequest):
             return _accepted(verdict, 200)
+        if verdict is Refusal.NOT_OPEN:
+            raise _not_open(claim.coupon_id, await self._openings.opens_at_us(claim.coupon_id))
         if verdict is GateClosed.MISSING:
             await asyncio.to_thread(self._check_exists, claim.coupon_id)
         raise _not_accepted(claim, verdict)
@@ -85,8 +95,21 @@ def _accepted(accepted: IssueRequest, status: int) -> Reply:
     view = view_request(accepted)
     headers = {"location": f"/issue-requests/{view['id']}"}
     if not accepted.is_final:
-        headers["retry-after"] = str(RETRY_AFTER_SECONDS)
+        headers["retry-after"] = retry_after()
     return json_reply(view, status, headers)
+
+
+def _not_open(coupon_id: int, opens_at_us: int | None) -> Problem:
+    """Says when it opens, and in the last minutes before with Retry-After in how many seconds."""
+    kind, what = _REFUSALS[Refusal.NOT_OPEN]
+    detail, reason = f"Coupon {coupon_id} {what}.", str(Refusal.NOT_OPEN)
+    if opens_at_us is None:
+        return Problem(kind, detail, reason=reason)
+    headers = {}
+    seconds = opens_at_us / 1_000_000 - time()
+    if seconds <= NEAR_SECONDS:
+        headers["Retry-After"] = str(max(1, ceil(seconds)) + int(retry_after()) - 1)
+    return Problem(kind, detail, headers, reason=reason, opens_at=rfc3339_of(opens_at_us))
 
 
 def _not_accepted(claim: Claim, verdict: Refusal | GateClosed | Trouble) -> Problem:

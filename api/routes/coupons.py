@@ -12,8 +12,9 @@ from api.answers import Answer, json_answer
 from api.authentication import ADMIN, Authenticator
 from api.bodies import CouponChange, NewCoupon, read_body
 from api.problems import Kind, Problem
+from api.request_ids import X_REQUEST_ID
 from api.views import view_coupon
-from coupons.errors import GateUnavailable
+from coupons.errors import GateUnavailable, OutcomeUnknown
 from coupons.gate import Gate, open_coupon
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.coupons import change_coupon, create_coupon, find_coupon
@@ -50,10 +51,10 @@ class CouponRoutes:
         self._authenticator.caller(request, ADMIN)
         wanted = read_body(request, NewCoupon).model_dump()
         coupon_id = wanted.pop("id")
-        with _constraints_explained(), pooled(self._pool) as connection:
+        with _write_explained(_maybe_created(coupon_id)), pooled(self._pool) as connection:
             coupon = create_coupon(connection, coupon_id=coupon_id, **wanted)
         if coupon is None:
-            raise Problem(Kind.ID_TAKEN, f"There is a coupon {coupon_id} already; take another id.")
+            raise _id_taken(coupon_id)
         self._open(coupon)
         return self._shown(coupon, 201, {"Location": f"/coupons/{coupon.coupon_id}"})
 
@@ -67,25 +68,46 @@ class CouponRoutes:
         return self._shown(coupon)
 
     def change(self, coupon_id: int) -> Answer:
-        """Change name, stock or window."""
+        """Change name, stock, window or group."""
         self._authenticator.caller(request, ADMIN)
-        return self._shown(self._changed(coupon_id, read_body(request, CouponChange).given()))
+        return self._after_change(coupon_id, read_body(request, CouponChange).given())
 
     def act(self, coupon_id: int, action: str) -> Answer:
         """Pause, resume or close; doing it twice is the same as once."""
         self._authenticator.caller(request, ADMIN)
-        return self._shown(self._changed(coupon_id, {"state": _STATES[action]}))
+        return self._after_change(coupon_id, {"state": _STATES[action]})
+
+    def _after_change(self, coupon_id: int, changes: dict[str, Any]) -> Answer:
+        """200 once ledger and gate have it; 202 when the gate follows later."""
+        coupon = self._changed(coupon_id, changes)
+        return self._shown(coupon, 200 if self._define(coupon) else 202)
+
+    # What follows a commit must not end in an error: the client would take it for not done.
 
     def _open(self, coupon: Coupon) -> None:
-        named = {"coupon_id": coupon.coupon_id}
+        extra = _about(coupon.coupon_id)
         try:
             if not open_coupon(self._gate, coupon):
-                log.warning("the gate has another life of this coupon; not opened", extra=named)
+                log.warning("the gate has another life of this coupon; not opened", extra=extra)
         except GateUnavailable as error:
-            log.warning("%s; not opened yet", error, extra=named)
+            log.warning("%s; not opened yet", error, extra=extra)
+        except Exception:
+            log.exception("not opened yet: left to the reconciler", extra=extra)
+
+    def _define(self, coupon: Coupon) -> bool:
+        """Whether the gate was told."""
+        extra = _about(coupon.coupon_id)
+        try:
+            self._gate.define(coupon)
+            return True
+        except GateUnavailable as error:
+            log.warning("%s; the gate does not have the change yet", error, extra=extra)
+        except Exception:
+            log.exception("the gate does not have the change: left to the reconciler", extra=extra)
+        return False
 
     def _changed(self, coupon_id: int, changes: dict[str, Any]) -> Coupon:
-        with _constraints_explained(), pooled(self._pool) as connection:
+        with _write_explained(_maybe_changed(coupon_id)), pooled(self._pool) as connection:
             coupon = change_coupon(connection, coupon_id, **changes)
             if coupon is None:
                 coupon = find_coupon(connection, coupon_id)
@@ -93,14 +115,6 @@ class CouponRoutes:
                     raise _no_such_coupon(coupon_id)
                 if changes != {"state": CouponState.CLOSED}:
                     raise Problem(Kind.CLOSED, f"Coupon {coupon_id} is closed, which is final.")
-        try:
-            self._gate.define(coupon)
-        except GateUnavailable as error:
-            raise Problem(
-                Kind.GATE_UNAVAILABLE,
-                f"Coupon {coupon_id} is changed in the ledger, but the gate could not be told."
-                " Repeat the call.",
-            ) from error
         return coupon
 
     def _shown(
@@ -110,15 +124,24 @@ class CouponRoutes:
             figures = self._gate.figures([coupon.coupon_id])[0]
         except GateUnavailable:
             figures = None
+        except Exception:
+            log.exception("the gate's figures cannot be read", extra=_about(coupon.coupon_id))
+            figures = None
         places_left = None if figures is None else figures.places_left
         return json_answer(view_coupon(coupon, places_left), status, headers)
 
 
 @contextmanager
-def _constraints_explained() -> Iterator[None]:
-    """Turn a violated constraint of the coupon table into a Problem."""
+def _write_explained(maybe_done: Problem) -> Iterator[None]:
+    """Turn what ends a write to the coupon table into a Problem.
+
+    maybe_done: raised when the connection was lost before the answer.
+    """
     try:
         yield
+    except OutcomeUnknown as error:
+        log.warning("%s", error, extra=_about())
+        raise maybe_done from error
     except CheckViolation as error:
         if error.diag.constraint_name == "coupon_never_oversold":
             raise Problem(
@@ -130,6 +153,43 @@ def _constraints_explained() -> Iterator[None]:
                 Kind.INVALID, "issue_ends_at must be later than issue_starts_at (left out: now)."
             ) from None
         raise
+
+
+def _about(coupon_id: int | None = None) -> dict[str, object]:
+    """What the log says of the request that is worked on."""
+    about: dict[str, object] = {"x_request_id": request.environ[X_REQUEST_ID]}
+    return about if coupon_id is None else {**about, "coupon_id": coupon_id}
+
+
+def _id_taken(coupon_id: int | None) -> Problem:
+    if coupon_id is None:
+        return Problem(
+            Kind.ID_TAKEN,
+            "The next ids are all taken by coupons whose ids were chosen; choose one for this too.",
+        )
+    return Problem(Kind.ID_TAKEN, f"There is a coupon {coupon_id} already; take another id.")
+
+
+def _maybe_created(coupon_id: int | None) -> Problem:
+    which = "A coupon" if coupon_id is None else f"Coupon {coupon_id}"
+    next_step = (
+        "Repeating the call may create another one; choose an id to be able to tell."
+        if coupon_id is None
+        else "Repeat the call: if it was, the answer is id-taken."
+    )
+    return Problem(
+        Kind.OUTCOME_UNKNOWN,
+        f"Postgres was lost meanwhile. {which} may have been created. {next_step}",
+        {} if coupon_id is None else {"Location": f"/coupons/{coupon_id}"},
+    )
+
+
+def _maybe_changed(coupon_id: int) -> Problem:
+    return Problem(
+        Kind.OUTCOME_UNKNOWN,
+        f"Postgres was lost meanwhile. Coupon {coupon_id} may have been changed. Repeat the call,"
+        " which is harmless.",
+    )
 
 
 def _no_such_coupon(coupon_id: int) -> Problem:

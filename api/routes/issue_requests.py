@@ -9,7 +9,7 @@ from flask import Blueprint, request
 from api.answers import Reply, json_reply
 from api.authentication import ADMIN, OPS, Authenticator
 from api.bodies import StatusQuery, read_query
-from api.problems import RETRY_AFTER_SECONDS, Kind, Problem
+from api.problems import Kind, Problem, retry_after
 from api.statuses import Key
 from api.views import view_request
 from api.waiting_room import WaitingRoom
@@ -46,7 +46,7 @@ class IssueRequestRoutes:
         found = await self._room.wait(key, wait_seconds)
         if found is None:
             raise _not_yours(given_id)
-        headers = {} if found.is_final else {"retry-after": str(RETRY_AFTER_SECONDS)}
+        headers = {} if found.is_final else {"retry-after": retry_after()}
         return json_reply(view_request(found), 200, headers)
 
 

@@ -119,6 +119,14 @@ class Gate:
         """Why the gate is closed for each of these coupons; None where it is open."""
         return [read_closed(text) for text in self._read_texts(coupon_ids, [])]
 
+    def opens_at_us(self, coupon_id: int) -> int | None:
+        """When the coupon opens, in microseconds since 1970; None when the gate has no such one."""
+        try:
+            found = cast(str | None, self.client.hget(coupon_key(coupon_id), "starts_at_us"))
+        except (RedisError, OSError) as error:
+            raise unavailable(error) from error
+        return None if found is None else int(found)
+
     def now_us(self) -> int:
         """Microseconds since 1970 by the Redis server's clock, which dates admissions."""
         try:

@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import psycopg
 from psycopg.rows import dict_row
@@ -13,6 +13,18 @@ from coupons.model import Coupon, CouponState
 from coupons.queries import query
 
 _ATTEMPTS_AT_A_FREE_ID = 100
+_LONGEST_LEAP = 65_536
+
+
+class CouponChanges(TypedDict, total=False):
+    """What to change, by column; None takes a start that lies ahead, an end or a group away."""
+
+    name: str
+    total_quantity: int
+    issue_starts_at: datetime | None
+    issue_ends_at: datetime | None
+    eligible_group: str | None
+    state: CouponState
 
 
 def create_coupon(
@@ -25,7 +37,11 @@ def create_coupon(
     issue_ends_at: datetime | None,
     eligible_group: str | None,
 ) -> Coupon | None:
-    """Create a coupon; without an id it gets the next free one. None when the id is taken."""
+    """Create a coupon. None when the id is taken.
+
+    Without an id it gets the next free one of the sequence, which leaps ever further over ids that
+    were chosen ahead of it: over some five million that lie side by side; then None.
+    """
     values = {
         "coupon_id": coupon_id,
         "name": name,
@@ -35,8 +51,9 @@ def create_coupon(
         "eligible_group": eligible_group,
     }
     attempts = 1 if coupon_id is not None else _ATTEMPTS_AT_A_FREE_ID
-    for _ in range(attempts):
-        created = _one(connection, "create_coupon", values)
+    for attempt in range(attempts):
+        steps = min(2**attempt, _LONGEST_LEAP)
+        created = _one(connection, "create_coupon", {**values, "steps": steps})
         if created is not None:
             return created
     return None
@@ -82,28 +99,15 @@ def _one_by_one(
 
 
 def change_coupon(
-    connection: Connection,
-    coupon_id: int,
-    *,
-    name: str | None = None,
-    total_quantity: int | None = None,
-    issue_starts_at: datetime | None = None,
-    issue_ends_at: datetime | None = None,
-    state: CouponState | None = None,
+    connection: Connection, coupon_id: int, **changes: Unpack[CouponChanges]
 ) -> Coupon | None:
     """Change what is given. None when there is no such coupon or it is closed.
 
     Raises psycopg.errors.CheckViolation when the stock would fall below what is issued, or the
     window would end before it starts.
     """
-    values = {
-        "coupon_id": coupon_id,
-        "name": name,
-        "total_quantity": total_quantity,
-        "issue_starts_at": issue_starts_at,
-        "issue_ends_at": issue_ends_at,
-        "state": state and str(state),
-    }
+    values: dict[str, Any] = dict.fromkeys(CouponChanges.__annotations__)
+    values |= {**changes, "coupon_id": coupon_id, "given": list(changes)}
     return _one(connection, "change_coupon", values)
 
 

@@ -14,13 +14,11 @@ from rich.text import Text
 from coupons.model import Coupon
 from ops.addresses import Addresses
 from ops.gate_report import GateReport, report_gate
-from ops.options import addresses_option, json_option
+from ops.options import COUPON_ID, addresses_option, json_option
 from ops.places import Failed, Places, places, tell_failures
 from ops.reconciler.rebuilding import rebuild
 
-coupon_option = click.option(
-    "--coupon", "coupon_id", type=click.IntRange(min=1), help="Only this one."
-)
+coupon_option = click.option("--coupon", "coupon_id", type=COUPON_ID, help="Only this one.")
 _MIB = 2**20
 
 

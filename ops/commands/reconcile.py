@@ -8,7 +8,7 @@ from rich.console import Console
 
 from ops.addresses import Addresses
 from ops.one_coupon import is_of_one_coupon
-from ops.options import addresses_option, json_option
+from ops.options import COUPON_ID, addresses_option, json_option
 from ops.places import Places, places
 from ops.reconciler.examine import examine
 from ops.reconciler.repairs import Deed, Repair
@@ -28,7 +28,7 @@ _WORDS = {
 
 @click.command("reconcile", short_help="Compare Redis with Postgres, and repair Redis.")
 @addresses_option("reconciler")
-@click.option("--coupon", "coupon_id", type=click.IntRange(min=1), help="Only this one.")
+@click.option("--coupon", "coupon_id", type=COUPON_ID, help="Only this one.")
 @click.option("--dry-run", is_flag=True, help="Tell what differs and change nothing.")
 @click.option(
     "--pending-after",

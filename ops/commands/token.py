@@ -7,13 +7,13 @@ import click
 
 from coupons.tokens import SCOPES, mint_token
 from ops.addresses import Addresses, token_key
-from ops.options import addresses_option, json_option
+from ops.options import USER_ID, addresses_option, json_option
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def _duration(_ctx: click.Context, _option: click.Parameter, value: str) -> int:
-    found = re.fullmatch(r"([1-9]\d{0,5})([smhd])", value)
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", value)
     if not found:
         raise click.BadParameter("give a number with s, m, h or d, such as 30m or 8h")
     return int(found[1]) * _SECONDS[found[2]]
@@ -21,7 +21,7 @@ def _duration(_ctx: click.Context, _option: click.Parameter, value: str) -> int:
 
 @click.command("token", short_help="Print a bearer token.")
 @addresses_option("ops")
-@click.option("--user", type=click.IntRange(1, 2**63 - 1), required=True, help="Whose claims.")
+@click.option("--user", type=USER_ID, required=True, help="Whose claims.")
 @click.option(
     "--scope",
     "scopes",

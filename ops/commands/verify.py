@@ -15,7 +15,7 @@ from ops.dead_letters import OpenLetter, open_letters
 from ops.exits import NOT_ANSWERED
 from ops.judging import judge
 from ops.kafka import GROUP
-from ops.options import addresses_option, json_option
+from ops.options import COUPON_ID, addresses_option, json_option
 from ops.places import Failed, Places, places, tell_failures
 from ops.strays import find_strays
 from ops.stream_state import StreamState, look_at_stream
@@ -24,7 +24,7 @@ from ops.verify import MOST_NAMED, Books, Fault, await_balanced_books
 
 @click.command("verify", short_help="Check that nothing is lost and nothing is oversold.")
 @addresses_option("ops")
-@click.option("--coupon", "coupon_id", type=click.IntRange(min=1), help="Only this one.")
+@click.option("--coupon", "coupon_id", type=COUPON_ID, help="Only this one.")
 @click.option(
     "--wait",
     type=click.FloatRange(min=0),

@@ -10,9 +10,11 @@ from typing import Any
 
 import click
 
+from coupons.moments import parse_rfc3339
 from ops.dead_letters import UNRESOLVED
 from ops.dead_letters.selection import Selection
 from ops.dead_letters.standing import MAX_REPLAYS, State
+from ops.options import COUPON_ID
 
 Decorated = Callable[..., Any]
 
@@ -24,20 +26,19 @@ def _moment(_ctx: click.Context, option: click.Parameter, value: str | None) -> 
     """RFC 3339, or an age: 30m, 2h, 7d."""
     if value is None:
         return None
-    if found := re.fullmatch(r"(\d{1,6})([smhd])", value):
+    if found := re.fullmatch(r"([0-9]{1,6})([smhd])", value):
         return datetime.now(UTC) - timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
     try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
+        return parse_rfc3339(value)
+    except (ValueError, OverflowError):
         raise click.BadParameter(
             "give a time such as 2026-11-22T18:00:00Z, or an age such as 2h", param=option
         ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _per_second(_ctx: click.Context, option: click.Parameter, value: str) -> float:
     """50/s, 100/m; a number alone is a second's."""
-    found = re.fullmatch(r"(\d{1,6})(?:/([smh]))?", value)
+    found = re.fullmatch(r"([0-9]{1,6})(?:/([smh]))?", value)
     if not found or not int(found[1]):
         raise click.BadParameter("give a number and a unit, such as 50/s or 100/m", param=option)
     return int(found[1]) / _SECONDS[found[2] or "s"]
@@ -80,7 +81,7 @@ replays_option = click.option(
 )
 
 _SELECTION = (
-    click.option("--coupon", "coupon_id", type=click.IntRange(1), help="Only this coupon's."),
+    click.option("--coupon", "coupon_id", type=COUPON_ID, help="Only this coupon's."),
     click.option("--error-class", metavar="NAME", help="Only these, such as CheckViolation."),
     click.option(
         "--since",

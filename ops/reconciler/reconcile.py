@@ -24,6 +24,7 @@ from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import list_readable
 from coupons.ledger.requests import accept_requests, find_requests
 from coupons.metrics import (
+    NOT_MEASURED,
     RECONCILER_CLOSED_COUPONS,
     RECONCILER_FAILING_COUPONS,
     RECONCILER_OLDEST_PENDING_SECONDS,
@@ -140,6 +141,12 @@ def _show(
     RECONCILER_CLOSED_COUPONS.set(closed)
     # A request may have been admitted since the clock was read.
     RECONCILER_OLDEST_PENDING_SECONDS.set(max(0, now_us - oldest_us) / 1_000_000)
+
+
+def show_nothing() -> None:
+    """Nothing is known of the gate: another reconciler is active, or a server is away."""
+    RECONCILER_CLOSED_COUPONS.set(NOT_MEASURED)
+    RECONCILER_OLDEST_PENDING_SECONDS.set(NOT_MEASURED)
 
 
 def _settle_pending(

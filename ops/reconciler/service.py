@@ -9,12 +9,12 @@ from threading import Event, Thread
 from coupons.errors import GateUnavailable, LedgerUnavailable
 from coupons.gate import connect_gate
 from coupons.ledger.connection import Connection, connect_ledger, translated
-from coupons.metrics import RECONCILER_PASSES
+from coupons.metrics import RECONCILER, RECONCILER_PASSES
 from coupons.probes import serve_probes
 from coupons.queries import query
 from ops.reconciler.comparer import run_comparer, tell
 from ops.reconciler.connector_watch import watch_connector
-from ops.reconciler.reconcile import reconcile
+from ops.reconciler.reconcile import reconcile, show_nothing
 from ops.reconciler.settings import ReconcilerSettings
 from ops.reconciler.watch import Watch
 from ops.silence import end_when_silent
@@ -36,6 +36,7 @@ class Reconciler:
         self.watch = Watch(settings.reconcile_compare_every_minutes * 60)
         self.trouble: str | None = None
         self._told_at = 0.0
+        show_nothing()
 
     def run(self, stop: Event) -> None:
         """Work until `stop` is set. Redis or Postgres away: try again, ever less often."""
@@ -52,6 +53,7 @@ class Reconciler:
                         pause = self._settings.reconcile_interval_seconds
                         stop.wait(pause)
             except (GateUnavailable, LedgerUnavailable) as error:
+                show_nothing()
                 self._tell(str(error))
                 pause = min(pause * 2, LONGEST_PAUSE_S)
                 stop.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311
@@ -66,6 +68,7 @@ class Reconciler:
 
     def _pass(self, connection: Connection) -> None:
         if not _is_active(connection):
+            show_nothing()
             self.trouble = None
             return
         pending_after_s = self._settings.reconcile_pending_after_seconds
@@ -79,7 +82,7 @@ def run_reconciler(settings: ReconcilerSettings, stop: Event) -> None:
     """Serve the probes, watch the connector and reconcile until `stop` is set."""
     reconciler = Reconciler(settings)
     probes = serve_probes(
-        settings.reconciler_host, settings.reconciler_port, lambda: reconciler.trouble
+        settings.reconciler_host, settings.reconciler_port, lambda: reconciler.trouble, RECONCILER
     )
     if settings.connect_url is not None:
         arguments = (settings.connect_url.get_secret_value(), stop)

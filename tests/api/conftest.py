@@ -21,6 +21,9 @@ from tests.databases import Database
 from tests.links import Link
 
 SECRET = "a-secret-of-the-tests-only-32-bytes"
+RETRY_AFTER = {"1", "2", "3"}
+"""Whichever of these: they are drawn at random."""
+
 MakeCoupon = Callable[..., int]
 
 

@@ -41,7 +41,7 @@ def test_name_and_quantity_make_a_coupon_that_is_open_at_once(
 
 def test_an_id_can_be_chosen_once(client: Client, admin: Headers) -> None:
     body = {"id": 2**59 - 1, "name": "last", "total_quantity": 1}
-    assert client.post("/coupons", json=body, headers=admin).json["id"] == 2**59 - 1
+    assert client.post("/coupons", json=body, headers=admin).json["id"] == str(2**59 - 1)
     again = client.post("/coupons", json=body, headers=admin)
     assert (again.status_code, again.json["type"]) == (409, "urn:coupon-cdc:problem:id-taken")
 
@@ -110,13 +110,14 @@ def test_what_is_left_out_of_a_change_stays(
     assert after == {**before, "name": "after"}
 
 
-def test_a_change_that_the_gate_was_not_told_of_is_503_and_can_be_repeated(
+def test_a_change_that_the_gate_was_not_told_of_is_202_and_can_be_repeated(
     make_coupon: MakeCoupon, client: Client, admin: Headers, claim: Claim, redis_link: Link
 ) -> None:
     coupon_id = make_coupon()
     redis_link.cut()
     answer = client.post(f"/coupons/{coupon_id}/pause", headers=admin)
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert (answer.status_code, answer.json["state"]) == (202, "paused")
+    assert answer.json["places_left"] is None
     redis_link.mend()
     assert client.post(f"/coupons/{coupon_id}/pause", headers=admin).status_code == 200
     assert claim(coupon_id, 1).json["reason"] == "paused"
@@ -132,3 +133,68 @@ def test_a_coupon_that_is_not_there_is_404(client: Client, admin: Headers) -> No
             404,
             "urn:coupon-cdc:problem:not-found",
         )
+
+
+def test_ids_that_were_chosen_ahead_of_the_sequence_are_leapt_over(
+    make_coupon: MakeCoupon, client: Client, admin: Headers, database: Database
+) -> None:
+    first = make_coupon()
+    with psycopg.connect(database.url("coupon_api")) as api:
+        api.execute(
+            "INSERT INTO coupon (coupon_id, name, total_quantity)"
+            " SELECT id, 'chosen', 1 FROM generate_series(%s::bigint, %s) AS id",
+            [first + 1, first + 300],
+        )
+    made = [make_coupon() for _ in range(3)]
+    assert made[0] > first + 300
+    assert made == [made[0], made[0] + 1, made[0] + 2]
+    body = {"id": str(first), "name": "x", "total_quantity": 1}
+    taken = client.post("/coupons", json=body, headers=admin)
+    assert (taken.status_code, taken.json["detail"]) == (
+        409,
+        f"There is a coupon {first} already; take another id.",
+    )
+
+
+def test_the_last_id_of_all_does_not_use_up_the_others(
+    make_coupon: MakeCoupon, client: Client, admin: Headers
+) -> None:
+    before = make_coupon()
+    make_coupon(id=2**59 - 1)
+    assert make_coupon() == before + 1
+
+
+def test_null_takes_an_optional_field_away_again(
+    make_coupon: MakeCoupon, client: Client, admin: Headers, claim: Claim
+) -> None:
+    coupon_id = make_coupon(
+        issue_starts_at="2090-01-01T00:00:00Z",
+        issue_ends_at="2091-01-01T00:00:00Z",
+        eligible_group="staff",
+    )
+    path = f"/coupons/{coupon_id}"
+
+    def taken_away(field: str) -> Any:
+        answer = client.patch(path, json={field: None}, headers=admin)
+        assert answer.status_code == 200, answer.text
+        return answer.json
+
+    assert claim(coupon_id, 1).json["reason"] == "not_open"
+    assert taken_away("issue_ends_at")["issue_ends_at"] is None
+    opened = taken_away("issue_starts_at")
+    assert opened["issue_starts_at"] < "2090"
+    assert taken_away("issue_starts_at")["issue_starts_at"] == opened["issue_starts_at"]
+    assert claim(coupon_id, 1).status_code == 403
+    assert taken_away("eligible_group")["eligible_group"] is None
+    assert claim(coupon_id, 1).status_code == 202
+
+
+def test_a_group_can_be_asked_for_later(
+    make_coupon: MakeCoupon, client: Client, admin: Headers, claim: Claim
+) -> None:
+    coupon_id = make_coupon()
+    body = {"eligible_group": "staff"}
+    changed = client.patch(f"/coupons/{coupon_id}", json=body, headers=admin)
+    assert (changed.status_code, changed.json["eligible_group"]) == (200, "staff")
+    assert claim(coupon_id, 1).status_code == 403
+    assert claim(coupon_id, 1, groups=["staff"]).status_code == 202

@@ -36,7 +36,7 @@ def test_the_same_failure_is_logged_once_and_then_counted(
             try:
                 broken()
             except RuntimeError as error:
-                failures.log(error, "GET /x")
+                failures.log(error, "GET /x", "id")
 
     with caplog.at_level(logging.ERROR):
         fail(1_000)
@@ -50,7 +50,7 @@ def test_the_same_failure_is_logged_once_and_then_counted(
 def test_failures_of_many_kinds_are_forgotten_again() -> None:
     failures = FailureLog()
     for number in range(MOST_KINDS * 2):
-        failures.log(type(f"Error{number}", (Exception,), {})(), "GET /x")
+        failures.log(type(f"Error{number}", (Exception,), {})(), "GET /x", "id")
     assert len(failures._seen) <= MOST_KINDS
 
 

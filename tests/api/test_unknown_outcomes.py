@@ -209,7 +209,7 @@ def test_an_admission_whose_answer_was_lost_is_finished_by_either(
     assert (figures.admitted, figures.pending, rows(coupon_id)) == (2, 2, 2)
 
 
-def test_an_administrators_write_whose_answer_was_lost_is_503(
+def test_an_administrators_write_whose_answer_was_lost_is_outcome_unknown(
     coupon_id: int,
     client: Client,
     admin: dict[str, str],
@@ -225,7 +225,7 @@ def test_an_administrators_write_whose_answer_was_lost_is_503(
         answer = threads.submit(client.post, path, headers=admin)
         eventually(lambda: writers_waiting(database), 60, what="the write waits")
         postgres_link.cut()
-        is_503(answer.result(), "ledger-unavailable")
+        is_503(answer.result(), "outcome-unknown")
         postgres_link.mend()
     again = client.post(path, headers=admin)
     assert (again.status_code, again.json["state"]) == (200, "paused")

@@ -12,7 +12,7 @@ from api.bootstrap import Api
 from coupons.gate import Gate
 from coupons.ids import request_id
 from coupons.model import IssueRequest, Status
-from tests.api.conftest import Bearer, MakeCoupon
+from tests.api.conftest import RETRY_AFTER, Bearer, MakeCoupon
 from tests.links import Link
 from tests.waiting import eventually
 
@@ -83,7 +83,7 @@ def test_when_the_time_is_over_the_answer_is_what_is_known(
     answer = poll(location, 1, 0.3)
     assert monotonic() - began >= 0.3
     assert (answer.status_code, answer.json["status"]) == (200, "REQUESTED")
-    assert answer.headers["Retry-After"] == "1"
+    assert answer.headers["Retry-After"] in RETRY_AFTER
 
 
 def test_a_message_that_was_lost_is_made_up_for_by_looking_again(
@@ -116,7 +116,8 @@ def test_beyond_the_bound_who_has_waited_longest_is_answered_at_once(
         )
         others.append(threads.submit(poll, last, 4, 20))
         answer = longest.result(5)
-        assert (answer.json["status"], answer.headers["Retry-After"]) == ("REQUESTED", "1")
+        assert answer.json["status"] == "REQUESTED"
+        assert answer.headers["Retry-After"] in RETRY_AFTER
         assert waiting(api) == 3
         issue(gate, coupon_id, 2, 3, 4)
         assert {each.result(5).json["status"] for each in others} == {"ISSUED"}

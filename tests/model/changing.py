@@ -58,14 +58,14 @@ class Changing(Start):
         window: str | None = None,
     ) -> None:
         starts_at, ends_at = WINDOWS[window] if window else (None, None)
-        changed = change_coupon(
-            self.system.ledger["api"],
-            coupon_id,
-            total_quantity=total,
-            state=state,
-            issue_starts_at=starts_at,
-            issue_ends_at=ends_at,
-        )
+        wanted = {
+            "total_quantity": total,
+            "state": state,
+            "issue_starts_at": starts_at,
+            "issue_ends_at": ends_at,
+        }
+        given = {name: value for name, value in wanted.items() if value is not None}
+        changed = change_coupon(self.system.ledger["api"], coupon_id, **given)
         coupon = self.expected[coupon_id]
         if coupon.definition.state is CouponState.CLOSED:
             assert changed is None, "closed is final"

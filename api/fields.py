@@ -1,0 +1,136 @@
+"""The kinds of values that clients send, each read strictly: what is accepted reads back the same.
+
+Python's own parsers take more than is promised: "20261231" as seconds since 1970, "1_000" and
+digits of other scripts as numbers.
+"""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any
+from unicodedata import category
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from coupons.ids import MAX_COUPON_ID
+from coupons.model import EARLIEST_MOMENT, LATEST_MOMENT
+from coupons.moments import parse_rfc3339
+
+LARGEST_QUANTITY = 1_000_000_000
+LONGEST_NAME = 200
+
+ID_PATTERN = "^[1-9][0-9]{0,18}$"
+
+_ID = re.compile(r"[1-9][0-9]{0,18}")
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
+_DECIMAL_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
+_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_BLANK_BUT_NOT_BY_CATEGORY = frozenset("\u115f\u1160\u2800\u3164\uffa0\U0001d159")
+"""Fillers and blanks that Unicode counts among letters and symbols."""
+
+
+def _wrong(kind: str, message: str) -> PydanticCustomError:
+    return PydanticCustomError(kind, message.replace("{", "{{"))
+
+
+def _moment(value: Any) -> datetime:
+    try:
+        moment = parse_rfc3339(value if isinstance(value, str) else "")
+    except OverflowError:
+        moment = LATEST_MOMENT  # UTC has no such year
+    except ValueError as error:
+        raise _wrong("date_time", str(error)) from None
+    if not EARLIEST_MOMENT <= moment < LATEST_MOMENT:
+        raise _wrong(
+            "date_time",
+            f"Use a time from {EARLIEST_MOMENT:%Y-%m-%d} to before {LATEST_MOMENT:%Y-%m-%d} in UTC",
+        )
+    return moment
+
+
+def _name(value: str) -> str:
+    """Refuses what would show nothing, or do something to what shows it."""
+    for character in value:
+        of = category(character)
+        if of in ("Cc", "Cs", "Zl", "Zp") or ord(character) & 0xFFFE == 0xFFFE:
+            raise _wrong("name", f"U+{ord(character):04X} is a control character: leave it out")
+        if character in _REORDERING:
+            raise _wrong(
+                "name", f"U+{ord(character):04X} reorders the text around it: leave it out"
+            )
+    if not any(map(_is_visible, value)):
+        raise _wrong("name", "Use at least one character that can be seen")
+    return value
+
+
+def _is_visible(character: str) -> bool:
+    # Marks (M) need a letter to stand on; Cf are joiners and marks of direction. What is not
+    # assigned (Cn) may be a newer emoji.
+    of = category(character)
+    is_drawn = of[0] in "LNPS" or of in ("Co", "Cn")
+    return is_drawn and character not in _BLANK_BUT_NOT_BY_CATEGORY
+
+
+def _id(value: Any) -> Any:
+    """An id as a string of digits; numbers pass as they are."""
+    if isinstance(value, str):
+        if not _ID.fullmatch(value):
+            raise _wrong("id", "Use a positive whole number in digits from 0 to 9")
+        return int(value)
+    return value
+
+
+def _whole_number(value: Any) -> Any:
+    if not isinstance(value, str) or not _WHOLE_NUMBER.fullmatch(value):
+        raise _wrong("whole_number", "Use a whole number in digits from 0 to 9")
+    return int(value)
+
+
+def _decimal_number(value: Any) -> Any:
+    if not isinstance(value, str) or not _DECIMAL_NUMBER.fullmatch(value):
+        raise _wrong("number", 'Use a number in digits from 0 to 9, such as "10" or "2.5"')
+    return float(value)
+
+
+CouponId = Annotated[
+    int,
+    Field(ge=1, le=MAX_COUPON_ID),
+    BeforeValidator(_id),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": ID_PATTERN},
+                {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_COUPON_ID},
+            ]
+        }
+    ),
+]
+"""In a body. As a string, too: a JavaScript client cannot write numbers above 2^53."""
+
+Name = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=LONGEST_NAME,
+        description="No control characters, none that reorder text, and something to be seen",
+    ),
+    AfterValidator(_name),
+]
+Quantity = Annotated[int, Field(ge=1, le=LARGEST_QUANTITY)]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "description": "RFC 3339 with an offset, to the microsecond, from"
+            f" {EARLIEST_MOMENT:%Y-%m-%d} to before {LATEST_MOMENT:%Y-%m-%d} in UTC",
+        }
+    ),
+]
+Group = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
+"""In a query."""
+DecimalNumber = Annotated[float, BeforeValidator(_decimal_number)]
+"""In a query; bounded, so that it is never infinite."""

@@ -1,0 +1,180 @@
+"""The OpenAPI document: validators accept it, and the API answers as it says."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from werkzeug.test import Client
+
+from tests.api.conftest import Bearer
+from tests.links import Link
+
+Headers = dict[str, str]
+Document = dict[str, Any]
+Call = Callable[..., Any]
+
+METHODS = ("get", "put", "post", "delete", "patch")
+MINIMAL = {"name": "x", "total_quantity": 1}
+NO_REQUEST = "/issue-requests/00000000-0000-8002-8000-000000000001"
+
+
+@pytest.fixture
+def document(client: Client) -> Document:
+    document: Document = client.get("/openapi.json").json
+    return document
+
+
+def operations(document: Document) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Method, path and description of each."""
+    for path, item in document["paths"].items():
+        for method in METHODS:
+            if method in item:
+                yield method, path, item[method]
+
+
+def described(document: Document, method: str, path: str) -> dict[str, Any]:
+    """The operation that answers a call; paths without variables come first."""
+    for template in sorted(document["paths"], key=lambda each: each.count("{")):
+        pattern = re.sub(r"\{[^}]*\}", "[^/]+", template)
+        if re.fullmatch(pattern, path.partition("?")[0]):
+            return dict(document["paths"][template][method])
+    raise AssertionError(f"{method} {path} is not described")
+
+
+def conforms(document: Document, operation: dict[str, Any], answer: Any) -> None:
+    """Fail unless status, type, headers and body are as described, and not just by `default`."""
+    name = operation["operationId"]
+    assert str(answer.status_code) in operation["responses"], (name, answer.text)
+    response = operation["responses"][str(answer.status_code)]
+    assert answer.mimetype in response["content"], name
+    assert "X-Request-Id" in answer.headers
+    assert {"Location", "Retry-After"} & set(answer.headers.keys()) <= set(response["headers"])
+    if answer.mimetype.endswith("json"):
+        schema = response["content"][answer.mimetype]["schema"]
+        root = {"components": document["components"], **schema}
+        found = [error.message for error in OAS31Validator(root).iter_errors(answer.json)]
+        assert found == [], (name, answer.json)
+    if answer.mimetype == "application/problem+json":
+        assert f"`{answer.json['type']}`" in response["description"], name
+
+
+def test_validators_accept_the_document(document: Document) -> None:
+    found = [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()]
+    assert found == []
+
+
+def test_every_operation_has_a_name_of_its_own(document: Document) -> None:
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(set(names)) == len(names) == 13
+    assert document["servers"]
+
+
+def test_defaults_are_within_their_own_limits(document: Document) -> None:
+    for schema in document["components"]["schemas"].values():
+        for name, field in schema.get("properties", {}).items():
+            if "default" in field:
+                assert OAS31Validator(field).is_valid(field["default"]), name
+    assert "default" not in str(document["components"]["schemas"]["CouponChange"])
+
+
+def test_no_id_is_a_number_in_an_answer(document: Document) -> None:
+    schemas = document["components"]["schemas"]
+    for view in ("CouponView", "IssueRequestView", "IssuedCouponView"):
+        for name, field in schemas[view]["properties"].items():
+            if name == "id" or name.endswith("_id"):
+                assert field["type"] == "string", (view, name)
+
+
+def test_every_operation_answers_as_it_is_described(
+    client: Client,
+    admin: Headers,
+    bearer: Bearer,
+    document: Document,
+    redis_link: Link,
+    postgres_link: Link,
+) -> None:
+    seen: set[tuple[str, int]] = set()
+
+    def call(method: str, path: str, headers: Headers | None = None, **more: Any) -> Any:
+        answer: Any = client.open(
+            path, method=method, headers=admin if headers is None else headers, **more
+        )
+        operation = described(document, method.lower(), path)
+        conforms(document, operation, answer)
+        seen.add((operation["operationId"], answer.status_code))
+        return answer
+
+    _ask_everything(call, bearer)
+    redis_link.cut()
+    _ask_without_redis(call)
+    postgres_link.cut()
+    _ask_without_postgres(call)
+    for _, _, operation in operations(document):
+        name = operation["operationId"]
+        assert any(of == name and status < 300 for of, status in seen), name
+        left = {int(status) for status in operation["responses"] if status != "default"}
+        # Bodies that are too large are the same for all.
+        assert left - {413} == {status for of, status in seen if of == name} - {413}, name
+
+
+def _ask_everything(call: Call, bearer: Bearer) -> None:
+    user, nobody = bearer(42), {"Authorization": "Bearer x"}
+    for path in ("/healthz", "/readyz", "/metrics", "/openapi.json"):
+        call("GET", path, {})
+    coupon = call("POST", "/coupons", json={**MINIMAL, "id": "7"}).json["id"]
+    late = {"issue_starts_at": "2090-01-01T00:00:00Z", "eligible_group": "staff"}
+    early = call("POST", "/coupons", json={**MINIMAL, **late}).json["id"]
+    call("POST", "/coupons", json={**MINIMAL, "id": 7})
+    for method, path in (("POST", "/coupons"), ("PATCH", f"/coupons/{coupon}")):
+        call(method, path, user, json=MINIMAL)
+        call(method, path, nobody, json=MINIMAL)
+        call(method, path, data="{", content_type="application/json")
+        call(method, path, data="{}", content_type="text/plain")
+        call(method, path, json={"total_quantity": "1"})
+    call("PATCH", f"/coupons/{coupon}", json={"issue_ends_at": None})
+    call("PATCH", "/coupons/99", json={"name": "y"})
+    claimed = call("POST", f"/coupons/{coupon}/issue-requests", user)
+    call("POST", f"/coupons/{coupon}/issue-requests", user)
+    for refused in (coupon, early, "99"):
+        call("POST", f"/coupons/{refused}/issue-requests", bearer(43))
+    call("PATCH", f"/coupons/{early}", json={"issue_starts_at": None})
+    call("POST", f"/coupons/{early}/issue-requests", user)
+    call("POST", f"/coupons/{coupon}/issue-requests", nobody)
+    call("GET", f"/coupons/{coupon}", user)
+    call("GET", "/coupons/99", user)
+    call("GET", f"/coupons/{coupon}", nobody)
+    call("GET", claimed.headers["Location"], user)
+    call("GET", f"{NO_REQUEST}?wait=0", user)
+    call("GET", f"{NO_REQUEST}?wait=x", user)
+    call("GET", NO_REQUEST, nobody)
+    for query, headers in (("?page_size=1", user), ("?cursor=x", user), ("", nobody)):
+        call("GET", f"/users/me/coupons{query}", headers)
+    for action in ("pause", "resume", "close"):
+        for of in (coupon, "99"):
+            call("POST", f"/coupons/{of}/{action}")
+        call("POST", f"/coupons/{coupon}/{action}", user)
+        call("POST", f"/coupons/{coupon}/{action}", nobody)
+    for action in ("pause", "resume"):
+        call("POST", f"/coupons/{coupon}/{action}")
+    call("PATCH", f"/coupons/{coupon}", json={"name": "y"})
+
+
+def _ask_without_redis(call: Call) -> None:
+    coupon = call("POST", "/coupons", json=MINIMAL).json["id"]
+    call("PATCH", f"/coupons/{coupon}", json={"name": "y"})
+    for action in ("pause", "resume", "close"):
+        call("POST", f"/coupons/{coupon}/{action}")
+    call("POST", f"/coupons/{coupon}/issue-requests")
+    call("GET", "/readyz", {})
+
+
+def _ask_without_postgres(call: Call) -> None:
+    call("POST", "/coupons", json=MINIMAL)
+    call("PATCH", "/coupons/7", json={"name": "y"})
+    for action in ("pause", "resume", "close"):
+        call("POST", f"/coupons/7/{action}")
+    for path in ("/coupons/7", NO_REQUEST, "/users/me/coupons"):
+        call("GET", path)
