@@ -100,3 +100,13 @@ HARMS = [
     _without("restore-discards-the-gate", "restores=1 roll_forward=0", 4),
     _without("restore-emits-again", "restores=1 roll_forward=0", 5, 11),
 ]
+
+REPLAYED = [
+    _small("writes", "writers=2 claims=3 lost=3 refused=3 crashes=2 rebuilds=1 refusals=1"),
+    _small(
+        "rebuilds",
+        "claims=3 redis=1 rebuilds=4 rebuilders=2 lost=1 crashes=1 total=2 consumers=2 refusals=1",
+    ),
+    _small("changes", "claims=3 changes=3 pauses=3 total=2 gaps=1 lost=1 rebuilds=1 refusals=1"),
+]
+"""Random ways through these are taken by the real code. Every server but Redis stays up in them."""
