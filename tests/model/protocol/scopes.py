@@ -29,16 +29,16 @@ class Harm(NamedTuple):
     breaks: tuple[int, ...]
 
 
-def _small(name: str, settings: str) -> Scope:
-    return Scope(name, "pipeline", settings)
+def _small(name: str, settings: str, model: str = "pipeline") -> Scope:
+    return Scope(name, model, settings)
 
 
-def _large(name: str, settings: str) -> Scope:
-    return Scope(name, "pipeline", settings, most_states=60_000_000)
+def _large(name: str, settings: str, model: str = "pipeline") -> Scope:
+    return Scope(name, model, settings, most_states=60_000_000)
 
 
-def _without(protections: str, settings: str, *breaks: int) -> Harm:
-    return Harm(Scope(protections, "pipeline", settings, tuple(protections.split())), breaks)
+def _without(protections: str, settings: str, *breaks: int, model: str = "pipeline") -> Harm:
+    return Harm(Scope(protections, model, settings, tuple(protections.split())), breaks)
 
 
 _PAIR = "servers=2 redis=2 rebuilds=1 claims=1 roll_forward=0"
@@ -59,6 +59,10 @@ SMALL = [
     _small("Postgres fails over", "failovers=1 rebuilds=1 redis=1 lost=1 claims=1 roll_forward=0"),
     _small("the ledger goes back after a change", f"{_BEHIND} users=1 changes=2 most_total=3"),
     _small("the ledger goes back, Redis restarts", f"{_BEHIND} users=1 redis=1 rebuilds=2"),
+    _small(
+        "members stop, crash and rebalance", "stops=1 crashes=1 abandons=1 rebalances=1", "group"
+    ),
+    _small("dead letters, replayed", "poison=1 replays=2 crashes=1 stops=1", "group"),
 ]
 
 LARGE = [
@@ -71,6 +75,8 @@ LARGE = [
     _large("changes while Redis restarts", "changes=2 redis=1 rebuilds=1 claims=1 total=2"),
     _large("the ledger goes back", f"{_BEHIND} changes=1 redis=1 rebuilds=2 lost=1"),
     _large("restores and gaps", "gaps=1 restores=2 redis=1 lost=1 claims=1 roll_forward=0"),
+    _large("two partitions", "partitions=2 stops=1 crashes=1", "group"),
+    _large("three records, two stops", "records=3 most_in_hand=3 stops=2 abandons=1", "group"),
 ]
 
 HARMS = [
@@ -99,6 +105,11 @@ HARMS = [
     _without("restore-reads-the-log", "restores=1 roll_forward=0", 1),
     _without("restore-discards-the-gate", "restores=1 roll_forward=0", 4),
     _without("restore-emits-again", "restores=1 roll_forward=0", 5, 11),
+    # Without both the consumer does as it did once: what it dropped was lost.
+    _without("dropped-are-read-again goes-on-at-position", "stops=1", 5, 7, model="group"),
+    _without("abandoned-are-read-again goes-on-at-position", "abandons=1", 5, model="group"),
+    _without("offsets-follow-batch", "crashes=1", 5, model="group"),
+    _without("letters-are-delivered", "poison=1", 9, model="group"),
 ]
 
 REPLAYED = [
@@ -107,6 +118,7 @@ REPLAYED = [
         "rebuilds",
         "claims=3 redis=1 rebuilds=4 rebuilders=2 lost=1 crashes=1 total=2 consumers=2 refusals=1",
     ),
+    _small("restarts", "claims=2 redis=4 rebuilds=6 consumers=2 total=2"),
     _small("changes", "claims=3 changes=3 pauses=3 total=2 gaps=1 lost=1 rebuilds=1 refusals=1"),
 ]
 """Random ways through these are taken by the real code. Every server but Redis stays up in them."""
