@@ -25,7 +25,7 @@ from tests.model.system import System
 from tests.servers import ValkeyServer
 
 WAYS = "COUPON_MODEL_WAYS"
-WAYS_BY_DEFAULT = 15
+WAYS_BY_DEFAULT = 8
 STEPS = 60
 
 

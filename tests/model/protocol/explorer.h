@@ -7,6 +7,7 @@
 //   canonical(state)     gives states that differ in nothing that matters the same bytes
 //   broken(state)        which invariant does not hold; nullptr when all do
 //   restless(state, story)  lets everything come to rest without further faults; what is wrong then
+//   weight(step)         how likely it is in a random way
 //   sentence(step), picture(state)  for people; json(step), json(state)  for the replay on the real servers
 //
 // Of a state that was seen only a fingerprint of 64 bits is kept, as TLC does, with the way to it: which of the
@@ -219,17 +220,15 @@ class Explorer {
     std::fflush(stdout);
   }
 
-  // Each kind of step is as likely as any other: else most would be the one that has most variants.
+  // A kind of step is as likely as the model says, however many variants it has.
   template <class List>
-  static std::size_t pick(const List &list, std::mt19937 &random) {
-    std::vector<int> kinds;
-    for (const auto &to : list)
-      if (std::find(kinds.begin(), kinds.end(), to.step.what) == kinds.end()) kinds.push_back(to.step.what);
-    const int kind = kinds[random() % kinds.size()];
-    std::vector<std::size_t> places;
-    for (std::size_t i = 0; i < list.size(); i++)
-      if (list[i].step.what == kind) places.push_back(i);
-    return places[random() % places.size()];
+  std::size_t pick(const List &list, std::mt19937 &random) const {
+    std::vector<double> weights;
+    for (const auto &to : list) {
+      const auto alike = std::count_if(list.begin(), list.end(), [&](const auto &other) { return other.step.what == to.step.what; });
+      weights.push_back(model.weight(to.step) / static_cast<double>(alike));
+    }
+    return std::discrete_distribution<std::size_t>(weights.begin(), weights.end())(random);
   }
 };
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from hashlib import sha1
 from pathlib import Path
 from queue import Queue
 from threading import Thread
@@ -13,12 +12,11 @@ from redis.exceptions import NoScriptError
 
 import coupons.gate
 from coupons.gate import Decision, Gate, GateFigures
+from coupons.gate.scripts import _digest
 from coupons.model import Admission, Claim
 
 _LUA = Path(coupons.gate.__file__).parent / "lua"
-_SCRIPTS = {
-    sha1(path.read_bytes(), usedforsecurity=False).hexdigest(): path for path in _LUA.glob("*.lua")
-}
+_SCRIPTS = {_digest(path.stem): path.stem for path in _LUA.glob("*.lua")}
 _STUCK_SECONDS = 20.0
 
 Order = str | BaseException
@@ -109,22 +107,25 @@ class SteppedGate(Gate):
 
 
 class _SteppedClient:
-    """A client of Redis that stops before some scripts, and knows every script at once."""
+    """A client of Redis that stops before some scripts: once, also where the server has to be given
+    the script first."""
 
     def __init__(self, client: redis.Redis, stepped: Stepped, stops: Iterable[str]) -> None:
         self._client = client
         self._stepped = stepped
         self._stops = frozenset(stops)
+        self._turned_away: str | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
     def evalsha(self, digest: str, keys: int, *keys_and_arguments: str | int) -> Any:
-        path = _SCRIPTS[digest]
-        if path.stem in self._stops:
-            self._stepped.stop(path.stem)
+        script = _SCRIPTS.get(digest, "")
+        if script in self._stops and script != self._turned_away:
+            self._stepped.stop(script)
+        self._turned_away = None
         try:
             return self._client.evalsha(digest, keys, *keys_and_arguments)
         except NoScriptError:
-            self._client.script_load(path.read_text())
-            return self._client.evalsha(digest, keys, *keys_and_arguments)
+            self._turned_away = script
+            raise

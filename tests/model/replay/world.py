@@ -4,11 +4,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from api.claims import Accepted
+from coupons.errors import LedgerUnavailable
 from coupons.gate import Gate, open_coupon
 from coupons.gate.values import coupon_key
 from coupons.ledger.connection import Connection
-from coupons.ledger.coupons import change_coupon, create_coupon, find_coupon
+from coupons.ledger.coupons import begin_gate_epoch, change_coupon, create_coupon, find_coupon
 from coupons.ledger.issued_coupons import issue_requests
 from coupons.ledger.requests import find_requests
 from coupons.model import (
@@ -241,6 +244,14 @@ class World:
 
     def fence(self, step: dict[str, Any]) -> None:
         self._rebuilds[step["who"]].fence()
+
+    def fence_waits(self, step: dict[str, Any]) -> None:
+        """For the transactions that write; it is not the rebuild that waits here."""
+        connection = self._connections.take()
+        connection.execute("SET lock_timeout = '30ms'")
+        with pytest.raises(LedgerUnavailable, match="lock"):
+            begin_gate_epoch(connection, COUPON)
+        connection.execute("RESET lock_timeout")
 
     def fence_lost(self, step: dict[str, Any]) -> None:
         self._rebuilds[step["who"]].fence_lost()

@@ -41,6 +41,7 @@ struct Model {
   }
 
   void canonical(State &) const {}
+  double weight(const Step &) const { return 1; }
   const char *broken(const State &state) const { return group::broken(state); }
   const char *restless(const State &state, std::vector<std::string> *) const { return group::restless(state); }
   std::string sentence(const Step &step) const;

@@ -37,7 +37,7 @@ inline Admission admit(State &state, int server, int user) {
     return {REPEATED, place.time, gate.epoch};
   }
   if (paused || gate.definition.total - count(gate, ISSUED) - count(gate, PENDING) <= 0) return {REFUSED, 0, 0};
-  if (state.times[user] >= TIMES) return {BEYOND_SCOPE, 0, 0};
+  if (state.times[user] >= scope.times) return {BEYOND_SCOPE, 0, 0};
   place = {PENDING, ++state.times[user], 0};
   return {NEW, place.time, gate.epoch};
 }

@@ -77,6 +77,7 @@ struct Model {
     return nullptr;
   }
 
+  double weight(const Step &step) const { return pipeline::weight(step); }
   std::string sentence(const Step &step) const { return pipeline::sentence(step); }
   std::string picture(const State &state) const { return pipeline::picture(state); }
   std::string json(const Step &step) const { return pipeline::json(step); }

@@ -65,7 +65,10 @@ class Rebuilding {
     }
   }
   void fences() {
-    if (any_runs(state) && protects(FENCE_WAITS_FOR_WRITES)) return;
+    if (any_runs(state) && protects(FENCE_WAITS_FOR_WRITES)) {
+      if (scope.refusals) add(FENCE_WAITS);
+      return;
+    }
     State after = state;
     fence(after, state.rebuild[who].above);
     after.rebuild[who] = {FENCED, 1, 0, after.ledger.epoch, 0, after.ledger.definition, {}};

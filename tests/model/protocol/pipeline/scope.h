@@ -10,7 +10,7 @@ namespace pipeline {
 using Byte = std::uint8_t;
 
 constexpr int USERS = 3, WRITERS = 2, LATE = 2, CONSUMERS = 2, REBUILDS = 2, SERVERS = 2;  // at most
-constexpr int TIMES = 3;  // a user is admitted at most this often
+constexpr int TIMES = 7;  // a user is admitted at most this often, and at most `times`
 
 // What the protocol relies on. Each can be taken away, and then something must be found.
 enum Protection {
@@ -50,7 +50,7 @@ inline const char *const PROTECTION_NAMES[PROTECTIONS] = {
     "restore-reads-the-log", "restore-discards-the-gate", "restore-emits-again"};
 
 struct Scope {
-  int users = 2, claims = 2, total = 1, most_total = 2;  // claims: of each user
+  int users = 2, claims = 2, times = 3, total = 1, most_total = 2;  // claims: of each user
   int writers = 1, late = 1, consumers = 1, rebuilders = 1, servers = 1, roll_forward = 1;
   // How often each of these may happen.
   int lost = 0;      // answers of Postgres, connections, sessions
@@ -64,7 +64,7 @@ struct Scope {
   int rebuilds = 0;  // beside those at rest
   int gaps = 0;      // in the change stream
   int restores = 0;  // of the ledger from a backup
-  int refusals = 0;  // 1: claims that change nothing are steps too, for the replay
+  int refusals = 0;  // 1: what changes nothing is a step too, for the replay
 };
 
 inline Scope scope;  // set once, before the search begins
@@ -83,7 +83,7 @@ inline bool set(const std::string &argument) {
     return false;
   }
   const struct { const char *name; int *field; } fields[] = {
-      {"users", &scope.users}, {"claims", &scope.claims}, {"total", &scope.total},
+      {"users", &scope.users}, {"claims", &scope.claims}, {"times", &scope.times}, {"total", &scope.total},
       {"most_total", &scope.most_total}, {"writers", &scope.writers}, {"late", &scope.late},
       {"consumers", &scope.consumers}, {"rebuilders", &scope.rebuilders}, {"servers", &scope.servers},
       {"roll_forward", &scope.roll_forward}, {"lost", &scope.lost},

@@ -89,7 +89,7 @@ enum What : Byte {
   ISSUE,             // batch: the time of each user's event
   SEE_FINAL,         // the reconciler finds an outcome of somebody pending
   MARK, MARK_LOST,
-  LOCK_REBUILD, FENCE, FENCE_LOST, BEGIN, READ_LEDGER, LOAD, OPEN,  // value: 1 it worked
+  LOCK_REBUILD, FENCE, FENCE_WAITS, FENCE_LOST, BEGIN, READ_LEDGER, LOAD, OPEN,  // value: 1 it worked
   REBUILD_ENDS, REBUILD_UNLOCKED,
   CHANGE,            // value: total, more: 1 the gate is not told
   PAUSE,             // value: paused, more: 1 the gate is not told

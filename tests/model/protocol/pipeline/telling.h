@@ -12,7 +12,7 @@ inline const char *const STEP_NAMES[WHATS] = {
     "claim", "see_pending", "find_row", "roll_forward", "send_write", "no_connection", "write_again", "give_up",
     "write_fenced", "write_runs", "write_fails", "write_commits", "leave_write", "compensate", "crash", "late_fenced",
     "late_runs", "late_commits", "late_vanishes", "issue", "see_final", "mark", "mark_lost", "lock_rebuild", "fence",
-    "fence_lost", "begin", "read_ledger", "load", "open", "rebuild_ends", "rebuild_unlocked", "change", "pause",
+    "fence_waits", "fence_lost", "begin", "read_ledger", "load", "open", "rebuild_ends", "rebuild_unlocked", "change", "pause",
     "see_definition", "define", "define_lost", "flush", "restart", "replicate", "promote", "resync",
     "standby_follows", "fail_over", "lose_events", "emit_again", "back_up", "restore", "break"};
 
@@ -61,6 +61,7 @@ inline std::string sentence(const Step &step) {
     case MARK_LOST: return "the process ends before it makes its marks";
     case LOCK_REBUILD: return rebuild + " takes its lock and reads the epoch of " + gate;
     case FENCE: return rebuild + " fences: begin_gate_epoch";
+    case FENCE_WAITS: return rebuild + " cannot fence yet: an INSERT runs";
     case FENCE_LOST: return rebuild + " fences, and does not hear it";
     case BEGIN: return rebuild + ": begin.lua at " + gate + worked;
     case READ_LEDGER: return rebuild + " reads the ledger";
@@ -88,6 +89,18 @@ inline std::string sentence(const Step &step) {
       return std::string("the ledger is restored, after-restore is run") +
              (step.value ? "; what was not consumed was not in the log yet" : "");
     default: return "the unprotected step";
+  }
+}
+
+// In a random way work goes on more often than it fails, so that the way comes far.
+inline double weight(const Step &step) {
+  switch (step.what) {
+    case CLAIM: return step.value == NEW || step.value == REPEATED ? step.more ? 0.5 : 6 : 0.5;
+    case SEND_WRITE: case WRITE_RUNS: case WRITE_COMMITS: case WRITE_AGAIN: case FENCE: case BEGIN: case READ_LEDGER:
+    case LOAD: case OPEN: case FENCE_WAITS: return 6;
+    case FIND_ROW: case ROLL_FORWARD: case DEFINE: case COMPENSATE: case LATE_RUNS: case LATE_COMMITS:
+    case MARK: case LOCK_REBUILD: return 3;
+    default: return 1;
   }
 }
 
