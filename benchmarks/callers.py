@@ -9,10 +9,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from itertools import count, islice
 
 from coupons.gate import connect_gate
 from coupons.ledger.connection import connect_ledger
+from coupons.ledger.coupons import find_coupon
 from coupons.ledger.requests import accept_requests
 from coupons.model import Admission, Claim
 
@@ -118,9 +120,15 @@ def _gate(url: str) -> Callable[[int, list[int]], None]:
 def _ledger(url: str) -> Callable[[int, list[int]], None]:
     connection = connect_ledger(url, "coupon-benchmark")
 
+    @cache
+    def epoch_of(coupon_id: int) -> int:
+        coupon = find_coupon(connection, coupon_id)
+        return coupon.gate_epoch if coupon else EPOCH
+
     def accept(coupon_id: int, users: list[int]) -> None:
         now_us = time.time_ns() // 1000
-        admissions = [Admission(coupon_id, user, now_us, EPOCH, False) for user in users]
+        epoch = epoch_of(coupon_id)
+        admissions = [Admission(coupon_id, user, now_us, epoch, False) for user in users]
         if accept_requests(connection, admissions) != {coupon_id}:
             raise RuntimeError(f"the ledger did not accept a batch of coupon {coupon_id}")
 

@@ -13,6 +13,14 @@ class GateUnavailable(CouponError):
     """Redis did not answer; whether a script ran is unknown."""
 
 
+class GateRefused(GateUnavailable):
+    """Redis answers, and what it holds of one coupon is not what a script can work on."""
+
+
+class CouponUnreadable(CouponError):
+    """A coupon's row cannot be read, such as a date beyond the years 1 to 9999."""
+
+
 class LedgerUnavailable(CouponError):
     """Postgres could not be asked: nothing was changed."""
 

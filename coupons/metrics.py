@@ -90,14 +90,14 @@ RECONCILER_PASSES = Counter(
 RECONCILER_REPAIRS = Counter(
     "coupon_reconciler_repairs_total",
     "Repairs of the gate, by kind: rebuilt_REASON, redefined (one each a coupon), marked,"
-    " rolled_forward (one each a request). A rebuild's reasons: missing, stale, loading, fenced,"
-    " differences, figures.",
+    " rolled_forward, row_restored (one each a request). A rebuild's reasons: missing, stale,"
+    " loading, unreadable, fenced, ahead, differences, figures.",
     ["kind"],
 )
 RECONCILER_DIFFERENCES = Counter(
     "coupon_reconciler_differences_total",
     "Requests of which gate and ledger told differently in a full comparison, by kind:"
-    " missing_mark, unwritten, forgotten, ghost, other.",
+    " missing_mark, unwritten, forgotten, ghost, no_request, other.",
     ["kind"],
 )
 RECONCILER_COMPARISONS = Counter(
@@ -108,6 +108,11 @@ RECONCILER_COMPARISONS = Counter(
 RECONCILER_CLOSED_COUPONS = Gauge(
     "coupon_reconciler_closed_coupons",
     "Coupons that the gate was closed for when the last pass began: it admits nobody to them.",
+)
+RECONCILER_FAILING_COUPONS = Gauge(
+    "coupon_reconciler_failing_coupons",
+    "Coupons that could not be worked on when they were last tried: a row that cannot be read, a"
+    " lock that somebody holds. The log names each; the others go on.",
 )
 RECONCILER_OLDEST_PENDING_SECONDS = Gauge(
     "coupon_reconciler_oldest_pending_seconds",

@@ -41,6 +41,8 @@ class GateClosed(StrEnum):
     """The gate knows no such coupon: there is none, or Redis lost it."""
     STALE = "stale"
     """Redis is another server, or another life of it, than the coupon was loaded into."""
+    UNREADABLE = "unreadable"
+    """What Redis holds of the coupon is not what the gate writes: somebody else wrote there."""
 
 
 class Claim(NamedTuple):

@@ -12,8 +12,9 @@ from coupons.gate import Gate, GateState
 from coupons.gate.scan import scan_requests
 from coupons.ledger.connection import Connection
 from coupons.ledger.requests import find_requests, find_unwritten_users, stream_requests
+from coupons.ledger.unrequested import find_unrequested
 from coupons.model import GateClosed, IssueRequest
-from ops.differences import Difference, classify
+from ops.differences import Difference, Kind, classify
 
 REQUESTS_PER_READ = 2_000
 MOST_SUSPECTS = 20_000
@@ -28,6 +29,10 @@ class GateChanged(Exception):
     """The coupon was closed or rebuilt at the gate during the comparison, which is void."""
 
 
+class GateUnreadable(GateChanged):
+    """What Redis holds of the coupon is not what the gate writes; only a rebuild mends it."""
+
+
 def compare(
     gate: Gate,
     connection: Connection,
@@ -38,7 +43,7 @@ def compare(
     """Yield each request of which gate and ledger tell differently.
 
     progress: called with how many requests were looked at, again and again. Raises GateChanged,
-    GateUnavailable, LedgerUnavailable.
+    GateUnreadable, GateUnavailable, LedgerUnavailable.
     """
     suspects: set[int] = set()
     for users in _suspects(gate, connection, coupon_id, progress):
@@ -88,10 +93,27 @@ def look_at(
     before = _in_ledger(connection, coupon_id, users)
     at_gate = _read(gate, coupon_id, users)
     after = _in_ledger(connection, coupon_id, users)
+    ghosts = []
     for user, known in zip(users, at_gate, strict=True):
         kind = classify(before.get(user), known, after.get(user))
-        if kind is not None:
+        if kind is Kind.GHOST and user not in after:
+            ghosts.append((user, known))
+        elif kind is not None:
             yield Difference(coupon_id, user, kind, after.get(user), known)
+    yield from _without_request(connection, coupon_id, ghosts)
+
+
+def _without_request(
+    connection: Connection, coupon_id: int, ghosts: Sequence[tuple[int, IssueRequest | None]]
+) -> Iterator[Difference]:
+    """Users who are final at the gate and have no request: the ledger may hold their outcome."""
+    if not ghosts:
+        return
+    found = find_unrequested(connection, coupon_id, [user for user, _ in ghosts])
+    outcomes = {outcome.user_id: outcome for outcome in found}
+    for user, known in ghosts:
+        kind = Kind.NO_REQUEST if user in outcomes else Kind.GHOST
+        yield Difference(coupon_id, user, kind, outcomes.get(user), known)
 
 
 def _in_ledger(
@@ -103,6 +125,8 @@ def _in_ledger(
 
 def _read(gate: Gate, coupon_id: int, users: Sequence[int]) -> list[IssueRequest | None]:
     known = gate.read(coupon_id, users)
+    if known is GateClosed.UNREADABLE:
+        raise GateUnreadable
     if isinstance(known, GateClosed):
         raise GateChanged
     return known

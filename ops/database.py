@@ -12,6 +12,7 @@ from coupons.errors import LedgerUnavailable
 from coupons.ledger.connection import connect_ledger
 from coupons.queries import SQL_FOLDER
 from ops.addresses import role_url
+from ops.silence import SILENT_SECONDS, end_when_silent
 from ops.slot import make_slot, read_slot, refuse_foreign
 
 OWNER = "coupon_owner"
@@ -54,15 +55,17 @@ def create_database(superuser_url: str, database: str, owner: str) -> None:
 def migrate(owner_url: str) -> list[str]:
     """Apply the migrations of sql/migrations that are not applied yet; return their names.
 
-    Under an advisory lock: the lock of yoyo itself is a row that a killed process leaves behind.
+    Under an advisory lock: the lock of yoyo itself is a row that a killed process leaves behind. A
+    process that is stopped keeps neither that lock nor those on the tables.
     """
     migrations = yoyo.read_migrations(str(SQL_FOLDER / "migrations"))
-    with psycopg.connect(owner_url, autocommit=True) as lock:
-        lock.execute("SELECT pg_advisory_lock(hashtext('coupon migrations'))")
-        backend = yoyo.get_backend(_yoyo_url(owner_url, lock.info))
-        with closing(backend.connection):
-            outstanding = backend.to_apply(migrations)
-            backend.apply_migrations(outstanding)
+    with psycopg.connect(owner_url, autocommit=True) as connected:
+        backend = yoyo.get_backend(_yoyo_url(owner_url, connected.info))
+    with closing(backend.connection):
+        end_when_silent(backend.connection, SILENT_SECONDS)
+        backend.connection.execute("SELECT pg_advisory_lock(hashtext('coupon migrations'))")
+        outstanding = backend.to_apply(migrations)
+        backend.apply_migrations(outstanding)
     return [migration.id for migration in outstanding]
 
 

@@ -18,6 +18,8 @@ class Kind(StrEnum):
     """A row that is not final, and the gate holds no place for it: it may admit one too many."""
     GHOST = "ghost"
     """Final at the gate, and not in the ledger: the user is told of a coupon that is not there."""
+    NO_REQUEST = "no_request"
+    """An outcome in the ledger whose request row is missing: the ledger went back in time."""
     OTHER = "other"
     """Both know it, and one has another outcome, time or reason."""
 

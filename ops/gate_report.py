@@ -1,11 +1,10 @@
 """How the gate is doing, coupon by coupon, next to what the ledger says of it."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from coupons.gate import Gate, GateFigures
 from coupons.gate.scan import memory_bytes
-from coupons.ledger.connection import Connection
-from coupons.ledger.coupons import find_coupon, list_coupons
 from coupons.model import Coupon
 from ops.reconciler.rebuilding import why_closed
 
@@ -45,12 +44,8 @@ class GateReport(NamedTuple):
         }
 
 
-def report_gate(gate: Gate, connection: Connection, coupon_id: int | None) -> list[GateReport]:
-    """Of all coupons, or of one; empty when there is none. Raises Gate- or LedgerUnavailable."""
-    if coupon_id is None:
-        coupons = list_coupons(connection)
-    else:
-        coupons = [each for each in [find_coupon(connection, coupon_id)] if each]
+def report_gate(gate: Gate, coupons: Sequence[Coupon]) -> list[GateReport]:
+    """Of these coupons. Raises GateUnavailable."""
     found = gate.figures([coupon.coupon_id for coupon in coupons])
     return [
         GateReport(coupon, figures, memory_bytes(gate, coupon.coupon_id, figures) if figures else 0)

@@ -1,17 +1,21 @@
 """Gate and ledger of a stack for a command, with failures that a program can tell apart."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, TypeVar
 
 import click
 
-from coupons.errors import CouponError, GateUnavailable, LedgerUnavailable
+from coupons.errors import CouponError, CouponUnreadable, GateUnavailable, LedgerUnavailable
 from coupons.gate import Gate, connect_gate
 from coupons.ledger.connection import Connection, connect_ledger
-from coupons.ledger.coupons import find_coupon, list_coupons
+from coupons.ledger.coupons import find_coupon, list_readable
 from coupons.model import Coupon
 from ops.addresses import Addresses
+from ops.one_coupon import is_of_one_coupon
+from ops.silence import end_when_silent, silent_seconds
+
+T = TypeVar("T")
 
 NOT_ANSWERED = 3
 """Exit code: a server that had to be asked did not answer, so that nothing can be said."""
@@ -26,6 +30,19 @@ class NotAnswered(click.ClickException):
     exit_code = NOT_ANSWERED
 
 
+class Failed(NamedTuple):
+    """A coupon that could not be worked on, and why, in a sentence."""
+
+    coupon_id: int
+    why: str
+
+
+def tell_failures(failures: Sequence[Failed]) -> None:
+    """Name them on standard error."""
+    for failed in failures:
+        click.echo(f"{failed.why.strip()} (the other coupons were done)", err=True)
+
+
 class Places(NamedTuple):
     """Where a command works. where: all addresses of the stack, under the names of settings."""
 
@@ -33,23 +50,54 @@ class Places(NamedTuple):
     connection: Connection
     where: Addresses
 
-    def coupons(self, coupon_id: int | None) -> list[Coupon]:
-        """All coupons, or the one of this id. Raises ClickException when it does not exist."""
+    def coupons(self, coupon_id: int | None) -> tuple[list[Coupon], list[Failed]]:
+        """All coupons, or the one of this id; and those whose row cannot be read.
+
+        Raises ClickException when it does not exist.
+        """
         if coupon_id is None:
-            return list_coupons(self.connection)
-        coupon = find_coupon(self.connection, coupon_id)
+            readable, unreadable = list_readable(self.connection)
+            return readable, [Failed(each, str(why)) for each, why in unreadable.items()]
+        try:
+            coupon = find_coupon(self.connection, coupon_id)
+        except CouponUnreadable as error:
+            return [], [Failed(coupon_id, str(error))]
         if coupon is None:
             raise click.ClickException(f"there is no coupon {coupon_id}")
-        return [coupon]
+        return [coupon], []
+
+    def each(
+        self, coupon_id: int | None, work: Callable[[Coupon], T], failures: list[Failed]
+    ) -> Iterator[T]:
+        """What `work` returns of each coupon; one that cannot be worked on is added to `failures`.
+
+        Raises GateUnavailable or LedgerUnavailable when the others would fail as well.
+        """
+        readable, unreadable = self.coupons(coupon_id)
+        failures += unreadable
+        for coupon in readable:
+            try:
+                done = work(coupon)
+            except Exception as error:
+                if not is_of_one_coupon(error, self.connection):
+                    raise
+                failures.append(Failed(coupon.coupon_id, f"coupon {coupon.coupon_id}: {error}"))
+            else:
+                yield done
 
 
 @contextmanager
-def places(where: Addresses) -> Iterator[Places]:
-    """Connected to both; what does not answer ends the command with code 3."""
+def places(where: Addresses, silent_s: float | None = None) -> Iterator[Places]:
+    """Connected to both; what does not answer ends the command with code 3.
+
+    silent_s: silence after which the server ends the session, and frees its locks, in case that
+    the command was stopped; None: as long as the reconciler's.
+    """
     try:
         with connect_ledger(
             where["COUPON_DATABASE_URL"], "coupon-command", ANSWER_TIMEOUT_SECONDS
         ) as connection:
+            end_when_silent(connection, silent_seconds() if silent_s is None else silent_s)
             yield Places(connect_gate(where["COUPON_REDIS_URL"]), connection, where)
     except (GateUnavailable, LedgerUnavailable) as error:
         give_up(error)

@@ -21,6 +21,7 @@ from ops.recovery import (
     look_at_stream,
     recover,
 )
+from ops.silence import WAITING_SECONDS, end_when_silent
 
 _ANSWER_SECONDS = 150.0
 _PAUSE_SECONDS = 0.5
@@ -132,6 +133,7 @@ def _ledger(where: Recovering) -> Iterator[Connection]:
         with closing(
             connect_ledger(where.database_url, "coupon-recover", _ANSWER_SECONDS)
         ) as connection:
+            end_when_silent(connection, WAITING_SECONDS)
             yield connection
     except psycopg.Error as error:
         raise LedgerUnavailable(

@@ -11,8 +11,10 @@ from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import find_coupon
 from coupons.ledger.requests import count_requests
 from coupons.ledger.unfinished import stream_unfinished
+from coupons.ledger.unrequested import find_unrequested
 from coupons.model import Coupon, RequestCounts
 from ops.comparison import GateChanged, compare
+from ops.differences import Kind
 from ops.reconciler.rebuilding import why_closed
 
 MOST_NAMED = 50
@@ -22,8 +24,9 @@ _SHORTEST_PAUSE_SECONDS = 0.2
 class Fault(NamedTuple):
     """A request that does not add up.
 
-    why: a Kind of difference (missing_mark, unwritten, forgotten, ghost, other), or of a request
-    that is not final: in_flight, dead_letter, lost. requested_at_us: None where nobody knows it.
+    why: a Kind of difference (missing_mark, unwritten, forgotten, ghost, no_request, other), or of
+    a request that is not final: in_flight, dead_letter, lost. requested_at_us: None where nobody
+    knows it.
     """
 
     coupon_id: int
@@ -53,6 +56,7 @@ class Books(NamedTuple):
     why_closed: str | None
     faults: list[Fault]
     fault_counts: Counter[str]
+    same_definition: bool = True
 
     @property
     def unwritten(self) -> int:
@@ -75,6 +79,8 @@ class Books(NamedTuple):
             told.append(f"the gate is closed for this coupon: {self.why_closed}")
         elif figures is not None:
             told += _gate_sums(counts, figures, self.unwritten)
+            if not self.same_definition:
+                told.append("the gate has another version of the coupon than the ledger")
         if counts.in_flight:
             told.append(f"{counts.in_flight:,} accepted requests are not final")
         return told
@@ -110,7 +116,8 @@ def check_books(
     if counts is None or coupon is None:
         return None
     closed = why_closed(figures, coupon)
-    return Books(coupon_id, counts, figures, closed, faults, fault_counts)
+    same = figures is None or figures.version == coupon.version
+    return Books(coupon_id, counts, figures, closed, faults, fault_counts, same)
 
 
 def await_balanced_books(
@@ -146,12 +153,18 @@ def _faults(gate: Gate, connection: Connection, coupon: Coupon) -> Iterator[Faul
     try:
         if why_closed(gate.figures([coupon_id])[0], coupon) is None:
             for found in compare(gate, connection, coupon_id):
+                if found.kind is Kind.NO_REQUEST:
+                    continue
                 known = found.in_ledger or found.at_gate
                 moment_us = known and known.requested_at_us
                 yield Fault(coupon_id, found.user_id, str(found.kind), found.sentence, moment_us)
     except GateChanged:
         # The books tell of a closed gate; an open one was rebuilt, and is looked at again.
         pass
+    for outcome in find_unrequested(connection, coupon_id):
+        sentence = f"{outcome.status} in the ledger, and its request row is missing"
+        moment_us = outcome.requested_at_us
+        yield Fault(coupon_id, outcome.user_id, str(Kind.NO_REQUEST), sentence, moment_us)
     for request in stream_unfinished(connection, coupon_id):
         sentence = "accepted and not final yet"
         yield Fault(coupon_id, request.user_id, "in_flight", sentence, request.requested_at_us)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from flask import Blueprint, request
@@ -12,6 +13,7 @@ from api.claims import Accepted, Trouble, Verdict
 from api.problems import RETRY_AFTER_SECONDS, Kind, Problem
 from api.views import view_request
 from api.write_batcher import NoAnswer, NotReached, WriteBatcher
+from coupons.errors import CouponUnreadable
 from coupons.ids import request_id
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.coupons import find_coupon
@@ -73,7 +75,8 @@ class ClaimRoutes:
         raise _not_accepted(claim, verdict)
 
     def _check_exists(self, coupon_id: int) -> None:
-        with pooled(self._pool) as connection:
+        # One whose row cannot be read exists, and its gate stays closed.
+        with suppress(CouponUnreadable), pooled(self._pool) as connection:
             if find_coupon(connection, coupon_id) is None:
                 raise Problem(Kind.NOT_FOUND, f"There is no coupon {coupon_id}.")
 

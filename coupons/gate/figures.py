@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import NamedTuple
 
+from coupons.errors import GateRefused
+
 
 class GateState(StrEnum):
     """Whether the gate would admit somebody, and why not."""
@@ -12,6 +14,8 @@ class GateState(StrEnum):
     """A rebuild has begun and has not opened it: one is at work, or one was given up."""
     STALE = "stale"
     """Redis is another server, or another life of it, than the coupon was loaded into."""
+    UNREADABLE = "unreadable"
+    """What Redis holds is not what the gate writes: a key of another type, a value no number."""
 
 
 class GateFigures(NamedTuple):
@@ -40,10 +44,22 @@ class GateFigures(NamedTuple):
         return self.admitted == self.compensated + self.pending + settled
 
 
-def read_figures(answer: str | list[str | int]) -> GateFigures | None:
+_UNREADABLE = GateFigures(0, 0, 0, 0, 0, 0, 0, 0, GateState.UNREADABLE)
+
+
+def read_figures(answer: str | list[str | int] | GateRefused) -> GateFigures | None:
     """What figures.lua answered; None: the gate does not have the coupon."""
     if isinstance(answer, str):
         return None
+    if isinstance(answer, GateRefused):
+        return _UNREADABLE
+    try:
+        return _figures(answer)
+    except (TypeError, ValueError):
+        return _UNREADABLE
+
+
+def _figures(answer: list[str | int]) -> GateFigures:
     state, epoch, version, shards, *counts = answer
     total, admitted, compensated, pending, issued, rejected = map(int, counts)
     return GateFigures(

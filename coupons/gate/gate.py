@@ -7,10 +7,10 @@ from typing import cast
 import redis
 from redis.exceptions import RedisError
 
-from coupons.errors import GateUnavailable
+from coupons.errors import GateRefused, GateUnavailable
 from coupons.gate.connection import connect_redis
 from coupons.gate.figures import GateFigures, read_figures
-from coupons.gate.scripts import Call, run_scripts
+from coupons.gate.scripts import Call, run_scripts, try_scripts
 from coupons.gate.values import (
     coupon_key,
     definition_fields,
@@ -41,14 +41,16 @@ class Gate:
             _admit_call(coupon_id, [claims[i] for i in at]) for coupon_id, at in by_coupon.items()
         ]
         decisions: dict[int, Decision] = {}
-        for places, text in zip(by_coupon.values(), run_scripts(self.client, calls), strict=True):
+        for places, text in zip(by_coupon.values(), try_scripts(self.client, calls), strict=True):
             closed = read_closed(text)
             if closed is not None:
                 decisions.update(dict.fromkeys(places, closed))
                 continue
-            epoch, *answers = text.split(" ")
-            for place, answer in zip(places, answers, strict=True):
-                decisions[place] = _decision(claims[place], int(epoch), answer)
+            try:
+                decided = _decisions([claims[place] for place in places], text)
+            except ValueError:
+                decided = [GateClosed.UNREADABLE] * len(places)
+            decisions.update(zip(places, decided, strict=True))
         return [decisions[place] for place in range(len(claims))]
 
     def compensate(self, admissions: Iterable[Admission]) -> int:
@@ -69,7 +71,8 @@ class Gate:
     def settle(self, requests: Iterable[IssueRequest]) -> int:
         """Mark final requests, after their outcome is committed; return how many marks were new.
 
-        A coupon that the gate does not have is passed over: its rebuild reads the ledger.
+        A coupon that the gate does not have, or not in order, is passed over: its rebuild reads
+        the ledger.
         """
         by_coupon: dict[int, list[IssueRequest]] = {}
         for request in requests:
@@ -78,22 +81,30 @@ class Gate:
             Call("settle", coupon_key(coupon_id), [write_requests(group)])
             for coupon_id, group in by_coupon.items()
         ]
-        return sum(max(0, marked) for marked in run_scripts(self.client, calls)) if calls else 0
+        answers = try_scripts(self.client, calls) if calls else []
+        return sum(max(0, each) for each in answers if not isinstance(each, GateRefused))
 
     def read(
         self, coupon_id: int, user_ids: Sequence[int]
     ) -> list[IssueRequest | None] | GateClosed:
         """The requests of these users on one coupon; None where the gate knows of none."""
         text = self._read_texts([coupon_id], user_ids)[0]
-        return read_closed(text) or [
-            None if value == "-" else read_request(coupon_id, user_id, value)
-            for user_id, value in zip(user_ids, text.split(" ")[1:], strict=True)
-        ]
+        if isinstance(text, GateRefused):
+            return GateClosed.UNREADABLE
+        try:
+            return read_closed(text) or [
+                None if value == "-" else read_request(coupon_id, user_id, value)
+                for user_id, value in zip(user_ids, text.split(" ")[1:], strict=True)
+            ]
+        except (ValueError, LookupError):
+            return GateClosed.UNREADABLE
 
-    def _read_texts(self, coupon_ids: Sequence[int], user_ids: Sequence[int]) -> list[str]:
+    def _read_texts(
+        self, coupon_ids: Sequence[int], user_ids: Sequence[int]
+    ) -> list[str | GateRefused]:
         users = " ".join(map(str, user_ids))
         calls = [Call("read", coupon_key(coupon_id), [users]) for coupon_id in coupon_ids]
-        return run_scripts(self.client, calls) if calls else []
+        return try_scripts(self.client, calls) if calls else []
 
     def define(self, coupon: Coupon) -> bool:
         """Take over a changed definition. False: the gate has it already or has no such coupon."""
@@ -158,7 +169,7 @@ class Gate:
     def figures(self, coupon_ids: Sequence[int]) -> list[GateFigures | None]:
         """Counts of these coupons; None where the gate does not have the coupon."""
         calls = [Call("figures", coupon_key(coupon_id), []) for coupon_id in coupon_ids]
-        return [read_figures(answer) for answer in run_scripts(self.client, calls)] if calls else []
+        return [read_figures(answer) for answer in try_scripts(self.client, calls)] if calls else []
 
 
 def connect_gate(url: str) -> Gate:
@@ -179,6 +190,14 @@ def _admit_call(coupon_id: int, claims: Sequence[Claim]) -> Call:
     if any(claim.groups for claim in claims):
         groups = " ".join(",".join(claim.groups) or "." for claim in claims)
     return Call("admit", coupon_key(coupon_id), [users, groups])
+
+
+def _decisions(claims: Sequence[Claim], text: str) -> list[Decision]:
+    """What admit.lua answered of claims of one coupon. Raises ValueError when it is not that."""
+    epoch, *answers = text.split(" ")
+    return [
+        _decision(claim, int(epoch), answer) for claim, answer in zip(claims, answers, strict=True)
+    ]
 
 
 def _decision(claim: Claim, epoch: int, answer: str) -> Decision:

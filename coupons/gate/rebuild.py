@@ -27,7 +27,8 @@ def open_coupon(gate: Gate, coupon: Coupon, requests: Iterable[IssueRequest] = (
 
     coupon: with a gate_epoch that the ledger has fenced (or made) for this. requests: everything
     that the ledger has accepted for it, read after the fence; consumed as a stream.
-    Returns False when a newer epoch was begun meanwhile, or Redis was restarted: this one is void.
+    Returns False when a newer epoch was begun meanwhile, or Redis was restarted, failed over or
+    forgot something: this one is void.
     Raises GateUnavailable.
     """
     key = coupon_key(coupon.coupon_id)
@@ -36,16 +37,30 @@ def open_coupon(gate: Gate, coupon: Coupon, requests: Iterable[IssueRequest] = (
     [began] = run_scripts(gate.client, [Call("begin", key, arguments)])
     if not began[0]:
         return False
-    groups = _in_groups(_load_calls(key, coupon.gate_epoch, requests), CALLS_PER_ROUND_TRIP)
+    counted = _Counted(requests)
+    groups = _in_groups(_load_calls(key, coupon.gate_epoch, counted), CALLS_PER_ROUND_TRIP)
     # The ledger reads the next rows while Redis loads these: nearly twice as fast on two cores.
     with closing(read_ahead(groups, GROUPS_READ_AHEAD)) as ready:
         for calls in ready:
             if not all(run_scripts(gate.client, calls)):
                 return False
-    [opened] = run_scripts(gate.client, [Call("open", key, [coupon.gate_epoch])])
+    [opened] = run_scripts(gate.client, [Call("open", key, [coupon.gate_epoch, counted.count])])
     if began[1]:
         _remove_epoch(gate, f"{key}:{began[1]}", int(began[2]))
     return bool(opened)
+
+
+class _Counted:
+    """The same requests, counted as they go by."""
+
+    def __init__(self, requests: Iterable[IssueRequest]) -> None:
+        self._requests = requests
+        self.count = 0
+
+    def __iter__(self) -> Iterator[IssueRequest]:
+        for request in self._requests:
+            self.count += 1
+            yield request
 
 
 def _load_calls(key: str, epoch: int, requests: Iterable[IssueRequest]) -> Iterator[Call]:

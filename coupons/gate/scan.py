@@ -5,9 +5,10 @@ from typing import cast
 
 from redis.exceptions import RedisError
 
-from coupons.errors import GateUnavailable
+from coupons.errors import GateRefused, GateUnavailable
 from coupons.gate.figures import GateFigures
 from coupons.gate.gate import Gate
+from coupons.gate.scripts import is_of_the_key
 from coupons.gate.values import coupon_key, read_request
 from coupons.model import IssueRequest, Status
 
@@ -44,6 +45,8 @@ def scan_requests(gate: Gate, coupon_id: int, figures: GateFigures) -> Iterator[
                 for user, value in users.items()
             ]
     except (RedisError, OSError) as error:
+        if is_of_the_key(error):
+            raise GateRefused(f"Redis refused to scan {prefix}: {error}") from error
         raise GateUnavailable(f"Redis does not answer: {error}") from error
 
 

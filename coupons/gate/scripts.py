@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from coupons.errors import GateUnavailable
+from coupons.errors import GateRefused, GateUnavailable
 
 _FOLDER = Path(__file__).parent / "lua"
 
@@ -24,7 +24,8 @@ class Call(NamedTuple):
 
 @cache
 def _source(script: str) -> str:
-    return (_FOLDER / f"{script}.lua").read_text()
+    text = (_FOLDER / f"{script}.lua").read_text()
+    return (_FOLDER / "identity.lua").read_text() + text if "identity()" in text else text
 
 
 @cache
@@ -37,8 +38,17 @@ def run_scripts(client: redis.Redis, calls: Sequence[Call]) -> list[Any]:
 
     A server that does not have a script (restart, SCRIPT FLUSH) is given it, and only the calls
     that it turned away run again. Raises GateUnavailable when Redis does not answer or answers an
-    error; then any of the calls may or may not have run.
+    error (GateRefused: about that coupon alone); then any of the calls may or may not have run.
     """
+    answers = try_scripts(client, calls)
+    for answer in answers:
+        if isinstance(answer, GateRefused):
+            raise answer
+    return answers
+
+
+def try_scripts(client: redis.Redis, calls: Sequence[Call]) -> list[Any]:
+    """Like run_scripts; a GateRefused is the answer of its call, so that the others have theirs."""
     try:
         answers = _run(client, calls)
         missing = [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
@@ -49,12 +59,26 @@ def run_scripts(client: redis.Redis, calls: Sequence[Call]) -> list[Any]:
                 answers[i] = answer
     except (RedisError, OSError) as error:
         raise GateUnavailable(f"Redis does not answer: {error}") from error
-    for call, answer in zip(calls, answers, strict=True):
-        if isinstance(answer, Exception):
-            raise GateUnavailable(
-                f"Redis refused {call.script} on {call.key}: {answer}"
-            ) from answer
-    return answers
+    return [_answer(call, answer) for call, answer in zip(calls, answers, strict=True)]
+
+
+def _answer(call: Call, answer: Any) -> Any:
+    if not isinstance(answer, Exception):
+        return answer
+    says = f"Redis refused {call.script} on {call.key}: {answer}"
+    if is_of_the_key(answer):
+        return GateRefused(says)
+    raise GateUnavailable(says) from answer
+
+
+def is_of_the_key(error: Exception) -> bool:
+    """Whether a key has another type, or another value, than the script can work on.
+
+    Everything else that Redis may refuse (out of memory, read-only, no right) has a code of its
+    own, and concerns every coupon alike.
+    """
+    code = str(error).partition(" ")[0]
+    return type(error) is ResponseError and (code == "WRONGTYPE" or not code.isupper())
 
 
 def _run(client: redis.Redis, calls: Sequence[Call]) -> list[Any]:
@@ -62,7 +86,7 @@ def _run(client: redis.Redis, calls: Sequence[Call]) -> list[Any]:
         script, key, arguments = calls[0]
         try:
             return [client.evalsha(_digest(script), 1, key, *arguments)]
-        except NoScriptError as error:
+        except ResponseError as error:
             return [error]
     pipeline = client.pipeline(transaction=False)
     for script, key, arguments in calls:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from coupons.errors import GateRefused
 from coupons.model import Coupon, GateClosed, IssueRequest, Refusal, Status, to_microseconds
 
 SETTLED_CHANNEL = "coupon:settled"
@@ -70,9 +71,9 @@ def read_refusal(value: str) -> Refusal | None:
     return _REFUSALS.get(value)
 
 
-def read_closed(value: str) -> GateClosed | None:
+def read_closed(value: str | GateRefused) -> GateClosed | None:
     """Why the gate is closed, when the first part of an answer says so."""
-    return _CLOSED.get(value)
+    return GateClosed.UNREADABLE if isinstance(value, GateRefused) else _CLOSED.get(value)
 
 
 def parse_settled(message: str) -> list[IssueRequest]:

@@ -15,6 +15,7 @@ from coupons.errors import LedgerUnavailable, OutcomeUnknown
 
 CONNECT_TIMEOUT_SECONDS = 2
 STATEMENT_TIMEOUT_MS = 5_000
+SILENCE_TIMEOUT_MS = 30_000
 ANSWER_TIMEOUT_SECONDS = 6.0
 
 _FINAL_SEVERITIES = ("FATAL", "PANIC")
@@ -41,6 +42,9 @@ def _options(answer_timeout_seconds: float) -> str:
     values = {
         "statement_timeout": max(STATEMENT_TIMEOUT_MS, int(answer_timeout_seconds * 1000)),
         "lock_timeout": STATEMENT_TIMEOUT_MS,
+        # A process that is stopped in the middle of a transaction keeps no row locked for long.
+        "idle_in_transaction_session_timeout": SILENCE_TIMEOUT_MS,
+        "tcp_user_timeout": SILENCE_TIMEOUT_MS,
         "timezone": "UTC",
     }
     return " ".join(f"-c {name}={value}" for name, value in values.items())

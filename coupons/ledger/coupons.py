@@ -3,8 +3,10 @@
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from psycopg.rows import dict_row
 
+from coupons.errors import CouponUnreadable
 from coupons.ledger.connection import Connection, translated
 from coupons.model import Coupon, CouponState
 from coupons.queries import query
@@ -40,14 +42,42 @@ def create_coupon(
 
 
 def find_coupon(connection: Connection, coupon_id: int) -> Coupon | None:
-    """The coupon, or None."""
-    return _one(connection, "find_coupon", {"coupon_id": coupon_id})
+    """The coupon, or None. Raises CouponUnreadable."""
+    try:
+        return _one(connection, "find_coupon", {"coupon_id": coupon_id})
+    except (psycopg.DataError, ValueError) as error:
+        raise CouponUnreadable(f"coupon {coupon_id} cannot be read: {error}") from error
 
 
 def list_coupons(connection: Connection) -> list[Coupon]:
-    """Every coupon, by id."""
-    with translated(connection), connection.cursor(row_factory=dict_row) as cursor:
-        return [_coupon(row) for row in cursor.execute(query("list_coupons"))]
+    """Every coupon that can be read, by id."""
+    return list_readable(connection)[0]
+
+
+def list_readable(connection: Connection) -> tuple[list[Coupon], dict[int, CouponUnreadable]]:
+    """Every coupon that can be read, by id; and why the others cannot be."""
+    try:
+        with translated(connection), connection.cursor(row_factory=dict_row) as cursor:
+            return [_coupon(row) for row in cursor.execute(query("list_coupons"))], {}
+    except (psycopg.DataError, ValueError):
+        return _one_by_one(connection)
+
+
+def _one_by_one(
+    connection: Connection,
+) -> tuple[list[Coupon], dict[int, CouponUnreadable]]:
+    """A row that cannot be read spoils its whole answer, so each is asked for by itself."""
+    with translated(connection):
+        ids = [row[0] for row in connection.execute(query("list_coupon_ids"))]
+    readable, unreadable = [], {}
+    for coupon_id in ids:
+        try:
+            coupon = find_coupon(connection, coupon_id)
+        except CouponUnreadable as error:
+            unreadable[coupon_id] = error
+            continue
+        readable += [coupon] if coupon is not None else []
+    return readable, unreadable
 
 
 def change_coupon(

@@ -9,6 +9,7 @@ from ops.addresses import Addresses, kafka_client
 from ops.after_restore import after_restore
 from ops.options import addresses_option, json_option
 from ops.places import places
+from ops.silence import WAITING_SECONDS
 
 
 @click.command("after-restore", short_help="Mend the rest after Postgres was restored.")
@@ -33,7 +34,7 @@ def command(where: Addresses, as_json: bool) -> None:
       coupon verify --wait 60
     """
     tell = _quiet if as_json else click.echo
-    with places(where) as here:
+    with places(where, WAITING_SECONDS) as here:
         done = after_restore(
             here.connection,
             here.gate,

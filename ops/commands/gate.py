@@ -11,10 +11,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from coupons.model import Coupon
 from ops.addresses import Addresses
 from ops.gate_report import GateReport, report_gate
 from ops.options import addresses_option, json_option
-from ops.places import Places, places
+from ops.places import Failed, Places, places, tell_failures
 from ops.reconciler.rebuilding import rebuild
 
 coupon_option = click.option(
@@ -45,17 +46,19 @@ def status_command(where: Addresses, coupon_id: int | None, as_json: bool) -> No
     stale     it was loaded into another life of the server: Redis restarted or failed over
     loading   a rebuild is at work, or was given up
     fenced    a rebuild began in Postgres and did not get as far as Redis
+    unreadable  somebody else wrote to its keys in Redis
     The reconciler mends each within seconds; `coupon gate rebuild` does it by hand.
     """
     with places(where) as here:
-        here.coupons(coupon_id)
-        reports = report_gate(here.gate, here.connection, coupon_id)
+        coupons, failures = here.coupons(coupon_id)
+        reports = report_gate(here.gate, coupons)
     if as_json:
         click.echo(json.dumps([each.as_json() for each in reports]))
     else:
         console = Console(highlight=False)
         console.print(_table(reports) if reports else "There are no coupons.")
-    if any(each.why_closed for each in reports):
+    tell_failures(failures)
+    if failures or any(each.why_closed for each in reports):
         raise click.exceptions.Exit(1)
 
 
@@ -73,18 +76,23 @@ def rebuild_command(
     written are turned away with 503, and may come again; nobody who was accepted loses anything.
 
     \b
-    Exit code 0: rebuilt; 1: not all of them, because somebody else is rebuilding it or Redis
-    restarted meanwhile (repeat it); 3: Redis or Postgres does not answer.
+    Exit code 0: rebuilt; 1: not all of them, because somebody else is rebuilding it, Redis
+    restarted meanwhile (repeat it), or a coupon cannot be read or is locked (it is named);
+    3: Redis or Postgres does not answer.
     """
     if everything == (coupon_id is not None):
         raise click.UsageError("say which: --coupon N or --all")
-    done = []
+    failures: list[Failed] = []
     with places(where) as here:
-        for coupon in here.coupons(coupon_id):
-            done.append(_rebuild(here, coupon.coupon_id, quiet=as_json))
+
+        def again(coupon: Coupon) -> dict[str, float | int | None]:
+            return _rebuild(here, coupon.coupon_id, quiet=as_json)
+
+        done = list(here.each(coupon_id, again, failures))
     if as_json:
         click.echo(json.dumps(done))
-    if any(each["requests"] is None for each in done):
+    tell_failures(failures)
+    if failures or any(each["requests"] is None for each in done):
         raise click.exceptions.Exit(1)
 
 

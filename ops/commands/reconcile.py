@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 
 from ops.addresses import Addresses
+from ops.one_coupon import is_of_one_coupon
 from ops.options import addresses_option, json_option
 from ops.places import Places, places
 from ops.reconciler.examine import examine
@@ -18,8 +19,10 @@ _WORDS = {
     Deed.REDEFINED: ("would be defined anew", "defined anew"),
     Deed.MARKED: ("would be marked", "marked"),
     Deed.ROLLED_FORWARD: ("would be written", "written on the user's behalf"),
+    Deed.ROW_RESTORED: ("its row would be written again", "its row was written again"),
     Deed.FOR_REBUILD: ("needs a rebuild", "mended by the rebuild"),
     Deed.LEFT: ("would be left: on its way", "left: on its way, or somebody else is at it"),
+    Deed.FAILED: ("cannot be compared", "could not be repaired"),
 }
 
 
@@ -51,7 +54,8 @@ def command(
 
     \b
     Exit code 0: nothing differs, or all that did was repaired
-              1: --dry-run found differences, or some of them are left
+              1: --dry-run found differences, some of them are left, or a coupon could not be
+                 compared (a row that cannot be read, a lock that somebody holds): it is named
               3: Redis or Postgres does not answer
 
     \b
@@ -63,7 +67,7 @@ def command(
         if as_json:
             done = [_as_json(each) for each in repairs]
             click.echo(json.dumps({"dry_run": dry_run, "repairs": done}))
-            left = any(each["did"] == Deed.LEFT for each in done)
+            left = any(each["did"] in (Deed.LEFT, Deed.FAILED) for each in done)
             found = bool(done)
         else:
             found, left = _show(repairs, dry_run)
@@ -74,8 +78,16 @@ def command(
 def _repairs(
     here: Places, coupon_id: int | None, dry_run: bool, pending_after: float
 ) -> Iterator[Repair]:
-    for coupon in here.coupons(coupon_id):
-        yield from examine(here.gate, here.connection, coupon, pending_after, dry_run=dry_run)
+    coupons, unreadable = here.coupons(coupon_id)
+    for failed in unreadable:
+        yield Repair(Deed.FAILED, failed.why, failed.coupon_id, 0)
+    for coupon in coupons:
+        try:
+            yield from examine(here.gate, here.connection, coupon, pending_after, dry_run=dry_run)
+        except Exception as error:
+            if not is_of_one_coupon(error, here.connection):
+                raise
+            yield Repair(Deed.FAILED, str(error), coupon.coupon_id, 0)
 
 
 def _show(repairs: Iterator[Repair], dry_run: bool) -> tuple[bool, bool]:
@@ -96,7 +108,7 @@ def _show(repairs: Iterator[Repair], dry_run: bool) -> tuple[bool, bool]:
         word = 0 if dry_run else 1
         told = [f"{count:,} {_WORDS[deed][word]}" for deed, count in counts.items() if count]
         console.print(f"In all: {'; '.join(told)}.", soft_wrap=True)
-    return any(counts.values()), bool(counts[Deed.LEFT])
+    return any(counts.values()), bool(counts[Deed.LEFT] + counts[Deed.FAILED])
 
 
 def _line(repair: Repair, dry_run: bool) -> str:

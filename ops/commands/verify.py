@@ -8,13 +8,14 @@ import click
 from rich.console import Console
 
 from coupons.errors import KafkaUnavailable
+from coupons.model import Coupon
 from ops.addresses import Addresses
 from ops.books_display import show_books, show_stream
 from ops.dead_letters import OpenLetter, open_letters
 from ops.judging import judge
 from ops.kafka import GROUP
 from ops.options import addresses_option, json_option
-from ops.places import NOT_ANSWERED, Places, places
+from ops.places import NOT_ANSWERED, Failed, Places, places, tell_failures
 from ops.stream_state import StreamState, look_at_stream
 from ops.verify import MOST_NAMED, Books, await_balanced_books
 
@@ -46,12 +47,14 @@ def command(
     accepted = issued + rejected + in flight, and admitted = accepted + compensated + not written;
     nothing beyond the total. Requests that do not add up are named, and why: in_flight (on its
     way), dead_letter, lost (a row of which no event came), missing_mark, forgotten or ghost (Redis
-    tells less or more than Postgres), unwritten (admitted and no row).
+    tells less or more than Postgres), unwritten (admitted and no row), no_request (an outcome whose
+    request row is gone: Postgres went back in time).
 
     \b
     Exit code 0: everything adds up and nothing is in flight any more
               1: something does not add up
-              3: not known, because a server does not answer or events do not flow
+              3: not known, because a server does not answer, events do not flow, or a coupon
+                 cannot be read
 
     \b
       coupon verify
@@ -59,8 +62,12 @@ def command(
     """
     keep = sys.maxsize if as_json else MOST_NAMED
     with places(where) as here:
-        ids = [coupon.coupon_id for coupon in here.coupons(coupon_id)]
-        found = [await_balanced_books(here.gate, here.connection, each, wait, keep) for each in ids]
+        failures: list[Failed] = []
+
+        def look(coupon: Coupon) -> Books | None:
+            return await_balanced_books(here.gate, here.connection, coupon.coupon_id, wait, keep)
+
+        found = list(here.each(coupon_id, look, failures))
         letters, trouble = _letters(here)
         checked, stream = judge(
             [books for books in found if books is not None],
@@ -74,7 +81,8 @@ def command(
         _show(checked, stream, letters, trouble)
     if stream.faults or any(books.complaints for books in checked):
         raise click.exceptions.Exit(1)
-    if stream.unknown or trouble:
+    tell_failures(failures)
+    if stream.unknown or trouble or failures:
         raise click.exceptions.Exit(NOT_ANSWERED)
 
 

@@ -9,6 +9,7 @@ from coupons.ledger.connection import Connection, translated
 from coupons.model import to_microseconds
 from coupons.queries import query
 from ops.dead_letters.topic import Letter
+from ops.silence import WAITING_SECONDS, end_when_silent
 
 LetterKey = tuple[int, int, int]
 """Partition and offset in the dead-letter topic, and when it was written, in ms since 1970."""
@@ -34,7 +35,11 @@ def key_of(letter: Letter) -> LetterKey:
 
 
 def take_lock(connection: Connection) -> None:
-    """Keep others from acting until the connection is closed. Raises DeadLettersBusy."""
+    """Keep others from acting until the connection is closed, or long silent.
+
+    Raises DeadLettersBusy.
+    """
+    end_when_silent(connection, WAITING_SECONDS)
     with translated(connection):
         row = connection.execute(query("lock_dead_letters")).fetchone()
     if row is None or not row[0]:

@@ -8,7 +8,7 @@ from coupons.errors import GateUnavailable, KafkaUnavailable
 from coupons.freshness import read_beat
 from coupons.gate import connect_gate
 from coupons.ledger.connection import connect_ledger
-from coupons.ledger.coupons import list_coupons
+from coupons.ledger.coupons import list_readable
 from coupons.model import from_microseconds
 from ops.doctor.findings import Finding, Section, failing, ok, warning
 from ops.doctor.overdue import count_overdue
@@ -27,7 +27,11 @@ def check_gate(places: Places) -> Iterator[Finding]:
     gate.now_us()
     yield ok("redis", "it answers")
     with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
-        ids = [coupon.coupon_id for coupon in list_coupons(connection)]
+        coupons, unreadable = list_readable(connection)
+    ids = [coupon.coupon_id for coupon in coupons]
+    for why in unreadable.values():
+        says = f"{why}: nobody can claim it, and its gate is not repaired; the others go on"
+        yield failing("gate", says, "coupon gate status", Section.GATE_CLOSED)
     shut = [each for each, why in zip(ids, gate.closed(ids), strict=True) if why is not None]
     if shut:
         shown = ", ".join(map(str, shut[:_SHOWN])) + (" ..." if len(shut) > _SHOWN else "")

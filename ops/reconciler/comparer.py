@@ -12,6 +12,7 @@ from coupons.metrics import RECONCILER_COMPARISONS, RECONCILER_DIFFERENCES, RECO
 from ops.reconciler.examine import examine
 from ops.reconciler.repairs import Deed, Repair
 from ops.reconciler.watch import Watch
+from ops.silence import end_when_silent
 
 log = logging.getLogger(__name__)
 
@@ -21,9 +22,16 @@ ANSWER_TIMEOUT_SECONDS = 120.0
 
 
 def run_comparer(
-    gate: Gate, database_url: str, pending_after_s: float, watch: Watch, stop: Event
+    gate: Gate,
+    database_url: str,
+    pending_after_s: float,
+    silent_s: float,
+    watch: Watch,
+    stop: Event,
 ) -> None:
     """Examine what `watch` says is due until `stop` is set.
+
+    silent_s: silence after which the server ends a session of this thread, and frees its locks.
 
     On a thread and a connection of its own: a comparison of a large coupon takes a minute, and a
     gate that was flushed meanwhile must not wait for it.
@@ -35,15 +43,21 @@ def run_comparer(
         coupon_id, why = due
         RECONCILER_COMPARISONS.labels(why).inc()
         try:
-            _examine(gate, database_url, coupon_id, pending_after_s)
+            _examine(gate, database_url, coupon_id, pending_after_s, silent_s)
         except CouponError as error:
             log.warning("could not compare: %s", error, extra={"coupon_id": coupon_id})
+        except Exception:
+            # Whatever it is, it is of this coupon: the thread has to compare the others too.
+            log.exception("could not compare", extra={"coupon_id": coupon_id})
 
 
-def _examine(gate: Gate, database_url: str, coupon_id: int, pending_after_s: float) -> None:
+def _examine(
+    gate: Gate, database_url: str, coupon_id: int, pending_after_s: float, silent_s: float
+) -> None:
     with closing(
         connect_ledger(database_url, "coupon-comparer", ANSWER_TIMEOUT_SECONDS)
     ) as connection:
+        end_when_silent(connection, silent_s)
         coupon = find_coupon(connection, coupon_id)
         if coupon is not None:
             for repair in examine(gate, connection, coupon, pending_after_s):
@@ -54,6 +68,9 @@ def tell(repair: Repair) -> None:
     """Count and log a repair."""
     about: dict[str, object] = {"coupon_id": repair.coupon_id, "count": repair.requests}
     difference = repair.difference
+    if repair.deed is Deed.FAILED:
+        log.error("could not reconcile the coupon, will try again: %s", repair.why, extra=about)
+        return
     if difference is not None:
         RECONCILER_DIFFERENCES.labels(difference.kind).inc()
         about |= {"user_id": difference.user_id, "difference": str(difference.kind)}

@@ -3,13 +3,15 @@
 import time
 from collections.abc import Iterator
 
+from coupons.errors import GateRefused
 from coupons.gate import Gate
 from coupons.ledger.connection import Connection
 from coupons.ledger.requests import count_requests
+from coupons.ledger.unrequested import write_unrequested
 from coupons.model import Coupon
-from ops.comparison import LOOK_AGAIN_AFTER_SECONDS, GateChanged, Progress, compare
+from ops.comparison import LOOK_AGAIN_AFTER_SECONDS, GateChanged, GateUnreadable, Progress, compare
 from ops.differences import Difference, Kind
-from ops.reconciler.rebuilding import rebuild, why_closed
+from ops.reconciler.rebuilding import is_ahead, rebuild, why_closed
 from ops.reconciler.reconcile import roll_forward
 from ops.reconciler.repairs import NEEDS_REBUILD, Deed, Repair
 
@@ -38,6 +40,9 @@ def examine(
     if why is not None:
         yield from _rebuilt(gate, connection, coupon_id, why, dry_run, even_if_open=False)
         return
+    if figures and is_ahead(connection, coupon, figures):
+        yield from _rebuilt(gate, connection, coupon_id, "ahead", dry_run)
+        return
     if figures and figures.version < coupon.version and (dry_run or gate.define(coupon)):
         yield Repair(Deed.REDEFINED, "definition", coupon_id, 0)
     beyond_marks = 0
@@ -54,6 +59,8 @@ def examine(
             yield from _rebuilt(gate, connection, coupon_id, "differences", dry_run)
         elif _figures_are_wrong(gate, connection, coupon_id):
             yield from _rebuilt(gate, connection, coupon_id, "figures", dry_run)
+    except (GateUnreadable, GateRefused):
+        yield from _rebuilt(gate, connection, coupon_id, "unreadable", dry_run)
     except GateChanged:
         # Its rebuild has read the ledger; what remains, the next examination finds.
         return
@@ -82,7 +89,10 @@ def _mended(
     """A mark that was missing, or a row."""
     coupon_id, user_id, kind, in_ledger, at_gate = difference
     deed = Deed.LEFT
-    if kind is Kind.MISSING_MARK and in_ledger is not None:
+    if kind is Kind.NO_REQUEST:
+        if dry or write_unrequested(connection, coupon_id, [user_id]):
+            deed = Deed.ROW_RESTORED
+    elif kind is Kind.MISSING_MARK and in_ledger is not None:
         if dry or gate.settle([in_ledger]):
             deed = Deed.MARKED
     elif at_gate is not None:

@@ -11,6 +11,7 @@ from coupons.gate import Gate, GateFigures, GateState, open_coupon
 from coupons.ledger.connection import Connection, translated
 from coupons.ledger.coupons import begin_gate_epoch, find_coupon
 from coupons.ledger.requests import stream_requests
+from coupons.ledger.unrequested import write_unrequested
 from coupons.model import Coupon, IssueRequest
 from coupons.queries import query
 
@@ -29,6 +30,18 @@ def why_closed(figures: GateFigures | None, coupon: Coupon) -> str | None:
     if figures.state is not GateState.OPEN:
         return str(figures.state)
     return None if figures.epoch == coupon.gate_epoch else "fenced"
+
+
+def is_ahead(connection: Connection, coupon: Coupon, figures: GateFigures) -> bool:
+    """Whether the gate has a definition that the ledger does not have: the ledger went back.
+
+    coupon: as read before the figures. The gate is told of a definition after it was committed, so
+    what is newer there must be in the ledger now. Raises LedgerUnavailable.
+    """
+    if figures.version <= coupon.version:
+        return False
+    now = find_coupon(connection, coupon.coupon_id)
+    return now is not None and figures.version > now.version
 
 
 def rebuild(
@@ -60,13 +73,27 @@ def rebuild(
 
         def counted() -> Iterator[IssueRequest]:
             nonlocal loaded
-            for request in stream_requests(connection, coupon_id):
+            for request in _all_requests(connection, fenced):
                 loaded += 1
                 if loaded % _ROWS_PER_REPORT == 0:
                     progress(loaded)
                 yield request
 
         return loaded if open_coupon(gate, fenced, counted()) else None
+
+
+def _all_requests(connection: Connection, fenced: Coupon) -> Iterator[IssueRequest]:
+    """Every request, and the outcomes whose request row the ledger lost, after writing it again.
+
+    Those are looked for only when the coupon's own counts say that there are some: it takes as long
+    as there are issued coupons of any kind.
+    """
+    final = 0
+    for request in stream_requests(connection, fenced.coupon_id):
+        final += request.is_final
+        yield request
+    if final < fenced.issued_count + fenced.rejected_count:
+        yield from write_unrequested(connection, fenced.coupon_id)
 
 
 @contextmanager

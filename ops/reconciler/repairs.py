@@ -17,17 +17,22 @@ class Deed(StrEnum):
     """The gate was told of an outcome that is in the ledger."""
     ROLLED_FORWARD = "rolled_forward"
     """The row of an admitted claim was written on the user's behalf."""
+    ROW_RESTORED = "row_restored"
+    """The request row of an outcome was written again: the ledger had lost it."""
     FOR_REBUILD = "for_rebuild"
     """No mark mends it: the coupon is rebuilt when the comparison is done."""
     LEFT = "left"
     """Nothing: it is on its way, or somebody else is at it."""
+    FAILED = "failed"
+    """The coupon could not be worked on; the others could."""
 
 
 class Repair(NamedTuple):
     """Of one coupon or one of its requests.
 
-    why: what was wrong (a Kind, or of a whole coupon: missing, stale, loading, fenced, figures,
-    definition, pending). requests: how many it concerned. difference: of a single request.
+    why: what was wrong (a Kind, or of a whole coupon: missing, stale, loading, unreadable, fenced,
+    ahead, figures, definition, pending; of a failure, what happened). requests: how many
+    it concerned. difference: of a single request.
     """
 
     deed: Deed

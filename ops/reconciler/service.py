@@ -16,6 +16,7 @@ from ops.reconciler.connector_watch import watch_connector
 from ops.reconciler.reconcile import reconcile
 from ops.reconciler.settings import ReconcilerSettings
 from ops.reconciler.watch import Watch
+from ops.silence import end_when_silent
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class Reconciler:
                 with closing(
                     connect_ledger(url, "coupon-reconciler", ANSWER_TIMEOUT_SECONDS)
                 ) as connection:
-                    _end_when_silent(connection, self._settings.reconcile_takeover_seconds)
+                    end_when_silent(connection, self._settings.reconcile_takeover_seconds)
                     while not stop.is_set():
                         self._pass(connection)
                         pause = self._settings.reconcile_interval_seconds
@@ -79,6 +80,7 @@ def run_reconciler(settings: ReconcilerSettings, stop: Event) -> None:
             connect_gate(settings.redis_url.get_secret_value()),
             settings.database_url.get_secret_value(),
             settings.reconcile_pending_after_seconds,
+            settings.reconcile_takeover_seconds,
             reconciler.watch,
             stop,
         ),
@@ -90,11 +92,6 @@ def run_reconciler(settings: ReconcilerSettings, stop: Event) -> None:
         reconciler.run(stop)
     finally:
         probes.shutdown()
-
-
-def _end_when_silent(connection: Connection, seconds: float) -> None:
-    with translated(connection):
-        connection.execute(query("end_when_silent"), {"timeout": f"{int(seconds * 1000)}ms"})
 
 
 def _is_active(connection: Connection) -> bool:

@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Iterable
 from threading import Lock
 from typing import NamedTuple
 
@@ -12,6 +13,10 @@ PASSES_OF_DRIFT = 5
 """Marks follow their commit within a second or so; what lasts longer is looked into."""
 AFTER_A_COMPARISON_SECONDS = 60.0
 """A coupon is not compared more often than this, whatever its counts say."""
+
+
+LONGEST_PAUSE_SECONDS = 30.0
+"""A coupon that cannot be worked on is tried again after 1, 2, 4 ... and at most so many."""
 
 
 class _Last(NamedTuple):
@@ -37,6 +42,32 @@ class Watch:
         self._not_before: dict[int, float] = {}
         self._due: dict[int, str] = {}
         self._lock = Lock()
+        self._failures: dict[int, int] = {}
+        self._try_at: dict[int, float] = {}
+
+    def failed(self, coupon_id: int) -> None:
+        """Take note that the coupon could not be worked on."""
+        failures = self._failures.get(coupon_id, 0)
+        pause = min(2.0**failures, LONGEST_PAUSE_SECONDS)
+        self._failures[coupon_id] = failures + 1
+        self._try_at[coupon_id] = time.monotonic() + pause
+
+    def worked(self, coupon_id: int) -> None:
+        """Take note that it could."""
+        self._failures.pop(coupon_id, None)
+        self._try_at.pop(coupon_id, None)
+
+    def may_try(self, coupon_id: int) -> bool:
+        """Whether it is time to work on the coupon: not at every pass when it failed."""
+        return time.monotonic() >= self._try_at.get(coupon_id, 0.0)
+
+    def is_failing(self, coupon_id: int) -> bool:
+        """Whether it could not be worked on when it was last tried."""
+        return coupon_id in self._failures
+
+    def failing_among(self, coupon_ids: Iterable[int]) -> int:
+        """How many of these could not be worked on when they were last tried."""
+        return len(self._failures.keys() & set(coupon_ids))
 
     def note(self, coupon: Coupon, figures: GateFigures) -> None:
         """Take note of an open coupon's counts: the ledger's, and the gate's read after them."""

@@ -18,6 +18,11 @@ SELECT * FROM coupon WHERE coupon_id = %(coupon_id)s;
 -- out: every coupon that could still admit a claim or answer for one, by id
 SELECT * FROM coupon ORDER BY coupon_id;
 
+-- name: list_coupon_ids
+-- For when a row of list_coupons cannot be read, and the others have to be.
+-- out: every coupon_id, in order
+SELECT coupon_id FROM coupon ORDER BY coupon_id;
+
 -- name: change_coupon
 -- Changes what is given and keeps what is null. Stock may be lowered to what is issued already, not below
 -- (coupon_never_oversold); a closed coupon stays closed.
@@ -29,7 +34,7 @@ UPDATE coupon
        issue_starts_at = coalesce(%(issue_starts_at)s::timestamptz, issue_starts_at),
        issue_ends_at = coalesce(%(issue_ends_at)s::timestamptz, issue_ends_at),
        state = coalesce(%(state)s, state),
-       version = version + 1
+       version = coupon_next_number(version)
  WHERE coupon_id = %(coupon_id)s AND state <> 'closed'
 RETURNING *;
 
@@ -41,5 +46,5 @@ RETURNING *;
 WITH fenced AS (
   SELECT coupon_id FROM coupon WHERE coupon_id = %(coupon_id)s FOR UPDATE
 )
-UPDATE coupon c SET gate_epoch = greatest(c.gate_epoch, %(above)s::bigint) + 1 FROM fenced f WHERE c.coupon_id = f.coupon_id
+UPDATE coupon c SET gate_epoch = coupon_next_number(greatest(c.gate_epoch, %(above)s::bigint)) FROM fenced f WHERE c.coupon_id = f.coupon_id
 RETURNING c.*;

@@ -11,10 +11,12 @@ SELECT EXISTS (
 
 -- name: end_when_silent
 -- Has the server end this session, and free its locks, when its process says nothing for so long: it
--- may have been stopped, or its machine cut off.
+-- may have been stopped, or its machine cut off. A server that is sending rows is not idle, and waits
+-- for a stopped client without limit: tcp_user_timeout ends that.
 -- in: timeout, with its unit
 SELECT set_config('idle_session_timeout', %(timeout)s, false),
-       set_config('idle_in_transaction_session_timeout', %(timeout)s, false);
+       set_config('idle_in_transaction_session_timeout', %(timeout)s, false),
+       set_config('tcp_user_timeout', %(timeout)s, false);
 
 -- name: lock_rebuild
 -- Keeps two rebuilds of one coupon apart, whoever does them; held until unlock_rebuild or the session's end.

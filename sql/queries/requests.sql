@@ -37,6 +37,18 @@ SELECT k.user_id
   FROM unnest(%(user_ids)s::bigint[]) AS k (user_id)
  WHERE NOT EXISTS (SELECT FROM coupon_issue_request r WHERE r.coupon_id = %(coupon_id)s AND r.user_id = k.user_id);
 
+-- name: find_unrequested
+-- in:  coupon_id, user_ids (null: all)
+-- out: user_id, requested_at, status, reason of outcomes that have no request row
+SELECT o.user_id, o.requested_at, o.status, o.reason
+  FROM (SELECT coupon_id, user_id, requested_at, 'ISSUED' AS status, NULL AS reason FROM issued_coupon
+        UNION ALL
+        SELECT coupon_id, user_id, requested_at, 'REJECTED', reason FROM issue_rejection) AS o
+ WHERE o.coupon_id = %(coupon_id)s
+   AND (%(user_ids)s::bigint[] IS NULL OR o.user_id = ANY(%(user_ids)s::bigint[]))
+   AND NOT EXISTS (SELECT FROM coupon_issue_request r WHERE r.coupon_id = o.coupon_id AND r.user_id = o.user_id)
+ ORDER BY o.user_id;
+
 -- name: stream_requests
 -- Everything the gate has to know of a coupon, for a rebuild.
 -- in:  coupon_id

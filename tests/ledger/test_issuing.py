@@ -143,7 +143,8 @@ def test_stock_is_not_lowered_below_what_is_issued(
     with connect_ledger(database.url("coupon_api"), "test") as api:
         lowered = change_coupon(api, coupon.coupon_id, total_quantity=2)
         assert lowered is not None
-        assert (lowered.total_quantity, lowered.version) == (2, 2)
+        assert lowered.total_quantity == 2
+        assert lowered.version > coupon.version
         with pytest.raises(psycopg.errors.CheckViolation):
             change_coupon(api, coupon.coupon_id, total_quantity=1)
 
@@ -188,6 +189,8 @@ def test_accepted_requests_become_issued_coupons_with_the_same_moment(
 ) -> None:
     coupon = make_coupon()
     with connect_ledger(database.url("coupon_api"), "test") as api:
-        accept_requests(api, [Admission(coupon.coupon_id, 1, FIRST_US + 1, 1, False)])
+        accept_requests(
+            api, [Admission(coupon.coupon_id, 1, FIRST_US + 1, coupon.gate_epoch, False)]
+        )
     [outcome] = _issue(database, _requests(coupon.coupon_id, range(1, 2)))
     assert outcome.request.requested_at_us == FIRST_US + 1

@@ -16,9 +16,10 @@ NOW_US = 1_795_360_000_123_457
 def test_lost_requests_are_written_as_they_were_and_others_stay(
     database: Database, make_coupon: MakeCoupon
 ) -> None:
-    coupon_id = make_coupon().coupon_id
+    coupon = make_coupon()
+    coupon_id = coupon.coupon_id
     with connect_ledger(database.url("coupon_api"), "test") as api:
-        accept_requests(api, [Admission(coupon_id, 1, NOW_US, 1, False)])
+        accept_requests(api, [Admission(coupon_id, 1, NOW_US, coupon.gate_epoch, False)])
     requests = [
         IssueRequest(coupon_id, 1, NOW_US + 5, Status.REQUESTED),
         IssueRequest(coupon_id, 2, NOW_US + 7, Status.REQUESTED),

@@ -71,7 +71,7 @@ class Changing(Start):
             assert changed is None, "closed is final"
             return
         assert changed is not None
-        coupon.change(total=total, state=state, window=window)
+        coupon.change(changed.version, total, state, window)
         if told:
             self.gate.define(changed)
             coupon.define()

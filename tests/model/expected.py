@@ -26,7 +26,7 @@ class Definition:
     total: int
     state: CouponState = CouponState.OPEN
     window: str = "within"
-    version: int = 1
+    version: int = 0
 
 
 class Place(NamedTuple):
@@ -44,8 +44,8 @@ class ExpectedCoupon:
     group: str | None
     definition: Definition
     at_gate: Definition = field(init=False)
-    epoch: int = 1
-    gate_epoch: int | None = 1
+    epoch: int
+    gate_epoch: int | None = field(init=False)
     admitted: int = 0
     compensated: int = 0
     pending: dict[int, Place] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class ExpectedCoupon:
     final: dict[int, IssueRequest] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.at_gate = self.definition
+        self.at_gate, self.gate_epoch = self.definition, self.epoch
 
     def decide(self, claim: Claim, decision: Decision) -> None:
         """The gate's decision was the right one; remember what it changed."""
@@ -170,13 +170,15 @@ class ExpectedCoupon:
             self.pending[user_id] = self.pending[user_id]._replace(retried=True)
             self.rows[user_id] = self.pending[user_id].requested_at_us
 
-    def change(self, total: int | None, state: CouponState | None, window: str | None) -> None:
+    def change(
+        self, version: int, total: int | None, state: CouponState | None, window: str | None
+    ) -> None:
         """The ledger's definition, where something is given."""
         self.definition = Definition(
             total or self.definition.total,
             state or self.definition.state,
             window or self.definition.window,
-            self.definition.version + 1,
+            version,
         )
 
     def at(self, user_id: int) -> IssueRequest | None:

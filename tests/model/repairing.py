@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from coupons.gate import open_coupon
-from coupons.ledger.coupons import begin_gate_epoch
+from coupons.ledger.coupons import begin_gate_epoch, find_coupon
 from coupons.ledger.requests import stream_requests
-from coupons.model import IssueRequest
+from coupons.model import Coupon, IssueRequest
 from ops.reconciler.reconcile import reconcile
 from tests.model.start import Start, coupon_ids
 
@@ -87,15 +87,20 @@ class Repairing(Failing):
     @rule(coupon_id=coupon_ids)
     def fence_and_die(self, coupon_id: int) -> None:
         """A rebuild ends before it has told the gate of anything."""
-        assert begin_gate_epoch(self.system.ledger["reconciler"], coupon_id)
-        self.expected[coupon_id].epoch += 1
+        self._fence(coupon_id)
+
+    def _fence(self, coupon_id: int) -> Coupon:
+        fenced = begin_gate_epoch(self.system.ledger["reconciler"], coupon_id)
+        coupon = self.expected[coupon_id]
+        assert fenced is not None
+        assert fenced.gate_epoch > coupon.epoch
+        coupon.epoch = fenced.gate_epoch
+        return fenced
 
     def _rebuild(self, coupon_id: int, disturb: Callable[[], None]) -> bool:
         """disturb: called when all is read and nothing is loaded."""
         connection = self.system.ledger["reconciler"]
-        fenced = begin_gate_epoch(connection, coupon_id)
-        assert fenced is not None
-        self.expected[coupon_id].epoch += 1
+        fenced = self._fence(coupon_id)
 
         def requests() -> Iterator[IssueRequest]:
             read = list(stream_requests(connection, coupon_id))
@@ -111,5 +116,8 @@ class Repairing(Failing):
             if coupon.gate_epoch == coupon.epoch:
                 coupon.roll_forward()
             else:
-                coupon.epoch += 1
+                rebuilt = find_coupon(self.system.ledger["ops"], coupon.coupon_id)
+                assert rebuilt is not None
+                assert rebuilt.gate_epoch > coupon.epoch
+                coupon.epoch = rebuilt.gate_epoch
                 coupon.rebuild()

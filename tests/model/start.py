@@ -49,7 +49,9 @@ class Start(RuleBasedStateMachine):
             )
             assert coupon is not None
             assert open_coupon(self.gate, coupon)
-            self.expected[coupon_id] = ExpectedCoupon(coupon_id, group, Definition(total))
+            self.expected[coupon_id] = ExpectedCoupon(
+                coupon_id, group, Definition(total, version=coupon.version), coupon.gate_epoch
+            )
 
     def issue(self, batch: list[IssueRequest]) -> list[IssueRequest]:
         """Make the requests of change events final, without telling the gate."""

@@ -66,12 +66,10 @@ def test_a_rebuild_tells_how_far_it_is(
     assert told == [2, 4]
 
 
-def test_the_report_says_why_a_coupon_is_closed(
-    shop: Shop, gate: Gate, reconciler: Connection
-) -> None:
+def test_the_report_says_why_a_coupon_is_closed(shop: Shop, gate: Gate) -> None:
     shop.accept(1, 2)
     shop.issue(1)
-    [report] = report_gate(gate, reconciler, shop.coupon_id)
+    [report] = report_gate(gate, [shop.ledger()])
     assert report.why_closed is None
     told = report.as_json()
     assert (told["places_left"], told["pending"], told["issued"]) == (18, 1, 1)
@@ -79,15 +77,15 @@ def test_the_report_says_why_a_coupon_is_closed(
     key = f"coupon:{{{shop.coupon_id}}}"
     for field, value, why in (
         ("epoch", "9", "fenced"),
-        ("run_id", "", "loading"),
-        ("run_id", "another", "stale"),
+        ("opened_under", "", "loading"),
+        ("opened_under", "another", "stale"),
     ):
         gate.client.hset(key, field, value)
-        [report] = report_gate(gate, reconciler, None)
+        [report] = report_gate(gate, [shop.ledger()])
         assert report.why_closed == why
     assert report.figures is not None
     assert report.figures.state is GateState.STALE
     gate.client.flushall()
-    [report] = report_gate(gate, reconciler, None)
+    [report] = report_gate(gate, [shop.ledger()])
     assert (report.why_closed, report.memory) == ("missing", 0)
     assert why_closed(None, shop.ledger()) == "missing"

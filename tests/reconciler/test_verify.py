@@ -1,13 +1,13 @@
 """The conservation check names what does not add up."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
 from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.ids import request_id
 from coupons.ledger.connection import Connection, connect_ledger
+from coupons.ledger.coupons import begin_gate_epoch
 from coupons.ledger.issued_coupons import issue_requests
 from coupons.ledger.requests import accept_requests, find_requests, stream_requests
 from coupons.model import Admission, Claim, Coupon, IssueRequest, Status
@@ -70,7 +70,7 @@ def test_an_unknown_coupon_has_no_books(gate: Gate, ops: Connection) -> None:
 
 
 def test_a_request_that_redis_forgot_is_named(gate: Gate, ops: Connection, issued: Coupon) -> None:
-    gate.client.hdel(f"coupon:{{{issued.coupon_id}}}:1:settled:0", "2")
+    gate.client.hdel(f"coupon:{{{issued.coupon_id}}}:{issued.gate_epoch}:settled:0", "2")
     books = check_books(gate, ops, issued.coupon_id)
     assert books is not None
     [fault] = books.faults
@@ -131,7 +131,7 @@ def test_of_many_faults_some_are_named_and_all_are_counted(
     gate: Gate, ops: Connection, issued: Coupon
 ) -> None:
     for user in USERS:
-        gate.client.hdel(f"coupon:{{{issued.coupon_id}}}:1:settled:0", str(user))
+        gate.client.hdel(f"coupon:{{{issued.coupon_id}}}:{issued.gate_epoch}:settled:0", str(user))
     books = check_books(gate, ops, issued.coupon_id, keep=2)
     assert books is not None
     assert len(books.faults) == 2
@@ -151,9 +151,10 @@ def _in_flight(gate: Gate, ops: Connection, database: Database, coupon: Coupon) 
     with connect_ledger(database.url("coupon_owner"), "test") as owner:
         owner.execute("DELETE FROM issued_coupon WHERE user_id = 2")
         owner.execute("UPDATE coupon SET issued_count = issued_count - 1")
-    assert open_coupon(gate, replace(coupon, gate_epoch=2), stream_requests(ops, coupon.coupon_id))
-    with connect_ledger(database.url("coupon_owner"), "test") as owner:
-        owner.execute("UPDATE coupon SET gate_epoch = 2")
+    with connect_ledger(database.url("coupon_reconciler"), "test") as reconciler:
+        fenced = begin_gate_epoch(reconciler, coupon.coupon_id)
+    assert fenced is not None
+    assert open_coupon(gate, fenced, stream_requests(ops, coupon.coupon_id))
     books = check_books(gate, ops, coupon.coupon_id)
     assert books is not None
     assert [(fault.user_id, fault.why) for fault in books.faults] == [(2, "in_flight")]

@@ -91,7 +91,8 @@ def test_rows_reach_kafka_over_secured_links_only_and_from_the_right_postgres_on
 ) -> None:
     create_slot(tls_database.url("coupon_cdc"))
     with connect_ledger(tls_database.url("coupon_api"), "test") as api:
-        accept_requests(api, [Admission(make_coupon(api), 4711, 1, 1, False)])
+        coupon = make_coupon(api)
+        accept_requests(api, [Admission(coupon.coupon_id, 4711, 1, coupon.gate_epoch, False)])
 
     wrong = tmp_path / "wrong"
     with (

@@ -6,12 +6,12 @@ from coupons.errors import LedgerUnavailable
 from coupons.ledger.connection import Connection, connect_ledger, ledger_pool, pooled
 from coupons.ledger.coupons import create_coupon
 from coupons.ledger.requests import accept_requests, find_requests
-from coupons.model import Admission
+from coupons.model import Admission, Coupon
 from tests.databases import Database
 from tests.security.certificates import Authority
 
 
-def make_coupon(connection: Connection) -> int:
+def make_coupon(connection: Connection) -> Coupon:
     coupon = create_coupon(
         connection,
         coupon_id=None,
@@ -22,7 +22,7 @@ def make_coupon(connection: Connection) -> int:
         eligible_group=None,
     )
     assert coupon is not None
-    return coupon.coupon_id
+    return coupon
 
 
 def test_requests_are_written_and_read_over_tls(tls_database: Database) -> None:
@@ -30,8 +30,10 @@ def test_requests_are_written_and_read_over_tls(tls_database: Database) -> None:
     with connect_ledger(url, "test") as api:
         encrypted = api.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
         assert encrypted.fetchone() == (True,)
-        coupon_id = make_coupon(api)
-        assert accept_requests(api, [Admission(coupon_id, 7, 1, 1, False)]) == {coupon_id}
+        coupon = make_coupon(api)
+        coupon_id = coupon.coupon_id
+        admission = Admission(coupon_id, 7, 1, coupon.gate_epoch, False)
+        assert accept_requests(api, [admission]) == {coupon_id}
     pool = ledger_pool(url, "test", 1)
     with pooled(pool) as reader:
         assert [request.user_id for request in find_requests(reader, [(coupon_id, 7)])] == [7]

@@ -5,12 +5,10 @@
 -- Returns  "missing" or "stale": the gate is closed; else "epoch answer 1 .. answer n", each
 --   A<us>  admitted just now: requested at <us>    P<us>  admitted before, and not yet final
 --   I<us>, R<us>:<reason>  final already            otherwise the reason of a refusal
-local coupon = redis.call('HMGET', KEYS[1], 'run_id', 'epoch', 'shards', 'total', 'issued',
+local coupon = redis.call('HMGET', KEYS[1], 'opened_under', 'epoch', 'shards', 'total', 'issued',
   'starts_at_us', 'ends_at_us', 'state', 'eligible_group')
--- The server itself says which life of it this is: no client can be wrong about it.
-local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
 if not coupon[2] then return 'missing' end
-if coupon[1] ~= run_id then return 'stale' end
+if coupon[1] ~= identity() then return 'stale' end
 
 local epoch, shards = coupon[2], tonumber(coupon[3])
 local eligible_group = coupon[9]

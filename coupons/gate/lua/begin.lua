@@ -2,12 +2,12 @@
 -- KEYS[1]  the coupon's hash
 -- ARGV     epoch, shards, then field, value ... of the definition
 -- Returns  {1, old epoch, old shards} ("" where there was none), so that the caller can remove the old
---          epoch's keys; {0} when the gate has this epoch or a newer one already
+--          epoch's keys; {0} when the gate has this epoch or a newer one already. What is there and is no
+--          hash or no epoch was written by somebody else, and makes way
+if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then redis.call('DEL', KEYS[1]) end
 local old = redis.call('HMGET', KEYS[1], 'epoch', 'shards')
-if old[1] and tonumber(old[1]) >= tonumber(ARGV[1]) then return {0} end
--- The server itself says which life of it this is: no client can be wrong about it.
-local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+if (tonumber(old[1]) or 0) >= tonumber(ARGV[1]) then return {0} end
 redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'shards', ARGV[2], 'run_id', '', 'begun_under', run_id, 'issued', 0,
-  'rejected', 0, 'admitted', 0, 'compensated', 0, unpack(ARGV, 3))
-return {1, old[1] or '', old[2] or ''}
+redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'shards', ARGV[2], 'opened_under', '', 'begun_under', identity(),
+  'issued', 0, 'rejected', 0, 'admitted', 0, 'compensated', 0, unpack(ARGV, 3))
+return {1, tonumber(old[1]) and old[1] or '', tonumber(old[2]) and old[2] or '0'}

@@ -1,13 +1,13 @@
 -- Counts of a coupon, all of one moment.
 -- KEYS[1]  the coupon's hash
 -- Returns  "missing", or {state, epoch, version, shards, total, admitted, compensated, pending, issued, rejected}, state being
---   open   it admits       loading  a rebuild has begun in this life of the server, and has not opened it
---   stale  the server lives another life than the coupon was loaded into
-local c = redis.call('HMGET', KEYS[1], 'run_id', 'epoch', 'version', 'shards', 'total', 'admitted', 'compensated',
+--   open   it admits       loading  a rebuild has begun under this identity of the server, and has not opened it
+--   stale  the server has another identity than it had when the coupon was loaded
+local c = redis.call('HMGET', KEYS[1], 'opened_under', 'epoch', 'version', 'shards', 'total', 'admitted', 'compensated',
   'issued', 'rejected', 'begun_under')
 if not c[2] then return 'missing' end
-local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+local here = identity()
 local state = 'stale'
-if c[1] == run_id then state = 'open' elseif c[1] == '' and c[10] == run_id then state = 'loading' end
+if c[1] == here then state = 'open' elseif c[1] == '' and c[10] == here then state = 'loading' end
 local pending = redis.call('ZCARD', KEYS[1] .. ':' .. c[2] .. ':pending')
 return {state, c[2], c[3], c[4], c[5], c[6], c[7], pending, c[8], c[9]}

@@ -2,9 +2,10 @@
 -- KEYS[1]  the coupon's hash
 -- ARGV[1]  epoch
 -- ARGV[2]  "user value user value ...", a value being P<us>, I<us> or R<us>:<reason>
--- Returns  1; 0 when another epoch has begun since, so that this rebuild is void
-local coupon = redis.call('HMGET', KEYS[1], 'epoch', 'shards')
-if coupon[1] ~= ARGV[1] then return 0 end
+-- Returns  1; 0 when another epoch has begun since, or this is not the server that it was begun on, in the same
+--          life: this rebuild is void
+local coupon = redis.call('HMGET', KEYS[1], 'epoch', 'shards', 'begun_under')
+if coupon[1] ~= ARGV[1] or coupon[3] ~= identity() then return 0 end
 local prefix = KEYS[1] .. ':' .. coupon[1]
 
 local pending, issued, rejected = 0, 0, 0

@@ -2,11 +2,9 @@
 -- KEYS[1]  the coupon's hash
 -- ARGV[1]  "user 1 .. user n"
 -- Returns  "missing" or "stale"; else "epoch answer 1 .. answer n" as in admit.lua, "-" for no request
-local coupon = redis.call('HMGET', KEYS[1], 'run_id', 'epoch', 'shards')
--- The server itself says which life of it this is: no client can be wrong about it.
-local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+local coupon = redis.call('HMGET', KEYS[1], 'opened_under', 'epoch', 'shards')
 if not coupon[2] then return 'missing' end
-if coupon[1] ~= run_id then return 'stale' end
+if coupon[1] ~= identity() then return 'stale' end
 local prefix = KEYS[1] .. ':' .. coupon[2]
 
 local answers = {coupon[2]}
