@@ -27,8 +27,16 @@ from tests.servers import ValkeyServer
 WAYS = "COUPON_MODEL_WAYS"
 WAYS_BY_DEFAULT = 8
 STEPS = 60
-SEED = 3
-"""Of the ways that run with the tests: among them are loads and openings that are void."""
+SEED = 2
+"""Of the ways that run with the tests; they depend on each of PROTECTIONS."""
+PROTECTIONS = (
+    ("gate-knows-its-server",),
+    ("load-knows-its-server",),
+    ("open-knows-its-server", "open-counts"),
+    ("epoch-fences-writes",),
+    ("repeated-keeps-its-place",),
+    ("admitted-before-closed",),
+)
 
 
 @pytest.fixture
@@ -58,6 +66,16 @@ def test_the_code_takes_the_steps_of_the_model(
     seed = random.randrange(1_000_000) if WAYS in os.environ else SEED
     for number, way in enumerate(protocol.walk(scope, seed, ways, STEPS)):
         _replay(way, system, connections, f"way {number} of seed {seed}")
+
+
+@pytest.mark.parametrize("protections", PROTECTIONS, ids=" and ".join)
+def test_the_ways_that_are_replayed_would_be_others_without_a_protection(
+    protections: tuple[str, ...], protocol: Programs
+) -> None:
+    def walked(scope: Scope) -> list[list[dict[str, Any]]]:
+        return list(protocol.walk(scope, SEED, WAYS_BY_DEFAULT, STEPS))
+
+    assert any(walked(scope) != walked(scope._replace(without=protections)) for scope in REPLAYED)
 
 
 def _replay(way: list[dict[str, Any]], system: System, connections: Connections, name: str) -> None:

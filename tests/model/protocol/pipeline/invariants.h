@@ -1,4 +1,4 @@
-// What holds in every state. The numbers are those of docs/model.md.
+// What holds in every state. The numbers are those of tests/model/README.md.
 #pragma once
 
 #include "ledger.h"

@@ -100,6 +100,8 @@ inline double weight(const Step &step) {
     case LOAD: case OPEN: case FENCE_WAITS: return 6;
     case FIND_ROW: case ROLL_FORWARD: case DEFINE: case COMPENSATE: case LATE_RUNS: case LATE_COMMITS:
     case MARK: case LOCK_REBUILD: return 3;
+    // With everything that it had: what is loading or open then is not to be trusted.
+    case RESTART: return step.value && !step.more ? 12 : 1;
     default: return 1;
   }
 }
