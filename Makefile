@@ -2,6 +2,7 @@
 # make test    set up, run all tests on a stack of their own
 # make bench   set up, run the benchmarks on a stack of their own
 # make chaos   set up, cause faults at random for MINUTES (30) on a stack of its own; SEED repeats a run
+# make model   set up, search large scopes of the protocol's models (needs g++; SCOPE="words of a name": one)
 # make down    stop the stack that `make up` left running (its data stays)
 # make check   format, lint, types, imports
 # make docs    write the generated pages of docs/
@@ -14,7 +15,7 @@ READY := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | cut
 PIP_INSTALL := $(BIN)/pip install --quiet --progress-bar on --disable-pip-version-check
 PIP_HINT := "The packages could not be installed (see above). Behind a proxy with its own certificate authority: PIP_CERT=FILE make ..."
 
-.PHONY: help up test bench chaos down check docs constraints clean
+.PHONY: help up test bench chaos model down check docs constraints clean
 .DEFAULT_GOAL := help
 
 help: ## show these lines
@@ -32,6 +33,9 @@ bench: $(READY)
 
 chaos: $(READY)
 	$(BIN)/python -m tests.faults.chaos --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+model: $(READY)
+	$(BIN)/python -m tests.model.protocol $(SCOPE)
 
 down: $(READY)
 	$(BIN)/coupon down

@@ -1,0 +1,1 @@
+"""Explicit-state models of the protocol: every state of a small world is looked at."""
