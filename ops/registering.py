@@ -6,7 +6,6 @@ from contextlib import closing
 from connectors.connect import Connect
 from connectors.offsets import stop_connector
 from connectors.register import CONNECTOR_NAME, register
-from connectors.state import read_state
 from coupons.errors import CouponError, GateUnavailable
 from coupons.freshness import read_beat
 from coupons.gate import Gate, connect_gate
@@ -14,6 +13,7 @@ from coupons.kafka import KafkaClient
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.model import from_microseconds, to_microseconds
 from ops.after_restore import newest_beat
+from ops.recovery import look_at_stream
 
 PROCEDURE = (
     "type `coupon up --servers-only`, `coupon after-restore --stop`, then `coupon up`"
@@ -56,14 +56,18 @@ def look_for_restore(where: Mapping[str, str], servers_only: bool) -> list[str]:
     return [] if why is None else [why]
 
 
-def register_unless_restored(where: Mapping[str, str], kafka: KafkaClient, went_back: bool) -> None:
+def register_unless_gap(where: Mapping[str, str], kafka: KafkaClient, went_back: bool) -> None:
     """Register the connector and wait until it runs, as connectors.register does.
 
-    On a ledger that went back it is stopped, so that it streams nothing before its offsets, which
-    are of a WAL that is no more, are forgotten.
+    On a ledger that went back, or with offsets that do not fit the slot, it cannot run, or would
+    run on over a gap: it is stopped instead, and everything else starts, so that doctor can name
+    the way back, and it can be gone.
     """
     connect = Connect(where["COUPON_CONNECT_URL"])
-    if not went_back:
+    with closing(connect_ledger(where["COUPON_DATABASE_URL"], "coupon-up")) as connection:
+        look = look_at_stream(connect, connection)
+    mismatch = look.offset is not None and look.gap is not None
+    if not went_back and not mismatch:
         register(connect.url, kafka)
-    elif read_state(connect, CONNECTOR_NAME) is not None:
+    elif look.state is not None:
         stop_connector(connect, CONNECTOR_NAME)

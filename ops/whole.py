@@ -42,11 +42,11 @@ def setup_steps(folder: StateFolder, choices: Choices) -> list[Step]:
         went_back.extend(look_for_restore(addresses(folder, ports, "ops"), choices.servers_only))
 
     def register_connector(_cancelled: Event) -> None:
-        from ops.registering import register_unless_restored
+        from ops.registering import register_unless_gap
 
         places = addresses(folder, ports, "cdc")
         kafka = KafkaClient(places[KAFKA])
-        register_unless_restored(places, kafka, bool(went_back))
+        register_unless_gap(places, kafka, bool(went_back))
 
     def mend_topics(_cancelled: Event) -> None:
         from ops.topic_settings import TopicSettings
