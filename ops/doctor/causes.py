@@ -78,7 +78,7 @@ CAUSES: dict[Section, frozenset[Section]] = {
     ),
     Section.REDIS_RESTORED: frozenset({Section.REDIS_DOWN}),
     Section.GATE_CLOSED: frozenset(
-        {Section.RECONCILER_AWAY, Section.REDIS_RESTORED, Section.COUPON_BROKEN}
+        {Section.RECONCILER_AWAY, Section.REDIS_RESTORED, Section.BROKEN_COUPON}
     ),
     Section.API_503: frozenset(
         {Section.GATE_CLOSED, Section.PART_DOWN, Section.STANDBY_AWAY, Section.LOCKED}

@@ -53,7 +53,7 @@ class Section(StrEnum):
     FOREIGN_LOCK = "Somebody else holds the reconciler's lock"
     RECONCILER_AWAY = "The reconciler is away"
     REDIS_RESTORED = "Redis was restored from an old copy"
-    COUPON_BROKEN = "A coupon cannot be worked on"
+    BROKEN_COUPON = "A coupon cannot be worked on"
     GATE_CLOSED = "The gate is closed"
     API_503 = "The API answers 503"
     DEAD_LETTERS = "Dead letters are open"

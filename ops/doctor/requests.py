@@ -35,7 +35,7 @@ def check_gate(places: Places) -> Iterator[Finding]:
         coupons, unreadable = list_readable(connection)
     for why in unreadable.values():
         says = f"{why}: nobody can claim it, and its gate is not repaired; the others go on"
-        yield failing("gate", says, "coupon gate status", Section.COUPON_BROKEN)
+        yield failing("gate", says, "coupon gate status", Section.BROKEN_COUPON)
     found = gate.figures([coupon.coupon_id for coupon in coupons])
     yield from gate_findings(coupons, found)
 

@@ -1,5 +1,5 @@
 -- A coupon's window is one that every reader can read, and what a coupon may be made without can be taken away.
--- depends: 0005_dead_letters
+-- depends: 0006_numbers_that_never_repeat
 
 -- Postgres has times that no datetime of Python holds: infinity, and years outside of 1 to 9999, which a time zone
 -- also makes of the first and last day of those. A single such row would stop whoever reads all coupons. The
@@ -21,7 +21,7 @@ UPDATE coupon
        issue_ends_at = CASE WHEN issue_ends_at IS NOT NULL
                             THEN least(greatest(issue_ends_at, timestamptz '2000-01-01 00:00:00.000001Z'),
                                        timestamptz '9999-12-30 23:59:59.999999Z') END,
-       version = version + 1
+       version = coupon_next_number(version)
  WHERE issue_starts_at < timestamptz '2000-01-01 00:00:00Z' OR issue_starts_at >= timestamptz '9999-12-31 00:00:00Z'
     OR issue_ends_at < timestamptz '2000-01-01 00:00:00Z' OR issue_ends_at >= timestamptz '9999-12-31 00:00:00Z';
 

@@ -1,5 +1,5 @@
 -- A write that shows whether the server takes writes, and narrower rights for who writes coupons.
--- depends: 0005_dead_letters
+-- depends: 0007_readable_windows
 
 -- Nothing stays in it. Unlogged, so that a look every second writes no WAL; a row needs a page of its own,
 -- so that a full disk is noticed.

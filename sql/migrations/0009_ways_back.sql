@@ -1,6 +1,6 @@
 -- Ways back of the change stream: requests are written again with whatever columns the table has, and the
 -- publication can be made anew.
--- depends: 0005_dead_letters
+-- depends: 0008_least_privilege
 
 -- The same as before, but the columns are looked up: those that Postgres computes may not be inserted, and all
 -- others, of later migrations too, keep their values.

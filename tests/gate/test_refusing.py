@@ -9,7 +9,7 @@ from coupons.errors import GateUnavailable
 from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.gate.refusals import GateRefusal, GateRefused
 from coupons.gate.serving import check_serving
-from coupons.model import Admission, Claim
+from coupons.model import Admission, Claim, GateClosed
 from stack.ports import free_ports
 from tests.gate.conftest import PROTOTYPE, OpenCoupon
 from tests.refusing import HOW_REDIS_REFUSES, redis_that
@@ -22,6 +22,8 @@ PAGES = {
     GateRefusal.MAY_EVICT: "Redis may evict keys",
 }
 REFUSES_WRITES = [each for each in HOW_REDIS_REFUSES if each is not GateRefusal.MAY_EVICT]
+STAYS_ITSELF = [each for each in HOW_REDIS_REFUSES if each is not GateRefusal.READ_ONLY]
+"""A server that was a replica for a while is not the one that the gate was opened under."""
 
 
 def test_a_redis_that_serves_is_asked_without_a_trace(gate: Gate) -> None:
@@ -39,7 +41,9 @@ def test_a_redis_that_the_gate_cannot_work_on_is_named_with_its_reason(
     check_serving(gate.client)
 
 
-@pytest.mark.parametrize("refusal", REFUSES_WRITES, ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "refusal", [each for each in REFUSES_WRITES if each in STAYS_ITSELF], ids=lambda each: each.name
+)
 def test_a_claim_that_redis_refuses_takes_no_place_and_says_why(
     gate: Gate, opened: OpenCoupon, valkey_url: str, refusal: GateRefusal
 ) -> None:
@@ -56,7 +60,19 @@ def test_a_claim_that_redis_refuses_takes_no_place_and_says_why(
     assert isinstance(admission, Admission)
 
 
-@pytest.mark.parametrize("refusal", HOW_REDIS_REFUSES, ids=lambda each: each.name)
+def test_a_master_that_became_a_replica_admits_nobody_then_and_afterwards(
+    gate: Gate, opened: OpenCoupon, valkey_url: str
+) -> None:
+    claim = Claim(opened().coupon_id, 1)
+    with redis_that(GateRefusal.READ_ONLY, valkey_url):
+        with pytest.raises(GateRefused):
+            gate.admit([claim])
+        with pytest.raises(GateRefused):
+            opened(gate_epoch=2)
+    assert gate.admit([claim]) == [GateClosed.STALE]
+
+
+@pytest.mark.parametrize("refusal", STAYS_ITSELF, ids=lambda each: each.name)
 def test_a_gate_is_not_opened_on_such_a_redis_and_the_open_one_stays(
     gate: Gate, opened: OpenCoupon, valkey_url: str, refusal: GateRefusal
 ) -> None:

@@ -1,6 +1,7 @@
 """The doctor says what Postgres' sessions wait for, by name; the runbook's words mend it."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -52,10 +53,11 @@ def superuser(database: Database) -> Iterator[psycopg.Connection[Any]]:
 
 
 def statements(section: Section) -> list[str]:
-    """The SQL that the runbook's page says to type as superuser."""
+    """The SQL that the runbook's page says to type as superuser, with `coupon sql`."""
     page = RUNBOOK.partition(f"### {section}\n")[2].partition("\n###")[0]
     typed = page.partition("- **Type**")[2]
-    return re.findall(r"`((?:SELECT|ALTER) [^`]+;)`", typed)
+    lines = re.findall(r"`coupon sql --as superuser ([^`]+)`", typed)
+    return [statement for line in lines for statement in shlex.split(line)]
 
 
 def type_as_superuser(database: Database, section: Section, **values: object) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from coupons import probes
 from coupons.errors import ConfigurationError
+from coupons.metrics import CONSUMER
 from coupons.probes import MOST_CONNECTIONS, PAGES_AT_ONCE, ProbeServer, serve_probes
 from stack.ports import HOST, free_ports
 from tests.waiting import eventually
@@ -23,7 +24,7 @@ def port() -> int:
 
 @pytest.fixture
 def server(port: int) -> Iterator[ProbeServer]:
-    server = serve_probes(HOST, port, lambda: None)
+    server = serve_probes(HOST, port, lambda: None, CONSUMER)
     yield server
     server.shutdown()
 
@@ -40,7 +41,7 @@ def ask(port: int, request: bytes = ASK) -> bytes:
 
 def test_it_says_whether_the_process_is_well(port: int) -> None:
     trouble = ["it hangs"]
-    server = serve_probes(HOST, port, lambda: trouble[0] if trouble else None)
+    server = serve_probes(HOST, port, lambda: trouble[0] if trouble else None, CONSUMER)
     try:
         assert ask(port).startswith(b"HTTP/1.1 503 ")
         assert ask(port).endswith(b'{"status": "trouble", "detail": "it hangs"}')
@@ -58,14 +59,14 @@ def test_it_says_whether_the_process_is_well(port: int) -> None:
 def test_a_port_that_is_taken_is_named(server: ProbeServer, port: int) -> None:
     assert server
     with pytest.raises(ConfigurationError, match=str(port)):
-        serve_probes(HOST, port, lambda: None)
+        serve_probes(HOST, port, lambda: None, CONSUMER)
 
 
 def test_a_check_that_fails_is_500_and_the_next_one_is_answered(port: int) -> None:
     def broken() -> str:
         raise RuntimeError("of a test")
 
-    server = serve_probes(HOST, port, broken)
+    server = serve_probes(HOST, port, broken, CONSUMER)
     try:
         assert ask(port).startswith(b"HTTP/1.1 500 ")
         assert ask(port, b"GET /metrics HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 ")
@@ -109,7 +110,7 @@ def test_checks_that_hang_are_no_more_than_may_run_at_once(port: int) -> None:
         running.append(1)
         go_on.wait(20)
 
-    server = serve_probes(HOST, port, hangs)
+    server = serve_probes(HOST, port, hangs, CONSUMER)
     try:
         with ExitStack() as open_sockets:
             asked = [open_sockets.enter_context(connect(port)) for _ in range(PAGES_AT_ONCE * 3)]
