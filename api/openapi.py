@@ -44,7 +44,6 @@ _CLAIM_TROUBLES = (
     Kind.OVERLOADED,
 )
 
-_TEXT = {"text/plain": {"schema": {"type": "string"}}}
 _JSON = {"application/json": {"schema": {"type": "object"}}}
 _STATES = {
     "application/json": {
@@ -160,14 +159,6 @@ def _own_coupons() -> dict[str, Any]:
     kinds = (Kind.INVALID, *_LEDGER)
     query = [page_size, cursor]
     return _operation("listOwnCoupons", "The user's issued coupons", answers, kinds, query=query)
-
-
-def _ready() -> dict[str, Any]:
-    operation = _open("isReady", "Redis and Postgres answer", _STATES)
-    not_ready = {"description": "One of them does not, and which", "content": _STATES}
-    not_ready["headers"] = headers_named("Retry-After")
-    operation["responses"]["503"] = not_ready
-    return operation
 
 
 def _open(name: str, summary: str, content: dict[str, Any]) -> dict[str, Any]:

@@ -192,6 +192,7 @@ RECONCILER_FAILING_COUPONS = Gauge(
     "coupon_reconciler_failing_coupons",
     "Coupons that could not be worked on when they were last tried: a row that cannot be read, a"
     " lock that somebody holds. The log names each; the others go on.",
+    registry=RECONCILER,
 )
 RECONCILER_OLDEST_PENDING_SECONDS = Gauge(
     "coupon_reconciler_oldest_pending_seconds",

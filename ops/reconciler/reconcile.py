@@ -146,6 +146,7 @@ def _show(
 def show_nothing() -> None:
     """Nothing is known of the gate: another reconciler is active, or a server is away."""
     RECONCILER_CLOSED_COUPONS.set(NOT_MEASURED)
+    RECONCILER_FAILING_COUPONS.set(NOT_MEASURED)
     RECONCILER_OLDEST_PENDING_SECONDS.set(NOT_MEASURED)
 
 

@@ -11,8 +11,10 @@ import pytest
 from werkzeug.test import Client
 
 from api.bootstrap import Api, build_api
+from api.routes.health import Readiness
 from api.settings import ApiSettings
 from coupons.gate import Gate, connect_gate
+from coupons.ledger.connection import ledger_pool
 from coupons.tokens import SCOPES, mint_token
 from stack.ports import free_ports
 from tests.api.process import ADMIN, Bearer, Server, running
@@ -55,6 +57,14 @@ def settings(redis_link: Link, postgres_link: Link, key_file: Path) -> ApiSettin
         api_max_waiters=3,
         api_unknown_outcome_seconds=1.0,
     )
+
+
+@pytest.fixture
+def readiness(settings: ApiSettings) -> Iterator[Readiness]:
+    """What the management address answers from; the API's own workers answer."""
+    gate = connect_gate(settings.redis_url.get_secret_value())
+    with closing(ledger_pool(settings.database_url.get_secret_value(), "test", 1, 2.0)) as pool:
+        yield Readiness(gate, pool, lambda: None)
 
 
 @pytest.fixture

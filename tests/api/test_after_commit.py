@@ -69,9 +69,10 @@ def test_a_coupon_whose_gate_cannot_be_opened_is_created(
     redis_link.cut()
     away = client.post("/coupons", json={**BODY, "id": 8}, headers=admin)
     redis_link.mend()
+    assert wrong.json["places_left"] == BODY["total_quantity"], "keys of another type are replaced"
+    assert away.json["places_left"] is None
     for answer, coupon_id in ((wrong, "7"), (away, "8")):
         assert (answer.status_code, answer.json["id"]) == (201, coupon_id)
-        assert answer.json["places_left"] is None
         assert client.get(f"/coupons/{coupon_id}", headers=admin).status_code == 200
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
-from werkzeug.test import Client
 
+from api.routes.health import Readiness
 from coupons.errors import LedgerUnavailable
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.refusals import LedgerRefusal
@@ -64,7 +64,7 @@ def _move(superuser: psycopg.Connection[Any], place: str) -> None:
 
 def test_a_full_disk_is_named_and_claims_go_on_when_there_is_room(
     volume: Volume,
-    client: Client,
+    readiness: Readiness,
     make_coupon: MakeCoupon,
     claim: Callable[..., Any],
     database: Database,
@@ -72,9 +72,9 @@ def test_a_full_disk_is_named_and_claims_go_on_when_there_is_room(
     coupon_id = make_coupon(total_quantity=100_000)
     assert claim(coupon_id, 1).status_code == 202
     volume.fill()
-    answer = client.get("/readyz")
-    assert (answer.status_code, answer.json["redis"]) == (503, "ready")
-    assert answer.json["postgres"].startswith(f"not ready: {LedgerRefusal.DISK_FULL}")
+    status, states = readiness.look()
+    assert (status, states["redis"]) == (503, "ready")
+    assert states["postgres"].startswith(f"not ready: {LedgerRefusal.DISK_FULL}")
     with (
         connect_ledger(database.url("coupon_ops"), "test") as ops,
         pytest.raises(LedgerUnavailable, match="its disk is full"),
@@ -85,5 +85,5 @@ def test_a_full_disk_is_named_and_claims_go_on_when_there_is_room(
     )
     is_503(refused, "ledger-unavailable")
     volume.make_room()
-    assert client.get("/readyz").status_code == 200
+    assert readiness.look()[0] == 200
     assert claim(coupon_id, 5_000).status_code == 202

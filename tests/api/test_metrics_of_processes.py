@@ -24,7 +24,7 @@ OF_ANY_PROCESS = ("process_", "python_")
 NOWHERE = "127.0.0.1:1"
 
 PROCESSES = {
-    "api": "COUPON_API_PORT",
+    "api": "COUPON_API_MANAGEMENT_PORT",
     "cdc_consumer": "COUPON_CONSUMER_PORT",
     "ops.reconciler": "COUPON_RECONCILER_PORT",
 }
@@ -71,7 +71,7 @@ def running(module: str, environment: Mapping[str, str]) -> Iterator[Process]:
 @pytest.fixture
 def environment(database: Database, valkey_url: str, key_file: Path) -> dict[str, str]:
     """Of all three; there is no Kafka."""
-    ports = free_ports(list(PROCESSES.values()))
+    ports = free_ports(["COUPON_API_PORT", *PROCESSES.values()])
     return {
         **os.environ,
         **{name: str(port) for name, port in ports.items()},

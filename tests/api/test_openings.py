@@ -46,7 +46,7 @@ def test_the_gate_is_asked_once_for_all_who_are_too_early(
         for user_id in range(1, 21):
             assert claim(coupon_id, user_id).json["opens_at"]
         asked = client.info("commandstats")["cmdstat_hget"]["calls"]
-    assert asked < 20
+    assert asked - 20 in (1, 2, 3), "beside the one look of each claim's script at its user"
 
 
 def test_those_who_are_turned_away_together_do_not_come_back_together(

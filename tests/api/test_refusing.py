@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from werkzeug.test import Client
 
+from api.routes.health import Readiness
 from coupons.gate import Gate
 from coupons.gate.refusals import GateRefusal
 from coupons.ledger.abandoned import MOST_ABANDONED
@@ -29,21 +30,21 @@ def coupon_id(make_coupon: MakeCoupon) -> int:
     return make_coupon()
 
 
-def readiness(client: Client, server: str) -> str:
-    answer = client.get("/readyz")
-    assert answer.status_code == (200 if answer.json["status"] == "ready" else 503)
-    return str(answer.json[server])
+def state_of(readiness: Readiness, server: str) -> str:
+    status, states = readiness.look()
+    assert status == (200 if states["status"] == "ready" else 503)
+    return states[server]
 
 
 @pytest.mark.parametrize("refusal", HOW_REDIS_REFUSES, ids=lambda each: each.name)
 def test_readiness_names_a_redis_that_refuses_and_why(
-    client: Client, coupon_id: int, valkey_url: str, refusal: GateRefusal
+    readiness: Readiness, coupon_id: int, valkey_url: str, refusal: GateRefusal
 ) -> None:
-    assert readiness(client, "redis") == "ready"
+    assert state_of(readiness, "redis") == "ready"
     with redis_that(refusal, valkey_url):
-        assert readiness(client, "redis").startswith(f"not ready: {refusal}")
-        assert readiness(client, "postgres") == "ready"
-    assert readiness(client, "redis") == "ready"
+        assert state_of(readiness, "redis").startswith(f"not ready: {refusal}")
+        assert state_of(readiness, "postgres") == "ready"
+    assert state_of(readiness, "redis") == "ready"
 
 
 def test_a_claim_that_redis_refuses_is_not_told_of_a_rebuild_and_works_later(
@@ -70,17 +71,17 @@ def test_a_coupon_that_is_made_on_a_redis_that_may_evict_keys_waits_for_another_
 
 
 def test_readiness_names_a_postgres_that_only_reads(
-    client: Client, coupon_id: int, claim: Claim, database: Database
+    readiness: Readiness, coupon_id: int, claim: Claim, database: Database
 ) -> None:
     with postgres_setting(database.superuser_url, "default_transaction_read_only", "on"):
-        assert readiness(client, "postgres").startswith(f"not ready: {LedgerRefusal.READ_ONLY}")
-        assert readiness(client, "redis") == "ready"
+        assert state_of(readiness, "postgres").startswith(f"not ready: {LedgerRefusal.READ_ONLY}")
+        assert state_of(readiness, "redis") == "ready"
         is_503(claim(coupon_id, 1), "ledger-unavailable")
-    assert readiness(client, "postgres") == "ready"
+    assert state_of(readiness, "postgres") == "ready"
 
 
 def test_commits_that_no_standby_confirms_are_never_202_and_leave_no_backend_behind(
-    client: Client,
+    readiness: Readiness,
     coupon_id: int,
     claim: Claim,
     gate: Gate,
@@ -89,7 +90,7 @@ def test_commits_that_no_standby_confirms_are_never_202_and_leave_no_backend_beh
 ) -> None:
     """202 means that the commit is as durable as Postgres is set to make it."""
     with postgres_setting(database.superuser_url, "synchronous_standby_names", "nobody"):
-        told = readiness(client, "postgres")
+        told = state_of(readiness, "postgres")
         assert told.startswith(f"not ready: {LedgerRefusal.STANDBY_AWAY}")
         with ThreadPoolExecutor(8) as threads:
             answers = [threads.submit(claim, coupon_id, user) for user in range(1, 25)]

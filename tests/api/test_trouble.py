@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from time import monotonic
 from typing import Any
 
@@ -10,10 +9,8 @@ import psycopg
 from werkzeug.test import Client
 
 from api.routes.health import Readiness
-from api.settings import ApiSettings
-from coupons.gate import Gate, GateFigures, connect_gate
+from coupons.gate import Gate, GateFigures
 from coupons.ids import request_id
-from coupons.ledger.connection import ledger_pool
 from tests.api.conftest import RETRY_AFTER, MakeCoupon
 from tests.databases import Database
 from tests.links import Link
@@ -194,25 +191,22 @@ def test_a_server_that_hangs_is_answered_for_within_seconds(
 
 
 def test_readiness_names_what_is_missing_and_liveness_does_not_care(
-    client: Client, settings: ApiSettings, redis_link: Link, postgres_link: Link
+    client: Client, readiness: Readiness, redis_link: Link, postgres_link: Link
 ) -> None:
-    gate = connect_gate(settings.redis_url.get_secret_value())
-    with closing(ledger_pool(settings.database_url.get_secret_value(), "test", 1, 2.0)) as pool:
-        readiness = Readiness(gate, pool, lambda: None)
-        ready = {"workers": "ready", "redis": "ready", "postgres": "ready"}
-        assert readiness.look() == (200, {"status": "ready", **ready})
-        redis_link.cut()
-        status, states = readiness.look()
-        assert (status, states["postgres"]) == (503, "ready")
-        assert states["redis"].startswith("not ready: ")
-        redis_link.mend()
-        postgres_link.cut()
-        status, states = readiness.look()
-        assert (status, states["redis"]) == (503, "ready")
-        assert states["postgres"].startswith("not ready: ")
-        assert client.get("/healthz").status_code == 200
-        postgres_link.mend()
-        eventually(lambda: readiness.look()[0] == 200, what="ready again")
+    ready = {"workers": "ready", "redis": "ready", "postgres": "ready"}
+    assert readiness.look() == (200, {"status": "ready", **ready})
+    redis_link.cut()
+    status, states = readiness.look()
+    assert (status, states["postgres"]) == (503, "ready")
+    assert states["redis"].startswith("not ready: ")
+    redis_link.mend()
+    postgres_link.cut()
+    status, states = readiness.look()
+    assert (status, states["redis"]) == (503, "ready")
+    assert states["postgres"].startswith("not ready: ")
+    assert client.get("/healthz").status_code == 200
+    postgres_link.mend()
+    eventually(lambda: readiness.look()[0] == 200, what="ready again")
 
 
 def test_a_coupon_made_while_redis_is_down_exists(

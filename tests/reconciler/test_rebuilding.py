@@ -66,10 +66,12 @@ def test_a_rebuild_tells_how_far_it_is(
     assert told == [2, 4]
 
 
-def test_the_report_says_why_a_coupon_is_closed(shop: Shop, gate: Gate) -> None:
+def test_the_report_says_why_a_coupon_is_closed(
+    shop: Shop, gate: Gate, reconciler: Connection
+) -> None:
     shop.accept(1, 2)
     shop.issue(1)
-    [report] = report_gate(gate, [shop.ledger()])
+    [report] = report_gate(gate, reconciler, [shop.ledger()])
     assert report.why_closed is None
     told = report.as_json()
     assert (told["places_left"], told["pending"], told["issued"]) == (18, 1, 1)
@@ -81,11 +83,11 @@ def test_the_report_says_why_a_coupon_is_closed(shop: Shop, gate: Gate) -> None:
         ("opened_under", "another", "stale"),
     ):
         gate.client.hset(key, field, value)
-        [report] = report_gate(gate, [shop.ledger()])
+        [report] = report_gate(gate, reconciler, [shop.ledger()])
         assert report.why_closed == why
     assert report.figures is not None
     assert report.figures.state is GateState.STALE
     gate.client.flushall()
-    [report] = report_gate(gate, [shop.ledger()])
+    [report] = report_gate(gate, reconciler, [shop.ledger()])
     assert (report.why_closed, report.memory) == ("missing", 0)
     assert why_closed(None, shop.ledger()) == "missing"

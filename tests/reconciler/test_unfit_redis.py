@@ -40,14 +40,14 @@ def test_a_gate_that_is_open_on_a_server_that_refuses_is_not_reported_open(
 ) -> None:
     with connect_ledger(database.url("coupon_ops"), "test") as ops:
         with redis_that(GateRefusal.OUT_OF_MEMORY, valkey_url):
-            [report] = report_gate(gate, ops, shop.coupon_id)
+            [report] = report_gate(gate, ops, [shop.ledger()])
         assert (report.why_closed, report.as_json()["gate"]) == ("refused", "refused")
         assert str(report.refused).startswith(GateRefusal.OUT_OF_MEMORY)
         setting = ("default_transaction_read_only", "on")
         with postgres_setting(database.superuser_url, *setting):
-            [report] = report_gate(gate, ops, shop.coupon_id)
+            [report] = report_gate(gate, ops, [shop.ledger()])
         assert str(report.refused).startswith(LedgerRefusal.READ_ONLY)
-        [report] = report_gate(gate, ops, shop.coupon_id)
+        [report] = report_gate(gate, ops, [shop.ledger()])
         assert report.why_closed is None
 
 
