@@ -67,7 +67,9 @@ class BodyReader:
         finally:
             self._places.release()
         if isinstance(body, Problem):
-            raise body
+            # Another one: a frame that keeps the error that it raised is freed by the garbage
+            # collector alone, and would keep the client's connection until it comes.
+            raise Problem(body.kind, str(body), body.headers)
         return body
 
     async def _collect(
