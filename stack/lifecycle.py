@@ -15,6 +15,8 @@ from stack.servers.postgres import postgres_home
 # What uses another part is stopped before it; the parts of one wave stop side by side.
 _LAST_WAVES = (("connect",), ("registry", "kafka"), ("valkey", "postgres"))
 _CLEAN_UP_DEADLINE_S = 10.0
+_ALIVE_DEADLINE_S = 10.0
+"""How long a part may take to answer where all were running already, in seconds."""
 OnStop = Callable[[str, bool], None]
 """Called with a stopped part's name and whether it ended without SIGKILL."""
 
@@ -31,7 +33,8 @@ def bring_up(
     for part in down:
         clear_leftovers(folder.part(part.name))
     check_free({name: port for part in down for name, port in part.ports.items()})
-    steps = [start_step(part, folder.part(part.name)) for part in parts]
+    patience_s = None if down else _ALIVE_DEADLINE_S
+    steps = [start_step(part, folder.part(part.name), patience_s) for part in parts]
     names = [part.name for part in down]
     try:
         run_steps([*steps, *tasks], on_stage)

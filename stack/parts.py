@@ -15,8 +15,6 @@ _POLL_S = 0.1
 _TAIL_LINES = 15
 _LEFTOVER_DEADLINE_S = 5.0
 _ROTATE_BYTES = 20_000_000
-_ALIVE_DEADLINE_S = 10.0
-"""How long a part that was running already may take to answer."""
 
 
 class Mend(NamedTuple):
@@ -63,12 +61,17 @@ def clear_leftovers(files: PartFiles) -> None:
         end(run, _LEFTOVER_DEADLINE_S)
 
 
-def start_step(part: Part, files: PartFiles) -> Step:
-    """A step that starts the part if it is not running, and waits until it is healthy."""
+def start_step(part: Part, files: PartFiles, patience_s: float | None = None) -> Step:
+    """A step that starts the part if it is not running, and waits until it is healthy.
+
+    patience_s: how long a part that was running already may take to answer; None: as long as one
+    that is started now, because what it uses is started only now.
+    """
 
     def run(cancelled: Event) -> None:
         if is_running(files):
-            _wait_answering(part, files, cancelled)
+            waiting_s = part.deadline_s if patience_s is None else patience_s
+            _wait_answering(part, files, cancelled, waiting_s)
         else:
             if files.log.exists() and files.log.stat().st_size > _ROTATE_BYTES:
                 files.log.replace(files.log.with_suffix(".log.1"))
@@ -89,12 +92,12 @@ def _wait_healthy(part: Part, files: PartFiles, cancelled: Event) -> None:
             raise CancelledError(part.name)
 
 
-def _wait_answering(part: Part, files: PartFiles, cancelled: Event) -> None:
+def _wait_answering(part: Part, files: PartFiles, cancelled: Event, waiting_s: float) -> None:
     """Wait for a part that was running before; it may have been started a moment ago."""
     run = files.last_run()
     assert run is not None
     starting_until = run.started + part.deadline_s
-    give_up = time.monotonic() + max(_ALIVE_DEADLINE_S, starting_until - time.time())
+    give_up = time.monotonic() + max(waiting_s, starting_until - time.time())
     while not part.healthy():
         if not is_running(files):
             raise PartFailedError(

@@ -9,6 +9,7 @@ from coupons.kafka import KafkaClient
 from ops.addresses import Addresses, kafka_client
 from ops.choices import Choices, existing
 from stack.folder import StateFolder
+from stack.parts import is_running
 from stack.ports import HOST
 
 CONSUMER_URLS = "COUPON_CONSUMER_URLS"
@@ -36,34 +37,70 @@ class Places(NamedTuple):
     where: Addresses = Addresses(dict, None)
 
 
+class EmbeddedPlaces(Places):
+    """Of the embedded stack: each address is looked up when a check asks for it.
+
+    Asking raises PartNotRunningError for a part that is not running. Another stack may listen at
+    its address by now, and would be taken for this one.
+    """
+
+    @property
+    def database_url(self) -> str:
+        return self.where["COUPON_DATABASE_URL"]
+
+    @property
+    def redis_url(self) -> str:
+        return self.where["COUPON_REDIS_URL"]
+
+    @property
+    def kafka(self) -> KafkaClient:
+        return kafka_client(self.where)
+
+    @property
+    def registry_url(self) -> str:
+        return self.where["COUPON_SCHEMA_REGISTRY_URL"]
+
+    @property
+    def connect_url(self) -> str:
+        return self.where["COUPON_CONNECT_URL"]
+
+    @property
+    def management_url(self) -> str:
+        return self.where[MANAGEMENT_URL]
+
+
 def find_places(where: Addresses) -> Places:
     """All of one system. Raises SettingError or ConfigurationError when they are not known."""
-    choices = None if where.folder is None else existing(where.folder)
+    group = os.environ.get("COUPON_CONSUMER_GROUP", "coupon-cdc-consumer")
+    if where.folder is not None:
+        choices = existing(where.folder)
+        urls = _running_consumers(where.folder, choices)
+        unused = KafkaClient("")
+        return EmbeddedPlaces(
+            where.folder, choices, "", "", unused, "", "", group, None, urls, where
+        )
     return Places(
-        where.folder,
-        choices,
+        None,
+        None,
         where["COUPON_DATABASE_URL"],
         where["COUPON_REDIS_URL"],
         kafka_client(where),
         where["COUPON_SCHEMA_REGISTRY_URL"],
         where["COUPON_CONNECT_URL"],
-        os.environ.get("COUPON_CONSUMER_GROUP", "coupon-cdc-consumer"),
-        _management_url(where, choices),
-        _consumer_urls(choices),
+        group,
+        where[MANAGEMENT_URL] if MANAGEMENT_URL in set(where) else None,
+        _given_consumers(),
         where,
     )
 
 
-def _management_url(where: Addresses, choices: Choices | None) -> str | None:
-    if choices is not None:
-        return f"http://{HOST}:{choices.ports['management']}"
-    return where[MANAGEMENT_URL] if MANAGEMENT_URL in set(where) else None
+def _given_consumers() -> dict[str, str]:
+    given = os.environ.get(CONSUMER_URLS, "").replace(",", " ").split()
+    return {f"consumer at {url}": url for url in given}
 
 
-def _consumer_urls(choices: Choices | None) -> dict[str, str]:
-    if choices is None:
-        given = os.environ.get(CONSUMER_URLS, "").replace(",", " ").split()
-        return {f"consumer at {url}": url for url in given}
-    if choices.servers_only:
-        return {}
-    return {name: f"http://{HOST}:{choices.ports[name]}" for name in choices.consumer_names}
+def _running_consumers(folder: StateFolder, choices: Choices) -> dict[str, str]:
+    """Those that run; that others do not is a finding of their own."""
+    names = [] if choices.servers_only else choices.consumer_names
+    running = [name for name in names if is_running(folder.part(name))]
+    return {name: f"http://{HOST}:{choices.ports[name]}" for name in running}

@@ -69,7 +69,7 @@ def test_a_part_that_never_works_is_given_up_at_its_deadline(
 def test_a_part_that_runs_and_does_not_answer_is_named_with_the_way_back(
     folder: StateFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stack.parts._ALIVE_DEADLINE_S", 0.5)
+    monkeypatch.setattr("stack.lifecycle._ALIVE_DEADLINE_S", 0.5)
     part = web_part("web", tmp_path)
     _up(folder, part)
     run = folder.part("web").last_run()
