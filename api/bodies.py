@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar
 
 from flask import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from api.fields import CouponId, DecimalNumber, Group, Moment, Name, Quantity, WholeNumber
 from api.problems import Kind, Problem
@@ -96,7 +97,8 @@ class PageQuery(_Query):
                 return from_microseconds(int(found[1])), int(found[2])
         except (ValueError, binascii.Error):
             pass
-        raise Problem(Kind.INVALID, "The cursor is not one that this API gave; begin without one.")
+        message = "The cursor is not one that this API gave; begin without one."
+        raise Problem(Kind.INVALID, message, errors=[{"field": "cursor", "message": message}])
 
 
 def cursor_of(issued_at: datetime, coupon_id: int) -> str:
@@ -130,13 +132,20 @@ def _complaint(error: ValidationError) -> Problem:
     if errors[0]["type"] == "json_invalid":
         return Problem(Kind.MALFORMED_JSON, errors[0]["msg"])
     named = [
-        {"field": _field(detail["loc"]), "message": detail["msg"]}
+        {"field": _field(detail["loc"]), "message": _message(detail)}
         for detail in errors[:MOST_NAMED_ERRORS]
     ]
     summary = "; ".join(f"{each['field'] or 'body'}: {each['message']}" for each in named)
     if len(errors) > len(named):
         summary += f"; and {len(errors) - len(named)} more"
     return Problem(Kind.INVALID, summary, errors=named)
+
+
+def _message(detail: ErrorDetails) -> str:
+    """What is wrong, without words of the library that noticed it."""
+    if detail["type"] == "extra_forbidden":
+        return "There is no such field"
+    return detail["msg"].removeprefix("Value error, ")
 
 
 def _field(place: tuple[int | str, ...]) -> str:

@@ -140,7 +140,8 @@ def _http_problem(error: HTTPException) -> Problem:
         for name, value in error.get_headers()
         if name not in ("Content-Type", "Content-Length")
     }
-    return Problem(kind, error.description or kind.value.title, headers)
+    detail = _HTTP_DETAILS.get(code) or error.description or kind.value.title
+    return Problem(kind, detail, headers)
 
 
 _HTTP_KINDS = {
@@ -148,6 +149,10 @@ _HTTP_KINDS = {
     405: Kind.METHOD_NOT_ALLOWED,
     413: Kind.BODY_TOO_LARGE,
     415: Kind.NOT_JSON,
+}
+_HTTP_DETAILS = {
+    404: "There is nothing at this path; GET /openapi.json lists what there is.",
+    405: "This path does not take this method; the header Allow names those that it takes.",
 }
 _UNAVAILABLE: dict[type[Exception], Kind] = {
     LedgerUnavailable: Kind.LEDGER_UNAVAILABLE,

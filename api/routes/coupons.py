@@ -149,9 +149,9 @@ def _write_explained(maybe_done: Problem) -> Iterator[None]:
                 "More coupons are issued already; the total can be lowered to that number.",
             ) from None
         if error.diag.constraint_name == "coupon_window_is_forward":
-            raise Problem(
-                Kind.INVALID, "issue_ends_at must be later than issue_starts_at (left out: now)."
-            ) from None
+            message = "issue_ends_at must be later than issue_starts_at (left out: now)."
+            named = [{"field": "issue_ends_at", "message": message}]
+            raise Problem(Kind.INVALID, message, errors=named) from None
         raise
 
 
