@@ -92,12 +92,12 @@ class TokenVerifier:
     def _read(self, token: str) -> Caller:
         signed, _, signature = token.rpartition(".")
         header_part, _, claims_part = signed.partition(".")
-        header = orjson.loads(_decoded(header_part))
+        header = _object(header_part)
         if header["alg"] != self._algorithm_name or "crit" in header:
             raise ValueError(f"it is not signed by plain {self._algorithm_name}")
         if not self._algorithm.verify(signed.encode(), self._key, _decoded(signature)):
             raise ValueError("its signature is wrong")
-        claims = orjson.loads(_decoded(claims_part))
+        claims = _object(claims_part)
         audience = claims["aud"]
         if self._audience not in (audience if isinstance(audience, list) else [audience]):
             raise ValueError("it is for another audience")
@@ -115,6 +115,13 @@ class TokenVerifier:
         if expires_at <= now:
             raise ValueError("it has expired")
         return expires_at
+
+
+def _object(part: str) -> dict[str, Any]:
+    read = orjson.loads(_decoded(part))
+    if not isinstance(read, dict):
+        raise ValueError("its header and its claims must be JSON objects")
+    return read
 
 
 class _Remembered:

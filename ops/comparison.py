@@ -5,7 +5,8 @@ between two reads of the ledger, and counts only if it still differs then (see `
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 
 from coupons.gate import Gate, GateState
@@ -39,32 +40,36 @@ def compare(
     coupon_id: int,
     look_again_after_s: float = LOOK_AGAIN_AFTER_SECONDS,
     progress: Progress = lambda _: None,
-) -> Iterator[Difference]:
+) -> Generator[Difference, None, None]:
     """Yield each request of which gate and ledger tell differently.
 
     progress: called with how many requests were looked at, again and again. Raises GateChanged,
-    GateUnreadable, GateUnavailable, LedgerUnavailable.
+    GateUnreadable, GateUnavailable, LedgerUnavailable. Close it when you stop before its end.
     """
     suspects: set[int] = set()
-    for users in _suspects(gate, connection, coupon_id, progress):
-        suspects.update(users)
-        if len(suspects) >= MOST_SUSPECTS:
-            yield from _still_different(gate, connection, coupon_id, suspects, look_again_after_s)
-            suspects.clear()
+    with closing(_suspects(gate, connection, coupon_id, progress)) as found:
+        for users in found:
+            suspects.update(users)
+            if len(suspects) >= MOST_SUSPECTS:
+                yield from _still_different(
+                    gate, connection, coupon_id, suspects, look_again_after_s
+                )
+                suspects.clear()
     if suspects:
         yield from _still_different(gate, connection, coupon_id, suspects, look_again_after_s)
 
 
 def _suspects(
     gate: Gate, connection: Connection, coupon_id: int, progress: Progress
-) -> Iterator[list[int]]:
+) -> Generator[list[int], None, None]:
     """Users who look different at first sight: those with a row, then those without."""
-    requests = stream_requests(connection, coupon_id)
-    while some := list(islice(requests, REQUESTS_PER_READ)):
-        at_gate = _read(gate, coupon_id, [request.user_id for request in some])
-        pairs = zip(some, at_gate, strict=True)
-        yield [request.user_id for request, known in pairs if known != request]
-        progress(len(some))
+    # Closed at once, also by an error: its cursor is in a transaction of the connection's.
+    with closing(stream_requests(connection, coupon_id)) as requests:
+        while some := list(islice(requests, REQUESTS_PER_READ)):
+            at_gate = _read(gate, coupon_id, [request.user_id for request in some])
+            pairs = zip(some, at_gate, strict=True)
+            yield [request.user_id for request, known in pairs if known != request]
+            progress(len(some))
     figures = gate.figures([coupon_id])[0]
     if figures is None or figures.state is not GateState.OPEN:
         raise GateChanged

@@ -2,9 +2,11 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from typing import NamedTuple
 
+from coupons.errors import KeysUnreadable
 from coupons.gate import Gate, GateFigures
 from coupons.ids import request_id
 from coupons.ledger.connection import Connection
@@ -13,7 +15,7 @@ from coupons.ledger.requests import count_requests
 from coupons.ledger.unfinished import stream_unfinished
 from coupons.ledger.unrequested import find_unrequested
 from coupons.model import Coupon, RequestCounts
-from ops.comparison import GateChanged, compare
+from ops.comparison import GateChanged, GateUnreadable, compare
 from ops.differences import Kind
 from ops.reconciler.rebuilding import why_closed
 
@@ -57,6 +59,8 @@ class Books(NamedTuple):
     faults: list[Fault]
     fault_counts: Counter[str]
     same_definition: bool = True
+    not_compared: str | None = None
+    """Why the requests at the gate were not compared, in words; None: they were."""
 
     @property
     def unwritten(self) -> int:
@@ -81,6 +85,8 @@ class Books(NamedTuple):
             told += _gate_sums(counts, figures, self.unwritten)
             if not self.same_definition:
                 told.append("the gate has another version of the coupon than the ledger")
+        if self.not_compared is not None and self.why_closed is None:
+            told.append(self.not_compared)
         if counts.in_flight:
             told.append(f"{counts.in_flight:,} accepted requests are not final")
         return told
@@ -106,10 +112,21 @@ def check_books(
         return None
     faults: list[Fault] = []
     fault_counts: Counter[str] = Counter()
-    for fault in _faults(gate, connection, coupon):
-        fault_counts[fault.why] += 1
-        if len(faults) < keep:
-            faults.append(fault)
+    not_compared: str | None = None
+
+    def note(found: Iterable[Fault]) -> None:
+        for fault in found:
+            fault_counts[fault.why] += 1
+            if len(faults) < keep:
+                faults.append(fault)
+
+    try:
+        note(_differing(gate, connection, coupon))
+    except (GateUnreadable, KeysUnreadable):
+        not_compared = "the gate's keys of this coupon cannot be read; `coupon reconcile` mends it"
+    except GateChanged:
+        not_compared = "the gate was rebuilt during the comparison: look again"
+    note(_of_the_ledger(connection, coupon_id))
     counts = count_requests(connection, coupon_id)
     figures = gate.figures([coupon_id])[0]
     coupon = find_coupon(connection, coupon_id)
@@ -117,7 +134,7 @@ def check_books(
         return None
     closed = why_closed(figures, coupon)
     same = figures is None or figures.version == coupon.version
-    return Books(coupon_id, counts, figures, closed, faults, fault_counts, same)
+    return Books(coupon_id, counts, figures, closed, faults, fault_counts, same, not_compared)
 
 
 def await_balanced_books(
@@ -148,19 +165,22 @@ def _await_quiet(gate: Gate, connection: Connection, coupon_id: int, deadline: f
         time.sleep(min(max(_SHORTEST_PAUSE_SECONDS, 2 * taken), max(0.0, deadline - began)))
 
 
-def _faults(gate: Gate, connection: Connection, coupon: Coupon) -> Iterator[Fault]:
+def _differing(gate: Gate, connection: Connection, coupon: Coupon) -> Iterator[Fault]:
+    """Of an open gate; that one is closed, the books say. Raises GateChanged, GateUnreadable."""
     coupon_id = coupon.coupon_id
-    try:
-        if why_closed(gate.figures([coupon_id])[0], coupon) is None:
-            for found in compare(gate, connection, coupon_id):
-                if found.kind is Kind.NO_REQUEST:
-                    continue
-                known = found.in_ledger or found.at_gate
-                moment_us = known and known.requested_at_us
-                yield Fault(coupon_id, found.user_id, str(found.kind), found.sentence, moment_us)
-    except GateChanged:
-        # The books tell of a closed gate; an open one was rebuilt, and is looked at again.
-        pass
+    if why_closed(gate.figures([coupon_id])[0], coupon) is not None:
+        return
+    with closing(compare(gate, connection, coupon_id)) as differences:
+        for found in differences:
+            if found.kind is Kind.NO_REQUEST:
+                continue
+            known = found.in_ledger or found.at_gate
+            moment_us = known and known.requested_at_us
+            yield Fault(coupon_id, found.user_id, str(found.kind), found.sentence, moment_us)
+
+
+def _of_the_ledger(connection: Connection, coupon_id: int) -> Iterator[Fault]:
+    """Outcomes without a request, and requests without an outcome."""
     for outcome in find_unrequested(connection, coupon_id):
         sentence = f"{outcome.status} in the ledger, and its request row is missing"
         moment_us = outcome.requested_at_us

@@ -179,7 +179,7 @@ def _maybe_created(coupon_id: int | None) -> Problem:
     )
     return Problem(
         Kind.OUTCOME_UNKNOWN,
-        f"Postgres was lost meanwhile. {which} may have been created. {next_step}",
+        f"Postgres did not answer in time, or was lost. {which} may have been created. {next_step}",
         {} if coupon_id is None else {"Location": f"/coupons/{coupon_id}"},
     )
 
@@ -187,8 +187,8 @@ def _maybe_created(coupon_id: int | None) -> Problem:
 def _maybe_changed(coupon_id: int) -> Problem:
     return Problem(
         Kind.OUTCOME_UNKNOWN,
-        f"Postgres was lost meanwhile. Coupon {coupon_id} may have been changed. Repeat the call,"
-        " which is harmless.",
+        f"Postgres did not answer in time, or was lost. Coupon {coupon_id} may have been changed."
+        " Repeat the call, which is harmless.",
     )
 
 

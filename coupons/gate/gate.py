@@ -1,13 +1,14 @@
 """What a process can ask of the gate."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
-from typing import cast
+from typing import Any, cast
 
 import redis
 from redis.exceptions import RedisError
 
-from coupons.errors import KeysUnreadable
+from coupons.errors import GateUnavailable, KeysUnreadable
 from coupons.gate.connection import connect_redis
 from coupons.gate.figures import GateFigures, read_figures
 from coupons.gate.refusals import unavailable
@@ -42,7 +43,8 @@ class Gate:
             _admit_call(coupon_id, [claims[i] for i in at]) for coupon_id, at in by_coupon.items()
         ]
         decisions: dict[int, Decision] = {}
-        for places, text in zip(by_coupon.values(), try_scripts(self.client, calls), strict=True):
+        answers = self._try(list(by_coupon), calls)
+        for places, text in zip(by_coupon.values(), answers, strict=True):
             closed = read_closed(text)
             if closed is not None:
                 decisions.update(dict.fromkeys(places, closed))
@@ -50,6 +52,7 @@ class Gate:
             try:
                 decided = _decisions([claims[place] for place in places], text)
             except ValueError:
+                self._distrust([claims[places[0]].coupon_id])
                 decided = [GateClosed.UNREADABLE] * len(places)
             decisions.update(zip(places, decided, strict=True))
         return [decisions[place] for place in range(len(claims))]
@@ -82,7 +85,7 @@ class Gate:
             Call("settle", coupon_key(coupon_id), [write_requests(group)])
             for coupon_id, group in by_coupon.items()
         ]
-        answers = try_scripts(self.client, calls) if calls else []
+        answers = self._try(list(by_coupon), calls)
         return sum(max(0, each) for each in answers if not isinstance(each, KeysUnreadable))
 
     def read(
@@ -98,6 +101,7 @@ class Gate:
                 for user_id, value in zip(user_ids, text.split(" ")[1:], strict=True)
             ]
         except (ValueError, LookupError):
+            self._distrust([coupon_id])
             return GateClosed.UNREADABLE
 
     def _read_texts(
@@ -105,7 +109,24 @@ class Gate:
     ) -> list[str | KeysUnreadable]:
         users = " ".join(map(str, user_ids))
         calls = [Call("read", coupon_key(coupon_id), [users]) for coupon_id in coupon_ids]
-        return try_scripts(self.client, calls) if calls else []
+        return self._try(coupon_ids, calls)
+
+    def _try(self, coupon_ids: Sequence[int], calls: Sequence[Call]) -> list[Any]:
+        """The answers to one call for each coupon; a coupon whose keys are spoilt is closed."""
+        answers = try_scripts(self.client, calls) if calls else []
+        pairs = zip(coupon_ids, answers, strict=True)
+        if spoilt := [each for each, answer in pairs if isinstance(answer, KeysUnreadable)]:
+            self._distrust(spoilt)
+        return answers
+
+    def _distrust(self, coupon_ids: Sequence[int]) -> None:
+        """Close coupons whose keys cannot be read, so that the next pass rebuilds them.
+
+        A key of few users may be spoilt, which no count shows.
+        """
+        calls = [Call("distrust", coupon_key(coupon_id), []) for coupon_id in coupon_ids]
+        with suppress(GateUnavailable):  # whoever meets them next does it
+            try_scripts(self.client, calls)
 
     def define(self, coupon: Coupon) -> bool:
         """Take over a changed definition. False: the gate has it already or has no such coupon."""

@@ -120,7 +120,12 @@ def begin_gate_epoch(connection: Connection, coupon_id: int, above: int = 0) -> 
 
 
 def _one(connection: Connection, name: str, values: dict[str, Any]) -> Coupon | None:
-    with translated(connection), connection.cursor(row_factory=dict_row) as cursor:
+    # In a transaction: a row that cannot be read back is not changed.
+    with (
+        translated(connection),
+        connection.transaction(),
+        connection.cursor(row_factory=dict_row) as cursor,
+    ):
         row = cursor.execute(query(name), values).fetchone()
     return None if row is None else _coupon(row)
 

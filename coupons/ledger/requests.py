@@ -1,6 +1,6 @@
 """Issue requests in the ledger: accept, read, count."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from coupons.ledger.connection import Connection, int_array, translated
@@ -58,7 +58,7 @@ def find_unwritten_users(
         return {row[0] for row in connection.execute(query("find_unwritten_users"), values)}
 
 
-def stream_requests(connection: Connection, coupon_id: int) -> Iterator[IssueRequest]:
+def stream_requests(connection: Connection, coupon_id: int) -> Generator[IssueRequest, None, None]:
     """Every request of a coupon as of one moment, in bounded memory, whatever their number."""
     with (
         translated(connection),

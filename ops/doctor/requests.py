@@ -34,7 +34,7 @@ def check_gate(places: Places) -> Iterator[Finding]:
     with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
         coupons, unreadable = list_readable(connection)
     for why in unreadable.values():
-        says = f"{why}: nobody can claim it, and its gate is not repaired; the others go on"
+        says = f"{why}: it cannot be changed, and its gate is not repaired; the others go on"
         yield failing("gate", says, "coupon gate status", Section.BROKEN_COUPON)
     found = gate.figures([coupon.coupon_id for coupon in coupons])
     yield from gate_findings(coupons, found)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 from coupons.errors import KeysUnreadable
 from coupons.gate import Gate
@@ -46,24 +47,28 @@ def examine(
     if figures and figures.version < coupon.version and (dry_run or gate.define(coupon)):
         yield Repair(Deed.REDEFINED, "definition", coupon_id, 0)
     beyond_marks = 0
+    rebuild_for: str | None = None
     try:
-        for difference in compare(gate, connection, coupon_id, progress=progress):
-            if difference.kind in NEEDS_REBUILD:
-                beyond_marks += 1
-                yield Repair(Deed.FOR_REBUILD, str(difference.kind), coupon_id, 1, difference)
-                if beyond_marks >= MOST_BEFORE_A_REBUILD and not dry_run:
-                    break
-            else:
-                yield _mended(gate, connection, difference, pending_after_s, dry_run)
+        with closing(compare(gate, connection, coupon_id, progress=progress)) as differences:
+            for difference in differences:
+                if difference.kind in NEEDS_REBUILD:
+                    beyond_marks += 1
+                    yield Repair(Deed.FOR_REBUILD, str(difference.kind), coupon_id, 1, difference)
+                    if beyond_marks >= MOST_BEFORE_A_REBUILD and not dry_run:
+                        break
+                else:
+                    yield _mended(gate, connection, difference, pending_after_s, dry_run)
         if beyond_marks:
-            yield from _rebuilt(gate, connection, coupon_id, "differences", dry_run)
+            rebuild_for = "differences"
         elif _figures_are_wrong(gate, connection, coupon_id):
-            yield from _rebuilt(gate, connection, coupon_id, "figures", dry_run)
+            rebuild_for = "figures"
     except (GateUnreadable, KeysUnreadable):
-        yield from _rebuilt(gate, connection, coupon_id, "unreadable", dry_run)
+        rebuild_for = "unreadable"
     except GateChanged:
         # Its rebuild has read the ledger; what remains, the next examination finds.
         return
+    if rebuild_for is not None:
+        yield from _rebuilt(gate, connection, coupon_id, rebuild_for, dry_run)
 
 
 def _rebuilt(
