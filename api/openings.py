@@ -11,6 +11,8 @@ log = logging.getLogger(__name__)
 
 FRESH_SECONDS = 1.0
 MOST_REMEMBERED = 1_000
+ANSWER_SECONDS = 0.5
+"""A refusal does not wait longer for what only adds to it: threads may be busy, the gate slow."""
 
 
 class _Known(NamedTuple):
@@ -30,7 +32,7 @@ class Openings:
         self._known: dict[int, _Known] = {}
 
     async def opens_at_us(self, coupon_id: int) -> int | None:
-        """Microseconds since 1970; None when the gate does not say."""
+        """Microseconds since 1970; None when the gate does not say, within ANSWER_SECONDS."""
         loop = asyncio.get_running_loop()
         known = self._known.get(coupon_id)
         if known is None or known.asked_at + FRESH_SECONDS <= loop.time():
@@ -38,7 +40,10 @@ class Openings:
                 self._known.clear()
             known = _Known(loop.time(), loop.run_in_executor(None, self._ask, coupon_id))
             self._known[coupon_id] = known
-        return await asyncio.shield(known.told)
+        try:
+            return await asyncio.wait_for(asyncio.shield(known.told), ANSWER_SECONDS)
+        except TimeoutError:
+            return None
 
     def _ask(self, coupon_id: int) -> int | None:
         try:

@@ -83,8 +83,16 @@ def _management() -> Iterator[None]:
         yield
     finally:
         stopping.set()
-        running[0].terminate()
-        running[0].wait(STOP_SECONDS)
+        _end(running[0])
+
+
+def _end(process: "subprocess.Popen[bytes]", patience_s: float = STOP_SECONDS) -> None:
+    process.terminate()
+    try:
+        process.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        log.warning("the management process does not stop within %.0f s; killed", patience_s)
+        process.kill()
 
 
 def _server(settings: ApiSettings) -> MPServer:

@@ -52,8 +52,10 @@ class Ownership:
         """Those of the records that are to be handled; of the others `to_seek` tells afterwards.
 
         The others are not ours, or may be of an earlier assignment, or do not go on where the
-        partition stands. Offsets may have gaps (removed by retention or compaction, markers of
-        transactions), so that a gap is believed when it is still there after reading it again.
+        partition stands. Of each partition only the first record is compared with that: within
+        a batch the client returns what the log holds, in order, so that gaps in it are believed.
+        Offsets may have gaps (removed by retention or compaction, markers of transactions): one
+        before a batch is believed when it is still there after reading it again.
         """
         goes_on = {
             partition: self._goes_on(partition, offset)

@@ -76,7 +76,7 @@ def after_restore(
     """
     refuse_while_at_work(connection)
     log = RequestLog(kafka, registry_url)
-    reaches = newest_beat(connection)
+    reaches = read_reaches(connection)
     if read_state(connect, CONNECTOR_NAME) is not None:
         stop_connector(connect, CONNECTOR_NAME)
         forget_offsets(connect, CONNECTOR_NAME)
@@ -92,9 +92,12 @@ def after_restore(
         unknown.update(lost)
         undecodable += some.undecodable
     skip_ids(connection)
+    done = Restored(read, restored, dict(unknown), undecodable, keys, log.taken, reaches)
+    if done.out_of_reach:
+        keep_reaches(connection, reaches)
     beat(connection)
     tell(f"read {read} change events, wrote {restored} requests again that the ledger had lost")
-    return Restored(read, restored, dict(unknown), undecodable, keys, log.taken, reaches)
+    return done
 
 
 def refuse_while_at_work(connection: Connection) -> None:
@@ -125,12 +128,28 @@ def restore(connection: Connection, requests: list[IssueRequest]) -> tuple[int, 
 
 
 def newest_beat(connection: Connection) -> datetime | None:
+    """When the newest heartbeat of the ledger was written; None when it has none."""
+    return _moment(connection, "newest_beat")
+
+
+def read_reaches(connection: Connection) -> datetime | None:
     """Up to when a restored ledger has everything, within a second: a beat is a row as any other.
 
-    None when it has none.
+    Not the newest beat after an earlier run that could not bring everything back, which wrote one
+    itself. None when it is unknown. As coupon_owner.
     """
+    return _moment(connection, "read_reaches")
+
+
+def keep_reaches(connection: Connection, reaches: datetime | None) -> None:
+    """Remember up to when the ledger had everything: what is missing after that stays missing."""
     with translated(connection):
-        row = connection.execute(query("newest_beat")).fetchone()
+        connection.execute(query("keep_reaches"), {"reaches": reaches})
+
+
+def _moment(connection: Connection, name: str) -> datetime | None:
+    with translated(connection):
+        row = connection.execute(query(name)).fetchone()
     moment: datetime | None = row[0] if row else None
     return moment
 

@@ -1,6 +1,6 @@
 """Prepares a Postgres server for the project: roles, database, migrations, replication slot."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from urllib.parse import urlunsplit
 
@@ -52,9 +52,19 @@ def create_database(superuser_url: str, database: str, owner: str) -> None:
         if found.fetchone() is None:
             statement = sql.SQL("CREATE DATABASE {} OWNER {}")
             connection.execute(statement.format(sql.Identifier(database), sql.Identifier(owner)))
-        # Also of one that was there: everybody may enter a database, until it is said otherwise.
-        statement = sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC")
-        connection.execute(statement.format(sql.Identifier(database)))
+    # Also of one that was there: everybody may enter a database, until it is said otherwise.
+    close_databases(superuser_url, [database])
+
+
+def close_databases(superuser_url: str, databases: Sequence[str]) -> None:
+    """Let nobody but its owner enter these databases, as far as they are there."""
+    with psycopg.connect(superuser_url, autocommit=True) as connection:
+        found = connection.execute(
+            "SELECT datname FROM pg_database WHERE datname = ANY(%s)", [list(databases)]
+        )
+        for (name,) in found.fetchall():
+            statement = sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC")
+            connection.execute(statement.format(sql.Identifier(name)))
 
 
 def admit_roles(superuser_url: str, database: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from coupons.change_events import READER_SCHEMAS
+from coupons.change_events import READER_SCHEMAS, REQUEST_TOPIC
 from coupons.errors import KafkaUnavailable
 from coupons.kafka import KafkaClient
 
@@ -132,7 +132,10 @@ class Kafka:
         return {place: offset for place, offset in end.items() if offset > begin[place]}
 
     def trimmed_unread(self, group: str = GROUP) -> dict[tuple[str, int], int]:
-        """Records that retention has taken and the group had not handled, by partition."""
+        """Requests that retention has taken and the group had not handled, by partition.
+
+        Heartbeats are not counted: a newer one says all that they said.
+        """
         committed = self.committed(group)
         try:
             begin = self._offsets(self._places(), OffsetSpec.earliest())  # type: ignore[no-untyped-call]
@@ -141,7 +144,7 @@ class Kafka:
         return {
             place: offset - committed[place]
             for place, offset in begin.items()
-            if place in committed and offset > committed[place] >= 0
+            if place[0] == REQUEST_TOPIC and place in committed and offset > committed[place] >= 0
         }
 
     def _places(self) -> Iterable[tuple[str, int]]:

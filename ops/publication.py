@@ -28,7 +28,7 @@ def read_publication(connection: Connection) -> Publication:
             query("read_publication"), {"publication_name": PUBLICATION}
         ).fetchone()
     assert row is not None
-    exists, _, is_right = row
+    exists, is_right = row
     if not exists:
         return Publication.MISSING
     return Publication.RIGHT if is_right else Publication.WRONG

@@ -14,6 +14,7 @@ from coupons.ledger.connection import Connection, connect_ledger
 from coupons.model import from_microseconds, to_microseconds
 from ops.after_restore import newest_beat
 from ops.recovery import look_at_stream
+from ops.unseen_commits import CommitsUnseen, look_for_missing
 
 PROCEDURE = (
     "type `coupon up --servers-only`, `coupon after-restore --stop`, then `coupon up`"
@@ -28,8 +29,13 @@ class LedgerWentBack(CouponError):
 def missing_heartbeat(gate: Gate, connection: Connection) -> str | None:
     """In words, a heartbeat that came through the stream and is not in the ledger; else None.
 
-    Beats are pruned only once there are newer ones. Raises GateUnavailable or LedgerUnavailable.
+    Beats are pruned only once there are newer ones. Raises CommitsUnseen while it may be committed
+    and wait for a standby, GateUnavailable or LedgerUnavailable.
     """
+    return look_for_missing(connection, lambda: _missing_heartbeat(gate, connection))
+
+
+def _missing_heartbeat(gate: Gate, connection: Connection) -> str | None:
     # The heartbeat first: the ledger, asked afterwards, has it and all before it.
     beat_us = read_beat(gate.client)
     newest = newest_beat(connection)
@@ -42,14 +48,15 @@ def missing_heartbeat(gate: Gate, connection: Connection) -> str | None:
 
 
 def look_for_restore(where: Mapping[str, str], servers_only: bool) -> list[str]:
-    """Why the ledger is one that went back; nothing when it is not, or Redis cannot be asked.
+    """Why the ledger is one that went back; nothing when it is not, or when that cannot be told:
+    without Redis, and while commits wait for a synchronous standby.
 
     Raises LedgerWentBack instead unless servers_only: nothing may work on such a ledger yet.
     """
     with closing(connect_ledger(where["COUPON_DATABASE_URL"], "coupon-up")) as connection:
         try:
             why = missing_heartbeat(connect_gate(where["COUPON_REDIS_URL"]), connection)
-        except GateUnavailable:
+        except (GateUnavailable, CommitsUnseen):
             return []
     if why is not None and not servers_only:
         raise LedgerWentBack(f"the ledger went back: {why}. Nothing is lost yet: {PROCEDURE}")

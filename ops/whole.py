@@ -14,6 +14,7 @@ from stack.graph import Step
 from stack.parts import Part
 
 KAFKA = "COUPON_KAFKA_BOOTSTRAP_SERVERS"
+SERVERS_OWN_DATABASES = ("postgres", "template1", "registry")
 
 
 def all_parts(folder: StateFolder, choices: Choices, bundles: Mapping[str, Path]) -> list[Part]:
@@ -27,11 +28,13 @@ def setup_steps(folder: StateFolder, choices: Choices) -> list[Step]:
     ports = choices.ports
 
     def prepare_database(_cancelled: Event) -> None:
-        from ops.database import prepare_database
+        from ops.database import close_databases, prepare_database
 
         superuser = database_url(folder, ports, "postgres", "postgres")
         passwords = {f"coupon_{role}": folder.secret(f"coupon_{role}") for role in ROLES}
         prepare_database(superuser, DATABASE, passwords)
+        # Each time: a restored server, or one of an earlier version, may have them open.
+        close_databases(superuser, SERVERS_OWN_DATABASES)
 
     went_back: list[str] = []
 

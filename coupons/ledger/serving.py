@@ -27,11 +27,24 @@ def check_serving(connection: Connection) -> None:
         connection.execute(query("try_write"))
 
 
-def _check_standbys(connection: Connection, wanted: str) -> None:
+def count_unconfirmed(connection: Connection) -> int:
+    """How many commits have waited for a synchronous standby for a second or more.
+
+    Raises LedgerUnavailable.
+    """
+    return _standby_state(connection)[1]
+
+
+def _standby_state(connection: Connection) -> tuple[int, int]:
+    """Standbys that confirm commits; commits that have waited for one for long."""
     with translated(connection):
         row = connection.execute(query("read_standby_state")).fetchone()
     assert row is not None
-    confirming, unconfirmed = row
+    return int(row[0]), int(row[1])
+
+
+def _check_standbys(connection: Connection, wanted: str) -> None:
+    confirming, unconfirmed = _standby_state(connection)
     if unconfirmed or not confirming:
         detail = f"{unconfirmed} commits wait for long; synchronous_standby_names is {wanted!r}"
         raise LedgerRefused(LedgerRefusal.STANDBY_AWAY, detail)

@@ -36,7 +36,7 @@ CAUSES: dict[Section, frozenset[Section]] = {
     Section.PART_DOWN: frozenset({Section.POSTGRES_REFUSES, Section.REDIS_REFUSES}),
     Section.CONNECT_DOWN: frozenset({Section.KAFKA_DOWN}),
     Section.REGISTRY_DOWN: frozenset({Section.POSTGRES_REFUSES}),
-    Section.LEDGER_RESTORED: frozenset({Section.POSTGRES_DOWN}),
+    Section.LEDGER_RESTORED: frozenset({Section.POSTGRES_DOWN, Section.STANDBY_AWAY}),
     Section.NOT_PREPARED: frozenset({Section.POSTGRES_DOWN}),
     Section.PUBLICATION: frozenset({Section.NOT_PREPARED, Section.LEDGER_RESTORED}),
     Section.SLOT_LOST: frozenset({Section.NOT_PREPARED, Section.LEDGER_RESTORED}),

@@ -11,15 +11,15 @@ from ops.topic_settings import Fault, TopicSettings
 def check_topic_settings(places: Places) -> Iterator[Finding]:
     """Raises KafkaUnavailable."""
     yield settings_finding(TopicSettings(places.kafka).faults())
-    unread = Kafka(places.kafka).trimmed_unread(places.consumer_group)
-    if unread:
+    trimmed = Kafka(places.kafka).trimmed_unread(places.consumer_group)
+    if trimmed:
         says = (
-            f"retention has taken {sum(unread.values()):,} change events that the consumers"
+            f"retention has taken {sum(trimmed.values()):,} change events that the consumers"
             " had not handled: their requests have to be streamed again"
         )
-        yield failing("unread", says, "coupon connector recover --emit", Section.TOPICS)
+        yield failing("trimmed", says, "coupon connector recover --emit", Section.TOPICS)
     else:
-        yield ok("unread", "retention has taken nothing that was not handled")
+        yield ok("trimmed", "retention has taken nothing that was not handled")
 
 
 def settings_finding(faults: Sequence[Fault]) -> Finding:

@@ -19,9 +19,10 @@ from coupons.gate import connect_gate
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import list_coupons
 from coupons.ledger.requests import find_requests
-from ops.doctor.findings import Finding, Section, failing, ok
+from ops.doctor.findings import Finding, Section, failing, ok, unknown
 from ops.doctor.places import Places
 from ops.registering import missing_heartbeat
+from ops.unseen_commits import CommitsUnseen, look_for_missing
 
 RESTORE = "coupon after-restore --stop"
 NEWEST = 50
@@ -33,16 +34,25 @@ RequestKey = tuple[int, int]
 def check_ledger_history(places: Places) -> Iterator[Finding]:
     """Raises LedgerUnavailable, GateUnavailable, KafkaUnavailable or SchemaRegistryUnavailable."""
     with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
-        if (why := missing_heartbeat(connect_gate(places.redis_url), connection)) is not None:
-            yield _went_back(why)
+        try:
+            why = missing_heartbeat(connect_gate(places.redis_url), connection)
+            why = why or _missing_requests(places, connection)
+        except CommitsUnseen as error:
+            yield unknown("ledger history", str(error), "coupon doctor", Section.STANDBY_AWAY)
             return
-        lost, looked_at = _lost_requests(places, connection)
-    if lost:
-        yield _went_back(
-            f"{len(lost)} of the newest {looked_at} requests in Kafka are not in the ledger"
-        )
+    if why:
+        yield _went_back(why)
     else:
-        yield ok("ledger history", f"the newest {looked_at} requests in Kafka are in the ledger")
+        yield ok("ledger history", "the newest requests in Kafka are in the ledger")
+
+
+def _missing_requests(places: Places, connection: Connection) -> str | None:
+    """In words, requests of Kafka that the ledger lacks; else None."""
+    streamed = _streamed_requests(places, connection)
+    lost = look_for_missing(connection, lambda: _not_in_ledger(connection, streamed))
+    if not lost:
+        return None
+    return f"{len(lost)} of the newest {len(streamed)} requests in Kafka are not in the ledger"
 
 
 def _went_back(why: str) -> Finding:
@@ -50,8 +60,8 @@ def _went_back(why: str) -> Finding:
     return failing("ledger history", says, RESTORE, Section.LEDGER_RESTORED)
 
 
-def _lost_requests(places: Places, connection: Connection) -> tuple[set[RequestKey], int]:
-    """Requests that are streamed, and not in the ledger: their rows were there before.
+def _streamed_requests(places: Places, connection: Connection) -> set[RequestKey]:
+    """The newest requests that are streamed: their rows are in the ledger, or were there before.
 
     Those of a coupon that is not there either cannot come back, and are dead letters.
     """
@@ -62,9 +72,12 @@ def _lost_requests(places: Places, connection: Connection) -> tuple[set[RequestK
         for messages in log.read():
             keys.update(key for message in messages if (key := _key(decoder, message)) is not None)
     coupon_ids = {coupon.coupon_id for coupon in list_coupons(connection)}
-    keys = {key for key in keys if key[0] in coupon_ids}
+    return {key for key in keys if key[0] in coupon_ids}
+
+
+def _not_in_ledger(connection: Connection, keys: set[RequestKey]) -> set[RequestKey]:
     found = {request[:2] for request in find_requests(connection, sorted(keys))} if keys else set()
-    return keys - found, len(keys)
+    return keys - found
 
 
 def _key(decoder: ChangeEventDecoder, message: "Message[bytes, bytes]") -> RequestKey | None:

@@ -70,8 +70,17 @@ CREATE FUNCTION cdc_publication_is_right() RETURNS boolean
   SELECT EXISTS (
     SELECT FROM pg_publication p
      WHERE p.pubname = 'coupon_cdc' AND p.pubinsert AND NOT (p.pubupdate OR p.pubdelete OR p.pubtruncate)
-       AND NOT p.puballtables
+       AND NOT p.puballtables AND NOT p.pubviaroot
+       AND NOT EXISTS (SELECT FROM pg_publication_namespace n WHERE n.pnpubid = p.oid)
        AND ARRAY(SELECT r.prrelid::regclass::text FROM pg_publication_rel r
                   WHERE r.prpubid = p.oid AND r.prqual IS NULL AND r.prattrs IS NULL ORDER BY 1)
            = ARRAY['cdc_heartbeat', 'coupon_issue_request'])
   $function$;
+
+-- Restores after which requests may be missing for good, so that a later run does not call the ledger complete: the
+-- heartbeat that such a run ends with is younger than what is missing. For coupon_owner alone.
+CREATE TABLE incomplete_restore (
+  reaches     timestamptz,
+  restored_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON COLUMN incomplete_restore.reaches IS 'up to when the restored ledger had everything; null: unknown';

@@ -27,11 +27,8 @@ SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_
 
 -- name: read_publication
 -- in:  publication_name
--- out: exists, its tables with their schema, and whether it publishes their inserts, whole and nothing else
-SELECT p.oid IS NOT NULL AS exists,
-       coalesce((SELECT array_agg(t.schemaname || '.' || t.tablename ORDER BY t.tablename)
-                   FROM pg_publication_tables t WHERE t.pubname = p.pubname), '{}') AS tables,
-       cdc_publication_is_right() AS is_right
+-- out: exists, is_right (it publishes the inserts of both tables, whole, and nothing else)
+SELECT p.oid IS NOT NULL AS exists, cdc_publication_is_right() AS is_right
   FROM (VALUES (1)) AS one (row)
   LEFT JOIN pg_publication p ON p.pubname = %(publication_name)s;
 

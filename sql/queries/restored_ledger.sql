@@ -10,6 +10,17 @@ SELECT DISTINCT usename FROM pg_stat_activity
 -- out: beat_at of the newest heartbeat; no row when there is none
 SELECT beat_at FROM cdc_heartbeat ORDER BY beat_id DESC LIMIT 1;
 
+-- name: read_reaches
+-- out: up to when the ledger has everything: its newest heartbeat, or the moment that an earlier incomplete restore
+--      kept; null: unknown
+SELECT CASE WHEN EXISTS (SELECT FROM incomplete_restore WHERE reaches IS NULL) THEN NULL
+            ELSE least((SELECT min(reaches) FROM incomplete_restore),
+                       (SELECT beat_at FROM cdc_heartbeat ORDER BY beat_id DESC LIMIT 1)) END AS reaches;
+
+-- name: keep_reaches
+-- in:  reaches
+INSERT INTO incomplete_restore (reaches) VALUES (%(reaches)s::timestamptz);
+
 -- name: beat
 SELECT cdc_beat();
 

@@ -1,12 +1,17 @@
 """Who comes before a coupon opens is told when it does."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from threading import Event
+from typing import Any, cast
 
+import pytest
 import redis
 from werkzeug.test import Client
 
+from api.openings import Openings
+from coupons.gate import Gate
 from tests.api.conftest import RETRY_AFTER, MakeCoupon
 from tests.waiting import eventually
 
@@ -65,3 +70,31 @@ def test_a_change_of_the_opening_is_told_soon(
     change = {"issue_starts_at": "2080-01-01T00:00:00Z"}
     assert client.patch(f"/coupons/{coupon_id}", json=change, headers=admin).status_code == 200
     eventually(lambda: claim(coupon_id, 1).json["opens_at"].startswith("2080"), what="it is told")
+
+
+class SlowGate:
+    """In place of one that answers when it is told to: a slow server cannot be timed."""
+
+    def __init__(self) -> None:
+        self.goes_on = Event()
+
+    def opens_at_us(self, _coupon_id: int) -> int:
+        self.goes_on.wait(20)
+        return 7
+
+
+def test_who_is_too_early_does_not_wait_for_a_slow_gate_to_be_told_when(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gate = SlowGate()
+    openings = Openings(cast("Gate", gate))
+    monkeypatch.setattr("api.openings.ANSWER_SECONDS", 0.05)
+
+    async def ask() -> list[int | None]:
+        without = await openings.opens_at_us(1)
+        gate.goes_on.set()
+        # The same question is still being asked.
+        monkeypatch.setattr("api.openings.ANSWER_SECONDS", 20)
+        return [without, await openings.opens_at_us(1)]
+
+    assert asyncio.run(ask()) == [None, 7]

@@ -41,6 +41,7 @@ def test_a_missing_one_is_made(cdc: Connection, owner: psycopg.Connection) -> No
         "ADD TABLE issued_coupon",
         "SET (publish = 'insert, delete')",
         "SET (publish = 'update')",
+        "SET (publish_via_partition_root)",
         "SET TABLE cdc_heartbeat, coupon_issue_request WHERE (user_id > 10)",
         "SET TABLE cdc_heartbeat, coupon_issue_request (coupon_id, user_id)",
     ],
@@ -49,6 +50,17 @@ def test_one_that_was_changed_is_found_and_corrected(
     cdc: Connection, owner: psycopg.Connection, change: str
 ) -> None:
     owner.execute(f"ALTER PUBLICATION coupon_cdc {change}".encode())
+    assert read_publication(cdc) is Publication.WRONG
+    assert make_publication(cdc) == "corrected"
+    assert read_publication(cdc) is Publication.RIGHT
+
+
+def test_one_that_publishes_a_whole_schema_too_is_found_and_corrected(
+    cdc: Connection, database: Database
+) -> None:
+    """Tables of later migrations would be in it."""
+    with psycopg.connect(database.superuser_url, dbname=database.name) as superuser:
+        superuser.execute("ALTER PUBLICATION coupon_cdc ADD TABLES IN SCHEMA public")
     assert read_publication(cdc) is Publication.WRONG
     assert make_publication(cdc) == "corrected"
     assert read_publication(cdc) is Publication.RIGHT

@@ -65,6 +65,7 @@ ALLOWED: dict[str, set[str]] = {
     "ALTER PUBLICATION coupon_cdc SET (publish = 'insert')": NOBODY,
     # Postgres has no right for one plugin alone: deploy.md says what follows from that.
     "SELECT pg_create_logical_replication_slot('of_a_test', 'test_decoding', true)": {CDC},
+    "SELECT FROM incomplete_restore": NOBODY,
     # operators
     ACTION: {OPS},
     "UPDATE dead_letter_action SET detail = 'no'": NOBODY,

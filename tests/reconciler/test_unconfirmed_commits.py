@@ -1,0 +1,98 @@
+"""A commit that waits for a synchronous standby is streamed and not yet seen: it is not lost."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from coupons.freshness import record_beat
+from coupons.gate import Gate
+from coupons.kafka import KafkaClient
+from coupons.ledger.connection import connect_ledger
+from coupons.model import to_microseconds
+from ops.doctor import went_back
+from ops.doctor.findings import Finding, Level, Section
+from ops.doctor.places import Places
+from ops.doctor.went_back import RequestKey, check_ledger_history
+from ops.registering import look_for_restore, missing_heartbeat
+from tests.databases import Database
+from tests.refusing import postgres_setting
+from tests.waiting import eventually
+
+WAITING = "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+
+
+@pytest.fixture
+def places(database: Database, valkey_url: str) -> Places:
+    """Postgres and Redis of the test; nothing else."""
+    return Places(
+        None, None, database.url("coupon_ops"), valkey_url, KafkaClient(""), "", "", "group"
+    )
+
+
+@pytest.fixture
+def where(database: Database, valkey_url: str) -> dict[str, str]:
+    return {"COUPON_DATABASE_URL": database.url("coupon_ops"), "COUPON_REDIS_URL": valkey_url}
+
+
+@contextmanager
+def waiting_beat(database: Database, gate: Gate) -> Iterator[None]:
+    """A heartbeat has come through, and its commit waits for a standby that is away."""
+    with (
+        ThreadPoolExecutor(1) as threads,
+        psycopg.connect(database.url("coupon_owner")) as owner,
+        postgres_setting(database.superuser_url, "synchronous_standby_names", "nobody"),
+    ):
+        beats = owner.execute("INSERT INTO cdc_heartbeat DEFAULT VALUES RETURNING beat_at")
+        [[beat_at]] = beats.fetchall()
+        committing = threads.submit(owner.commit)
+        with psycopg.connect(database.superuser_url, autocommit=True) as other:
+            eventually(lambda: other.execute(WAITING).fetchone() is not None, what="it waits")
+        record_beat(gate.client, to_microseconds(beat_at))
+        yield
+    committing.result(20)
+
+
+def of_history(places: Places) -> Finding:
+    [found] = check_ledger_history(places)
+    return found
+
+
+def test_a_heartbeat_that_waits_for_a_standby_is_not_a_ledger_that_went_back(
+    database: Database, gate: Gate, places: Places, where: dict[str, str]
+) -> None:
+    with waiting_beat(database, gate):
+        found = of_history(places)
+        assert (found.level, found.section) == (Level.UNKNOWN, Section.STANDBY_AWAY)
+        assert look_for_restore(where, servers_only=False) == []
+    with connect_ledger(database.url("coupon_ops"), "test") as connection:
+        assert missing_heartbeat(gate, connection) is None
+
+
+def test_a_request_that_waits_for_a_standby_is_not_a_ledger_that_went_back(
+    database: Database, gate: Gate, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no Kafka here: what it holds is put in its place."""
+
+    def streamed(*_: object) -> set[RequestKey]:
+        return {(1, 1)}
+
+    monkeypatch.setattr(went_back, "_streamed_requests", streamed)
+    with waiting_beat(database, gate):
+        gate.client.flushall()
+        found = of_history(places)
+        assert (found.level, found.section) == (Level.UNKNOWN, Section.STANDBY_AWAY)
+    assert of_history(places).section is Section.LEDGER_RESTORED
+
+
+def test_a_ledger_that_went_back_is_named_also_while_its_standby_is_away(
+    database: Database, gate: Gate, places: Places
+) -> None:
+    """After a failover: nothing waits, so that what is missing is lost."""
+    record_beat(gate.client, to_microseconds(datetime.now(UTC) + timedelta(hours=1)))
+    with postgres_setting(database.superuser_url, "synchronous_standby_names", "nobody"):
+        found = of_history(places)
+    assert (found.level, found.section) == (Level.FAILING, Section.LEDGER_RESTORED)
