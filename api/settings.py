@@ -30,17 +30,17 @@ class ApiSettings(ProcessSettings):
         default=64,
         ge=1,
         le=1024,
-        description="Requests a worker that may ask Postgres or Redis at once, besides claims; with"
+        description="Requests per worker that may ask Postgres or Redis at once, besides claims; with"
         " a server that hangs each takes up to 4 s",
     )
     api_max_waiters: int = Field(
         default=4_000,
         ge=0,
         le=50_000,
-        description="Long polls a worker that wait at once; with more, the longest is answered",
+        description="Long polls per worker that wait at once; with more, the longest is answered",
     )
     api_max_connections: int = Field(
-        default=4096, ge=1, le=65_536, description="Open client connections a worker"
+        default=4096, ge=1, le=65_536, description="Open client connections per worker"
     )
     api_max_body_bytes: int = Field(
         default=16_384, ge=256, le=1_048_576, description="Largest request body, in bytes"
@@ -68,10 +68,10 @@ class ApiSettings(ProcessSettings):
         default=1,
         ge=1,
         le=128,
-        description="Batches a worker written at once, each over a Postgres connection of its own",
+        description="Batches per worker written at once, each over a Postgres connection of its own",
     )
     api_read_connections: int = Field(
-        default=4, ge=1, le=128, description="Most Postgres connections a worker for reads"
+        default=4, ge=1, le=128, description="Most Postgres connections per worker for reads"
     )
     api_claim_deadline_seconds: float = Field(
         default=4.0,

@@ -70,8 +70,7 @@ Ports and the number of consumers are options of `coupon up`, remembered in the 
 | `JAVA_HOME` | the packaged Java | Used where there is no packaged Java: version 21 or newer |
 | `COUPON_OPERATOR` | the login name | Who replays or discards dead letters, for the audit trail |
 | `COUPON_API_URL` | | Root of the API, for commands that call it |
-| `COUPON_CONSUMER_URLS` | | Where consumers answer `/healthz`, for `coupon doctor` on a system elsewhere: http://host:port, several with a comma in between |
-| `COUPON_OPERATOR` | the user who is logged in | Who replays or discards dead letters, for the audit trail |
+| `COUPON_CONSUMER_URLS` | | Where consumers answer `/healthz`, for `coupon doctor` on a stack that is known by its addresses: http://host:port, several with a comma in between |
 | `COUPON_CONNECT_URL` | | Kafka Connect's REST API, for `coupon connector` and the like |
 """
 

@@ -9,7 +9,7 @@ from coupons.errors import ConfigurationError
 from coupons.host_lists import split_url
 from coupons.kafka import KafkaClient, KafkaSecurity
 from coupons.settings import load_settings
-from ops.choices import existing
+from ops.choices import Choices, existing
 from stack.errors import PartNotRunningError
 from stack.folder import StateFolder
 from stack.parts import is_running
@@ -34,8 +34,10 @@ ADDRESSES = tuple(_PART_AT)
 """One of them in the environment, and a command looks for its stack there."""
 
 DATABASE_URL = "COUPON_DATABASE_URL"
+CONSUMER_URLS = "COUPON_CONSUMER_URLS"
 JWT_KEY = "COUPON_JWT_KEY_FILE"
-_PASSWORDS = "COUPON_PASSWORDS_DIR"
+PASSWORDS = "COUPON_PASSWORDS_DIR"
+"""The folder with a password file for each role, named after it."""
 
 
 class Addresses(Mapping[str, str]):
@@ -102,7 +104,7 @@ def find_addresses(
         return Addresses(
             lambda: _from_environment(environment),
             None,
-            lambda url: _as_role(url, role, environment.get(_PASSWORDS)),
+            lambda url: _as_role(url, role, environment.get(PASSWORDS)),
         )
     return Addresses(lambda: addresses(folder, existing(folder).ports, role), folder)
 
@@ -118,6 +120,18 @@ def addresses(folder: StateFolder, ports: Mapping[str, int], role: str) -> dict[
         "COUPON_SCHEMA_REGISTRY_URL": f"http://{HOST}:{ports['registry']}/apis/ccompat/v7",
         "COUPON_CONNECT_URL": f"http://{HOST}:{ports['connect']}",
         JWT_KEY: str(folder.secret_file("jwt.key")),
+    }
+
+
+def exports(folder: StateFolder, choices: Choices, role: str) -> dict[str, str]:
+    """What a shell needs in order to work on this stack as on one elsewhere."""
+    ports = choices.ports
+    consumers = () if choices.servers_only else choices.consumer_names
+    urls = ",".join(f"http://{HOST}:{ports[name]}" for name in consumers)
+    return {
+        **addresses(folder, ports, role),
+        PASSWORDS: str(folder.secret_file(f"coupon_{role}").parent),
+        **({CONSUMER_URLS: urls} if urls else {}),
     }
 
 

@@ -1,9 +1,9 @@
-"""Brings the rest of the system to terms with a ledger that was restored from a backup.
+"""Makes the rest of the system consistent with a ledger that was restored from a backup.
 
 The ledger went back in time; everything else did not. Kafka holds change events of requests that
-the ledger lost, Connect holds offsets of a WAL that is no more, and the gate knows of users whom
-nobody knows any more, under epochs ahead of the ledger's. So the lost requests are written again
-from Kafka, the offsets are forgotten, and the gate is thrown away, to be rebuilt.
+the ledger lost, Connect holds offsets of a WAL that no longer exists, and the gate knows of users
+whom nobody knows any more, under epochs ahead of the ledger's. So the lost requests are written
+again from Kafka, the offsets are forgotten, and the gate is thrown away, to be rebuilt.
 """
 
 from collections import Counter

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from ops.advice import told_here
 from ops.stream_state import StreamState
 from ops.verify import MOST_NAMED, Books, Fault
 
@@ -52,9 +53,9 @@ def show_stream(console: Console, state: StreamState, letters: int) -> None:
         soft_wrap=True,
     )
     for told in state.faults:
-        console.print(f"[red]does not add up:[/] {told}", soft_wrap=True)
+        console.print(f"[red]does not add up:[/] {told_here(told)}", soft_wrap=True)
     for told in state.unknown:
-        console.print(f"[yellow]not known:[/] {told}", soft_wrap=True)
+        console.print(f"[yellow]not known:[/] {told_here(told)}", soft_wrap=True)
 
 
 def show_strays(console: Console, strays: Sequence[Fault]) -> None:

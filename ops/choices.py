@@ -7,7 +7,7 @@ from stack.embedded import SERVER_PORTS
 from stack.errors import SettingError
 from stack.folder import StateFolder
 from stack.parts import is_running
-from stack.ports import are_free, free_ports
+from stack.ports import are_free, free_ports, taken_ports
 
 # Apart in their last two digits: stacks whose ports are a multiple of 100 apart never meet.
 _APPLICATION_PORTS = {"api": 8000, "management": 29420, "reconciler": 29410}
@@ -90,6 +90,25 @@ def choose(
     if last:
         _refuse_moves(folder, last.ports, chosen)
     return Choices(chosen, consumers, servers_only)
+
+
+def why_moved(before: Choices | None, chosen: Choices) -> str | None:
+    """What to say of a stack whose ports were taken by others, so that it uses another block.
+
+    before: what was remembered. None: it did not move, or nobody was in its way.
+    """
+    if before is None or chosen.ports["postgres"] == before.ports["postgres"]:
+        return None
+    taken = sorted(before.ports[name] for name in taken_ports(before.ports))
+    if not taken:
+        return None
+    offset = chosen.ports["postgres"] - SERVER_PORTS["postgres"]
+    which = ", ".join(str(port) for port in taken)
+    some = f"Ports {which} are" if len(taken) > 1 else f"Port {which} is"
+    return (
+        f"{some} taken by another program: this stack is now on ports {offset:+}."
+        ' In open shells run `eval "$(coupon env)"` again.'
+    )
 
 
 def _kept_ports(folder: StateFolder, last: Choices, ports: str | None) -> Mapping[str, int]:

@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from ops.exits import EXPECTED, exit_for
+from ops.advice import spoken_of, told
+from ops.exits import EXPECTED, NotAnswered, exit_for
 
 # Each command is imported only when it is used: most of them need no more than a part of the
 # project's dependencies, and none waits for the imports of the others.
@@ -52,7 +53,9 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except EXPECTED as error:
-            raise exit_for(error) from error
+            raise exit_for(error, told(str(error), spoken_of(ctx))) from error
+        except NotAnswered as error:
+            raise NotAnswered(told(error.message, spoken_of(ctx))) from error
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

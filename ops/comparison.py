@@ -41,7 +41,7 @@ def compare(
     look_again_after_s: float = LOOK_AGAIN_AFTER_SECONDS,
     progress: Progress = lambda _: None,
 ) -> Generator[Difference, None, None]:
-    """Yield each request of which gate and ledger tell differently.
+    """Yield each request about which gate and ledger differ.
 
     progress: called with how many requests were looked at, again and again. Raises GateChanged,
     GateUnreadable, GateUnavailable, LedgerUnavailable. Close it when you stop before its end.

@@ -1,4 +1,4 @@
-"""In what way the gate and the ledger can tell differently of one request."""
+"""In what way the gate and the ledger can differ about one request."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -25,7 +25,7 @@ class Kind(StrEnum):
 
 
 class Difference(NamedTuple):
-    """One request of which they tell differently; None: that side has no such request."""
+    """One request about which they differ; None: that side has no such request."""
 
     coupon_id: int
     user_id: int

@@ -51,12 +51,16 @@ EXPECTED = (CouponError, StackError, OSError)
 """What a command may fail with; anything else is a mistake in the code."""
 
 
-def exit_for(error: Exception) -> click.ClickException:
-    """What ends the command: a message, and the code that the error stands for."""
+def exit_for(error: Exception, says: str | None = None) -> click.ClickException:
+    """What ends the command: a message, and the code that the error stands for.
+
+    says: the message; None: the error's own.
+    """
+    says = str(error) if says is None else says
     if isinstance(error, _AS_TYPED):
-        return click.UsageError(str(error))
+        return click.UsageError(says)
     if isinstance(error, _AWAY):
-        return NotAnswered(str(error).strip())
+        return NotAnswered(says.strip())
     if isinstance(error, OSError) and is_without_descriptors(error):
         return click.ClickException(NO_DESCRIPTORS)
-    return click.ClickException(str(error))
+    return click.ClickException(says)

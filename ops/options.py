@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from click.core import ParameterSource
 
 from coupons.ids import MAX_COUPON_ID, MAX_USER_ID
 from ops.addresses import ROLES, Addresses, find_addresses
+from ops.advice import default_state, is_elsewhere, speak_of
 from stack.folder import StateFolder
 
 Decorated = Callable[..., Any]
@@ -32,27 +34,44 @@ COUPON_ID = Id(1, MAX_COUPON_ID)
 USER_ID = Id(1, MAX_USER_ID)
 
 
-def _default_state() -> Path:
-    root = Path(__file__).parents[1]
-    project = root if (root / "pyproject.toml").exists() else Path.cwd()
-    return project / ".coupon"
+def _folder(ctx: click.Context, _option: click.Parameter, value: Path | None) -> StateFolder:
+    folder = StateFolder((value or default_state()).absolute())
+    speak_of(ctx, folder)
+    return folder
 
 
-def _folder(_ctx: click.Context, _option: click.Parameter, value: Path | None) -> StateFolder:
-    return StateFolder((value or _default_state()).absolute())
+def _local_folder(ctx: click.Context, option: click.Parameter, value: Path | None) -> StateFolder:
+    folder = _folder(ctx, option, value)
+    is_named = ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+    if not is_named and folder.exists() and is_elsewhere(folder):
+        click.echo(
+            f"This is about the stack in {folder.path}; the COUPON_* addresses of this shell are"
+            " of another one.",
+            err=True,
+        )
+    return folder
 
 
 def state_option(command: Decorated) -> Decorated:
     """--state, given to the command as `folder`."""
+    return _state_option(_folder)(command)
+
+
+def local_state_option(command: Decorated) -> Decorated:
+    """The same for a command that the addresses of the environment do not move, which it says."""
+    return _state_option(_local_folder)(command)
+
+
+def _state_option(callback: Callable[..., StateFolder]) -> Callable[[Decorated], Decorated]:
     return click.option(
         "--state",
         "folder",
         metavar="FOLDER",
         envvar="COUPON_STATE_DIR",
         type=click.Path(path_type=Path),
-        callback=_folder,
+        callback=callback,
         help="State folder of the stack [default: .coupon in the project].",
-    )(command)
+    )
 
 
 def addresses_option(role: str, of: str | None = None) -> Callable[[Decorated], Decorated]:
@@ -67,7 +86,9 @@ def addresses_option(role: str, of: str | None = None) -> Callable[[Decorated], 
         named = source is ParameterSource.COMMANDLINE
         chosen = str(ctx.params.get(of) or role) if of else role
         known = chosen if chosen in ROLES else role
-        return find_addresses(_folder(ctx, option, value), named, known, os.environ)
+        found = find_addresses(_folder(ctx, option, value), named, known, os.environ)
+        speak_of(ctx, found.folder)
+        return found
 
     return click.option(
         "--state",
@@ -79,6 +100,20 @@ def addresses_option(role: str, of: str | None = None) -> Callable[[Decorated], 
         help="State folder of the stack [default: the stack of the COUPON_* addresses in the"
         " environment, as `coupon env` prints them; else .coupon in the project].",
     )
+
+
+def confirm(question: str, says: str) -> None:
+    """Ask on the terminal, and end the command unless the answer is yes.
+
+    Raises UsageError where there is no terminal. says: what was not done then.
+    """
+    if not _is_terminal():
+        raise click.UsageError(f"{says}: nobody can be asked here; --yes removes without asking.")
+    click.confirm(question, abort=True, err=True)
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def json_option(command: Decorated) -> Decorated:

@@ -171,7 +171,7 @@ def recover(
 
 
 def _reads(look: Look) -> bool:
-    """Whether the connector gets on with its slot. One that is held may: nobody has tried."""
+    """Whether the connector makes progress with its slot. One that is held may: nobody tried."""
     state, slot = look.state, look.slot
     if state is None or state.is_held or not slot.exists:
         return True

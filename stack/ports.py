@@ -20,26 +20,42 @@ def free_ports(names: Iterable[str]) -> dict[str, int]:
 
 def are_free(ports: Mapping[str, int]) -> bool:
     """Whether nobody listens on any of these ports."""
-    try:
-        check_free(ports)
-    except SettingError:
-        return False
-    return True
+    return not taken_ports(ports)
+
+
+def taken_ports(ports: Mapping[str, int]) -> dict[str, str]:
+    """The names whose port cannot be used, each with the reason."""
+    reasons = {name: _why_taken(port) for name, port in ports.items()}
+    return {name: why for name, why in reasons.items() if why is not None}
 
 
 def check_free(ports: Mapping[str, int]) -> None:
-    """Raises SettingError for the first port that somebody listens on already.
+    """Raises SettingError that names every port which somebody listens on already.
 
     Some servers would share it silently (SO_REUSEPORT), and half of the traffic would go astray.
     """
-    for name, port in ports.items():
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError as error:
-                raise SettingError(
-                    f"port {port}, which {name} is to listen on, cannot be used: {error.strerror}. "
-                    f"Stop what uses it, or choose another one with --port {name}=NUMBER "
-                    "(or --ports auto)"
-                ) from None
+    taken = taken_ports(ports)
+    if not taken:
+        return
+    if len(taken) == 1:
+        [(name, why)] = taken.items()
+        raise SettingError(
+            f"port {ports[name]}, which {name} is to listen on, cannot be used: {why}. "
+            f"Stop what uses it, or choose another one with --port {name}=NUMBER (or --ports auto)"
+        )
+    each = ", ".join(f"{ports[name]} ({name}: {why})" for name, why in taken.items())
+    others = " ".join(f"--port {name}=NUMBER" for name in taken)
+    raise SettingError(
+        f"these ports cannot be used: {each}. "
+        f"Stop what uses them, or choose others with {others} (or --ports auto)"
+    )
+
+
+def _why_taken(port: int) -> str | None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return None

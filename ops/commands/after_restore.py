@@ -26,7 +26,7 @@ from stack.lifecycle import take_down
 )
 @json_option
 def command(where: Addresses, stop: bool, as_json: bool) -> None:
-    """Bring Kafka, Connect and the gate to terms with a Postgres restored from a backup.
+    """Make Kafka, Connect and the gate consistent with a Postgres restored from a backup.
 
     Requests that the backup does not have are written again from Kafka's log, as far back as the
     topic keeps them; the connector forgets its offsets; the gate is thrown away and rebuilt by the

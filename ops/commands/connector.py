@@ -10,7 +10,8 @@ import click
 from coupons.errors import ConfigurationError
 from coupons.web import WebService
 from ops.addresses import Addresses, kafka_client
-from ops.options import addresses_option, json_option
+from ops.advice import told
+from ops.options import addresses_option, confirm, json_option
 
 connect_option = click.option(
     "--connect-url",
@@ -158,7 +159,7 @@ def recover_command(
         os.environ.get("COUPON_CONSUMER_GROUP", GROUP),
     )
     done = plan(system) if dry_run else run(system, emit, wait, _quiet if as_json else click.echo)
-    click.echo(json.dumps(done._asdict()) if as_json else str(done))
+    click.echo(json.dumps(done._asdict()) if as_json else told(str(done), where.folder))
     sys.exit(0 if done.is_well else 1)
 
 
@@ -179,7 +180,7 @@ def delete_command(where: Addresses, connect_url: str | None, yes: bool, as_json
     url = _connect(where, connect_url)
     if not yes:
         says = f"No request becomes final until it is registered again. Delete {CONNECTOR_NAME}"
-        click.confirm(f"{says} at {WebService(url).url}?", abort=True, err=True)
+        confirm(f"{says} at {WebService(url).url}?", "Nothing was removed")
     deleted = delete(url)
     if as_json:
         click.echo(json.dumps({"deleted": deleted}))

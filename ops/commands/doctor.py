@@ -8,11 +8,13 @@ import click
 from rich.console import Console
 
 from ops.addresses import Addresses
+from ops.advice import told, typed
 from ops.doctor.examine import examine
 from ops.doctor.findings import Finding, Level
 from ops.doctor.places import find_places
 from ops.exits import NOT_ANSWERED
 from ops.options import addresses_option, json_option
+from stack.folder import StateFolder
 
 _COLOURS = {
     Level.OK: "green",
@@ -42,7 +44,7 @@ def command(where: Addresses, as_json: bool) -> None:
       coupon doctor
       coupon doctor --json | jq '.findings[] | select(.level == "failing")'
     """
-    findings = examine(find_places(where))
+    findings = [_typed(each, where.folder) for each in examine(find_places(where))]
     levels = {finding.level for finding in findings}
     if as_json:
         each = [finding._asdict() for finding in findings]
@@ -53,6 +55,11 @@ def command(where: Addresses, as_json: bool) -> None:
     if Level.FAILING in levels:
         sys.exit(1)
     sys.exit(NOT_ANSWERED if Level.UNKNOWN in levels else 0)
+
+
+def _typed(finding: Finding, folder: StateFolder | None) -> Finding:
+    command = finding.command and typed(finding.command, folder)
+    return finding._replace(says=told(finding.says, folder), command=command)
 
 
 def _show(findings: Sequence[Finding]) -> None:
@@ -80,7 +87,7 @@ def _verdict(findings: Sequence[Finding]) -> str:
     if any(each.level is Level.UNKNOWN for each in findings):
         return "Nothing that was looked at is failing, but not everything could be looked at."
     if any(each.level is Level.WARNING for each in findings):
-        return "Nothing is failing. Something will be: see the warnings."
+        return "Nothing is failing, but the warnings need attention."
     unseen = sorted({each.check for each in findings if each.level is Level.ELSEWHERE})
     return (
         f"Healthy, as far as it was looked at: not {', '.join(unseen)}." if unseen else "Healthy."

@@ -5,14 +5,14 @@ import json
 import click
 
 from ops.choices import existing
-from ops.options import json_option, state_option
+from ops.options import confirm, json_option, local_state_option
 from stack.folder import StateFolder
 from stack.lifecycle import data_folders, saves_archive, take_down
 from stack.lifecycle import wipe as wipe_data
 
 
 @click.command("down", short_help="Stop the stack.")
-@state_option
+@local_state_option
 @click.option("--wipe", is_flag=True, help="Remove its data as well.")
 @click.option("--yes", is_flag=True, help="Do not ask before removing.")
 @json_option
@@ -56,5 +56,5 @@ def _confirmed(folder: StateFolder, yes: bool, quiet: bool) -> list[str]:
         for path in paths:
             click.echo(f"  {path}", err=True)
     if not yes:
-        click.confirm("Remove them?", abort=True, err=True)
+        confirm("Remove them?", "Nothing was removed")
     return [str(path) for path in paths]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ops.addresses import ROLES, addresses
+from ops.addresses import ROLES, exports
 from ops.choices import existing
 from ops.options import json_option, state_option
 from stack.folder import StateFolder
@@ -27,13 +27,14 @@ from stack.folder import StateFolder
 def command(folder: StateFolder, role: str, as_json: bool) -> None:
     """Print every address of the stack under the name of its setting, and put `coupon` on PATH.
 
-    Any process or tool of the project can be pointed at the stack with these.
+    Any process or tool of the project can be pointed at the stack with these. Commands of `coupon`
+    then take their own role of Postgres, with the passwords in COUPON_PASSWORDS_DIR.
 
     \b
       eval "$(coupon env)"
       curl -s $COUPON_API_URL/healthz
     """
-    where = addresses(folder, existing(folder).ports, role)
+    where = exports(folder, existing(folder), role)
     if as_json:
         click.echo(json.dumps(where))
         return

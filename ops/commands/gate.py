@@ -13,6 +13,7 @@ from rich.text import Text
 
 from coupons.model import Coupon
 from ops.addresses import Addresses
+from ops.advice import typed
 from ops.gate_report import GateReport, report_gate
 from ops.options import COUPON_ID, addresses_option, json_option
 from ops.places import Failed, Places, places, tell_failures
@@ -40,7 +41,8 @@ def status_command(where: Addresses, coupon_id: int | None, as_json: bool) -> No
     """Show each coupon at the gate: whether it can be claimed, and whether its gate is in order.
 
     A coupon that is closed, paused, sold out or not open yet refuses claims, and its gate is in
-    order all the same. A gate that is closed admits nobody, and the API answers 503:
+    order all the same. `left` are the places that nobody has taken. Epochs are in --json alone. A
+    gate that is closed admits nobody, and the API answers 503:
 
     \b
     missing   Redis does not have the coupon: it was flushed, or is another server
@@ -121,7 +123,7 @@ def _rebuild(here: Places, coupon_id: int, quiet: bool) -> dict[str, float | int
     if loaded is None:
         console.print(
             f"coupon {coupon_id}: [yellow]not rebuilt[/]: somebody else is at it, or Redis"
-            " restarted meanwhile; look with `coupon gate status`"
+            f" restarted meanwhile; look with {typed('`coupon gate status`', here.where.folder)}"
         )
     else:
         console.print(
@@ -149,15 +151,12 @@ def _progress(console: Console, what: str, began: float) -> Iterator[Callable[[i
 def _table(reports: list[GateReport]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("coupon", justify="right")
-    for title in ("coupon is", "gate", "epoch", "run id"):
-        table.add_column(title)
-    for title in ("places left", "pending", "issued", "rejected", "MiB"):
-        table.add_column(title, justify="right")
+    for title in ("coupon is", "gate"):
+        table.add_column(title, no_wrap=True)
+    for title in ("left", "pending", "issued", "rejected", "MiB"):
+        table.add_column(title, justify="right", no_wrap=True)
     for each in reports:
         figures = each.figures
-        epoch = "" if figures is None else str(figures.epoch)
-        if figures is not None and figures.epoch != each.coupon.gate_epoch:
-            epoch += f" (ledger: {each.coupon.gate_epoch})"
         counts = (
             [""] * 4
             if figures is None
@@ -175,8 +174,6 @@ def _table(reports: list[GateReport]) -> Table:
             str(each.coupon.coupon_id),
             each.claims,
             f"[red]closed: {each.why_closed}[/]" if each.why_closed else "[green]in order[/]",
-            epoch,
-            "this server's" if each.run_id_matches else "another",
             *counts,
             f"{each.memory / _MIB:.1f}",
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ops.choices import existing
-from ops.options import json_option, state_option
+from ops.options import json_option, local_state_option
 from stack.errors import SettingError
 from stack.folder import StateFolder
 
@@ -16,7 +16,7 @@ _POLL_S = 0.2
 
 @click.command("logs", short_help="Show what a part writes.")
 @click.argument("part")
-@state_option
+@local_state_option
 @click.option("-n", "lines", type=click.IntRange(0), default=50, show_default=True, help="Lines.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C.")
 @json_option

@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 
 from ops.choices import existing
-from ops.options import json_option, state_option
+from ops.options import json_option, local_state_option
 from ops.starting import start_stack
 from ops.stopping import now_option, parts_argument, stop_parts
 from stack.folder import StateFolder
@@ -14,7 +14,7 @@ from stack.folder import StateFolder
 
 @click.command("restart", short_help="Stop single parts and start them again.")
 @parts_argument
-@state_option
+@local_state_option
 @now_option
 @json_option
 def command(parts: tuple[str, ...], folder: StateFolder, now: bool, as_json: bool) -> None:

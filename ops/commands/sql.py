@@ -10,8 +10,16 @@ import click
 import psycopg
 
 from coupons.errors import ConfigurationError
+from coupons.host_lists import split_url
 from coupons.ledger.connection import Connection, connect_ledger
-from ops.addresses import DATABASE, ROLES, Addresses, database_url
+from ops.addresses import (
+    DATABASE,
+    DATABASE_URL,
+    PASSWORDS,
+    ROLES,
+    Addresses,
+    database_url,
+)
 from ops.choices import existing
 from ops.options import addresses_option, json_option
 
@@ -40,7 +48,8 @@ def command(where: Addresses, role: str, statements: tuple[str, ...], as_json: b
     names. A statement that fails ends the command, and what was done before it stays.
 
     \b
-    Exit code 0: all were run; 1: one was refused; 3: Postgres does not answer
+    Exit code 0: all were run; 1: one was refused; 2: not as that role;
+    3: Postgres does not answer
 
     \b
       coupon sql "SELECT pid, state, query FROM pg_stat_activity"
@@ -48,7 +57,7 @@ def command(where: Addresses, role: str, statements: tuple[str, ...], as_json: b
                                 "SELECT pg_reload_conf()"
     """
     answers = []
-    url = _superuser_url(where) if role == SUPERUSER else where["COUPON_DATABASE_URL"]
+    url = _superuser_url(where) if role == SUPERUSER else _role_url(where, role)
     with closing(connect_ledger(url, "coupon-sql", ANSWER_TIMEOUT_SECONDS)) as connection:
         for statement in statements:
             try:
@@ -85,6 +94,19 @@ def _superuser_url(where: Addresses) -> str:
     if not url:
         raise ConfigurationError(
             f"{SUPERUSER_URL} is not set: set it to the server's URL as a superuser, such as"
-            " postgresql://postgres@host:5432/coupon"
+            " postgresql://postgres@host:5432/coupon, or name the state folder: --state FOLDER"
         )
     return url
+
+
+def _role_url(where: Addresses, role: str) -> str:
+    """Postgres as that role. Raises ConfigurationError where it would be another one."""
+    url = where[DATABASE_URL]
+    user = split_url(url).username
+    if user == f"coupon_{role}" or os.environ.get(PASSWORDS):
+        return url
+    raise ConfigurationError(
+        f"{DATABASE_URL} is of {user or 'no user'}, not of coupon_{role}, and nothing was run: set"
+        f" {PASSWORDS} to the folder with the roles' password files (`coupon env` prints it), or"
+        " name the state folder: --state FOLDER"
+    )

@@ -13,7 +13,7 @@ from rich.table import Table
 from ops.addresses import find_addresses
 from ops.choices import existing
 from ops.flow import look_at_flow
-from ops.options import json_option, state_option
+from ops.options import json_option, local_state_option
 from ops.whole import all_parts
 from stack.cache import bundle_folders
 from stack.folder import StateFolder
@@ -24,7 +24,7 @@ _COLOURS = {"up": "green", "unhealthy": "yellow", "down": "red", "never started"
 
 
 @click.command("status", short_help="Show which parts are up.")
-@state_option
+@local_state_option
 @json_option
 def command(folder: StateFolder, as_json: bool) -> None:
     """Show every part: up or down and since when, its process, ports and memory.

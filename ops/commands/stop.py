@@ -5,14 +5,14 @@ import json
 import click
 
 from ops.choices import existing
-from ops.options import json_option, state_option
+from ops.options import json_option, local_state_option
 from ops.stopping import now_option, parts_argument, stop_parts
 from stack.folder import StateFolder
 
 
 @click.command("stop", short_help="Stop single parts.")
 @parts_argument
-@state_option
+@local_state_option
 @now_option
 @json_option
 def command(parts: tuple[str, ...], folder: StateFolder, now: bool, as_json: bool) -> None:

@@ -10,7 +10,8 @@ import click
 from rich.console import Console
 
 from ops.addresses import addresses
-from ops.choices import FIRST_FREE, choose
+from ops.advice import findable, told
+from ops.choices import FIRST_FREE, choose, remembered, why_moved
 from ops.options import json_option, state_option
 from ops.starting import start_stack
 from stack.folder import StateFolder
@@ -81,7 +82,10 @@ def command(
     _interrupt_once()
     folder.create()
     with folder.locked():
+        before = remembered(folder)
         choices = choose(folder, ports, single, consumers, servers_only)
+        if moved := why_moved(before, choices):
+            console.print(findable(told(moved, folder)), soft_wrap=True)
         try:
             started = start_stack(folder, choices, console)
         except KeyboardInterrupt:
@@ -96,8 +100,10 @@ def command(
         what = "the servers alone" if servers_only else f"API at {where['COUPON_API_URL']}"
         console.print(f"\nReady in {seconds} s, {what}")
         if servers_only:
-            console.print('`eval "$(coupon env)"` takes their addresses into a shell.')
-        console.print("See `coupon status`; stop with `coupon down`.")
+            says = '`eval "$(coupon env)"` takes their addresses into a shell.'
+            console.print(findable(told(says, folder)), soft_wrap=True)
+        says = "See `coupon status`; stop with `coupon down`."
+        console.print(findable(told(says, folder)), soft_wrap=True)
 
 
 def _interrupt_once() -> None:

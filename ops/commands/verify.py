@@ -49,7 +49,7 @@ def command(
     accepted = issued + rejected + in flight, and admitted = accepted + compensated + not written;
     nothing beyond the total. Requests that do not add up are named, and why: in_flight (on its
     way), dead_letter, lost (a row of which no event came), missing_mark, forgotten or ghost (Redis
-    tells less or more than Postgres), unwritten (admitted and no row), no_coupon (its coupon does
+    has fewer or more than Postgres), unwritten (admitted and no row), no_coupon (its coupon does
     not exist), no_request (an outcome whose request row is gone: Postgres went back in time).
 
     \b

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import click
 
+from ops.advice import told_here
 from ops.dead_letters.acting import Result
 from ops.dead_letters.showing import result_as_json
 from ops.dead_letters.standing import Standing
@@ -24,7 +25,7 @@ def report(results: Iterable[Result], number: int, as_json: bool, dry_run: bool)
         known.append(result)
         if not as_json:
             letter = result.standing.letter.place
-            click.echo(f"[{place}/{number}] {letter} {result.outcome}: {result.detail}")
+            click.echo(f"[{place}/{number}] {letter} {result.outcome}: {told_here(result.detail)}")
     done = sum(each.outcome in _WORKED for each in known)
     if as_json:
         click.echo(json.dumps({"done": done, "results": [result_as_json(r) for r in known]}))

@@ -9,6 +9,8 @@ from coupons.model import to_microseconds
 from ops.dead_letters.standing import Standing, State
 from ops.exits import NotThere
 
+_WHICH_ARE_THERE = "`coupon dead-letters list` shows those that are there"
+
 
 class NoSuchLetter(NotThere):
     """A place was named where there is no dead letter."""
@@ -61,11 +63,12 @@ def named(standings: Iterable[Standing], places: Sequence[str]) -> list[Standing
     found = []
     for place in places:
         full = place if ":" in place else f"0:{place}"
-        if not re.fullmatch(r"\d+:\d+", full) or full not in known:
+        if not re.fullmatch(r"\d+:\d+", full):
             raise NoSuchLetter(
-                f"there is no dead letter {place}; `coupon dead-letters list` names them all,"
-                " such as 0:17"
+                f"{place}: a dead letter is named PARTITION:OFFSET; {_WHICH_ARE_THERE}"
             )
+        if full not in known:
+            raise NoSuchLetter(f"there is no dead letter {place}; {_WHICH_ARE_THERE}")
         found.append(known[full])
     return found
 

@@ -1,4 +1,4 @@
-"""Checks of the consumers: what each says of itself, and whether the group gets on."""
+"""Checks of the consumers: what each says of itself, and whether the group makes progress."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -25,24 +25,26 @@ def check_consumers(places: Places) -> Iterator[Finding]:
         says = "COUPON_CONSUMER_URLS is not set; their /healthz tells what they wait for"
         yield elsewhere("consumers", says)
     for name, url in places.consumer_urls.items():
-        yield _health(name, url)
+        yield _health(name, url, is_part=places.folder is not None)
 
 
-def _health(name: str, url: str) -> Finding:
+def _health(name: str, url: str, is_part: bool) -> Finding:
+    log = f"coupon logs {name}" if is_part else "look into the log of that consumer"
     try:
         answer = WebService(url).request("GET", "/healthz", _ANSWER_SECONDS)
         says = None if answer.ok else str(answer.json().get("detail", answer.text[:200]))
     except (requests.RequestException, ValueError) as error:
         kind = "no answer in time" if isinstance(error, requests.Timeout) else "no connection"
         says = f"{name} does not answer at {WebService(url).url} ({kind})"
-        return failing("consumers", says, f"coupon logs {name}", Section.CONSUMER_AWAY)
+        again = f"coupon restart {name}" if is_part else "restart that consumer"
+        return failing("consumers", says, again, Section.CONSUMER_AWAY)
     if says is None:
-        return ok("consumers", f"{name} gets on")
+        return ok("consumers", f"{name} makes progress")
     if says.startswith(_STOPPED):
         return failing(
             "consumers", f"{name} {says}", "coupon dead-letters list", Section.CONSUMER_STOPPED
         )
-    return failing("consumers", f"{name}: {says}", f"coupon logs {name}", Section.CONSUMER_AWAY)
+    return failing("consumers", f"{name}: {says}", log, Section.CONSUMER_AWAY)
 
 
 def check_progress(places: Places) -> Iterator[Finding]:
@@ -62,7 +64,7 @@ def check_progress(places: Places) -> Iterator[Finding]:
             yield failing("progress", says, "coupon logs consumer-1", Section.CONSUMER_AWAY)
             return
         time.sleep(_PAUSE_SECONDS)
-    yield ok("progress", "the consumers get on with what waits for them")
+    yield ok("progress", "the consumers make progress with what waits for them")
 
 
 def _moved(before: Mapping[tuple[str, int], int], now: Mapping[tuple[str, int], int]) -> bool:

@@ -29,17 +29,18 @@ def check_parts(places: Places) -> Iterator[Finding]:
     reports = report(places.folder, parts)
     away = [each for each in reports if each.state != "up"]
     mends = {part.name: mend_of(part, places.folder.part(part.name)) for part in parts}
-    yield from (_away(each, mends[each.name]) for each in away)
+    yield from (part_finding(each, mends[each.name]) for each in away)
     if not away:
         yield ok("parts", f"all {len(reports)} processes are up and answer")
 
 
-def _away(part: PartReport, mend: Mend | None) -> Finding:
+def part_finding(part: PartReport, mend: Mend | None) -> Finding:
+    """Of a part that is not up. mend: what helps before it is started again, if that is known."""
     default = Section.CONSUMER_AWAY if part.name.startswith("consumer") else Section.PART_DOWN
     section = _SECTIONS.get(part.name, default)
     if part.state == "unhealthy":
         says = f"{part.name} runs (process {part.pid}) and does not answer as it should"
-        return failing("parts", says, f"coupon logs {part.name}", section)
+        return failing("parts", says, f"coupon restart {part.name}", section)
     if mend is not None:
         says = f"{part.name} is {part.state}: {mend.says}"
         return failing("parts", says, f"{mend.command} && coupon up", section)

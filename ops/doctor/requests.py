@@ -57,7 +57,7 @@ def gate_findings(
         )
         yield failing("gate", says, "coupon gate status", Section.GATE_CLOSED)
     else:
-        yield ok("gate", f"it is open for all {len(coupons)} coupons")
+        yield ok("gate", f"the gates of all {len(coupons)} coupons are in order")
 
 
 def _is_old_copy(coupon: Coupon, figures: GateFigures | None) -> bool:

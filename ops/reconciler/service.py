@@ -28,7 +28,7 @@ ANSWER_TIMEOUT_SECONDS = 30.0
 
 
 class Reconciler:
-    """Repeats passes; knows what it last stumbled over."""
+    """Repeats passes; knows which error it met last."""
 
     def __init__(self, settings: ReconcilerSettings) -> None:
         self._settings = settings

@@ -1,6 +1,6 @@
 """What a person sees of a rush, while it runs and afterwards."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import zip_longest
 
@@ -10,6 +10,8 @@ from rich.table import Table
 
 from coupons.gate.delays import percentile
 from coupons.ids import request_id
+from ops.addresses import Addresses
+from ops.advice import findable, typed
 from ops.rush.tally import Tally
 
 _FIRST = ("admitted", "duplicate")
@@ -21,10 +23,10 @@ _TRY_NEXT = """
   curl -si -X POST $URL/coupons/{coupon_id}/issue-requests -H "Authorization: Bearer $TOKEN"
   curl -s "$URL/issue-requests/{request_id}?wait=10" -H "Authorization: Bearer $TOKEN"
   curl -s {connect}/connectors/coupon-cdc/status
-  .venv/bin/coupon status
-  .venv/bin/coupon verify
+  {status}
+  {verify}
 
-The stack goes on running. Stop it with `make down`; its data stays.
+The stack goes on running. Stop it with `{down}`; its data stays.
 """
 
 
@@ -66,9 +68,7 @@ def show_delay(console: Console, how_they_came: str, delays_ms: list[float]) -> 
         )
 
 
-def show_next(
-    console: Console, where: Mapping[str, str], coupon_id: int, user_id: int, token: str
-) -> None:
+def show_next(console: Console, where: Addresses, coupon_id: int, user_id: int, token: str) -> None:
     """What to try next, ready to be copied."""
     text = _TRY_NEXT.format(
         coupon_id=coupon_id,
@@ -76,5 +76,8 @@ def show_next(
         connect=where["COUPON_CONNECT_URL"],
         token=token,
         request_id=request_id(coupon_id, user_id),
+        status=findable(typed("coupon status", where.folder)),
+        verify=findable(typed("coupon verify", where.folder)),
+        down=findable(typed("coupon down", where.folder)),
     )
     console.print(text, soft_wrap=True)

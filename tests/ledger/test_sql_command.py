@@ -57,5 +57,22 @@ def test_the_superuser_of_a_system_elsewhere_has_to_be_given(
     done = sql(environment, "--as", "superuser", "SELECT 1")
     assert done.exit_code == 2
     assert "COUPON_SUPERUSER_URL is not set" in done.output
+    assert "name the state folder: --state FOLDER" in " ".join(done.output.split())
     known = {**environment, "COUPON_SUPERUSER_URL": database.superuser_url}
     assert "postgres" in sql(known, "--as", "superuser", "SELECT current_user").output
+
+
+@pytest.mark.parametrize("role", ["ops", "owner", "cdc"])
+def test_without_passwords_no_other_role_than_the_one_asked_for_is_taken(
+    environment: dict[str, str], database: Database, role: str
+) -> None:
+    alone = {**environment, "COUPON_PASSWORDS_DIR": ""}
+    api = {**alone, "COUPON_DATABASE_URL": database.url("coupon_api")}
+    words = () if role == "ops" else ("--as", role)
+    refused = sql(api, *words, "SELECT current_user")
+    assert refused.exit_code == 2
+    said = " ".join(refused.output.split())
+    assert f"is of coupon_api, not of coupon_{role}" in said
+    assert "--state FOLDER" in said
+    own = {**alone, "COUPON_DATABASE_URL": database.url(f"coupon_{role}")}
+    assert sql(own, *words, "SELECT current_user").output == f"current_user\ncoupon_{role}\n"

@@ -21,7 +21,7 @@ def status(database: Database, valkey_url: str) -> Status:
         "COUPON_DATABASE_URL": database.url("coupon_ops"),
         "COUPON_REDIS_URL": valkey_url,
         "COUPON_STATE_DIR": "",
-        "COLUMNS": "200",
+        "COLUMNS": "80",
     }
 
     def type_it(*options: str) -> Result:
@@ -69,3 +69,14 @@ def test_a_closed_gate_is_exit_code_1_and_a_coupon_that_does_not_exist_is_2(
     none = status("--coupon", "99")
     assert none.exit_code == 2
     assert "there is no coupon 99" in none.output
+
+
+def test_a_coupon_is_one_line_on_a_terminal_of_80_columns(shop: Shop, status: Status) -> None:
+    shop.admit(1, 2)
+    header, line, *rest = status().output.splitlines()
+    assert rest == []
+    assert len(header) <= 80
+    assert line.split()[1:4] == ["open", "in", "order"]
+    [told] = json.loads(status("--json").output)
+    assert {"epoch", "ledger_epoch", "run_id_matches"} <= told.keys()
+    assert str(told["epoch"]) not in line

@@ -91,7 +91,8 @@ def test_a_stack_that_is_down_never_asks_who_listens_on_its_ports(
     assert "connect of the stack in" in told.output
 
 
-def test_deleting_the_connector_asks_first() -> None:
+def test_deleting_the_connector_asks_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.options._is_terminal", lambda: True)
     refused = CliRunner(env=ELSEWHERE).invoke(main, ["connector", "delete"], input="n\n")
     assert refused.exit_code == 1
     assert "Delete coupon-cdc at http://connect:8083?" in refused.output

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from ops.choices import FIRST_FREE, Choices, choose, remember
+from ops.choices import FIRST_FREE, Choices, choose, remember, why_moved
+from stack.embedded import SERVER_PORTS
+from stack.errors import SettingError
 from stack.folder import StateFolder
 from stack.lifecycle import bring_up
-from stack.ports import HOST
+from stack.ports import HOST, check_free
 from tests.stack.conftest import web_part
 
 
@@ -41,7 +43,13 @@ def test_a_stopped_stack_moves_when_somebody_took_one_of_its_ports(
 ) -> None:
     with socket.create_server((HOST, first.ports["api"])):
         moved = choose(folder, FIRST_FREE, {}, None, False)
+        says = why_moved(first, moved)
     assert not set(moved.ports.values()) & set(first.ports.values())
+    offset = moved.ports["postgres"] - SERVER_PORTS["postgres"]
+    assert says == (
+        f"Port {first.ports['api']} is taken by another program: this stack is now on ports"
+        f' {offset:+}. In open shells run `eval "$(coupon env)"` again.'
+    )
 
 
 def test_a_running_stack_does_not_move(folder: StateFolder, first: Choices, tmp_path: Path) -> None:
@@ -64,3 +72,18 @@ def test_another_consumer_gets_a_port_beside_those_of_its_stack(
     else:
         assert two.ports["consumer-2"] not in one.ports.values()
         assert two.ports["consumer-2"] not in range(29400, 29410)
+
+
+def test_every_port_that_is_taken_is_named(first: Choices) -> None:
+    ports = first.ports
+    with socket.create_server((HOST, ports["api"])):
+        with pytest.raises(SettingError, match=f"port {ports['api']}, which api is to listen on"):
+            check_free(ports)
+        with (
+            socket.create_server((HOST, ports["kafka"])),
+            pytest.raises(SettingError, match="these ports cannot be used") as told,
+        ):
+            check_free(ports)
+    assert f"{ports['api']} (api: " in str(told.value)
+    assert f"{ports['kafka']} (kafka: " in str(told.value)
+    assert "--port kafka=NUMBER" in str(told.value)

@@ -118,7 +118,10 @@ def test_a_token_says_whose_it_is_what_it_allows_and_how_long(stopped: StateFold
     assert claims["exp"] - claims["iat"] == 300
 
 
-def test_wipe_asks_first_and_names_what_it_removes(stopped: StateFolder) -> None:
+def test_wipe_asks_first_and_names_what_it_removes(
+    stopped: StateFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.options._is_terminal", lambda: True)
     arguments = ["down", "--wipe", "--state", str(stopped.path)]
     refused = CliRunner().invoke(main, arguments, input="n\n")
     assert refused.exit_code == 1
@@ -154,3 +157,12 @@ def test_stacks_whose_ports_are_100_apart_never_meet(folder: StateFolder) -> Non
 def test_an_offset_that_leaves_the_range_of_ports_is_refused(stopped: StateFolder) -> None:
     with pytest.raises(SettingError, match="is not between 1 and 65535"):
         choose(stopped, "+60000", {}, consumers=None, servers_only=False)
+
+
+@pytest.mark.parametrize("line", ["down --wipe", "connector delete --connect-url http://connect"])
+def test_nothing_is_removed_where_nobody_can_be_asked(stopped: StateFolder, line: str) -> None:
+    done = _coupon(*line.split(), "--state", stopped.path)
+    assert done.exit_code == 2
+    said = " ".join(done.output.split())
+    assert "Nothing was removed: nobody can be asked here; --yes removes without asking." in said
+    assert stopped.path.exists()
