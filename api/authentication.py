@@ -59,8 +59,8 @@ class TokenVerifier:
     Signatures are checked by PyJWT's algorithms with a key that is prepared once. `jwt.decode`
     would prepare it for each token, and its `decode_complete` reads header and claims a second
     time: either costs more than all the rest of a claim's authentication, and both take times that
-    are strings. leeway_seconds: how far the issuer's clock may differ. Safe to share between threads.
-    Raises InvalidKeyError when it is no key of the algorithm.
+    are strings. leeway_seconds: how far the issuer's clock may differ. Safe to share between
+    threads. Raises InvalidKeyError when it is no key of the algorithm.
     """
 
     def __init__(

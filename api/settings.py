@@ -30,8 +30,8 @@ class ApiSettings(ProcessSettings):
         default=64,
         ge=1,
         le=1024,
-        description="Requests per worker that may ask Postgres or Redis at once, besides claims; with"
-        " a server that hangs each takes up to 4 s",
+        description="Requests per worker that may ask Postgres or Redis at once, besides claims;"
+        " with a server that hangs each takes up to 4 s",
     )
     api_max_waiters: int = Field(
         default=4_000,
@@ -68,7 +68,7 @@ class ApiSettings(ProcessSettings):
         default=1,
         ge=1,
         le=128,
-        description="Batches per worker written at once, each over a Postgres connection of its own",
+        description="Batches written at once per worker, each over its own Postgres connection",
     )
     api_read_connections: int = Field(
         default=4, ge=1, le=128, description="Most Postgres connections per worker for reads"
