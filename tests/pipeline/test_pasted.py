@@ -76,7 +76,7 @@ def test_a_line_of_the_documents_can_be_pasted(
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     assert done.returncode in (0, 1), (filled, done.stdout, done.stderr)
     assert "Error: " not in done.stderr, (filled, done.stderr)
