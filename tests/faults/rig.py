@@ -105,7 +105,13 @@ class Rig:
         self.system.server.start()
 
     def save_gate(self, to: Path) -> Path:
-        """A copy of the gate's data."""
+        """A copy of the gate's data, with everything that was written until now."""
+        # On a busy disk Redis answers before its append-only file has the write.
+        with self.system.gate.client.pipeline(transaction=False) as pipeline:
+            pipeline.set("saved", "", px=1)
+            pipeline.execute_command("WAITAOF", 1, 0, 10_000)
+            _, [in_file, _] = pipeline.execute()
+        assert in_file == 1, "the append-only file was not written within 10 s"
         shutil.copytree(self._gate_data, to)
         return to
 
