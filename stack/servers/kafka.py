@@ -44,6 +44,8 @@ num.io.threads=4
 # After a SIGKILL the broker is let in again only when its old session has run out (default 9000).
 broker.session.timeout.ms=4000
 broker.heartbeat.interval.ms=1000
+# What was removed before a SIGKILL is there again after it, for as long as this (default 60000).
+log.flush.start.offset.checkpoint.interval.ms=5000
 """
 
 

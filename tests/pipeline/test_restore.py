@@ -146,3 +146,7 @@ def retain_from_first(stack: EmbeddedStack) -> None:
     admin = AdminClient({"bootstrap.servers": servers})
     [done] = admin.delete_records([TopicPartition(REQUEST_TOPIC, partition, 1)]).values()
     done.result(PATIENCE_SECONDS)
+    # Removed for good only then: a broker that is killed before has the record again.
+    removed = stack.folder.path / "kafka" / "data" / "log-start-offset-checkpoint"
+    line = f"{REQUEST_TOPIC} {partition} 1"
+    eventually(lambda: line in removed.read_text().splitlines(), PATIENCE_SECONDS)
