@@ -32,7 +32,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 chaos: $(READY)
-	$(BIN)/python -m tests.faults.chaos --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	$(BIN)/python -m chaos --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 model: $(READY)
 	$(BIN)/python -m tests.model.protocol $(SCOPE)

@@ -12,7 +12,6 @@ from benchmarks.claiming import (
     measure_full_load,
 )
 from benchmarks.components import CEILINGS, GROWTH, report_components
-from benchmarks.embedded import embedded_stack
 from benchmarks.gate_memory import measure_gate_memory
 from benchmarks.machine import describe_machine
 from benchmarks.poison import measure_poison
@@ -31,6 +30,7 @@ from benchmarks.report import (
 from benchmarks.running import RunningStack, Target
 from benchmarks.strategies.presenting import PARTS as DESIGN_PARTS
 from benchmarks.strategies.presenting import compare_designs
+from stack.disposable import disposable_stack
 
 # What can be measured without stopping and starting parts of the stack.
 RUNNING_PARTS = ("delay", "full-load")
@@ -115,7 +115,7 @@ def _rebuild(report: Report, requests: int, rounds: int) -> None:
 
 def _on_a_stack(report: Report, wanted: tuple[str, ...], quick: bool) -> None:
     rounds, seconds = _extent(quick)
-    with embedded_stack() as stack:
+    with disposable_stack() as stack:
         if "long-polls" in wanted:
             report.add("## Claims a second with 500 long polls open")
             polls = compare_long_polls(stack, rounds, seconds, long_polls=500)

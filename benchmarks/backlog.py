@@ -9,11 +9,11 @@ import psutil
 import psycopg
 from confluent_kafka import Consumer, TopicPartition
 
-from benchmarks.embedded import EmbeddedStack
 from benchmarks.load import create_coupon, issued_count
 from benchmarks.processor_time import PARTS, per_item, read_parts
 from coupons.change_events import REQUEST_TOPIC
 from coupons.gate import connect_gate
+from stack.disposable import DisposableStack
 
 STREAMED_WITHIN_SECONDS = 300.0
 HANDLED_WITHIN_SECONDS = 300.0
@@ -48,7 +48,7 @@ class Drained(NamedTuple):
     in_all_seconds: float
 
 
-def measure_drain(stack: EmbeddedStack, rows: int) -> Drained:
+def measure_drain(stack: DisposableStack, rows: int) -> Drained:
     """Write requests while Connect is down, start it, and time until all are issued and marked."""
     stack.stop("connect")
     coupon_id = create_coupon(stack)
@@ -78,7 +78,7 @@ def measure_drain(stack: EmbeddedStack, rows: int) -> Drained:
 
 
 def measure_backlog(
-    stack: EmbeddedStack,
+    stack: DisposableStack,
     events: int,
     consumers: Sequence[str] = ("consumer-1",),
     settings: Mapping[str, str] | None = None,
@@ -117,7 +117,7 @@ class _Consumed(NamedTuple):
 
 
 def _time_consumers(
-    stack: EmbeddedStack,
+    stack: DisposableStack,
     connection: psycopg.Connection,
     coupon_id: int,
     events: int,
@@ -147,7 +147,7 @@ def _time_consumers(
     return _Consumed(rest / (ended - first[0]), peak / 2**20, per_item(first[2], spent, rest))
 
 
-def _write_requests(stack: EmbeddedStack, coupon_id: int, rows: int) -> None:
+def _write_requests(stack: DisposableStack, coupon_id: int, rows: int) -> None:
     with psycopg.connect(stack.database_url("owner")) as owner:
         owner.execute(
             "INSERT INTO coupon_issue_request (coupon_id, user_id, requested_at)"
@@ -156,7 +156,7 @@ def _write_requests(stack: EmbeddedStack, coupon_id: int, rows: int) -> None:
         )
 
 
-def end_of_topic(stack: EmbeddedStack) -> int:
+def end_of_topic(stack: DisposableStack) -> int:
     """Records that were ever written to the topic's partitions."""
     consumer = Consumer(
         {

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import psycopg
 
-from benchmarks.embedded import EmbeddedStack
 from benchmarks.load import create_coupon
 from coupons.gate import connect_gate, open_coupon
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import begin_gate_epoch
 from coupons.ledger.requests import stream_requests
+from stack.disposable import DisposableStack
 
 USERS_BELOW = 2**31
 """Users of the past are even numbers below it, evenly spread; users who claim are odd ones."""
@@ -53,7 +53,7 @@ class Past(NamedTuple):
 
 
 @contextmanager
-def unpublished(stack: EmbeddedStack) -> Iterator[psycopg.Connection]:
+def unpublished(stack: DisposableStack) -> Iterator[psycopg.Connection]:
     """As the tables' owner; requests that are written meanwhile are in no change stream.
 
     The publication counts as it was when a row was written, however much later that is decoded.
@@ -67,7 +67,7 @@ def unpublished(stack: EmbeddedStack) -> Iterator[psycopg.Connection]:
             owner.execute(_PUBLICATION.format("ADD"))
 
 
-def await_stream(stack: EmbeddedStack) -> None:
+def await_stream(stack: DisposableStack) -> None:
     """Until the connector has passed all that is in the WAL now. Raises TimeoutError."""
     deadline = time.monotonic() + _PASSED_WITHIN_SECONDS
     with psycopg.connect(stack.database_url("owner"), autocommit=True) as owner:
@@ -77,7 +77,7 @@ def await_stream(stack: EmbeddedStack) -> None:
             time.sleep(0.1)
 
 
-def checkpoint(stack: EmbeddedStack) -> None:
+def checkpoint(stack: DisposableStack) -> None:
     """So that none comes by itself in a measurement, and each begins alike.
 
     The first change of a page after a checkpoint writes the whole page to the WAL.
@@ -91,13 +91,13 @@ def checkpoint(stack: EmbeddedStack) -> None:
         superuser.execute("CHECKPOINT")
 
 
-def forget_requests(stack: EmbeddedStack) -> None:
+def forget_requests(stack: DisposableStack) -> None:
     """Empty the tables that grow with requests; coupons stay, and so does the gate."""
     with psycopg.connect(stack.database_url("owner"), autocommit=True) as owner:
         owner.execute(f"TRUNCATE {', '.join(_TABLES)}")
 
 
-def write_past(stack: EmbeddedStack, users: int, at_gate: bool = True) -> Past:
+def write_past(stack: DisposableStack, users: int, at_gate: bool = True) -> Past:
     """A coupon that this many users have had issued, in the ledger and at the gate.
 
     at_gate: False leaves the gate as it is, for rows that only are to be there.
@@ -136,7 +136,7 @@ def _write_rows(
             owner.execute(statement, values)
 
 
-def _load_gate(stack: EmbeddedStack, coupon_id: int) -> None:
+def _load_gate(stack: DisposableStack, coupon_id: int) -> None:
     gate = connect_gate(stack.environment["COUPON_REDIS_URL"])
     url = stack.database_url("reconciler")
     with closing(connect_ledger(url, "coupon-benchmark", _ANSWER_SECONDS)) as connection:

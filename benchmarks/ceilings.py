@@ -12,7 +12,6 @@ from benchmarks.backlog import measure_backlog
 from benchmarks.bulk import await_stream, unpublished
 from benchmarks.callers import EPOCH, GATE, LEDGER, Called, call_side_by_side
 from benchmarks.claiming import WARM_UP_SECONDS
-from benchmarks.embedded import EmbeddedStack
 from benchmarks.empty_http import HANDLERS, measure_empty_server
 from benchmarks.load import create_coupon, gate_only_coupon
 from benchmarks.processor_time import PARTS, per_item, read_parts
@@ -20,6 +19,7 @@ from benchmarks.progress import progress
 from benchmarks.rounds import closed_round, odd_users
 from coupons.gate import connect_gate, open_coupon
 from coupons.gate.values import coupon_key
+from stack.disposable import DisposableStack
 
 CALLERS = 2
 """As many as the API has workers, each with one batch in flight."""
@@ -56,7 +56,7 @@ class Ceilings:
     alone: Sequence[Component]
 
 
-def measure_ceilings(stack: EmbeddedStack, seconds: float, events: int) -> Ceilings:
+def measure_ceilings(stack: DisposableStack, seconds: float, events: int) -> Ceilings:
     """Full load, then each component by itself. Needs a stack that nobody uses afterwards.
 
     seconds: of each closed loop. events: in the backlog of connector and consumer.
@@ -71,7 +71,7 @@ def measure_ceilings(stack: EmbeddedStack, seconds: float, events: int) -> Ceili
     return Ceilings(full_load, batch, cores * 1e6 / full_load.per_s, alone)
 
 
-def _full_load(stack: EmbeddedStack, seconds: float) -> tuple[Component, float]:
+def _full_load(stack: DisposableStack, seconds: float) -> tuple[Component, float]:
     """The rate of accepted claims, what they cost by part, and the mean size of a batch."""
     progress("ceilings: full load")
     readings: list[tuple[dict[str, float], float, float]] = []
@@ -92,20 +92,20 @@ def _full_load(stack: EmbeddedStack, seconds: float) -> tuple[Component, float]:
     return Component("full load, everything", accepted / took, spent), batch
 
 
-def _batches(stack: EmbeddedStack) -> tuple[float, float]:
+def _batches(stack: DisposableStack) -> tuple[float, float]:
     """Claims written so far, and batches that they were written in."""
     text = requests.get(f"{stack.environment['COUPON_API_MANAGEMENT_URL']}/metrics", timeout=5).text
     found = dict(_BATCHES.findall(text))
     return float(found["sum"]), float(found["count"])
 
 
-def _http(stack: EmbeddedStack, kind: str, name: str, seconds: float) -> Component:
+def _http(stack: DisposableStack, kind: str, name: str, seconds: float) -> Component:
     progress(f"ceilings: {name}")
     per_s, cost_us = measure_empty_server(stack, kind, WARM_UP_SECONDS, seconds)
     return Component(name, per_s, {"api": cost_us})
 
 
-def _gate(stack: EmbeddedStack, batch: int, seconds: float) -> Component:
+def _gate(stack: DisposableStack, batch: int, seconds: float) -> Component:
     progress(f"ceilings: the gate, batches of {batch}")
     url = stack.environment["COUPON_REDIS_URL"]
     gate = connect_gate(url)
@@ -120,7 +120,7 @@ def _gate(stack: EmbeddedStack, batch: int, seconds: float) -> Component:
             gate.client.delete(key, f"{key}:{EPOCH}:pending")
 
 
-def _inserts(stack: EmbeddedStack, batches: Sequence[int], seconds: float) -> list[Component]:
+def _inserts(stack: DisposableStack, batches: Sequence[int], seconds: float) -> list[Component]:
     """With no connector reading: the change stream passes over these rows later."""
     progress("ceilings: batched INSERTs")
     stack.stop("connect")
@@ -137,7 +137,7 @@ def _inserts(stack: EmbeddedStack, batches: Sequence[int], seconds: float) -> li
 
 
 def _called(
-    stack: EmbeddedStack,
+    stack: DisposableStack,
     name: str,
     component: str,
     url: str,
@@ -157,7 +157,7 @@ def _called(
     return Component(f"{name}, {CALLERS} callers, batches of {batch}", rate, spent)
 
 
-def _backlog(stack: EmbeddedStack, events: int) -> list[Component]:
+def _backlog(stack: DisposableStack, events: int) -> list[Component]:
     progress(f"ceilings: connector and consumer alone on {events:,} rows")
     found = measure_backlog(stack, events)
     streaming = {part: found.streamed_us[part] for part in ("postgres", "connect", "kafka")}

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import psycopg
 
-from benchmarks.embedded import EmbeddedStack
 from benchmarks.load import (
     await_issued,
     claim_requests,
@@ -20,6 +19,7 @@ from benchmarks.long_polls import open_long_polls, requests_in_flight
 from benchmarks.running import Target
 from coupons.gate import connect_gate
 from coupons.gate.delays import percentile, watched_delays
+from stack.disposable import DisposableStack
 
 CONNECTIONS = 100
 FASTEST_PER_SECOND = 12_000
@@ -73,7 +73,7 @@ def closed_loop(stack: Target, seconds: float) -> float:
 
 
 def compare_long_polls(
-    stack: EmbeddedStack, rounds: int, seconds: float, long_polls: int
+    stack: DisposableStack, rounds: int, seconds: float, long_polls: int
 ) -> Compared:
     """Claims a second with that many long polls open (A) and none (B), while no consumer runs."""
     rates: tuple[list[float], list[float]] = ([], [])

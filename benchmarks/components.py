@@ -13,9 +13,9 @@ from benchmarks.components_report import (
     point_rows,
     scaled_rows,
 )
-from benchmarks.embedded import embedded_stack
 from benchmarks.growth import Extent, Growth, measure_growth
 from benchmarks.report import Report
+from stack.disposable import disposable_stack
 
 CEILINGS, GROWTH = "ceilings", "growth"
 
@@ -45,7 +45,7 @@ def report_components(report: Report, wanted: Sequence[str], quick: bool, long: 
 
     long: also with ten million requests in the table, which takes minutes to write.
     """
-    with embedded_stack() as stack:
+    with disposable_stack() as stack:
         if CEILINGS in wanted:
             ceilings = measure_ceilings(stack, 2.0 if quick else 5.0, 10_000 if quick else 150_000)
             report.add("## Ceilings: each component alone, next to the whole system")

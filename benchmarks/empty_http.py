@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import requests
 
 from benchmarks.claiming import CONNECTIONS, FASTEST_PER_SECOND
-from benchmarks.embedded import EmbeddedStack
 from benchmarks.empty_server import BARE, FLASK
 from benchmarks.load import claim_requests, generate, new_users
 from benchmarks.processor_time import processor_seconds
+from stack.disposable import DisposableStack
 from stack.ports import free_ports
 
 READY_WITHIN_SECONDS = 60.0
@@ -35,7 +35,7 @@ class _EmptyApi:
 
 
 def measure_empty_server(
-    stack: EmbeddedStack, kind: str, warm_up_s: float, seconds: float
+    stack: DisposableStack, kind: str, warm_up_s: float, seconds: float
 ) -> tuple[float, float]:
     """Answers a second over 100 connections, and microseconds of one core for an answer.
 
@@ -57,7 +57,7 @@ def measure_empty_server(
 
 
 @contextmanager
-def _empty_server(stack: EmbeddedStack, kind: str, port: int) -> Iterator[int]:
+def _empty_server(stack: DisposableStack, kind: str, port: int) -> Iterator[int]:
     """Its process id."""
     settings = {
         "COUPON_API_HOST": "127.0.0.1",

@@ -8,13 +8,13 @@ import psycopg
 
 from benchmarks.bulk import ROOM, checkpoint, forget_requests, write_past
 from benchmarks.claiming import WARM_UP_SECONDS
-from benchmarks.embedded import EmbeddedStack
 from benchmarks.load import create_coupon
 from benchmarks.plans import Plan, explain_claims
 from benchmarks.progress import progress
 from benchmarks.rounds import Users, closed_round, delays_ms, odd_users
 from benchmarks.scaling import Scaled, measure_scaling
 from coupons.gate import Gate, connect_gate
+from stack.disposable import DisposableStack
 
 DELAY_RATE = 500.0
 """Claims a second at which delays are measured: far from full load."""
@@ -69,7 +69,7 @@ class Growth:
     plans: Sequence[Plan]
 
 
-def measure_growth(stack: EmbeddedStack, extent: Extent) -> Growth:
+def measure_growth(stack: DisposableStack, extent: Extent) -> Growth:
     """All curves. Leaves a stack that nobody uses afterwards: its tables are emptied and filled."""
     with psycopg.connect(stack.database_url("ops"), autocommit=True) as connection:
         gate = connect_gate(stack.environment["COUPON_REDIS_URL"])
@@ -87,7 +87,7 @@ class _Rounds:
     """Measures points on a stack."""
 
     def __init__(
-        self, stack: EmbeddedStack, connection: psycopg.Connection, gate: Gate, extent: Extent
+        self, stack: DisposableStack, connection: psycopg.Connection, gate: Gate, extent: Extent
     ) -> None:
         self.stack = stack
         self._connection = connection

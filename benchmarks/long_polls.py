@@ -9,16 +9,16 @@ from urllib.parse import urlsplit
 
 import requests
 
-from benchmarks.embedded import EmbeddedStack
 from benchmarks.load import claim_requests, create_coupon, generate, new_users
 from coupons.ids import request_id
+from stack.disposable import DisposableStack
 
 WAIT_SECONDS = 30
 SEATED_WITHIN_SECONDS = 20.0
 _WAITERS = re.compile(r"^coupon_api_waiters (\S+)$", re.MULTILINE)
 
 
-def requests_in_flight(stack: EmbeddedStack, how_many: int) -> list[str]:
+def requests_in_flight(stack: DisposableStack, how_many: int) -> list[str]:
     """Have that many users claim; the HTTP requests that wait for their outcome."""
     coupon_id = create_coupon(stack)
     users = new_users(how_many)
@@ -31,7 +31,7 @@ def requests_in_flight(stack: EmbeddedStack, how_many: int) -> list[str]:
 
 
 @contextmanager
-def open_long_polls(stack: EmbeddedStack, waiting: Sequence[str]) -> Iterator[None]:
+def open_long_polls(stack: DisposableStack, waiting: Sequence[str]) -> Iterator[None]:
     """Keep these open while the block runs, which must end within WAIT_SECONDS."""
     address = urlsplit(stack.environment["COUPON_API_URL"])
     with ExitStack() as open_sockets:
@@ -43,7 +43,7 @@ def open_long_polls(stack: EmbeddedStack, waiting: Sequence[str]) -> Iterator[No
         yield
 
 
-def _await_seated(stack: EmbeddedStack, how_many: int) -> None:
+def _await_seated(stack: DisposableStack, how_many: int) -> None:
     deadline = time.monotonic() + SEATED_WITHIN_SECONDS
     seated = 0.0
     while time.monotonic() < deadline:

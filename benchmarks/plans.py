@@ -7,10 +7,10 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.embedded import EmbeddedStack
 from benchmarks.rounds import Users
 from coupons.ledger.connection import int_array
 from coupons.queries import query
+from stack.disposable import DisposableStack
 
 BATCH = 24
 """Claims, as many as a batch has at full load."""
@@ -35,7 +35,9 @@ class Plan:
     scanned: frozenset[str]
 
 
-def explain_claims(stack: EmbeddedStack, coupon_id: int, users: Users, requests: int) -> list[Plan]:
+def explain_claims(
+    stack: DisposableStack, coupon_id: int, users: Users, requests: int
+) -> list[Plan]:
     """The median of some batches, by blocks; nothing of it stays, and no change stream sees it."""
     found: dict[str, list[Plan]] = {name: [] for name in STATEMENTS}
     with psycopg.connect(

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import psycopg
 from psycopg import sql
 
-from benchmarks.embedded import EmbeddedStack
 from benchmarks.load import create_coupon, issued_count
+from stack.disposable import DisposableStack
 
 REQUESTS = 500
 POISONED = 250
@@ -26,7 +26,7 @@ class Poison(NamedTuple):
     poisoned_ms: list[float]
 
 
-def measure_poison(stack: EmbeddedStack, rounds: int) -> Poison:
+def measure_poison(stack: DisposableStack, rounds: int) -> Poison:
     """Rounds by turns, each on a coupon of its own; each poisoned one leaves a dead letter."""
     found = Poison([], [])
     with (
@@ -41,7 +41,7 @@ def measure_poison(stack: EmbeddedStack, rounds: int) -> Poison:
 
 
 def _time_round(
-    stack: EmbeddedStack, owner: psycopg.Connection, ops: psycopg.Connection, poisoned: bool
+    stack: DisposableStack, owner: psycopg.Connection, ops: psycopg.Connection, poisoned: bool
 ) -> float:
     coupon_id = create_coupon(stack)
     condition = sql.SQL("coupon_id <> {} OR user_id <> {}").format(

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import psutil
 
-from benchmarks.embedded import EmbeddedStack
+from stack.disposable import DisposableStack
 
 PARTS = ("api", "postgres", "valkey", "kafka", "connect", "consumer-1")
 
@@ -21,7 +21,7 @@ def processor_seconds(pid: int) -> float:
     return total
 
 
-def read_parts(stack: EmbeddedStack, parts: Iterable[str] = PARTS) -> dict[str, float]:
+def read_parts(stack: DisposableStack, parts: Iterable[str] = PARTS) -> dict[str, float]:
     """Processor seconds by part, of those that run."""
     found = {}
     for part in parts:

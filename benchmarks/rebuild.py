@@ -11,7 +11,7 @@ from typing import NamedTuple
 import psycopg
 import redis
 
-from benchmarks.embedded import EmbeddedStack
+from stack.disposable import DisposableStack
 
 WITHIN_SECONDS = 20.0
 _COUPON_ID = 1
@@ -46,7 +46,7 @@ class Rebuild(NamedTuple):
 def measure_rebuild(requests: int, rounds: int) -> list[Rebuild]:
     """Write requests of one coupon, nine of ten issued, and rebuild it from nothing each round."""
     with TemporaryDirectory(prefix="coupon-bench-") as path:
-        stack = EmbeddedStack(Path(path) / "state")
+        stack = DisposableStack(Path(path) / "state")
         try:
             stack.up(None, "--servers-only")
             stack.stop("connect", "registry", "kafka")
@@ -58,18 +58,18 @@ def measure_rebuild(requests: int, rounds: int) -> list[Rebuild]:
             stack.wipe()
 
 
-def _measure(stack: EmbeddedStack, requests: int) -> Rebuild:
+def _measure(stack: DisposableStack, requests: int) -> Rebuild:
     redis.Redis.from_url(stack.environment["COUPON_REDIS_URL"]).flushall()
     _, idle_mib = _run(stack, _EMPTY_COUPON_ID)
     seconds, peak_mib = _run(stack, _COUPON_ID)
     return Rebuild(requests, seconds, peak_mib, idle_mib)
 
 
-def _run(stack: EmbeddedStack, coupon_id: int) -> tuple[float, float]:
+def _run(stack: DisposableStack, coupon_id: int) -> tuple[float, float]:
     """Seconds and peak MiB of the command."""
     arguments = ["gate", "rebuild", "--coupon", str(coupon_id), "--state", str(stack.folder.path)]
     began = time.monotonic()
-    child = subprocess.Popen([sys.executable, "-m", "ops", *arguments, "--json"])
+    child = subprocess.Popen([sys.executable, "-m", "cli", *arguments, "--json"])
     _, status, usage = os.wait4(child.pid, 0)
     seconds = time.monotonic() - began
     child.returncode = os.waitstatus_to_exitcode(status)

@@ -8,9 +8,9 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from benchmarks.backlog import measure_backlog
-from benchmarks.embedded import EmbeddedStack
 from benchmarks.progress import progress
 from coupons.change_events import REQUEST_PARTITIONS, REQUEST_TOPIC
+from stack.disposable import DisposableStack
 from stack.ports import free_ports
 
 _GONE_WITHIN_SECONDS = 30.0
@@ -27,7 +27,7 @@ class Scaled:
 
 
 def measure_scaling(
-    stack: EmbeddedStack, extent: Sequence[tuple[int, int]], events: int
+    stack: DisposableStack, extent: Sequence[tuple[int, int]], events: int
 ) -> list[Scaled]:
     """For each number of partitions and consumers; afterwards both are as they were."""
     found: list[Scaled] = []
@@ -48,7 +48,7 @@ def measure_scaling(
 
 
 def _rearrange(
-    stack: EmbeddedStack,
+    stack: DisposableStack,
     running: int,
     partitions: int,
     consumers: int,
@@ -67,7 +67,7 @@ def _names(consumers: int) -> list[str]:
     return [f"consumer-{number}" for number in range(1, consumers + 1)]
 
 
-def _remake_topic(stack: EmbeddedStack, partitions: int) -> None:
+def _remake_topic(stack: DisposableStack, partitions: int) -> None:
     """What is on it is lost: nobody may need it any more."""
     admin = AdminClient({"bootstrap.servers": stack.environment["COUPON_KAFKA_BOOTSTRAP_SERVERS"]})
     admin.delete_topics([REQUEST_TOPIC])[REQUEST_TOPIC].result(_GONE_WITHIN_SECONDS)

@@ -12,8 +12,8 @@ from cdc_consumer.limits import History
 from cdc_consumer.records import Record
 from coupons.change_events import ChangeEventDecoder
 from coupons.errors import UnknownCoupon
-from coupons.freshness import record_beat
 from coupons.gate import Gate
+from coupons.heartbeat import record_beat
 from coupons.metrics import (
     CONSUMER_BATCH_EVENTS,
     CONSUMER_BATCH_SECONDS,

@@ -102,3 +102,15 @@ class ConnectUnavailable(ConnectorError):
 
 class ApiUnavailable(CouponError):
     """The API did not answer a command that called it."""
+
+
+class NotThere(CouponError):
+    """What somebody asked to work on does not exist."""
+
+
+class PartNotRunningError(CouponError):
+    """A part of the embedded stack that has to be asked is not running: nothing was asked."""
+
+    def __init__(self, part: str, message: str) -> None:
+        super().__init__(message)
+        self.part = part

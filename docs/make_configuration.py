@@ -12,7 +12,7 @@ from api.settings import ApiSettings
 from cdc_consumer.settings import ConsumerSettings
 from coupons.kafka import KafkaSecurity
 from coupons.settings import ProcessSettings, variable_of
-from ops.reconciler.settings import ReconcilerSettings
+from reconciler.settings import ReconcilerSettings
 
 FILE = Path(__file__).parent / "configuration.md"
 
@@ -21,7 +21,7 @@ PROCESSES = {
     "The link to Kafka (consumer, and what `coupon` does on Kafka)": KafkaSecurity,
     "API (`python -m api`)": ApiSettings,
     "Consumer (`python -m cdc_consumer`)": ConsumerSettings,
-    "Reconciler (`python -m ops.reconciler`)": ReconcilerSettings,
+    "Reconciler (`python -m reconciler`)": ReconcilerSettings,
 }
 
 HEAD = """# Configuration

@@ -11,11 +11,3 @@ class SettingError(StackError):
 
 class PartFailedError(StackError):
     """A part died while starting or was not healthy by its deadline."""
-
-
-class PartNotRunningError(StackError):
-    """A part that a command has to ask is not running: nothing was asked."""
-
-    def __init__(self, part: str, message: str) -> None:
-        super().__init__(message)
-        self.part = part

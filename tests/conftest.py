@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from benchmarks.embedded import EmbeddedStack, embedded_stack
+from stack.disposable import DisposableStack, disposable_stack
 from tests.databases import Database, Databases
 from tests.servers import PostgresServer, ValkeyServer
 
@@ -97,13 +97,13 @@ def database(databases: Databases) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def stack(request: pytest.FixtureRequest) -> Iterator[EmbeddedStack]:
+def stack(request: pytest.FixtureRequest) -> Iterator[DisposableStack]:
     """The whole embedded stack, once for the run; a test leaves it running and in order."""
     folder = request.config.getoption("--stack")
     if folder:
-        running = EmbeddedStack(Path(folder).absolute())
+        running = DisposableStack(Path(folder).absolute())
         running.adopt()
         yield running
         return
-    with embedded_stack() as own:
+    with disposable_stack() as own:
         yield own

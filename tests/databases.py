@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from ops.addresses import ROLES, role_url
-from ops.database import OWNER, admit_roles, create_database, create_roles, migrate
+from coupons.ledger.migrations import admit_roles, create_database, create_roles, migrate
+from coupons.ledger.roles import OWNER, ROLES, role_url
 
 PASSWORDS = {f"coupon_{role}": "of-a-test" for role in ROLES}
 TEMPLATE = "coupon_template"

@@ -9,8 +9,8 @@ import redis
 from psycopg import sql
 
 from coupons.gate.refusals import GateRefusal
+from coupons.waiting import eventually
 from stack.ports import free_ports
-from tests.waiting import eventually
 
 HOW_REDIS_REFUSES = {
     GateRefusal.OUT_OF_MEMORY: {"maxmemory": "1"},

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ops.cli import main
+from cli.main import main
 
 ROOT = Path(__file__).parents[1]
 PLACEHOLDER = re.compile(r"^[A-Z]{1,10}$|^\$|^<.*>$")

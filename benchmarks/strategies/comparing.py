@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import psycopg
 
 from benchmarks.crowd import USERS_OF_THE_REPORT, Crowd
-from benchmarks.embedded import EmbeddedStack
 from benchmarks.k6 import find_k6
 from benchmarks.progress import progress
 from benchmarks.strategies.closed_loop import ClosedRound, closed_round
@@ -21,6 +20,7 @@ from benchmarks.strategies.peers import (
 )
 from benchmarks.strategies.report_load import ReportRound, report_round
 from benchmarks.strategies.rush import RushRound, rush_round
+from stack.disposable import DisposableStack
 
 COMPARED_AT = 100
 """Connections at which the designs are compared, also with one INSERT a request."""
@@ -198,7 +198,7 @@ class Comparison:
 
 
 @contextmanager
-def comparison(stack: EmbeddedStack, extent: Extent) -> Iterator[tuple[Comparison, Design]]:
+def comparison(stack: DisposableStack, extent: Extent) -> Iterator[tuple[Comparison, Design]]:
     """Start all designs, and ours without its group commit."""
     with ExitStack() as running:
         progress("starting the designs")

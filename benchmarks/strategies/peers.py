@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import psycopg
 
-from benchmarks.embedded import EmbeddedStack
 from benchmarks.strategies.outbox import create_tables
 from benchmarks.strategies.processes import OwnProcess, Part, StackPart
 from coupons.queries import query
+from stack.disposable import DisposableStack
 from stack.errors import SettingError
 from stack.ports import check_free
 
@@ -37,7 +37,7 @@ class Design:
     """
 
     name: str
-    stack: EmbeddedStack
+    stack: DisposableStack
     environment: Mapping[str, str]
     parts: Mapping[str, Part]
     idling: tuple[OwnProcess, ...] = ()
@@ -57,7 +57,7 @@ class Design:
 
 
 @contextmanager
-def running_designs(stack: EmbeddedStack) -> Iterator[dict[str, Design]]:
+def running_designs(stack: DisposableStack) -> Iterator[dict[str, Design]]:
     """Start what each design needs beside the stack; by name, ours (the stack itself) the last."""
     create_tables(stack.database_url("owner"))
     with ExitStack() as running:
@@ -77,7 +77,7 @@ def running_designs(stack: EmbeddedStack) -> Iterator[dict[str, Design]]:
 
 
 @contextmanager
-def running_one_insert(stack: EmbeddedStack) -> Iterator[Design]:
+def running_one_insert(stack: DisposableStack) -> Iterator[Design]:
     """Our own design without its group commit, beside the others."""
     with _running_api(stack, ("api",), _ONE_INSERT_SETTINGS) as (api, url):
         api.await_ready()
@@ -99,7 +99,7 @@ def alone(design: Design, others: Mapping[str, Design]) -> Iterator[None]:
 
 
 @contextmanager
-def _running(stack: EmbeddedStack, name: str) -> Iterator[Design]:
+def _running(stack: DisposableStack, name: str) -> Iterator[Design]:
     with ExitStack() as running:
         module = ("benchmarks.strategies", "api", name)
         api, url = running.enter_context(_running_api(stack, module, {}))
@@ -121,7 +121,7 @@ def _running(stack: EmbeddedStack, name: str) -> Iterator[Design]:
 
 @contextmanager
 def _running_api(
-    stack: EmbeddedStack, module: tuple[str, ...], settings: Mapping[str, str]
+    stack: DisposableStack, module: tuple[str, ...], settings: Mapping[str, str]
 ) -> Iterator[tuple[OwnProcess, str]]:
     port, management_port = _free_port(), _free_port()
     url = f"http://127.0.0.1:{port}"
@@ -150,7 +150,7 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _reconciler_on_standby(stack: EmbeddedStack) -> Iterator[None]:
+def _reconciler_on_standby(stack: DisposableStack) -> Iterator[None]:
     """It would find issued coupons without a request, and rebuild the gate again and again.
 
     Not stopped, because whatever brings another part back starts it too: it stays passive as long

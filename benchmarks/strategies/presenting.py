@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Mapping
 
-from benchmarks.embedded import EmbeddedStack
 from benchmarks.machine import describe_machine
 from benchmarks.progress import progress
 from benchmarks.report import RESULTS, Report
@@ -16,11 +15,12 @@ from benchmarks.strategies.comparing import (
     comparison,
 )
 from benchmarks.strategies.peers import DESIGNS, OURS
+from stack.disposable import DisposableStack
 
 PARTS = ("report-load", "closed-loop", "open-loop", "rush", "kills")
 
 
-def compare_designs(stack: EmbeddedStack, wanted: Collection[str], quick: bool) -> None:
+def compare_designs(stack: DisposableStack, wanted: Collection[str], quick: bool) -> None:
     """Run the wanted parts; keep what a full run of all of them found in benchmarks/results.
 
     Other runs write to benchmarks/results/quick, which is not kept in the repository.

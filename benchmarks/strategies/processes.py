@@ -12,7 +12,7 @@ from typing import Protocol
 import psutil
 import requests
 
-from benchmarks.embedded import EmbeddedStack
+from stack.disposable import DisposableStack
 
 READY_WITHIN_SECONDS = 90.0
 STOP_SECONDS = 20.0
@@ -35,7 +35,7 @@ class Part(Protocol):
 class StackPart:
     """A part of the embedded stack, by its name there."""
 
-    def __init__(self, stack: EmbeddedStack, name: str) -> None:
+    def __init__(self, stack: DisposableStack, name: str) -> None:
         self._stack = stack
         self._name = name
 
@@ -60,7 +60,7 @@ class OwnProcess:
 
     def __init__(
         self,
-        stack: EmbeddedStack,
+        stack: DisposableStack,
         module: Sequence[str],
         settings: Mapping[str, str],
         ready_url: str | None = None,

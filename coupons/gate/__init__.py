@@ -9,6 +9,6 @@ Places left are derived (total - issued - pending), never counted apart, so they
 
 from coupons.gate.figures import GateFigures, GateState
 from coupons.gate.gate import Decision, Gate, connect_gate
-from coupons.gate.rebuild import open_coupon
+from coupons.gate.opening import open_coupon
 
 __all__ = ["Decision", "Gate", "GateFigures", "GateState", "connect_gate", "open_coupon"]

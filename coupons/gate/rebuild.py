@@ -1,84 +1,114 @@
-"""Opens a coupon at the gate from the ledger, whatever Redis holds of it."""
+"""Rebuilds a coupon at the gate from the ledger, one rebuild of a coupon at a time.
 
-from collections.abc import Iterable, Iterator
-from contextlib import closing
-from itertools import islice
-from typing import TypeVar
+The ledger is fenced first: claims admitted under an older epoch are not accepted any more, so that
+what is read afterwards is complete. Claims in flight are turned away with 503 and may come again.
+"""
 
-from redis.exceptions import RedisError
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from coupons.gate.gate import Gate
-from coupons.gate.prefetch import read_ahead
-from coupons.gate.refusals import unavailable
-from coupons.gate.scripts import Call, run_scripts
+from coupons.gate import Gate, GateFigures, GateState, open_coupon
 from coupons.gate.serving import check_serving
-from coupons.gate.values import coupon_key, definition_fields, shard_count, write_requests
+from coupons.ledger.connection import Connection, translated
+from coupons.ledger.coupons import begin_gate_epoch, find_coupon
+from coupons.ledger.requests import stream_requests
+from coupons.ledger.unrequested import write_unrequested
 from coupons.model import Coupon, IssueRequest
+from coupons.queries import query
 
-REQUESTS_PER_CALL = 1000
-CALLS_PER_ROUND_TRIP = 10
-GROUPS_READ_AHEAD = 2
-KEYS_PER_REMOVAL = 500
-
-T = TypeVar("T")
+Progress = Callable[[int], None]
+_ROWS_PER_REPORT = 10_000
 
 
-def open_coupon(gate: Gate, coupon: Coupon, requests: Iterable[IssueRequest] = ()) -> bool:
-    """Begin the coupon's gate_epoch at the gate, load its requests, and open it.
+def why_closed(figures: GateFigures | None, coupon: Coupon) -> str | None:
+    """Why the coupon needs a rebuild to be claimed again; None when it is open.
 
-    coupon: with a gate_epoch that the ledger has fenced (or made) for this. requests: everything
-    that the ledger has accepted for it, read after the fence; consumed as a stream.
-    Returns False when a newer epoch was begun meanwhile, or Redis was restarted, failed over or
-    forgot something: this one is void. Raises GateUnavailable; GateRefused before anything was
-    done, when Redis takes no writes or may evict keys.
+    missing, stale, loading (a rebuild began and has not ended), or fenced: the ledger accepts
+    claims of another epoch than the gate admits under.
     """
-    check_serving(gate.client)
-    key = coupon_key(coupon.coupon_id)
-    shards = shard_count(coupon.total_quantity)
-    arguments = [coupon.gate_epoch, shards, *definition_fields(coupon)]
-    [began] = run_scripts(gate.client, [Call("begin", key, arguments)])
-    if not began[0]:
+    if figures is None:
+        return "missing"
+    if figures.state is not GateState.OPEN:
+        return str(figures.state)
+    return None if figures.epoch == coupon.gate_epoch else "fenced"
+
+
+def is_ahead(connection: Connection, coupon: Coupon, figures: GateFigures) -> bool:
+    """Whether the gate has a definition that the ledger does not have: the ledger went back.
+
+    coupon: as read before the figures. The gate is told of a definition after it was committed, so
+    what is newer there must be in the ledger now. Raises LedgerUnavailable.
+    """
+    if figures.version <= coupon.version:
         return False
-    counted = _Counted(requests)
-    groups = _in_groups(_load_calls(key, coupon.gate_epoch, counted), CALLS_PER_ROUND_TRIP)
-    # The ledger reads the next rows while Redis loads these: nearly twice as fast on two cores.
-    with closing(read_ahead(groups, GROUPS_READ_AHEAD)) as ready:
-        for calls in ready:
-            if not all(run_scripts(gate.client, calls)):
-                return False
-    [opened] = run_scripts(gate.client, [Call("open", key, [coupon.gate_epoch, counted.count])])
-    if began[1]:
-        _remove_epoch(gate, f"{key}:{began[1]}", int(began[2]))
-    return bool(opened)
+    now = find_coupon(connection, coupon.coupon_id)
+    return now is not None and figures.version > now.version
 
 
-class _Counted:
-    """The same requests, counted as they go by."""
+def rebuild(
+    gate: Gate,
+    connection: Connection,
+    coupon_id: int,
+    progress: Progress = lambda _: None,
+    *,
+    even_if_open: bool = True,
+) -> int | None:
+    """Fence the coupon, load it anew and open it; return how many requests were loaded.
 
-    def __init__(self, requests: Iterable[IssueRequest]) -> None:
-        self._requests = requests
-        self.count = 0
+    progress: called with how many were loaded so far, again and again. None: somebody else is
+    rebuilding it or has just done so, there is no such coupon, or Redis restarted meanwhile, so
+    that it has to be done again. Raises GateUnavailable or LedgerUnavailable; then the coupon may
+    be closed, and may be rebuilt.
+    """
+    with _alone(connection, coupon_id) as alone:
+        coupon = find_coupon(connection, coupon_id) if alone else None
+        if coupon is None:
+            return None
+        figures = gate.figures([coupon_id])[0]
+        if not even_if_open and why_closed(figures, coupon) is None:
+            return None
+        # Before the fence: a rebuild that cannot end would close a coupon that is open.
+        check_serving(gate.client)
+        fenced = begin_gate_epoch(connection, coupon_id, figures.epoch if figures else 0)
+        if fenced is None:
+            return None
+        loaded = 0
 
-    def __iter__(self) -> Iterator[IssueRequest]:
-        for request in self._requests:
-            self.count += 1
-            yield request
+        def counted() -> Iterator[IssueRequest]:
+            nonlocal loaded
+            for request in _all_requests(connection, fenced):
+                loaded += 1
+                if loaded % _ROWS_PER_REPORT == 0:
+                    progress(loaded)
+                yield request
+
+        return loaded if open_coupon(gate, fenced, counted()) else None
 
 
-def _load_calls(key: str, epoch: int, requests: Iterable[IssueRequest]) -> Iterator[Call]:
-    for group in _in_groups(iter(requests), REQUESTS_PER_CALL):
-        yield Call("load", key, [epoch, write_requests(group)])
+def _all_requests(connection: Connection, fenced: Coupon) -> Iterator[IssueRequest]:
+    """Every request, and the outcomes whose request row the ledger lost, after writing it again.
+
+    Those are looked for only when the coupon's own counts say that there are some: it takes as long
+    as there are issued coupons of any kind.
+    """
+    final = 0
+    for request in stream_requests(connection, fenced.coupon_id):
+        final += request.is_final
+        yield request
+    if final < fenced.issued_count + fenced.rejected_count:
+        yield from write_unrequested(connection, fenced.coupon_id)
 
 
-def _remove_epoch(gate: Gate, prefix: str, shards: int) -> None:
-    keys = iter([f"{prefix}:pending", *(f"{prefix}:settled:{shard}" for shard in range(shards))])
+@contextmanager
+def _alone(connection: Connection, coupon_id: int) -> Iterator[bool]:
+    values = {"coupon_id": coupon_id}
+    with translated(connection):
+        row = connection.execute(query("lock_rebuild"), values).fetchone()
+    locked = row is not None and bool(row[0])
     try:
-        for group in _in_groups(keys, KEYS_PER_REMOVAL):
-            gate.client.unlink(*group)
-    except (RedisError, OSError) as error:
-        raise unavailable(error) from error
-
-
-def _in_groups(items: Iterator[T], size: int) -> Iterator[list[T]]:
-    while group := list(islice(items, size)):
-        yield group
+        yield locked
+    finally:
+        # A broken connection has given the lock back by itself.
+        if locked and not connection.broken and not connection.closed:
+            with translated(connection):
+                connection.execute(query("unlock_rebuild"), values)

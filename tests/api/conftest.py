@@ -13,6 +13,7 @@ from werkzeug.test import Client
 from api.bootstrap import Api, build_api
 from api.routes.health import Readiness
 from api.settings import ApiSettings
+from chaos.link import Link
 from coupons.gate import Gate, connect_gate
 from coupons.ledger.connection import ledger_pool
 from coupons.tokens import SCOPES, mint_token
@@ -20,7 +21,6 @@ from stack.ports import free_ports
 from tests.api.process import ADMIN, Bearer, Server, running
 from tests.api.serving import served
 from tests.databases import Database
-from tests.links import Link
 
 SECRET = "a-secret-of-the-tests-only-32-bytes"
 RETRY_AFTER = {"1", "2", "3"}

@@ -13,8 +13,8 @@ from typing import Any
 import psutil
 
 from coupons.tokens import SCOPES
-from tests.waiting import eventually
-from tests.workers import workers_of
+from coupons.waiting import eventually
+from stack.applications import api_workers
 
 ROOT = Path(__file__).parents[2]
 ADMIN = 1
@@ -58,7 +58,7 @@ class Server:
 
     def workers(self) -> list[psutil.Process]:
         """The processes that serve."""
-        return workers_of(psutil.Process(self.process.pid))
+        return api_workers(psutil.Process(self.process.pid))
 
     def make_coupon(self) -> int:
         status, headers, _ = self.call(

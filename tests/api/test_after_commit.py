@@ -10,11 +10,11 @@ import pytest
 import redis
 from werkzeug.test import Client
 
+from chaos.link import Link
 from coupons.gate.values import coupon_key
+from coupons.waiting import eventually
 from tests.api.conftest import MakeCoupon
 from tests.databases import Database
-from tests.links import Link
-from tests.waiting import eventually
 
 Headers = dict[str, str]
 BODY = {"name": "x", "total_quantity": 5}

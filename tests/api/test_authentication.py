@@ -18,8 +18,8 @@ from api.problems import Problem
 from api.settings import ApiSettings
 from coupons.errors import ConfigurationError
 from coupons.tokens import AUDIENCE, ISSUER
+from coupons.waiting import eventually
 from tests.api.conftest import SECRET, Bearer
-from tests.waiting import eventually
 
 VALID: dict[str, Any] = {"iss": ISSUER, "aud": AUDIENCE, "sub": "42", "scope": "coupon:issue"}
 

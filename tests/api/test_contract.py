@@ -9,8 +9,8 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from werkzeug.test import Client
 
+from chaos.link import Link
 from tests.api.conftest import Bearer
-from tests.links import Link
 
 Headers = dict[str, str]
 Document = dict[str, Any]

@@ -6,9 +6,9 @@ from typing import Any
 import psycopg
 from werkzeug.test import Client
 
+from chaos.link import Link
 from tests.api.conftest import MakeCoupon
 from tests.databases import Database
-from tests.links import Link
 
 Headers = dict[str, str]
 Claim = Callable[..., Any]

@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
+from chaos.link import Link
 from coupons.gate import Gate, connect_gate
 from coupons.ledger.connection import Connection, connect_ledger
-from ops.reconciler.reconcile import reconcile
+from reconciler.reconcile import reconcile
 from tests.api.conftest import MakeCoupon
 from tests.api.test_trouble import figures_of, is_503
 from tests.databases import Database
-from tests.links import Link
 from tests.servers import ValkeyServer
 
 Claim = Callable[..., Any]

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from coupons.tokens import SCOPES
+from coupons.waiting import eventually
 from tests.api.process import ADMIN, Bearer, Server, running
 from tests.databases import Database
-from tests.waiting import eventually
 
 BODY_SECONDS = 1.0
 THREADS = 16

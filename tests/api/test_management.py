@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 
+from coupons.waiting import eventually
 from tests.api.process import Server
-from tests.waiting import eventually
 
 
 def claims_counted(server: Server) -> bool:

@@ -15,9 +15,9 @@ import prometheus_client
 import pytest
 
 from coupons import metrics
+from coupons.waiting import eventually
 from stack.ports import free_ports
 from tests.databases import Database
-from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 OF_ANY_PROCESS = ("process_", "python_")
@@ -26,7 +26,7 @@ NOWHERE = "127.0.0.1:1"
 PROCESSES = {
     "api": "COUPON_API_MANAGEMENT_PORT",
     "cdc_consumer": "COUPON_CONSUMER_PORT",
-    "ops.reconciler": "COUPON_RECONCILER_PORT",
+    "reconciler": "COUPON_RECONCILER_PORT",
 }
 
 
@@ -109,9 +109,9 @@ def test_a_reconciler_that_stands_by_says_that_it_measures_nothing(
 ) -> None:
     measured = ("coupon_reconciler_closed_coupons", "coupon_reconciler_oldest_pending_seconds")
     other = {**environment, "COUPON_RECONCILER_PORT": str(free_ports(["other"])["other"])}
-    with running("ops.reconciler", environment) as active:
+    with running("reconciler", environment) as active:
         eventually(lambda: [active.value(name) for name in measured] == [0, 0], what="a pass")
-        with running("ops.reconciler", other) as standing_by:
+        with running("reconciler", other) as standing_by:
             assert all(math.isnan(standing_by.value(name)) for name in measured)
 
 

@@ -12,8 +12,8 @@ from werkzeug.test import Client
 
 from api.openings import Openings
 from coupons.gate import Gate
+from coupons.waiting import eventually
 from tests.api.conftest import RETRY_AFTER, MakeCoupon
-from tests.waiting import eventually
 
 Headers = dict[str, str]
 Claim = Callable[..., Any]

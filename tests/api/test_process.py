@@ -12,13 +12,13 @@ from threading import Event
 import psutil
 import pytest
 
+from chaos.link import Link
 from coupons.gate import connect_gate
 from coupons.model import IssueRequest, Status
 from coupons.tokens import SCOPES
+from coupons.waiting import eventually
 from tests.api.conftest import RETRY_AFTER
 from tests.api.process import ADMIN, Bearer, Server, running, start
-from tests.links import Link
-from tests.waiting import eventually
 
 Rows = Callable[[int], int]
 

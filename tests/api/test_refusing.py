@@ -14,12 +14,12 @@ from coupons.gate.refusals import GateRefusal
 from coupons.ledger.abandoned import MOST_ABANDONED
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.refusals import LedgerRefusal
-from ops.reconciler.reconcile import reconcile
+from coupons.waiting import eventually
+from reconciler.reconcile import reconcile
 from tests.api.conftest import MakeCoupon
 from tests.api.test_trouble import figures_of, is_503
 from tests.databases import Database
 from tests.refusing import HOW_REDIS_REFUSES, postgres_setting, redis_that
-from tests.waiting import eventually
 
 Claim = Callable[..., Any]
 Rows = Callable[[int], int]

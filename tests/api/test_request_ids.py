@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from werkzeug.test import Client
 
+from chaos.link import Link
 from coupons.logging import JsonLines
 from tests.api.conftest import MakeCoupon
-from tests.links import Link
 
 Headers = dict[str, str]
 GIVEN = "3f1c-42:of.a_proxy/7+8="

@@ -9,12 +9,12 @@ import psycopg
 from werkzeug.test import Client
 
 from api.routes.health import Readiness
+from chaos.link import Link
 from coupons.gate import Gate, GateFigures
 from coupons.ids import request_id
+from coupons.waiting import eventually
 from tests.api.conftest import RETRY_AFTER, MakeCoupon
 from tests.databases import Database
-from tests.links import Link
-from tests.waiting import eventually
 
 Claim = Callable[..., Any]
 Rows = Callable[[int], int]

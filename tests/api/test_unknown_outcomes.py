@@ -9,17 +9,17 @@ import psycopg
 import pytest
 from werkzeug.test import Client
 
+from chaos.link import Link
 from coupons.gate import Gate
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.issued_coupons import issue_requests
 from coupons.ledger.requests import find_requests
-from ops.reconciler.reconcile import reconcile
-from ops.verify import check_books
+from coupons.waiting import eventually
+from operations.verify.report import check_books
+from reconciler.reconcile import reconcile
 from tests.api.conftest import Bearer, MakeCoupon
 from tests.api.test_trouble import PATIENCE_SECONDS, figures_of, is_503, writers_waiting
 from tests.databases import Database
-from tests.links import Link
-from tests.waiting import eventually
 
 Claim = Callable[..., Any]
 Rows = Callable[[int], int]

@@ -9,12 +9,12 @@ import pytest
 from werkzeug.test import Client
 
 from api.bootstrap import Api
+from chaos.link import Link
 from coupons.gate import Gate
 from coupons.ids import request_id
 from coupons.model import IssueRequest, Status
+from coupons.waiting import eventually
 from tests.api.conftest import RETRY_AFTER, Bearer, MakeCoupon
-from tests.links import Link
-from tests.waiting import eventually
 
 Claim = Callable[..., Any]
 NOW_US = 1_700_000_000_000_000

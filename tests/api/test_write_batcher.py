@@ -8,8 +8,8 @@ from threading import Event, Lock
 import pytest
 
 from api.write_batcher import NoAnswer, NotReached, WriteBatcher
+from coupons.waiting import eventually
 from tests.api.serving import running_loop
-from tests.waiting import eventually
 
 Loop = asyncio.AbstractEventLoop
 Batcher = WriteBatcher[int, int]

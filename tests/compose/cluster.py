@@ -11,8 +11,8 @@ import psycopg
 from docker.errors import NotFound
 from docker.models.networks import Network
 
+from coupons.waiting import eventually
 from tests.compose.containers import ANSWER_SECONDS, PORTS, Containers
-from tests.waiting import eventually
 
 BACK_SECONDS = 120
 POSTGRES = ("postgres", "postgres-2", "postgres-3")
@@ -24,7 +24,7 @@ _COMPLAINTS = """
 import os, sys
 from coupons.gate import connect_gate
 from coupons.ledger.connection import connect_ledger
-from ops.verify import await_balanced_books
+from operations.verify.report import await_balanced_books
 gate = connect_gate(os.environ["COUPON_REDIS_URL"])
 with connect_ledger(os.environ["COUPON_DATABASE_URL"], "test") as ledger:
     books = await_balanced_books(gate, ledger, int(sys.argv[1]), float(sys.argv[2]))

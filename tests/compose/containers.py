@@ -112,7 +112,7 @@ class Containers:
             "COUPON_CONNECT_URL": f"http://127.0.0.1:{port['connect']}",
             "COUPON_JWT_KEY_FILE": str(self.secrets / "jwt.key"),
         }
-        command = [sys.executable, "-m", "ops", *arguments, "--json"]
+        command = [sys.executable, "-m", "cli", *arguments, "--json"]
         return json.loads(_run(command, {**os.environ, **addresses}, COMMAND_SECONDS))
 
     def run(self, service: str, *arguments: str) -> str:

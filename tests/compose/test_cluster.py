@@ -11,11 +11,11 @@ from time import monotonic
 import docker
 import pytest
 
+from coupons.waiting import eventually
 from tests.compose.cluster import CLUSTER_PORTS, Cluster
 from tests.compose.containers import running_containers
 from tests.compose.rush import Rush, rush
 from tests.compose.test_compose import create_coupon
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.timeout(1500)
 

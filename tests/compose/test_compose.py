@@ -11,8 +11,8 @@ import pytest
 import requests
 
 from connectors.register import CONNECTOR_FILE
+from coupons.waiting import eventually
 from tests.compose.containers import Containers
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.timeout(1200)
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from coupons.waiting import eventually
 from stack.artifacts import bundle_artifacts
 from stack.servers.connect import MANIFEST_JAR
 from tests.compose.containers import Containers
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.timeout(1200)
 

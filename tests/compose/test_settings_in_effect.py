@@ -8,8 +8,8 @@ import redis
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from coupons.change_events import REQUEST_PARTITIONS, REQUEST_TOPIC
+from coupons.waiting import eventually
 from tests.compose.containers import Containers
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.timeout(1200)
 

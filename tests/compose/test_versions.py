@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from connectors.register import CONNECTOR_FILE
+from coupons.ledger.roles import ROLES
 from docs.make_configuration import FILE as SETTINGS_PAGE
-from ops.addresses import ROLES
-from ops.choices import default_ports
 from stack.artifacts import bundle_artifacts
+from stack.choices import default_ports
 from stack.folder import StateFolder
 from stack.servers import connect, kafka, postgres
 from stack.servers.registry import registry_part

@@ -5,10 +5,10 @@ import re
 
 from cdc_consumer.kafka import topics
 from connectors.register import CONNECTOR_FILE, CONNECTOR_NAME, topics_of
+from connectors.slot import SLOT
 from coupons.change_events import READER_SCHEMAS
 from coupons.change_events.producing import producer_config
 from coupons.kafka import KafkaClient
-from ops.slot import SLOT
 
 CONNECTOR = json.loads(CONNECTOR_FILE.read_text())
 CONFIG: dict[str, str] = CONNECTOR["config"]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from coupons.errors import KafkaUnavailable
 from coupons.kafka import KafkaClient
-from ops.kafka import Consuming, Kafka
-from tests.waiting import eventually
+from coupons.kafka_admin import Consuming, Kafka
+from coupons.waiting import eventually
 
 SESSION_SECONDS = 6
 """The shortest that a broker allows by default."""

@@ -25,8 +25,8 @@ from coupons.errors import (
     UndecodableEvent,
     UnknownCoupon,
 )
-from coupons.freshness import read_beat
 from coupons.gate import Gate, connect_gate, open_coupon
+from coupons.heartbeat import read_beat
 from coupons.model import Claim, Coupon, GateClosed, Status
 from tests.consumer.events import HEARTBEAT, SCHEMAS, KeptLetters, record_of, request_records
 from tests.databases import Database

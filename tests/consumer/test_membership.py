@@ -11,9 +11,9 @@ from cdc_consumer.kafka import consumer_config
 from cdc_consumer.membership import unread
 from coupons.change_events import Topic, ensure_topics
 from coupons.kafka import KafkaClient
+from coupons.waiting import eventually
 from tests.consumer.members import SESSION_SECONDS, Member
 from tests.servers import KafkaServer
-from tests.waiting import eventually
 
 ONE_PARTITION = "of-one-partition"
 

@@ -10,9 +10,9 @@ import pytest
 from benchmarks.strategies.redis_queue import FAILED, IN_WORK, WAITING, work
 from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.model import Claim, Coupon, Status
+from coupons.waiting import eventually
 from tests.databases import Database
 from tests.ledger.conftest import MakeCoupon, make_coupon
-from tests.waiting import eventually
 
 __all__ = ["make_coupon"]
 

@@ -8,9 +8,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from coupons.change_events import REQUEST_PARTITIONS, REQUEST_TOPIC
 from coupons.errors import KafkaUnavailable
 from coupons.kafka import KafkaClient
-from ops.kafka import Kafka, Unread
+from coupons.kafka_admin import Kafka, Unread
+from coupons.waiting import eventually
 from tests.servers import KafkaServer
-from tests.waiting import eventually
 
 PARTITION = 3
 

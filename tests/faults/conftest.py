@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from benchmarks.embedded import EmbeddedStack
-from tests.faults.site import Site
-from tests.faults.trial import Trial
+from chaos.site import Site
+from chaos.trial import Trial
+from stack.disposable import DisposableStack
 
 SESSION_SECONDS = 6
 """The shortest that a broker allows by default, so that stops beyond it do not take long."""
 
 
 @pytest.fixture(scope="package")
-def site(stack: EmbeddedStack) -> Iterator[Site]:
+def site(stack: DisposableStack) -> Iterator[Site]:
     """The stack with links between API, consumer and what they write to; put back afterwards."""
     site = Site(stack, SESSION_SECONDS)
     site.open()

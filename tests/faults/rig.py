@@ -12,16 +12,16 @@ from pathlib import Path
 from api.claims import Accepted, Verdict
 from cdc_consumer.handling import BatchHandler
 from cdc_consumer.records import Record
+from chaos.checkers import violations
+from chaos.evidence import Delivered, Evidence, _read_gate, _read_ledger
+from chaos.history import Answer, History, Stock
 from coupons.gate import Decision, Gate, open_coupon
 from coupons.ids import request_id
 from coupons.ledger.coupons import change_coupon, create_coupon
 from coupons.ledger.requests import stream_requests
 from coupons.model import Claim, IssueRequest, Refusal
-from ops.reconciler.reconcile import reconcile
+from reconciler.reconcile import reconcile
 from tests.consumer.events import request_records
-from tests.faults.checkers import violations
-from tests.faults.evidence import Delivered, Evidence, _read_gate, _read_ledger
-from tests.faults.history import Answer, History, Stock
 from tests.model.system import DecidedGate, System
 
 COUPON = 1

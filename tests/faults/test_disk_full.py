@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.embedded import EmbeddedStack
+from chaos.recovery import await_recovery
+from chaos.site import Site
+from chaos.trial import Trial
+from coupons.waiting import eventually
+from stack.disposable import DisposableStack
 from stack.folder import StateFolder
-from tests.faults.recovery import await_recovery
-from tests.faults.site import Site
-from tests.faults.trial import Trial
-from tests.waiting import eventually
 
 VOLUME = "512m"
 USERS = ("postgres", "nobody")
@@ -68,7 +68,7 @@ def own_site(volume: Volume, tmp_path: Path) -> Iterator[Site]:
     user = min(known, key=lambda each: USERS.index(each.pw_name))
     os.chown(home, user.pw_uid, user.pw_gid)
     (folder.path / "postgres").symlink_to(home)
-    stack = EmbeddedStack(folder.path)
+    stack = DisposableStack(folder.path)
     try:
         stack.up()
         with closing(Site(stack)) as site:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.nemesis import Incident, strike
-from tests.faults.trial import Trial
+from chaos.nemesis import Incident, strike
+from chaos.trial import Trial
 
 LASTING_SECONDS = 2.0
 

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable
 
-from tests.faults.nemesis import Tally, schedule, strike
-from tests.faults.trial import Trial
+from chaos.nemesis import Tally, schedule, strike
+from chaos.trial import Trial
 
 SECONDS = 60.0
 

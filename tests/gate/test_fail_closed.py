@@ -8,7 +8,7 @@ import pytest
 
 from coupons.errors import GateUnavailable, LedgerUnavailable
 from coupons.gate import Gate, connect_gate, open_coupon
-from coupons.gate.rebuild import REQUESTS_PER_CALL
+from coupons.gate.opening import REQUESTS_PER_CALL
 from coupons.model import Admission, Claim, GateClosed, IssueRequest, Refusal, Status
 from tests.gate.conftest import PROTOTYPE, OpenCoupon
 from tests.servers import ValkeyServer

@@ -13,10 +13,10 @@ from coupons.gate import Gate, GateState, connect_gate, open_coupon
 from coupons.gate.scripts import Call, run_scripts
 from coupons.gate.values import coupon_key, definition_fields, write_requests
 from coupons.model import Admission, Claim, GateClosed, IssueRequest, Status
+from coupons.waiting import eventually
 from stack.ports import HOST, free_ports
 from stack.servers.valkey import valkey_server
 from tests.gate.conftest import PROTOTYPE
-from tests.waiting import eventually
 
 KEY = coupon_key(PROTOTYPE.coupon_id)
 ISSUED = IssueRequest(PROTOTYPE.coupon_id, 1, 1_000, Status.ISSUED)

@@ -12,10 +12,10 @@ import redis
 from coupons.errors import GateUnavailable
 from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.model import Admission, Claim, GateClosed
+from coupons.waiting import eventually
 from stack.ports import HOST, free_ports
 from stack.servers.valkey import valkey_server
 from tests.gate.conftest import PROTOTYPE
-from tests.waiting import eventually
 
 FAILOVER_SECONDS = 60
 SENTINELS = ("sentinel-1", "sentinel-2", "sentinel-3")

@@ -6,14 +6,14 @@ from contextlib import closing
 import psycopg
 import pytest
 
+from chaos.link import Link
 from coupons.errors import OutcomeUnknown
 from coupons.ledger import abandoned, connection
 from coupons.ledger.abandoned import AbandonedConnections
 from coupons.ledger.connection import BoundedConnection, Connection, connect_ledger, translated
 from coupons.ledger.refusals import LedgerRefusal, LedgerRefused
+from coupons.waiting import eventually
 from tests.databases import Database
-from tests.links import Link
-from tests.waiting import eventually
 
 ROLE = "coupon_consumer"
 

@@ -13,9 +13,9 @@ from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import begin_gate_epoch
 from coupons.ledger.requests import accept_requests, count_requests, find_requests, stream_requests
 from coupons.model import Admission, Coupon, IssueRequest, Status
+from coupons.waiting import eventually
 from tests.databases import Database
 from tests.ledger.conftest import MakeCoupon
-from tests.waiting import eventually
 
 NOW_US = 1_795_360_000_123_457
 

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from ops.database import close_databases
+from coupons.ledger.migrations import close_databases
 from tests.databases import Database
 
 

@@ -13,17 +13,17 @@ import pytest
 
 from coupons.kafka import KafkaClient
 from coupons.ledger.refusals import LedgerRefusal
-from ops.doctor.database import check_database
-from ops.doctor.examine import examine
-from ops.doctor.findings import Finding, Level, Section
-from ops.doctor.places import Places
-from ops.doctor.postgres_waits import check_waits
-from ops.doctor.refusals import section_of
-from ops.doctor.serving import check_postgres_writes, check_redis_writes
+from coupons.waiting import eventually
+from operations.doctor.database import check_database
+from operations.doctor.examine import examine
+from operations.doctor.findings import Finding, Level, Section
+from operations.doctor.places import Places
+from operations.doctor.postgres_waits import check_waits
+from operations.doctor.refusals import section_of
+from operations.doctor.serving import check_postgres_writes, check_redis_writes
 from stack.ports import HOST, free_ports
 from tests.databases import Database
 from tests.refusing import postgres_setting
-from tests.waiting import eventually
 
 RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text("utf-8")
 LOCAL = "-c synchronous_commit=local"

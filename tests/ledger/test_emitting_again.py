@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
+from connectors import recovery
+from connectors.recovery import count_not_final, emit_again
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.queries import query
-from ops import recovery
-from ops.recovery import count_not_final, emit_again
 from tests.databases import Database
 
 

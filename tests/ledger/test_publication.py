@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from connectors.publication import Publication, make_publication, read_publication, slot_can_be_read
 from coupons.ledger.connection import Connection, connect_ledger
-from ops.publication import Publication, make_publication, read_publication, slot_can_be_read
 from tests.databases import Database
 
 

@@ -5,10 +5,10 @@ import pytest
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.requests import accept_requests, count_requests, find_requests
 from coupons.model import Admission, IssueRequest, Status
-from ops.after_restore import SKIPPED_IDS, StillAtWork, refuse_while_at_work, restore, skip_ids
+from coupons.waiting import eventually
+from operations.restore import SKIPPED_IDS, StillAtWork, refuse_while_at_work, restore, skip_ids
 from tests.databases import Database
 from tests.ledger.conftest import MakeCoupon
-from tests.waiting import eventually
 
 NOW_US = 1_795_360_000_123_457
 

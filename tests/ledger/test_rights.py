@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from psycopg import errors, pq, sql
 
-from ops.addresses import role_url
-from ops.database import OWNER, admit_roles, create_database, migrate
+from coupons.ledger.migrations import admit_roles, create_database, migrate
+from coupons.ledger.roles import OWNER, role_url
 from tests.databases import PASSWORDS, Database, Databases
 
 API, CONSUMER, RECONCILER, CDC, OPS = (

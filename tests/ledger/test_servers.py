@@ -2,7 +2,8 @@
 
 import psycopg
 
-from ops.database import OWNER, migrate
+from coupons.ledger.migrations import migrate
+from coupons.ledger.roles import OWNER
 from stack.ports import free_ports
 from tests.databases import Database
 

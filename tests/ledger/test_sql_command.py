@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ops.addresses import ROLES
-from ops.cli import main
+from cli.main import main
+from coupons.ledger.roles import ROLES
 from tests.databases import PASSWORDS, Database
 
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
+from coupons.waiting import eventually
 from tests.databases import Database
-from tests.waiting import eventually
 
 
 class HeldCommits:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.embedded import EmbeddedStack, embedded_stack
+from stack.disposable import DisposableStack, disposable_stack
 
 
 @pytest.fixture(scope="package")
-def stack() -> Iterator[EmbeddedStack]:
+def stack() -> Iterator[DisposableStack]:
     """In place of the run's shared one."""
-    with embedded_stack() as own:
+    with disposable_stack() as own:
         yield own

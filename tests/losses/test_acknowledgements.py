@@ -17,7 +17,6 @@ from pydantic import SecretStr
 
 import cdc_consumer.kafka
 import cdc_consumer.loop
-from benchmarks.embedded import EmbeddedStack
 from cdc_consumer import bootstrap
 from cdc_consumer.handling import BatchHandler
 from cdc_consumer.records import Record
@@ -25,8 +24,9 @@ from cdc_consumer.settings import ConsumerSettings
 from coupons.change_events import REQUEST_PARTITIONS, Topic, ensure_topics
 from coupons.errors import LedgerUnavailable
 from coupons.kafka import KafkaClient
+from coupons.waiting import eventually
+from stack.disposable import DisposableStack
 from stack.ports import free_ports
-from tests.waiting import eventually
 
 WITHIN_SECONDS = 90.0
 EACH = 300
@@ -37,7 +37,7 @@ Handle = Callable[[Sequence[Record]], None]
 class Log:
     """A topic of the test's own, a group that reads it, and what its consumers have handled."""
 
-    def __init__(self, stack: EmbeddedStack, topic: str) -> None:
+    def __init__(self, stack: DisposableStack, topic: str) -> None:
         self.topic = topic
         self._where = stack.environment
         self._servers = stack.environment["COUPON_KAFKA_BOOTSTRAP_SERVERS"]
@@ -126,7 +126,7 @@ class Log:
 
 @pytest.fixture
 def log(
-    stack: EmbeddedStack, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    stack: DisposableStack, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Log:
     log = Log(stack, f"losses-{free_ports(['any'])['any']}-{request.node.name[:40]}")
     monkeypatch.setattr(cdc_consumer.loop, "REQUEST_TOPIC", log.topic)

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from coupons.gate import Gate
+from coupons.waiting import eventually
 from tests.api.conftest import (
     MakeCoupon,
     admin,
@@ -22,7 +23,6 @@ from tests.api.conftest import (
 )
 from tests.databases import Database
 from tests.losses.commits import held_commits
-from tests.waiting import eventually
 
 __all__ = [
     "admin",

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.embedded import EmbeddedStack
 from coupons.ledger.connection import connect_ledger
+from coupons.waiting import eventually
+from stack.disposable import DisposableStack
 from tests.pipeline.pipeline import FINAL_WITHIN_SECONDS, Pipeline
-from tests.waiting import eventually
 
 BEFORE = AFTER = 20_000
 
 
 @pytest.fixture
-def coupons(stack: EmbeddedStack) -> Iterator[tuple[Pipeline, Pipeline]]:
+def coupons(stack: DisposableStack) -> Iterator[tuple[Pipeline, Pipeline]]:
     """A busy one and a quiet one."""
     with connect_ledger(stack.environment["COUPON_DATABASE_URL"], "test", 60) as ledger:
         yield Pipeline(stack, ledger, 1_000_000), Pipeline(stack, ledger, 1_000_000)

@@ -4,7 +4,7 @@ from hypothesis.stateful import invariant
 
 from coupons.ledger.requests import count_requests
 from coupons.model import GateClosed
-from ops.verify import check_books
+from operations.verify.report import check_books
 from tests.model.changing import Changing, Delivering
 from tests.model.claiming import Claiming
 from tests.model.repairing import Repairing

@@ -9,7 +9,7 @@ from coupons.gate import open_coupon
 from coupons.ledger.coupons import begin_gate_epoch, find_coupon
 from coupons.ledger.requests import stream_requests
 from coupons.model import Coupon, IssueRequest
-from ops.reconciler.reconcile import reconcile
+from reconciler.reconcile import reconcile
 from tests.model.start import Start, coupon_ids
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from coupons.gate import rebuild
 from coupons.ledger.connection import connect_ledger
-from ops.reconciler import rebuilding
 from tests.databases import Database
 from tests.model.protocol.programs import Programs
 from tests.model.protocol.scopes import REPLAYED, Scope
@@ -61,7 +61,7 @@ def test_the_code_takes_the_steps_of_the_model(
     connections: Connections,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rebuilding, "stream_requests", stepped_stream_requests)
+    monkeypatch.setattr(rebuild, "stream_requests", stepped_stream_requests)
     ways = int(os.environ.get(WAYS, WAYS_BY_DEFAULT))
     seed = random.randrange(1_000_000) if WAYS in os.environ else SEED
     for number, way in enumerate(protocol.walk(scope, seed, ways, STEPS)):

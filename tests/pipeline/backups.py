@@ -6,15 +6,15 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks.embedded import EmbeddedStack
-from ops.addresses import database_url
-from ops.choices import existing
+from stack.choices import existing
+from stack.disposable import DisposableStack
+from stack.endpoints import database_url
 from stack.servers.postgres import postgres_home
 
 _LEFT_OUT = shutil.ignore_patterns("postmaster.pid", "postmaster.opts", "pgsql_tmp*")
 
 
-def back_up(stack: EmbeddedStack) -> Path:
+def back_up(stack: DisposableStack) -> Path:
     """A base backup of the running server, without its slots; where it is."""
     data, copy = _data(stack), _data(stack).with_name("backup")
     ports = existing(stack.folder).ports
@@ -35,13 +35,13 @@ def back_up(stack: EmbeddedStack) -> Path:
     return copy
 
 
-def put_back(stack: EmbeddedStack, backup: Path) -> None:
+def put_back(stack: DisposableStack, backup: Path) -> None:
     """The data of a Postgres that does not run is gone; the backup takes its place."""
     shutil.rmtree(_data(stack))
     shutil.move(backup, _data(stack))
 
 
-def _data(stack: EmbeddedStack) -> Path:
+def _data(stack: DisposableStack) -> Path:
     home = postgres_home(stack.folder)
     assert home is not None
     return home / "data"

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.embedded import EmbeddedStack
 from coupons.ledger.connection import connect_ledger
+from stack.disposable import DisposableStack
 from tests.pipeline.pipeline import Pipeline
 
 
 @pytest.fixture
-def pipeline(stack: EmbeddedStack) -> Iterator[Pipeline]:
+def pipeline(stack: DisposableStack) -> Iterator[Pipeline]:
     """With room for everybody."""
     with connect_ledger(stack.environment["COUPON_DATABASE_URL"], "test", 60) as ledger:
         yield Pipeline(stack, ledger, total_quantity=1_000_000)

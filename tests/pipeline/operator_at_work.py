@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.embedded import EmbeddedStack
-from ops.addresses import ADDRESSES
+from coupons.endpoints import ENDPOINTS
+from stack.disposable import DisposableStack
 
 ROOT = Path(__file__).parents[2]
 COMMAND_SECONDS = 240
@@ -19,13 +19,13 @@ UNWELL = ("failing", "unknown")
 class Operator:
     """typed: the commands, in order."""
 
-    def __init__(self, stack: EmbeddedStack) -> None:
+    def __init__(self, stack: DisposableStack) -> None:
         self._folder = str(stack.folder.path)
         self.typed: list[str] = []
 
     def type(self, command: str) -> subprocess.CompletedProcess[str]:
         """Run a line in a shell, where `coupon` is on the PATH and speaks of this stack."""
-        env = {name: value for name, value in os.environ.items() if name not in ADDRESSES}
+        env = {name: value for name, value in os.environ.items() if name not in ENDPOINTS}
         env |= {
             "COUPON_STATE_DIR": self._folder,
             "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",

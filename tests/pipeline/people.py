@@ -6,7 +6,7 @@ from threading import local
 
 import requests
 
-from benchmarks.embedded import EmbeddedStack
+from stack.disposable import DisposableStack
 
 ANSWER_TIMEOUT_SECONDS = 30
 
@@ -14,7 +14,7 @@ ANSWER_TIMEOUT_SECONDS = 30
 class People:
     """Callers of the API of one stack; a connection for each thread."""
 
-    def __init__(self, stack: EmbeddedStack) -> None:
+    def __init__(self, stack: DisposableStack) -> None:
         self._stack = stack
         self._url = stack.environment["COUPON_API_URL"]
         self._own = local()

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 
 from confluent_kafka import Consumer, Message
 
-from benchmarks.embedded import EmbeddedStack
 from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import create_coupon
 from coupons.ledger.requests import count_requests
 from coupons.model import Coupon, RequestCounts
+from stack.disposable import DisposableStack
 
 FINAL_WITHIN_SECONDS = 90.0
 
@@ -17,7 +17,7 @@ FINAL_WITHIN_SECONDS = 90.0
 class Pipeline:
     """A coupon on the stack, requests for it, and what became of them."""
 
-    def __init__(self, stack: EmbeddedStack, ledger: Connection, total_quantity: int) -> None:
+    def __init__(self, stack: DisposableStack, ledger: Connection, total_quantity: int) -> None:
         self.stack = stack
         self.ledger = ledger
         self.gate: Gate = connect_gate(stack.environment["COUPON_REDIS_URL"])

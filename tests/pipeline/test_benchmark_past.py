@@ -4,20 +4,20 @@ import psycopg
 
 from benchmarks.backlog import end_of_topic
 from benchmarks.bulk import write_past
-from benchmarks.embedded import EmbeddedStack
 from benchmarks.load import await_issued, claim_requests, generate, issued_count
 from benchmarks.plans import explain_claims
 from benchmarks.rounds import odd_users
 from coupons.gate import connect_gate
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.requests import count_requests
+from stack.disposable import DisposableStack
 
 USERS = 2_000
 CLAIMS = 20
 WITHIN_S = 90.0
 
 
-def test_a_past_in_bulk_is_whole_and_is_never_streamed(stack: EmbeddedStack) -> None:
+def test_a_past_in_bulk_is_whole_and_is_never_streamed(stack: DisposableStack) -> None:
     before = end_of_topic(stack)
     past = write_past(stack, USERS)
     figures = connect_gate(stack.environment["COUPON_REDIS_URL"]).figures([past.coupon_id])[0]
@@ -39,7 +39,7 @@ def test_a_past_in_bulk_is_whole_and_is_never_streamed(stack: EmbeddedStack) -> 
     assert counts.in_flight == 0
 
 
-def test_claims_look_at_few_pages_whatever_is_in_the_table(stack: EmbeddedStack) -> None:
+def test_claims_look_at_few_pages_whatever_is_in_the_table(stack: DisposableStack) -> None:
     past = write_past(stack, 100_000, at_gate=False)
     for plan in explain_claims(stack, past.coupon_id, odd_users(8), 100_000):
         assert not plan.scanned, plan

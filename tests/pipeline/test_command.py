@@ -5,18 +5,18 @@ import subprocess
 import sys
 from typing import Any
 
-from benchmarks.embedded import EmbeddedStack
-from tests.waiting import eventually
+from coupons.waiting import eventually
+from stack.disposable import DisposableStack
 
 
-def _coupon(stack: EmbeddedStack, *arguments: str) -> Any:
-    args = [sys.executable, "-m", "ops", *arguments, "--state", stack.folder.path, "--json"]
+def _coupon(stack: DisposableStack, *arguments: str) -> Any:
+    args = [sys.executable, "-m", "cli", *arguments, "--state", stack.folder.path, "--json"]
     done = subprocess.run(args, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def test_the_rush_issues_every_place_and_its_books_add_up(stack: EmbeddedStack) -> None:
+def test_the_rush_issues_every_place_and_its_books_add_up(stack: DisposableStack) -> None:
     result = _coupon(stack, "rush", "--places", "20", "--users", "60", "--twice", "10")
     assert result["complaints"] == []
     assert result["answers"]["admitted"] == 20
@@ -29,7 +29,7 @@ def test_the_rush_issues_every_place_and_its_books_add_up(stack: EmbeddedStack) 
     assert books["ledger"] == result["ledger"]
 
 
-def test_status_tells_that_everything_is_up_and_events_flow(stack: EmbeddedStack) -> None:
+def test_status_tells_that_everything_is_up_and_events_flow(stack: DisposableStack) -> None:
     result = eventually(lambda: _fresh(_coupon(stack, "status")), 60)
     assert {part["state"] for part in result["parts"]} == {"up"}
     assert result["connector"] == "RUNNING"

@@ -9,19 +9,19 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from benchmarks.embedded import EmbeddedStack
 from connectors.connect import Connect
 from connectors.register import CONNECTOR_FILE, register, restart
 from connectors.state import existing_state
 from coupons.kafka import KafkaClient
 from coupons.ledger.connection import Connection, connect_ledger
+from coupons.waiting import eventually
+from stack.disposable import DisposableStack
 from tests.pipeline.pipeline import (
     FINAL_WITHIN_SECONDS,
     Pipeline,
     next_record,
     read_topic,
 )
-from tests.waiting import eventually
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class OwnConnector:
 
 
 @pytest.fixture
-def own_connector(stack: EmbeddedStack, tmp_path: Path) -> Iterator[OwnConnector]:
+def own_connector(stack: DisposableStack, tmp_path: Path) -> Iterator[OwnConnector]:
     """Not registered, its slot not made; both are gone afterwards."""
     name = f"test_{time.time_ns()}"
     connector = json.loads(CONNECTOR_FILE.read_text())
@@ -71,7 +71,7 @@ def slot_is_gone(own: OwnConnector) -> bool:
 
 
 def test_rows_written_before_the_connector_is_first_registered_are_delivered(
-    stack: EmbeddedStack, pipeline: Pipeline, own_connector: OwnConnector
+    stack: DisposableStack, pipeline: Pipeline, own_connector: OwnConnector
 ) -> None:
     own_connector.make_slot()
     pipeline.request(range(1, 501))
@@ -91,7 +91,7 @@ def test_rows_written_before_the_connector_is_first_registered_are_delivered(
 
 @pytest.mark.parametrize("made_anew", [False, True], ids=["and stays lost", "and is made anew"])
 def test_a_slot_that_is_lost_stops_the_connector_with_an_error(
-    stack: EmbeddedStack, pipeline: Pipeline, own_connector: OwnConnector, made_anew: bool
+    stack: DisposableStack, pipeline: Pipeline, own_connector: OwnConnector, made_anew: bool
 ) -> None:
     connect = Connect(stack.environment["COUPON_CONNECT_URL"])
     own_connector.make_slot()
@@ -110,7 +110,7 @@ def test_a_slot_that_is_lost_stops_the_connector_with_an_error(
 
 
 def test_a_connector_restarted_in_the_middle_loses_nothing(
-    stack: EmbeddedStack, pipeline: Pipeline
+    stack: DisposableStack, pipeline: Pipeline
 ) -> None:
     pipeline.request(range(1, 10_001))
     eventually(lambda: pipeline.counts().issued > 0, 60, "it has begun")
@@ -121,7 +121,7 @@ def test_a_connector_restarted_in_the_middle_loses_nothing(
 
 
 def test_requests_written_while_connect_is_down_are_issued_when_it_is_back(
-    stack: EmbeddedStack, pipeline: Pipeline
+    stack: DisposableStack, pipeline: Pipeline
 ) -> None:
     stack.kill("connect")
     pipeline.request(range(1, 5_001))

@@ -12,9 +12,10 @@ from urllib.request import urlopen
 import pytest
 from confluent_kafka import Producer
 
-from benchmarks.embedded import EmbeddedStack
 from coupons.change_events import DEAD_LETTER_TOPIC, REQUEST_TOPIC
 from coupons.ledger.connection import connect_ledger
+from coupons.waiting import eventually
+from stack.disposable import DisposableStack
 from stack.ports import free_ports
 from tests.pipeline.pipeline import (
     FINAL_WITHIN_SECONDS,
@@ -22,14 +23,13 @@ from tests.pipeline.pipeline import (
     next_record,
     read_topic,
 )
-from tests.waiting import eventually
 
 SESSION_SECONDS = 30
 """After this long Kafka gives the partitions of a consumer that is silent to another one."""
 
 
 @contextmanager
-def another_consumer(stack: EmbeddedStack) -> Iterator[subprocess.Popen[bytes]]:
+def another_consumer(stack: DisposableStack) -> Iterator[subprocess.Popen[bytes]]:
     """A second consumer of the same group, once it owns partitions."""
     port = free_ports(["consumer"])["consumer"]
     environment = {
@@ -58,7 +58,7 @@ def owned_partitions(port: int) -> int:
 
 
 def test_a_consumer_killed_in_the_middle_loses_nothing_and_issues_nothing_twice(
-    stack: EmbeddedStack, pipeline: Pipeline
+    stack: DisposableStack, pipeline: Pipeline
 ) -> None:
     pipeline.request(range(1, 20_001))
     eventually(lambda: pipeline.counts().issued > 0, 60, "it has begun")
@@ -70,7 +70,7 @@ def test_a_consumer_killed_in_the_middle_loses_nothing_and_issues_nothing_twice(
 
 
 def test_a_consumer_killed_and_started_again_goes_on_before_its_session_has_timed_out(
-    stack: EmbeddedStack, pipeline: Pipeline
+    stack: DisposableStack, pipeline: Pipeline
 ) -> None:
     pipeline.request([1])
     eventually(lambda: pipeline.counts().issued == 1, 60, "it owns the partitions")
@@ -83,7 +83,7 @@ def test_a_consumer_killed_and_started_again_goes_on_before_its_session_has_time
 
 
 def test_two_consumers_share_the_partitions_and_one_may_leave_at_any_time(
-    stack: EmbeddedStack, pipeline: Pipeline
+    stack: DisposableStack, pipeline: Pipeline
 ) -> None:
     with another_consumer(stack) as second:
         pipeline.request(range(1, 10_001))
@@ -98,7 +98,7 @@ def test_two_consumers_share_the_partitions_and_one_may_leave_at_any_time(
 
 
 def test_garbage_on_the_topic_is_set_aside_with_its_place_and_stops_nothing(
-    stack: EmbeddedStack, pipeline: Pipeline
+    stack: DisposableStack, pipeline: Pipeline
 ) -> None:
     servers = stack.environment["COUPON_KAFKA_BOOTSTRAP_SERVERS"]
     garbage = os.urandom(40)
@@ -134,7 +134,7 @@ def test_garbage_on_the_topic_is_set_aside_with_its_place_and_stops_nothing(
 
 @pytest.mark.parametrize("part", ["valkey", "postgres"])
 def test_an_outage_in_the_middle_is_waited_out_without_a_restart_of_the_consumer(
-    stack: EmbeddedStack, pipeline: Pipeline, part: str
+    stack: DisposableStack, pipeline: Pipeline, part: str
 ) -> None:
     consumer = stack.pid("consumer-1")
     pipeline.request(range(1, 20_001))

@@ -15,18 +15,18 @@ import psycopg
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from benchmarks.embedded import EmbeddedStack
 from coupons.change_events import DEAD_LETTER_TOPIC, REQUEST_TOPIC
 from coupons.ledger.connection import connect_ledger
-from ops.addresses import Addresses
-from ops.dead_letters import open_letters
+from coupons.waiting import eventually
+from operations.dead_letters import open_letters
+from stack.disposable import DisposableStack
+from stack.endpoints import StackEndpoints
 from stack.ports import free_ports
 from tests.pipeline.pipeline import FINAL_WITHIN_SECONDS, Pipeline
-from tests.waiting import eventually
 
 
-def coupon(stack: EmbeddedStack, *arguments: str) -> subprocess.CompletedProcess[str]:
-    args = [sys.executable, "-m", "ops", "dead-letters", *arguments]
+def coupon(stack: DisposableStack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    args = [sys.executable, "-m", "cli", "dead-letters", *arguments]
     return subprocess.run(
         [*args, "--state", str(stack.folder.path), "--json"],
         capture_output=True,
@@ -41,7 +41,7 @@ def said(done: subprocess.CompletedProcess[str]) -> Any:
 
 
 @contextmanager
-def constraint(stack: EmbeddedStack, condition: str) -> Iterator[None]:
+def constraint(stack: DisposableStack, condition: str) -> Iterator[None]:
     """Postgres refuses rows of issued_coupon that break it, until the block ends."""
     with psycopg.connect(stack.database_url("owner"), autocommit=True) as owner:
         owner.execute(f"ALTER TABLE issued_coupon ADD CONSTRAINT of_a_test CHECK ({condition})")
@@ -51,13 +51,13 @@ def constraint(stack: EmbeddedStack, condition: str) -> Iterator[None]:
             owner.execute("ALTER TABLE issued_coupon DROP CONSTRAINT IF EXISTS of_a_test")
 
 
-def letters_of(stack: EmbeddedStack, pipeline: Pipeline, *more: str) -> list[dict[str, Any]]:
+def letters_of(stack: DisposableStack, pipeline: Pipeline, *more: str) -> list[dict[str, Any]]:
     found = said(coupon(stack, "list", "--coupon", str(pipeline.coupon.coupon_id), *more))
     assert isinstance(found, list)
     return found
 
 
-def end_of_letters(stack: EmbeddedStack) -> int:
+def end_of_letters(stack: DisposableStack) -> int:
     servers = stack.environment["COUPON_KAFKA_BOOTSTRAP_SERVERS"]
     reader = Consumer({"bootstrap.servers": servers, "group.id": "test-looks-only"})
     try:
@@ -83,7 +83,7 @@ def _get(port: int, path: str) -> str:
 
 
 def test_a_poison_record_among_500_is_one_letter_and_resolved_when_it_is_replayed(
-    stack: EmbeddedStack, pipeline: Pipeline
+    stack: DisposableStack, pipeline: Pipeline
 ) -> None:
     coupon_id = pipeline.coupon.coupon_id
     with constraint(stack, f"coupon_id <> {coupon_id} OR user_id <> 250"):
@@ -92,7 +92,7 @@ def test_a_poison_record_among_500_is_one_letter_and_resolved_when_it_is_replaye
         [letter] = eventually(lambda: letters_of(stack, pipeline), 60)
         assert (letter["user_id"], letter["error_class"]) == (250, "CheckViolation")
         assert (letter["state"], letter["status"]) == ("open", "REQUESTED")
-        where = Addresses(lambda: stack.environment, stack.folder)
+        where = StackEndpoints(stack.folder, "ops")
         with connect_ledger(stack.environment["COUPON_DATABASE_URL"], "test") as ops:
             assert letter["letter"] in [place for _, place in open_letters(where, ops)]
             assert (coupon_id, letter["user_id"]) in [key for key, _ in open_letters(where, ops)]
@@ -114,7 +114,7 @@ def test_a_poison_record_among_500_is_one_letter_and_resolved_when_it_is_replaye
 
 
 def test_a_record_that_comes_back_as_often_as_allowed_is_parked_until_it_is_said_otherwise(
-    stack: EmbeddedStack, pipeline: Pipeline
+    stack: DisposableStack, pipeline: Pipeline
 ) -> None:
     coupon_id = str(pipeline.coupon.coupon_id)
     with constraint(stack, f"coupon_id <> {coupon_id} OR user_id <> 1"):
@@ -138,7 +138,7 @@ def test_a_record_that_comes_back_as_often_as_allowed_is_parked_until_it_is_said
 
 
 def test_a_discarded_letter_needs_a_reason_and_is_not_listed_any_more(
-    stack: EmbeddedStack, pipeline: Pipeline
+    stack: DisposableStack, pipeline: Pipeline
 ) -> None:
     with constraint(stack, f"coupon_id <> {pipeline.coupon.coupon_id}"):
         pipeline.request([1])
@@ -154,7 +154,7 @@ def test_a_discarded_letter_needs_a_reason_and_is_not_listed_any_more(
     eventually(pipeline.all_final, FINAL_WITHIN_SECONDS)
 
 
-def test_who_works_on_the_letters_at_the_same_time_is_told_to_wait(stack: EmbeddedStack) -> None:
+def test_who_works_on_the_letters_at_the_same_time_is_told_to_wait(stack: DisposableStack) -> None:
     with psycopg.connect(stack.environment["COUPON_DATABASE_URL"], autocommit=True) as other:
         other.execute("SELECT pg_advisory_lock(1668246884)")
         done = coupon(stack, "replay", "--all")
@@ -163,7 +163,7 @@ def test_who_works_on_the_letters_at_the_same_time_is_told_to_wait(stack: Embedd
 
 
 @pytest.mark.parametrize("part", ["postgres", "kafka"])
-def test_with_a_server_down_the_command_says_which_one(stack: EmbeddedStack, part: str) -> None:
+def test_with_a_server_down_the_command_says_which_one(stack: DisposableStack, part: str) -> None:
     stack.kill(part)
     try:
         done = coupon(stack, "list")
@@ -175,7 +175,7 @@ def test_with_a_server_down_the_command_says_which_one(stack: EmbeddedStack, par
 
 
 @contextmanager
-def consumer_in_its_place(stack: EmbeddedStack) -> Iterator[int]:
+def consumer_in_its_place(stack: DisposableStack) -> Iterator[int]:
     """The member consumer-1 as a process that no command waits for; its port. Stops cleanly."""
     port = free_ports(["consumer"])["consumer"]
     environment = {
@@ -194,7 +194,7 @@ def consumer_in_its_place(stack: EmbeddedStack) -> Iterator[int]:
 
 
 def test_an_outage_sets_little_aside_over_restarts_too_and_ends_by_itself_when_it_is_mended(
-    stack: EmbeddedStack, pipeline: Pipeline
+    stack: DisposableStack, pipeline: Pipeline
 ) -> None:
     before = end_of_letters(stack)
     stack.stop("consumer-1")
@@ -227,7 +227,7 @@ def test_an_outage_sets_little_aside_over_restarts_too_and_ends_by_itself_when_i
 
 
 def test_garbage_of_many_kinds_is_listed_and_stops_nothing(
-    stack: EmbeddedStack, pipeline: Pipeline
+    stack: DisposableStack, pipeline: Pipeline
 ) -> None:
     producer = Producer({"bootstrap.servers": stack.environment["COUPON_KAFKA_BOOTSTRAP_SERVERS"]})
     marked = f"{time.time_ns()}"

@@ -11,26 +11,26 @@ from typing import Any
 import psycopg
 import pytest
 
-from benchmarks.embedded import EmbeddedStack
 from coupons.ledger.connection import connect_ledger
-from ops.choices import existing
+from coupons.waiting import eventually
+from stack.choices import existing
+from stack.disposable import DisposableStack
 from stack.ports import HOST
 from tests.pipeline.pipeline import FINAL_WITHIN_SECONDS, Pipeline
-from tests.waiting import eventually
 
 FOUND_WITHIN_SECONDS = 60.0
 
 Findings = list[dict[str, Any]]
 
 
-def coupon(stack: EmbeddedStack, *arguments: str, by_addresses: bool = False) -> Any:
+def coupon(stack: DisposableStack, *arguments: str, by_addresses: bool = False) -> Any:
     """What a command answers as JSON."""
     where = [] if by_addresses else ["--state", str(stack.folder.path)]
     known = {**stack.environment, "COUPON_DATABASE_URL": stack.database_url("ops")}
     inherited = {name: value for name, value in os.environ.items() if name not in known}
     environment = {**inherited, **(known if by_addresses else {})}
     done = subprocess.run(
-        [sys.executable, "-m", "ops", *arguments, *where, "--json"],
+        [sys.executable, "-m", "cli", *arguments, *where, "--json"],
         env=environment,
         capture_output=True,
         text=True,
@@ -40,7 +40,7 @@ def coupon(stack: EmbeddedStack, *arguments: str, by_addresses: bool = False) ->
     return json.loads(done.stdout)
 
 
-def examined(stack: EmbeddedStack, *, by_addresses: bool = False) -> Findings:
+def examined(stack: DisposableStack, *, by_addresses: bool = False) -> Findings:
     found: Findings = coupon(stack, "doctor", by_addresses=by_addresses)["findings"]
     return found
 
@@ -55,7 +55,7 @@ def roots(findings: Findings) -> list[str]:
     return [f["section"] for f in findings if f["level"] in levels and f["because"] is None]
 
 
-def finds(stack: EmbeddedStack, section: str, *, by_addresses: bool) -> Findings:
+def finds(stack: DisposableStack, section: str, *, by_addresses: bool) -> Findings:
     """The findings once this state is the first of them."""
 
     def first() -> Findings:
@@ -67,7 +67,7 @@ def finds(stack: EmbeddedStack, section: str, *, by_addresses: bool) -> Findings
 
 
 @contextmanager
-def refused(stack: EmbeddedStack, condition: str) -> Iterator[None]:
+def refused(stack: DisposableStack, condition: str) -> Iterator[None]:
     """Postgres refuses issued coupons that break the condition, until the block ends."""
     with psycopg.connect(stack.database_url("owner"), autocommit=True) as owner:
         owner.execute(f"ALTER TABLE issued_coupon ADD CONSTRAINT of_a_doctor CHECK ({condition})")
@@ -77,13 +77,13 @@ def refused(stack: EmbeddedStack, condition: str) -> Iterator[None]:
             owner.execute("ALTER TABLE issued_coupon DROP CONSTRAINT IF EXISTS of_a_doctor")
 
 
-def is_well(stack: EmbeddedStack) -> None:
+def is_well(stack: DisposableStack) -> None:
     """Wait until nothing fails any more."""
     eventually(lambda: not roots(examined(stack)), FOUND_WITHIN_SECONDS, "nothing fails")
 
 
 def test_a_consumer_killed_within_its_session_is_found_from_addresses(
-    stack: EmbeddedStack,
+    stack: DisposableStack,
 ) -> None:
     is_well(stack)
     stack.kill("consumer-1")
@@ -95,7 +95,7 @@ def test_a_consumer_killed_within_its_session_is_found_from_addresses(
 
 
 def test_open_dead_letters_are_found_from_addresses(
-    stack: EmbeddedStack, pipeline: Pipeline
+    stack: DisposableStack, pipeline: Pipeline
 ) -> None:
     coupon_id = pipeline.coupon.coupon_id
     with refused(stack, f"coupon_id <> {coupon_id} OR user_id > 20"):
@@ -111,7 +111,7 @@ def test_open_dead_letters_are_found_from_addresses(
 
 
 def test_a_consumer_at_the_limit_of_dead_letters_is_found(
-    stack: EmbeddedStack, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+    stack: DisposableStack, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its own answer tells it; without its address, the group stands still."""
     with refused(stack, f"coupon_id <> {pipeline.coupon.coupon_id}"):
@@ -130,7 +130,7 @@ def test_a_consumer_at_the_limit_of_dead_letters_is_found(
 
 
 def test_a_request_of_no_coupon_is_named_by_doctor_and_verify(
-    stack: EmbeddedStack, pipeline: Pipeline
+    stack: DisposableStack, pipeline: Pipeline
 ) -> None:
     is_well(stack)
     nobodys = str(pipeline.coupon.coupon_id + 1_000_000)
@@ -148,7 +148,7 @@ def test_a_request_of_no_coupon_is_named_by_doctor_and_verify(
     is_well(stack)
 
 
-def test_one_server_away_is_one_cause_and_the_rest_follows_from_it(stack: EmbeddedStack) -> None:
+def test_one_server_away_is_one_cause_and_the_rest_follows_from_it(stack: DisposableStack) -> None:
     is_well(stack)
     stack.kill("postgres")
     try:

@@ -7,10 +7,10 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from benchmarks.embedded import EmbeddedStack
 from coupons.change_events import LogReader, Topic, ensure_topics
 from coupons.change_events.log_reader import Kept
 from coupons.kafka import KafkaClient
+from stack.disposable import DisposableStack
 
 WITHIN_SECONDS = 30
 
@@ -44,7 +44,7 @@ def _values(reader: LogReader) -> list[str]:
 
 
 @pytest.fixture
-def topic(stack: EmbeddedStack) -> Iterator[SomeTopic]:
+def topic(stack: DisposableStack) -> Iterator[SomeTopic]:
     topic = SomeTopic(KafkaClient(stack.environment["COUPON_KAFKA_BOOTSTRAP_SERVERS"]))
     yield topic
     topic.admin.delete_topics([topic.name])

@@ -11,18 +11,18 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from benchmarks.embedded import EmbeddedStack, embedded_stack
+from stack.disposable import DisposableStack, disposable_stack
 from tests.pipeline.people import People
 
 
-def _coupon(stack: EmbeddedStack, command: str) -> subprocess.CompletedProcess[str]:
-    args = [sys.executable, "-m", "ops", *shlex.split(command), "--state", str(stack.folder.path)]
+def _coupon(stack: DisposableStack, command: str) -> subprocess.CompletedProcess[str]:
+    args = [sys.executable, "-m", "cli", *shlex.split(command), "--state", str(stack.folder.path)]
     return subprocess.run(args, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("part", ["valkey", "connect"])
 def test_a_part_that_hangs_is_restarted_as_the_command_says(
-    stack: EmbeddedStack, part: str
+    stack: DisposableStack, part: str
 ) -> None:
     os.kill(stack.pid(part), signal.SIGSTOP)
     hung = _coupon(stack, "up")
@@ -39,7 +39,7 @@ def test_a_part_that_hangs_is_restarted_as_the_command_says(
 
 
 def test_a_stopped_stack_whose_port_is_taken_moves_with_its_data() -> None:
-    with embedded_stack() as stack:
+    with disposable_stack() as stack:
         people = People(stack)
         coupon_id = people.create_coupon(total_quantity=10)
         accepted = people.claim(coupon_id, 1)

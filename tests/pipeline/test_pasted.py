@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.embedded import EmbeddedStack
+from stack.disposable import DisposableStack
 from tests.pipeline.pipeline import Pipeline
 from tests.typed import ROOT
 from tests.unit.test_pasted_commands import commands
@@ -47,17 +47,17 @@ def typed() -> list[str]:
 
 
 @pytest.fixture
-def settings_of_the_server_stay(stack: EmbeddedStack) -> Iterator[None]:
+def settings_of_the_server_stay(stack: DisposableStack) -> Iterator[None]:
     yield
     undo = ["ALTER SYSTEM RESET max_slot_wal_keep_size", "SELECT pg_reload_conf()"]
-    command = [sys.executable, "-m", "ops", "sql", "--as", "superuser", *undo]
+    command = [sys.executable, "-m", "cli", "sql", "--as", "superuser", *undo]
     subprocess.run([*command, "--state", stack.folder.path], check=True, capture_output=True)
 
 
 @pytest.mark.usefixtures("settings_of_the_server_stay")
 @pytest.mark.parametrize("line", typed())
 def test_a_line_of_the_documents_can_be_pasted(
-    stack: EmbeddedStack, pipeline: Pipeline, line: str
+    stack: DisposableStack, pipeline: Pipeline, line: str
 ) -> None:
     """It runs and answers: not 2 (wrong use), 3 (looked elsewhere) or 127 (no such program)."""
     filled = re.sub(r"\bPART\b", "postgres", line)
@@ -83,7 +83,7 @@ def test_a_line_of_the_documents_can_be_pasted(
 
 
 def test_what_env_prints_makes_a_shell_that_finds_coupon_and_its_stack(
-    stack: EmbeddedStack,
+    stack: DisposableStack,
 ) -> None:
     first = f"{sys.executable} -m ops env --role ops --state {stack.folder.path}"
     line = f'eval "$({first})" && coupon connector status && curl -sf $COUPON_API_URL/healthz'

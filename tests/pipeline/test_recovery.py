@@ -10,17 +10,17 @@ from typing import Any
 import psycopg
 import pytest
 
-from benchmarks.embedded import EmbeddedStack, embedded_stack
 from connectors.connect import Connect
 from connectors.offsets import forget_offsets, read_offset, resume_connector, stop_connector
 from connectors.register import CONNECTOR_NAME
+from connectors.slot import drop_slot, make_slot, read_slot
 from connectors.state import existing_state, read_state
 from coupons.ledger.connection import Connection, connect_ledger
-from ops.addresses import database_url
-from ops.choices import existing
-from ops.slot import drop_slot, make_slot, read_slot
+from coupons.waiting import eventually
+from stack.choices import existing
+from stack.disposable import DisposableStack, disposable_stack
+from stack.endpoints import database_url
 from tests.pipeline.pipeline import FINAL_WITHIN_SECONDS, Pipeline
-from tests.waiting import eventually
 
 LOUD_WITHIN_SECONDS = 120.0
 
@@ -28,7 +28,7 @@ LOUD_WITHIN_SECONDS = 120.0
 class Stream:
     """The stack's own connector with its slot, and what `coupon` says of it."""
 
-    def __init__(self, stack: EmbeddedStack, cdc: Connection) -> None:
+    def __init__(self, stack: DisposableStack, cdc: Connection) -> None:
         self.stack = stack
         self.cdc = cdc
         self.connect = Connect(stack.environment["COUPON_CONNECT_URL"])
@@ -59,7 +59,7 @@ class Stream:
         return done
 
     def coupon(self, *arguments: str) -> tuple[int, Any]:
-        args = [sys.executable, "-m", "ops", *arguments, "--state", self.stack.folder.path]
+        args = [sys.executable, "-m", "cli", *arguments, "--state", self.stack.folder.path]
         done = subprocess.run([*args, "--json"], capture_output=True, text=True, timeout=240)
         assert done.returncode in (0, 1, 3), done.stderr
         assert done.stdout, done.stderr
@@ -67,14 +67,14 @@ class Stream:
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[EmbeddedStack]:
+def stack() -> Iterator[DisposableStack]:
     """One of these tests' own: requests that other tests leave for ever are not in order here."""
-    with embedded_stack() as own:
+    with disposable_stack() as own:
         yield own
 
 
 @pytest.fixture
-def stream(stack: EmbeddedStack) -> Iterator[Stream]:
+def stream(stack: DisposableStack) -> Iterator[Stream]:
     """In order, with offsets; and in order again, whatever the test did."""
     with connect_ledger(stack.database_url("cdc"), "test", 90) as cdc:
         stream = Stream(stack, cdc)
@@ -85,7 +85,7 @@ def stream(stack: EmbeddedStack) -> Iterator[Stream]:
 
 
 @pytest.fixture
-def superuser(stack: EmbeddedStack) -> Iterator[psycopg.Connection]:
+def superuser(stack: DisposableStack) -> Iterator[psycopg.Connection]:
     url = database_url(stack.folder, existing(stack.folder).ports, "postgres", "coupon")
     with psycopg.connect(url, autocommit=True) as connection:
         yield connection

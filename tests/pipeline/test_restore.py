@@ -8,22 +8,22 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from benchmarks.embedded import EmbeddedStack, embedded_stack
 from coupons.change_events import REQUEST_PARTITIONS, REQUEST_TOPIC, LogReader
 from coupons.kafka import KafkaClient
+from coupons.waiting import eventually
+from stack.disposable import DisposableStack, disposable_stack
 from tests.pipeline.backups import back_up, put_back
 from tests.pipeline.operator_at_work import Operator
 from tests.pipeline.people import People
-from tests.waiting import eventually
 
 PATIENCE_SECONDS = 120
 RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
 
 
 @pytest.fixture
-def own_stack() -> Iterator[EmbeddedStack]:
+def own_stack() -> Iterator[DisposableStack]:
     """A stack that a test may lose the database of."""
-    with embedded_stack() as stack:
+    with disposable_stack() as stack:
         yield stack
 
 
@@ -34,7 +34,7 @@ def procedure() -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def streamed(stack: EmbeddedStack) -> int:
+def streamed(stack: DisposableStack) -> int:
     """How many change events of requests the topic holds."""
     servers = stack.environment["COUPON_KAFKA_BOOTSTRAP_SERVERS"]
     reader = Consumer({"bootstrap.servers": servers, "group.id": "test"})
@@ -65,7 +65,7 @@ class Claims:
 
 @pytest.mark.timeout(900)
 def test_requests_that_a_backup_does_not_have_come_back_from_the_change_stream(
-    own_stack: EmbeddedStack,
+    own_stack: DisposableStack,
 ) -> None:
     """By the text of the runbook's page, line by line, with everything running at first."""
     stack = own_stack
@@ -116,7 +116,7 @@ def test_requests_that_a_backup_does_not_have_come_back_from_the_change_stream(
 
 
 @pytest.mark.timeout(600)
-def test_doctor_names_the_way_back_of_a_ledger_that_went_back(own_stack: EmbeddedStack) -> None:
+def test_doctor_names_the_way_back_of_a_ledger_that_went_back(own_stack: DisposableStack) -> None:
     """Whoever knows nothing of a restore, and only follows doctor, loses nothing either."""
     stack = own_stack
     operator = Operator(stack)
@@ -138,7 +138,7 @@ def test_doctor_names_the_way_back_of_a_ledger_that_went_back(own_stack: Embedde
     assert {claims.status(*place) for place in claims.accepted} == {"ISSUED"}
 
 
-def retain_from_first(stack: EmbeddedStack) -> None:
+def retain_from_first(stack: DisposableStack) -> None:
     """Remove the oldest record of a partition, which the backup has."""
     servers = stack.environment["COUPON_KAFKA_BOOTSTRAP_SERVERS"]
     with LogReader(KafkaClient(servers), REQUEST_TOPIC, "test") as log:

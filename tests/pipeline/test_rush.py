@@ -8,22 +8,22 @@ from collections import Counter
 import psycopg
 import pytest
 
-from benchmarks.embedded import EmbeddedStack
+from connectors.stream_health import look_at_flow
 from coupons.gate import connect_gate
 from coupons.ledger.connection import connect_ledger
-from ops.flow import look_at_flow
-from ops.verify import Books, await_balanced_books
+from operations.verify.report import Books, await_balanced_books
+from stack.disposable import DisposableStack
 from tests.pipeline.people import People
 
 SETTLED_WITHIN_SECONDS = 90.0
 
 
 @pytest.fixture
-def people(stack: EmbeddedStack) -> People:
+def people(stack: DisposableStack) -> People:
     return People(stack)
 
 
-def _settled_books(stack: EmbeddedStack, coupon_id: int) -> Books:
+def _settled_books(stack: DisposableStack, coupon_id: int) -> Books:
     gate = connect_gate(stack.environment["COUPON_REDIS_URL"])
     with connect_ledger(stack.environment["COUPON_DATABASE_URL"], "test") as ledger:
         books = await_balanced_books(gate, ledger, coupon_id, SETTLED_WITHIN_SECONDS)
@@ -32,7 +32,7 @@ def _settled_books(stack: EmbeddedStack, coupon_id: int) -> Books:
     return books
 
 
-def _requested_users(stack: EmbeddedStack, coupon_id: int) -> set[int]:
+def _requested_users(stack: DisposableStack, coupon_id: int) -> set[int]:
     with psycopg.connect(stack.environment["COUPON_DATABASE_URL"]) as ledger:
         rows = ledger.execute(
             "SELECT user_id FROM coupon_issue_request WHERE coupon_id = %s", [coupon_id]
@@ -41,7 +41,7 @@ def _requested_users(stack: EmbeddedStack, coupon_id: int) -> set[int]:
 
 
 def test_of_5000_claims_for_1000_places_exactly_1000_are_issued_to_those_who_were_accepted(
-    stack: EmbeddedStack, people: People
+    stack: DisposableStack, people: People
 ) -> None:
     coupon_id = people.create_coupon(total_quantity=1_000)
     answers = people.claim_all(coupon_id, range(1, 5_001), threads=50)
@@ -57,7 +57,7 @@ def test_of_5000_claims_for_1000_places_exactly_1000_are_issued_to_those_who_wer
 
 
 def test_a_user_waits_for_the_coupon_and_finds_it_among_their_own(
-    stack: EmbeddedStack, people: People
+    stack: DisposableStack, people: People
 ) -> None:
     coupon_id = people.create_coupon(total_quantity=1)
     answer = people.claim(coupon_id, 9_001)
@@ -71,16 +71,16 @@ def test_a_user_waits_for_the_coupon_and_finds_it_among_their_own(
     assert (again.status_code, again.json()["status"]) == (200, "ISSUED")
 
 
-def _rush_with_open_files(stack: EmbeddedStack, limit: str) -> subprocess.CompletedProcess[str]:
+def _rush_with_open_files(stack: DisposableStack, limit: str) -> subprocess.CompletedProcess[str]:
     """The largest rush, which `coupon rush --help` shows, under a limit of the shell."""
-    rush = [sys.executable, "-m", "ops", "rush", "--state", str(stack.folder.path)]
+    rush = [sys.executable, "-m", "cli", "rush", "--state", str(stack.folder.path)]
     size = ["--places", "1000", "--users", "2000", "--twice", "0", "--json"]
     shell = ["sh", "-c", f'{limit} && exec "$@"', "rush"]
     return subprocess.run([*shell, *rush, *size], capture_output=True, text=True)
 
 
 def test_the_largest_rush_runs_in_a_shell_that_allows_1024_open_files(
-    stack: EmbeddedStack,
+    stack: DisposableStack,
 ) -> None:
     done = _rush_with_open_files(stack, "ulimit -Sn 1024")
     assert done.returncode == 0, done.stderr
@@ -89,7 +89,7 @@ def test_the_largest_rush_runs_in_a_shell_that_allows_1024_open_files(
     assert result["complaints"] == []
 
 
-def test_a_rush_that_may_not_open_enough_files_says_so(stack: EmbeddedStack) -> None:
+def test_a_rush_that_may_not_open_enough_files_says_so(stack: DisposableStack) -> None:
     done = _rush_with_open_files(stack, "ulimit -Sn 256 && ulimit -Hn 256")
     assert done.returncode == 2
     assert "this process may open 256 files" in done.stderr

@@ -2,10 +2,10 @@
 
 import psycopg
 
-from benchmarks.embedded import embedded_stack
 from benchmarks.load import claim_requests, create_coupon, generate, issued_count, new_users
 from benchmarks.strategies.peers import running_designs
-from tests.waiting import eventually
+from coupons.waiting import eventually
+from stack.disposable import disposable_stack
 
 CLAIMS = 300
 
@@ -13,7 +13,7 @@ CLAIMS = 300
 def test_each_design_issues_what_it_accepts() -> None:
     """On a stack of its own: what the others issue has no request, and would not be in order."""
     with (
-        embedded_stack() as stack,
+        disposable_stack() as stack,
         running_designs(stack) as targets,
         psycopg.connect(stack.database_url("ops"), autocommit=True) as ops,
     ):

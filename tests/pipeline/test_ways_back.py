@@ -15,16 +15,16 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
-from benchmarks.embedded import EmbeddedStack, embedded_stack
 from connectors.connect import Connect
 from connectors.register import CONNECTOR_NAME
 from connectors.state import read_state
 from coupons.change_events import REQUEST_TOPIC
-from ops.addresses import database_url
-from ops.choices import existing
+from coupons.waiting import eventually
+from stack.choices import existing
+from stack.disposable import DisposableStack, disposable_stack
+from stack.endpoints import database_url
 from tests.pipeline.operator_at_work import Operator
 from tests.pipeline.people import People
-from tests.waiting import eventually
 
 SOON_SECONDS = 60
 CLAIMS = 10
@@ -33,7 +33,7 @@ CLAIMS = 10
 class Site:
     """The stack, people who claim on it, and an operator."""
 
-    def __init__(self, stack: EmbeddedStack) -> None:
+    def __init__(self, stack: DisposableStack) -> None:
         self.stack = stack
         self.people = People(stack)
         self.operator = Operator(stack)
@@ -83,14 +83,14 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[EmbeddedStack]:
+def stack() -> Iterator[DisposableStack]:
     """One of these tests' own, which they may take apart."""
-    with embedded_stack() as own:
+    with disposable_stack() as own:
         yield own
 
 
 @pytest.fixture(scope="module")
-def whole_site(stack: EmbeddedStack) -> Site:
+def whole_site(stack: DisposableStack) -> Site:
     return Site(stack)
 
 

@@ -14,14 +14,14 @@ from coupons.gate import Gate
 from coupons.kafka import KafkaClient
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import begin_gate_epoch
-from ops.doctor.api import check_api
-from ops.doctor.books import check_books, differing
-from ops.doctor.consumers import check_consumers
-from ops.doctor.database import check_database
-from ops.doctor.disk import FULL_MIB, NEARLY_FULL_MIB, disk_finding
-from ops.doctor.findings import Finding, Level, Section
-from ops.doctor.places import Places
-from ops.doctor.requests import check_final, check_gate, check_redis
+from operations.doctor.api import check_api
+from operations.doctor.books import check_books, differing
+from operations.doctor.consumers import check_consumers
+from operations.doctor.database import check_database
+from operations.doctor.disk import FULL_MIB, NEARLY_FULL_MIB, disk_finding
+from operations.doctor.findings import Finding, Level, Section
+from operations.doctor.places import Places
+from operations.doctor.requests import check_final, check_gate, check_redis
 from tests.databases import Database
 from tests.reconciler.conftest import Shop
 from tests.servers import ValkeyServer

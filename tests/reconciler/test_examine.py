@@ -5,10 +5,10 @@ import pytest
 from coupons.gate import Gate
 from coupons.ledger.connection import Connection
 from coupons.model import Claim, IssueRequest, Refusal, Status
-from ops.differences import Kind
-from ops.reconciler.examine import examine
-from ops.reconciler.repairs import Deed, Repair
-from ops.reconciler.watch import PASSES_OF_DRIFT, Watch
+from operations.repair.actions import Deed, Repair
+from operations.repair.examine import examine
+from operations.verify.mismatch import Kind
+from reconciler.watch import PASSES_OF_DRIFT, Watch
 from tests.reconciler.conftest import Shop
 
 
@@ -119,15 +119,15 @@ def test_what_was_merely_on_its_way_is_no_difference(
     """Committed and not yet marked at the first look, marked at the second."""
     shop.accept(1)
     shop.issue(1, mark=False)
-    monkeypatch.setattr("ops.comparison.time.sleep", lambda _: shop.issue(1))
+    monkeypatch.setattr("operations.verify.comparison.time.sleep", lambda _: shop.issue(1))
     assert _examined(shop, reconciler) == []
 
 
 def test_more_differences_than_are_kept_in_memory_are_all_told(
     shop: Shop, reconciler: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ops.comparison.MOST_SUSPECTS", 4)
-    monkeypatch.setattr("ops.comparison.REQUESTS_PER_READ", 3)
+    monkeypatch.setattr("operations.verify.comparison.MOST_SUSPECTS", 4)
+    monkeypatch.setattr("operations.verify.comparison.REQUESTS_PER_READ", 3)
     shop.accept(*range(1, 18))
     shop.issue(*range(1, 18), mark=False)
     assert len(_found(_examined(shop, reconciler))) == 17

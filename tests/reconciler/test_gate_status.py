@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 from click.testing import CliRunner, Result
 
+from cli.main import main
 from coupons.ledger.connection import connect_ledger
-from ops.cli import main
 from tests.databases import Database
 from tests.reconciler.conftest import Shop
 

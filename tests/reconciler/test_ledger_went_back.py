@@ -8,16 +8,16 @@ from collections.abc import Callable
 import pytest
 
 from coupons.gate import Gate, GateFigures, open_coupon
+from coupons.gate.rebuild import rebuild
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import change_coupon, create_coupon
 from coupons.ledger.issued_coupons import issue_requests
 from coupons.ledger.requests import accept_requests, find_requests
 from coupons.model import Coupon, IssueRequest, Status
-from ops.reconciler.examine import examine
-from ops.reconciler.rebuilding import rebuild
-from ops.reconciler.reconcile import reconcile
-from ops.reconciler.repairs import Deed, Repair
-from ops.verify import check_books
+from operations.repair.actions import Deed, Repair
+from operations.repair.examine import examine
+from operations.verify.report import check_books
+from reconciler.reconcile import reconcile
 from tests.databases import Database
 from tests.ledger.conftest import MakeCoupon
 from tests.reconciler.conftest import Shop

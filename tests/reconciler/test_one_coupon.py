@@ -10,22 +10,22 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
+from cli.connections import Failed, Places
+from cli.main import main
+from coupons.endpoints import Endpoints
 from coupons.gate import Gate, GateState, connect_gate, open_coupon
 from coupons.gate.values import coupon_key
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import find_coupon
 from coupons.model import Admission, Claim, Coupon, GateClosed, IssueRequest, Status
-from ops.addresses import Addresses
-from ops.cli import main
-from ops.places import Failed, Places
-from ops.reconciler import comparer
-from ops.reconciler.reconcile import reconcile
-from ops.reconciler.repairs import Deed, Repair
-from ops.reconciler.watch import Watch
-from ops.verify import check_books
+from coupons.waiting import eventually
+from operations.repair.actions import Deed, Repair
+from operations.verify.report import check_books
+from reconciler import comparer
+from reconciler.reconcile import reconcile
+from reconciler.watch import Watch
 from tests.databases import Database
 from tests.ledger.conftest import MakeCoupon
-from tests.waiting import eventually
 
 BEFORE_CHRIST = "UPDATE coupon SET issue_starts_at = '0044-03-15 BC' WHERE coupon_id = %s"
 BEYOND_PYTHON = "UPDATE coupon SET issue_ends_at = 'infinity' WHERE coupon_id = %s"
@@ -222,7 +222,7 @@ def test_verify_counts_the_books_of_the_others(
     first, bad, last = three
     _as_owner(database, BEFORE_CHRIST, bad)
     failures: list[Failed] = []
-    here = Places(gate, reconciler, Addresses(dict, None))
+    here = Places(gate, reconciler, Endpoints({}, "ops"))
     found = here.each(None, lambda each: check_books(gate, reconciler, each.coupon_id), failures)
     books = [each for each in found if each is not None]
     assert [each.coupon_id for each in books] == [first.coupon_id, last.coupon_id]

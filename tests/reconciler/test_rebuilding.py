@@ -8,11 +8,11 @@ import pytest
 from api.claims import Accepted, ClaimWriter, Trouble
 from api.ledger_connections import LedgerConnections
 from coupons.gate import Gate, GateState, connect_gate
+from coupons.gate.rebuild import rebuild, why_closed
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.requests import count_requests, stream_requests
 from coupons.model import Claim, GateClosed, Refusal
-from ops.gate_report import report_gate
-from ops.reconciler.rebuilding import rebuild, why_closed
+from operations.gate_report import report_gate
 from tests.databases import Database
 from tests.reconciler.conftest import Shop
 
@@ -59,7 +59,7 @@ def test_claims_in_flight_during_rebuilds_are_neither_lost_nor_too_many(
 def test_a_rebuild_tells_how_far_it_is(
     shop: Shop, gate: Gate, reconciler: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ops.reconciler.rebuilding._ROWS_PER_REPORT", 2)
+    monkeypatch.setattr("coupons.gate.rebuild._ROWS_PER_REPORT", 2)
     shop.accept(*range(1, 6))
     told: list[int] = []
     assert rebuild(gate, reconciler, shop.coupon_id, told.append) == 5

@@ -3,15 +3,15 @@
 import pytest
 
 from coupons.gate import Gate, open_coupon
+from coupons.gate.rebuild import _alone, rebuild
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import begin_gate_epoch, change_coupon
 from coupons.ledger.issued_coupons import issue_requests
 from coupons.ledger.requests import accept_requests, count_requests, find_requests
 from coupons.model import Admission, Claim, Coupon, CouponState, GateClosed, Refusal, Status
-from ops.reconciler.rebuilding import _alone, rebuild
-from ops.reconciler.reconcile import reconcile
-from ops.reconciler.repairs import Deed, Repair
-from ops.reconciler.watch import Watch
+from operations.repair.actions import Deed, Repair
+from reconciler.reconcile import reconcile
+from reconciler.watch import Watch
 from tests.databases import Database
 from tests.ledger.conftest import MakeCoupon
 
@@ -182,7 +182,7 @@ def test_every_pending_request_is_reached_however_many_are_merely_in_flight(
     make_coupon: MakeCoupon,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ops.reconciler.reconcile.PENDING_PER_PASS", 3)
+    monkeypatch.setattr("reconciler.reconcile.PENDING_PER_PASS", 3)
     coupon = make_coupon()
     open_coupon(gate, coupon)
     for user in range(1, 10):

@@ -7,12 +7,12 @@ import psycopg
 import pytest
 
 from connectors.connect import Connect
+from coupons.change_events.request_log import Requests, Taken
 from coupons.gate import Gate
 from coupons.kafka import KafkaClient
 from coupons.ledger.connection import connect_ledger
-from ops import after_restore as module
-from ops.after_restore import Restored, after_restore
-from ops.request_log import Requests, Taken
+from operations import restore as module
+from operations.restore import Restored, after_restore
 from tests.databases import Database
 
 BACKUP = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -12,13 +12,13 @@ import psycopg
 import pytest
 
 from coupons.gate import Gate
+from coupons.gate.rebuild import rebuild
 from coupons.ledger.connection import Connection, connect_ledger
-from ops.reconciler.rebuilding import rebuild
-from ops.silence import end_when_silent
+from coupons.ledger.silent_sessions import end_when_silent
+from coupons.waiting import eventually
 from tests.databases import Database
 from tests.reconciler.conftest import Shop
 from tests.reconciler.test_takeover import reconciler as running_reconciler
-from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 SILENT_SECONDS = 2
@@ -45,7 +45,7 @@ def _holders(database: Database) -> int:
 @contextmanager
 def _command(database: Database, redis_url: str, *arguments: str) -> Iterator[subprocess.Popen]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "ops", *arguments],
+        [sys.executable, "-m", "cli", *arguments],
         cwd=ROOT,
         env={
             **os.environ,

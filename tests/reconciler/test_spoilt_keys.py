@@ -6,9 +6,9 @@ from coupons.gate import Gate
 from coupons.gate.values import coupon_key
 from coupons.ledger.connection import Connection
 from coupons.model import Claim, GateClosed
-from ops.reconciler.examine import examine
-from ops.reconciler.reconcile import reconcile
-from ops.verify import check_books
+from operations.repair.examine import examine
+from operations.verify.report import check_books
+from reconciler.reconcile import reconcile
 from tests.databases import Database
 from tests.ledger.conftest import MakeCoupon
 from tests.reconciler.conftest import Shop

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from coupons.ledger.connection import Connection, connect_ledger
-from ops.strays import find_orphans, find_strays
+from operations.verify.unmatched_rows import find_orphans, find_strays
 from tests.databases import Database
 from tests.reconciler.conftest import Shop
 

@@ -14,11 +14,11 @@ import pytest
 from coupons.errors import ConfigurationError
 from coupons.gate import Gate
 from coupons.settings import load_settings
-from ops.reconciler.settings import ReconcilerSettings
+from coupons.waiting import eventually
+from reconciler.settings import ReconcilerSettings
 from stack.ports import free_ports
 from tests.databases import Database
 from tests.reconciler.conftest import Shop
-from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 TAKEN_OVER_SECONDS = 60
@@ -32,7 +32,7 @@ SELECT a.client_port FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
 def reconciler(database: Database, valkey_url: str) -> Iterator["subprocess.Popen[bytes]"]:
     port = free_ports(["reconciler"])["reconciler"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "ops.reconciler"],
+        [sys.executable, "-m", "reconciler"],
         cwd=ROOT,
         env={
             **os.environ,

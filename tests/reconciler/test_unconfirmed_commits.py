@@ -8,19 +8,19 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from coupons.freshness import record_beat
+from connectors.safe_registration import look_for_restore, missing_heartbeat
 from coupons.gate import Gate
+from coupons.heartbeat import record_beat
 from coupons.kafka import KafkaClient
 from coupons.ledger.connection import connect_ledger
 from coupons.model import to_microseconds
-from ops.doctor import went_back
-from ops.doctor.findings import Finding, Level, Section
-from ops.doctor.places import Places
-from ops.doctor.went_back import RequestKey, check_ledger_history
-from ops.registering import look_for_restore, missing_heartbeat
+from coupons.waiting import eventually
+from operations.doctor import went_back
+from operations.doctor.findings import Finding, Level, Section
+from operations.doctor.places import Places
+from operations.doctor.went_back import RequestKey, check_ledger_history
 from tests.databases import Database
 from tests.refusing import postgres_setting
-from tests.waiting import eventually
 
 WAITING = "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 

@@ -6,20 +6,20 @@ from threading import Event, Thread
 import pytest
 
 from coupons.gate import Gate
+from coupons.gate.rebuild import rebuild
 from coupons.gate.refusals import GateRefusal, GateRefused
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.refusals import LedgerRefusal
-from ops.gate_report import report_gate
-from ops.reconciler import service
-from ops.reconciler.rebuilding import rebuild
-from ops.reconciler.reconcile import reconcile
-from ops.reconciler.settings import ReconcilerSettings
+from coupons.waiting import eventually
+from operations.gate_report import report_gate
+from reconciler import service
+from reconciler.reconcile import reconcile
+from reconciler.settings import ReconcilerSettings
 from stack.ports import free_ports
 from tests.databases import Database
 from tests.ledger.conftest import MakeCoupon
 from tests.reconciler.conftest import Shop
 from tests.refusing import HOW_REDIS_REFUSES, postgres_setting, redis_that
-from tests.waiting import eventually
 
 
 @pytest.mark.parametrize("refusal", HOW_REDIS_REFUSES, ids=lambda each: each.name)

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from connectors.slot import Slot, read_slot
+from connectors.stream_state import StreamState
 from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.ids import request_id
 from coupons.ledger.connection import Connection, connect_ledger
@@ -11,11 +13,9 @@ from coupons.ledger.coupons import begin_gate_epoch
 from coupons.ledger.issued_coupons import issue_requests
 from coupons.ledger.requests import accept_requests, find_requests, stream_requests
 from coupons.model import Admission, Claim, Coupon, IssueRequest, Status
-from ops.differences import Kind
-from ops.judging import judge
-from ops.slot import Slot, read_slot
-from ops.stream_state import StreamState
-from ops.verify import Books, check_books
+from operations.verify.in_flight import judge
+from operations.verify.mismatch import Kind
+from operations.verify.report import Books, check_books
 from tests.databases import Database
 from tests.ledger.conftest import MakeCoupon, make_coupon
 
@@ -188,7 +188,7 @@ def test_while_the_stream_has_not_passed_a_request_it_is_in_flight(
     told: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ops.judging.PASSES_WITHIN_SECONDS", 0.1)
+    monkeypatch.setattr("operations.verify.in_flight.PASSES_WITHIN_SECONDS", 0.1)
     books = _in_flight(gate, ops, database, issued)
     [judged], _ = judge([books], lambda: state, {}, ops)
     [fault] = judged.faults

@@ -11,11 +11,11 @@ import pytest
 import requests
 
 from coupons.tokens import SCOPES, mint_token
+from coupons.waiting import eventually
 from stack.ports import free_ports
 from tests.databases import Database
 from tests.security.certificates import Authority, Pair
 from tests.security.servers import TlsRedis
-from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 KEY = "a-key-of-a-test-that-is-long-enough"

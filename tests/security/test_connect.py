@@ -10,6 +10,7 @@ import pytest
 from confluent_kafka import Consumer
 
 from cdc_consumer.kafka import consumer_config
+from connectors.prepare import create_slot
 from connectors.register import CONNECTOR_FILE, register
 from coupons.change_events import REQUEST_TOPIC
 from coupons.errors import ConnectorError
@@ -17,13 +18,12 @@ from coupons.kafka import KafkaClient, KafkaSecurity
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.requests import accept_requests
 from coupons.model import Admission
-from ops.database import create_slot
+from coupons.waiting import eventually
 from tests.databases import PASSWORDS, Database
 from tests.security.certificates import Authority
 from tests.security.connect_server import SecureConnect
 from tests.security.kafka_server import PASSWORD, USER, SecureKafka
 from tests.security.test_postgres import make_coupon
-from tests.waiting import eventually
 
 JSON = "org.apache.kafka.connect.json.JsonConverter"
 

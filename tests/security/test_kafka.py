@@ -12,9 +12,9 @@ from coupons.change_events import DEAD_LETTER_TOPIC, ensure_topics
 from coupons.change_events.producing import producer_config
 from coupons.errors import KafkaUnavailable, UndecodableEvent
 from coupons.kafka import KafkaClient, KafkaSecurity
+from coupons.waiting import eventually
 from tests.security.certificates import Authority
 from tests.security.kafka_server import PASSWORD, USER, SecureKafka
-from tests.waiting import eventually
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import jwt
 import pytest
 from click.testing import CliRunner, Result
 
-from coupons.errors import ConfigurationError
-from ops.addresses import ADDRESSES, Addresses, find_addresses
-from ops.choices import choose, remember
-from ops.cli import main
-from stack.errors import PartNotRunningError
+from cli.endpoints import find_endpoints
+from cli.main import main
+from coupons.endpoints import ENDPOINTS, Endpoints
+from coupons.errors import ConfigurationError, PartNotRunningError
+from stack.choices import choose, remember
 from stack.folder import StateFolder
 from stack.lifecycle import bring_up
 from tests.stack.conftest import web_part
@@ -30,7 +30,7 @@ ELSEWHERE = {
 
 @pytest.fixture(autouse=True)
 def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*ADDRESSES, "COUPON_JWT_KEY_FILE", "COUPON_PASSWORDS_DIR", "COUPON_STATE_DIR"):
+    for name in (*ENDPOINTS, "COUPON_JWT_KEY_FILE", "COUPON_PASSWORDS_DIR", "COUPON_STATE_DIR"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -40,8 +40,8 @@ def stopped(folder: StateFolder) -> StateFolder:
     return folder
 
 
-def _find(folder: StateFolder, environment: dict[str, str], *, named: bool = False) -> Addresses:
-    return find_addresses(folder, named, "ops", environment)
+def _find(folder: StateFolder, environment: dict[str, str], *, named: bool = False) -> Endpoints:
+    return find_endpoints(folder, named, "ops", environment)
 
 
 def test_the_addresses_of_the_environment_are_those_of_the_stack(folder: StateFolder) -> None:
@@ -56,7 +56,7 @@ def test_a_named_state_folder_goes_before_the_environment(
     assert _find(stopped, {})["COUPON_API_URL"] == "http://127.0.0.1:8500"
 
 
-@pytest.mark.parametrize("variable", ADDRESSES)
+@pytest.mark.parametrize("variable", ENDPOINTS)
 def test_the_address_of_a_part_that_is_not_running_is_not_given(
     stopped: StateFolder, variable: str
 ) -> None:
@@ -92,7 +92,7 @@ def test_a_stack_that_is_down_never_asks_who_listens_on_its_ports(
 
 
 def test_deleting_the_connector_asks_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ops.options._is_terminal", lambda: True)
+    monkeypatch.setattr("cli.options._is_terminal", lambda: True)
     refused = CliRunner(env=ELSEWHERE).invoke(main, ["connector", "delete"], input="n\n")
     assert refused.exit_code == 1
     assert "Delete coupon-cdc at http://connect:8083?" in refused.output

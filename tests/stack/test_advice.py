@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ops.addresses import ADDRESSES, exports
-from ops.advice import default_state, findable, told, typed
-from ops.choices import Choices, choose, remember, why_moved
-from ops.cli import main
+from cli.advice import default_state, findable, told, typed
+from cli.main import main
+from coupons.endpoints import ENDPOINTS
+from stack.choices import Choices, choose, remember, why_moved
+from stack.endpoints import exports
 from stack.folder import StateFolder
 
 ELSEWHERE = {"COUPON_API_URL": "http://api:8080", "COUPON_REDIS_URL": "redis://valkey:6379/0"}
@@ -17,7 +18,7 @@ ELSEWHERE = {"COUPON_API_URL": "http://api:8080", "COUPON_REDIS_URL": "redis://v
 
 @pytest.fixture(autouse=True)
 def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*ADDRESSES, "COUPON_PASSWORDS_DIR", "COUPON_STATE_DIR", "COUPON_CONSUMER_URLS"):
+    for name in (*ENDPOINTS, "COUPON_PASSWORDS_DIR", "COUPON_STATE_DIR", "COUPON_CONSUMER_URLS"):
         monkeypatch.delenv(name, raising=False)
 
 

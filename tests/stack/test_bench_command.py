@@ -6,11 +6,11 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from ops.commands import bench
+from cli.commands import bench
 
 
 def test_everything_that_follows_is_passed_on() -> None:
-    command = [sys.executable, "-m", "ops", "bench", "--help"]
+    command = [sys.executable, "-m", "cli", "bench", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0
     assert "report-load" in done.stdout

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from coupons.waiting import eventually
 from stack.errors import PartFailedError, SettingError, StackError
 from stack.folder import StateFolder
 from stack.lifecycle import bring_up, take_down
 from stack.parts import Part, is_running
 from stack.report import report
 from tests.stack.conftest import dying_part, program, web_part
-from tests.waiting import eventually
 
 
 def _quiet(_name: str, _stage: str, _seconds: float) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.choices import FIRST_FREE, Choices, choose, remember, why_moved
+from stack.choices import FIRST_FREE, Choices, choose, remember, why_moved
 from stack.embedded import SERVER_PORTS
 from stack.errors import SettingError
 from stack.folder import StateFolder

@@ -8,8 +8,8 @@ import jwt
 import pytest
 from click.testing import CliRunner, Result
 
-from ops.choices import Choices, choose, remember
-from ops.cli import main
+from cli.main import main
+from stack.choices import Choices, choose, remember
 from stack.embedded import SERVER_PORTS
 from stack.errors import SettingError
 from stack.folder import StateFolder
@@ -121,7 +121,7 @@ def test_a_token_says_whose_it_is_what_it_allows_and_how_long(stopped: StateFold
 def test_wipe_asks_first_and_names_what_it_removes(
     stopped: StateFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ops.options._is_terminal", lambda: True)
+    monkeypatch.setattr("cli.options._is_terminal", lambda: True)
     arguments = ["down", "--wipe", "--state", str(stopped.path)]
     refused = CliRunner().invoke(main, arguments, input="n\n")
     assert refused.exit_code == 1

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from click.testing import CliRunner
 
-from ops.choices import choose, remember
-from ops.cli import main
+from cli.main import main
+from stack.choices import choose, remember
 from stack.folder import StateFolder
 from stack.lifecycle import bring_up
 from tests.stack.conftest import web_part

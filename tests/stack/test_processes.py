@@ -8,10 +8,10 @@ import time
 import psutil
 import pytest
 
+from coupons.waiting import eventually
 from stack.folder import StateFolder
 from stack.processes import Running, end, start
 from tests.stack.conftest import program
-from tests.waiting import eventually
 
 SLEEP = "import time; print('up', flush=True); time.sleep(600)"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEP}"

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 import redis
 
+from coupons.waiting import eventually
 from stack.cache import ensure_bundles
 from stack.folder import StateFolder
 from stack.lifecycle import bring_up, take_down, wipe
@@ -17,7 +18,6 @@ from stack.ports import free_ports
 from stack.report import report
 from stack.servers.postgres import postgres_home, postgres_part
 from stack.servers.valkey import valkey_part
-from tests.waiting import eventually
 
 
 def _quiet(_name: str, _stage: str, _seconds: float) -> None:

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from coupons.kafka import KafkaClient
-from ops.dead_letters.selection import NoSuchLetter, named
-from ops.doctor.consumers import check_consumers
-from ops.doctor.findings import Section
-from ops.doctor.places import Places
-from ops.doctor.processes import part_finding
+from operations.dead_letters.selection import NoSuchLetter, named
+from operations.doctor.consumers import check_consumers
+from operations.doctor.findings import Section
+from operations.doctor.places import Places
+from operations.doctor.processes import part_finding
 from stack.folder import StateFolder
 from stack.ports import HOST, free_ports
 from stack.report import PartReport

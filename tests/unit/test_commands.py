@@ -6,6 +6,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from cli.exit_codes import NOT_ANSWERED, USAGE, WRONG, exit_for
+from cli.main import main
 from coupons.errors import (
     ConfigurationError,
     ConnectorError,
@@ -14,9 +16,7 @@ from coupons.errors import (
     KafkaUnavailable,
     LedgerUnavailable,
 )
-from ops.cli import main
-from ops.dead_letters.selection import NoSuchLetter
-from ops.exits import NOT_ANSWERED, USAGE, WRONG, exit_for
+from operations.dead_letters.selection import NoSuchLetter
 from tests.typed import check_coupon, examples, leaves
 
 COMMANDS = dict(leaves())

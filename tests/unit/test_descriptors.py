@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from cli.exit_codes import exit_for
 from coupons.errors import CouponError, GateUnavailable
 from coupons.gate import connect_gate
 from coupons.ledger.connection import connect_ledger
-from ops.exits import exit_for
 from stack.ports import HOST, free_ports
 
 SAYS = "no file descriptors left"

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
+from connectors.recovery import Look
+from connectors.slot import Slot
 from connectors.state import ConnectorState, TaskState
 from coupons.kafka import KafkaClient
-from ops.doctor.connector import connector_finding, offsets_finding
-from ops.doctor.database import slot_findings
-from ops.doctor.examine import CHECKS, examine
-from ops.doctor.findings import Level, Section
-from ops.doctor.places import Places
-from ops.doctor.stream import MUCH_LAG, consumer_finding, unread_findings
-from ops.kafka import Consuming, Unread
-from ops.recovery import Look
-from ops.slot import Slot
+from coupons.kafka_admin import Consuming, Unread
+from operations.doctor.connector import connector_finding, offsets_finding
+from operations.doctor.database import slot_findings
+from operations.doctor.examine import CHECKS, examine
+from operations.doctor.findings import Level, Section
+from operations.doctor.places import Places
+from operations.doctor.stream import MUCH_LAG, consumer_finding, unread_findings
 from stack.ports import HOST, free_ports
 
 MIB = 2**20

@@ -5,10 +5,19 @@ import pytest
 
 from coupons.errors import GateUnavailable, LedgerUnavailable
 from coupons.kafka import KafkaClient
-from ops.doctor.causes import CAUSES, arrange, reasons
-from ops.doctor.examine import Check, examine
-from ops.doctor.findings import Finding, Level, Section, elsewhere, failing, ok, unknown, warning
-from ops.doctor.places import Places
+from operations.doctor.causes import CAUSES, arrange, reasons
+from operations.doctor.examine import Check, examine
+from operations.doctor.findings import (
+    Finding,
+    Level,
+    Section,
+    elsewhere,
+    failing,
+    ok,
+    unknown,
+    warning,
+)
+from operations.doctor.places import Places
 
 NOWHERE = Places(None, None, "", "", KafkaClient(""), "", "", "")
 

@@ -12,7 +12,16 @@ from docs.make_configuration import FILE, render
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-SOURCES = ["api", "cdc_consumer", "connectors", "coupons", "ops", "stack"]
+SOURCES = [
+    "api",
+    "cdc_consumer",
+    "cli",
+    "connectors",
+    "coupons",
+    "operations",
+    "reconciler",
+    "stack",
+]
 NOT_SETTINGS = {
     "COUPON_",
     "COUPON_CDC_",  # the prefix that Connect's provider may read
@@ -66,7 +75,7 @@ def test_every_kind_of_problem_is_in_the_page_of_the_api() -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_path_that_a_document_names_is_there(document: Path) -> None:
     text = document.read_text("utf-8")
-    folders = "|".join([*SOURCES, "sql", "tests", "docs", "benchmarks", "compose"])
+    folders = "|".join([*SOURCES, "chaos", "sql", "tests", "docs", "benchmarks", "compose"])
     named = set(re.findall(rf"`((?:{folders})/[\w./-]*)`", text))
     named |= {f"docs/{link}" for link in re.findall(r"\]\(docs/([\w.-]+)\)", text)}
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []

@@ -5,8 +5,8 @@ from urllib.parse import urlunsplit
 import pytest
 
 from coupons.host_lists import split_url
+from coupons.ledger.roles import role_url
 from coupons.settings import ProcessSettings, load_settings
-from ops.addresses import role_url
 
 
 @pytest.mark.parametrize(

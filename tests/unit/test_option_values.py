@@ -5,10 +5,10 @@ from collections.abc import Callable
 import click
 import pytest
 
+from cli.dead_letter_options import _moment
+from cli.options import COUPON_ID, USER_ID
 from coupons.ids import MAX_COUPON_ID, MAX_USER_ID
 from coupons.moments import parse_rfc3339
-from ops.dead_letters.options import _moment
-from ops.options import COUPON_ID, USER_ID
 
 
 @pytest.mark.parametrize("kind", [COUPON_ID, USER_ID])

@@ -11,8 +11,8 @@ from coupons import probes
 from coupons.errors import ConfigurationError
 from coupons.metrics import CONSUMER
 from coupons.probes import MOST_CONNECTIONS, PAGES_AT_ONCE, ProbeServer, serve_probes
+from coupons.waiting import eventually
 from stack.ports import HOST, free_ports
-from tests.waiting import eventually
 
 ASK = b"GET /healthz HTTP/1.0\r\n\r\n"
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from ops.doctor.findings import Section
+from operations.doctor.findings import Section
 
 ROOT = Path(__file__).parents[2]
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text("utf-8")
 PAGES = dict(re.findall(r"^### (.+)\n\n((?:.+\n)+)", RUNBOOK, re.MULTILINE))
 CHECKS = "\n".join(
     file.read_text("utf-8")
-    for file in (ROOT / "ops" / "doctor").glob("*.py")
+    for file in (ROOT / "operations" / "doctor").glob("*.py")
     if file.name not in ("findings.py", "causes.py")
 )
 

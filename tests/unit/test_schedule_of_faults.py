@@ -2,7 +2,7 @@
 
 from itertools import islice
 
-from tests.faults.nemesis import schedule
+from chaos.nemesis import schedule
 
 NAMES = [f"fault {number}" for number in range(30)]
 

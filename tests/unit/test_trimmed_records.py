@@ -6,7 +6,7 @@ import pytest
 
 from coupons.change_events import HEARTBEAT_TOPIC, REQUEST_TOPIC
 from coupons.kafka import KafkaClient
-from ops.kafka import Kafka
+from coupons.kafka_admin import Kafka
 
 REQUESTS, BEATS = (REQUEST_TOPIC, 0), (HEARTBEAT_TOPIC, 0)
 

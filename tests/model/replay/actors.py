@@ -9,12 +9,11 @@ from psycopg.pq import TransactionStatus
 from api.claims import ClaimWriter
 from api.ledger_connections import LedgerConnections
 from coupons.errors import GateUnavailable, LedgerUnavailable, OutcomeUnknown
-from coupons.gate import Gate
+from coupons.gate import Gate, rebuild
 from coupons.ledger.connection import Connection
 from coupons.ledger.requests import accept_requests, stream_requests
 from coupons.model import Admission, Claim, IssueRequest
-from ops.reconciler import rebuilding
-from ops.reconciler.reconcile import roll_forward
+from operations.repair.roll_forward import roll_forward
 from tests.model.replay.stepping import Ended, Stepped, SteppedGate
 
 FOREVER_SECONDS = 600.0
@@ -211,7 +210,7 @@ class _SteppedConnections(LedgerConnections):
 
 
 class Forwarding(Writer):
-    """Rolls forward as the reconciler does (ops/reconciler/reconcile.py)."""
+    """Rolls forward as the reconciler does (reconciler/reconcile.py)."""
 
     def roll_forward(self, coupon_id: int, user_id: int) -> None:
         """Up to where it is admitted; to its end where it is not."""
@@ -233,7 +232,7 @@ class Forwarding(Writer):
 
 
 class Rebuild:
-    """One rebuild (ops/reconciler/rebuilding.py), which stops before each of the model's steps."""
+    """One rebuild (coupons/gate/rebuild.py), which stops before each of the model's steps."""
 
     def __init__(self, gate: Gate, connection: Connection) -> None:
         self._stepped = Stepped()
@@ -243,7 +242,7 @@ class Rebuild:
     def lock_rebuild(self, coupon_id: int) -> None:
         _READERS[id(self._connection)] = self._stepped
         self._stepped.begin(
-            lambda: rebuilding.rebuild(self._gate, self._connection, coupon_id)  # as by hand
+            lambda: rebuild.rebuild(self._gate, self._connection, coupon_id)  # as by hand
         )
         assert self._stepped.at == "figures", "it has not got its lock"
 
@@ -288,7 +287,7 @@ _READERS: dict[int, Stepped] = {}
 
 
 def stepped_stream_requests(connection: Connection, coupon_id: int) -> Iterator[IssueRequest]:
-    """For rebuilding.stream_requests: stops before it reads, and reads everything at once."""
+    """For rebuild.stream_requests: stops before it reads, and reads everything at once."""
     stepped = _READERS.get(id(connection))
     if stepped is not None:
         stepped.stop("read")

@@ -24,8 +24,8 @@ from coupons.model import (
     Refusal,
     Status,
 )
-from ops.reconciler.reconcile import reconcile
-from ops.verify import check_books
+from operations.verify.report import check_books
+from reconciler.reconcile import reconcile
 from tests.model.replay.actors import (
     ApiProcess,
     Connections,

@@ -1,4 +1,4 @@
-// A rebuild of the coupon at the gate (ops/reconciler/rebuilding.py, coupons/gate/rebuild.py).
+// A rebuild of the coupon at the gate (coupons/gate/rebuild.py, coupons/gate/opening.py).
 #pragma once
 
 #include "writing.h"

@@ -156,7 +156,7 @@ class Rest {
     commit_row(state, user, answer.time);
     say("rolled forward user ", user);
   }
-  // ops/differences.py; marks that are missing are made.
+  // operations/verify/mismatch.py; marks that are missing are made.
   bool needs_rebuild(int user) {
     const Byte at_gate = mark_of(gate().user[user]);
     if (status_of(at_gate) >= ISSUED && !state.ledger.row[user]) {

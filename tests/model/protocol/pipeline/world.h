@@ -127,7 +127,7 @@ inline void stream(const State &state, Next &next) {
   }
 }
 
-// `coupon after-restore` and what its page says (ops/after_restore.py). Nobody is at work meanwhile.
+// `coupon after-restore` and what its page says (operations/restore.py). Nobody is at work meanwhile.
 inline void after_restore(State &state, bool unread) {
   for (int user = 0; user < scope.users; user++) {
     if (unread) {

@@ -1,5 +1,5 @@
 // A claim at an API process: admitted at the gate, written to the ledger, answered (api/claims.py); and the same
-// at the reconciler, which rolls forward (ops/reconciler/reconcile.py).
+// at the reconciler, which rolls forward (reconciler/reconcile.py).
 #pragma once
 
 #include "../explorer.h"

@@ -1,0 +1,123 @@
+"""A network link to a server that can be cut, made deaf, and mended."""
+
+import selectors
+import socket
+from contextlib import suppress
+from threading import Lock, Thread
+from typing import Literal
+from urllib.parse import urlsplit, urlunsplit
+
+
+class Link:
+    """Forwards TCP connections to the server of a URL; `url` is the same server through it.
+
+    cut(): connections break and new ones are refused, as when the server is down. silence(): what
+    clients send still arrives, but no answer comes back. deafen(): nothing that clients send
+    arrives. break_next(): connections break at the moment of a request or of an answer, which is
+    lost. mend(): new connections work again.
+    """
+
+    def __init__(self, target_url: str) -> None:
+        parts = urlsplit(target_url)
+        assert parts.hostname
+        assert parts.port
+        self._target = (parts.hostname, parts.port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._port = self._listener.getsockname()[1]
+        login = parts.netloc.rpartition("@")[0]
+        place = f"{login}@127.0.0.1:{self._port}" if login else f"127.0.0.1:{self._port}"
+        self.url = urlunsplit(parts._replace(netloc=place))
+        self.silent = False
+        self.deaf = False
+        self.withheld = 0
+        """Answers that did not come back: as many clients wait."""
+        self._breaks = {"requests": 0, "answers": 0}
+        self._open: list[socket.socket] = []
+        self._lock = Lock()
+        self._accepting = self._start_accepting()
+
+    def cut(self) -> None:
+        with self._lock:
+            self._listener.close()
+        # A blocked accept() is only woken by a connection or by shutdown.
+        self._accepting.join()
+        self._drop_all()
+
+    def silence(self) -> None:
+        self.silent = True
+
+    def deafen(self) -> None:
+        self.deaf = True
+
+    def break_next(self, count: int, which: Literal["requests", "answers"]) -> None:
+        """The next `count` of them do not arrive; each takes its connection with it."""
+        with self._lock:
+            self._breaks[which] = count
+
+    def mend(self) -> None:
+        if self.silent or self.deaf:
+            self._drop_all()
+        self.silent = self.deaf = False
+        self._breaks = {"requests": 0, "answers": 0}
+        if self._listener.fileno() < 0:
+            self._listener = socket.create_server(("127.0.0.1", self._port))
+            self._accepting = self._start_accepting()
+
+    def close(self) -> None:
+        if self._listener.fileno() >= 0:
+            self.cut()
+
+    def _start_accepting(self) -> Thread:
+        self._listener.settimeout(0.02)
+        thread = Thread(target=self._accept, args=(self._listener,), daemon=True)
+        thread.start()
+        return thread
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+            client.setblocking(True)
+            try:
+                server = socket.create_connection(self._target)
+            except OSError:
+                client.close()
+                continue
+            with self._lock:
+                self._open += [client, server]
+            Thread(target=self._forward, args=(client, server), daemon=True).start()
+
+    def _forward(self, client: socket.socket, server: socket.socket) -> None:
+        with selectors.DefaultSelector() as selector, suppress(OSError, ValueError):
+            selector.register(client, selectors.EVENT_READ, server)
+            selector.register(server, selectors.EVENT_READ, client)
+            while True:
+                for key, _ in selector.select():
+                    assert isinstance(key.fileobj, socket.socket)
+                    data = key.fileobj.recv(65536)
+                    if not data or self._is_to_break(key.fileobj is server):
+                        raise OSError
+                    if not (self.silent if key.fileobj is server else self.deaf):
+                        key.data.sendall(data)
+                    elif key.fileobj is server:
+                        self.withheld += 1
+        for end in (client, server):
+            end.close()
+
+    def _is_to_break(self, from_server: bool) -> bool:
+        which = "answers" if from_server else "requests"
+        with self._lock:
+            left = self._breaks[which]
+            self._breaks[which] = max(0, left - 1)
+        return left > 0
+
+    def _drop_all(self) -> None:
+        with self._lock:
+            ends, self._open = self._open, []
+        for end in ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)

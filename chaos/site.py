@@ -1,0 +1,192 @@
+"""The stack under attack: its parts can be killed, stopped in their tracks and started singly."""
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+import psutil
+import psycopg
+
+from cdc_consumer.settings import ConsumerSettings
+from chaos.link import Link
+from coupons.gate import Gate, connect_gate
+from coupons.ledger.roles import DATABASE
+from stack.applications import api_workers
+from stack.cache import ensure_bundles
+from stack.choices import existing
+from stack.disposable import DisposableStack
+from stack.endpoints import database_url
+from stack.parts import Part, clear_leftovers, is_running
+from stack.plan import all_parts
+from stack.processes import start
+
+HEALTHY_WITHIN_SECONDS = 90.0
+GONE_WITHIN_SECONDS = 20.0
+SHIPPED_SESSION_SECONDS = int(ConsumerSettings.model_fields["consumer_session_seconds"].default)
+APPLICATIONS = ("api", "consumer-1", "reconciler")
+SERVERS = ("postgres", "valkey", "kafka", "registry", "connect")
+"""In the order in which they are started."""
+
+
+class Site:
+    """A running embedded stack whose API and consumer reach Postgres and Redis through links.
+
+    session_s: of the consumers' membership in their group.
+    """
+
+    def __init__(self, stack: DisposableStack, session_s: int = SHIPPED_SESSION_SECONDS) -> None:
+        self.stack = stack
+        self.session_s = session_s
+        self.where = stack.environment
+        self.folder = stack.folder
+        self._ports = existing(self.folder).ports
+        redis = self.where["COUPON_REDIS_URL"]
+        self.api_to_postgres = Link(stack.database_url("api"))
+        self.api_to_redis = Link(redis)
+        self.consumer_to_postgres = Link(stack.database_url("consumer"))
+        self.consumer_to_redis = Link(redis)
+        self._ways: dict[str, Mapping[str, str]] = {
+            "api": {
+                "COUPON_DATABASE_URL": self.api_to_postgres.url,
+                "COUPON_REDIS_URL": self.api_to_redis.url,
+            },
+            "consumer-1": {
+                "COUPON_DATABASE_URL": self.consumer_to_postgres.url,
+                "COUPON_REDIS_URL": self.consumer_to_redis.url,
+                "COUPON_CONSUMER_SESSION_SECONDS": str(session_s),
+            },
+        }
+        self._parts = self._read_parts()
+        self._stopped: set[str] = set()
+
+    @property
+    def links(self) -> list[Link]:
+        """All of them."""
+        return [
+            self.api_to_postgres,
+            self.api_to_redis,
+            self.consumer_to_postgres,
+            self.consumer_to_redis,
+        ]
+
+    def open(self) -> None:
+        """Put the links in place."""
+        self._restart_linked()
+
+    def close(self) -> None:
+        """Leave the stack as it was: everything runs, nothing goes through a link."""
+        self.mend()
+        self._ways = {}
+        self._restart_linked()
+        for link in self.links:
+            link.close()
+
+    def mend(self) -> None:
+        """Whatever was done to the stack, undo it, and wait until every part is healthy."""
+        for name in sorted(self._stopped):
+            self.resume(name)
+        for link in self.links:
+            link.mend()
+        for name in (*SERVERS, *APPLICATIONS):
+            self.start(name)
+            self.await_healthy(name)
+
+    def revive(self) -> set[str]:
+        """Start what has ended by itself, as a supervisor would, and wait until every server is
+        healthy; the names of the parts that were started.
+        """
+        revived: set[str] = set()
+        deadline = time.monotonic() + HEALTHY_WITHIN_SECONDS
+        while True:
+            dead = {name for name in (*SERVERS, *APPLICATIONS) if not self.runs(name)}
+            for name in sorted(dead, key=(*SERVERS, *APPLICATIONS).index):
+                self.start(name)
+            revived |= dead
+            ill = [name for name in SERVERS if not self._parts[name].healthy()]
+            if not dead and not ill:
+                return revived
+            assert time.monotonic() < deadline, f"not healthy within the deadline: {ill}"
+            time.sleep(0.05)
+
+    def start(self, name: str) -> None:
+        """Start a part, if it is not running; it need not be healthy yet."""
+        files = self.folder.part(name)
+        if is_running(files):
+            return
+        clear_leftovers(files)
+        command = self._parts[name].command()
+        command = replace(command, env={**command.env, **self._ways.get(name, {})})
+        files.save(start(command, files.log, files.exit_file))
+
+    def runs(self, name: str) -> bool:
+        """Whether the part's process is there."""
+        return is_running(self.folder.part(name))
+
+    def await_healthy(self, name: str) -> None:
+        """Return when the part does its work, as it says itself."""
+        deadline = time.monotonic() + HEALTHY_WITHIN_SECONDS
+        while not self._parts[name].healthy():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{name} is not healthy within {HEALTHY_WITHIN_SECONDS} s")
+            time.sleep(0.05)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL to a part with everything that it started."""
+        processes = self.processes(name)
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        _, alive = psutil.wait_procs(processes, timeout=GONE_WITHIN_SECONDS)
+        assert not alive, f"{name} does not end: {alive}"
+
+    def pause(self, *names: str) -> None:
+        """SIGSTOP to parts with everything that they started."""
+        self._stopped.update(names)
+        for process in [each for name in names for each in self.processes(name)]:
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
+
+    def resume(self, *names: str) -> None:
+        """SIGCONT."""
+        self._stopped.difference_update(names)
+        for process in [each for name in names for each in self.processes(name)]:
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
+
+    def processes(self, name: str) -> list[psutil.Process]:
+        """The program first, then its descendants; not the shell that notes how it ended."""
+        run = self.folder.part(name).last_run()
+        assert run is not None, f"{name} was never started"
+        program = run.process()
+        found = [program, *program.children(recursive=True)] if program else []
+        return found + [
+            each for each in run.family() if each not in found and each.pid != run.wrapper
+        ]
+
+    def api_workers(self) -> list[psutil.Process]:
+        """The processes that answer, without the one that looks after them."""
+        run = self.folder.part("api").last_run()
+        main = run.process() if run else None
+        return api_workers(main) if main else []
+
+    def gate(self) -> Gate:
+        """The gate, not through a link."""
+        return connect_gate(self.where["COUPON_REDIS_URL"])
+
+    def superuser(self) -> "psycopg.Connection[tuple[object, ...]]":
+        """The coupon database as its superuser."""
+        url = database_url(self.folder, self._ports, "postgres", DATABASE)
+        return psycopg.connect(url, autocommit=True, connect_timeout=2)
+
+    def _read_parts(self) -> dict[str, Part]:
+        bundles = ensure_bundles(lambda *_: None)
+        return {part.name: part for part in all_parts(self.folder, existing(self.folder), bundles)}
+
+    def _restart_linked(self) -> None:
+        names = ("api", "consumer-1")
+        self.stack.stop(*names)
+        for name in names:
+            self.start(name)
+        for name in names:
+            self.await_healthy(name)

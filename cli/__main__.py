@@ -1,0 +1,5 @@
+"""`python -m ops` is the `coupon` command."""
+
+from cli.main import main
+
+main(prog_name="coupon")

@@ -1,0 +1,100 @@
+"""Commands that a message tells a person to type, for the stack that the message is about."""
+
+import os
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from stack.choices import remembered
+from stack.folder import StateFolder
+from stack.ports import HOST
+
+STATE_VARIABLE = "COUPON_STATE_DIR"
+
+_PORTS = {
+    "COUPON_API_URL": "api",
+    "COUPON_API_MANAGEMENT_URL": "management",
+    "COUPON_DATABASE_URL": "postgres",
+    "COUPON_REDIS_URL": "valkey",
+    "COUPON_KAFKA_BOOTSTRAP_SERVERS": "kafka",
+    "COUPON_SCHEMA_REGISTRY_URL": "registry",
+    "COUPON_CONNECT_URL": "connect",
+}
+"""Whose port an address of the embedded stack has."""
+
+_KEPT = "cli.advice.folder"
+_COMMAND = re.compile(
+    r"\bcoupon (?:(?:gate|connector|dead-letters) )?"
+    r"(?:up|down|stop|restart|status|doctor|logs|topics|env|token|rush|after-restore|rebuild"
+    r"|reconcile|sql|verify|register|recover|delete|schemas|list|show|replay|discard)\b"
+    r"(?! --state)"
+)
+_QUOTED = re.compile(r"`[^`]+`")
+
+
+def default_state() -> Path:
+    """The state folder of a command where none is named."""
+    root = Path(__file__).parents[1]
+    project = root if (root / "pyproject.toml").exists() else Path.cwd()
+    return project / ".coupon"
+
+
+def speak_of(context: click.Context, folder: StateFolder | None) -> None:
+    """Errors of this command are about the stack in this folder; None: one elsewhere."""
+    context.meta[_KEPT] = folder
+
+
+def spoken_of(context: click.Context) -> StateFolder | None:
+    """What `speak_of` was told last."""
+    folder: StateFolder | None = context.meta.get(_KEPT)
+    return folder
+
+
+def typed(command: str, folder: StateFolder | None) -> str:
+    """The command as it has to be typed in this shell so that it works on this stack."""
+    if folder is None or not _has_to_be_named(folder):
+        return command
+    option = f" --state {shlex.quote(str(folder.path))}"
+    return _COMMAND.sub(lambda found: found[0] + option, command)
+
+
+def told(text: str, folder: StateFolder | None) -> str:
+    """A sentence with every command between backticks as `typed` has it."""
+    return _QUOTED.sub(lambda found: typed(found[0], folder), text)
+
+
+def told_here(text: str) -> str:
+    """The same for the stack that the command which runs now works on."""
+    context = click.get_current_context(silent=True)
+    return told(text, spoken_of(context)) if context else text
+
+
+def findable(text: str) -> str:
+    """The text with `coupon` by its path, where a shell would not find it."""
+    if shutil.which("coupon"):
+        return text
+    program = Path(sys.executable).with_name("coupon")
+    shown = os.path.relpath(program) if program.is_relative_to(Path.cwd()) else str(program)
+    return re.sub(r"(?<![\w/])coupon (?=[a-z])", f"{shown} ", text)
+
+
+def is_elsewhere(folder: StateFolder) -> bool:
+    """Whether an address in the environment is of another stack than the one in the folder."""
+    choices = remembered(folder)
+    given = {name: os.environ.get(name) for name in _PORTS}
+    if choices is None:
+        return any(given.values())
+    return any(
+        not re.search(rf"(?:{re.escape(HOST)}|localhost):{choices.ports[part]}(?!\d)", value)
+        for name, part in _PORTS.items()
+        if (value := given[name])
+    )
+
+
+def _has_to_be_named(folder: StateFolder) -> bool:
+    plain = Path(os.environ.get(STATE_VARIABLE) or default_state()).absolute()
+    return folder.path != plain or is_elsewhere(folder)

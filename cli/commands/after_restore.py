@@ -1,0 +1,116 @@
+"""`coupon after-restore`."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import click
+
+from cli.connections import places
+from cli.options import endpoints_option, json_option
+from connectors.connect import Connect
+from coupons.endpoints import Endpoints
+from coupons.ledger.silent_sessions import WAITING_SECONDS
+from operations.restore import Restored, after_restore
+from stack.applications import application_parts
+from stack.choices import existing
+from stack.endpoints import folder_of
+from stack.lifecycle import take_down
+
+
+@click.command("after-restore", short_help="Mend the rest after Postgres was restored.")
+@endpoints_option("owner")
+@click.option(
+    "--stop",
+    is_flag=True,
+    help="Stop API, consumers and reconciler first; of the embedded stack only.",
+)
+@json_option
+def command(where: Endpoints, stop: bool, as_json: bool) -> None:
+    """Make Kafka, Connect and the gate consistent with a Postgres restored from a backup.
+
+    Requests that the backup does not have are written again from Kafka's log, as far back as the
+    topic keeps them; the connector forgets its offsets; the gate is thrown away and rebuilt by the
+    reconciler. API, consumers and reconciler must be stopped. It may be interrupted and repeated.
+    What the topic's retention has removed already is named for each partition.
+
+    \b
+    Exit code 0: done; 1: done, but requests are or may be left that cannot be written again: their
+    coupon was made after the backup, or retention has removed records of after the backup; or
+    processes still run; 3: a server does not answer.
+
+    \b
+      coupon up --servers-only      elsewhere: start Postgres and registry, `coupon migrate`
+      coupon after-restore --stop   elsewhere: stop those three, then without --stop
+      coupon up                     elsewhere: start reconciler, consumers and API
+      coupon connector recover --emit
+      coupon verify --wait 60
+    """
+    tell = _quiet if as_json else click.echo
+    if stop:
+        _stop_applications(where, tell)
+    with places(where, WAITING_SECONDS) as here:
+        done = after_restore(
+            here.connection,
+            here.gate,
+            Connect(where["COUPON_CONNECT_URL"]),
+            where.kafka_client(),
+            where["COUPON_SCHEMA_REGISTRY_URL"],
+            tell,
+        )
+    if as_json:
+        click.echo(
+            json.dumps({**done._asdict(), "taken": _taken(done), "reaches": _iso(done.reaches)})
+        )
+    else:
+        for line in _losses(done):
+            click.echo(line)
+    raise click.exceptions.Exit(0 if done.is_complete else 1)
+
+
+def _stop_applications(where: Endpoints, tell: Callable[[str], None]) -> None:
+    folder = folder_of(where)
+    if folder is None:
+        raise click.UsageError(
+            "--stop is for the embedded stack: stop API, consumers and reconciler where they run,"
+            " then repeat this without --stop"
+        )
+    parts = application_parts(folder, existing(folder))
+    with folder.locked():
+        take_down(folder, [part.name for part in parts], lambda name, _: tell(f"stopped {name}"))
+
+
+def _losses(done: Restored) -> Iterator[str]:
+    for coupon_id, users in done.unknown.items():
+        yield f"coupon {coupon_id} was made after the backup: {users} requests are lost"
+    if done.undecodable:
+        yield f"{done.undecodable} records are no requests and were passed over"
+    if done.taken:
+        reaches = f"{done.reaches:%Y-%m-%d %H:%M:%S} UTC" if done.reaches else "an unknown moment"
+        yield f"the ledger has everything up to {reaches}; the topic's retention has removed"
+    for taken in done.taken:
+        lost = (
+            "requests of after the backup may be lost"
+            if taken in done.out_of_reach
+            else "all of it is there"
+        )
+        yield f"  {taken}: {lost}"
+
+
+def _taken(done: Restored) -> list[dict[str, object]]:
+    return [
+        {
+            **each._asdict(),
+            "since": _iso(each.since),
+            "may_be_lost": each in done.out_of_reach,
+        }
+        for each in done.taken
+    ]
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _quiet(_line: str) -> None:
+    """Programs read the result only."""

@@ -1,0 +1,204 @@
+"""`coupon dead-letters list|show|replay|discard`."""
+
+import json
+import sys
+from collections.abc import Iterable
+
+import click
+from confluent_kafka import Producer
+from rich.console import Console
+
+from cli.dead_letter_options import (
+    all_option,
+    by_option,
+    dry_option,
+    narrowed,
+    places_argument,
+    rate_option,
+    replays_option,
+    selection_of,
+    selection_options,
+)
+from cli.dead_letter_results import foreseen, report
+from cli.dead_letter_tables import show_list, show_one, standing_as_json
+from cli.options import endpoints_option, json_option
+from coupons.change_events.producing import producer_config
+from coupons.endpoints import Endpoints
+from coupons.ledger.connection import Connection, connect_ledger
+from operations.dead_letters.acting import (
+    Replayer,
+    Result,
+    consequence,
+    discard,
+    no_discard,
+    refusal,
+)
+from operations.dead_letters.audit import actions_of, take_lock
+from operations.dead_letters.selection import choose, named, select
+from operations.dead_letters.standing import State, look_at_letters
+
+
+@click.group("dead-letters", short_help="Look at change events that were set aside.")
+def command() -> None:
+    """Change events that the consumer set aside, because they cannot be handled.
+
+    Mend the cause first (the error of each letter names it), then write the records back: the
+    consumer takes them as any other, and what is final already stays as it is.
+
+    \b
+      coupon dead-letters list                            those that wait for somebody
+      coupon dead-letters show 0:17                       everything about one of them
+      coupon dead-letters replay 0:17 --dry-run
+      coupon dead-letters replay --error-class CheckViolation --rate 50/s
+      coupon dead-letters discard 0:17 --reason "a test of ours"
+    """
+
+
+@command.command("list")
+@endpoints_option("ops")
+@selection_options
+@replays_option
+@json_option
+def list_command(where: Endpoints, as_json: bool, max_replays: int, **filters: object) -> None:
+    """List the letters that are neither resolved nor discarded, or those --in-state.
+
+    \b
+      coupon dead-letters list --coupon 7 --since 2h
+      coupon dead-letters list --in-state all --limit 20 --json
+    """
+    with _ledger(where) as connection:
+        standings = look_at_letters(where, connection, max_replays)
+    chosen = select(standings, selection_of(filters))
+    if as_json:
+        click.echo(json.dumps([standing_as_json(each) for each in chosen]))
+        return
+    console = Console(highlight=False)
+    if chosen:
+        show_list(console, chosen)
+    counts = ", ".join(
+        f"{number} {state}"
+        for state in State
+        if (number := sum(each.state is state for each in standings))
+    )
+    console.print(f"{len(chosen)} listed; of all: {counts or 'no dead letters'}.")
+
+
+@command.command("show")
+@endpoints_option("ops")
+@click.argument("place", metavar="LETTER")
+@json_option
+def show_command(where: Endpoints, place: str, as_json: bool) -> None:
+    """Show everything that is known of one letter, and what was done with it.
+
+    \b
+      coupon dead-letters show 0:17
+    """
+    with _ledger(where) as connection:
+        [standing] = named(look_at_letters(where, connection), [place])
+        actions = actions_of(connection, standing.letter)
+    if as_json:
+        click.echo(json.dumps(standing_as_json(standing, actions)))
+    else:
+        show_one(Console(highlight=False), standing, actions)
+
+
+@command.command("replay")
+@endpoints_option("ops")
+@places_argument
+@selection_options
+@all_option
+@click.option("--parked", is_flag=True, help="Also those that came back as often as allowed.")
+@click.option("--again", is_flag=True, help="Also those that were written back or discarded.")
+@rate_option
+@replays_option
+@by_option
+@dry_option
+@json_option
+def replay_command(
+    where: Endpoints,
+    places: tuple[str, ...],
+    everything: bool,
+    parked: bool,
+    again: bool,
+    rate: float,
+    max_replays: int,
+    acted_by: str,
+    dry_run: bool,
+    as_json: bool,
+    **filters: object,
+) -> None:
+    """Write records back to where they stood, for the consumer to handle them again.
+
+    \b
+      coupon dead-letters replay 0:17 0:18
+      coupon dead-letters replay --coupon 7 --dry-run
+      coupon dead-letters replay --all --rate 50/s
+
+    Exit code 0 only when every letter that was chosen is written back.
+    """
+    allowed = {State.OPEN}
+    allowed |= {State.PARKED} if parked else set()
+    allowed |= {State.REPLAYED, State.DISCARDED} if again else set()
+    meant = allowed | {State.PARKED}  # without --parked they are named, and left as they are
+    selection = narrowed(places, everything, selection_of(filters, meant))
+    with _ledger(where) as connection:
+        if not dry_run:
+            take_lock(connection)
+        chosen = choose(look_at_letters(where, connection, max_replays), places, selection)
+        if dry_run:
+            results: Iterable[Result] = (
+                foreseen(each, refusal(each, allowed), "write back") for each in chosen
+            )
+        else:
+            producer = Producer(producer_config(where.kafka_client()))
+            replayer = Replayer(producer, connection, acted_by, allowed, rate)
+            results = replayer.replay(chosen)
+        done = report(results, len(chosen), as_json, dry_run)
+    sys.exit(0 if done else 1)
+
+
+@command.command("discard")
+@endpoints_option("ops")
+@places_argument
+@selection_options
+@all_option
+@click.option(
+    "--reason", required=True, help="Why nothing more is to be done, for the audit trail."
+)
+@by_option
+@dry_option
+@json_option
+def discard_command(
+    where: Endpoints,
+    places: tuple[str, ...],
+    everything: bool,
+    reason: str,
+    acted_by: str,
+    dry_run: bool,
+    as_json: bool,
+    **filters: object,
+) -> None:
+    """Give letters up. A request of theirs that is not final stays so, and `verify` names it.
+
+    \b
+      coupon dead-letters discard 0:17 --reason "garbage of a load test"
+    """
+    if not reason.strip():
+        raise click.UsageError("give a reason that tells the next person why")
+    selection = narrowed(places, everything, selection_of(filters))
+    with _ledger(where) as connection:
+        if not dry_run:
+            take_lock(connection)
+        chosen = choose(look_at_letters(where, connection), places, selection)
+        if dry_run:
+            results: Iterable[Result] = (
+                foreseen(each, no_discard(each), f"discard: {consequence(each)}") for each in chosen
+            )
+        else:
+            results = discard(connection, chosen, acted_by, reason)
+        done = report(results, len(chosen), as_json, dry_run)
+    sys.exit(0 if done else 1)
+
+
+def _ledger(where: Endpoints) -> Connection:
+    return connect_ledger(where["COUPON_DATABASE_URL"], "coupon-dead-letters")

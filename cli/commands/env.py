@@ -1,0 +1,46 @@
+"""`coupon env`."""
+
+import json
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from cli.options import json_option, state_option
+from coupons.ledger.roles import ROLES
+from stack.choices import existing
+from stack.endpoints import exports
+from stack.folder import StateFolder
+
+
+@click.command("env", short_help="Print addresses as shell exports.")
+@state_option
+@click.option(
+    "--role",
+    type=click.Choice(ROLES),
+    default="owner",
+    show_default=True,
+    help="Postgres role of COUPON_DATABASE_URL.",
+)
+@json_option
+def command(folder: StateFolder, role: str, as_json: bool) -> None:
+    """Print every address of the stack under the name of its setting, and put `coupon` on PATH.
+
+    Any process or tool of the project can be pointed at the stack with these. Commands of `coupon`
+    then take their own role of Postgres, with the passwords in COUPON_PASSWORDS_DIR.
+
+    \b
+      eval "$(coupon env)"
+      curl -s $COUPON_API_URL/healthz
+    """
+    where = exports(folder, existing(folder), role)
+    if as_json:
+        click.echo(json.dumps(where))
+        return
+    for name, value in where.items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+    programs = Path(sys.executable).parent
+    if shutil.which("coupon") != str(programs / "coupon"):
+        click.echo(f'export PATH={shlex.quote(str(programs))}:"$PATH"')

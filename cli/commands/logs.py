@@ -1,0 +1,57 @@
+"""`coupon logs`."""
+
+import json
+import time
+from pathlib import Path
+
+import click
+
+from cli.options import json_option, local_state_option
+from stack.choices import existing
+from stack.errors import SettingError
+from stack.folder import StateFolder
+
+_POLL_S = 0.2
+
+
+@click.command("logs", short_help="Show what a part writes.")
+@click.argument("part")
+@local_state_option
+@click.option("-n", "lines", type=click.IntRange(0), default=50, show_default=True, help="Lines.")
+@click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C.")
+@json_option
+def command(part: str, folder: StateFolder, lines: int, follow: bool, as_json: bool) -> None:
+    """Show the last lines that PART wrote (see `coupon status` for the names).
+
+    \b
+      coupon logs connect
+      coupon logs consumer-1 -f
+    """
+    existing(folder)
+    names = folder.part_names()
+    if part not in names:
+        raise SettingError(f"no part called {part} was started here: there are {', '.join(names)}")
+    files = folder.part(part)
+    tail = files.log_tail(lines)
+    if as_json:
+        click.echo(json.dumps({"part": part, "file": str(files.log), "lines": tail}))
+        return
+    end = files.log.stat().st_size if files.log.exists() else 0
+    for line in tail:
+        click.echo(line)
+    if follow:
+        _follow(files.log, end)
+
+
+def _follow(log: Path, offset: int) -> None:
+    while True:
+        size = log.stat().st_size if log.exists() else 0
+        # A part that is started again may have begun a new file.
+        offset = 0 if size < offset else offset
+        if size > offset:
+            with log.open("rb") as file:
+                file.seek(offset)
+                written = file.read()
+            offset += len(written)
+            click.echo(written.decode("utf-8", "replace"), nl=False)
+        time.sleep(_POLL_S)

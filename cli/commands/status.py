@@ -1,0 +1,79 @@
+"""`coupon status`."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from cli.endpoints import find_endpoints
+from cli.options import json_option, local_state_option
+from connectors.stream_health import look_at_flow
+from stack.cache import bundle_folders
+from stack.choices import existing
+from stack.folder import StateFolder
+from stack.plan import all_parts
+from stack.report import PartReport, report
+
+_MIB = 2**20
+_COLOURS = {"up": "green", "unhealthy": "yellow", "down": "red", "never started": "red"}
+
+
+@click.command("status", short_help="Show which parts are up.")
+@local_state_option
+@json_option
+def command(folder: StateFolder, as_json: bool) -> None:
+    """Show every part: up or down and since when, its process, ports and memory.
+
+    Below them, the connector, and the freshness: the age of the newest heartbeat that came through
+    the whole pipeline. Exit code 0 only if all is up; so this can be waited for in scripts.
+
+    \b
+      coupon status
+      coupon status --json | jq '.parts[] | select(.state != "up")'
+    """
+    choices = existing(folder)
+    reports = report(folder, all_parts(folder, choices, bundle_folders()))
+    flow = look_at_flow(find_endpoints(folder, True, "ops", {}))
+    if as_json:
+        total = sum(each.memory or 0 for each in reports)
+        parts = [asdict(each) for each in reports]
+        click.echo(json.dumps({"parts": parts, "memory": total, **flow._asdict()}))
+    else:
+        console = Console(highlight=False)
+        console.print(_table(reports))
+        console.print(f"\n{flow}")
+    sys.exit(0 if all(each.state == "up" for each in reports) and flow.connector_runs else 1)
+
+
+def _table(reports: Sequence[PartReport]) -> Table:
+    table = Table(box=None, pad_edge=False, show_footer=True)
+    total = sum(each.memory or 0 for each in reports) / _MIB
+    table.add_column("part", footer="all")
+    for title in ("state", "since", "pid", "port"):
+        table.add_column(title)
+    table.add_column("MiB", justify="right", footer=f"{total:.0f}")
+    table.add_column("last exit")
+    for each in reports:
+        table.add_row(
+            each.name,
+            f"[{_COLOURS[each.state]}]{each.state}[/]",
+            _moment(each.since),
+            str(each.pid or ""),
+            ", ".join(str(port) for port in each.ports),
+            "" if each.memory is None else f"{each.memory / _MIB:.0f}",
+            each.last_exit or "",
+        )
+    return table
+
+
+def _moment(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    moment = datetime.fromtimestamp(seconds).astimezone()
+    today = moment.date() == datetime.now().astimezone().date()
+    return moment.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,34 @@
+"""`coupon stop`."""
+
+import json
+
+import click
+
+from cli.options import json_option, local_state_option
+from cli.stopping import now_option, parts_argument, stop_parts
+from stack.choices import existing
+from stack.folder import StateFolder
+
+
+@click.command("stop", short_help="Stop single parts.")
+@parts_argument
+@local_state_option
+@now_option
+@json_option
+def command(parts: tuple[str, ...], folder: StateFolder, now: bool, as_json: bool) -> None:
+    """Stop PARTS (see `coupon status` for the names); the others go on and wait for them.
+
+    A part that does not stop in time is killed. `coupon up` starts what is down.
+
+    \b
+      coupon stop consumer-1
+      coupon stop connect registry
+      coupon stop kafka --now          kill it at once, as a crash would
+    """
+    existing(folder)
+    with folder.locked():
+        stopped = stop_parts(folder, parts, now, quiet=as_json)
+    if as_json:
+        click.echo(json.dumps({"stopped": stopped}))
+    elif not stopped:
+        click.echo("Nothing was running.", err=True)

@@ -1,0 +1,118 @@
+"""`coupon up`."""
+
+import json
+import signal
+import sys
+import time
+from types import FrameType
+
+import click
+from rich.console import Console
+
+from cli.advice import findable, told
+from cli.options import json_option, state_option
+from cli.starting import start_stack
+from stack.choices import FIRST_FREE, choose, remembered, why_moved
+from stack.endpoints import stack_endpoints
+from stack.folder import StateFolder
+
+# What shells give a command that Ctrl-C ended.
+_INTERRUPTED = 130
+
+
+def _ports(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    words = (None, "auto", FIRST_FREE)
+    if value in words or (value and value[0] in "+-" and value[1:].isdecimal()):
+        return value
+    raise click.BadParameter(
+        f"give `auto`, `{FIRST_FREE}`, or what to add to every default port, such as +100"
+    )
+
+
+def _single_ports(
+    _ctx: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> dict[str, int]:
+    pairs = [value.partition("=") for value in values]
+    for value, (_, _, number) in zip(values, pairs, strict=True):
+        if not number.isdecimal():
+            raise click.BadParameter(f"{value} is not of the form NAME=NUMBER, such as api=8100")
+    return {name: int(number) for name, _, number in pairs}
+
+
+@click.command("up", short_help="Start the stack.")
+@state_option
+@click.option(
+    "--ports",
+    callback=_ports,
+    metavar="auto|first-free|+N",
+    help="Any free ports; the first free block from the defaults on; or the defaults plus N.",
+)
+@click.option(
+    "--port",
+    "single",
+    multiple=True,
+    callback=_single_ports,
+    metavar="NAME=NUMBER",
+    help="One port, for example api=8100; several times if you like.",
+)
+@click.option("--consumers", type=click.IntRange(1, 10), help="How many consumers [default: 1].")
+@click.option("--servers-only", is_flag=True, help="No API, consumer and reconciler.")
+@json_option
+def command(
+    folder: StateFolder,
+    ports: str | None,
+    single: dict[str, int],
+    consumers: int | None,
+    servers_only: bool,
+    as_json: bool,
+) -> None:
+    """Start the stack and wait until every part really works.
+
+    What is running already is left alone, so this also brings back what has died. If a part cannot
+    be started, everything that this call started is stopped again. The first call downloads the
+    servers; choices of ports and consumers are remembered.
+
+    \b
+      coupon up                                    on the default ports
+      coupon up --state /tmp/second --ports +100   a second stack beside the first
+      coupon up --consumers 2                      two consumers share the partitions
+    """
+    began = time.monotonic()
+    console = Console(stderr=True, quiet=as_json, highlight=False)
+    _interrupt_once()
+    folder.create()
+    with folder.locked():
+        before = remembered(folder)
+        choices = choose(folder, ports, single, consumers, servers_only)
+        if moved := why_moved(before, choices):
+            console.print(findable(told(moved, folder)), soft_wrap=True)
+        try:
+            started = start_stack(folder, choices, console)
+        except KeyboardInterrupt:
+            console.print("Interrupted: what this call had started is stopped again.")
+            sys.exit(_INTERRUPTED)
+    seconds = round(time.monotonic() - began, 1)
+    where = stack_endpoints(folder, choices.ports, "owner")
+    if as_json:
+        result = {"state": str(folder.path), "started": started, "seconds": seconds}
+        click.echo(json.dumps({**result, "ports": choices.ports, "env": where}))
+    else:
+        what = "the servers alone" if servers_only else f"API at {where['COUPON_API_URL']}"
+        console.print(f"\nReady in {seconds} s, {what}")
+        if servers_only:
+            says = '`eval "$(coupon env)"` takes their addresses into a shell.'
+            console.print(findable(told(says, folder)), soft_wrap=True)
+        says = "See `coupon status`; stop with `coupon down`."
+        console.print(findable(told(says, folder)), soft_wrap=True)
+
+
+def _interrupt_once() -> None:
+    """The first Ctrl-C or SIGTERM stops what was started; more of them do not disturb that."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, interrupt)

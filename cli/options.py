@@ -1,0 +1,126 @@
+"""Options that several commands take."""
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from cli.advice import default_state, is_elsewhere, speak_of
+from cli.endpoints import find_endpoints
+from coupons.endpoints import Endpoints
+from coupons.ids import MAX_COUPON_ID, MAX_USER_ID
+from coupons.ledger.roles import ROLES
+from stack.endpoints import folder_of
+from stack.folder import StateFolder
+
+Decorated = Callable[..., Any]
+
+
+class Id(click.IntRange):
+    """An id in plain digits; int() would take "1_000" and digits of other scripts too."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The id. Fails with a usage error."""
+        if isinstance(value, str) and not re.fullmatch("[1-9][0-9]{0,18}", value):
+            self.fail(f"{value!r} is no id: give a positive whole number in plain digits", param)
+        return super().convert(value, param, ctx)
+
+
+COUPON_ID = Id(1, MAX_COUPON_ID)
+USER_ID = Id(1, MAX_USER_ID)
+
+
+def _folder(ctx: click.Context, _option: click.Parameter, value: Path | None) -> StateFolder:
+    folder = StateFolder((value or default_state()).absolute())
+    speak_of(ctx, folder)
+    return folder
+
+
+def _local_folder(ctx: click.Context, option: click.Parameter, value: Path | None) -> StateFolder:
+    folder = _folder(ctx, option, value)
+    is_named = ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+    if not is_named and folder.exists() and is_elsewhere(folder):
+        click.echo(
+            f"This is about the stack in {folder.path}; the COUPON_* addresses of this shell are"
+            " of another one.",
+            err=True,
+        )
+    return folder
+
+
+def state_option(command: Decorated) -> Decorated:
+    """--state, given to the command as `folder`."""
+    return _state_option(_folder)(command)
+
+
+def local_state_option(command: Decorated) -> Decorated:
+    """The same for a command that the addresses of the environment do not move, which it says."""
+    return _state_option(_local_folder)(command)
+
+
+def _state_option(callback: Callable[..., StateFolder]) -> Callable[[Decorated], Decorated]:
+    return click.option(
+        "--state",
+        "folder",
+        metavar="FOLDER",
+        envvar="COUPON_STATE_DIR",
+        type=click.Path(path_type=Path),
+        callback=callback,
+        help="State folder of the stack [default: .coupon in the project].",
+    )
+
+
+def endpoints_option(role: str, of: str | None = None) -> Callable[[Decorated], Decorated]:
+    """--state, or the COUPON_* addresses of the environment: given to the command as `where`.
+
+    role: the Postgres role of the command, one of coupons.ledger.roles.ROLES. of: the
+    eager option that names another one.
+    """
+
+    def find(ctx: click.Context, option: click.Parameter, value: Path | None) -> Endpoints:
+        source = ctx.get_parameter_source(option.name or "")
+        named = source is ParameterSource.COMMANDLINE
+        chosen = str(ctx.params.get(of) or role) if of else role
+        known = chosen if chosen in ROLES else role
+        found = find_endpoints(_folder(ctx, option, value), named, known, os.environ)
+        speak_of(ctx, folder_of(found))
+        return found
+
+    return click.option(
+        "--state",
+        "where",
+        metavar="FOLDER",
+        envvar="COUPON_STATE_DIR",
+        type=click.Path(path_type=Path),
+        callback=find,
+        help="State folder of the stack [default: the stack of the COUPON_* addresses in the"
+        " environment, as `coupon env` prints them; else .coupon in the project].",
+    )
+
+
+def confirm(question: str, says: str) -> None:
+    """Ask on the terminal, and end the command unless the answer is yes.
+
+    Raises UsageError where there is no terminal. says: what was not done then.
+    """
+    if not _is_terminal():
+        raise click.UsageError(f"{says}: nobody can be asked here; --yes removes without asking.")
+    click.confirm(question, abort=True, err=True)
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def json_option(command: Decorated) -> Decorated:
+    """--json, given to the command as `as_json`."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON document, for programs."
+    )(command)

@@ -1,0 +1,96 @@
+"""The endpoints of one system, under the names of the settings that give them."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from coupons.errors import ConfigurationError
+from coupons.host_lists import split_url
+from coupons.kafka import KafkaClient, KafkaSecurity
+from coupons.ledger.roles import DATABASE, role_url
+from coupons.settings import load_settings
+
+API_URL = "COUPON_API_URL"
+MANAGEMENT_URL = "COUPON_API_MANAGEMENT_URL"
+DATABASE_URL = "COUPON_DATABASE_URL"
+REDIS_URL = "COUPON_REDIS_URL"
+KAFKA = "COUPON_KAFKA_BOOTSTRAP_SERVERS"
+REGISTRY_URL = "COUPON_SCHEMA_REGISTRY_URL"
+CONNECT_URL = "COUPON_CONNECT_URL"
+CONSUMER_URLS = "COUPON_CONSUMER_URLS"
+JWT_KEY = "COUPON_JWT_KEY_FILE"
+PASSWORDS = "COUPON_PASSWORDS_DIR"
+"""The folder with a password file for each role, named after it."""
+
+ENDPOINTS = (
+    API_URL,
+    MANAGEMENT_URL,
+    DATABASE_URL,
+    REDIS_URL,
+    KAFKA,
+    REGISTRY_URL,
+    CONNECT_URL,
+)
+"""With one of them in the environment, a command works on the system that they point at."""
+
+
+class Endpoints(Mapping[str, str]):
+    """COUPON_* settings that point at one system, here those of an environment.
+
+    Asking for one that is not set raises ConfigurationError. role: one of ROLES, without its
+    prefix. With COUPON_PASSWORDS_DIR the database URL is turned into that role's; without, it is
+    taken as it is.
+    """
+
+    def __init__(self, environment: Mapping[str, str], role: str) -> None:
+        self._given = {
+            name: environment[name] for name in (*ENDPOINTS, JWT_KEY) if environment.get(name)
+        }
+        self._passwords = environment.get(PASSWORDS)
+        self._role = role
+
+    def __getitem__(self, variable: str) -> str:
+        if variable not in self._given:
+            raise ConfigurationError(
+                f"{variable} is not set, but {', '.join(self._given)} are: endpoints come from the"
+                " environment or from a state folder, never from both; set it, or name a state"
+                " folder with --state"
+            )
+        value = self._given[variable]
+        return self._as_role(value) if variable == DATABASE_URL else value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def kafka_client(self, bootstrap_servers: str | None = None) -> KafkaClient:
+        """For this system's Kafka, or for another address of it. Raises ConfigurationError."""
+        return load_settings(KafkaSecurity).client(bootstrap_servers or self[KAFKA])
+
+    def _as_role(self, url: str) -> str:
+        if not self._passwords:
+            return url
+        name = f"coupon_{self._role}"
+        database = split_url(url).path.lstrip("/") or DATABASE
+        return role_url(url, name, password_of(Path(self._passwords), name), database)
+
+
+def token_key(where: Mapping[str, str]) -> str:
+    """The key that the system's tokens are signed with (HS256). Raises ConfigurationError."""
+    return _secret(Path(where[JWT_KEY]), "the key of tokens")
+
+
+def password_of(folder: Path, role: str) -> str:
+    """The password of a Postgres role in a folder of password files. Raises ConfigurationError."""
+    return _secret(folder / role, f"the password of {role}")
+
+
+def _secret(file: Path, what: str) -> str:
+    try:
+        secret = file.read_text("utf-8").strip()
+    except OSError as error:
+        raise ConfigurationError(f"{what} cannot be read: {error}; write it there") from error
+    if not secret:
+        raise ConfigurationError(f"{file} is empty: write {what} there")
+    return secret

@@ -1,0 +1,42 @@
+"""Check of the dead letters: those that wait for somebody."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+
+from coupons.ledger.connection import connect_ledger
+from operations.dead_letters.standing import Standing, State, look_at_letters
+from operations.doctor.findings import Finding, Section, failing, ok, warning
+from operations.doctor.places import Places
+
+_LIST = "coupon dead-letters list"
+
+
+def check_letters(places: Places) -> Iterator[Finding]:
+    """Raises KafkaUnavailable or LedgerUnavailable."""
+    with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
+        yield letters_finding(look_at_letters(places.where, connection))
+
+
+def letters_finding(standings: Sequence[Standing]) -> Finding:
+    """What the letters that nobody has done anything about mean.
+
+    One with a request is a promise that is not kept yet. Garbage is nobody's request.
+    """
+    waiting = [
+        each
+        for each in standings
+        if each.state in (State.OPEN, State.PARKED) and each.came_back_as is None
+    ]
+    if not waiting:
+        return ok("dead letters", f"none waits for somebody ({len(standings)} were set aside)")
+    causes = Counter(each.letter.facts.error_class for each in waiting)
+    cause, times = causes.most_common(1)[0]
+    requests = sum(each.key is not None for each in waiting)
+    says = (
+        f"{len(waiting)} wait for somebody, {requests} of them with a request that is not final;"
+        f" most because of {cause} ({times})"
+    )
+    if requests:
+        return failing("dead letters", says, _LIST, Section.DEAD_LETTERS)
+    return warning("dead letters", says, _LIST, Section.DEAD_LETTERS)

@@ -1,0 +1,106 @@
+"""Where the system is that the doctor looks at."""
+
+import os
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from coupons.endpoints import Endpoints
+from coupons.kafka import KafkaClient
+from stack.choices import Choices, existing
+from stack.endpoints import folder_of
+from stack.folder import StateFolder
+from stack.parts import is_running
+from stack.ports import HOST
+
+CONSUMER_URLS = "COUPON_CONSUMER_URLS"
+MANAGEMENT_URL = "COUPON_API_MANAGEMENT_URL"
+
+
+class Places(NamedTuple):
+    """folder, choices: of the embedded stack; None when the system runs elsewhere.
+
+    management_url: of the API; None when it is not known. consumer_urls: where each consumer, by
+    its name, answers /healthz; empty when that is not known. where: all addresses under the names
+    of the settings.
+    """
+
+    folder: StateFolder | None
+    choices: Choices | None
+    database_url: str
+    redis_url: str
+    kafka: KafkaClient
+    registry_url: str
+    connect_url: str
+    consumer_group: str
+    management_url: str | None = None
+    consumer_urls: Mapping[str, str] = MappingProxyType({})
+    where: Endpoints = Endpoints({}, "ops")
+
+
+class EmbeddedPlaces(Places):
+    """Of the embedded stack: each address is looked up when a check asks for it.
+
+    Asking raises PartNotRunningError for a part that is not running. Another stack may listen at
+    its address by now, and would be taken for this one.
+    """
+
+    @property
+    def database_url(self) -> str:
+        return self.where["COUPON_DATABASE_URL"]
+
+    @property
+    def redis_url(self) -> str:
+        return self.where["COUPON_REDIS_URL"]
+
+    @property
+    def kafka(self) -> KafkaClient:
+        return self.where.kafka_client()
+
+    @property
+    def registry_url(self) -> str:
+        return self.where["COUPON_SCHEMA_REGISTRY_URL"]
+
+    @property
+    def connect_url(self) -> str:
+        return self.where["COUPON_CONNECT_URL"]
+
+    @property
+    def management_url(self) -> str:
+        return self.where[MANAGEMENT_URL]
+
+
+def find_places(where: Endpoints) -> Places:
+    """All of one system. Raises SettingError or ConfigurationError when they are not known."""
+    group = os.environ.get("COUPON_CONSUMER_GROUP", "coupon-cdc-consumer")
+    folder = folder_of(where)
+    if folder is not None:
+        choices = existing(folder)
+        urls = _running_consumers(folder, choices)
+        unused = KafkaClient("")
+        return EmbeddedPlaces(folder, choices, "", "", unused, "", "", group, None, urls, where)
+    return Places(
+        None,
+        None,
+        where["COUPON_DATABASE_URL"],
+        where["COUPON_REDIS_URL"],
+        where.kafka_client(),
+        where["COUPON_SCHEMA_REGISTRY_URL"],
+        where["COUPON_CONNECT_URL"],
+        group,
+        where[MANAGEMENT_URL] if MANAGEMENT_URL in set(where) else None,
+        _given_consumers(),
+        where,
+    )
+
+
+def _given_consumers() -> dict[str, str]:
+    given = os.environ.get(CONSUMER_URLS, "").replace(",", " ").split()
+    return {f"consumer at {url}": url for url in given}
+
+
+def _running_consumers(folder: StateFolder, choices: Choices) -> dict[str, str]:
+    """Those that run; that others do not is a finding of their own."""
+    names = [] if choices.servers_only else choices.consumer_names
+    running = [name for name in names if is_running(folder.part(name))]
+    return {name: f"http://{HOST}:{choices.ports[name]}" for name in running}

@@ -1,0 +1,91 @@
+"""Check for a ledger that went back in time: restored from a backup, or failed over to a standby
+that lacked the newest rows. Everything else still knows of requests that it does not have."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+from confluent_kafka import Message
+
+from connectors.safe_registration import missing_heartbeat
+from coupons.change_events import (
+    REQUEST_TOPIC,
+    ChangeEventDecoder,
+    LogReader,
+    SchemaRegistry,
+)
+from coupons.change_events.dead_letters import replays_of
+from coupons.errors import UndecodableEvent
+from coupons.gate import connect_gate
+from coupons.ledger.connection import Connection, connect_ledger
+from coupons.ledger.coupons import list_coupons
+from coupons.ledger.requests import find_requests
+from coupons.ledger.unseen_commits import CommitsUnseen, look_for_missing
+from operations.doctor.findings import Finding, Section, failing, ok, unknown
+from operations.doctor.places import Places
+
+RESTORE = "coupon after-restore --stop"
+NEWEST = 50
+"""Records looked at of each partition: the newest are the first that a restored ledger lacks."""
+
+RequestKey = tuple[int, int]
+
+
+def check_ledger_history(places: Places) -> Iterator[Finding]:
+    """Raises LedgerUnavailable, GateUnavailable, KafkaUnavailable or SchemaRegistryUnavailable."""
+    with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
+        try:
+            why = missing_heartbeat(connect_gate(places.redis_url), connection)
+            why = why or _missing_requests(places, connection)
+        except CommitsUnseen as error:
+            yield unknown("ledger history", str(error), "coupon doctor", Section.STANDBY_AWAY)
+            return
+    if why:
+        yield _went_back(why)
+    else:
+        yield ok("ledger history", "the newest requests in Kafka are in the ledger")
+
+
+def _missing_requests(places: Places, connection: Connection) -> str | None:
+    """In words, requests of Kafka that the ledger lacks; else None."""
+    streamed = _streamed_requests(places, connection)
+    lost = look_for_missing(connection, lambda: _not_in_ledger(connection, streamed))
+    if not lost:
+        return None
+    return f"{len(lost)} of the newest {len(streamed)} requests in Kafka are not in the ledger"
+
+
+def _went_back(why: str) -> Finding:
+    says = f"the ledger went back in time: {why}; what it lost comes back from Kafka"
+    return failing("ledger history", says, RESTORE, Section.LEDGER_RESTORED)
+
+
+def _streamed_requests(places: Places, connection: Connection) -> set[RequestKey]:
+    """The newest requests that are streamed: their rows are in the ledger, or were there before.
+
+    Those of a coupon that is not there either cannot come back, and are dead letters.
+    """
+    decoder = ChangeEventDecoder(SchemaRegistry(places.registry_url))
+    keys: set[RequestKey] = set()
+    with LogReader(places.kafka, REQUEST_TOPIC, "coupon-doctor") as log:
+        log.only_newest(NEWEST)
+        for messages in log.read():
+            keys.update(key for message in messages if (key := _key(decoder, message)) is not None)
+    coupon_ids = {coupon.coupon_id for coupon in list_coupons(connection)}
+    return {key for key in keys if key[0] in coupon_ids}
+
+
+def _not_in_ledger(connection: Connection, keys: set[RequestKey]) -> set[RequestKey]:
+    found = {request[:2] for request in find_requests(connection, sorted(keys))} if keys else set()
+    return keys - found
+
+
+def _key(decoder: ChangeEventDecoder, message: "Message[bytes, bytes]") -> RequestKey | None:
+    """None for a record that is no request, or was written back by an operator."""
+    headers: Any = message.headers()
+    if replays_of(headers)[0]:
+        return None
+    try:
+        return decoder.issue_request(message.value())[:2]
+    except UndecodableEvent:
+        return None

@@ -1,0 +1,98 @@
+"""How the gate is doing, coupon by coupon, next to what the ledger says of it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from coupons.gate import Gate, GateFigures
+from coupons.gate.rebuild import why_closed
+from coupons.gate.refusals import GateRefused
+from coupons.gate.scan import memory_bytes
+from coupons.gate.serving import check_serving as check_gate_serving
+from coupons.ledger.connection import Connection
+from coupons.ledger.refusals import LedgerRefused
+from coupons.ledger.serving import check_serving as check_ledger_serving
+from coupons.model import Coupon, CouponState
+
+
+class GateReport(NamedTuple):
+    """Of one coupon. figures: None where the gate does not have it. memory: in bytes, estimated.
+
+    refused: why Redis or Postgres takes no writes, so that no claim is accepted; None: they do.
+    """
+
+    coupon: Coupon
+    figures: GateFigures | None
+    memory: int
+    refused: str | None = None
+
+    @property
+    def why_closed(self) -> str | None:
+        """None: open. missing, stale, loading or fenced: it admits nobody until it is rebuilt.
+
+        refused: it is rebuilt, and a server takes no writes.
+        """
+        return why_closed(self.figures, self.coupon) or (self.refused and "refused")
+
+    @property
+    def claims(self) -> str:
+        """What becomes of a claim now, by the coupon's definition: open, or why it is refused."""
+        coupon, now = self.coupon, datetime.now(UTC)
+        if coupon.state is not CouponState.OPEN:
+            return str(coupon.state)
+        if now < coupon.issue_starts_at:
+            return "not open yet"
+        if coupon.issue_ends_at is not None and now >= coupon.issue_ends_at:
+            return "over"
+        if self.figures is not None and not self.figures.places_left:
+            return "sold out"
+        return "open"
+
+    @property
+    def run_id_matches(self) -> bool:
+        """Whether it was loaded into this life of this server, and opened."""
+        return self.figures is not None and self.figures.state == "open"
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        figures = self.figures
+        return {
+            "coupon_id": self.coupon.coupon_id,
+            "state": self.coupon.state,
+            "claims": self.claims,
+            "gate": self.why_closed or "open",
+            "refused": self.refused,
+            "run_id_matches": self.run_id_matches,
+            "epoch": figures and figures.epoch,
+            "ledger_epoch": self.coupon.gate_epoch,
+            "places_left": figures and figures.places_left,
+            "pending": figures and figures.pending,
+            "issued": figures and figures.issued,
+            "rejected": figures and figures.rejected,
+            "memory_bytes": self.memory,
+        }
+
+
+def report_gate(gate: Gate, connection: Connection, coupons: Sequence[Coupon]) -> list[GateReport]:
+    """Of these coupons. Raises GateUnavailable or LedgerUnavailable."""
+    found = gate.figures([coupon.coupon_id for coupon in coupons])
+    refused = why_refused(gate, connection)
+    return [
+        GateReport(
+            coupon,
+            figures,
+            memory_bytes(gate, coupon.coupon_id, figures) if figures else 0,
+            refused,
+        )
+        for coupon, figures in zip(coupons, found, strict=True)
+    ]
+
+
+def why_refused(gate: Gate, connection: Connection) -> str | None:
+    """Why a server that answers takes no writes. Raises Gate- or LedgerUnavailable."""
+    try:
+        check_gate_serving(gate.client)
+        check_ledger_serving(connection)
+    except (GateRefused, LedgerRefused) as error:
+        return str(error)
+    return None

@@ -1,0 +1,131 @@
+"""The full comparison of one coupon and its repair: request by request, then the counts."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+from coupons.errors import KeysUnreadable
+from coupons.gate import Gate
+from coupons.gate.rebuild import is_ahead, rebuild, why_closed
+from coupons.ledger.connection import Connection
+from coupons.ledger.requests import count_requests
+from coupons.ledger.unrequested import write_unrequested
+from coupons.model import Coupon
+from operations.repair.actions import NEEDS_REBUILD, Deed, Repair
+from operations.repair.roll_forward import roll_forward
+from operations.verify.comparison import (
+    LOOK_AGAIN_AFTER_SECONDS,
+    GateChanged,
+    GateUnreadable,
+    Progress,
+    compare,
+)
+from operations.verify.mismatch import Difference, Kind
+
+MOST_BEFORE_A_REBUILD = 1_000
+"""With this many requests that only a rebuild mends, there is no point in looking for more."""
+
+
+def examine(
+    gate: Gate,
+    connection: Connection,
+    coupon: Coupon,
+    pending_after_s: float,
+    *,
+    dry_run: bool = False,
+    progress: Progress = lambda _: None,
+) -> Iterator[Repair]:
+    """Compare a coupon request by request; yield each repair after it was done, or would be.
+
+    Safe beside claims, issuing, the reconciler's passes and other examinations. Marks and rows are
+    written as they are missed; whatever else differs, one fenced rebuild at the end mends.
+    Raises GateUnavailable or LedgerUnavailable.
+    """
+    coupon_id = coupon.coupon_id
+    figures = gate.figures([coupon_id])[0]
+    why = why_closed(figures, coupon)
+    if why is not None:
+        yield from _rebuilt(gate, connection, coupon_id, why, dry_run, even_if_open=False)
+        return
+    if figures and is_ahead(connection, coupon, figures):
+        yield from _rebuilt(gate, connection, coupon_id, "ahead", dry_run)
+        return
+    if figures and figures.version < coupon.version and (dry_run or gate.define(coupon)):
+        yield Repair(Deed.REDEFINED, "definition", coupon_id, 0)
+    beyond_marks = 0
+    rebuild_for: str | None = None
+    try:
+        with closing(compare(gate, connection, coupon_id, progress=progress)) as differences:
+            for difference in differences:
+                if difference.kind in NEEDS_REBUILD:
+                    beyond_marks += 1
+                    yield Repair(Deed.FOR_REBUILD, str(difference.kind), coupon_id, 1, difference)
+                    if beyond_marks >= MOST_BEFORE_A_REBUILD and not dry_run:
+                        break
+                else:
+                    yield _mended(gate, connection, difference, pending_after_s, dry_run)
+        if beyond_marks:
+            rebuild_for = "differences"
+        elif _figures_are_wrong(gate, connection, coupon_id):
+            rebuild_for = "figures"
+    except (GateUnreadable, KeysUnreadable):
+        rebuild_for = "unreadable"
+    except GateChanged:
+        # Its rebuild has read the ledger; what remains, the next examination finds.
+        return
+    if rebuild_for is not None:
+        yield from _rebuilt(gate, connection, coupon_id, rebuild_for, dry_run)
+
+
+def _rebuilt(
+    gate: Gate,
+    connection: Connection,
+    coupon_id: int,
+    why: str,
+    dry_run: bool,
+    even_if_open: bool = True,
+) -> Iterator[Repair]:
+    if dry_run:
+        counts = count_requests(connection, coupon_id)
+        yield Repair(Deed.REBUILT, why, coupon_id, counts.accepted if counts else 0)
+        return
+    loaded = rebuild(gate, connection, coupon_id, even_if_open=even_if_open)
+    deed = Deed.LEFT if loaded is None else Deed.REBUILT
+    yield Repair(deed, why, coupon_id, loaded or 0)
+
+
+def _mended(
+    gate: Gate, connection: Connection, difference: Difference, pending_after_s: float, dry: bool
+) -> Repair:
+    """A mark that was missing, or a row."""
+    coupon_id, user_id, kind, in_ledger, at_gate = difference
+    deed = Deed.LEFT
+    if kind is Kind.NO_REQUEST:
+        if dry or write_unrequested(connection, coupon_id, [user_id]):
+            deed = Deed.ROW_RESTORED
+    elif kind is Kind.MISSING_MARK and in_ledger is not None:
+        if dry or gate.settle([in_ledger]):
+            deed = Deed.MARKED
+    elif at_gate is not None:
+        old = at_gate.requested_at_us < gate.now_us() - int(pending_after_s * 1_000_000)
+        if old and (dry or roll_forward(gate, connection, coupon_id, [user_id])):
+            deed = Deed.ROLLED_FORWARD
+    return Repair(deed, str(kind), coupon_id, 1, difference)
+
+
+def _figures_are_wrong(gate: Gate, connection: Connection, coupon_id: int) -> bool:
+    """Whether the gate's counts are outside of what the ledger held meanwhile, twice in a row."""
+    for _ in range(2):
+        before = count_requests(connection, coupon_id)
+        time.sleep(LOOK_AGAIN_AFTER_SECONDS)
+        figures = gate.figures([coupon_id])[0]
+        after = count_requests(connection, coupon_id)
+        if before is None or after is None or figures is None:
+            return False
+        if (
+            figures.balance
+            and before.issued <= figures.issued <= after.issued
+            and before.rejected <= figures.rejected <= after.rejected
+        ):
+            return False
+    return True

@@ -1,0 +1,137 @@
+"""Compares a coupon at the gate with the ledger, request by request, in both directions.
+
+Claims and issuing go on meanwhile. Whatever looks different at first sight is looked at again,
+between two reads of the ledger, and counts only if it still differs then (see `classify`).
+"""
+
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from itertools import islice
+
+from coupons.gate import Gate, GateState
+from coupons.gate.scan import scan_requests
+from coupons.ledger.connection import Connection
+from coupons.ledger.requests import find_requests, find_unwritten_users, stream_requests
+from coupons.ledger.unrequested import find_unrequested
+from coupons.model import GateClosed, IssueRequest
+from operations.verify.mismatch import Difference, Kind, classify
+
+REQUESTS_PER_READ = 2_000
+MOST_SUSPECTS = 20_000
+"""Looked at again together: bounds the memory when everything differs."""
+LOOK_AGAIN_AFTER_SECONDS = 0.5
+"""What is merely on its way gets this long to arrive."""
+
+Progress = Callable[[int], None]
+
+
+class GateChanged(Exception):
+    """The coupon was closed or rebuilt at the gate during the comparison, which is void."""
+
+
+class GateUnreadable(GateChanged):
+    """What Redis holds of the coupon is not what the gate writes; only a rebuild mends it."""
+
+
+def compare(
+    gate: Gate,
+    connection: Connection,
+    coupon_id: int,
+    look_again_after_s: float = LOOK_AGAIN_AFTER_SECONDS,
+    progress: Progress = lambda _: None,
+) -> Generator[Difference, None, None]:
+    """Yield each request about which gate and ledger differ.
+
+    progress: called with how many requests were looked at, again and again. Raises GateChanged,
+    GateUnreadable, GateUnavailable, LedgerUnavailable. Close it when you stop before its end.
+    """
+    suspects: set[int] = set()
+    with closing(_suspects(gate, connection, coupon_id, progress)) as found:
+        for users in found:
+            suspects.update(users)
+            if len(suspects) >= MOST_SUSPECTS:
+                yield from _still_different(
+                    gate, connection, coupon_id, suspects, look_again_after_s
+                )
+                suspects.clear()
+    if suspects:
+        yield from _still_different(gate, connection, coupon_id, suspects, look_again_after_s)
+
+
+def _suspects(
+    gate: Gate, connection: Connection, coupon_id: int, progress: Progress
+) -> Generator[list[int], None, None]:
+    """Users who look different at first sight: those with a row, then those without."""
+    # Closed at once, also by an error: its cursor is in a transaction of the connection's.
+    with closing(stream_requests(connection, coupon_id)) as requests:
+        while some := list(islice(requests, REQUESTS_PER_READ)):
+            at_gate = _read(gate, coupon_id, [request.user_id for request in some])
+            pairs = zip(some, at_gate, strict=True)
+            yield [request.user_id for request, known in pairs if known != request]
+            progress(len(some))
+    figures = gate.figures([coupon_id])[0]
+    if figures is None or figures.state is not GateState.OPEN:
+        raise GateChanged
+    for held in scan_requests(gate, coupon_id, figures):
+        users = [request.user_id for request in held]
+        yield list(find_unwritten_users(connection, coupon_id, users)) if users else []
+        progress(len(users))
+    again = gate.figures([coupon_id])[0]
+    if again is None or again.epoch != figures.epoch:
+        raise GateChanged
+
+
+def _still_different(
+    gate: Gate, connection: Connection, coupon_id: int, users: set[int], after_s: float
+) -> Iterator[Difference]:
+    time.sleep(after_s)
+    suspects = iter(sorted(users))
+    while some := list(islice(suspects, REQUESTS_PER_READ)):
+        yield from look_at(gate, connection, coupon_id, some)
+
+
+def look_at(
+    gate: Gate, connection: Connection, coupon_id: int, users: Sequence[int]
+) -> Iterator[Difference]:
+    """What differs now of these users. Raises as `compare` does."""
+    before = _in_ledger(connection, coupon_id, users)
+    at_gate = _read(gate, coupon_id, users)
+    after = _in_ledger(connection, coupon_id, users)
+    ghosts = []
+    for user, known in zip(users, at_gate, strict=True):
+        kind = classify(before.get(user), known, after.get(user))
+        if kind is Kind.GHOST and user not in after:
+            ghosts.append((user, known))
+        elif kind is not None:
+            yield Difference(coupon_id, user, kind, after.get(user), known)
+    yield from _without_request(connection, coupon_id, ghosts)
+
+
+def _without_request(
+    connection: Connection, coupon_id: int, ghosts: Sequence[tuple[int, IssueRequest | None]]
+) -> Iterator[Difference]:
+    """Users who are final at the gate and have no request: the ledger may hold their outcome."""
+    if not ghosts:
+        return
+    found = find_unrequested(connection, coupon_id, [user for user, _ in ghosts])
+    outcomes = {outcome.user_id: outcome for outcome in found}
+    for user, known in ghosts:
+        kind = Kind.NO_REQUEST if user in outcomes else Kind.GHOST
+        yield Difference(coupon_id, user, kind, outcomes.get(user), known)
+
+
+def _in_ledger(
+    connection: Connection, coupon_id: int, users: Sequence[int]
+) -> dict[int, IssueRequest]:
+    found = find_requests(connection, [(coupon_id, user) for user in users])
+    return {request.user_id: request for request in found}
+
+
+def _read(gate: Gate, coupon_id: int, users: Sequence[int]) -> list[IssueRequest | None]:
+    known = gate.read(coupon_id, users)
+    if known is GateClosed.UNREADABLE:
+        raise GateUnreadable
+    if isinstance(known, GateClosed):
+        raise GateChanged
+    return known

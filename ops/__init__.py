@@ -1,1 +1,0 @@
-"""Operating the system: the `coupon` command, the reconciler, and what they need."""

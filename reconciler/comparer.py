@@ -1,0 +1,87 @@
+"""Compares coupons request by request beside the passes, as they become due."""
+
+import logging
+from contextlib import closing
+from threading import Event
+
+from coupons.errors import CouponError
+from coupons.gate import Gate
+from coupons.ledger.connection import connect_ledger
+from coupons.ledger.coupons import find_coupon
+from coupons.ledger.silent_sessions import end_when_silent
+from coupons.metrics import RECONCILER_COMPARISONS, RECONCILER_DIFFERENCES, RECONCILER_REPAIRS
+from operations.repair.actions import Deed, Repair
+from operations.repair.examine import examine
+from reconciler.watch import Watch
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_SECONDS = 0.5
+ANSWER_TIMEOUT_SECONDS = 120.0
+"""Counting the rows of a large coupon takes seconds."""
+
+
+def run_comparer(
+    gate: Gate,
+    database_url: str,
+    pending_after_s: float,
+    silent_s: float,
+    watch: Watch,
+    stop: Event,
+) -> None:
+    """Examine what `watch` says is due until `stop` is set.
+
+    silent_s: silence after which the server ends a session of this thread, and frees its locks.
+
+    On a thread and a connection of its own: a comparison of a large coupon takes a minute, and a
+    gate that was flushed meanwhile must not wait for it.
+    """
+    while not stop.wait(LOOK_EVERY_SECONDS):
+        due = watch.take_due()
+        if due is None:
+            continue
+        coupon_id, why = due
+        RECONCILER_COMPARISONS.labels(why).inc()
+        try:
+            _examine(gate, database_url, coupon_id, pending_after_s, silent_s)
+        except CouponError as error:
+            log.warning("could not compare: %s", error, extra={"coupon_id": coupon_id})
+        except Exception:
+            # Whatever it is, it is of this coupon: the thread has to compare the others too.
+            log.exception("could not compare", extra={"coupon_id": coupon_id})
+
+
+def _examine(
+    gate: Gate, database_url: str, coupon_id: int, pending_after_s: float, silent_s: float
+) -> None:
+    with closing(
+        connect_ledger(database_url, "coupon-comparer", ANSWER_TIMEOUT_SECONDS)
+    ) as connection:
+        end_when_silent(connection, silent_s)
+        coupon = find_coupon(connection, coupon_id)
+        if coupon is not None:
+            for repair in examine(gate, connection, coupon, pending_after_s):
+                tell(repair)
+
+
+def tell(repair: Repair) -> None:
+    """Count and log a repair."""
+    about: dict[str, object] = {"coupon_id": repair.coupon_id, "count": repair.requests}
+    difference = repair.difference
+    if repair.deed is Deed.FAILED:
+        log.error("could not reconcile the coupon, will try again: %s", repair.why, extra=about)
+        return
+    if difference is not None:
+        RECONCILER_DIFFERENCES.labels(difference.kind).inc()
+        about |= {"user_id": difference.user_id, "difference": str(difference.kind)}
+    if repair.deed in (Deed.LEFT, Deed.FOR_REBUILD):
+        log.warning("the gate differs from the ledger: %s", repair.why, extra=about)
+        return
+    RECONCILER_REPAIRS.labels(repair.kind).inc(_repaired(repair))
+    log.warning("repaired the gate: %s", repair.kind, extra=about)
+
+
+def _repaired(repair: Repair) -> int:
+    """One a coupon for what concerns a coupon as a whole, else one a request."""
+    whole = repair.deed in (Deed.REBUILT, Deed.REDEFINED)
+    return 1 if whole else repair.requests

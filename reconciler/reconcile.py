@@ -1,0 +1,174 @@
+"""The pass over all coupons that is made every second, and is cheap.
+
+Three things can be seen without comparing request by request, and each has one repair:
+- a coupon that the gate does not have, or has from another life of the server, or under another
+  epoch than the ledger accepts: fence and rebuild;
+- a definition older than the ledger's: define again; a newer one: the ledger went back in time, so
+  that nothing of the gate may be relied on: rebuild;
+- a request pending for long: mark it when its outcome is in the ledger, and when not even its row
+  is there, claim again on the user's behalf. The place is held and the user wanted it, so an
+  admission that nobody finished is rolled forward; whether its first write got through does not
+  matter, because writing it again is harmless. Nothing is guessed and nothing is given back.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import psycopg
+
+from coupons.errors import CouponError
+from coupons.failure_scope import is_of_one_coupon
+from coupons.gate import Gate, GateFigures
+from coupons.gate.rebuild import is_ahead, rebuild, why_closed
+from coupons.gate.refusals import GateRefused
+from coupons.ledger.connection import Connection
+from coupons.ledger.coupons import list_readable
+from coupons.ledger.requests import find_requests
+from coupons.metrics import (
+    NOT_MEASURED,
+    RECONCILER_CLOSED_COUPONS,
+    RECONCILER_FAILING_COUPONS,
+    RECONCILER_OLDEST_PENDING_SECONDS,
+)
+from coupons.model import Coupon, CouponState
+from operations.repair.actions import Deed, Repair
+from operations.repair.roll_forward import roll_forward
+from reconciler.watch import Watch
+
+log = logging.getLogger(__name__)
+
+PENDING_PER_PASS = 10_000
+"""More than claims are admitted in one call, which all have one time."""
+PENDING_PER_ROUND = 500
+
+
+def reconcile(
+    gate: Gate,
+    connection: Connection,
+    pending_after_s: float,
+    watch: Watch | None = None,
+) -> Iterator[Repair]:
+    """Go once over all coupons; yield each repair after it was done.
+
+    pending_after_s: age in seconds from which a pending request is looked into; longer than a claim
+    takes. watch: takes note of what is seen on the way, for the next pass. A coupon that cannot be
+    worked on is yielded as FAILED, tried again ever less often, and stops no other. Raises
+    GateUnavailable or LedgerUnavailable when all would fail; what was done until then stays, and
+    the next pass does the rest. A Redis that no coupon can be rebuilt on (GateRefused) is raised
+    at the end, after all that could be done.
+    """
+    watch = watch or Watch(compare_every_s=0)
+    readable, unreadable = list_readable(connection)
+    for coupon_id, error in unreadable.items():
+        if watch.may_try(coupon_id):
+            yield failed(coupon_id, error, watch)
+    coupons = sorted(readable, key=lambda each: (watch.is_failing(each.coupon_id), *_order(each)))
+    now_us = gate.now_us()
+    before_us = now_us - int(pending_after_s * 1_000_000)
+    coupon_ids = [coupon.coupon_id for coupon in coupons]
+    found = gate.figures(coupon_ids)
+    oldest_us = gate.oldest_pending_us(dict(zip(coupon_ids, found, strict=True)))
+    _show(coupons, found, now_us, min(oldest_us.values(), default=now_us))
+    refused: GateRefused | None = None
+    for coupon, figures in zip(coupons, found, strict=True):
+        if not watch.may_try(coupon.coupon_id):
+            continue
+        is_old = oldest_us.get(coupon.coupon_id, now_us) <= before_us
+        try:
+            yield from _repair(gate, connection, coupon, figures, before_us if is_old else 0, watch)
+        except GateRefused as error:
+            refused = error
+        except Exception as error:
+            told = failed(coupon.coupon_id, error, watch)
+            if not is_of_one_coupon(error, connection):
+                raise
+            yield told
+        else:
+            watch.worked(coupon.coupon_id)
+    RECONCILER_FAILING_COUPONS.set(watch.failing_among([*coupon_ids, *unreadable]))
+    if refused is not None:
+        raise refused
+
+
+def failed(coupon_id: int, error: Exception, watch: Watch) -> Repair:
+    """What is told of a coupon that could not be worked on, after taking note of it."""
+    watch.failed(coupon_id)
+    if not isinstance(error, CouponError | psycopg.Error):
+        log.exception("unexpected error", extra={"coupon_id": coupon_id})
+    says = str(error).strip().partition("\n")[0]
+    return Repair(Deed.FAILED, f"{says} ({type(error).__name__})", coupon_id, 0)
+
+
+def _repair(
+    gate: Gate,
+    connection: Connection,
+    coupon: Coupon,
+    figures: GateFigures | None,
+    before_us: int,
+    watch: Watch,
+) -> Iterator[Repair]:
+    """Repair one coupon; before_us: some request is pending since before then; 0: none is."""
+    why = why_closed(figures, coupon)
+    if why is not None or figures is None:
+        loaded = rebuild(gate, connection, coupon.coupon_id, even_if_open=False)
+        if loaded is not None:
+            yield Repair(Deed.REBUILT, str(why), coupon.coupon_id, loaded)
+        return
+    if is_ahead(connection, coupon, figures):
+        loaded = rebuild(gate, connection, coupon.coupon_id)
+        if loaded is not None:
+            yield Repair(Deed.REBUILT, "ahead", coupon.coupon_id, loaded)
+        return
+    watch.note(coupon, figures)
+    if figures.version < coupon.version and gate.define(coupon):
+        yield Repair(Deed.REDEFINED, "definition", coupon.coupon_id, 0)
+    if before_us:
+        yield from _settle_pending(gate, connection, coupon.coupon_id, before_us, watch)
+    else:
+        watch.pending_from_us.pop(coupon.coupon_id, None)
+
+
+def _order(coupon: Coupon) -> tuple[bool, int]:
+    """Sorts those that can be claimed to the front, the newest first: people wait for them."""
+    return coupon.state is not CouponState.OPEN, -coupon.coupon_id
+
+
+def _show(
+    coupons: Sequence[Coupon], found: Sequence[GateFigures | None], now_us: int, oldest_us: int
+) -> None:
+    pairs = zip(coupons, found, strict=True)
+    closed = sum(why_closed(figures, coupon) is not None for coupon, figures in pairs)
+    RECONCILER_CLOSED_COUPONS.set(closed)
+    # A request may have been admitted since the clock was read.
+    RECONCILER_OLDEST_PENDING_SECONDS.set(max(0, now_us - oldest_us) / 1_000_000)
+
+
+def show_nothing() -> None:
+    """Nothing is known of the gate: another reconciler is active, or a server is away."""
+    RECONCILER_CLOSED_COUPONS.set(NOT_MEASURED)
+    RECONCILER_FAILING_COUPONS.set(NOT_MEASURED)
+    RECONCILER_OLDEST_PENDING_SECONDS.set(NOT_MEASURED)
+
+
+def _settle_pending(
+    gate: Gate, connection: Connection, coupon_id: int, before_us: int, watch: Watch
+) -> Iterator[Repair]:
+    """Look into some of the pending, from where the last pass stopped; at the end, from the start.
+
+    So the pass stays cheap with a backlog of hundreds of thousands, and reaches all of them.
+    """
+    from_us = watch.pending_from_us.pop(coupon_id, 0)
+    found = gate.pending_before(coupon_id, before_us, PENDING_PER_PASS, from_us)
+    if len(found) == PENDING_PER_PASS:
+        watch.pending_from_us[coupon_id] = found[-1].requested_at_us
+    pending = iter(found)
+    while some := list(islice(pending, PENDING_PER_ROUND)):
+        known = find_requests(connection, [(coupon_id, request.user_id) for request in some])
+        final = [request for request in known if request.is_final]
+        if final and (marked := gate.settle(final)):
+            yield Repair(Deed.MARKED, "pending", coupon_id, marked)
+        written = {request.user_id for request in known}
+        lost = [request.user_id for request in some if request.user_id not in written]
+        if lost and (rolled := roll_forward(gate, connection, coupon_id, lost)):
+            yield Repair(Deed.ROLLED_FORWARD, "pending", coupon_id, rolled)

@@ -1,0 +1,114 @@
+"""The reconciler as a long-running process: one active instance, healing itself."""
+
+import logging
+import random
+import time
+from contextlib import closing
+from threading import Event, Thread
+
+from coupons.errors import GateUnavailable, LedgerUnavailable
+from coupons.gate import connect_gate
+from coupons.ledger.connection import Connection, connect_ledger, translated
+from coupons.ledger.silent_sessions import end_when_silent
+from coupons.metrics import RECONCILER, RECONCILER_PASSES
+from coupons.probes import serve_probes
+from coupons.queries import query
+from reconciler.comparer import run_comparer, tell
+from reconciler.connector_watch import watch_connector
+from reconciler.reconcile import reconcile, show_nothing
+from reconciler.settings import ReconcilerSettings
+from reconciler.watch import Watch
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAUSE_S = 5.0
+TOLD_AGAIN_SECONDS = 60.0
+ANSWER_TIMEOUT_SECONDS = 30.0
+"""The first rows of a large coupon's rebuild take seconds, on a busy server many."""
+
+
+class Reconciler:
+    """Repeats passes; knows which error it met last."""
+
+    def __init__(self, settings: ReconcilerSettings) -> None:
+        self._settings = settings
+        self._gate = connect_gate(settings.redis_url.get_secret_value())
+        self.watch = Watch(settings.reconcile_compare_every_minutes * 60)
+        self.trouble: str | None = None
+        self._told_at = 0.0
+        show_nothing()
+
+    def run(self, stop: Event) -> None:
+        """Work until `stop` is set. Redis or Postgres away: try again, ever less often."""
+        pause = self._settings.reconcile_interval_seconds
+        while not stop.is_set():
+            try:
+                url = self._settings.database_url.get_secret_value()
+                with closing(
+                    connect_ledger(url, "coupon-reconciler", ANSWER_TIMEOUT_SECONDS)
+                ) as connection:
+                    end_when_silent(connection, self._settings.reconcile_takeover_seconds)
+                    while not stop.is_set():
+                        self._pass(connection)
+                        pause = self._settings.reconcile_interval_seconds
+                        stop.wait(pause)
+            except (GateUnavailable, LedgerUnavailable) as error:
+                show_nothing()
+                self._tell(str(error))
+                pause = min(pause * 2, LONGEST_PAUSE_S)
+                stop.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311
+
+    def _tell(self, trouble: str) -> None:
+        """Log what is new at once, and what lasts once a minute."""
+        now = time.monotonic()
+        if trouble != self.trouble or now - self._told_at >= TOLD_AGAIN_SECONDS:
+            log.warning("cannot reconcile, will try again: %s", trouble)
+            self._told_at = now
+        self.trouble = trouble
+
+    def _pass(self, connection: Connection) -> None:
+        if not _is_active(connection):
+            show_nothing()
+            self.trouble = None
+            return
+        pending_after_s = self._settings.reconcile_pending_after_seconds
+        for repair in reconcile(self._gate, connection, pending_after_s, self.watch):
+            tell(repair)
+        RECONCILER_PASSES.inc()
+        self.trouble = None
+
+
+def run_reconciler(settings: ReconcilerSettings, stop: Event) -> None:
+    """Serve the probes, watch the connector and reconcile until `stop` is set."""
+    reconciler = Reconciler(settings)
+    probes = serve_probes(
+        settings.reconciler_host, settings.reconciler_port, lambda: reconciler.trouble, RECONCILER
+    )
+    if settings.connect_url is not None:
+        arguments = (settings.connect_url.get_secret_value(), stop)
+        Thread(target=watch_connector, args=arguments, name="connector", daemon=True).start()
+    comparing = Thread(
+        target=run_comparer,
+        args=(
+            connect_gate(settings.redis_url.get_secret_value()),
+            settings.database_url.get_secret_value(),
+            settings.reconcile_pending_after_seconds,
+            settings.reconcile_takeover_seconds,
+            reconciler.watch,
+            stop,
+        ),
+        name="comparer",
+        daemon=True,
+    )
+    comparing.start()
+    try:
+        reconciler.run(stop)
+    finally:
+        probes.shutdown()
+
+
+def _is_active(connection: Connection) -> bool:
+    """Whether this process holds the lock that one reconciler works under, taken if it is free."""
+    with translated(connection):
+        row = connection.execute(query("become_active_reconciler")).fetchone()
+    return row is not None and bool(row[0])

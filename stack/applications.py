@@ -1,0 +1,94 @@
+"""The project's own processes as parts of the stack."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+
+from stack.choices import Choices
+from stack.endpoints import stack_endpoints
+from stack.folder import StateFolder
+from stack.parts import Part
+from stack.ports import HOST
+from stack.probes import http_ok
+from stack.processes import Command
+
+# Where `python -m` finds the packages, installed or not.
+_ROOT = Path(__file__).parents[1]
+
+
+def application_parts(folder: StateFolder, choices: Choices) -> list[Part]:
+    """API, consumers and reconciler; each knows no role of Postgres but its own."""
+    ports = choices.ports
+    api = {
+        **stack_endpoints(folder, ports, "api"),
+        "COUPON_API_HOST": HOST,
+        "COUPON_API_PORT": str(ports["api"]),
+        "COUPON_API_MANAGEMENT_PORT": str(ports["management"]),
+        "COUPON_JWT_ALGORITHM": "HS256",
+    }
+    reconciler = {
+        **stack_endpoints(folder, ports, "reconciler"),
+        "COUPON_RECONCILER_PORT": str(ports["reconciler"]),
+    }
+    parts = [
+        _api_part(ports, api),
+        _part(
+            "reconciler",
+            "reconciler",
+            "/healthz",
+            ports["reconciler"],
+            reconciler,
+            ("ledger", "valkey"),
+        ),
+    ]
+    for name in choices.consumer_names:
+        consumer = {
+            **stack_endpoints(folder, ports, "consumer"),
+            "COUPON_CONSUMER_PORT": str(ports[name]),
+            "COUPON_CONSUMER_INSTANCE_ID": name,
+        }
+        after = ("connector", "registry", "valkey")
+        parts.append(_part(name, "cdc_consumer", "/healthz", ports[name], consumer, after))
+    return parts
+
+
+def _api_part(ports: Mapping[str, int], settings: Mapping[str, str]) -> Part:
+    """It is ready when its management address says so; its own port is taken as well."""
+    management = ports["management"]
+    part = _part("api", "api", "/readyz", management, settings, ("ledger", "valkey"))
+    return replace(part, ports={"api": ports["api"], "management": management})
+
+
+def _part(
+    name: str,
+    module: str,
+    path: str,
+    port: int,
+    settings: Mapping[str, str],
+    after: tuple[str, ...],
+) -> Part:
+    # Settings that nobody gives here (sizes, limits) can come from the caller's environment.
+    env = {**os.environ, **settings}
+    return Part(
+        name,
+        lambda: Command([sys.executable, "-m", module], env, _ROOT),
+        lambda: http_ok(port, path),
+        {name: port},
+        after,
+    )
+
+
+def api_workers(api: psutil.Process) -> list[psutil.Process]:
+    """Those of its children that serve: not the one of the management address, nor dead ones."""
+    return [child for child in api.children() if _serves(child)]
+
+
+def _serves(process: psutil.Process) -> bool:
+    try:
+        return "api.management" not in process.cmdline()
+    except psutil.Error:  # it has ended
+        return False

@@ -1,0 +1,111 @@
+"""The endpoints of an embedded stack."""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+
+from coupons.endpoints import (
+    API_URL,
+    CONNECT_URL,
+    CONSUMER_URLS,
+    DATABASE_URL,
+    JWT_KEY,
+    KAFKA,
+    MANAGEMENT_URL,
+    PASSWORDS,
+    REDIS_URL,
+    REGISTRY_URL,
+    Endpoints,
+)
+from coupons.errors import PartNotRunningError
+from coupons.kafka import KafkaClient
+from coupons.ledger.roles import DATABASE
+from stack.choices import Choices, existing
+from stack.folder import StateFolder
+from stack.parts import is_running
+from stack.ports import HOST
+
+_PART_AT = {
+    API_URL: "api",
+    MANAGEMENT_URL: "api",
+    DATABASE_URL: "postgres",
+    REDIS_URL: "valkey",
+    KAFKA: "kafka",
+    REGISTRY_URL: "registry",
+    CONNECT_URL: "connect",
+}
+"""Which part of the stack listens at an endpoint."""
+
+
+class StackEndpoints(Endpoints):
+    """Those of the embedded stack in a folder, looked up when the first is asked for.
+
+    Asking raises SettingError where there is no stack, and PartNotRunningError for the endpoint
+    of a part that is not running: another stack may listen there by now. role: one of ROLES.
+    """
+
+    def __init__(self, folder: StateFolder, role: str) -> None:
+        self.folder = folder
+        self._role = role
+
+    @cached_property
+    def _known(self) -> Mapping[str, str]:
+        return stack_endpoints(self.folder, existing(self.folder).ports, self._role)
+
+    def __getitem__(self, variable: str) -> str:
+        value = self._known[variable]
+        part = _PART_AT.get(variable)
+        if part and not is_running(self.folder.part(part)):
+            raise PartNotRunningError(
+                part,
+                f"{part} of the stack in {self.folder.path} is not running: start it with"
+                " `coupon up`",
+            )
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def kafka_client(self, bootstrap_servers: str | None = None) -> KafkaClient:
+        """For the stack's Kafka, which is not secured; another address is secured as set."""
+        if bootstrap_servers is not None:
+            return super().kafka_client(bootstrap_servers)
+        return KafkaClient(self[KAFKA])
+
+
+def folder_of(where: Endpoints) -> StateFolder | None:
+    """The state folder of an embedded stack; None when the system runs elsewhere."""
+    return where.folder if isinstance(where, StackEndpoints) else None
+
+
+def stack_endpoints(folder: StateFolder, ports: Mapping[str, int], role: str) -> dict[str, str]:
+    """COUPON_* settings that point at this stack, Postgres as the given role of ROLES."""
+    return {
+        API_URL: f"http://{HOST}:{ports['api']}",
+        MANAGEMENT_URL: f"http://{HOST}:{ports['management']}",
+        DATABASE_URL: database_url(folder, ports, f"coupon_{role}", DATABASE),
+        REDIS_URL: f"redis://{HOST}:{ports['valkey']}/0",
+        KAFKA: f"{HOST}:{ports['kafka']}",
+        REGISTRY_URL: f"http://{HOST}:{ports['registry']}/apis/ccompat/v7",
+        CONNECT_URL: f"http://{HOST}:{ports['connect']}",
+        JWT_KEY: str(folder.secret_file("jwt.key")),
+    }
+
+
+def exports(folder: StateFolder, choices: Choices, role: str) -> dict[str, str]:
+    """What a shell needs in order to work on this stack as on one elsewhere."""
+    ports = choices.ports
+    consumers = () if choices.servers_only else choices.consumer_names
+    urls = ",".join(f"http://{HOST}:{ports[name]}" for name in consumers)
+    return {
+        **stack_endpoints(folder, ports, role),
+        PASSWORDS: str(folder.secret_file(f"coupon_{role}").parent),
+        **({CONSUMER_URLS: urls} if urls else {}),
+    }
+
+
+def database_url(folder: StateFolder, ports: Mapping[str, int], user: str, database: str) -> str:
+    """A Postgres URL with that user's password of this stack."""
+    return f"postgresql://{user}:{folder.secret(user)}@{HOST}:{ports['postgres']}/{database}"
