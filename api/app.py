@@ -6,9 +6,9 @@ from flask import Blueprint, Flask, Request, request
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 from werkzeug.routing import BaseConverter, MapAdapter
 
-from api.answers import Answer
 from api.problems import answer_to
 from api.request_ids import X_REQUEST_ID
+from api.responses import JsonResponse
 from coupons.ids import MAX_COUPON_ID
 
 
@@ -75,6 +75,6 @@ def create_app(blueprints: Iterable[Blueprint], max_body_bytes: int) -> Flask:
     return app
 
 
-def _answer_to(error: Exception) -> Answer:
+def _answer_to(error: Exception) -> JsonResponse:
     x_request_id = request.environ[X_REQUEST_ID]
     return answer_to(error, f"{request.method} {request.path}", x_request_id)

@@ -14,7 +14,7 @@ import orjson
 from flask import Request
 from jwt.exceptions import InvalidKeyError, PyJWTError
 
-from api.problems import Kind, Problem
+from api.problems import Problem, ProblemType
 from api.settings import ApiSettings
 from coupons.errors import ConfigurationError
 from coupons.ids import MAX_USER_ID
@@ -189,7 +189,7 @@ class Authenticator:
         caller = self._verifier.verify(token.strip())
         if scope is not None and scope not in caller.scopes:
             raise Problem(
-                Kind.INSUFFICIENT_SCOPE,
+                ProblemType.INSUFFICIENT_SCOPE,
                 f"This needs a token with the scope {scope}.",
                 {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
             )
@@ -231,4 +231,4 @@ def _caller(claims: dict[str, Any], expires_at: float) -> Caller:
 
 
 def _unauthenticated(detail: str, challenge: str = ' error="invalid_token"') -> Problem:
-    return Problem(Kind.UNAUTHENTICATED, detail, {"WWW-Authenticate": f"Bearer{challenge}"})
+    return Problem(ProblemType.UNAUTHENTICATED, detail, {"WWW-Authenticate": f"Bearer{challenge}"})

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import ErrorDetails
 
 from api.fields import CouponId, DecimalNumber, Group, Moment, Name, Quantity, WholeNumber
-from api.problems import Kind, Problem
+from api.problems import Problem, ProblemType
 from coupons.ids import MAX_COUPON_ID
 from coupons.model import from_microseconds, to_microseconds
 
@@ -98,7 +98,9 @@ class PageQuery(_Query):
         except (ValueError, binascii.Error):
             pass
         message = "The cursor is not one that this API gave; begin without one."
-        raise Problem(Kind.INVALID, message, errors=[{"field": "cursor", "message": message}])
+        raise Problem(
+            ProblemType.INVALID, message, errors=[{"field": "cursor", "message": message}]
+        )
 
 
 def cursor_of(issued_at: datetime, coupon_id: int) -> str:
@@ -112,7 +114,9 @@ Form = TypeVar("Form", bound=BaseModel)
 def read_body(request: Request, form: type[Form]) -> Form:
     """The request's JSON body as `form`. Raises Problem."""
     if not request.is_json:
-        raise Problem(Kind.NOT_JSON, "Send the body as JSON, with Content-Type: application/json.")
+        raise Problem(
+            ProblemType.NOT_JSON, "Send the body as JSON, with Content-Type: application/json."
+        )
     try:
         return form.model_validate_json(request.get_data(cache=False))
     except ValidationError as error:
@@ -130,7 +134,7 @@ def read_query(request: Request, form: type[Form]) -> Form:
 def _complaint(error: ValidationError) -> Problem:
     errors = error.errors(include_url=False, include_context=False, include_input=False)
     if errors[0]["type"] == "json_invalid":
-        return Problem(Kind.MALFORMED_JSON, errors[0]["msg"])
+        return Problem(ProblemType.MALFORMED_JSON, errors[0]["msg"])
     named = [
         {"field": _field(detail["loc"]), "message": _message(detail)}
         for detail in errors[:MOST_NAMED_ERRORS]
@@ -138,7 +142,7 @@ def _complaint(error: ValidationError) -> Problem:
     summary = "; ".join(f"{each['field'] or 'body'}: {each['message']}" for each in named)
     if len(errors) > len(named):
         summary += f"; and {len(errors) - len(named)} more"
-    return Problem(Kind.INVALID, summary, errors=named)
+    return Problem(ProblemType.INVALID, summary, errors=named)
 
 
 def _message(detail: ErrorDetails) -> str:

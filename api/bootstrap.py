@@ -8,6 +8,7 @@ from api.app import create_app
 from api.authentication import Authenticator, load_verifier
 from api.claims import ClaimWriter, Verdict
 from api.ledger_connections import ANSWER_TIMEOUT_SECONDS, LedgerConnections
+from api.long_polls import LongPollHub
 from api.openings import Openings
 from api.request_body import BodyLimits, BodyReader
 from api.routes.claims import ClaimRoutes
@@ -19,7 +20,6 @@ from api.rsgi import RsgiApp
 from api.settings import ApiSettings
 from api.statuses import Statuses
 from api.stopping import stop_with_parent
-from api.waiting_room import WaitingRoom
 from api.write_batcher import WriteBatcher
 from coupons.gate import Gate, connect_gate
 from coupons.ledger.connection import LedgerPool, ledger_pool
@@ -35,7 +35,7 @@ class Api(NamedTuple):
     """The application of one process, and what has to be closed with it."""
 
     app: RsgiApp
-    room: WaitingRoom
+    room: LongPollHub
     pool: LedgerPool
 
     def close(self) -> None:
@@ -69,7 +69,7 @@ def build_api(
         settings.api_claim_deadline_seconds,
     )
     statuses = Statuses(gate, pool)
-    room = WaitingRoom(gate.client, statuses, settings.api_max_waiters)
+    room = LongPollHub(gate.client, statuses, settings.api_max_waiters)
     authenticator = Authenticator(load_verifier(settings))
     routes = [
         ClaimRoutes(authenticator, batcher, pool, Openings(gate)).blueprint(),

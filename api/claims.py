@@ -8,16 +8,16 @@ from time import monotonic, sleep
 from typing import NamedTuple
 
 from api.ledger_connections import LedgerConnections
+from api.metrics import (
+    API_BATCH_CLAIMS,
+    API_BATCH_DURATION,
+    API_CLAIMS,
+    API_COMPENSATIONS,
+    API_UNKNOWN_OUTCOMES,
+)
 from coupons.errors import GateUnavailable, LedgerUnavailable, OutcomeUnknown
 from coupons.gate import Decision, Gate
 from coupons.ledger.requests import accept_requests, admitted_as_request
-from coupons.metrics import (
-    API_BATCH_CLAIMS,
-    API_BATCH_SECONDS,
-    API_CLAIMS,
-    API_COMPENSATED,
-    API_UNKNOWN_OUTCOMES,
-)
 from coupons.model import Admission, Claim, GateClosed, IssueRequest, Refusal
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 PAUSE_BETWEEN_ATTEMPTS_SECONDS = 0.05
 
 
-class Trouble(StrEnum):
+class ClaimFailure(StrEnum):
     """Why a claim that could have been accepted is not known to be."""
 
     GATE_UNAVAILABLE = "gate_unavailable"
@@ -45,7 +45,7 @@ class Accepted(NamedTuple):
     repeated: bool
 
 
-Verdict = Accepted | IssueRequest | Refusal | GateClosed | Trouble
+Verdict = Accepted | IssueRequest | Refusal | GateClosed | ClaimFailure
 """On a claim: accepted, final already, refused, gate closed for its coupon, or trouble."""
 
 
@@ -72,19 +72,19 @@ class ClaimWriter:
 
     def _decide(self, claims: Sequence[Claim]) -> list[Verdict]:
         try:
-            with API_BATCH_SECONDS.labels("admit").time():
+            with API_BATCH_DURATION.labels("admit").time():
                 decisions = self._gate.admit(claims)
         except GateUnavailable as error:
             log.warning("%s; %d claims answered with 503", error, len(claims))
-            return [Trouble.GATE_UNAVAILABLE] * len(claims)
+            return [ClaimFailure.GATE_UNAVAILABLE] * len(claims)
         admissions = [decision for decision in decisions if isinstance(decision, Admission)]
         if not admissions:
-            return [_verdict(decision, set(), Trouble.EPOCH_OVER) for decision in decisions]
-        with API_BATCH_SECONDS.labels("write").time():
+            return [_verdict(decision, set(), ClaimFailure.EPOCH_OVER) for decision in decisions]
+        with API_BATCH_DURATION.labels("write").time():
             accepted, otherwise = self._accept(admissions)
         return [_verdict(decision, accepted, otherwise) for decision in decisions]
 
-    def _accept(self, admissions: Sequence[Admission]) -> tuple[set[int], Trouble]:
+    def _accept(self, admissions: Sequence[Admission]) -> tuple[set[int], ClaimFailure]:
         """The coupons whose claims are committed, and what befell the claims of the others."""
         try:
             with self._connections.lend() as connection:
@@ -92,14 +92,14 @@ class ClaimWriter:
         except OutcomeUnknown as error:
             log.warning("%s; writing %d claims again", error, len(admissions))
             API_UNKNOWN_OUTCOMES.inc()
-            return self._accept_again(admissions), Trouble.OUTCOME_UNKNOWN
+            return self._accept_again(admissions), ClaimFailure.OUTCOME_UNKNOWN
         except LedgerUnavailable as error:
             log.warning("%s; %d claims not written", error, len(admissions))
             self._give_back(admissions)
-            return set(), Trouble.LEDGER_UNAVAILABLE
+            return set(), ClaimFailure.LEDGER_UNAVAILABLE
         if any(admission.coupon_id not in accepted for admission in admissions):
             self._give_back([each for each in admissions if each.coupon_id not in accepted])
-        return accepted, Trouble.EPOCH_OVER
+        return accepted, ClaimFailure.EPOCH_OVER
 
     def _accept_again(self, admissions: Sequence[Admission]) -> set[int]:
         """Repeat a write whose outcome is unknown until it is known or the time is over.
@@ -121,12 +121,12 @@ class ClaimWriter:
         """Compensate, as well as it can be done now; what cannot is left to the reconciler."""
         first_attempts = [admission for admission in admissions if not admission.repeated]
         try:
-            API_COMPENSATED.inc(self._gate.compensate(first_attempts))
+            API_COMPENSATIONS.inc(self._gate.compensate(first_attempts))
         except GateUnavailable as error:
             log.warning("%s; %d places to be reconciled", error, len(first_attempts))
 
 
-def _verdict(decision: Decision, accepted: set[int], otherwise: Trouble) -> Verdict:
+def _verdict(decision: Decision, accepted: set[int], otherwise: ClaimFailure) -> Verdict:
     if not isinstance(decision, Admission):
         return decision
     if decision.coupon_id in accepted:

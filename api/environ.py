@@ -8,7 +8,7 @@ import sys
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from api.problems import Kind, Problem
+from api.problems import Problem, ProblemType
 
 if TYPE_CHECKING:
     from granian.rsgi import Scope
@@ -60,7 +60,7 @@ def environ_of(scope: "Scope") -> Environ:
         environ[key] = f"{environ[key]},{value}" if key in environ else value
     if size > LARGEST_HEADERS_BYTES or len(headers) > MOST_HEADERS:
         raise Problem(
-            Kind.HEADERS_TOO_LARGE,
+            ProblemType.HEADERS_TOO_LARGE,
             f"Send at most {MOST_HEADERS} headers with {LARGEST_HEADERS_BYTES} bytes together.",
         )
     return environ
@@ -69,15 +69,17 @@ def environ_of(scope: "Scope") -> Environ:
 def _check_target(path: str, query: str) -> None:
     if len(path) > LONGEST_PATH or len(query) > LONGEST_QUERY:
         raise Problem(
-            Kind.URI_TOO_LONG,
+            ProblemType.URI_TOO_LONG,
             f"A path has at most {LONGEST_PATH} characters, a query string {LONGEST_QUERY}.",
         )
     if not query:
         return
     if not query.isascii():
         raise Problem(
-            Kind.MALFORMED_REQUEST,
+            ProblemType.MALFORMED_REQUEST,
             "The query string has bytes that are not ASCII: percent-encode them.",
         )
     if query.count("&") >= MOST_QUERY_FIELDS:
-        raise Problem(Kind.INVALID, f"A query string has at most {MOST_QUERY_FIELDS} fields.")
+        raise Problem(
+            ProblemType.INVALID, f"A query string has at most {MOST_QUERY_FIELDS} fields."
+        )

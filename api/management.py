@@ -17,13 +17,14 @@ from threading import Event
 from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import mark_process_dead
 
+from api.metrics import API
 from api.routes.health import Readiness
 from api.settings import ApiSettings
 from coupons.errors import ConfigurationError
 from coupons.gate import connect_gate
 from coupons.ledger.connection import ledger_pool
 from coupons.logging import configure_logging
-from coupons.metrics import API, exposition
+from coupons.metrics import exposition
 from coupons.probes import Page, ProbeServer, json_page
 from coupons.settings import load_settings
 

@@ -16,8 +16,8 @@ from api.openapi_parts import (
     problems,
     reference,
 )
-from api.problems import Kind
-from api.views import CouponView, IssuedCouponPage, IssueRequestView
+from api.problems import ProblemType
+from api.schemas import CouponView, IssuedCouponPage, IssueRequestView
 
 _COUPON_ID = {
     "name": "id",
@@ -32,16 +32,21 @@ _REQUEST_ID = {
     "required": True,
     "schema": {"type": "string", "format": "uuid"},
 }
-_REFUSALS = (Kind.NOT_OPEN, Kind.CLOSED, Kind.PAUSED, Kind.SOLD_OUT)
-_BODY = (Kind.MALFORMED_JSON, Kind.BODY_TOO_LARGE, Kind.NOT_JSON, Kind.INVALID)
-_LEDGER = (Kind.LEDGER_UNAVAILABLE,)
-_WRITE_TROUBLES = (Kind.LEDGER_UNAVAILABLE, Kind.OUTCOME_UNKNOWN)
+_REFUSALS = (ProblemType.NOT_OPEN, ProblemType.CLOSED, ProblemType.PAUSED, ProblemType.SOLD_OUT)
+_BODY = (
+    ProblemType.MALFORMED_JSON,
+    ProblemType.BODY_TOO_LARGE,
+    ProblemType.NOT_JSON,
+    ProblemType.INVALID,
+)
+_LEDGER = (ProblemType.LEDGER_UNAVAILABLE,)
+_WRITE_TROUBLES = (ProblemType.LEDGER_UNAVAILABLE, ProblemType.OUTCOME_UNKNOWN)
 _CLAIM_TROUBLES = (
-    Kind.GATE_CLOSED,
-    Kind.GATE_UNAVAILABLE,
-    Kind.LEDGER_UNAVAILABLE,
-    Kind.OUTCOME_UNKNOWN,
-    Kind.OVERLOADED,
+    ProblemType.GATE_CLOSED,
+    ProblemType.GATE_UNAVAILABLE,
+    ProblemType.LEDGER_UNAVAILABLE,
+    ProblemType.OUTCOME_UNKNOWN,
+    ProblemType.OVERLOADED,
 )
 
 _JSON = {"application/json": {"schema": {"type": "object"}}}
@@ -92,7 +97,7 @@ def describe() -> dict[str, Any]:
 
 def _create() -> dict[str, Any]:
     answers = {"201": answer("Created", CouponView, "Location")}
-    kinds = (*_BODY, Kind.ID_TAKEN, *_WRITE_TROUBLES)
+    kinds = (*_BODY, ProblemType.ID_TAKEN, *_WRITE_TROUBLES)
     return _operation(
         "createCoupon", "Create a coupon", answers, kinds, scope=ADMIN, body=NewCoupon
     )
@@ -103,20 +108,26 @@ def _read() -> dict[str, Any]:
         "readCoupon",
         "Read a coupon",
         {"200": answer("The coupon", CouponView)},
-        (Kind.NOT_FOUND, *_LEDGER),
+        (ProblemType.NOT_FOUND, *_LEDGER),
     )
 
 
 def _change() -> dict[str, Any]:
-    kinds = (*_BODY, Kind.NOT_FOUND, Kind.CLOSED, Kind.STOCK_BELOW_ISSUED, *_WRITE_TROUBLES)
+    kinds = (
+        *_BODY,
+        ProblemType.NOT_FOUND,
+        ProblemType.CLOSED,
+        ProblemType.STOCK_BELOW_ISSUED,
+        *_WRITE_TROUBLES,
+    )
     return _operation(
         "changeCoupon", "Change a coupon", _CHANGED, kinds, scope=ADMIN, body=CouponChange
     )
 
 
 def _act(action: str) -> dict[str, Any]:
-    closed = () if action == "close" else (Kind.CLOSED,)  # closing twice is the same as once
-    kinds = (Kind.NOT_FOUND, *closed, *_WRITE_TROUBLES)
+    closed = () if action == "close" else (ProblemType.CLOSED,)  # closing twice is the same as once
+    kinds = (ProblemType.NOT_FOUND, *closed, *_WRITE_TROUBLES)
     summary = f"{action.capitalize()} a coupon"
     return _operation(f"{action}Coupon", summary, _CHANGED, kinds, scope=ADMIN)
 
@@ -130,7 +141,7 @@ def _claim() -> dict[str, Any]:
             "Accepted before: the same request", IssueRequestView, "Location", "Retry-After"
         ),
     }
-    kinds = (Kind.NOT_ELIGIBLE, Kind.NOT_FOUND, *_REFUSALS, *_CLAIM_TROUBLES)
+    kinds = (ProblemType.NOT_ELIGIBLE, ProblemType.NOT_FOUND, *_REFUSALS, *_CLAIM_TROUBLES)
     return _operation(
         "claimCoupon", "Claim a coupon for the token's user", answers, kinds, scope=ISSUE
     )
@@ -143,7 +154,7 @@ def _status() -> dict[str, Any]:
             "The request; Retry-After while it is not final", IssueRequestView, "Retry-After"
         )
     }
-    kinds = (Kind.NOT_FOUND, Kind.INVALID, *_LEDGER)
+    kinds = (ProblemType.NOT_FOUND, ProblemType.INVALID, *_LEDGER)
     return _operation("readRequest", "Read an issue request", answers, kinds, query=[wait])
 
 
@@ -156,7 +167,7 @@ def _own_coupons() -> dict[str, Any]:
     }
     page_size = _query("page_size", "integer", "Most items of the page", 1, 100)
     answers = {"200": answer("A page, newest first", IssuedCouponPage)}
-    kinds = (Kind.INVALID, *_LEDGER)
+    kinds = (ProblemType.INVALID, *_LEDGER)
     query = [page_size, cursor]
     return _operation("listOwnCoupons", "The user's issued coupons", answers, kinds, query=query)
 
@@ -187,13 +198,17 @@ def _operation(
     name: str,
     summary: str,
     answers: dict[str, Any],
-    kinds: tuple[Kind, ...],
+    kinds: tuple[ProblemType, ...],
     *,
     scope: str | None = None,
     body: type | None = None,
     query: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    kinds = (Kind.UNAUTHENTICATED, *((Kind.INSUFFICIENT_SCOPE,) if scope else ()), *kinds)
+    kinds = (
+        ProblemType.UNAUTHENTICATED,
+        *((ProblemType.INSUFFICIENT_SCOPE,) if scope else ()),
+        *kinds,
+    )
     operation: dict[str, Any] = {
         "operationId": name,
         "summary": summary,

@@ -6,8 +6,8 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from api.bodies import CouponChange, NewCoupon
-from api.problems import INSTANCE_PREFIX, TYPE_PREFIX, Kind
-from api.views import CouponView, IssuedCouponPage, IssueRequestView
+from api.problems import INSTANCE_PREFIX, TYPE_PREFIX, ProblemType
+from api.schemas import CouponView, IssuedCouponPage, IssueRequestView
 
 _REFERENCE = "#/components/schemas/{model}"
 _TEXT_HEADER = {"schema": {"type": "string"}}
@@ -64,16 +64,16 @@ def headers_named(*names: str) -> dict[str, Any]:
     }
 
 
-def problems(kinds: tuple[Kind, ...]) -> dict[str, Any]:
+def problems(kinds: tuple[ProblemType, ...]) -> dict[str, Any]:
     """Answers by status, each with the kinds of problem that it may be."""
-    by_status: dict[int, list[Kind]] = {}
+    by_status: dict[int, list[ProblemType]] = {}
     for kind in kinds:
         by_status.setdefault(kind.value.status, []).append(kind)
     return {
         str(status): _problem(
             "; ".join(f"`{kind.type}`: {kind.value.title}" for kind in together),
             *_HEADERS_OF.get(status, ()),
-            *(["Location"] if Kind.OUTCOME_UNKNOWN in together else []),
+            *(["Location"] if ProblemType.OUTCOME_UNKNOWN in together else []),
         )
         for status, together in sorted(by_status.items())
     }
@@ -108,7 +108,7 @@ def _problem_schema() -> dict[str, Any]:
             "type": {
                 "type": "string",
                 "format": "uri",
-                "enum": [kind.type for kind in Kind],
+                "enum": [kind.type for kind in ProblemType],
                 "description": f"{TYPE_PREFIX} and a name that does not change",
             },
             "title": {"type": "string"},

@@ -8,8 +8,8 @@ from random import random
 
 from werkzeug.exceptions import HTTPException
 
-from api.answers import Answer, json_answer
 from api.failures import FailureLog
+from api.responses import JsonResponse, json_response
 from coupons.errors import CouponError, GateUnavailable, LedgerUnavailable, OutcomeUnknown
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class _Facts:
     title: str
 
 
-class Kind(Enum):
+class ProblemType(Enum):
     """Every kind of problem that the API answers with."""
 
     MALFORMED_JSON = _Facts("malformed-json", 400, "The body is not JSON")
@@ -79,7 +79,7 @@ class Problem(CouponError):
 
     def __init__(
         self,
-        kind: Kind,
+        kind: ProblemType,
         detail: str,
         headers: Mapping[str, str] | None = None,
         **members: object,
@@ -89,7 +89,7 @@ class Problem(CouponError):
         self.headers = dict(headers or {})
         self.members = members
 
-    def answer(self, x_request_id: str | None = None) -> Answer:
+    def answer(self, x_request_id: str | None = None) -> JsonResponse:
         """The response; every 503 says when to try again, `instance` names the HTTP request."""
         facts = self.kind.value
         body = {
@@ -104,10 +104,10 @@ class Problem(CouponError):
         headers = self.headers
         if facts.status == 503:
             headers = {"Retry-After": retry_after(), **headers}
-        return json_answer(body, facts.status, headers, "application/problem+json")
+        return json_response(body, facts.status, headers, "application/problem+json")
 
 
-def answer_to(error: Exception, request: str, x_request_id: str) -> Answer:
+def answer_to(error: Exception, request: str, x_request_id: str) -> JsonResponse:
     """The answer to a request that ended in an error.
 
     request: its method and path, for the log. x_request_id: the HTTP request's.
@@ -126,15 +126,17 @@ def _problem_of(error: Exception, request: str, x_request_id: str) -> Problem:
             log.warning("%s", error, extra=extra)
             if isinstance(error, OutcomeUnknown):
                 what = "Postgres did not say whether it was done: look before you try again."
-                return Problem(Kind.OUTCOME_UNKNOWN, what)
+                return Problem(ProblemType.OUTCOME_UNKNOWN, what)
             return Problem(kind, f"{kind.value.title}; try again.")
     FAILURES.log(error, request, x_request_id)
-    return Problem(Kind.INTERNAL, "The API has failed; its log says how. Try again.")
+    return Problem(ProblemType.INTERNAL, "The API has failed; its log says how. Try again.")
 
 
 def _http_problem(error: HTTPException) -> Problem:
     code = error.code or 500
-    kind = _HTTP_KINDS.get(code, Kind.MALFORMED_REQUEST if code < 500 else Kind.INTERNAL)
+    kind = _HTTP_KINDS.get(
+        code, ProblemType.MALFORMED_REQUEST if code < 500 else ProblemType.INTERNAL
+    )
     headers = {
         name: value
         for name, value in error.get_headers()
@@ -145,16 +147,16 @@ def _http_problem(error: HTTPException) -> Problem:
 
 
 _HTTP_KINDS = {
-    404: Kind.NOT_FOUND,
-    405: Kind.METHOD_NOT_ALLOWED,
-    413: Kind.BODY_TOO_LARGE,
-    415: Kind.NOT_JSON,
+    404: ProblemType.NOT_FOUND,
+    405: ProblemType.METHOD_NOT_ALLOWED,
+    413: ProblemType.BODY_TOO_LARGE,
+    415: ProblemType.NOT_JSON,
 }
 _HTTP_DETAILS = {
     404: "There is nothing at this path; GET /openapi.json lists what there is.",
     405: "This path does not take this method; the header Allow names those that it takes.",
 }
-_UNAVAILABLE: dict[type[Exception], Kind] = {
-    LedgerUnavailable: Kind.LEDGER_UNAVAILABLE,
-    GateUnavailable: Kind.GATE_UNAVAILABLE,
+_UNAVAILABLE: dict[type[Exception], ProblemType] = {
+    LedgerUnavailable: ProblemType.LEDGER_UNAVAILABLE,
+    GateUnavailable: ProblemType.GATE_UNAVAILABLE,
 }

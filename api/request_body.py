@@ -11,7 +11,7 @@ from threading import BoundedSemaphore
 from typing import NamedTuple
 
 from api.environ import Environ
-from api.problems import Kind, Problem
+from api.problems import Problem, ProblemType
 
 
 class BodyLimits(NamedTuple):
@@ -58,7 +58,7 @@ class BodyReader:
         """The whole body. Raises Problem when it does not come, or not all of it."""
         if not self._places.acquire(blocking=False):
             raise Problem(
-                Kind.OVERLOADED,
+                ProblemType.OVERLOADED,
                 "Too many bodies are being waited for: nothing was done. Try again.",
             )
         try:
@@ -89,17 +89,17 @@ class BodyReader:
                     empty += not chunk
                     if len(body) > self.limits.bytes:
                         most = f"A body has at most {self.limits.bytes} bytes."
-                        return Problem(Kind.BODY_TOO_LARGE, most)
+                        return Problem(ProblemType.BODY_TOO_LARGE, most)
         except TimeoutError:
             return Problem(
-                Kind.BODY_TIMEOUT,
+                ProblemType.BODY_TIMEOUT,
                 f"The body did not come within {self.limits.seconds:g} s: nothing was done.",
                 {"Connection": "close"},
             )
         # The server ends every body with one empty chunk; one that was cut off has another before.
         if empty > 1 or (announced is not None and len(body) != announced):
             return Problem(
-                Kind.MALFORMED_REQUEST,
+                ProblemType.MALFORMED_REQUEST,
                 f"The body ended after {len(body)} bytes, before it was whole: nothing was done.",
             )
         return bytes(body)

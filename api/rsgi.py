@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, request
 
-from api.answers import Reply, reply_of
 from api.environ import LONGEST_PATH, Environ, environ_of
+from api.metrics import API_REQUEST_DURATION, API_REQUESTS
 from api.problems import answer_to
 from api.request_body import BodyReader
 from api.request_ids import X_REQUEST_ID, request_id_for
+from api.responses import RawResponse, raw_response_of
 from api.stopping import when_stopping
-from coupons.metrics import API_RESPONSE_SECONDS, API_RESPONSES
 
 if TYPE_CHECKING:
     from granian._granian import RSGIHTTPProtocol as HTTPProtocol
     from granian.rsgi import Scope
 
-Told = Reply | Coroutine[Any, Any, Reply]
+Told = RawResponse | Coroutine[Any, Any, RawResponse]
 """What a view comes to: a reply, or a coroutine that will have one."""
 
 
@@ -75,11 +75,11 @@ class RsgiApp:
                 loop = asyncio.get_running_loop()
                 self._bodies.offer(environ, protocol, loop)
                 route, told = await loop.run_in_executor(None, self._begin, environ)
-            reply = told if isinstance(told, Reply) else await told
+            reply = told if isinstance(told, RawResponse) else await told
         except Exception as error:
             failed = f"{scope.method} {scope.path[:LONGEST_PATH]}"
             x_request_id = x_request_id or request_id_for(None)
-            reply = reply_of(answer_to(error, failed, x_request_id))
+            reply = raw_response_of(answer_to(error, failed, x_request_id))
         _responses(route, reply.status).inc()
         if "wait=" not in scope.query_string:
             _seconds(route).observe(perf_counter() - arrived)
@@ -96,10 +96,10 @@ class RsgiApp:
             except Exception as error:
                 told = app.handle_user_exception(error)
             if not asyncio.iscoroutine(told):
-                told = reply_of(app.finalize_request(told))
+                told = raw_response_of(app.finalize_request(told))
             return request.endpoint or "none", told
 
 
 # Looking a labelled metric up costs more than counting; there are few routes and statuses.
-_responses = cache(API_RESPONSES.labels)
-_seconds = cache(API_RESPONSE_SECONDS.labels)
+_responses = cache(API_REQUESTS.labels)
+_seconds = cache(API_REQUEST_DURATION.labels)

@@ -8,9 +8,9 @@ from typing import Any
 
 from flask import Blueprint
 
-from api.answers import Answer
 from api.app import create_app
 from api.request_body import BodyLimits, BodyReader
+from api.responses import JsonResponse
 from api.rsgi import RsgiApp
 from api.server import serve
 from api.settings import ApiSettings
@@ -26,12 +26,12 @@ def empty_flask() -> RsgiApp:
     routes = Blueprint("empty", __name__)
 
     @routes.post("/coupons/<coupon_id:coupon_id>/issue-requests")
-    def claim(coupon_id: int) -> Answer:  # noqa: ARG001
-        return Answer(status=202)
+    def claim(coupon_id: int) -> JsonResponse:  # noqa: ARG001
+        return JsonResponse(status=202)
 
     @routes.get("/healthz")
-    def ready() -> Answer:
-        return Answer()
+    def ready() -> JsonResponse:
+        return JsonResponse()
 
     bodies = BodyReader(BodyLimits(0, 1.0, 1))
     return RsgiApp(create_app([routes], 0), lambda *_: True, 1, lambda: None, bodies)

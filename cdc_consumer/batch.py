@@ -14,10 +14,10 @@ log = logging.getLogger(__name__)
 
 
 class Contents(NamedTuple):
-    """requests: each with its record. newest_beat_us: of the heartbeats, None without any."""
+    """requests: each with its record. newest_heartbeat_us: of the heartbeats, None without any."""
 
     requests: list[tuple[Record, IssueRequest]]
-    newest_beat_us: int | None
+    newest_heartbeat_us: int | None
     undecodable: list[DeadLetter]
 
 
@@ -29,7 +29,7 @@ def read_batch(decoder: ChangeEventDecoder, records: Sequence[Record]) -> Conten
     for record in records:
         try:
             if record.topic == HEARTBEAT_TOPIC:
-                beats.append(decoder.beat_us(record.value))
+                beats.append(decoder.heartbeat_us(record.value))
             else:
                 requests.append((record, decoder.issue_request(record.value)))
         except UndecodableEvent as error:

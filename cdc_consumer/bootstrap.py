@@ -12,16 +12,16 @@ from cdc_consumer.handling import BatchHandler
 from cdc_consumer.health import Health
 from cdc_consumer.issuing import Ledger
 from cdc_consumer.kafka import consumer_config, log_error, member_name, topics
-from cdc_consumer.limits import History
+from cdc_consumer.limits import DlqLimitState
 from cdc_consumer.loop import ConsumerLoop
 from cdc_consumer.membership import unread
+from cdc_consumer.metrics import CONSUMER
 from cdc_consumer.settings import ConsumerSettings
 from coupons.change_events import ChangeEventDecoder, SchemaRegistry, ensure_topics
 from coupons.change_events.producing import producer_config
 from coupons.errors import KafkaUnavailable
 from coupons.gate import connect_gate
 from coupons.kafka import KafkaClient
-from coupons.metrics import CONSUMER
 from coupons.probes import serve_probes
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def run(settings: ConsumerSettings, stopping: Event) -> None:
             return
         name = member_name(settings.consumer_instance_id, sizes)
         ledger = Ledger(settings.database_url.get_secret_value())
-        history = History(settings.dead_letter_limit)
+        history = DlqLimitState(settings.dlq_limit)
         handler = build_handler(settings, ledger, history, health)
         loop = ConsumerLoop(
             lambda on_commit: Consumer(
@@ -66,7 +66,7 @@ def run(settings: ConsumerSettings, stopping: Event) -> None:
 
 
 def build_handler(
-    settings: ConsumerSettings, ledger: Ledger, history: History, health: Health
+    settings: ConsumerSettings, ledger: Ledger, history: DlqLimitState, health: Health
 ) -> BatchHandler:
     """What does the work of a batch, on the servers that the settings name."""
     producer = Producer(producer_config(settings.kafka, log_error))

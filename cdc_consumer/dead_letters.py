@@ -7,7 +7,12 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from cdc_consumer.records import Record
 from coupons.change_events import DEAD_LETTER_TOPIC
-from coupons.change_events.dead_letters import Facts, Header, letter_headers, replays_of
+from coupons.change_events.dead_letter_headers import (
+    DeadLetterMetadata,
+    Header,
+    dead_letter_headers,
+    replays_of,
+)
 from coupons.errors import KafkaUnavailable
 from coupons.kafka import raise_if_finished
 from coupons.model import IssueRequest
@@ -70,7 +75,7 @@ class DeadLetters:
     def _headers(self, letter: DeadLetter, attempts: int) -> list[Header]:
         record, error, request = letter
         replays, replayed_from = replays_of(record.headers)
-        facts = Facts(
+        facts = DeadLetterMetadata(
             record.topic,
             record.partition,
             record.offset,
@@ -84,4 +89,4 @@ class DeadLetters:
             request and request.coupon_id,
             request and request.user_id,
         )
-        return letter_headers(facts, record.headers)
+        return dead_letter_headers(facts, record.headers)

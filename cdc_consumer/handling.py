@@ -8,18 +8,18 @@ from cdc_consumer.batch import Contents, read_batch
 from cdc_consumer.dead_letters import DeadLetter, DeadLetters
 from cdc_consumer.health import Health
 from cdc_consumer.issuing import Issued, Ledger
-from cdc_consumer.limits import History
+from cdc_consumer.limits import DlqLimitState
+from cdc_consumer.metrics import (
+    CONSUMER_BATCH_DURATION,
+    CONSUMER_BATCH_EVENTS,
+    CONSUMER_EVENTS,
+    CONSUMER_PROCESSING_DELAY,
+)
 from cdc_consumer.records import Record
 from coupons.change_events import ChangeEventDecoder
 from coupons.errors import UnknownCoupon
 from coupons.gate import Gate
-from coupons.heartbeat import record_beat
-from coupons.metrics import (
-    CONSUMER_BATCH_EVENTS,
-    CONSUMER_BATCH_SECONDS,
-    CONSUMER_DELAY_SECONDS,
-    CONSUMER_EVENTS,
-)
+from coupons.heartbeat import record_heartbeat
 from coupons.model import Status
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class BatchHandler:
         ledger: Ledger,
         gate: Gate,
         dead_letters: DeadLetters,
-        history: History,
+        history: DlqLimitState,
         health: Health,
     ) -> None:
         self._decoder = decoder
@@ -62,10 +62,10 @@ class BatchHandler:
         self._dead_letters.deliver(letters, self._attempts)
         self._history.keep(history)
         self._attempts = 0
-        if contents.newest_beat_us is not None:
-            record_beat(self._gate.client, contents.newest_beat_us)
-            self._health.beat_seen(contents.newest_beat_us)
-        CONSUMER_BATCH_SECONDS.observe(time.perf_counter() - started)
+        if contents.newest_heartbeat_us is not None:
+            record_heartbeat(self._gate.client, contents.newest_heartbeat_us)
+            self._health.heartbeat_seen(contents.newest_heartbeat_us)
+        CONSUMER_BATCH_DURATION.observe(time.perf_counter() - started)
         _count(records, contents, issued, letters)
 
 
@@ -96,14 +96,14 @@ def _count(
     fresh = [outcome.request for outcome in issued.outcomes if outcome.fresh]
     now_us = time.time() * 1_000_000
     for request in fresh:
-        CONSUMER_DELAY_SECONDS.observe((now_us - request.requested_at_us) / 1_000_000)
+        CONSUMER_PROCESSING_DELAY.observe((now_us - request.requested_at_us) / 1_000_000)
     number_issued = sum(request.status is Status.ISSUED for request in fresh)
     results = {
         "issued": number_issued,
         "rejected": len(fresh) - number_issued,
         "repeated": len(issued.outcomes) - len(fresh),
         "dead_letter": len(letters),
-        "beat": len(records) - len(contents.requests) - len(contents.undecodable),
+        "heartbeat": len(records) - len(contents.requests) - len(contents.undecodable),
     }
     for result, number in results.items():
         CONSUMER_EVENTS.labels(result).inc(number)

@@ -3,7 +3,11 @@
 import time
 from collections.abc import Callable
 
-from coupons.metrics import CDC_FRESHNESS_SECONDS, CONSUMER_PARTITIONS, CONSUMER_STOPPED
+from cdc_consumer.metrics import (
+    CONSUMER_ASSIGNED_PARTITIONS,
+    CONSUMER_STOPPED,
+    HEARTBEAT_AGE_SECONDS,
+)
 
 STUCK_AFTER_SECONDS = 30.0
 """Longer than any batch may take with every timeout used up."""
@@ -22,8 +26,8 @@ class Health:
         self._last_sign = clock()
         self._trouble: str | None = "starting"
         self._unread: tuple[float, str] | None = None
-        self._newest_beat_us: int | None = None
-        CDC_FRESHNESS_SECONDS.set_function(self._freshness_seconds)
+        self._newest_heartbeat_us: int | None = None
+        HEARTBEAT_AGE_SECONDS.set_function(self._heartbeat_age_seconds)
 
     def alive(self) -> None:
         """The loop goes round."""
@@ -62,13 +66,13 @@ class Health:
 
     def owns(self, partitions: int, heartbeat: bool) -> None:
         """What was assigned. Who does not own the heartbeat's partition knows no freshness."""
-        CONSUMER_PARTITIONS.set(partitions)
+        CONSUMER_ASSIGNED_PARTITIONS.set(partitions)
         if not heartbeat:
-            self._newest_beat_us = None
+            self._newest_heartbeat_us = None
 
-    def beat_seen(self, beat_us: int) -> None:
+    def heartbeat_seen(self, heartbeat_us: int) -> None:
         """A heartbeat came through; when its row was written, in microseconds since 1970."""
-        self._newest_beat_us = beat_us
+        self._newest_heartbeat_us = heartbeat_us
 
     def complaint(self) -> str | None:
         """What is wrong, in a sentence; None when all is well."""
@@ -84,6 +88,8 @@ class Health:
         seconds = self._clock() - since
         return f"{trouble}, for {seconds:.0f} s" if seconds > UNREAD_AFTER_SECONDS else None
 
-    def _freshness_seconds(self) -> float:
-        newest_beat_us = self._newest_beat_us
-        return float("nan") if newest_beat_us is None else time.time() - newest_beat_us / 1e6
+    def _heartbeat_age_seconds(self) -> float:
+        newest_heartbeat_us = self._newest_heartbeat_us
+        return (
+            float("nan") if newest_heartbeat_us is None else time.time() - newest_heartbeat_us / 1e6
+        )

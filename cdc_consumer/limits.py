@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from cdc_consumer.dead_letters import DeadLetter
 from cdc_consumer.records import Partition, Record
-from coupons.change_events.dead_letters import replays_of
+from coupons.change_events.dead_letter_headers import replays_of
 from coupons.errors import DeadLetterOutage
 
 _METADATA = "dead-letters:"
 
 
-class DeadLetterLimit(NamedTuple):
+class DlqLimit(NamedTuple):
     """Most dead letters of one partition: in a row, and as a share of its last `recent` events.
 
     share: 0 to 1; of events that are not there yet it counts as if they had gone through.
@@ -37,10 +37,10 @@ class DeadLetterLimit(NamedTuple):
         return None
 
 
-class History:
+class DlqLimitState:
     """Which of the last events of each partition became dead letters. For one thread."""
 
-    def __init__(self, limit: DeadLetterLimit) -> None:
+    def __init__(self, limit: DlqLimit) -> None:
         self._limit = limit
         self._newest = (1 << limit.recent) - 1
         self._bits: dict[Partition, int] = {}

@@ -9,7 +9,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from cdc_consumer.backoff import Backoff
 from cdc_consumer.health import Health
-from cdc_consumer.limits import History
+from cdc_consumer.limits import DlqLimitState
+from cdc_consumer.metrics import CONSUMER_COMMIT_FAILURES, CONSUMER_RETRIES
 from cdc_consumer.ownership import Ownership, starts
 from cdc_consumer.records import Partition, Record, partition_of, to_record
 from coupons.change_events import HEARTBEAT_PARTITIONS, HEARTBEAT_TOPIC, REQUEST_TOPIC
@@ -22,7 +23,6 @@ from coupons.errors import (
     SchemaRegistryUnavailable,
 )
 from coupons.kafka import raise_if_finished
-from coupons.metrics import CONSUMER_FAILED_COMMITS, CONSUMER_RETRIES
 
 POLL_SECONDS = 0.2
 """How long nothing may come before the loop looks whether it is to stop."""
@@ -49,7 +49,7 @@ class ConsumerLoop:
         self,
         connect: Callable[[Callable[..., None]], Consumer],
         handle: Callable[[Sequence[Record]], None],
-        history: History,
+        history: DlqLimitState,
         health: Health,
         batch_size: int,
     ) -> None:
@@ -191,7 +191,7 @@ class ConsumerLoop:
         if error is None:
             self._ownership.committed(place for place in offsets if place.error is None)
         else:
-            CONSUMER_FAILED_COMMITS.inc()
+            CONSUMER_COMMIT_FAILURES.inc()
             log.warning("offsets were not committed, the next commit covers them: %s", error.str())
 
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:

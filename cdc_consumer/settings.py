@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from cdc_consumer.limits import DeadLetterLimit
+from cdc_consumer.limits import DlqLimit
 from coupons.kafka import KafkaClient, KafkaSecurity
 from coupons.settings import ProcessSettings, WebUrl
 
@@ -55,34 +55,34 @@ class ConsumerSettings(KafkaSecurity, ProcessSettings):
         le=10_000,
         description="Most change events handled in one transaction, in events",
     )
-    consumer_dead_letters_in_a_row: int = Field(
+    consumer_dlq_max_consecutive: int = Field(
         default=50,
         ge=1,
         description="Most dead letters in a row of one partition, in events; beyond it the consumer"
         " stops until the cause is mended",
     )
-    consumer_dead_letter_share: float = Field(
+    consumer_dlq_max_ratio: float = Field(
         default=0.2,
         gt=0,
         le=1,
         description="Largest share of dead letters among the recent events of one partition, 0 to"
         " 1; beyond it the consumer stops until the cause is mended",
     )
-    consumer_recent_events: int = Field(
+    consumer_dlq_window: int = Field(
         default=1_000,
         ge=10,
         le=10_000,
         description="Change events of one partition that count as recent for"
-        " COUPON_CONSUMER_DEAD_LETTER_SHARE, in events",
+        " COUPON_CONSUMER_DLQ_MAX_RATIO, in events",
     )
 
     @property
-    def dead_letter_limit(self) -> DeadLetterLimit:
+    def dlq_limit(self) -> DlqLimit:
         """Beyond it dead letters are an outage."""
-        return DeadLetterLimit(
-            self.consumer_dead_letters_in_a_row,
-            self.consumer_dead_letter_share,
-            self.consumer_recent_events,
+        return DlqLimit(
+            self.consumer_dlq_max_consecutive,
+            self.consumer_dlq_max_ratio,
+            self.consumer_dlq_window,
         )
 
     @property

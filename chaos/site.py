@@ -14,9 +14,9 @@ from coupons.gate import Gate, connect_gate
 from coupons.ledger.roles import DATABASE
 from stack.applications import api_workers
 from stack.cache import ensure_bundles
-from stack.choices import existing
 from stack.disposable import DisposableStack
 from stack.endpoints import database_url
+from stack.options import existing
 from stack.parts import Part, clear_leftovers, is_running
 from stack.plan import all_parts
 from stack.processes import start

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from stack.choices import remembered
 from stack.folder import StateFolder
+from stack.options import remembered
 from stack.ports import HOST
 
 STATE_VARIABLE = "COUPON_STATE_DIR"

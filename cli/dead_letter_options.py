@@ -14,7 +14,7 @@ from cli.options import COUPON_ID
 from coupons.moments import parse_rfc3339
 from operations.dead_letters import UNRESOLVED
 from operations.dead_letters.selection import Selection
-from operations.dead_letters.standing import MAX_REPLAYS, State
+from operations.dead_letters.status import MAX_REPLAYS, State
 
 Decorated = Callable[..., Any]
 

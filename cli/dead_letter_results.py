@@ -7,13 +7,13 @@ import click
 
 from cli.advice import told_here
 from cli.dead_letter_tables import result_as_json
-from operations.dead_letters.acting import Result
-from operations.dead_letters.standing import Standing
+from operations.dead_letters.actions import Result
+from operations.dead_letters.status import DeadLetterStatus
 
 _WORKED = {"written", "discarded"}
 
 
-def foreseen(standing: Standing, objection: str | None, what: str) -> Result:
+def foreseen(standing: DeadLetterStatus, objection: str | None, what: str) -> Result:
     """What would become of a letter. objection: why nothing would."""
     return Result(standing, "skipped" if objection else "dry run", objection or f"would {what}")
 

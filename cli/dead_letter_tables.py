@@ -6,21 +6,21 @@ from typing import Any
 
 from rich.console import Console
 
-from operations.dead_letters.acting import Result
+from operations.dead_letters.actions import Result
 from operations.dead_letters.audit import Action
-from operations.dead_letters.standing import Standing
+from operations.dead_letters.status import DeadLetterStatus
 
 _SHOWN_BYTES = 200
 
 
-def show_list(console: Console, standings: Sequence[Standing]) -> None:
+def show_list(console: Console, standings: Sequence[DeadLetterStatus]) -> None:
     """Two lines a letter: what it is, and why it was set aside."""
     for standing in standings:
         letter, facts = standing.letter, standing.letter.facts
         came_back = f" (came back as {standing.came_back_as})" if standing.came_back_as else ""
         console.print(
             f"{letter.place}  {standing.state}{came_back}, {_request(standing)}, set aside"
-            f" {_moment(letter.set_aside_ms):%Y-%m-%d %H:%M:%S} UTC, replays {facts.replays}",
+            f" {_moment(letter.dead_lettered_ms):%Y-%m-%d %H:%M:%S} UTC, replays {facts.replays}",
             markup=False,
             soft_wrap=True,
         )
@@ -28,14 +28,14 @@ def show_list(console: Console, standings: Sequence[Standing]) -> None:
         console.print(f"      {facts.error_class}: {first_line}", markup=False, soft_wrap=True)
 
 
-def show_one(console: Console, standing: Standing, actions: Sequence[Action]) -> None:
+def show_one(console: Console, standing: DeadLetterStatus, actions: Sequence[Action]) -> None:
     """Everything that is known of a letter."""
     letter, facts, request = standing.letter, standing.letter.facts, standing.request
     headers = {name: _text(value) for name, value in letter.headers}
     lines = {
         "letter": letter.place,
         "state": standing.state,
-        "set aside": _moment(letter.set_aside_ms).isoformat(),
+        "set aside": _moment(letter.dead_lettered_ms).isoformat(),
         "error": f"{facts.error_class}: {facts.error_message}",
         "record": f"{facts.topic} [{facts.partition}] at {facts.offset}",
         "written": _moment(facts.timestamp_ms).isoformat(),
@@ -61,13 +61,15 @@ def show_one(console: Console, standing: Standing, actions: Sequence[Action]) ->
         )
 
 
-def standing_as_json(standing: Standing, actions: Iterable[Action] | None = None) -> dict[str, Any]:
+def standing_as_json(
+    standing: DeadLetterStatus, actions: Iterable[Action] | None = None
+) -> dict[str, Any]:
     """One letter. Bytes are in hexadecimal."""
     letter = standing.letter
     found: dict[str, Any] = {
         "letter": letter.place,
         "state": standing.state,
-        "set_aside_at": _moment(letter.set_aside_ms).isoformat(),
+        "dead_lettered_at": _moment(letter.dead_lettered_ms).isoformat(),
         **letter.facts._asdict(),
         "coupon_id": standing.key and standing.key[0],
         "user_id": standing.key and standing.key[1],
@@ -100,7 +102,7 @@ def _action_as_json(action: Action) -> dict[str, Any]:
     return {**action._asdict(), "acted_at": action.acted_at.isoformat()}
 
 
-def _request(standing: Standing) -> str:
+def _request(standing: DeadLetterStatus) -> str:
     return "user {1} for coupon {0}".format(*standing.key) if standing.key else "not readable"
 
 

@@ -4,16 +4,16 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from stack.cache import cache_folder, ensure_bundles
-from stack.choices import Choices, remember, remembered
 from stack.errors import SettingError
 from stack.folder import StateFolder
 from stack.graph import Stage
 from stack.lifecycle import bring_up, take_down
+from stack.options import StackOptions, remember, remembered
 from stack.parts import is_running
 from stack.plan import all_parts, setup_steps
 
 
-def start_stack(folder: StateFolder, choices: Choices, console: Console) -> list[str]:
+def start_stack(folder: StateFolder, choices: StackOptions, console: Console) -> list[str]:
     """Start every part that is down, wait until all work; return the names of what was started.
 
     The choices are remembered, except where a port is taken, because then nothing was started.

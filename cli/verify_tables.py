@@ -7,10 +7,10 @@ from rich.table import Table
 
 from cli.advice import told_here
 from connectors.stream_state import StreamState
-from operations.verify.report import MOST_NAMED, Books, Fault
+from operations.verify.report import MOST_NAMED, ConsistencyReport, Discrepancy
 
 
-def show_books(console: Console, books: Books) -> None:
+def show_report(console: Console, books: ConsistencyReport) -> None:
     """The books of one coupon, the first faults by name."""
     counts, figures = books.counts, books.figures
     console.print(
@@ -43,8 +43,8 @@ def show_stream(console: Console, state: StreamState, letters: int) -> None:
     behind = "?" if state.records_behind is None else f"{state.records_behind:,}"
     age = (
         "no heartbeat has come through"
-        if state.beat_us is None
-        else f"newest heartbeat {max(0.0, (state.now_us - state.beat_us) / 1_000_000):.1f} s old"
+        if state.heartbeat_us is None
+        else f"newest heartbeat {max(0, state.now_us - state.heartbeat_us) / 1_000_000:.1f} s old"
     )
     console.print(
         f"Stream:   slot {slot.wal_status or 'gone'}, {'read' if slot.active else 'not read'},"
@@ -58,7 +58,7 @@ def show_stream(console: Console, state: StreamState, letters: int) -> None:
         console.print(f"[yellow]not known:[/] {told_here(told)}", soft_wrap=True)
 
 
-def show_strays(console: Console, strays: Sequence[Fault]) -> None:
+def show_strays(console: Console, strays: Sequence[Discrepancy]) -> None:
     """Rows that belong to nothing, the first by name; nothing when there are none."""
     for fault in strays[:MOST_NAMED]:
         told = f"coupon {fault.coupon_id}, {fault}"
@@ -67,7 +67,7 @@ def show_strays(console: Console, strays: Sequence[Fault]) -> None:
         console.print("  there may be more; --json names every one")
 
 
-def _faults(books: Books) -> Table:
+def _faults(books: ConsistencyReport) -> Table:
     table = Table(box=None, pad_edge=False, expand=False)
     # A request's id is for copying: it is never broken into lines.
     table.add_column("  request", no_wrap=True)
@@ -78,9 +78,11 @@ def _faults(books: Books) -> Table:
         table.add_row(
             f"  {fault.request_id}", str(fault.user_id), f"[red]{fault.why}[/]", fault.sentence
         )
-    count = sum(books.fault_counts.values())
+    count = sum(books.discrepancy_counts.values())
     if count > MOST_NAMED:
-        told = ", ".join(f"{count:,} {why}" for why, count in books.fault_counts.most_common())
+        told = ", ".join(
+            f"{count:,} {why}" for why, count in books.discrepancy_counts.most_common()
+        )
         table.caption = f"{count - MOST_NAMED:,} more; in all {told}; --json names every one"
         table.caption_justify = "left"
     return table

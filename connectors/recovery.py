@@ -31,7 +31,7 @@ AHEAD = (
 Tell = Callable[[str], None]
 
 
-class Look(NamedTuple):
+class StreamCheck(NamedTuple):
     """The connector (None: there is none), how far it has come (LSN), and its slot.
 
     unreadable: the slot's WAL is of a time when there was no publication. schemas_lost: topics that
@@ -86,14 +86,14 @@ class NotFinal(NamedTuple):
     oldest: datetime | None
 
 
-def look_at_stream(connect: Connect, connection: Connection) -> Look:
+def check_stream(connect: Connect, connection: Connection) -> StreamCheck:
     """Raises ConnectorError or LedgerUnavailable."""
     before = read_slot(connection)
     state = read_state(connect, CONNECTOR_NAME)
     offset = None if state is None else read_offset(connect, CONNECTOR_NAME)
     # While rows are written the offsets grow: no less than the slot, no more than the WAL.
     slot = before._replace(wal_lsn=read_slot(connection).wal_lsn)
-    return Look(state, offset, slot, read_publication(connection))
+    return StreamCheck(state, offset, slot, read_publication(connection))
 
 
 def count_not_final(
@@ -131,7 +131,7 @@ def recover(
     tell: Tell,
     schemas_lost: Sequence[str] = (),
 ) -> int:
-    """Mend what is wrong, and return when the connector runs; how many requests were re-emitted.
+    """Mend what is wrong, and return when the connector runs; how many requests were republished.
 
     connection: as coupon_cdc. emit: write again what is not final even if there is no gap.
     schemas_lost: topics whose schemas the connector is to register anew, which it does when it
@@ -141,12 +141,12 @@ def recover(
     if read_state(connect, CONNECTOR_NAME) is None:
         create_stopped(connect.url)
         tell("created the connector")
-    look = look_at_stream(connect, connection)._replace(schemas_lost=schemas_lost)
+    look = check_stream(connect, connection)._replace(schemas_lost=schemas_lost)
     refuse_foreign(look.slot)
     if look.gap is None and not _reads(look):
         stop_connector(connect, CONNECTOR_NAME)
         look = look._replace(unreadable=not slot_can_be_read(connection, SLOT))
-    emitted = 0
+    republished = 0
     if look.gap is not None:
         tell(look.gap)
         stop_connector(connect, CONNECTOR_NAME)
@@ -158,7 +158,7 @@ def recover(
             make_slot(connection)
             tell("made the replication slot")
     if look.gap is not None or emit:
-        emitted = emit_again(connection, tell)
+        republished = republish(connection, tell)
     # Asked again: a connector that is stopped writes down how far it came, which may be news.
     if look.gap is not None and read_offset(connect, CONNECTOR_NAME) is not None:
         forget_offsets(connect, CONNECTOR_NAME)
@@ -167,10 +167,10 @@ def recover(
     resume_connector(connect, CONNECTOR_NAME)
     await_running(connect, CONNECTOR_NAME)
     tell("the connector runs")
-    return emitted
+    return republished
 
 
-def _reads(look: Look) -> bool:
+def _reads(look: StreamCheck) -> bool:
     """Whether the connector makes progress with its slot. One that is held may: nobody tried."""
     state, slot = look.state, look.slot
     if state is None or state.is_held or not slot.exists:
@@ -178,20 +178,20 @@ def _reads(look: Look) -> bool:
     return state.is_running and bool(slot.active)
 
 
-def emit_again(connection: Connection, tell: Tell) -> int:
+def republish(connection: Connection, tell: Tell) -> int:
     """Write every request that is not final to the WAL again; return how many.
 
     Page by page, each a transaction. What is written again twice is handled twice, and issued once.
     """
-    key, read, emitted = (0, 0), 0, 0
+    key, read, republished = (0, 0), 0, 0
     while True:
         values = {"coupon_id": key[0], "user_id": key[1], "page_size": PAGE_ROWS}
         with translated(connection):
-            row = connection.execute(query("emit_again"), values).fetchone()
+            row = connection.execute(query("republish"), values).fetchone()
         assert row is not None
         if row[0] is None:
-            tell(f"wrote {emitted} of {read} requests again: those without a final status")
-            return emitted
-        key, read, emitted = (row[0], row[1]), read + row[2], emitted + row[3]
+            tell(f"wrote {republished} of {read} requests again: those without a final status")
+            return republished
+        key, read, republished = (row[0], row[1]), read + row[2], republished + row[3]
         if read % (PAGE_ROWS * 20) == 0:
-            tell(f"read {read} requests, wrote {emitted} again")
+            tell(f"read {read} requests, wrote {republished} again")

@@ -9,15 +9,15 @@ from typing import NamedTuple
 import psycopg
 
 from connectors.connect import Connect
-from connectors.recovery import begin_recovery, count_not_final, emit_again, look_at_stream, recover
+from connectors.recovery import begin_recovery, check_stream, count_not_final, recover, republish
 from connectors.register import CONNECTOR_NAME, await_running
 from connectors.schemas import lost_schemas
 from connectors.slot import read_slot
 from connectors.state import ConnectorState
-from connectors.stream_progress import Passing
+from connectors.stream_progress import StreamProgress
 from coupons.errors import KafkaUnavailable, LedgerUnavailable, SchemaRegistryUnavailable
 from coupons.kafka import KafkaClient
-from coupons.kafka_admin import Kafka
+from coupons.kafka_admin import KafkaAdmin
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.silent_sessions import WAITING_SECONDS, end_when_silent
 
@@ -25,7 +25,7 @@ _ANSWER_SECONDS = 150.0
 _PAUSE_SECONDS = 0.5
 
 
-class Recovering(NamedTuple):
+class RecoverySettings(NamedTuple):
     """Where to recover. database_url: as the role coupon_cdc. registry_url: None: not known.
 
     group: of the consumers.
@@ -67,11 +67,11 @@ class Plan(NamedTuple):
         )
 
 
-class Outcome(NamedTuple):
-    """emitted: requests written to the WAL again. not_final: of those that were there at first."""
+class RecoveryResult(NamedTuple):
+    """republished: requests written to the WAL again. not_final: how many still are not."""
 
     connector: str
-    emitted: int
+    republished: int
     not_final: int
     seconds: float
 
@@ -87,20 +87,22 @@ class Outcome(NamedTuple):
             else f"{self.not_final} requests are not final yet: wait, or ask `coupon doctor`"
         )
         return (
-            f"connector {self.connector}; {self.emitted} requests streamed again; {left}"
+            f"connector {self.connector}; {self.republished} requests streamed again; {left}"
             f" ({self.seconds:.1f} s)"
         )
 
 
-def plan(where: Recovering) -> Plan:
+def plan(where: RecoverySettings) -> Plan:
     """Look, and change nothing. Raises ConnectorError or LedgerUnavailable."""
     with _ledger(where) as connection:
-        look = look_at_stream(Connect(where.connect_url), connection)
+        look = check_stream(Connect(where.connect_url), connection)
         look = look._replace(schemas_lost=_schemas_lost(where))
         return Plan(_told(look.state), look.gap, count_not_final(connection).requests)
 
 
-def run(where: Recovering, emit: bool, wait_s: float, tell: Callable[[str], None]) -> Outcome:
+def run(
+    where: RecoverySettings, emit: bool, wait_s: float, tell: Callable[[str], None]
+) -> RecoveryResult:
     """Recover, and wait until what was there is final.
 
     Raises ConnectorError, KafkaUnavailable, LedgerUnavailable or ConfigurationError.
@@ -109,15 +111,15 @@ def run(where: Recovering, emit: bool, wait_s: float, tell: Callable[[str], None
     connect = Connect(where.connect_url)
     with _ledger(where) as connection:
         begin_recovery(connection)
-        emitted = recover(connect, connection, where.kafka, emit, tell, _schemas_lost(where))
+        republished = recover(connect, connection, where.kafka, emit, tell, _schemas_lost(where))
         left = _await_final(connection, before, wait_s, tell, _passed(where, connection))
-        if left.requests and left.passed_over and not emitted:
+        if left.requests and left.passed_over and not republished:
             tell(f"the stream has passed over {left.requests} requests")
-            emitted = emit_again(connection, tell)
+            republished = republish(connection, tell)
             left = _await_final(connection, before, wait_s, tell, lambda: False)
     # Its task may just be restarting again, because of what was wrong before.
     state = await_running(connect, CONNECTOR_NAME)
-    return Outcome(state.told, emitted, left.requests, time.monotonic() - began)
+    return RecoveryResult(state.told, republished, left.requests, time.monotonic() - began)
 
 
 class _Left(NamedTuple):
@@ -149,28 +151,28 @@ def _await_final(
         time.sleep(_PAUSE_SECONDS)
 
 
-def _passed(where: Recovering, connection: Connection) -> Callable[[], bool]:
+def _passed(where: RecoverySettings, connection: Connection) -> Callable[[], bool]:
     """Tells whether everything that is in the WAL by now has been streamed and handled."""
     now = read_slot(connection).wal_lsn
-    return Passing(
-        Kafka(where.kafka),
+    return StreamProgress(
+        KafkaAdmin(where.kafka),
         where.group,
         lambda: (read_slot(connection).confirmed_lsn or 0) >= now,
     ).is_over
 
 
-def _schemas_lost(where: Recovering) -> list[str]:
+def _schemas_lost(where: RecoverySettings) -> list[str]:
     """Nothing when registry or Kafka cannot be asked: what follows says so."""
     if where.registry_url is None:
         return []
     try:
-        return lost_schemas(where.registry_url, Kafka(where.kafka).ends())
+        return lost_schemas(where.registry_url, KafkaAdmin(where.kafka).ends())
     except (SchemaRegistryUnavailable, KafkaUnavailable):
         return []
 
 
 @contextmanager
-def _ledger(where: Recovering) -> Iterator[Connection]:
+def _ledger(where: RecoverySettings) -> Iterator[Connection]:
     try:
         with closing(
             connect_ledger(where.database_url, "coupon-recover", _ANSWER_SECONDS)

@@ -5,14 +5,14 @@ from contextlib import closing
 
 from connectors.connect import Connect
 from connectors.offsets import stop_connector
-from connectors.recovery import look_at_stream
+from connectors.recovery import check_stream
 from connectors.register import CONNECTOR_NAME, register
 from coupons.errors import CouponError, GateUnavailable
 from coupons.gate import Gate, connect_gate
-from coupons.heartbeat import read_beat
+from coupons.heartbeat import read_heartbeat
 from coupons.kafka import KafkaClient
 from coupons.ledger.connection import Connection, connect_ledger
-from coupons.ledger.heartbeats import newest_beat
+from coupons.ledger.heartbeats import newest_heartbeat
 from coupons.ledger.unseen_commits import CommitsUnseen, look_for_missing
 from coupons.model import from_microseconds, to_microseconds
 
@@ -37,13 +37,13 @@ def missing_heartbeat(gate: Gate, connection: Connection) -> str | None:
 
 def _missing_heartbeat(gate: Gate, connection: Connection) -> str | None:
     # The heartbeat first: the ledger, asked afterwards, has it and all before it.
-    beat_us = read_beat(gate.client)
-    newest = newest_beat(connection)
-    if beat_us is None or (newest is not None and beat_us <= to_microseconds(newest)):
+    heartbeat_us = read_heartbeat(gate.client)
+    newest = newest_heartbeat(connection)
+    if heartbeat_us is None or (newest is not None and heartbeat_us <= to_microseconds(newest)):
         return None
     return (
-        f"a heartbeat of {from_microseconds(beat_us):%Y-%m-%d %H:%M:%S} UTC came through, and the"
-        " ledger does not have it"
+        f"a heartbeat of {from_microseconds(heartbeat_us):%Y-%m-%d %H:%M:%S} UTC came through, and"
+        " the ledger does not have it"
     )
 
 
@@ -72,7 +72,7 @@ def register_unless_gap(where: Mapping[str, str], kafka: KafkaClient, went_back:
     """
     connect = Connect(where["COUPON_CONNECT_URL"])
     with closing(connect_ledger(where["COUPON_DATABASE_URL"], "coupon-up")) as connection:
-        look = look_at_stream(connect, connection)
+        look = check_stream(connect, connection)
     mismatch = look.offset is not None and look.gap is not None
     if not went_back and not mismatch:
         register(connect.url, kafka)

@@ -8,25 +8,25 @@ from typing import NamedTuple
 from connectors.register import status
 from coupons.errors import ConnectorError, GateUnavailable, PartNotRunningError
 from coupons.gate import connect_gate
-from coupons.heartbeat import read_beat
+from coupons.heartbeat import read_heartbeat
 
 CONNECT_DEADLINE_SECONDS = 5.0
 
 
-class Flow(NamedTuple):
-    """connector: its state, or why that is not known. freshness_seconds: None when not known."""
+class StreamHealth(NamedTuple):
+    """connector: its state, or why it is not known. heartbeat_age_seconds: None: not known."""
 
     connector: str
     connector_runs: bool
-    freshness_seconds: float | None
+    heartbeat_age_seconds: float | None
 
     def __str__(self) -> str:
-        age = self.freshness_seconds
+        age = self.heartbeat_age_seconds
         fresh = "no heartbeat seen" if age is None else f"newest heartbeat {age:.1f} s old"
         return f"connector {self.connector}; {fresh}"
 
 
-def look_at_flow(where: Mapping[str, str]) -> Flow:
+def check_stream_health(where: Mapping[str, str]) -> StreamHealth:
     """Ask Connect and Redis at these addresses, in seconds; never raises for what is away."""
     says = [(f"not known: no answer within {CONNECT_DEADLINE_SECONDS:.0f} s", False)]
     # A daemon: a Connect that hangs does not keep the command from ending.
@@ -34,7 +34,7 @@ def look_at_flow(where: Mapping[str, str]) -> Flow:
     asking.start()
     age = _heartbeat_age(where)
     asking.join(CONNECT_DEADLINE_SECONDS)
-    return Flow(*says[-1], age)
+    return StreamHealth(*says[-1], age)
 
 
 def _connector(where: Mapping[str, str]) -> tuple[str, bool]:
@@ -47,7 +47,7 @@ def _connector(where: Mapping[str, str]) -> tuple[str, bool]:
 
 def _heartbeat_age(where: Mapping[str, str]) -> float | None:
     try:
-        beat_us = read_beat(connect_gate(where["COUPON_REDIS_URL"]).client)
+        heartbeat_us = read_heartbeat(connect_gate(where["COUPON_REDIS_URL"]).client)
     except (GateUnavailable, PartNotRunningError):
         return None
-    return None if beat_us is None else time.time() - beat_us / 1_000_000
+    return None if heartbeat_us is None else time.time() - heartbeat_us / 1_000_000

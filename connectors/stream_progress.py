@@ -3,17 +3,17 @@
 from collections.abc import Callable
 
 from coupons.errors import KafkaUnavailable
-from coupons.kafka_admin import Kafka
+from coupons.kafka_admin import KafkaAdmin
 
 
-class Passing:
+class StreamProgress:
     """Whether everything of before a moment has been streamed, and what was streamed is handled.
 
     streamed: whether Kafka has all of it. A request of before that moment that is still not final
     afterwards was passed over, or is a dead letter: waiting does not help.
     """
 
-    def __init__(self, kafka: Kafka, group: str, streamed: Callable[[], bool]) -> None:
+    def __init__(self, kafka: KafkaAdmin, group: str, streamed: Callable[[], bool]) -> None:
         self._kafka = kafka
         self._group = group
         self._streamed = streamed

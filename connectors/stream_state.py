@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 from connectors.slot import SLOT, Slot, read_slot
-from connectors.stream_health import look_at_flow
+from connectors.stream_health import check_stream_health
 from coupons.endpoints import Endpoints
 from coupons.errors import KafkaUnavailable
 from coupons.gate import Gate
-from coupons.heartbeat import read_beat
-from coupons.kafka_admin import GROUP, Kafka
+from coupons.heartbeat import read_heartbeat
+from coupons.kafka_admin import GROUP, KafkaAdmin
 from coupons.ledger.connection import Connection
 from coupons.ledger.unfinished import read_clock_us
 
@@ -16,16 +16,17 @@ from coupons.ledger.unfinished import read_clock_us
 class StreamState(NamedTuple):
     """As it was just now.
 
-    now_us: by the ledger's clock, microseconds since 1970. beat_us: when the newest heartbeat that
-    came through was written, by the same clock. connector: its state in words. records_behind:
-    events in Kafka that the consumers have not committed; None: Kafka is away, see kafka_trouble.
+    now_us: by the ledger's clock, microseconds since 1970. heartbeat_us: when the newest
+    heartbeat that came through was written, by the same clock. connector: its state in words.
+    records_behind: events in Kafka that the consumers have not committed; None: Kafka is away,
+    see kafka_trouble.
     """
 
     slot: Slot
     now_us: int
     connector: str
     connector_runs: bool
-    beat_us: int | None
+    heartbeat_us: int | None
     records_behind: int | None
     kafka_trouble: str | None
 
@@ -35,7 +36,11 @@ class StreamState(NamedTuple):
         A heartbeat is a row as any other: when a younger one came through, Debezium has read past
         the older rows, and when the group is not behind, their events have been handled.
         """
-        return self.beat_us is not None and self.beat_us > moment_us and self.records_behind == 0
+        return (
+            self.heartbeat_us is not None
+            and self.heartbeat_us > moment_us
+            and self.records_behind == 0
+        )
 
     @property
     def unknown(self) -> list[str]:
@@ -54,16 +59,16 @@ class StreamState(NamedTuple):
         return [f"the replication slot {SLOT} {what}: `coupon connector recover` mends it"]
 
 
-def look_at_stream(
+def read_stream_state(
     where: Endpoints, gate: Gate, connection: Connection, group: str = GROUP
 ) -> StreamState:
     """Ask them all. Raises GateUnavailable or LedgerUnavailable; what else is away is told."""
     behind, trouble = None, None
-    flow = look_at_flow(where)
+    flow = check_stream_health(where)
     # The heartbeat before the group: what it vouches for is in Kafka when the group is asked.
-    beat_us = read_beat(gate.client)
+    heartbeat_us = read_heartbeat(gate.client)
     try:
-        behind = Kafka(where.kafka_client()).consuming(group).lag
+        behind = KafkaAdmin(where.kafka_client()).consuming(group).lag
     except KafkaUnavailable as error:
         trouble = str(error)
     return StreamState(
@@ -71,7 +76,7 @@ def look_at_stream(
         read_clock_us(connection),
         flow.connector,
         flow.connector_runs,
-        beat_us,
+        heartbeat_us,
         behind,
         trouble,
     )

@@ -34,7 +34,7 @@ class Rule(NamedTuple):
     why: str
 
 
-class Fault(NamedTuple):
+class WrongSetting(NamedTuple):
     """A setting that is wrong."""
 
     topic: str
@@ -90,7 +90,7 @@ class TopicSettings:
         }
         self._admin = AdminClient(config)
 
-    def faults(self) -> list[Fault]:
+    def faults(self) -> list[WrongSetting]:
         """What is wrong with those that are there."""
         try:
             there = self._admin.list_topics(timeout=_ANSWER_SECONDS).topics
@@ -102,14 +102,14 @@ class TopicSettings:
         except KafkaException as error:
             raise self._away(error) from error
         return [
-            Fault(topic, value, rule)
+            WrongSetting(topic, value, rule)
             for topic, rules in RULES.items()
             if topic in found
             for rule in rules
             if not rule.right(value := str(found[topic][rule.setting].value))
         ]
 
-    def mend(self) -> list[Fault]:
+    def mend(self) -> list[WrongSetting]:
         """Set what is wrong as it has to be; what was wrong."""
         faults = self.faults()
         changes = [

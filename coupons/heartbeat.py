@@ -9,21 +9,21 @@ from redis.exceptions import RedisError
 
 from coupons.gate.refusals import unavailable
 
-FRESHNESS_KEY = "cdc:freshness"
+HEARTBEAT_KEY = "cdc:freshness"
 
 
-def record_beat(client: redis.Redis, beat_us: int) -> None:
+def record_heartbeat(client: redis.Redis, heartbeat_us: int) -> None:
     """Keep the time of the newest heartbeat seen. Raises GateUnavailable."""
     try:
-        client.set(FRESHNESS_KEY, beat_us)
+        client.set(HEARTBEAT_KEY, heartbeat_us)
     except (RedisError, OSError) as error:
         raise unavailable(error) from error
 
 
-def read_beat(client: redis.Redis) -> int | None:
+def read_heartbeat(client: redis.Redis) -> int | None:
     """Microseconds since 1970; None when none was ever seen. Raises GateUnavailable."""
     try:
-        found = client.get(FRESHNESS_KEY)
+        found = client.get(HEARTBEAT_KEY)
     except (RedisError, OSError) as error:
         raise unavailable(error) from error
     return None if found is None else int(found)

@@ -19,7 +19,7 @@ _TIMEOUT_SECONDS = 4.0
 _CRITICAL = 2
 
 
-class Consuming(NamedTuple):
+class GroupState(NamedTuple):
     """members: consumers in the group. lag: records of the request topic not handled yet."""
 
     state: str
@@ -27,7 +27,7 @@ class Consuming(NamedTuple):
     lag: int
 
 
-class Unread(NamedTuple):
+class UnreadPartition(NamedTuple):
     """A partition with records that are old and not handled. offset: of the oldest of them."""
 
     topic: str
@@ -39,7 +39,7 @@ class Unread(NamedTuple):
         return f"{self.topic} [{self.partition}] stands at offset {self.offset}"
 
 
-class Kafka:
+class KafkaAdmin:
     """One Kafka cluster, asked with short deadlines. Every method raises KafkaUnavailable."""
 
     def __init__(self, kafka: KafkaClient) -> None:
@@ -69,7 +69,7 @@ class Kafka:
         except KafkaException as error:
             raise self._away(error) from error
 
-    def consuming(self, group: str = GROUP) -> Consuming:
+    def consuming(self, group: str = GROUP) -> GroupState:
         """The group's members, and how far they are behind on what the connector writes."""
         try:
             [described] = self._admin.describe_consumer_groups(
@@ -77,11 +77,11 @@ class Kafka:
             ).values()
             members = described.result()
             lag = self._lag(self.committed(group))
-            return Consuming(members.state.name, len(members.members), lag)
+            return GroupState(members.state.name, len(members.members), lag)
         except KafkaException as error:
             raise self._away(error) from error
 
-    def unread(self, group: str, older_than_s: float) -> list[Unread]:
+    def unread(self, group: str, older_than_s: float) -> list[UnreadPartition]:
         """The partitions where the group has not handled a record that is older than that.
 
         By the records' own times. However few they are: one alone is a request.
@@ -100,7 +100,7 @@ class Kafka:
             handled = max(committed.get(at, 0), begin[at])
             first_young = young[at] if young[at] >= 0 else end[at]
             if handled < first_young:
-                found.append(Unread(*at, handled, end[at] - handled))
+                found.append(UnreadPartition(*at, handled, end[at] - handled))
         return found
 
     def _lag(self, committed: Mapping[tuple[str, int], int]) -> int:

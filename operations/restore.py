@@ -15,13 +15,13 @@ from connectors.connect import Connect
 from connectors.offsets import forget_offsets, stop_connector
 from connectors.register import CONNECTOR_NAME
 from connectors.state import read_state
-from coupons.change_events.request_log import RequestLog, Taken
+from coupons.change_events.request_log import RemovedByRetention, RequestLog
 from coupons.errors import CouponError
 from coupons.gate import Gate
 from coupons.gate.discard import discard
 from coupons.kafka import KafkaClient
 from coupons.ledger.connection import Connection, int_array, translated
-from coupons.ledger.heartbeats import write_beat
+from coupons.ledger.heartbeats import write_heartbeat
 from coupons.model import IssueRequest
 from coupons.queries import query
 
@@ -48,11 +48,11 @@ class Restored(NamedTuple):
     unknown: dict[int, int]
     undecodable: int
     gate_keys: int
-    taken: list[Taken]
+    taken: list[RemovedByRetention]
     reaches: datetime | None
 
     @property
-    def out_of_reach(self) -> list[Taken]:
+    def out_of_reach(self) -> list[RemovedByRetention]:
         """What retention has removed that the ledger may lack as well."""
         return [each for each in self.taken if each.may_reach(self.reaches)]
 
@@ -97,7 +97,7 @@ def after_restore(
     if done.out_of_reach:
         keep_reaches(connection, reaches)
     # Younger than every heartbeat that the ledger lost, so that none is missed.
-    write_beat(connection)
+    write_heartbeat(connection)
     tell(f"read {read} change events, wrote {restored} requests again that the ledger had lost")
     return done
 

@@ -5,7 +5,7 @@ from threading import Event
 
 from connectors.register import restart_failed
 from coupons.errors import ConnectorError
-from coupons.metrics import CONNECTOR_RESTARTS
+from reconciler.metrics import CONNECTOR_RESTARTS
 
 log = logging.getLogger(__name__)
 

@@ -25,15 +25,15 @@ from coupons.gate.refusals import GateRefused
 from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import list_readable
 from coupons.ledger.requests import find_requests
-from coupons.metrics import (
-    NOT_MEASURED,
-    RECONCILER_CLOSED_COUPONS,
+from coupons.metrics import NOT_MEASURED
+from coupons.model import Coupon, CouponState
+from operations.repair.actions import Repair, RepairAction
+from operations.repair.roll_forward import roll_forward
+from reconciler.metrics import (
     RECONCILER_FAILING_COUPONS,
     RECONCILER_OLDEST_PENDING_SECONDS,
+    RECONCILER_UNAVAILABLE_COUPONS,
 )
-from coupons.model import Coupon, CouponState
-from operations.repair.actions import Deed, Repair
-from operations.repair.roll_forward import roll_forward
 from reconciler.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ def failed(coupon_id: int, error: Exception, watch: Watch) -> Repair:
     if not isinstance(error, CouponError | psycopg.Error):
         log.exception("unexpected error", extra={"coupon_id": coupon_id})
     says = str(error).strip().partition("\n")[0]
-    return Repair(Deed.FAILED, f"{says} ({type(error).__name__})", coupon_id, 0)
+    return Repair(RepairAction.FAILED, f"{says} ({type(error).__name__})", coupon_id, 0)
 
 
 def _repair(
@@ -113,16 +113,16 @@ def _repair(
     if why is not None or figures is None:
         loaded = rebuild(gate, connection, coupon.coupon_id, even_if_open=False)
         if loaded is not None:
-            yield Repair(Deed.REBUILT, str(why), coupon.coupon_id, loaded)
+            yield Repair(RepairAction.REBUILT, str(why), coupon.coupon_id, loaded)
         return
     if is_ahead(connection, coupon, figures):
         loaded = rebuild(gate, connection, coupon.coupon_id)
         if loaded is not None:
-            yield Repair(Deed.REBUILT, "ahead", coupon.coupon_id, loaded)
+            yield Repair(RepairAction.REBUILT, "ahead", coupon.coupon_id, loaded)
         return
     watch.note(coupon, figures)
     if figures.version < coupon.version and gate.define(coupon):
-        yield Repair(Deed.REDEFINED, "definition", coupon.coupon_id, 0)
+        yield Repair(RepairAction.REDEFINED, "definition", coupon.coupon_id, 0)
     if before_us:
         yield from _settle_pending(gate, connection, coupon.coupon_id, before_us, watch)
     else:
@@ -139,14 +139,14 @@ def _show(
 ) -> None:
     pairs = zip(coupons, found, strict=True)
     closed = sum(why_closed(figures, coupon) is not None for coupon, figures in pairs)
-    RECONCILER_CLOSED_COUPONS.set(closed)
+    RECONCILER_UNAVAILABLE_COUPONS.set(closed)
     # A request may have been admitted since the clock was read.
     RECONCILER_OLDEST_PENDING_SECONDS.set(max(0, now_us - oldest_us) / 1_000_000)
 
 
 def show_nothing() -> None:
     """Nothing is known of the gate: another reconciler is active, or a server is away."""
-    RECONCILER_CLOSED_COUPONS.set(NOT_MEASURED)
+    RECONCILER_UNAVAILABLE_COUPONS.set(NOT_MEASURED)
     RECONCILER_FAILING_COUPONS.set(NOT_MEASURED)
     RECONCILER_OLDEST_PENDING_SECONDS.set(NOT_MEASURED)
 
@@ -167,8 +167,8 @@ def _settle_pending(
         known = find_requests(connection, [(coupon_id, request.user_id) for request in some])
         final = [request for request in known if request.is_final]
         if final and (marked := gate.settle(final)):
-            yield Repair(Deed.MARKED, "pending", coupon_id, marked)
+            yield Repair(RepairAction.MARKED, "pending", coupon_id, marked)
         written = {request.user_id for request in known}
         lost = [request.user_id for request in some if request.user_id not in written]
         if lost and (rolled := roll_forward(gate, connection, coupon_id, lost)):
-            yield Repair(Deed.ROLLED_FORWARD, "pending", coupon_id, rolled)
+            yield Repair(RepairAction.ROLLED_FORWARD, "pending", coupon_id, rolled)

@@ -10,11 +10,11 @@ from coupons.errors import GateUnavailable, LedgerUnavailable
 from coupons.gate import connect_gate
 from coupons.ledger.connection import Connection, connect_ledger, translated
 from coupons.ledger.silent_sessions import end_when_silent
-from coupons.metrics import RECONCILER, RECONCILER_PASSES
 from coupons.probes import serve_probes
 from coupons.queries import query
 from reconciler.comparer import run_comparer, tell
 from reconciler.connector_watch import watch_connector
+from reconciler.metrics import RECONCILER, RECONCILER_PASSES
 from reconciler.reconcile import reconcile, show_nothing
 from reconciler.settings import ReconcilerSettings
 from reconciler.watch import Watch
@@ -33,24 +33,24 @@ class Reconciler:
     def __init__(self, settings: ReconcilerSettings) -> None:
         self._settings = settings
         self._gate = connect_gate(settings.redis_url.get_secret_value())
-        self.watch = Watch(settings.reconcile_compare_every_minutes * 60)
+        self.watch = Watch(settings.reconciler_compare_every_minutes * 60)
         self.trouble: str | None = None
         self._told_at = 0.0
         show_nothing()
 
     def run(self, stop: Event) -> None:
         """Work until `stop` is set. Redis or Postgres away: try again, ever less often."""
-        pause = self._settings.reconcile_interval_seconds
+        pause = self._settings.reconciler_interval_seconds
         while not stop.is_set():
             try:
                 url = self._settings.database_url.get_secret_value()
                 with closing(
                     connect_ledger(url, "coupon-reconciler", ANSWER_TIMEOUT_SECONDS)
                 ) as connection:
-                    end_when_silent(connection, self._settings.reconcile_takeover_seconds)
+                    end_when_silent(connection, self._settings.reconciler_takeover_seconds)
                     while not stop.is_set():
                         self._pass(connection)
-                        pause = self._settings.reconcile_interval_seconds
+                        pause = self._settings.reconciler_interval_seconds
                         stop.wait(pause)
             except (GateUnavailable, LedgerUnavailable) as error:
                 show_nothing()
@@ -71,7 +71,7 @@ class Reconciler:
             show_nothing()
             self.trouble = None
             return
-        pending_after_s = self._settings.reconcile_pending_after_seconds
+        pending_after_s = self._settings.reconciler_pending_after_seconds
         for repair in reconcile(self._gate, connection, pending_after_s, self.watch):
             tell(repair)
         RECONCILER_PASSES.inc()
@@ -92,8 +92,8 @@ def run_reconciler(settings: ReconcilerSettings, stop: Event) -> None:
         args=(
             connect_gate(settings.redis_url.get_secret_value()),
             settings.database_url.get_secret_value(),
-            settings.reconcile_pending_after_seconds,
-            settings.reconcile_takeover_seconds,
+            settings.reconciler_pending_after_seconds,
+            settings.reconciler_takeover_seconds,
             reconciler.watch,
             stop,
         ),

@@ -21,22 +21,22 @@ class ReconcilerSettings(ProcessSettings):
         description="Kafka Connect's REST API, to restart a failed task; unset: not watched;"
         " with TLS, `https://user:password@host:port?ca_file=FILE`",
     )
-    reconcile_interval_seconds: float = Field(
+    reconciler_interval_seconds: float = Field(
         default=1.0, gt=0, description="Pause between two passes, in seconds"
     )
-    reconcile_takeover_seconds: float = Field(
+    reconciler_takeover_seconds: float = Field(
         default=30.0,
         ge=1,
         description="Silence, in seconds, after which Postgres ends the active reconciler's session"
-        " and another one takes over; longer than COUPON_RECONCILE_INTERVAL_SECONDS",
+        " and another one takes over; longer than COUPON_RECONCILER_INTERVAL_SECONDS",
     )
-    reconcile_compare_every_minutes: float = Field(
+    reconciler_compare_every_minutes: float = Field(
         default=60.0,
         ge=0,
         description="How often each coupon is compared request by request even though its counts"
         " agree, in minutes; 0: only when they do not",
     )
-    reconcile_pending_after_seconds: float = Field(
+    reconciler_pending_after_seconds: float = Field(
         default=10.0,
         ge=1,
         description="Age, in seconds, from which a pending request is looked into; longer than"
@@ -45,10 +45,10 @@ class ReconcilerSettings(ProcessSettings):
 
     @model_validator(mode="after")
     def _speaks_in_time(self) -> Self:
-        if self.reconcile_takeover_seconds <= self.reconcile_interval_seconds:
+        if self.reconciler_takeover_seconds <= self.reconciler_interval_seconds:
             raise ValueError(
-                "COUPON_RECONCILE_TAKEOVER_SECONDS must be longer than"
-                f" COUPON_RECONCILE_INTERVAL_SECONDS ({self.reconcile_interval_seconds:g}): between"
-                " two passes the active reconciler says nothing"
+                "COUPON_RECONCILER_TAKEOVER_SECONDS must be longer than"
+                f" COUPON_RECONCILER_INTERVAL_SECONDS ({self.reconciler_interval_seconds:g}):"
+                " between two passes the active reconciler says nothing"
             )
         return self

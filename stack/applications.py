@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psutil
 
-from stack.choices import Choices
 from stack.endpoints import stack_endpoints
 from stack.folder import StateFolder
+from stack.options import StackOptions
 from stack.parts import Part
 from stack.ports import HOST
 from stack.probes import http_ok
@@ -20,7 +20,7 @@ from stack.processes import Command
 _ROOT = Path(__file__).parents[1]
 
 
-def application_parts(folder: StateFolder, choices: Choices) -> list[Part]:
+def application_parts(folder: StateFolder, choices: StackOptions) -> list[Part]:
     """API, consumers and reconciler; each knows no role of Postgres but its own."""
     ports = choices.ports
     api = {

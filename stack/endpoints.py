@@ -19,8 +19,8 @@ from coupons.endpoints import (
 from coupons.errors import PartNotRunningError
 from coupons.kafka import KafkaClient
 from coupons.ledger.roles import DATABASE
-from stack.choices import Choices, existing
 from stack.folder import StateFolder
+from stack.options import StackOptions, existing
 from stack.parts import is_running
 from stack.ports import HOST
 
@@ -94,7 +94,7 @@ def stack_endpoints(folder: StateFolder, ports: Mapping[str, int], role: str) ->
     }
 
 
-def exports(folder: StateFolder, choices: Choices, role: str) -> dict[str, str]:
+def exports(folder: StateFolder, choices: StackOptions, role: str) -> dict[str, str]:
     """What a shell needs in order to work on this stack as on one elsewhere."""
     ports = choices.ports
     consumers = () if choices.servers_only else choices.consumer_names

@@ -7,24 +7,26 @@ from threading import Event
 from coupons.kafka import KafkaClient
 from coupons.ledger.roles import DATABASE, ROLES
 from stack.applications import application_parts
-from stack.choices import Choices
 from stack.embedded import server_parts
 from stack.endpoints import database_url, stack_endpoints
 from stack.folder import StateFolder
 from stack.graph import Step
+from stack.options import StackOptions
 from stack.parts import Part
 
 KAFKA = "COUPON_KAFKA_BOOTSTRAP_SERVERS"
 SERVERS_OWN_DATABASES = ("postgres", "template1", "registry")
 
 
-def all_parts(folder: StateFolder, choices: Choices, bundles: Mapping[str, Path]) -> list[Part]:
+def all_parts(
+    folder: StateFolder, choices: StackOptions, bundles: Mapping[str, Path]
+) -> list[Part]:
     """Every process that is to run."""
     servers = server_parts(folder, bundles, choices.ports)
     return servers if choices.servers_only else [*servers, *application_parts(folder, choices)]
 
 
-def setup_steps(folder: StateFolder, choices: Choices) -> list[Step]:
+def setup_steps(folder: StateFolder, choices: StackOptions) -> list[Step]:
     """What has to be done on the servers before the project's processes start; safe to repeat."""
     ports = choices.ports
 

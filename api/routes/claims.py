@@ -9,12 +9,12 @@ from typing import Any
 
 from flask import Blueprint, request
 
-from api.answers import Reply, json_reply
 from api.authentication import ISSUE, Authenticator
-from api.claims import Accepted, Trouble, Verdict
+from api.claims import Accepted, ClaimFailure, Verdict
 from api.openings import Openings
-from api.problems import Kind, Problem, retry_after
-from api.views import rfc3339_of, view_request
+from api.problems import Problem, ProblemType, retry_after
+from api.responses import RawResponse, raw_json_response
+from api.schemas import rfc3339_of, view_request
 from api.write_batcher import NoAnswer, NotReached, WriteBatcher
 from coupons.errors import CouponUnreadable
 from coupons.ids import request_id
@@ -26,16 +26,16 @@ NEAR_SECONDS = 600
 """Whoever comes so long before a coupon opens is told to come back then."""
 
 _REFUSALS = {
-    Refusal.NOT_OPEN: (Kind.NOT_OPEN, "is not open yet; claim it once it opens"),
-    Refusal.CLOSED: (Kind.CLOSED, "is closed; it cannot be claimed any more"),
-    Refusal.PAUSED: (Kind.PAUSED, "is paused; claim it later"),
-    Refusal.SOLD_OUT: (Kind.SOLD_OUT, "has no place left"),
-    Refusal.NOT_ELIGIBLE: (Kind.NOT_ELIGIBLE, "is for a group that you are not in"),
+    Refusal.NOT_OPEN: (ProblemType.NOT_OPEN, "is not open yet; claim it once it opens"),
+    Refusal.CLOSED: (ProblemType.CLOSED, "is closed; it cannot be claimed any more"),
+    Refusal.PAUSED: (ProblemType.PAUSED, "is paused; claim it later"),
+    Refusal.SOLD_OUT: (ProblemType.SOLD_OUT, "has no place left"),
+    Refusal.NOT_ELIGIBLE: (ProblemType.NOT_ELIGIBLE, "is for a group that you are not in"),
 }
 _TROUBLES = {
-    Trouble.GATE_UNAVAILABLE: Kind.GATE_UNAVAILABLE,
-    Trouble.LEDGER_UNAVAILABLE: Kind.LEDGER_UNAVAILABLE,
-    Trouble.EPOCH_OVER: Kind.GATE_CLOSED,
+    ClaimFailure.GATE_UNAVAILABLE: ProblemType.GATE_UNAVAILABLE,
+    ClaimFailure.LEDGER_UNAVAILABLE: ProblemType.LEDGER_UNAVAILABLE,
+    ClaimFailure.EPOCH_OVER: ProblemType.GATE_CLOSED,
 }
 
 
@@ -62,18 +62,20 @@ class ClaimRoutes:
         )
         return routes
 
-    def claim(self, coupon_id: int) -> Coroutine[Any, Any, Reply]:
+    def claim(self, coupon_id: int) -> Coroutine[Any, Any, RawResponse]:
         """202 when the request is a committed row; 200 when it was one before."""
         caller = self._authenticator.caller(request, ISSUE)
         return self._decided(Claim(coupon_id, caller.user_id, caller.groups))
 
-    async def _decided(self, claim: Claim) -> Reply:
+    async def _decided(self, claim: Claim) -> RawResponse:
         try:
             verdict = await self._batcher.submit(claim)
         except NotReached:
-            raise Problem(Kind.OVERLOADED, _claim_again("The claim was not reached")) from None
+            raise Problem(
+                ProblemType.OVERLOADED, _claim_again("The claim was not reached")
+            ) from None
         except NoAnswer:
-            verdict = Trouble.OUTCOME_UNKNOWN
+            verdict = ClaimFailure.OUTCOME_UNKNOWN
         if isinstance(verdict, Accepted):
             return _accepted(verdict.request, 200 if verdict.repeated else 202)
         if isinstance(verdict, IssueRequest):
@@ -88,15 +90,15 @@ class ClaimRoutes:
         # One whose row cannot be read exists, and its gate stays closed.
         with suppress(CouponUnreadable), pooled(self._pool) as connection:
             if find_coupon(connection, coupon_id) is None:
-                raise Problem(Kind.NOT_FOUND, f"There is no coupon {coupon_id}.")
+                raise Problem(ProblemType.NOT_FOUND, f"There is no coupon {coupon_id}.")
 
 
-def _accepted(accepted: IssueRequest, status: int) -> Reply:
+def _accepted(accepted: IssueRequest, status: int) -> RawResponse:
     view = view_request(accepted)
     headers = {"location": f"/issue-requests/{view['id']}"}
     if not accepted.is_final:
         headers["retry-after"] = retry_after()
-    return json_reply(view, status, headers)
+    return raw_json_response(view, status, headers)
 
 
 def _not_open(coupon_id: int, opens_at_us: int | None) -> Problem:
@@ -112,16 +114,16 @@ def _not_open(coupon_id: int, opens_at_us: int | None) -> Problem:
     return Problem(kind, detail, headers, reason=reason, opens_at=rfc3339_of(opens_at_us))
 
 
-def _not_accepted(claim: Claim, verdict: Refusal | GateClosed | Trouble) -> Problem:
+def _not_accepted(claim: Claim, verdict: Refusal | GateClosed | ClaimFailure) -> Problem:
     if isinstance(verdict, Refusal):
         kind, what = _REFUSALS[verdict]
         return Problem(kind, f"Coupon {claim.coupon_id} {what}.", reason=str(verdict))
     if isinstance(verdict, GateClosed):
         what = f"The gate of coupon {claim.coupon_id} is closed until it is rebuilt"
-        return Problem(Kind.GATE_CLOSED, _claim_again(what))
-    if verdict is Trouble.OUTCOME_UNKNOWN:
+        return Problem(ProblemType.GATE_CLOSED, _claim_again(what))
+    if verdict is ClaimFailure.OUTCOME_UNKNOWN:
         return _unsettled(str(request_id(claim.coupon_id, claim.user_id)))
-    if verdict is Trouble.GATE_UNAVAILABLE:
+    if verdict is ClaimFailure.GATE_UNAVAILABLE:
         return _unanswered(str(request_id(claim.coupon_id, claim.user_id)))
     kind = _TROUBLES[verdict]
     return Problem(kind, _claim_again(kind.value.title))
@@ -133,7 +135,7 @@ def _claim_again(what: str) -> str:
 
 def _unanswered(possible: str) -> Problem:
     return Problem(
-        Kind.GATE_UNAVAILABLE,
+        ProblemType.GATE_UNAVAILABLE,
         "Redis cannot be used now: the claim may have been admitted, and becomes a request then."
         " Claim again, which is harmless, or read the request later.",
         {"Location": f"/issue-requests/{possible}"},
@@ -143,7 +145,7 @@ def _unanswered(possible: str) -> Problem:
 
 def _unsettled(pending: str) -> Problem:
     return Problem(
-        Kind.OUTCOME_UNKNOWN,
+        ProblemType.OUTCOME_UNKNOWN,
         "Postgres did not say whether it accepted the claim. It will be settled: read the request,"
         " or claim again, which is harmless.",
         {"Location": f"/issue-requests/{pending}"},

@@ -8,12 +8,12 @@ from typing import Any
 from flask import Blueprint, request
 from psycopg.errors import CheckViolation
 
-from api.answers import Answer, json_answer
 from api.authentication import ADMIN, Authenticator
 from api.bodies import CouponChange, NewCoupon, read_body
-from api.problems import Kind, Problem
+from api.problems import Problem, ProblemType
 from api.request_ids import X_REQUEST_ID
-from api.views import view_coupon
+from api.responses import JsonResponse, json_response
+from api.schemas import view_coupon
 from coupons.errors import GateUnavailable, OutcomeUnknown
 from coupons.gate import Gate, open_coupon
 from coupons.ledger.connection import LedgerPool, pooled
@@ -46,7 +46,7 @@ class CouponRoutes:
         routes.post("/coupons/<coupon_id:coupon_id>/<any(pause, resume, close):action>")(self.act)
         return routes
 
-    def create(self) -> Answer:
+    def create(self) -> JsonResponse:
         """201 once it is in the ledger; if the gate is away, the reconciler opens it later."""
         self._authenticator.caller(request, ADMIN)
         wanted = read_body(request, NewCoupon).model_dump()
@@ -58,7 +58,7 @@ class CouponRoutes:
         self._open(coupon)
         return self._shown(coupon, 201, {"Location": f"/coupons/{coupon.coupon_id}"})
 
-    def read(self, coupon_id: int) -> Answer:
+    def read(self, coupon_id: int) -> JsonResponse:
         """The coupon, to everybody with a token."""
         self._authenticator.caller(request)
         with pooled(self._pool) as connection:
@@ -67,17 +67,17 @@ class CouponRoutes:
             raise _no_such_coupon(coupon_id)
         return self._shown(coupon)
 
-    def change(self, coupon_id: int) -> Answer:
+    def change(self, coupon_id: int) -> JsonResponse:
         """Change name, stock, window or group."""
         self._authenticator.caller(request, ADMIN)
         return self._after_change(coupon_id, read_body(request, CouponChange).given())
 
-    def act(self, coupon_id: int, action: str) -> Answer:
+    def act(self, coupon_id: int, action: str) -> JsonResponse:
         """Pause, resume or close; doing it twice is the same as once."""
         self._authenticator.caller(request, ADMIN)
         return self._after_change(coupon_id, {"state": _STATES[action]})
 
-    def _after_change(self, coupon_id: int, changes: dict[str, Any]) -> Answer:
+    def _after_change(self, coupon_id: int, changes: dict[str, Any]) -> JsonResponse:
         """200 once ledger and gate have it; 202 when the gate follows later."""
         coupon = self._changed(coupon_id, changes)
         return self._shown(coupon, 200 if self._define(coupon) else 202)
@@ -114,12 +114,14 @@ class CouponRoutes:
                 if coupon is None:
                     raise _no_such_coupon(coupon_id)
                 if changes != {"state": CouponState.CLOSED}:
-                    raise Problem(Kind.CLOSED, f"Coupon {coupon_id} is closed, which is final.")
+                    raise Problem(
+                        ProblemType.CLOSED, f"Coupon {coupon_id} is closed, which is final."
+                    )
         return coupon
 
     def _shown(
         self, coupon: Coupon, status: int = 200, headers: dict[str, str] | None = None
-    ) -> Answer:
+    ) -> JsonResponse:
         try:
             figures = self._gate.figures([coupon.coupon_id])[0]
         except GateUnavailable:
@@ -128,7 +130,7 @@ class CouponRoutes:
             log.exception("the gate's figures cannot be read", extra=_about(coupon.coupon_id))
             figures = None
         places_left = None if figures is None else figures.places_left
-        return json_answer(view_coupon(coupon, places_left), status, headers)
+        return json_response(view_coupon(coupon, places_left), status, headers)
 
 
 @contextmanager
@@ -145,13 +147,13 @@ def _write_explained(maybe_done: Problem) -> Iterator[None]:
     except CheckViolation as error:
         if error.diag.constraint_name == "coupon_never_oversold":
             raise Problem(
-                Kind.STOCK_BELOW_ISSUED,
+                ProblemType.STOCK_BELOW_ISSUED,
                 "More coupons are issued already; the total can be lowered to that number.",
             ) from None
         if error.diag.constraint_name == "coupon_window_is_forward":
             message = "issue_ends_at must be later than issue_starts_at (left out: now)."
             named = [{"field": "issue_ends_at", "message": message}]
-            raise Problem(Kind.INVALID, message, errors=named) from None
+            raise Problem(ProblemType.INVALID, message, errors=named) from None
         raise
 
 
@@ -164,10 +166,10 @@ def _about(coupon_id: int | None = None) -> dict[str, object]:
 def _id_taken(coupon_id: int | None) -> Problem:
     if coupon_id is None:
         return Problem(
-            Kind.ID_TAKEN,
+            ProblemType.ID_TAKEN,
             "The next ids are all taken by coupons whose ids were chosen; choose one for this too.",
         )
-    return Problem(Kind.ID_TAKEN, f"There is a coupon {coupon_id} already; take another id.")
+    return Problem(ProblemType.ID_TAKEN, f"There is a coupon {coupon_id} already; take another id.")
 
 
 def _maybe_created(coupon_id: int | None) -> Problem:
@@ -178,7 +180,7 @@ def _maybe_created(coupon_id: int | None) -> Problem:
         else "Repeat the call: if it was, the answer is id-taken."
     )
     return Problem(
-        Kind.OUTCOME_UNKNOWN,
+        ProblemType.OUTCOME_UNKNOWN,
         f"Postgres did not answer in time, or was lost. {which} may have been created. {next_step}",
         {} if coupon_id is None else {"Location": f"/coupons/{coupon_id}"},
     )
@@ -186,11 +188,11 @@ def _maybe_created(coupon_id: int | None) -> Problem:
 
 def _maybe_changed(coupon_id: int) -> Problem:
     return Problem(
-        Kind.OUTCOME_UNKNOWN,
+        ProblemType.OUTCOME_UNKNOWN,
         f"Postgres did not answer in time, or was lost. Coupon {coupon_id} may have been changed."
         " Repeat the call, which is harmless.",
     )
 
 
 def _no_such_coupon(coupon_id: int) -> Problem:
-    return Problem(Kind.NOT_FOUND, f"There is no coupon {coupon_id}.")
+    return Problem(ProblemType.NOT_FOUND, f"There is no coupon {coupon_id}.")

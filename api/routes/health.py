@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 from flask import Blueprint
 
-from api.answers import Answer, json_answer
 from api.openapi import describe
+from api.responses import JsonResponse, json_response
 from coupons.errors import GateUnavailable, LedgerUnavailable
 from coupons.gate import Gate
 from coupons.gate.serving import check_serving as check_gate_serving
@@ -23,13 +23,13 @@ class HealthRoutes:
         routes.get("/openapi.json")(self.openapi)
         return routes
 
-    def healthz(self) -> Answer:
+    def healthz(self) -> JsonResponse:
         """200 while the process answers at all."""
-        return json_answer({"status": "alive"})
+        return json_response({"status": "alive"})
 
-    def openapi(self) -> Answer:
+    def openapi(self) -> JsonResponse:
         """The description of this API."""
-        return json_answer(describe())
+        return json_response(describe())
 
 
 class Readiness:

@@ -6,20 +6,20 @@ from uuid import UUID
 
 from flask import Blueprint, request
 
-from api.answers import Reply, json_reply
 from api.authentication import ADMIN, OPS, Authenticator
 from api.bodies import StatusQuery, read_query
-from api.problems import Kind, Problem, retry_after
+from api.long_polls import LongPollHub
+from api.problems import Problem, ProblemType, retry_after
+from api.responses import RawResponse, raw_json_response
+from api.schemas import view_request
 from api.statuses import Key
-from api.views import view_request
-from api.waiting_room import WaitingRoom
 from coupons.ids import parse_request_id
 
 
 class IssueRequestRoutes:
     """GET /issue-requests/{id}."""
 
-    def __init__(self, authenticator: Authenticator, room: WaitingRoom) -> None:
+    def __init__(self, authenticator: Authenticator, room: LongPollHub) -> None:
         self._authenticator = authenticator
         self._room = room
 
@@ -31,7 +31,7 @@ class IssueRequestRoutes:
         )
         return routes
 
-    def read(self, given_id: UUID) -> Coroutine[Any, Any, Reply]:
+    def read(self, given_id: UUID) -> Coroutine[Any, Any, RawResponse]:
         """The request, to its user and to operators; anybody else hears 404."""
         caller = self._authenticator.caller(request)
         wait_seconds = read_query(request, StatusQuery).wait
@@ -42,16 +42,16 @@ class IssueRequestRoutes:
             raise _not_yours(given_id)
         return self._told(given_id, key, wait_seconds)
 
-    async def _told(self, given_id: UUID, key: Key, wait_seconds: float) -> Reply:
+    async def _told(self, given_id: UUID, key: Key, wait_seconds: float) -> RawResponse:
         found = await self._room.wait(key, wait_seconds)
         if found is None:
             raise _not_yours(given_id)
         headers = {} if found.is_final else {"retry-after": retry_after()}
-        return json_reply(view_request(found), 200, headers)
+        return raw_json_response(view_request(found), 200, headers)
 
 
 def _not_yours(given_id: UUID) -> Problem:
-    return Problem(Kind.NOT_FOUND, f"You have no issue request {given_id}.")
+    return Problem(ProblemType.NOT_FOUND, f"You have no issue request {given_id}.")
 
 
 def _key(given_id: UUID) -> Key | None:

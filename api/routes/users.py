@@ -2,10 +2,10 @@
 
 from flask import Blueprint, request
 
-from api.answers import Answer, json_answer
 from api.authentication import Authenticator
 from api.bodies import PageQuery, cursor_of, read_query
-from api.views import IssuedCouponPage, view_issued
+from api.responses import JsonResponse, json_response
+from api.schemas import IssuedCouponPage, view_issued
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.issued_coupons import list_user_coupons
 
@@ -23,7 +23,7 @@ class UserRoutes:
         routes.get("/users/me/coupons")(self.list_coupons)
         return routes
 
-    def list_coupons(self) -> Answer:
+    def list_coupons(self) -> JsonResponse:
         """A page of issued coupons, newest first."""
         caller = self._authenticator.caller(request)
         page = read_query(request, PageQuery)
@@ -36,4 +36,4 @@ class UserRoutes:
             "items": [view_issued(issued, caller.user_id) for issued in shown],
             "next_cursor": None if last is None else cursor_of(last.issued_at, last.coupon_id),
         }
-        return json_answer(body)
+        return json_response(body)

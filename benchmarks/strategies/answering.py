@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from api.claims import Accepted, Trouble, Verdict
+from api.claims import Accepted, ClaimFailure, Verdict
 from coupons.gate import Decision
 from coupons.ledger.requests import admitted_as_request
 from coupons.model import Admission
@@ -13,7 +13,7 @@ def admissions_of(decisions: Sequence[Decision]) -> list[Admission]:
     return [decision for decision in decisions if isinstance(decision, Admission)]
 
 
-def answers(decisions: Sequence[Decision], trouble: Trouble | None = None) -> list[Verdict]:
+def answers(decisions: Sequence[Decision], trouble: ClaimFailure | None = None) -> list[Verdict]:
     """What is answered when all that was admitted is kept, or, with a trouble, nothing of it."""
     return [
         decision

@@ -15,7 +15,7 @@ from threading import Event
 import psycopg
 from confluent_kafka import Producer
 
-from api.claims import Trouble, Verdict
+from api.claims import ClaimFailure, Verdict
 from api.ledger_connections import LedgerConnections
 from api.settings import ApiSettings
 from benchmarks.strategies.answering import admissions_of, answers
@@ -52,16 +52,16 @@ def writer(settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], lis
         try:
             decisions = gate.admit(claims)
         except GateUnavailable:
-            return [Trouble.GATE_UNAVAILABLE] * len(claims)
+            return [ClaimFailure.GATE_UNAVAILABLE] * len(claims)
         admitted = admissions_of(decisions)
         try:
             if admitted:
                 _accept(connections, admitted)
         except OutcomeUnknown:
-            return answers(decisions, Trouble.OUTCOME_UNKNOWN)
+            return answers(decisions, ClaimFailure.OUTCOME_UNKNOWN)
         except LedgerUnavailable:
             gate.compensate([each for each in admitted if not each.repeated])
-            return answers(decisions, Trouble.LEDGER_UNAVAILABLE)
+            return answers(decisions, ClaimFailure.LEDGER_UNAVAILABLE)
         return answers(decisions)
 
     return write

@@ -14,7 +14,7 @@ from threading import Thread
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from api.claims import Accepted, Trouble, Verdict
+from api.claims import Accepted, ClaimFailure, Verdict
 from api.settings import ApiSettings
 from benchmarks.strategies.events import RequestTopic
 from benchmarks.strategies.settings import StrategySettings
@@ -43,7 +43,7 @@ def writer(_settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], li
         try:
             decisions = gate.admit(claims)
         except GateUnavailable:
-            return [Trouble.GATE_UNAVAILABLE] * len(claims)
+            return [ClaimFailure.GATE_UNAVAILABLE] * len(claims)
         return [_produce(topic, gate, decision) for decision in decisions]
 
     return write
@@ -56,7 +56,7 @@ def _produce(topic: RequestTopic, gate: Gate, decision: Decision) -> Verdict:
         topic.produce(*decision[:3], partial(_not_delivered, gate, decision))
     except (BufferError, KafkaException) as error:
         _give_back(gate, decision, str(error))
-        return Trouble.LEDGER_UNAVAILABLE
+        return ClaimFailure.LEDGER_UNAVAILABLE
     return Accepted(admitted_as_request(decision), decision.repeated)
 
 

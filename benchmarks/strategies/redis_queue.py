@@ -16,7 +16,7 @@ from typing import cast
 import redis
 from redis.exceptions import RedisError
 
-from api.claims import Trouble, Verdict
+from api.claims import ClaimFailure, Verdict
 from api.settings import ApiSettings
 from benchmarks.strategies.answering import admissions_of, answers
 from cdc_consumer.issuing import Ledger
@@ -45,7 +45,7 @@ def writer(_settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], li
                 entries = [f"{a.coupon_id} {a.user_id} {a.requested_at_us}" for a in admitted]
                 gate.client.rpush(WAITING, *entries)
         except (GateUnavailable, RedisError):
-            return [Trouble.GATE_UNAVAILABLE] * len(claims)
+            return [ClaimFailure.GATE_UNAVAILABLE] * len(claims)
         return answers(decisions)
 
     return write

@@ -6,16 +6,16 @@ from datetime import datetime
 
 import click
 
-from cli.connections import places
 from cli.options import endpoints_option, json_option
+from cli.session import open_session
 from connectors.connect import Connect
 from coupons.endpoints import Endpoints
 from coupons.ledger.silent_sessions import WAITING_SECONDS
 from operations.restore import Restored, after_restore
 from stack.applications import application_parts
-from stack.choices import existing
 from stack.endpoints import folder_of
 from stack.lifecycle import take_down
+from stack.options import existing
 
 
 @click.command("after-restore", short_help="Mend the rest after Postgres was restored.")
@@ -49,7 +49,7 @@ def command(where: Endpoints, stop: bool, as_json: bool) -> None:
     tell = _quiet if as_json else click.echo
     if stop:
         _stop_applications(where, tell)
-    with places(where, WAITING_SECONDS) as here:
+    with open_session(where, WAITING_SECONDS) as here:
         done = after_restore(
             here.connection,
             here.gate,

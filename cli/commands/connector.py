@@ -149,10 +149,10 @@ def recover_command(
       coupon connector recover
       coupon connector recover --emit --wait 300
     """
-    from connectors.recovery_run import Recovering, plan, run
+    from connectors.recovery_run import RecoverySettings, plan, run
     from coupons.kafka_admin import GROUP
 
-    system = Recovering(
+    system = RecoverySettings(
         _connect(where, connect_url),
         where.kafka_client(bootstrap_servers),
         database_url or where["COUPON_DATABASE_URL"],

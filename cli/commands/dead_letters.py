@@ -25,7 +25,7 @@ from cli.options import endpoints_option, json_option
 from coupons.change_events.producing import producer_config
 from coupons.endpoints import Endpoints
 from coupons.ledger.connection import Connection, connect_ledger
-from operations.dead_letters.acting import (
+from operations.dead_letters.actions import (
     Replayer,
     Result,
     consequence,
@@ -35,7 +35,7 @@ from operations.dead_letters.acting import (
 )
 from operations.dead_letters.audit import actions_of, take_lock
 from operations.dead_letters.selection import choose, named, select
-from operations.dead_letters.standing import State, look_at_letters
+from operations.dead_letters.status import State, read_statuses
 
 
 @click.group("dead-letters", short_help="Look at change events that were set aside.")
@@ -67,7 +67,7 @@ def list_command(where: Endpoints, as_json: bool, max_replays: int, **filters: o
       coupon dead-letters list --in-state all --limit 20 --json
     """
     with _ledger(where) as connection:
-        standings = look_at_letters(where, connection, max_replays)
+        standings = read_statuses(where, connection, max_replays)
     chosen = select(standings, selection_of(filters))
     if as_json:
         click.echo(json.dumps([standing_as_json(each) for each in chosen]))
@@ -94,7 +94,7 @@ def show_command(where: Endpoints, place: str, as_json: bool) -> None:
       coupon dead-letters show 0:17
     """
     with _ledger(where) as connection:
-        [standing] = named(look_at_letters(where, connection), [place])
+        [standing] = named(read_statuses(where, connection), [place])
         actions = actions_of(connection, standing.letter)
     if as_json:
         click.echo(json.dumps(standing_as_json(standing, actions)))
@@ -144,7 +144,7 @@ def replay_command(
     with _ledger(where) as connection:
         if not dry_run:
             take_lock(connection)
-        chosen = choose(look_at_letters(where, connection, max_replays), places, selection)
+        chosen = choose(read_statuses(where, connection, max_replays), places, selection)
         if dry_run:
             results: Iterable[Result] = (
                 foreseen(each, refusal(each, allowed), "write back") for each in chosen
@@ -189,7 +189,7 @@ def discard_command(
     with _ledger(where) as connection:
         if not dry_run:
             take_lock(connection)
-        chosen = choose(look_at_letters(where, connection), places, selection)
+        chosen = choose(read_statuses(where, connection), places, selection)
         if dry_run:
             results: Iterable[Result] = (
                 foreseen(each, no_discard(each), f"discard: {consequence(each)}") for each in chosen

@@ -11,9 +11,9 @@ from cli.advice import told, typed
 from cli.exit_codes import NOT_ANSWERED
 from cli.options import endpoints_option, json_option
 from coupons.endpoints import Endpoints
-from operations.doctor.examine import examine
+from operations.doctor.checks import run_checks
 from operations.doctor.findings import Finding, Level
-from operations.doctor.places import find_places
+from operations.doctor.system import find_system
 from stack.endpoints import folder_of
 from stack.folder import StateFolder
 
@@ -45,7 +45,7 @@ def command(where: Endpoints, as_json: bool) -> None:
       coupon doctor
       coupon doctor --json | jq '.findings[] | select(.level == "failing")'
     """
-    findings = [_typed(each, folder_of(where)) for each in examine(find_places(where))]
+    findings = [_typed(each, folder_of(where)) for each in run_checks(find_system(where))]
     levels = {finding.level for finding in findings}
     if as_json:
         each = [finding._asdict() for finding in findings]

@@ -5,10 +5,10 @@ import json
 import click
 
 from cli.options import confirm, json_option, local_state_option
-from stack.choices import existing
 from stack.folder import StateFolder
 from stack.lifecycle import data_folders, saves_archive, take_down
 from stack.lifecycle import wipe as wipe_data
+from stack.options import existing
 
 
 @click.command("down", short_help="Stop the stack.")

@@ -10,9 +10,9 @@ import click
 
 from cli.options import json_option, state_option
 from coupons.ledger.roles import ROLES
-from stack.choices import existing
 from stack.endpoints import exports
 from stack.folder import StateFolder
+from stack.options import existing
 
 
 @click.command("env", short_help="Print addresses as shell exports.")

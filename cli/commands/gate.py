@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.advice import typed
-from cli.connections import Failed, Places, places, tell_failures
 from cli.options import COUPON_ID, endpoints_option, json_option
+from cli.session import Failed, Session, open_session, tell_failures
 from coupons.endpoints import Endpoints
 from coupons.gate.rebuild import rebuild
 from coupons.model import Coupon
@@ -62,7 +62,7 @@ def status_command(where: Endpoints, coupon_id: int | None, as_json: bool) -> No
       coupon gate status
       coupon gate status --coupon 7 --json
     """
-    with places(where) as here:
+    with open_session(where) as here:
         coupons, failures = here.coupons(coupon_id)
         reports = report_gate(here.gate, here.connection, coupons)
     if as_json:
@@ -102,7 +102,7 @@ def rebuild_command(
     if everything == (coupon_id is not None):
         raise click.UsageError("say which: --coupon N or --all")
     failures: list[Failed] = []
-    with places(where) as here:
+    with open_session(where) as here:
 
         def again(coupon: Coupon) -> dict[str, float | int | None]:
             return _rebuild(here, coupon.coupon_id, quiet=as_json)
@@ -115,7 +115,7 @@ def rebuild_command(
         raise click.exceptions.Exit(1)
 
 
-def _rebuild(here: Places, coupon_id: int, quiet: bool) -> dict[str, float | int | None]:
+def _rebuild(here: Session, coupon_id: int, quiet: bool) -> dict[str, float | int | None]:
     console = Console(highlight=False, quiet=quiet)
     began = time.monotonic()
     with _progress(console, f"coupon {coupon_id}", began) as progress:

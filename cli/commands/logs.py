@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from cli.options import json_option, local_state_option
-from stack.choices import existing
 from stack.errors import SettingError
 from stack.folder import StateFolder
+from stack.options import existing
 
 _POLL_S = 0.2
 

@@ -6,23 +6,23 @@ from collections.abc import Iterator
 import click
 from rich.console import Console
 
-from cli.connections import Places, places
 from cli.options import COUPON_ID, endpoints_option, json_option
+from cli.session import Session, open_session
 from coupons.endpoints import Endpoints
 from coupons.failure_scope import is_of_one_coupon
-from operations.repair.actions import Deed, Repair
-from operations.repair.examine import examine
+from operations.repair.actions import Repair, RepairAction
+from operations.repair.compare_and_repair import compare_and_repair
 
 _LINES = 50
 _WORDS = {
-    Deed.REBUILT: ("would be rebuilt", "rebuilt"),
-    Deed.REDEFINED: ("would be defined anew", "defined anew"),
-    Deed.MARKED: ("would be marked", "marked"),
-    Deed.ROLLED_FORWARD: ("would be written", "written on the user's behalf"),
-    Deed.ROW_RESTORED: ("its row would be written again", "its row was written again"),
-    Deed.FOR_REBUILD: ("needs a rebuild", "mended by the rebuild"),
-    Deed.LEFT: ("would be left: on its way", "left: on its way, or somebody else is at it"),
-    Deed.FAILED: ("cannot be compared", "could not be repaired"),
+    RepairAction.REBUILT: ("would be rebuilt", "rebuilt"),
+    RepairAction.REDEFINED: ("would be defined anew", "defined anew"),
+    RepairAction.MARKED: ("would be marked", "marked"),
+    RepairAction.ROLLED_FORWARD: ("would be written", "written on the user's behalf"),
+    RepairAction.ROW_RESTORED: ("its row would be written again", "its row was written again"),
+    RepairAction.FOR_REBUILD: ("needs a rebuild", "mended by the rebuild"),
+    RepairAction.LEFT: ("would be left: on its way", "left: on its way, or somebody else is at it"),
+    RepairAction.FAILED: ("cannot be compared", "could not be repaired"),
 }
 
 
@@ -62,12 +62,12 @@ def command(
       coupon reconcile --dry-run
       coupon reconcile --coupon 7
     """
-    with places(where) as here:
+    with open_session(where) as here:
         repairs = _repairs(here, coupon_id, dry_run, pending_after)
         if as_json:
             done = [_as_json(each) for each in repairs]
             click.echo(json.dumps({"dry_run": dry_run, "repairs": done}))
-            left = any(each["did"] in (Deed.LEFT, Deed.FAILED) for each in done)
+            left = any(each["did"] in (RepairAction.LEFT, RepairAction.FAILED) for each in done)
             found = bool(done)
         else:
             found, left = _show(repairs, dry_run)
@@ -76,24 +76,26 @@ def command(
 
 
 def _repairs(
-    here: Places, coupon_id: int | None, dry_run: bool, pending_after: float
+    here: Session, coupon_id: int | None, dry_run: bool, pending_after: float
 ) -> Iterator[Repair]:
     coupons, unreadable = here.coupons(coupon_id)
     for failed in unreadable:
-        yield Repair(Deed.FAILED, failed.why, failed.coupon_id, 0)
+        yield Repair(RepairAction.FAILED, failed.why, failed.coupon_id, 0)
     for coupon in coupons:
         try:
-            yield from examine(here.gate, here.connection, coupon, pending_after, dry_run=dry_run)
+            yield from compare_and_repair(
+                here.gate, here.connection, coupon, pending_after, dry_run=dry_run
+            )
         except Exception as error:
             if not is_of_one_coupon(error, here.connection):
                 raise
-            yield Repair(Deed.FAILED, str(error), coupon.coupon_id, 0)
+            yield Repair(RepairAction.FAILED, str(error), coupon.coupon_id, 0)
 
 
 def _show(repairs: Iterator[Repair], dry_run: bool) -> tuple[bool, bool]:
     """Print them as they come; returns whether there were any, and whether some are left."""
     console = Console(highlight=False)
-    counts = dict.fromkeys(Deed, 0)
+    counts = dict.fromkeys(RepairAction, 0)
     lines = 0
     for repair in repairs:
         counts[repair.deed] += 1
@@ -108,7 +110,7 @@ def _show(repairs: Iterator[Repair], dry_run: bool) -> tuple[bool, bool]:
         word = 0 if dry_run else 1
         told = [f"{count:,} {_WORDS[deed][word]}" for deed, count in counts.items() if count]
         console.print(f"In all: {'; '.join(told)}.", soft_wrap=True)
-    return any(counts.values()), bool(counts[Deed.LEFT] + counts[Deed.FAILED])
+    return any(counts.values()), bool(counts[RepairAction.LEFT] + counts[RepairAction.FAILED])
 
 
 def _line(repair: Repair, dry_run: bool) -> str:

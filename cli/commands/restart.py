@@ -8,8 +8,8 @@ from rich.console import Console
 from cli.options import json_option, local_state_option
 from cli.starting import start_stack
 from cli.stopping import now_option, parts_argument, stop_parts
-from stack.choices import existing
 from stack.folder import StateFolder
+from stack.options import existing
 
 
 @click.command("restart", short_help="Stop single parts and start them again.")

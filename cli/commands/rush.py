@@ -9,7 +9,7 @@ from rich.console import Console
 
 from cli.options import endpoints_option, json_option
 from cli.rush_display import show_delay, show_next, shown_live
-from cli.verify_tables import show_books
+from cli.verify_tables import show_report
 from coupons.endpoints import Endpoints, token_key
 from coupons.errors import ConfigurationError
 from coupons.gate import Gate, connect_gate
@@ -19,7 +19,7 @@ from coupons.open_files import raise_open_files_limit
 from coupons.tokens import mint_token
 from operations.rush.claimants import Api, Caller, create_coupon, rush, trickle
 from operations.rush.tally import Tally
-from operations.verify.report import Books, await_balanced_books
+from operations.verify.report import ConsistencyReport, await_consistency
 from stack.endpoints import folder_of
 
 TOKEN_SECONDS = 3600
@@ -75,7 +75,7 @@ def command(where: Endpoints, places: int, users: int, twice: int, as_json: bool
         click.echo(json.dumps(_result(coupon_id, tally, delays_ms, calm_ms, books)))
     else:
         console.print()
-        show_books(console, books)
+        show_report(console, books)
         show_delay(console, f"{len(delays_ms)} at the same moment", delays_ms)
         show_delay(console, f"{len(calm_ms)} afterwards, {CALM_PER_SECOND} a second", calm_ms)
     if folder_of(where) is not None and not as_json:
@@ -110,15 +110,19 @@ def _calm(api: Api, gate: Gate, coupon_id: int) -> list[float]:
     return delays_ms
 
 
-def _check_books(gate: Gate, where: Mapping[str, str], coupon_id: int) -> Books:
+def _check_books(gate: Gate, where: Mapping[str, str], coupon_id: int) -> ConsistencyReport:
     with connect_ledger(where["COUPON_DATABASE_URL"], "coupon-rush") as connection:
-        books = await_balanced_books(gate, connection, coupon_id, SETTLING_SECONDS)
+        books = await_consistency(gate, connection, coupon_id, SETTLING_SECONDS)
     assert books is not None
     return books
 
 
 def _result(
-    coupon_id: int, tally: Tally, delays_ms: list[float], calm_ms: list[float], books: Books
+    coupon_id: int,
+    tally: Tally,
+    delays_ms: list[float],
+    calm_ms: list[float],
+    books: ConsistencyReport,
 ) -> dict[str, object]:
     return {
         "coupon_id": coupon_id,

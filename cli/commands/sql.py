@@ -15,8 +15,8 @@ from coupons.errors import ConfigurationError
 from coupons.host_lists import split_url
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.roles import DATABASE, ROLES
-from stack.choices import existing
 from stack.endpoints import database_url, folder_of
+from stack.options import existing
 
 SUPERUSER = "superuser"
 SUPERUSER_URL = "COUPON_SUPERUSER_URL"

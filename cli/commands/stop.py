@@ -6,8 +6,8 @@ import click
 
 from cli.options import json_option, local_state_option
 from cli.stopping import now_option, parts_argument, stop_parts
-from stack.choices import existing
 from stack.folder import StateFolder
+from stack.options import existing
 
 
 @click.command("stop", short_help="Stop single parts.")

@@ -12,9 +12,9 @@ from rich.console import Console
 from cli.advice import findable, told
 from cli.options import json_option, state_option
 from cli.starting import start_stack
-from stack.choices import FIRST_FREE, choose, remembered, why_moved
 from stack.endpoints import stack_endpoints
 from stack.folder import StateFolder
+from stack.options import FIRST_FREE, choose, remembered, why_moved
 
 # What shells give a command that Ctrl-C ended.
 _INTERRUPTED = 130

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 import click
 from rich.console import Console
 
-from cli.connections import Failed, Places, places, tell_failures
 from cli.exit_codes import NOT_ANSWERED
 from cli.options import COUPON_ID, endpoints_option, json_option
-from cli.verify_tables import show_books, show_strays, show_stream
-from connectors.stream_state import StreamState, look_at_stream
+from cli.session import Failed, Session, open_session, tell_failures
+from cli.verify_tables import show_report, show_strays, show_stream
+from connectors.stream_state import StreamState, read_stream_state
 from coupons.endpoints import Endpoints
 from coupons.errors import KafkaUnavailable
 from coupons.kafka_admin import GROUP
 from coupons.model import Coupon
-from operations.dead_letters import OpenLetter, open_letters
-from operations.verify.in_flight import judge
-from operations.verify.report import MOST_NAMED, Books, Fault, await_balanced_books
+from operations.dead_letters import UnresolvedLetter, unresolved_letters
+from operations.verify.in_flight import explain_in_flight
+from operations.verify.report import MOST_NAMED, ConsistencyReport, Discrepancy, await_consistency
 from operations.verify.unmatched_rows import find_strays
 
 
@@ -63,18 +63,18 @@ def command(
       coupon verify --coupon 7 --wait 30
     """
     keep = sys.maxsize if as_json else MOST_NAMED
-    with places(where) as here:
+    with open_session(where) as here:
         failures: list[Failed] = []
 
-        def look(coupon: Coupon) -> Books | None:
-            return await_balanced_books(here.gate, here.connection, coupon.coupon_id, wait, keep)
+        def look(coupon: Coupon) -> ConsistencyReport | None:
+            return await_consistency(here.gate, here.connection, coupon.coupon_id, wait, keep)
 
         found = list(here.each(coupon_id, look, failures))
         strays = find_strays(here.connection, coupon_id, keep)
         letters, trouble = _letters(here)
-        checked, stream = judge(
+        checked, stream = explain_in_flight(
             [books for books in found if books is not None],
-            lambda: look_at_stream(here.where, here.gate, here.connection, group),
+            lambda: read_stream_state(here.where, here.gate, here.connection, group),
             {letter.key: letter.place for letter in letters if letter.key is not None},
             here.connection,
         )
@@ -92,24 +92,24 @@ def command(
         raise click.exceptions.Exit(NOT_ANSWERED)
 
 
-def _letters(here: Places) -> tuple[list[OpenLetter], str | None]:
+def _letters(here: Session) -> tuple[list[UnresolvedLetter], str | None]:
     """The open dead letters, or why they are not known."""
     try:
-        return open_letters(here.where, here.connection), None
+        return unresolved_letters(here.where, here.connection), None
     except KafkaUnavailable as error:
         return [], str(error)
 
 
 def _show(
-    checked: Sequence[Books],
+    checked: Sequence[ConsistencyReport],
     stream: StreamState,
-    letters: Sequence[OpenLetter],
+    letters: Sequence[UnresolvedLetter],
     trouble: str | None,
 ) -> None:
     console = Console(highlight=False)
     for each in checked:
         console.print(f"[bold]Coupon {each.coupon_id}[/]")
-        show_books(console, each)
+        show_report(console, each)
     if not checked:
         console.print("There are no coupons.")
     console.print()
@@ -119,9 +119,9 @@ def _show(
 
 
 def _as_json(
-    checked: Sequence[Books],
+    checked: Sequence[ConsistencyReport],
     stream: StreamState,
-    letters: Sequence[OpenLetter],
+    letters: Sequence[UnresolvedLetter],
     trouble: str | None,
 ) -> dict[str, object]:
     return {
@@ -135,12 +135,12 @@ def _as_json(
     }
 
 
-def _key_as_json(letter: OpenLetter) -> dict[str, int | None]:
+def _key_as_json(letter: UnresolvedLetter) -> dict[str, int | None]:
     coupon_id, user_id = letter.key or (None, None)
     return {"coupon_id": coupon_id, "user_id": user_id}
 
 
-def _books_as_json(books: Books) -> dict[str, object]:
+def _books_as_json(books: ConsistencyReport) -> dict[str, object]:
     return {
         "coupon_id": books.coupon_id,
         "ledger": books.counts._asdict(),
@@ -151,5 +151,5 @@ def _books_as_json(books: Books) -> dict[str, object]:
     }
 
 
-def _fault_as_json(fault: Fault) -> dict[str, object]:
+def _fault_as_json(fault: Discrepancy) -> dict[str, object]:
     return {"request_id": fault.request_id, **fault._asdict()}

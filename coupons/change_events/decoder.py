@@ -59,7 +59,7 @@ class ChangeEventDecoder:
         except (UndecodableEvent, SchemaParseException):
             return None
 
-    def beat_us(self, value: bytes | None) -> int:
+    def heartbeat_us(self, value: bytes | None) -> int:
         """When the heartbeat's row was written, in microseconds since 1970."""
         return _moment_us(self._row(value, HEARTBEAT_TOPIC)["beat_at"])
 

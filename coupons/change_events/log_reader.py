@@ -22,7 +22,7 @@ _CRITICAL = 2
 Batch = list["Message[bytes, bytes]"]
 
 
-class Kept(NamedTuple):
+class PartitionRange(NamedTuple):
     """What a partition holds: offsets from begin up to, and without, end.
 
     begin: so many records has retention taken. since_ms: when the first one that is left was
@@ -55,7 +55,7 @@ class LogReader:
         self._topic = topic
         self._servers = kafka.bootstrap_servers
         self._consumer = Consumer(config)
-        self.kept: dict[int, Kept] = {}
+        self.kept: dict[int, PartitionRange] = {}
         try:
             self.kept = self._ask()
         except KafkaException as error:
@@ -125,9 +125,11 @@ class LogReader:
         kept = self.kept[number]
         if kept.since_ms is None:
             # Retention may have taken more since it was asked for.
-            self.kept[number] = Kept(max(kept.begin, offset), kept.end, message.timestamp()[1])
+            self.kept[number] = PartitionRange(
+                max(kept.begin, offset), kept.end, message.timestamp()[1]
+            )
 
-    def _ask(self) -> dict[int, Kept]:
+    def _ask(self) -> dict[int, PartitionRange]:
         topic = self._consumer.list_topics(timeout=ANSWER_SECONDS).topics.get(self._topic)
         if topic is None:
             return {}
@@ -136,7 +138,9 @@ class LogReader:
         kept = {}
         for number in topic.partitions:
             place = TopicPartition(self._topic, number)
-            kept[number] = Kept(*self._consumer.get_watermark_offsets(place, ANSWER_SECONDS))
+            kept[number] = PartitionRange(
+                *self._consumer.get_watermark_offsets(place, ANSWER_SECONDS)
+            )
         return kept
 
     def _unreadable(self, error: KafkaException) -> KafkaUnavailable:

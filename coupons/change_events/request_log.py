@@ -19,7 +19,7 @@ class Requests(NamedTuple):
     undecodable: int
 
 
-class Taken(NamedTuple):
+class RemovedByRetention(NamedTuple):
     """What retention has removed of a partition.
 
     records: how many, all from its beginning. since: when the first one that is left was written;
@@ -62,10 +62,10 @@ class RequestLog:
                 yield _decode(self._decoder, messages)
 
     @property
-    def taken(self) -> list[Taken]:
+    def taken(self) -> list[RemovedByRetention]:
         """What retention has removed, by partition; complete once everything is read."""
         return [
-            Taken(number, kept.begin, _moment(kept.since_ms))
+            RemovedByRetention(number, kept.begin, _moment(kept.since_ms))
             for number, kept in sorted(self._log.kept.items())
             if kept.begin
         ]

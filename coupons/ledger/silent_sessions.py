@@ -10,7 +10,7 @@ from coupons.errors import ConfigurationError
 from coupons.ledger.connection import Connection, translated
 from coupons.queries import query
 
-VARIABLE = "COUPON_RECONCILE_TAKEOVER_SECONDS"
+VARIABLE = "COUPON_RECONCILER_TAKEOVER_SECONDS"
 SILENT_SECONDS = 30.0
 """As that setting of the reconciler is by default: a rebuild by hand is held to the same."""
 WAITING_SECONDS = 300.0

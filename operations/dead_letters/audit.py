@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from coupons.change_events.dead_letter_topic import Letter
+from coupons.change_events.dead_letter_topic import StoredDeadLetter
 from coupons.errors import CouponError
 from coupons.ledger.connection import Connection, translated
 from coupons.ledger.silent_sessions import WAITING_SECONDS, end_when_silent
@@ -29,9 +29,9 @@ class Action(NamedTuple):
     detail: str
 
 
-def key_of(letter: Letter) -> LetterKey:
+def key_of(letter: StoredDeadLetter) -> LetterKey:
     """What the audit trail knows a letter by."""
-    return letter.partition, letter.offset, letter.set_aside_ms
+    return letter.partition, letter.offset, letter.dead_lettered_ms
 
 
 def take_lock(connection: Connection) -> None:
@@ -55,7 +55,7 @@ def last_actions(connection: Connection) -> dict[LetterKey, Action]:
         return dict(_read(connection.execute(query("last_dead_letter_actions"))))
 
 
-def actions_of(connection: Connection, letter: Letter) -> list[Action]:
+def actions_of(connection: Connection, letter: StoredDeadLetter) -> list[Action]:
     """Everything that was done with a letter, in order."""
     with translated(connection):
         rows = connection.execute(query("dead_letter_actions_of"), _place(letter))
@@ -64,7 +64,7 @@ def actions_of(connection: Connection, letter: Letter) -> list[Action]:
 
 def add_action(
     connection: Connection,
-    letter: Letter,
+    letter: StoredDeadLetter,
     request: tuple[int | None, int | None],
     acted_by: str,
     action: str,
@@ -88,12 +88,12 @@ def add_action(
         connection.execute(query("add_dead_letter_action"), values)
 
 
-def _place(letter: Letter) -> dict[str, int]:
-    names = ("letter_partition", "letter_offset", "set_aside_ms")
+def _place(letter: StoredDeadLetter) -> dict[str, int]:
+    names = ("letter_partition", "letter_offset", "dead_lettered_ms")
     return dict(zip(names, key_of(letter), strict=True))
 
 
 def _read(rows: Iterable[tuple[Any, ...]]) -> Iterable[tuple[LetterKey, Action]]:
-    for partition, offset, set_aside_at, *action in rows:
-        key = (partition, offset, to_microseconds(set_aside_at) // 1_000)
+    for partition, offset, dead_lettered_at, *action in rows:
+        key = (partition, offset, to_microseconds(dead_lettered_at) // 1_000)
         yield key, Action(*action)

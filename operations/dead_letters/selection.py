@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from coupons.errors import NotThere
 from coupons.model import to_microseconds
-from operations.dead_letters.standing import Standing, State
+from operations.dead_letters.status import DeadLetterStatus, State
 
 _WHICH_ARE_THERE = "`coupon dead-letters list` shows those that are there"
 
@@ -30,34 +30,34 @@ class Selection(NamedTuple):
     limit: int | None = None
     came_back: bool = True
 
-    def chooses(self, standing: Standing) -> bool:
+    def chooses(self, standing: DeadLetterStatus) -> bool:
         """Whether the letter matches; the limit is not looked at."""
         letter = standing.letter
         since, until = _milliseconds(self.since), _milliseconds(self.until)
         return (
             (self.coupon_id is None or bool(standing.key and standing.key[0] == self.coupon_id))
             and self.error_class in (None, letter.facts.error_class)
-            and (since is None or letter.set_aside_ms >= since)
-            and (until is None or letter.set_aside_ms < until)
+            and (since is None or letter.dead_lettered_ms >= since)
+            and (until is None or letter.dead_lettered_ms < until)
             and (not self.states or standing.state in self.states)
             and (self.came_back or standing.came_back_as is None)
         )
 
 
-def select(standings: Iterable[Standing], selection: Selection) -> list[Standing]:
+def select(standings: Iterable[DeadLetterStatus], selection: Selection) -> list[DeadLetterStatus]:
     """Those that match, in order, up to the limit."""
     chosen = [standing for standing in standings if selection.chooses(standing)]
     return chosen[: selection.limit]
 
 
 def choose(
-    standings: list[Standing], places: Sequence[str], selection: Selection
-) -> list[Standing]:
+    standings: list[DeadLetterStatus], places: Sequence[str], selection: Selection
+) -> list[DeadLetterStatus]:
     """The letters that are named, or else those that match. Raises NoSuchLetter."""
     return named(standings, places) if places else select(standings, selection)
 
 
-def named(standings: Iterable[Standing], places: Sequence[str]) -> list[Standing]:
+def named(standings: Iterable[DeadLetterStatus], places: Sequence[str]) -> list[DeadLetterStatus]:
     """The letters at these places, PARTITION:OFFSET or OFFSET. Raises NoSuchLetter."""
     known = {standing.letter.place: standing for standing in standings}
     found = []

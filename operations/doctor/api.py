@@ -7,12 +7,12 @@ import requests
 
 from coupons.web import WebService
 from operations.doctor.findings import Finding, Section, elsewhere, failing, ok
-from operations.doctor.places import MANAGEMENT_URL, Places
+from operations.doctor.system import MANAGEMENT_URL, System
 
 _ANSWER_SECONDS = 8.0
 
 
-def check_api(places: Places) -> Iterator[Finding]:
+def check_api(places: System) -> Iterator[Finding]:
     """Nothing is raised: an API that does not answer is a finding."""
     if places.choices is not None and places.choices.servers_only:
         return

@@ -5,21 +5,21 @@ from contextlib import closing
 
 from connectors.connect import Connect
 from connectors.publication import Publication
-from connectors.recovery import Look, look_at_stream
+from connectors.recovery import StreamCheck, check_stream
 from connectors.register import CONNECTOR_NAME
 from connectors.state import ConnectorState, read_state
 from coupons.errors import LedgerUnavailable
 from coupons.ledger.connection import connect_ledger
 from operations.doctor.blame import blamed, sentence
 from operations.doctor.findings import Finding, Section, failing, ok, unknown, warning
-from operations.doctor.places import Places
+from operations.doctor.system import System
 
 _RECOVER = "coupon connector recover"
 _PREPARE = "coupon up"
 _NO_ENTRY = "authentication failed"
 
 
-def check_connector(places: Places) -> Iterator[Finding]:
+def check_connector(places: System) -> Iterator[Finding]:
     """Raises ConnectorError."""
     connect = Connect(places.connect_url)
     state = read_state(connect, CONNECTOR_NAME)
@@ -28,7 +28,7 @@ def check_connector(places: Places) -> Iterator[Finding]:
         return
     try:
         with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
-            yield offsets_finding(look_at_stream(connect, connection))
+            yield offsets_finding(check_stream(connect, connection))
     except LedgerUnavailable as error:
         section = blamed(error) or Section.POSTGRES_DOWN
         yield unknown("offsets", f"not beside the slot: {sentence(error)}", "coupon up", section)
@@ -55,7 +55,7 @@ def connector_finding(state: ConnectorState | None) -> Finding:
     return ok("connector", "it runs, and its task")
 
 
-def offsets_finding(look: Look) -> Finding:
+def offsets_finding(look: StreamCheck) -> Finding:
     """What its offsets are worth, beside the slot. The publication has a check of its own."""
     look = look._replace(publication=Publication.RIGHT)
     if look.offset is None:

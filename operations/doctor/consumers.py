@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 
 import requests
 
-from coupons.kafka_admin import Kafka
+from coupons.kafka_admin import KafkaAdmin
 from coupons.web import WebService
 from operations.doctor.findings import Finding, Section, elsewhere, failing, ok
-from operations.doctor.places import Places
+from operations.doctor.system import System
 
 STANDS_STILL_SECONDS = 5.0
 """Heartbeats come every second, and each batch is committed: a group that works moves."""
@@ -19,7 +19,7 @@ _STOPPED = "stopped: "
 """How a consumer that is at the limit begins its answer."""
 
 
-def check_consumers(places: Places) -> Iterator[Finding]:
+def check_consumers(places: System) -> Iterator[Finding]:
     """Ask each consumer whose address is known."""
     if not places.consumer_urls and places.folder is None:
         says = "COUPON_CONSUMER_URLS is not set; their /healthz tells what they wait for"
@@ -47,9 +47,9 @@ def _health(name: str, url: str, is_part: bool) -> Finding:
     return failing("consumers", f"{name}: {says}", log, Section.CONSUMER_AWAY)
 
 
-def check_progress(places: Places) -> Iterator[Finding]:
+def check_progress(places: System) -> Iterator[Finding]:
     """Whether the group handles what waits for it. Raises KafkaUnavailable."""
-    kafka = Kafka(places.kafka)
+    kafka = KafkaAdmin(places.kafka)
     began, first = time.monotonic(), kafka.committed(places.consumer_group)
     while (waiting := kafka.consuming(places.consumer_group).lag) > 0:
         if _moved(first, kafka.committed(places.consumer_group)):

@@ -11,7 +11,7 @@ from coupons.ledger.roles import ROLES
 from coupons.queries import SQL_FOLDER, query
 from operations.doctor.blame import blamed, sentence
 from operations.doctor.findings import Finding, Section, failing, ok, unknown, warning
-from operations.doctor.places import Places
+from operations.doctor.system import System
 
 RECONCILER_ROLE = "coupon_reconciler"
 TABLES = ["public.cdc_heartbeat", "public.coupon_issue_request"]
@@ -22,7 +22,7 @@ _MIB = 2**20
 _RECOVER = "coupon connector recover"
 
 
-def check_database(places: Places) -> Iterator[Finding]:
+def check_database(places: System) -> Iterator[Finding]:
     """Raises LedgerUnavailable."""
     with closing(connect_ledger(places.database_url, "coupon-doctor")):
         yield ok("postgres", "it answers")

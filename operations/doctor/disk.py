@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from operations.doctor.findings import Finding, Section, elsewhere, failing, ok, warning
-from operations.doctor.places import Places
+from operations.doctor.system import System
 from stack.lifecycle import data_folders
 
 FULL_MIB = 100
@@ -15,7 +15,7 @@ NEARLY_FULL_MIB = 1_000
 _MIB = 2**20
 
 
-def check_disk(places: Places) -> Iterator[Finding]:
+def check_disk(places: System) -> Iterator[Finding]:
     """Raises OSError for a folder that cannot be looked at."""
     if places.folder is None:
         says = "the servers' disks are not here; `df -h` where they run"

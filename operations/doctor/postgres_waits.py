@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 from coupons.ledger.connection import Connection, connect_ledger, translated
 from coupons.queries import query
 from operations.doctor.findings import Finding, Section, failing, ok, warning
-from operations.doctor.places import Places
+from operations.doctor.system import System
 
 LONG_WAIT_SECONDS = 1.0
 FEW_FREE = 10
@@ -53,7 +53,7 @@ class Blocker(NamedTuple):
         )
 
 
-def check_waits(places: Places) -> Iterator[Finding]:
+def check_waits(places: System) -> Iterator[Finding]:
     """Raises LedgerUnavailable."""
     with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
         yield _standbys(connection)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from operations.doctor.findings import Finding, Section, elsewhere, failing, ok
-from operations.doctor.places import Places
+from operations.doctor.system import System
 from stack.cache import bundle_folders
 from stack.parts import Mend, mend_of
 from stack.plan import all_parts
@@ -19,7 +19,7 @@ _SECTIONS = {
 }
 
 
-def check_parts(places: Places) -> Iterator[Finding]:
+def check_parts(places: System) -> Iterator[Finding]:
     """Each part that is not up; of a system elsewhere nothing is known here."""
     if places.folder is None or places.choices is None:
         says = "the processes are not here; what they do is looked at from outside"

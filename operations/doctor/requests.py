@@ -8,27 +8,27 @@ from connectors.recovery import NotFinal
 from coupons.errors import GateUnavailable, KafkaUnavailable
 from coupons.gate import GateFigures, GateState, connect_gate
 from coupons.gate.rebuild import why_closed
-from coupons.heartbeat import read_beat
-from coupons.kafka_admin import Kafka
+from coupons.heartbeat import read_heartbeat
+from coupons.kafka_admin import KafkaAdmin
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import list_readable
 from coupons.model import Coupon, from_microseconds
 from operations.doctor.findings import Finding, Section, failing, ok, warning
 from operations.doctor.overdue import count_overdue
-from operations.doctor.places import Places
+from operations.doctor.system import System
 
 OLD_AFTER_SECONDS = 60.0
 
 _SHOWN = 5
 
 
-def check_redis(places: Places) -> Iterator[Finding]:
+def check_redis(places: System) -> Iterator[Finding]:
     """Raises GateUnavailable."""
     connect_gate(places.redis_url).now_us()
     yield ok("redis", "it answers")
 
 
-def check_gate(places: Places) -> Iterator[Finding]:
+def check_gate(places: System) -> Iterator[Finding]:
     """Raises GateUnavailable or LedgerUnavailable."""
     gate = connect_gate(places.redis_url)
     with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
@@ -73,7 +73,7 @@ def _named(coupon_ids: Sequence[int]) -> str:
     return f"coupon {', '.join(map(str, coupon_ids[:_SHOWN]))}{more}"
 
 
-def check_final(places: Places) -> Iterator[Finding]:
+def check_final(places: System) -> Iterator[Finding]:
     """Raises LedgerUnavailable."""
     before = datetime.now(UTC) - timedelta(seconds=OLD_AFTER_SECONDS)
     with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
@@ -93,16 +93,16 @@ def check_final(places: Places) -> Iterator[Finding]:
         yield warning("requests", says, "coupon doctor", Section.NOT_FINAL)
 
 
-def _was_passed_over(places: Places, old: NotFinal) -> bool:
+def _was_passed_over(places: System, old: NotFinal) -> bool:
     """Whether the stream has gone beyond them: then waiting does not help."""
     assert old.oldest is not None
     try:
-        beat_us = read_beat(connect_gate(places.redis_url).client)
-        lag = Kafka(places.kafka).consuming(places.consumer_group).lag
+        heartbeat_us = read_heartbeat(connect_gate(places.redis_url).client)
+        lag = KafkaAdmin(places.kafka).consuming(places.consumer_group).lag
     except (GateUnavailable, KafkaUnavailable):
         return False
     return (
-        beat_us is not None
+        heartbeat_us is not None
         and lag == 0
-        and from_microseconds(beat_us) > old.oldest + timedelta(seconds=OLD_AFTER_SECONDS)
+        and from_microseconds(heartbeat_us) > old.oldest + timedelta(seconds=OLD_AFTER_SECONDS)
     )

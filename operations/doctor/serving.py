@@ -10,11 +10,11 @@ from coupons.ledger.connection import connect_ledger
 from coupons.ledger.refusals import LedgerRefused
 from coupons.ledger.serving import check_serving as check_ledger_serving
 from operations.doctor.findings import Finding, Section, failing, ok
-from operations.doctor.places import Places
 from operations.doctor.refusals import section_of
+from operations.doctor.system import System
 
 
-def check_redis_writes(places: Places) -> Iterator[Finding]:
+def check_redis_writes(places: System) -> Iterator[Finding]:
     """Raises GateUnavailable."""
     try:
         check_gate_serving(connect_gate(places.redis_url).client)
@@ -27,7 +27,7 @@ def check_redis_writes(places: Places) -> Iterator[Finding]:
         yield ok("gate writes", "it takes them, and never evicts a key")
 
 
-def check_postgres_writes(places: Places) -> Iterator[Finding]:
+def check_postgres_writes(places: System) -> Iterator[Finding]:
     """Raises LedgerUnavailable."""
     with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
         try:

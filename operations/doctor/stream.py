@@ -12,10 +12,10 @@ from coupons.change_events import (
     REQUEST_TOPIC,
 )
 from coupons.gate import connect_gate
-from coupons.heartbeat import read_beat
-from coupons.kafka_admin import Consuming, Kafka, Unread
+from coupons.heartbeat import read_heartbeat
+from coupons.kafka_admin import GroupState, KafkaAdmin, UnreadPartition
 from operations.doctor.findings import Finding, Section, failing, ok, warning
-from operations.doctor.places import Places
+from operations.doctor.system import System
 
 MUCH_LAG = 10_000
 OLD_RECORD_SECONDS = 45.0
@@ -32,9 +32,9 @@ _TOPICS = {
 }
 
 
-def check_kafka(places: Places) -> Iterator[Finding]:
+def check_kafka(places: System) -> Iterator[Finding]:
     """Raises KafkaUnavailable."""
-    kafka = Kafka(places.kafka)
+    kafka = KafkaAdmin(places.kafka)
     found = kafka.partitions()
     yield ok("kafka", "it answers")
     wrong = [
@@ -53,7 +53,7 @@ def check_kafka(places: Places) -> Iterator[Finding]:
         yield from check_unread(lambda: kafka.unread(places.consumer_group, OLD_RECORD_SECONDS))
 
 
-def check_unread(look: Callable[[], list[Unread]]) -> Iterator[Finding]:
+def check_unread(look: Callable[[], list[UnreadPartition]]) -> Iterator[Finding]:
     """Looks once, and again a little later if there is something old that is not handled."""
     before = look()
     if not before:
@@ -62,7 +62,9 @@ def check_unread(look: Callable[[], list[Unread]]) -> Iterator[Finding]:
     yield from unread_findings(before, look())
 
 
-def unread_findings(before: Sequence[Unread], after: Sequence[Unread]) -> Iterator[Finding]:
+def unread_findings(
+    before: Sequence[UnreadPartition], after: Sequence[UnreadPartition]
+) -> Iterator[Finding]:
     """What two looks at old records mean: that nobody reads a partition, or that it takes long."""
     places = {(each.topic, each.partition): each.offset for each in before}
     still = [each for each in after if places.get((each.topic, each.partition)) == each.offset]
@@ -76,11 +78,11 @@ def unread_findings(before: Sequence[Unread], after: Sequence[Unread]) -> Iterat
         yield warning("unread", says, "coupon logs consumer-1", Section.LAG)
 
 
-def _records(unread: Sequence[Unread]) -> str:
+def _records(unread: Sequence[UnreadPartition]) -> str:
     return f"{sum(each.records for each in unread):,} change events"
 
 
-def consumer_finding(consuming: Consuming) -> Finding:
+def consumer_finding(consuming: GroupState) -> Finding:
     """What the group's state means."""
     lag = f"{consuming.lag} change events are not handled yet"
     if not consuming.members:
@@ -94,10 +96,10 @@ def consumer_finding(consuming: Consuming) -> Finding:
     return ok("consumer", f"{consuming.members} in the group; {lag}")
 
 
-def check_registry(places: Places) -> Iterator[Finding]:
+def check_registry(places: System) -> Iterator[Finding]:
     """Raises SchemaRegistryUnavailable or KafkaUnavailable."""
     faults = {topic: fault for topic, fault in check_schemas(places.registry_url).items() if fault}
-    if lost := lost_schemas(places.registry_url, Kafka(places.kafka).ends()):
+    if lost := lost_schemas(places.registry_url, KafkaAdmin(places.kafka).ends()):
         says = (
             f"the registry lost the schemas of {', '.join(lost)}: a consumer that restarts cannot"
             " read what is there, and waits"
@@ -117,14 +119,14 @@ def check_registry(places: Places) -> Iterator[Finding]:
         yield ok("schemas", "the consumer can read what the connector writes")
 
 
-def check_heartbeat(places: Places) -> Iterator[Finding]:
+def check_heartbeat(places: System) -> Iterator[Finding]:
     """Raises GateUnavailable."""
-    beat_us = read_beat(connect_gate(places.redis_url).client)
-    if beat_us is None:
+    heartbeat_us = read_heartbeat(connect_gate(places.redis_url).client)
+    if heartbeat_us is None:
         says = "none has come through the pipeline since Redis was emptied"
         yield failing("heartbeat", says, "coupon connector status", Section.STALE)
         return
-    age = time.time() - beat_us / 1_000_000
+    age = time.time() - heartbeat_us / 1_000_000
     says = f"the newest that came through the whole pipeline is {age:.1f} s old"
     if age > OLD_BEAT_SECONDS:
         yield failing("heartbeat", says, "coupon connector status", Section.STALE)

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 
-from connectors.topic_settings import Fault, TopicSettings
-from coupons.kafka_admin import Kafka
+from connectors.topic_settings import TopicSettings, WrongSetting
+from coupons.kafka_admin import KafkaAdmin
 from operations.doctor.findings import Finding, Section, failing, ok
-from operations.doctor.places import Places
+from operations.doctor.system import System
 
 
-def check_topic_settings(places: Places) -> Iterator[Finding]:
+def check_topic_settings(places: System) -> Iterator[Finding]:
     """Raises KafkaUnavailable."""
     yield settings_finding(TopicSettings(places.kafka).faults())
-    trimmed = Kafka(places.kafka).trimmed_unread(places.consumer_group)
+    trimmed = KafkaAdmin(places.kafka).trimmed_unread(places.consumer_group)
     if trimmed:
         says = (
             f"retention has taken {sum(trimmed.values()):,} change events that the consumers"
@@ -22,7 +22,7 @@ def check_topic_settings(places: Places) -> Iterator[Finding]:
         yield ok("trimmed", "retention has taken nothing that was not handled")
 
 
-def settings_finding(faults: Sequence[Fault]) -> Finding:
+def settings_finding(faults: Sequence[WrongSetting]) -> Finding:
     """What wrong settings mean."""
     if not faults:
         return ok("topic settings", "clean-up and retention are as they have to be")

@@ -14,7 +14,7 @@ from coupons.change_events import (
     LogReader,
     SchemaRegistry,
 )
-from coupons.change_events.dead_letters import replays_of
+from coupons.change_events.dead_letter_headers import replays_of
 from coupons.errors import UndecodableEvent
 from coupons.gate import connect_gate
 from coupons.ledger.connection import Connection, connect_ledger
@@ -22,7 +22,7 @@ from coupons.ledger.coupons import list_coupons
 from coupons.ledger.requests import find_requests
 from coupons.ledger.unseen_commits import CommitsUnseen, look_for_missing
 from operations.doctor.findings import Finding, Section, failing, ok, unknown
-from operations.doctor.places import Places
+from operations.doctor.system import System
 
 RESTORE = "coupon after-restore --stop"
 NEWEST = 50
@@ -31,7 +31,7 @@ NEWEST = 50
 RequestKey = tuple[int, int]
 
 
-def check_ledger_history(places: Places) -> Iterator[Finding]:
+def check_ledger_history(places: System) -> Iterator[Finding]:
     """Raises LedgerUnavailable, GateUnavailable, KafkaUnavailable or SchemaRegistryUnavailable."""
     with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
         try:
@@ -46,7 +46,7 @@ def check_ledger_history(places: Places) -> Iterator[Finding]:
         yield ok("ledger history", "the newest requests in Kafka are in the ledger")
 
 
-def _missing_requests(places: Places, connection: Connection) -> str | None:
+def _missing_requests(places: System, connection: Connection) -> str | None:
     """In words, requests of Kafka that the ledger lacks; else None."""
     streamed = _streamed_requests(places, connection)
     lost = look_for_missing(connection, lambda: _not_in_ledger(connection, streamed))
@@ -60,7 +60,7 @@ def _went_back(why: str) -> Finding:
     return failing("ledger history", says, RESTORE, Section.LEDGER_RESTORED)
 
 
-def _streamed_requests(places: Places, connection: Connection) -> set[RequestKey]:
+def _streamed_requests(places: System, connection: Connection) -> set[RequestKey]:
     """The newest requests that are streamed: their rows are in the ledger, or were there before.
 
     Those of a coupon that is not there either cannot come back, and are dead letters.

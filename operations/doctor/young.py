@@ -4,17 +4,17 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 
-from connectors.stream_progress import Passing
+from connectors.stream_progress import StreamProgress
 from coupons.gate import Gate, connect_gate
-from coupons.heartbeat import read_beat
-from coupons.kafka_admin import Kafka
+from coupons.heartbeat import read_heartbeat
+from coupons.kafka_admin import KafkaAdmin
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import list_coupons
 from coupons.ledger.requests import find_requests
 from coupons.ledger.unfinished import read_clock_us
 from operations.doctor.findings import Finding, Section, failing, ok, unknown
-from operations.doctor.places import Places
 from operations.doctor.requests import OLD_AFTER_SECONDS
+from operations.doctor.system import System
 
 PASSES_WITHIN_SECONDS = 6.0
 """Heartbeats are a second apart: by then a stream that flows has brought one."""
@@ -25,7 +25,7 @@ _PAUSE_SECONDS = 0.2
 RequestKey = tuple[int, int]
 
 
-def check_young(places: Places) -> Iterator[Finding]:
+def check_young(places: System) -> Iterator[Finding]:
     """Raises LedgerUnavailable, GateUnavailable or KafkaUnavailable."""
     gate = connect_gate(places.redis_url)
     age = f"younger than {OLD_AFTER_SECONDS:.0f} s"
@@ -66,12 +66,12 @@ def _unfinished(connection: Connection, keys: Sequence[RequestKey]) -> list[Requ
     return [request[:2] for request in found if not request.is_final]
 
 
-def _passes(places: Places, gate: Gate, moment_us: int) -> bool:
+def _passes(places: System, gate: Gate, moment_us: int) -> bool:
     def streamed() -> bool:
-        beat_us = read_beat(gate.client)
-        return beat_us is not None and beat_us > moment_us
+        heartbeat_us = read_heartbeat(gate.client)
+        return heartbeat_us is not None and heartbeat_us > moment_us
 
-    passing = Passing(Kafka(places.kafka), places.consumer_group, streamed)
+    passing = StreamProgress(KafkaAdmin(places.kafka), places.consumer_group, streamed)
     until = time.monotonic() + PASSES_WITHIN_SECONDS
     while not (over := passing.is_over()) and time.monotonic() < until:
         time.sleep(_PAUSE_SECONDS)

@@ -3,10 +3,10 @@
 from enum import StrEnum
 from typing import NamedTuple
 
-from operations.verify.mismatch import Difference, Kind
+from operations.verify.mismatch import Mismatch, MismatchKind
 
 
-class Deed(StrEnum):
+class RepairAction(StrEnum):
     """What is done, or in a dry run would be."""
 
     REBUILT = "rebuilt"
@@ -35,17 +35,17 @@ class Repair(NamedTuple):
     it concerned. difference: of a single request.
     """
 
-    deed: Deed
+    deed: RepairAction
     why: str
     coupon_id: int
     requests: int
-    difference: Difference | None = None
+    difference: Mismatch | None = None
 
     @property
     def kind(self) -> str:
         """Name for metrics and logs: rebuilt_stale, marked, rolled_forward ..."""
-        return f"{self.deed}_{self.why}" if self.deed is Deed.REBUILT else str(self.deed)
+        return f"{self.deed}_{self.why}" if self.deed is RepairAction.REBUILT else str(self.deed)
 
 
-NEEDS_REBUILD = frozenset({Kind.FORGOTTEN, Kind.GHOST, Kind.OTHER})
+NEEDS_REBUILD = frozenset({MismatchKind.FORGOTTEN, MismatchKind.GHOST, MismatchKind.OTHER})
 """What no mark can mend."""

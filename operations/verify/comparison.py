@@ -15,7 +15,7 @@ from coupons.ledger.connection import Connection
 from coupons.ledger.requests import find_requests, find_unwritten_users, stream_requests
 from coupons.ledger.unrequested import find_unrequested
 from coupons.model import GateClosed, IssueRequest
-from operations.verify.mismatch import Difference, Kind, classify
+from operations.verify.mismatch import Mismatch, MismatchKind, classify
 
 REQUESTS_PER_READ = 2_000
 MOST_SUSPECTS = 20_000
@@ -40,7 +40,7 @@ def compare(
     coupon_id: int,
     look_again_after_s: float = LOOK_AGAIN_AFTER_SECONDS,
     progress: Progress = lambda _: None,
-) -> Generator[Difference, None, None]:
+) -> Generator[Mismatch, None, None]:
     """Yield each request about which gate and ledger differ.
 
     progress: called with how many requests were looked at, again and again. Raises GateChanged,
@@ -84,7 +84,7 @@ def _suspects(
 
 def _still_different(
     gate: Gate, connection: Connection, coupon_id: int, users: set[int], after_s: float
-) -> Iterator[Difference]:
+) -> Iterator[Mismatch]:
     time.sleep(after_s)
     suspects = iter(sorted(users))
     while some := list(islice(suspects, REQUESTS_PER_READ)):
@@ -93,7 +93,7 @@ def _still_different(
 
 def look_at(
     gate: Gate, connection: Connection, coupon_id: int, users: Sequence[int]
-) -> Iterator[Difference]:
+) -> Iterator[Mismatch]:
     """What differs now of these users. Raises as `compare` does."""
     before = _in_ledger(connection, coupon_id, users)
     at_gate = _read(gate, coupon_id, users)
@@ -101,24 +101,24 @@ def look_at(
     ghosts = []
     for user, known in zip(users, at_gate, strict=True):
         kind = classify(before.get(user), known, after.get(user))
-        if kind is Kind.GHOST and user not in after:
+        if kind is MismatchKind.GHOST and user not in after:
             ghosts.append((user, known))
         elif kind is not None:
-            yield Difference(coupon_id, user, kind, after.get(user), known)
+            yield Mismatch(coupon_id, user, kind, after.get(user), known)
     yield from _without_request(connection, coupon_id, ghosts)
 
 
 def _without_request(
     connection: Connection, coupon_id: int, ghosts: Sequence[tuple[int, IssueRequest | None]]
-) -> Iterator[Difference]:
+) -> Iterator[Mismatch]:
     """Users who are final at the gate and have no request: the ledger may hold their outcome."""
     if not ghosts:
         return
     found = find_unrequested(connection, coupon_id, [user for user, _ in ghosts])
     outcomes = {outcome.user_id: outcome for outcome in found}
     for user, known in ghosts:
-        kind = Kind.NO_REQUEST if user in outcomes else Kind.GHOST
-        yield Difference(coupon_id, user, kind, outcomes.get(user), known)
+        kind = MismatchKind.NO_REQUEST if user in outcomes else MismatchKind.GHOST
+        yield Mismatch(coupon_id, user, kind, outcomes.get(user), known)
 
 
 def _in_ledger(

@@ -8,7 +8,7 @@ from itertools import islice
 from connectors.stream_state import StreamState
 from coupons.ledger.connection import Connection
 from coupons.ledger.requests import find_requests
-from operations.verify.report import Books, Fault
+from operations.verify.report import ConsistencyReport, Discrepancy
 
 PASSES_WITHIN_SECONDS = 5.0
 """Heartbeats are a second apart: by then a stream that flows has brought one."""
@@ -21,9 +21,9 @@ Letters = Mapping[tuple[int, int], str]
 Look = Callable[[], StreamState]
 
 
-def judge(
-    checked: Sequence[Books], look: Look, letters: Letters, connection: Connection
-) -> tuple[list[Books], StreamState]:
+def explain_in_flight(
+    checked: Sequence[ConsistencyReport], look: Look, letters: Letters, connection: Connection
+) -> tuple[list[ConsistencyReport], StreamState]:
     """Say of each request in flight why it is; returns the stream as it was last looked at.
 
     A request is lost when it is still not final after everything that was committed before this
@@ -44,7 +44,9 @@ def judge(
     return [_retold(books, whys) for books in checked], state
 
 
-def _why(fault: Fault, letters: Letters, lost: set[tuple[int, int]], state: StreamState) -> Fault:
+def _why(
+    fault: Discrepancy, letters: Letters, lost: set[tuple[int, int]], state: StreamState
+) -> Discrepancy:
     if fault[:2] in letters:
         place = letters[fault[:2]]
         return fault._replace(why="dead_letter", sentence=f"waits as dead letter {place}")
@@ -64,11 +66,13 @@ def _where_it_is(state: StreamState) -> str:
     return "on its way"
 
 
-def _is_older(fault: Fault, moment_us: int) -> bool:
+def _is_older(fault: Discrepancy, moment_us: int) -> bool:
     return fault.requested_at_us is not None and fault.requested_at_us < moment_us
 
 
-def _still_unfinished(connection: Connection, faults: Sequence[Fault]) -> set[tuple[int, int]]:
+def _still_unfinished(
+    connection: Connection, faults: Sequence[Discrepancy]
+) -> set[tuple[int, int]]:
     keys = iter([fault[:2] for fault in faults])
     found: set[tuple[int, int]] = set()
     while some := list(islice(keys, _REQUESTS_PER_READ)):
@@ -77,9 +81,11 @@ def _still_unfinished(connection: Connection, faults: Sequence[Fault]) -> set[tu
     return found
 
 
-def _retold(books: Books, whys: Mapping[tuple[int, int], Fault]) -> Books:
+def _retold(
+    books: ConsistencyReport, whys: Mapping[tuple[int, int], Discrepancy]
+) -> ConsistencyReport:
     faults = [whys[fault[:2]] if fault.why == "in_flight" else fault for fault in books.faults]
-    unnamed = books.fault_counts - Counter(fault.why for fault in books.faults)
+    unnamed = books.discrepancy_counts - Counter(fault.why for fault in books.faults)
     return books._replace(
-        faults=faults, fault_counts=unnamed + Counter(fault.why for fault in faults)
+        faults=faults, discrepancy_counts=unnamed + Counter(fault.why for fault in faults)
     )

@@ -7,7 +7,7 @@ from coupons.ids import request_id
 from coupons.model import IssueRequest
 
 
-class Kind(StrEnum):
+class MismatchKind(StrEnum):
     """What is wrong with a request."""
 
     MISSING_MARK = "missing_mark"
@@ -24,12 +24,12 @@ class Kind(StrEnum):
     """Both know it, and one has another outcome, time or reason."""
 
 
-class Difference(NamedTuple):
+class Mismatch(NamedTuple):
     """One request about which they differ; None: that side has no such request."""
 
     coupon_id: int
     user_id: int
-    kind: Kind
+    kind: MismatchKind
     in_ledger: IssueRequest | None
     at_gate: IssueRequest | None
 
@@ -48,7 +48,7 @@ class Difference(NamedTuple):
 
 def classify(
     before: IssueRequest | None, at_gate: IssueRequest | None, after: IssueRequest | None
-) -> Kind | None:
+) -> MismatchKind | None:
     """What is wrong, if anything, with a request of the ledger, read before and after the gate.
 
     Rows and outcomes come and never go, and every step is taken in one order: admitted at the gate,
@@ -57,16 +57,16 @@ def classify(
     """
     if at_gate is not None and at_gate.is_final:
         if after is None or not after.is_final:
-            return Kind.GHOST
-        return None if at_gate == after else Kind.OTHER
+            return MismatchKind.GHOST
+        return None if at_gate == after else MismatchKind.OTHER
     if before is not None and before.is_final:
-        return Kind.MISSING_MARK
+        return MismatchKind.MISSING_MARK
     if at_gate is None:
-        return None if before is None else Kind.FORGOTTEN
+        return None if before is None else MismatchKind.FORGOTTEN
     if after is None:
-        return Kind.UNWRITTEN
+        return MismatchKind.UNWRITTEN
     if after.requested_at_us != at_gate.requested_at_us:
-        return Kind.OTHER
+        return MismatchKind.OTHER
     return None
 
 

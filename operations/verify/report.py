@@ -17,13 +17,13 @@ from coupons.ledger.unfinished import stream_unfinished
 from coupons.ledger.unrequested import find_unrequested
 from coupons.model import Coupon, RequestCounts
 from operations.verify.comparison import GateChanged, GateUnreadable, compare
-from operations.verify.mismatch import Kind
+from operations.verify.mismatch import MismatchKind
 
 MOST_NAMED = 50
 _SHORTEST_PAUSE_SECONDS = 0.2
 
 
-class Fault(NamedTuple):
+class Discrepancy(NamedTuple):
     """A request that does not add up.
 
     why: a Kind of difference (missing_mark, unwritten, forgotten, ghost, no_request, other); of a
@@ -46,18 +46,18 @@ class Fault(NamedTuple):
         return f"request {self.request_id} of user {self.user_id}: {self.why}, {self.sentence}"
 
 
-class Books(NamedTuple):
+class ConsistencyReport(NamedTuple):
     """The books of one coupon.
 
-    faults: those that are named; fault_counts: how many there are of each kind in all.
+    faults: those that are named; discrepancy_counts: how many there are of each kind in all.
     """
 
     coupon_id: int
     counts: RequestCounts
     figures: GateFigures | None
     why_closed: str | None
-    faults: list[Fault]
-    fault_counts: Counter[str]
+    faults: list[Discrepancy]
+    discrepancy_counts: Counter[str]
     same_definition: bool = True
     not_compared: str | None = None
     """Why the requests at the gate were not compared, in words; None: they were."""
@@ -94,29 +94,29 @@ class Books(NamedTuple):
     @property
     def complaints(self) -> list[str]:
         """What does not add up, in words, the first requests by name; empty when all does."""
-        more = sum(self.fault_counts.values()) - MOST_NAMED
+        more = sum(self.discrepancy_counts.values()) - MOST_NAMED
         told = [*self.sums, *map(str, self.faults[:MOST_NAMED])]
         return [*told, f"and {more:,} more requests"] if more > 0 else told
 
 
-def check_books(
+def check_consistency(
     gate: Gate, connection: Connection, coupon_id: int, keep: int = MOST_NAMED
-) -> Books | None:
+) -> ConsistencyReport | None:
     """Compare every request of a coupon in both directions; None when there is no such coupon.
 
     keep: how many faults are named; the others are counted. What is merely on its way between two
-    steps counts too: see `await_balanced_books`. Raises GateUnavailable or LedgerUnavailable.
+    steps counts too: see `await_consistency`. Raises GateUnavailable or LedgerUnavailable.
     """
     coupon = find_coupon(connection, coupon_id)
     if coupon is None:
         return None
-    faults: list[Fault] = []
-    fault_counts: Counter[str] = Counter()
+    faults: list[Discrepancy] = []
+    discrepancy_counts: Counter[str] = Counter()
     not_compared: str | None = None
 
-    def note(found: Iterable[Fault]) -> None:
+    def note(found: Iterable[Discrepancy]) -> None:
         for fault in found:
-            fault_counts[fault.why] += 1
+            discrepancy_counts[fault.why] += 1
             if len(faults) < keep:
                 faults.append(fault)
 
@@ -134,17 +134,19 @@ def check_books(
         return None
     closed = why_closed(figures, coupon)
     same = figures is None or figures.version == coupon.version
-    return Books(coupon_id, counts, figures, closed, faults, fault_counts, same, not_compared)
+    return ConsistencyReport(
+        coupon_id, counts, figures, closed, faults, discrepancy_counts, same, not_compared
+    )
 
 
-def await_balanced_books(
+def await_consistency(
     gate: Gate, connection: Connection, coupon_id: int, wait_seconds: float, keep: int = MOST_NAMED
-) -> Books | None:
+) -> ConsistencyReport | None:
     """The books once they add up and nothing is in flight, or as they are after the wait."""
     deadline = time.monotonic() + wait_seconds
     while True:
         _await_quiet(gate, connection, coupon_id, deadline)
-        books = check_books(gate, connection, coupon_id, keep)
+        books = check_consistency(gate, connection, coupon_id, keep)
         if books is None or not books.complaints or time.monotonic() > deadline:
             return books
         time.sleep(_SHORTEST_PAUSE_SECONDS)
@@ -165,29 +167,33 @@ def _await_quiet(gate: Gate, connection: Connection, coupon_id: int, deadline: f
         time.sleep(min(max(_SHORTEST_PAUSE_SECONDS, 2 * taken), max(0.0, deadline - began)))
 
 
-def _differing(gate: Gate, connection: Connection, coupon: Coupon) -> Iterator[Fault]:
+def _differing(gate: Gate, connection: Connection, coupon: Coupon) -> Iterator[Discrepancy]:
     """Of an open gate; that one is closed, the books say. Raises GateChanged, GateUnreadable."""
     coupon_id = coupon.coupon_id
     if why_closed(gate.figures([coupon_id])[0], coupon) is not None:
         return
     with closing(compare(gate, connection, coupon_id)) as differences:
         for found in differences:
-            if found.kind is Kind.NO_REQUEST:
+            if found.kind is MismatchKind.NO_REQUEST:
                 continue
             known = found.in_ledger or found.at_gate
             moment_us = known and known.requested_at_us
-            yield Fault(coupon_id, found.user_id, str(found.kind), found.sentence, moment_us)
+            yield Discrepancy(coupon_id, found.user_id, str(found.kind), found.sentence, moment_us)
 
 
-def _of_the_ledger(connection: Connection, coupon_id: int) -> Iterator[Fault]:
+def _of_the_ledger(connection: Connection, coupon_id: int) -> Iterator[Discrepancy]:
     """Outcomes without a request, and requests without an outcome."""
     for outcome in find_unrequested(connection, coupon_id):
         sentence = f"{outcome.status} in the ledger, and its request row is missing"
         moment_us = outcome.requested_at_us
-        yield Fault(coupon_id, outcome.user_id, str(Kind.NO_REQUEST), sentence, moment_us)
+        yield Discrepancy(
+            coupon_id, outcome.user_id, str(MismatchKind.NO_REQUEST), sentence, moment_us
+        )
     for request in stream_unfinished(connection, coupon_id):
         sentence = "accepted and not final yet"
-        yield Fault(coupon_id, request.user_id, "in_flight", sentence, request.requested_at_us)
+        yield Discrepancy(
+            coupon_id, request.user_id, "in_flight", sentence, request.requested_at_us
+        )
 
 
 def _gate_sums(counts: RequestCounts, figures: GateFigures, unwritten: int) -> list[str]:

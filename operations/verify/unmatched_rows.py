@@ -2,7 +2,7 @@
 
 from coupons.ledger.connection import Connection, translated
 from coupons.queries import query
-from operations.verify.report import MOST_NAMED, Fault
+from operations.verify.report import MOST_NAMED, Discrepancy
 
 NO_COUPON = "no_coupon"
 NO_REQUEST = "no_request"
@@ -10,7 +10,7 @@ NO_REQUEST = "no_request"
 
 def find_strays(
     connection: Connection, coupon_id: int | None = None, most: int = MOST_NAMED
-) -> list[Fault]:
+) -> list[Discrepancy]:
     """Those of one coupon, or of all; at most so many of each kind. Raises LedgerUnavailable.
 
     Reads every outcome.
@@ -19,7 +19,9 @@ def find_strays(
     with translated(connection):
         outcomes = connection.execute(query("find_outcomes_without_request"), values).fetchall()
     alone = [
-        Fault(coupon, user, NO_REQUEST, f"it is {status}, and there is no row of the request", at)
+        Discrepancy(
+            coupon, user, NO_REQUEST, f"it is {status}, and there is no row of the request", at
+        )
         for coupon, user, at, status in outcomes
     ]
     return [*find_orphans(connection, coupon_id, most), *alone]
@@ -27,12 +29,14 @@ def find_strays(
 
 def find_orphans(
     connection: Connection, coupon_id: int | None = None, most: int = MOST_NAMED
-) -> list[Fault]:
+) -> list[Discrepancy]:
     """Requests whose coupon does not exist. Cheap. Raises LedgerUnavailable."""
     values = {"coupon_id": coupon_id, "most": most}
     with translated(connection):
         rows = connection.execute(query("find_requests_without_coupon"), values).fetchall()
     return [
-        Fault(coupon, user, NO_COUPON, f"there is no coupon {coupon}: nothing can become of it", at)
+        Discrepancy(
+            coupon, user, NO_COUPON, f"there is no coupon {coupon}: nothing can become of it", at
+        )
         for coupon, user, at in rows
     ]

@@ -25,13 +25,13 @@ CREATE FUNCTION cdc_emit_again(
          USING page p
          WHERE r.coupon_id = p.coupon_id AND r.user_id = p.user_id AND NOT p.is_final
         RETURNING r.*
-      ), emitted AS (
+      ), republished AS (
         INSERT INTO coupon_issue_request SELECT * FROM taken RETURNING 1
       ), last_key AS (
         SELECT coupon_id, user_id FROM page ORDER BY coupon_id DESC, user_id DESC LIMIT 1
       )
       SELECT (SELECT coupon_id FROM last_key), (SELECT user_id FROM last_key),
-             (SELECT count(*) FROM page), (SELECT count(*) FROM emitted)';
+             (SELECT count(*) FROM page), (SELECT count(*) FROM republished)';
 REVOKE ALL ON FUNCTION cdc_emit_again(bigint, bigint, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION cdc_emit_again(bigint, bigint, integer) TO coupon_cdc;
 GRANT SELECT ON issue_request TO coupon_cdc;

@@ -31,13 +31,13 @@ BEGIN
         USING page p
         WHERE r.coupon_id = p.coupon_id AND r.user_id = p.user_id AND NOT p.is_final
        RETURNING r.*
-     ), emitted AS (
+     ), republished AS (
        INSERT INTO coupon_issue_request (%1$s) OVERRIDING SYSTEM VALUE SELECT %1$s FROM taken RETURNING 1
      ), last_key AS (
        SELECT coupon_id, user_id FROM page ORDER BY coupon_id DESC, user_id DESC LIMIT 1
      )
      SELECT (SELECT coupon_id FROM last_key), (SELECT user_id FROM last_key),
-            (SELECT count(*) FROM page), (SELECT count(*) FROM emitted)', columns)
+            (SELECT count(*) FROM page), (SELECT count(*) FROM republished)', columns)
     INTO last_coupon_id, last_user_id, read_rows, emitted_rows
     USING after_coupon_id, after_user_id, page_size;
 END

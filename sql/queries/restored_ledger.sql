@@ -6,7 +6,7 @@
 SELECT DISTINCT usename FROM pg_stat_activity
  WHERE usename = ANY(%(roles)s::text[]) AND datname = current_database() ORDER BY usename;
 
--- name: newest_beat
+-- name: newest_heartbeat
 -- out: beat_at of the newest heartbeat; no row when there is none
 SELECT beat_at FROM cdc_heartbeat ORDER BY beat_id DESC LIMIT 1;
 

@@ -7,10 +7,10 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, with_config
 from werkzeug.test import Client
 
-from api import views
+from api import schemas
 from api.bootstrap import Api
 from api.management import metrics_page
-from api.problems import Kind
+from api.problems import ProblemType
 from tests.api.conftest import Bearer, MakeCoupon
 
 Claim = Callable[..., Any]
@@ -46,9 +46,9 @@ def test_every_route_is_described_and_nothing_else(client: Client, api: Api) -> 
 def test_every_kind_of_problem_is_described(client: Client) -> None:
     document = client.get("/openapi.json").json
     assert document["components"]["schemas"]["Problem"]["properties"]["type"]["enum"] == [
-        kind.type for kind in Kind
+        kind.type for kind in ProblemType
     ]
-    assert len({kind.type for kind in Kind}) == len(Kind)
+    assert len({kind.type for kind in ProblemType}) == len(ProblemType)
 
 
 def test_every_reference_of_the_document_leads_somewhere(client: Client) -> None:
@@ -67,12 +67,12 @@ def test_answers_are_of_the_described_form(
 ) -> None:
     coupon_id = make_coupon()
     claimed = claim(coupon_id, 1)
-    conforms(views.IssueRequestView, claimed.json)
+    conforms(schemas.IssueRequestView, claimed.json)
     conforms(
-        views.IssueRequestView, client.get(claimed.headers["Location"], headers=bearer(1)).json
+        schemas.IssueRequestView, client.get(claimed.headers["Location"], headers=bearer(1)).json
     )
-    conforms(views.CouponView, client.get(f"/coupons/{coupon_id}", headers=bearer(1)).json)
-    conforms(views.IssuedCouponPage, client.get("/users/me/coupons", headers=bearer(1)).json)
+    conforms(schemas.CouponView, client.get(f"/coupons/{coupon_id}", headers=bearer(1)).json)
+    conforms(schemas.IssuedCouponPage, client.get("/users/me/coupons", headers=bearer(1)).json)
 
 
 def test_metrics_count_claims_by_outcome(make_coupon: MakeCoupon, claim: Claim) -> None:
@@ -98,5 +98,5 @@ def test_the_metrics_of_other_processes_are_not_shown() -> None:
 def test_responses_are_counted_by_route_and_status(client: Client) -> None:
     client.get("/nothing")
     text = metrics()
-    assert 'coupon_api_responses_total{route="none",status="404"}' in text
+    assert 'coupon_api_requests_total{route="none",status="404"}' in text
     assert 'coupon_api_response_seconds_bucket{le="0.002",route="none"}' in text

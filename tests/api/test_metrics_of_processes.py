@@ -14,8 +14,10 @@ from urllib.request import urlopen
 import prometheus_client
 import pytest
 
-from coupons import metrics
+from api.metrics import API
+from cdc_consumer.metrics import CONSUMER
 from coupons.waiting import eventually
+from reconciler.metrics import RECONCILER
 from stack.ports import free_ports
 from tests.databases import Database
 
@@ -81,7 +83,7 @@ def environment(database: Database, valkey_url: str, key_file: Path) -> dict[str
         "COUPON_API_WORKERS": "2",
         "COUPON_KAFKA_BOOTSTRAP_SERVERS": NOWHERE,
         "COUPON_SCHEMA_REGISTRY_URL": f"http://{NOWHERE}",
-        "COUPON_RECONCILE_INTERVAL_SECONDS": "0.1",
+        "COUPON_RECONCILER_INTERVAL_SECONDS": "0.1",
     }
 
 
@@ -94,8 +96,8 @@ def test_no_process_shows_what_another_measures(environment: dict[str, str]) -> 
     assert all(shown.values())
     everything = [name for names in shown.values() for name in names]
     assert sorted(everything) == sorted(set(everything))
-    assert "coupon_cdc_freshness_seconds" in shown["cdc_consumer"]
-    registries = (metrics.API, metrics.CONSUMER, metrics.RECONCILER)
+    assert "coupon_consumer_heartbeat_age_seconds" in shown["cdc_consumer"]
+    registries = (API, CONSUMER, RECONCILER)
     declared = {metric.name for registry in registries for metric in registry.collect()}
     declared = {name for name in declared if name.startswith("coupon_")}
     plain = {name.removesuffix("_total") for name in everything if not name.endswith("_created")}
@@ -107,7 +109,7 @@ def test_no_process_shows_what_another_measures(environment: dict[str, str]) -> 
 def test_a_reconciler_that_stands_by_says_that_it_measures_nothing(
     environment: dict[str, str],
 ) -> None:
-    measured = ("coupon_reconciler_closed_coupons", "coupon_reconciler_oldest_pending_seconds")
+    measured = ("coupon_reconciler_unavailable_coupons", "coupon_reconciler_oldest_pending_seconds")
     other = {**environment, "COUPON_RECONCILER_PORT": str(free_ports(["other"])["other"])}
     with running("reconciler", environment) as active:
         eventually(lambda: [active.value(name) for name in measured] == [0, 0], what="a pass")
@@ -115,11 +117,11 @@ def test_a_reconciler_that_stands_by_says_that_it_measures_nothing(
             assert all(math.isnan(standing_by.value(name)) for name in measured)
 
 
-def test_a_consumer_that_has_seen_no_heartbeat_knows_no_freshness(
+def test_a_consumer_that_has_seen_no_heartbeat_knows_no_heartbeat_age(
     environment: dict[str, str],
 ) -> None:
     with running("cdc_consumer", environment) as consumer:
-        assert math.isnan(consumer.value("coupon_cdc_freshness_seconds"))
+        assert math.isnan(consumer.value("coupon_consumer_heartbeat_age_seconds"))
 
 
 def test_every_metric_belongs_to_a_kind_of_process() -> None:

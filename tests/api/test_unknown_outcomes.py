@@ -15,7 +15,7 @@ from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.issued_coupons import issue_requests
 from coupons.ledger.requests import find_requests
 from coupons.waiting import eventually
-from operations.verify.report import check_books
+from operations.verify.report import check_consistency
 from reconciler.reconcile import reconcile
 from tests.api.conftest import Bearer, MakeCoupon
 from tests.api.test_trouble import PATIENCE_SECONDS, figures_of, is_503, writers_waiting
@@ -72,7 +72,7 @@ def test_an_unknown_outcome_without_a_row_is_listed_and_written_by_the_reconcile
     location = unknown.headers["Location"]
     assert _status(client, bearer, location, 2) == "REQUESTED"
     assert rows(coupon_id) == 1
-    books = check_books(gate, reconciler, coupon_id)
+    books = check_consistency(gate, reconciler, coupon_id)
     assert books is not None
     assert (2, "unwritten") in {(fault.user_id, fault.why) for fault in books.faults}
     [repair] = reconcile(gate, reconciler, pending_after_s=0.0)

@@ -11,8 +11,8 @@ from connectors.register import CONNECTOR_FILE
 from coupons.ledger.roles import ROLES
 from docs.make_configuration import FILE as SETTINGS_PAGE
 from stack.artifacts import bundle_artifacts
-from stack.choices import default_ports
 from stack.folder import StateFolder
+from stack.options import default_ports
 from stack.servers import connect, kafka, postgres
 from stack.servers.registry import registry_part
 from stack.servers.valkey import valkey_part

@@ -15,7 +15,7 @@ from confluent_kafka import Consumer
 
 from cdc_consumer.health import Health
 from cdc_consumer.kafka import consumer_config
-from cdc_consumer.limits import DeadLetterLimit, History
+from cdc_consumer.limits import DlqLimit, DlqLimitState
 from cdc_consumer.loop import ConsumerLoop
 from cdc_consumer.records import Record
 from coupons.change_events import REQUEST_TOPIC
@@ -42,7 +42,7 @@ def main(servers: str, group: str, session_seconds: str, name: str, file: str) -
             ]
             noted.write(json.dumps(places) + "\n")
 
-        history = History(DeadLetterLimit(50, 0.2, 1_000))
+        history = DlqLimitState(DlqLimit(50, 0.2, 1_000))
         ConsumerLoop(connect, handle, history, Health(), 500).run(stopping)
 
 

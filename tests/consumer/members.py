@@ -9,7 +9,7 @@ from pathlib import Path
 
 from coupons.errors import KafkaUnavailable
 from coupons.kafka import KafkaClient
-from coupons.kafka_admin import Consuming, Kafka
+from coupons.kafka_admin import GroupState, KafkaAdmin
 from coupons.waiting import eventually
 
 SESSION_SECONDS = 6
@@ -24,7 +24,7 @@ class Member:
 
     def __init__(self, servers: str, group: str, name: str, folder: Path) -> None:
         """name: of a static member; "-" for a dynamic one."""
-        self._kafka = Kafka(KafkaClient(servers))
+        self._kafka = KafkaAdmin(KafkaClient(servers))
         self._group = group
         self._noted = folder / f"{group}.handled"
         self._noted.touch()
@@ -60,7 +60,7 @@ class Member:
         found = self._consuming()
         return found.members > 0 and found.state == "STABLE"
 
-    def _consuming(self) -> Consuming:
+    def _consuming(self) -> GroupState:
         try:
             return self._kafka.consuming(self._group)
         except KafkaUnavailable as error:

@@ -8,7 +8,7 @@ import pytest
 from cdc_consumer.handling import BatchHandler
 from cdc_consumer.health import Health
 from cdc_consumer.issuing import Ledger
-from cdc_consumer.limits import DeadLetterLimit, History
+from cdc_consumer.limits import DlqLimit, DlqLimitState
 from coupons.change_events import (
     HEARTBEAT_TOPIC,
     READER_SCHEMAS,
@@ -26,7 +26,7 @@ from coupons.errors import (
     UnknownCoupon,
 )
 from coupons.gate import Gate, connect_gate, open_coupon
-from coupons.heartbeat import read_beat
+from coupons.heartbeat import read_heartbeat
 from coupons.model import Claim, Coupon, GateClosed, Status
 from tests.consumer.events import HEARTBEAT, SCHEMAS, KeptLetters, record_of, request_records
 from tests.databases import Database
@@ -37,7 +37,7 @@ __all__ = ["make_coupon"]
 
 PLACES = 3
 POISONED_USER = 321
-LIMIT = DeadLetterLimit(in_a_row=50, share=0.2, recent=1_000)
+LIMIT = DlqLimit(in_a_row=50, share=0.2, recent=1_000)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def handler(
     for topic in READER_SCHEMAS:
         registry_server.subjects[subject_of(topic)] = next(iter(SCHEMAS.values()))
     decoder = ChangeEventDecoder(SchemaRegistry(registry_server.url))
-    return BatchHandler(decoder, ledger, gate, letters, History(LIMIT), Health())
+    return BatchHandler(decoder, ledger, gate, letters, DlqLimitState(LIMIT), Health())
 
 
 def issued_users(database: Database) -> list[int]:
@@ -218,7 +218,7 @@ def test_a_registry_that_is_away_changes_nothing(
 def test_the_newest_heartbeat_is_kept_for_everybody(handler: BatchHandler, gate: Gate) -> None:
     value = bytes.fromhex(HEARTBEAT["value"])
     handler.handle([record_of(value, topic=HEARTBEAT_TOPIC)])
-    assert read_beat(gate.client)
+    assert read_heartbeat(gate.client)
 
 
 def test_one_poison_record_among_500_leaves_499_final_and_one_letter(

@@ -8,17 +8,17 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from coupons.change_events import REQUEST_PARTITIONS, REQUEST_TOPIC
 from coupons.errors import KafkaUnavailable
 from coupons.kafka import KafkaClient
-from coupons.kafka_admin import Kafka, Unread
+from coupons.kafka_admin import KafkaAdmin, UnreadPartition
 from coupons.waiting import eventually
 from tests.servers import KafkaServer
 
 PARTITION = 3
 
 
-def patiently(ask: Callable[[], list[Unread]]) -> Callable[[], list[Unread]]:
+def patiently(ask: Callable[[], list[UnreadPartition]]) -> Callable[[], list[UnreadPartition]]:
     """A Kafka that has just started may be slow; that counts as "not yet"."""
 
-    def asked() -> list[Unread]:
+    def asked() -> list[UnreadPartition]:
         try:
             return ask()
         except KafkaUnavailable as error:
@@ -42,7 +42,7 @@ def test_one_old_record_that_is_not_handled_is_found_and_a_young_one_is_not(
     kafka_server: KafkaServer, request: pytest.FixtureRequest
 ) -> None:
     servers, group = kafka_server.bootstrap_servers, request.node.name
-    kafka = Kafka(KafkaClient(servers))
+    kafka = KafkaAdmin(KafkaClient(servers))
     reader = Consumer({"bootstrap.servers": servers, "group.id": group, "log_level": 2})
     reader.commit(offsets=ends(reader), asynchronous=False)
     unread = patiently(lambda: kafka.unread(group, 3.0))
@@ -53,7 +53,7 @@ def test_one_old_record_that_is_not_handled_is_found_and_a_young_one_is_not(
     assert producer.flush(20) == 0
     at = ends(reader)[PARTITION].offset - 1
     assert patiently(lambda: kafka.unread(group, 3_600.0))() == []
-    assert eventually(unread, 20) == [Unread(REQUEST_TOPIC, PARTITION, at, 1)]
+    assert eventually(unread, 20) == [UnreadPartition(REQUEST_TOPIC, PARTITION, at, 1)]
 
     reader.commit(offsets=ends(reader), asynchronous=False)
     assert eventually(lambda: (unread(),))[0] == []

@@ -14,13 +14,13 @@ import pytest
 from coupons.kafka import KafkaClient
 from coupons.ledger.refusals import LedgerRefusal
 from coupons.waiting import eventually
+from operations.doctor.checks import run_checks
 from operations.doctor.database import check_database
-from operations.doctor.examine import examine
 from operations.doctor.findings import Finding, Level, Section
-from operations.doctor.places import Places
 from operations.doctor.postgres_waits import check_waits
 from operations.doctor.refusals import section_of
 from operations.doctor.serving import check_postgres_writes, check_redis_writes
+from operations.doctor.system import System
 from stack.ports import HOST, free_ports
 from tests.databases import Database
 from tests.refusing import postgres_setting
@@ -30,10 +30,10 @@ LOCAL = "-c synchronous_commit=local"
 
 
 @pytest.fixture
-def places(database: Database) -> Places:
+def places(database: Database) -> System:
     """The database as coupon_ops sees it; nothing else is there."""
     away = free_ports(["away"])["away"]
-    return Places(
+    return System(
         None,
         None,
         database.url("coupon_ops"),
@@ -68,7 +68,7 @@ def type_as_superuser(database: Database, section: Section, **values: object) ->
             connection.execute(statement.replace("PID", str(values.get("pid", "PID"))))
 
 
-def find(places: Places, check: str) -> Finding:
+def find(places: System, check: str) -> Finding:
     return next(each for each in check_waits(places) if each.check == check)
 
 
@@ -81,13 +81,13 @@ def waits_for_standby(connection: psycopg.Connection[Any], database: Database) -
     return int(row[0])
 
 
-def test_nothing_waits_in_a_database_that_is_well(places: Places) -> None:
+def test_nothing_waits_in_a_database_that_is_well(places: System) -> None:
     found = [*check_waits(places), *check_postgres_writes(places)]
     assert {each.level for each in found} == {Level.OK}
 
 
 def test_the_standby_that_every_commit_waits_for_is_named_and_the_page_mends_it(
-    places: Places, database: Database
+    places: System, database: Database
 ) -> None:
     with (
         ThreadPoolExecutor(1) as threads,
@@ -109,7 +109,7 @@ def test_the_standby_that_every_commit_waits_for_is_named_and_the_page_mends_it(
 
 
 def test_who_blocks_a_queue_behind_a_waiting_alter_is_named_and_the_page_mends_it(
-    places: Places, database: Database
+    places: System, database: Database
 ) -> None:
     with (
         ThreadPoolExecutor(2) as threads,
@@ -150,7 +150,7 @@ def is_waiting(database: Database, application: str) -> bool:
 
 
 def test_when_every_connection_is_taken_the_doctor_gets_in_and_says_by_whom(
-    places: Places, database: Database
+    places: System, database: Database
 ) -> None:
     with ExitStack() as held:
         with suppress(psycopg.OperationalError):
@@ -167,14 +167,14 @@ def test_when_every_connection_is_taken_the_doctor_gets_in_and_says_by_whom(
         eventually(lambda: find(places, "connections").level is Level.OK)
 
 
-def examine_as(places: Places, database: Database, role: str) -> list[Finding]:
+def examine_as(places: System, database: Database, role: str) -> list[Finding]:
     """What the checks of Postgres say to somebody for whom no connection is reserved."""
-    found = examine(places._replace(database_url=database.url(role)), 20)
+    found = run_checks(places._replace(database_url=database.url(role)), 20)
     return [each for each in found if each.check in ("postgres", "ledger writes")]
 
 
 def test_a_slot_that_the_change_stream_waits_for_in_vain_is_named_and_the_page_mends_it(
-    places: Places, database: Database
+    places: System, database: Database
 ) -> None:
     assert find(places, "awaited slots").level is Level.OK
     with postgres_setting(database.superuser_url, "synchronized_standby_slots", "nobody"):
@@ -186,7 +186,7 @@ def test_a_slot_that_the_change_stream_waits_for_in_vain_is_named_and_the_page_m
 
 
 def test_a_postgres_that_only_reads_is_not_called_down_and_the_page_mends_it(
-    places: Places, database: Database
+    places: System, database: Database
 ) -> None:
     with postgres_setting(database.superuser_url, "default_transaction_read_only", "on"):
         [told] = check_postgres_writes(places)
@@ -196,7 +196,7 @@ def test_a_postgres_that_only_reads_is_not_called_down_and_the_page_mends_it(
         eventually(lambda: next(check_postgres_writes(places)).level is Level.OK)
 
 
-def test_whoever_holds_the_reconcilers_lock_is_named(places: Places, database: Database) -> None:
+def test_whoever_holds_the_reconcilers_lock_is_named(places: System, database: Database) -> None:
     for role, level in (("coupon_reconciler", Level.OK), ("coupon_owner", Level.FAILING)):
         with psycopg.connect(database.url(role), application_name="the-holder") as holder:
             holder.execute("SELECT pg_advisory_lock(1668249710)")
@@ -210,8 +210,8 @@ def test_whoever_holds_the_reconcilers_lock_is_named(places: Places, database: D
                     holder.execute("SELECT 1")
 
 
-def test_a_server_that_is_away_is_called_down(places: Places) -> None:
-    assert {each.section for each in examine(places) if each.check == "gate writes"} == {
+def test_a_server_that_is_away_is_called_down(places: System) -> None:
+    assert {each.section for each in run_checks(places) if each.check == "gate writes"} == {
         Section.REDIS_DOWN
     }
     with pytest.raises(Exception, match="does not answer") as away:

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from connectors import recovery
-from connectors.recovery import count_not_final, emit_again
+from connectors.recovery import count_not_final, republish
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.queries import query
 from tests.databases import Database
@@ -50,7 +50,7 @@ def test_those_that_are_not_final_are_written_again_and_stay_the_same(
     owner: Connection, cdc: Connection
 ) -> None:
     before, written = rows(owner), versions(owner)
-    assert emit_again(cdc, lambda _: None) == 16
+    assert republish(cdc, lambda _: None) == 16
     assert rows(owner) == before
     again = versions(owner)
     assert {key for key in again if again[key] != written[key]} == {
@@ -63,7 +63,7 @@ def test_pages_of_any_size_write_each_of_them_once(
 ) -> None:
     monkeypatch.setattr(recovery, "PAGE_ROWS", 3)
     before = rows(owner)
-    assert emit_again(cdc, lambda _: None) == 16
+    assert republish(cdc, lambda _: None) == 16
     assert rows(owner) == before
 
 
@@ -84,7 +84,7 @@ def test_a_column_of_a_later_migration_keeps_its_values(
     owner.execute("ALTER TABLE coupon_issue_request ADD COLUMN dropped text")
     owner.execute("ALTER TABLE coupon_issue_request DROP COLUMN dropped")
     before = rows(owner)
-    assert emit_again(cdc, lambda _: None) == 16
+    assert republish(cdc, lambda _: None) == 16
     assert rows(owner) == before
 
 
@@ -93,7 +93,7 @@ def test_the_change_stream_gets_an_insert_for_each(
 ) -> None:
     slot = database.name
     cdc.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", [slot])
-    emit_again(cdc, lambda _: None)
+    republish(cdc, lambda _: None)
     try:
         found = cdc.execute(
             "SELECT get_byte(data, 0) FROM pg_logical_slot_get_binary_changes(%s, NULL, NULL,"
@@ -117,7 +117,7 @@ def test_a_claim_repeated_meanwhile_waits_and_finds_its_row(
         cdc.transaction(),
         psycopg.connect(database.url("coupon_api"), autocommit=True) as api,
     ):
-        cdc.execute(query("emit_again"), values)
+        cdc.execute(query("republish"), values)
         api.execute("SET lock_timeout = '200ms'")
         with pytest.raises(psycopg.errors.LockNotAvailable):
             api.execute(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from api.claims import Accepted, Trouble, Verdict
+from api.claims import Accepted, ClaimFailure, Verdict
 from coupons.gate import Decision
 from coupons.model import Admission, Claim, IssueRequest
 from tests.model.expected import GROUP, ExpectedCoupon
@@ -92,14 +92,14 @@ class Claiming(Start):
 
     def _attempt(
         self, coupon: ExpectedCoupon, admissions: list[Admission], script: Sequence[str]
-    ) -> Trouble | None:
+    ) -> ClaimFailure | None:
         for step in script:
             if step == "ok" or "commit" in step:
                 accepted = coupon.accept(admissions)
         if script == ["refuse"]:
             coupon.give_back(admissions)
-            return Trouble.LEDGER_UNAVAILABLE
+            return ClaimFailure.LEDGER_UNAVAILABLE
         if script == ["ok"] and not accepted:
             coupon.give_back(admissions)
-            return Trouble.EPOCH_OVER
-        return None if script[-1] == "ok" and accepted else Trouble.OUTCOME_UNKNOWN
+            return ClaimFailure.EPOCH_OVER
+        return None if script[-1] == "ok" and accepted else ClaimFailure.OUTCOME_UNKNOWN

@@ -4,7 +4,7 @@ from hypothesis.stateful import invariant
 
 from coupons.ledger.requests import count_requests
 from coupons.model import GateClosed
-from operations.verify.report import check_books
+from operations.verify.report import check_consistency
 from tests.model.changing import Changing, Delivering
 from tests.model.claiming import Claiming
 from tests.model.repairing import Repairing
@@ -65,7 +65,7 @@ class GateAndLedger(Claiming, Changing, Delivering, Repairing):
         self.gate.settle(self.issue(events))
         for coupon_id, coupon in self.expected.items():
             coupon.mark(coupon.final.values())
-            books = check_books(self.gate, self.system.ledger["ops"], coupon_id)
+            books = check_consistency(self.gate, self.system.ledger["ops"], coupon_id)
             assert books is not None
             assert books.complaints == [], books
             assert self.promised <= self.system.rows("issued_coupon") | self.system.rows(

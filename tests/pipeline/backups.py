@@ -6,9 +6,9 @@ from pathlib import Path
 
 import psycopg
 
-from stack.choices import existing
 from stack.disposable import DisposableStack
 from stack.endpoints import database_url
+from stack.options import existing
 from stack.servers.postgres import postgres_home
 
 _LEFT_OUT = shutil.ignore_patterns("postmaster.pid", "postmaster.opts", "pgsql_tmp*")

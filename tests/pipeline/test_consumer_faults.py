@@ -53,7 +53,9 @@ def owned_partitions(port: int) -> int:
             text = answer.read().decode()
     except (URLError, HTTPError) as error:
         raise OSError(str(error)) from error
-    line = next(each for each in text.splitlines() if each.startswith("coupon_consumer_partitions"))
+    line = next(
+        each for each in text.splitlines() if each.startswith("coupon_consumer_assigned_partitions")
+    )
     return int(float(line.split()[1]))
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from coupons.ledger.connection import connect_ledger
 from coupons.waiting import eventually
-from stack.choices import existing
 from stack.disposable import DisposableStack
+from stack.options import existing
 from stack.ports import HOST
 from tests.pipeline.pipeline import FINAL_WITHIN_SECONDS, Pipeline
 

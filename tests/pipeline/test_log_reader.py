@@ -8,7 +8,7 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from coupons.change_events import LogReader, Topic, ensure_topics
-from coupons.change_events.log_reader import Kept
+from coupons.change_events.log_reader import PartitionRange
 from coupons.kafka import KafkaClient
 from stack.disposable import DisposableStack
 
@@ -73,7 +73,7 @@ def test_a_topic_that_retention_has_emptied_says_so(topic: SomeTopic) -> None:
     topic.retain_from(0, 2)
     with topic.reader() as reader:
         assert _values(reader) == []
-        assert reader.kept == {0: Kept(2, 2), 1: Kept(0, 0)}
+        assert reader.kept == {0: PartitionRange(2, 2), 1: PartitionRange(0, 0)}
 
 
 def test_a_topic_that_is_not_there_holds_nothing(topic: SomeTopic) -> None:

@@ -17,9 +17,9 @@ from connectors.slot import drop_slot, make_slot, read_slot
 from connectors.state import existing_state, read_state
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.waiting import eventually
-from stack.choices import existing
 from stack.disposable import DisposableStack, disposable_stack
 from stack.endpoints import database_url
+from stack.options import existing
 from tests.pipeline.pipeline import FINAL_WITHIN_SECONDS, Pipeline
 
 LOUD_WITHIN_SECONDS = 120.0
@@ -108,7 +108,7 @@ def test_a_paused_connector_is_named_and_goes_on_where_it_was(
     eventually(lambda: "paused" in stream.doctor().get("connector", ""), LOUD_WITHIN_SECONDS)
     pipeline.request(range(1, 101))
     done = stream.recover()
-    assert (done["connector"], done["emitted"], done["not_final"]) == ("RUNNING", 0, 0)
+    assert (done["connector"], done["republished"], done["not_final"]) == ("RUNNING", 0, 0)
     assert pipeline.counts().issued == 100
 
 
@@ -168,7 +168,7 @@ def test_a_lost_slot_is_named_and_its_requests_are_streamed_again(
     eventually(lambda: "FAILED" in stream.doctor().get("connector", ""), LOUD_WITHIN_SECONDS)
     done = stream.recover()
     assert (done["connector"], done["not_final"]) == ("RUNNING", 0)
-    assert done["emitted"] >= 200
+    assert done["republished"] >= 200
     assert pipeline.counts().issued == 200
     assert pipeline.all_final()
 
@@ -187,7 +187,7 @@ def test_slot_and_offsets_lost_together_are_named_although_the_connector_runs(
     eventually(lambda: pipeline.counts().issued == 100, FINAL_WITHIN_SECONDS)
     assert "made" in stream.doctor()["slot"]
     done = stream.recover()
-    assert done["emitted"] >= 100
+    assert done["republished"] >= 100
     assert pipeline.counts().issued == 200
     assert not read_slot(stream.cdc).made_by_connector
 

@@ -8,10 +8,10 @@ from collections import Counter
 import psycopg
 import pytest
 
-from connectors.stream_health import look_at_flow
+from connectors.stream_health import check_stream_health
 from coupons.gate import connect_gate
 from coupons.ledger.connection import connect_ledger
-from operations.verify.report import Books, await_balanced_books
+from operations.verify.report import ConsistencyReport, await_consistency
 from stack.disposable import DisposableStack
 from tests.pipeline.people import People
 
@@ -23,12 +23,16 @@ def people(stack: DisposableStack) -> People:
     return People(stack)
 
 
-def _settled_books(stack: DisposableStack, coupon_id: int) -> Books:
+def _settled_books(stack: DisposableStack, coupon_id: int) -> ConsistencyReport:
     gate = connect_gate(stack.environment["COUPON_REDIS_URL"])
     with connect_ledger(stack.environment["COUPON_DATABASE_URL"], "test") as ledger:
-        books = await_balanced_books(gate, ledger, coupon_id, SETTLED_WITHIN_SECONDS)
+        books = await_consistency(gate, ledger, coupon_id, SETTLED_WITHIN_SECONDS)
     assert books is not None
-    assert books.complaints == [], (books, look_at_flow(stack.environment), stack.log_tails())
+    assert books.complaints == [], (
+        books,
+        check_stream_health(stack.environment),
+        stack.log_tails(),
+    )
     return books
 
 

@@ -20,9 +20,9 @@ from connectors.register import CONNECTOR_NAME
 from connectors.state import read_state
 from coupons.change_events import REQUEST_TOPIC
 from coupons.waiting import eventually
-from stack.choices import existing
 from stack.disposable import DisposableStack, disposable_stack
 from stack.endpoints import database_url
+from stack.options import existing
 from tests.pipeline.operator_at_work import Operator
 from tests.pipeline.people import People
 

@@ -15,13 +15,13 @@ from coupons.kafka import KafkaClient
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import begin_gate_epoch
 from operations.doctor.api import check_api
-from operations.doctor.books import check_books, differing
+from operations.doctor.consistency import check_consistency, differing
 from operations.doctor.consumers import check_consumers
 from operations.doctor.database import check_database
 from operations.doctor.disk import FULL_MIB, NEARLY_FULL_MIB, disk_finding
 from operations.doctor.findings import Finding, Level, Section
-from operations.doctor.places import Places
 from operations.doctor.requests import check_final, check_gate, check_redis
+from operations.doctor.system import System
 from tests.databases import Database
 from tests.reconciler.conftest import Shop
 from tests.servers import ValkeyServer
@@ -30,9 +30,9 @@ Served = Callable[[int, bytes], str]
 
 
 @pytest.fixture
-def places(database: Database, valkey_url: str) -> Places:
+def places(database: Database, valkey_url: str) -> System:
     """Postgres and Redis of the test; nothing else."""
-    return Places(
+    return System(
         None, None, database.url("coupon_ops"), valkey_url, KafkaClient(""), "", "", "group"
     )
 
@@ -41,18 +41,18 @@ def ill(found: Iterator[Finding]) -> list[tuple[Level, Section | None]]:
     return [(each.level, each.section) for each in found if each.level is not Level.OK]
 
 
-def test_an_open_gate_is_in_order(places: Places, shop: Shop) -> None:
+def test_an_open_gate_is_in_order(places: System, shop: Shop) -> None:
     assert ill(check_gate(places)) == []
-    assert ill(check_books(places)) == []
+    assert ill(check_consistency(places)) == []
     assert ill(check_redis(places)) == []
 
 
-def test_a_flushed_gate_is_found(places: Places, shop: Shop) -> None:
+def test_a_flushed_gate_is_found(places: System, shop: Shop) -> None:
     shop.gate.client.flushall()
     assert ill(check_gate(places)) == [(Level.FAILING, Section.GATE_CLOSED)]
 
 
-def test_a_fenced_gate_is_found(places: Places, shop: Shop, database: Database) -> None:
+def test_a_fenced_gate_is_found(places: System, shop: Shop, database: Database) -> None:
     """A rebuild began in the ledger, and did not get as far as Redis."""
     with connect_ledger(database.url("coupon_reconciler"), "test") as reconciler:
         assert begin_gate_epoch(reconciler, shop.coupon_id, 1)
@@ -62,7 +62,7 @@ def test_a_fenced_gate_is_found(places: Places, shop: Shop, database: Database) 
 
 
 def test_an_older_copy_of_redis_is_found(
-    places: Places, shop: Shop, gate: Gate, valkey_server: ValkeyServer
+    places: System, shop: Shop, gate: Gate, valkey_server: ValkeyServer
 ) -> None:
     shop.accept(1, 2)
     shop.issue(1)
@@ -75,7 +75,7 @@ def test_an_older_copy_of_redis_is_found(
     ]
 
 
-def test_a_mark_that_is_missing_is_found_by_its_count(places: Places, shop: Shop) -> None:
+def test_a_mark_that_is_missing_is_found_by_its_count(places: System, shop: Shop) -> None:
     shop.accept(1, 2)
     shop.issue(1, mark=False)
     with connect_ledger(places.database_url, "test") as ops:
@@ -85,7 +85,7 @@ def test_a_mark_that_is_missing_is_found_by_its_count(places: Places, shop: Shop
         assert differing(shop.gate, ops, patience_s=0.1) == []
 
 
-def test_a_mark_that_comes_while_it_is_looked_for_is_no_finding(places: Places, shop: Shop) -> None:
+def test_a_mark_that_comes_while_it_is_looked_for_is_no_finding(places: System, shop: Shop) -> None:
     shop.accept(1)
     shop.issue(1, mark=False)
     marking = Thread(target=shop.issue, args=(1,))
@@ -95,16 +95,16 @@ def test_a_mark_that_comes_while_it_is_looked_for_is_no_finding(places: Places, 
     marking.join()
 
 
-def test_a_request_of_no_coupon_is_found(places: Places, shop: Shop, database: Database) -> None:
+def test_a_request_of_no_coupon_is_found(places: System, shop: Shop, database: Database) -> None:
     with connect_ledger(database.url("coupon_owner"), "test") as owner:
         owner.execute("INSERT INTO coupon_issue_request VALUES (99, 7, now())")
-    [found] = [each for each in check_books(places) if each.level is Level.FAILING]
+    [found] = [each for each in check_consistency(places) if each.level is Level.FAILING]
     assert found.section is Section.BOOKS
     assert "coupon 99, user 7" in found.says
 
 
 def test_an_old_request_that_is_not_final_is_found(
-    places: Places, shop: Shop, database: Database
+    places: System, shop: Shop, database: Database
 ) -> None:
     shop.accept(1)
     shop.forget(1)
@@ -123,7 +123,7 @@ def test_an_old_request_that_is_not_final_is_found(
     ],
 )
 def test_a_database_that_was_changed_by_hand_is_found_and_is_never_down(
-    places: Places, database: Database, statement: str, section: Section
+    places: System, database: Database, statement: str, section: Section
 ) -> None:
     before = set(ill(check_database(places)))
     # Every test database lives on a server without the project's slot, and nobody reconciles it.
@@ -137,7 +137,7 @@ def test_a_database_that_was_changed_by_hand_is_found_and_is_never_down(
     assert {found for _, found in changed} == {section}
 
 
-def test_a_reconciler_at_work_is_seen_from_addresses(places: Places, database: Database) -> None:
+def test_a_reconciler_at_work_is_seen_from_addresses(places: System, database: Database) -> None:
     with psycopg.connect(database.url("coupon_reconciler"), autocommit=True) as reconciler:
         reconciler.execute("SELECT pg_advisory_lock(1668249710)")
         assert Section.RECONCILER_AWAY not in {
@@ -185,7 +185,7 @@ NOT_READY = b'{"status": "not ready", "redis": "not ready: no", "postgres": "rea
     ],
 )
 def test_what_the_api_answers_means(
-    places: Places,
+    places: System,
     served: Served,
     status: int,
     body: bytes,
@@ -194,7 +194,7 @@ def test_what_the_api_answers_means(
     assert ill(check_api(places._replace(management_url=served(status, body)))) == found
 
 
-def test_an_api_that_is_away_is_found(places: Places) -> None:
+def test_an_api_that_is_away_is_found(places: System) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
     assert ill(check_api(places._replace(management_url=url))) == [
@@ -210,7 +210,7 @@ def test_an_api_that_is_away_is_found(places: Places) -> None:
     ],
 )
 def test_what_a_consumer_says_of_itself_is_passed_on(
-    places: Places, served: Served, detail: bytes, section: Section
+    places: System, served: Served, detail: bytes, section: Section
 ) -> None:
     body = b'{"status": "trouble", "detail": "' + detail + b'"}'
     url = served(HTTPStatus.SERVICE_UNAVAILABLE, body)

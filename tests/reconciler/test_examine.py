@@ -5,15 +5,15 @@ import pytest
 from coupons.gate import Gate
 from coupons.ledger.connection import Connection
 from coupons.model import Claim, IssueRequest, Refusal, Status
-from operations.repair.actions import Deed, Repair
-from operations.repair.examine import examine
-from operations.verify.mismatch import Kind
+from operations.repair.actions import Repair, RepairAction
+from operations.repair.compare_and_repair import compare_and_repair
+from operations.verify.mismatch import MismatchKind
 from reconciler.watch import PASSES_OF_DRIFT, Watch
 from tests.reconciler.conftest import Shop
 
 
 def _examined(shop: Shop, connection: Connection, *, dry_run: bool = False) -> list[Repair]:
-    return list(examine(shop.gate, connection, shop.ledger(), 0.0, dry_run=dry_run))
+    return list(compare_and_repair(shop.gate, connection, shop.ledger(), 0.0, dry_run=dry_run))
 
 
 def _found(repairs: list[Repair]) -> set[tuple[int, str, str]]:
@@ -23,7 +23,7 @@ def _found(repairs: list[Repair]) -> set[tuple[int, str, str]]:
 
 
 def _rebuilds(repairs: list[Repair]) -> list[str]:
-    return [repair.why for repair in repairs if repair.deed is Deed.REBUILT]
+    return [repair.why for repair in repairs if repair.deed is RepairAction.REBUILT]
 
 
 def test_sides_that_agree_are_left_alone(shop: Shop, reconciler: Connection) -> None:
@@ -172,6 +172,8 @@ def test_counts_that_agree_are_compared_now_and_then(shop: Shop) -> None:
 
 
 def test_the_kinds_of_the_comparison_are_the_ones_that_the_metric_names() -> None:
-    from coupons.metrics import RECONCILER_DIFFERENCES
+    from reconciler.metrics import RECONCILER_MISMATCHES
 
-    assert [kind for kind in Kind if str(kind) not in RECONCILER_DIFFERENCES._documentation] == []
+    assert [
+        kind for kind in MismatchKind if str(kind) not in RECONCILER_MISMATCHES._documentation
+    ] == []

@@ -14,9 +14,9 @@ from coupons.ledger.coupons import change_coupon, create_coupon
 from coupons.ledger.issued_coupons import issue_requests
 from coupons.ledger.requests import accept_requests, find_requests
 from coupons.model import Coupon, IssueRequest, Status
-from operations.repair.actions import Deed, Repair
-from operations.repair.examine import examine
-from operations.verify.report import check_books
+from operations.repair.actions import Repair, RepairAction
+from operations.repair.compare_and_repair import compare_and_repair
+from operations.verify.report import check_consistency
 from reconciler.reconcile import reconcile
 from tests.databases import Database
 from tests.ledger.conftest import MakeCoupon
@@ -61,14 +61,14 @@ def unrequested(only_one: Shop, database: Database, as_owner: AsOwner) -> IssueR
 def test_an_issued_coupon_without_its_request_is_named_and_gets_it_back(
     only_one: Shop, unrequested: IssueRequest, reconciler: Connection
 ) -> None:
-    books = check_books(only_one.gate, reconciler, only_one.coupon_id)
+    books = check_consistency(only_one.gate, reconciler, only_one.coupon_id)
     assert books is not None
     assert [(fault.user_id, fault.why) for fault in books.faults] == [(1, "no_request")]
-    repairs = list(examine(only_one.gate, reconciler, only_one.ledger(), 10.0))
-    assert [repair.deed for repair in repairs] == [Deed.ROW_RESTORED]
+    repairs = list(compare_and_repair(only_one.gate, reconciler, only_one.ledger(), 10.0))
+    assert [repair.deed for repair in repairs] == [RepairAction.ROW_RESTORED]
     assert find_requests(reconciler, [(only_one.coupon_id, 1)]) == [unrequested]
-    assert list(examine(only_one.gate, reconciler, only_one.ledger(), 10.0)) == []
-    books = check_books(only_one.gate, reconciler, only_one.coupon_id)
+    assert list(compare_and_repair(only_one.gate, reconciler, only_one.ledger(), 10.0)) == []
+    books = check_consistency(only_one.gate, reconciler, only_one.coupon_id)
     assert books is not None
     assert books.complaints == []
 
@@ -79,13 +79,13 @@ def test_a_rebuild_does_not_offer_the_place_of_an_issued_coupon_without_its_requ
     assert rebuild(only_one.gate, reconciler, only_one.coupon_id) == 1
     assert _figures(only_one).places_left == 0
     assert only_one.gate.read(only_one.coupon_id, [1]) == [unrequested]
-    assert list(examine(only_one.gate, reconciler, only_one.ledger(), 10.0)) == []
+    assert list(compare_and_repair(only_one.gate, reconciler, only_one.ledger(), 10.0)) == []
 
 
 def test_a_ghost_without_an_outcome_is_still_thrown_out(shop: Shop, reconciler: Connection) -> None:
     shop.gate.settle([IssueRequest(shop.coupon_id, 9, 1_000, Status.ISSUED)])
-    repairs = list(examine(shop.gate, reconciler, shop.ledger(), 10.0))
-    assert [repair.deed for repair in repairs] == [Deed.FOR_REBUILD, Deed.REBUILT]
+    repairs = list(compare_and_repair(shop.gate, reconciler, shop.ledger(), 10.0))
+    assert [repair.deed for repair in repairs] == [RepairAction.FOR_REBUILD, RepairAction.REBUILT]
     assert shop.statuses(9) == [None]
 
 
@@ -98,11 +98,11 @@ def test_a_change_that_the_ledger_lost_does_not_stay_at_the_gate(
     assert changed is not None
     shop.gate.define(changed)
     as_owner(f"UPDATE coupon SET total_quantity = 20, version = {before.version}")
-    books = check_books(shop.gate, reconciler, shop.coupon_id)
+    books = check_consistency(shop.gate, reconciler, shop.coupon_id)
     assert books is not None
     assert any("another version" in complaint for complaint in books.complaints)
     assert list(reconcile(shop.gate, reconciler, 10.0)) == [
-        Repair(Deed.REBUILT, "ahead", shop.coupon_id, 0)
+        Repair(RepairAction.REBUILT, "ahead", shop.coupon_id, 0)
     ]
     assert (_figures(shop).total, _figures(shop).version) == (20, before.version)
     assert list(reconcile(shop.gate, reconciler, 10.0)) == []

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from cli.connections import Failed, Places
 from cli.main import main
+from cli.session import Failed, Session
 from coupons.endpoints import Endpoints
 from coupons.gate import Gate, GateState, connect_gate, open_coupon
 from coupons.gate.values import coupon_key
@@ -19,8 +19,8 @@ from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import find_coupon
 from coupons.model import Admission, Claim, Coupon, GateClosed, IssueRequest, Status
 from coupons.waiting import eventually
-from operations.repair.actions import Deed, Repair
-from operations.verify.report import check_books
+from operations.repair.actions import Repair, RepairAction
+from operations.verify.report import check_consistency
 from reconciler import comparer
 from reconciler.reconcile import reconcile
 from reconciler.watch import Watch
@@ -64,7 +64,7 @@ def _pass(gate: Gate, connection: Connection, watch: Watch | None = None) -> lis
 
 
 def _failed(repairs: list[Repair]) -> list[int]:
-    return [repair.coupon_id for repair in repairs if repair.deed is Deed.FAILED]
+    return [repair.coupon_id for repair in repairs if repair.deed is RepairAction.FAILED]
 
 
 def _can_claim(gate: Gate, coupon: Coupon) -> bool:
@@ -97,7 +97,7 @@ def test_a_coupon_that_somebody_locks_is_named_and_the_others_are_rebuilt(
         with _locked(database, bad):
             repairs = _pass(gate, reconciler, watch)
             assert _failed(repairs) == [bad.coupon_id]
-            assert "lock timeout" in next(r.why for r in repairs if r.deed is Deed.FAILED)
+            assert "lock timeout" in next(r.why for r in repairs if r.deed is RepairAction.FAILED)
             assert _can_claim(gate, first)
             assert _can_claim(gate, last)
             for _ in range(5):
@@ -140,7 +140,7 @@ def test_a_key_of_another_type_closes_its_coupon_alone_until_it_is_rebuilt(
     assert gate.settle(marks) >= 2
     gate.client.hdel(coupon_key(first.coupon_id), "epoch")
     repairs = _pass(gate, reconciler)
-    assert {repair.coupon_id for repair in repairs if repair.deed is Deed.REBUILT} == {
+    assert {repair.coupon_id for repair in repairs if repair.deed is RepairAction.REBUILT} == {
         first.coupon_id,
         bad.coupon_id,
     }
@@ -222,8 +222,10 @@ def test_verify_counts_the_books_of_the_others(
     first, bad, last = three
     _as_owner(database, BEFORE_CHRIST, bad)
     failures: list[Failed] = []
-    here = Places(gate, reconciler, Endpoints({}, "ops"))
-    found = here.each(None, lambda each: check_books(gate, reconciler, each.coupon_id), failures)
+    here = Session(gate, reconciler, Endpoints({}, "ops"))
+    found = here.each(
+        None, lambda each: check_consistency(gate, reconciler, each.coupon_id), failures
+    )
     books = [each for each in found if each is not None]
     assert [each.coupon_id for each in books] == [first.coupon_id, last.coupon_id]
     assert [each.complaints for each in books] == [[], []]

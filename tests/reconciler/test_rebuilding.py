@@ -5,7 +5,7 @@ from threading import Event
 
 import pytest
 
-from api.claims import Accepted, ClaimWriter, Trouble
+from api.claims import Accepted, ClaimFailure, ClaimWriter
 from api.ledger_connections import LedgerConnections
 from coupons.gate import Gate, GateState, connect_gate
 from coupons.gate.rebuild import rebuild, why_closed
@@ -36,7 +36,7 @@ def test_claims_in_flight_during_rebuilds_are_neither_lost_nor_too_many(
     def claim(user: int) -> object:
         while True:
             [verdict] = writer.write([Claim(shop.coupon_id, user)])
-            if not isinstance(verdict, GateClosed) and verdict is not Trouble.EPOCH_OVER:
+            if not isinstance(verdict, GateClosed) and verdict is not ClaimFailure.EPOCH_OVER:
                 return verdict
 
     with ThreadPoolExecutor(9) as threads:

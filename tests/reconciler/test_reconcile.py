@@ -9,7 +9,7 @@ from coupons.ledger.coupons import begin_gate_epoch, change_coupon
 from coupons.ledger.issued_coupons import issue_requests
 from coupons.ledger.requests import accept_requests, count_requests, find_requests
 from coupons.model import Admission, Claim, Coupon, CouponState, GateClosed, Refusal, Status
-from operations.repair.actions import Deed, Repair
+from operations.repair.actions import Repair, RepairAction
 from reconciler.reconcile import reconcile
 from reconciler.watch import Watch
 from tests.databases import Database
@@ -54,7 +54,9 @@ def test_an_admitted_claim_that_was_never_written_is_rolled_forward(
     gate: Gate, reconciler: Connection, coupon: Coupon
 ) -> None:
     [admission] = _admit(gate, coupon, 1)
-    assert _pass(gate, reconciler) == [Repair(Deed.ROLLED_FORWARD, "pending", coupon.coupon_id, 1)]
+    assert _pass(gate, reconciler) == [
+        Repair(RepairAction.ROLLED_FORWARD, "pending", coupon.coupon_id, 1)
+    ]
     [request] = find_requests(reconciler, [(coupon.coupon_id, 1)])
     assert request.requested_at_us == admission.requested_at_us
     assert gate.compensate([admission]) == 0, "the late API process must not give the place back"
@@ -65,7 +67,7 @@ def test_a_missing_mark_is_made_from_the_ledger(
 ) -> None:
     _accept(database, _admit(gate, coupon, 1, 2))
     _issue(database, coupon, 1)
-    assert _pass(gate, reconciler) == [Repair(Deed.MARKED, "pending", coupon.coupon_id, 1)]
+    assert _pass(gate, reconciler) == [Repair(RepairAction.MARKED, "pending", coupon.coupon_id, 1)]
     read = gate.read(coupon.coupon_id, [1, 2])
     assert not isinstance(read, GateClosed)
     assert [request and request.status for request in read] == [Status.ISSUED, Status.REQUESTED]
@@ -78,7 +80,7 @@ def test_a_flushed_gate_is_rebuilt_with_every_request_in_its_status(
     _issue(database, coupon, 1)
     gate.client.flushall()
     assert gate.admit([Claim(coupon.coupon_id, 3)]) == [GateClosed.MISSING]
-    assert _pass(gate, reconciler) == [Repair(Deed.REBUILT, "missing", coupon.coupon_id, 2)]
+    assert _pass(gate, reconciler) == [Repair(RepairAction.REBUILT, "missing", coupon.coupon_id, 2)]
     read = gate.read(coupon.coupon_id, [1, 2, 3])
     assert not isinstance(read, GateClosed)
     assert [request and request.status for request in read] == [
@@ -117,7 +119,9 @@ def test_a_change_that_the_gate_missed_is_taken_over(
 ) -> None:
     with connect_ledger(database.url("coupon_api"), "test") as api:
         change_coupon(api, coupon.coupon_id, state=CouponState.PAUSED)
-    assert _pass(gate, reconciler) == [Repair(Deed.REDEFINED, "definition", coupon.coupon_id, 0)]
+    assert _pass(gate, reconciler) == [
+        Repair(RepairAction.REDEFINED, "definition", coupon.coupon_id, 0)
+    ]
     assert gate.admit([Claim(coupon.coupon_id, 1)]) == [Refusal.PAUSED]
 
 
@@ -125,7 +129,7 @@ def test_a_coupon_that_was_created_while_the_gate_was_away_is_opened(
     gate: Gate, reconciler: Connection, make_coupon: MakeCoupon
 ) -> None:
     made = make_coupon(total_quantity=1)
-    assert _pass(gate, reconciler) == [Repair(Deed.REBUILT, "missing", made.coupon_id, 0)]
+    assert _pass(gate, reconciler) == [Repair(RepairAction.REBUILT, "missing", made.coupon_id, 0)]
     assert len(_admit(gate, made, 1)) == 1
 
 
@@ -137,7 +141,7 @@ def test_many_pending_requests_are_settled_in_one_pass(
     admissions = _admit(gate, coupon, *range(1, 1301))
     _accept(database, admissions[:600])
     repairs = _pass(gate, reconciler)
-    assert sum(r.requests for r in repairs if r.deed is Deed.ROLLED_FORWARD) == 700
+    assert sum(r.requests for r in repairs if r.deed is RepairAction.ROLLED_FORWARD) == 700
     counts = count_requests(reconciler, coupon.coupon_id)
     assert counts is not None
     assert counts.accepted == 1300
@@ -149,7 +153,7 @@ def test_a_fence_without_its_rebuild_closes_the_coupon_for_one_pass_only(
     """Its reconciler died between the two: the gate admits what the ledger accepts no more."""
     begin_gate_epoch(reconciler, coupon.coupon_id)
     assert _accept(database, _admit(gate, coupon, 1)) == set()
-    assert _pass(gate, reconciler) == [Repair(Deed.REBUILT, "fenced", coupon.coupon_id, 0)]
+    assert _pass(gate, reconciler) == [Repair(RepairAction.REBUILT, "fenced", coupon.coupon_id, 0)]
     assert _accept(database, _admit(gate, coupon, 1)) == {coupon.coupon_id}
 
 
@@ -160,7 +164,7 @@ def test_a_ledger_restored_from_an_older_backup_is_rebuilt_above_the_gates_epoch
         assert rebuild(gate, reconciler, coupon.coupon_id) == 0
     with connect_ledger(database.url("coupon_owner"), "test") as owner:
         owner.execute("UPDATE coupon SET gate_epoch = 1")
-    assert _pass(gate, reconciler) == [Repair(Deed.REBUILT, "fenced", coupon.coupon_id, 0)]
+    assert _pass(gate, reconciler) == [Repair(RepairAction.REBUILT, "fenced", coupon.coupon_id, 0)]
     assert _accept(database, _admit(gate, coupon, 1)) == {coupon.coupon_id}
 
 

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from connectors.connect import Connect
-from coupons.change_events.request_log import Requests, Taken
+from coupons.change_events.request_log import RemovedByRetention, Requests
 from coupons.gate import Gate
 from coupons.kafka import KafkaClient
 from coupons.ledger.connection import connect_ledger
@@ -19,13 +19,13 @@ BACKUP = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LATER = BACKUP + timedelta(minutes=10)
 EARLIER = BACKUP - timedelta(minutes=10)
 
-Run = Callable[[Taken], Restored]
+Run = Callable[[RemovedByRetention], Restored]
 
 
 class Log:
     """In place of Kafka's: it holds nothing, and retention has removed this."""
 
-    def __init__(self, taken: Taken) -> None:
+    def __init__(self, taken: RemovedByRetention) -> None:
         self.taken = [taken]
 
     def read(self) -> Iterator[Requests]:
@@ -39,7 +39,7 @@ def run(database: Database, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Run:
     with psycopg.connect(database.url("coupon_owner")) as owner:
         owner.execute("INSERT INTO cdc_heartbeat (beat_at) VALUES (%s)", [BACKUP])
 
-    def once(taken: Taken) -> Restored:
+    def once(taken: RemovedByRetention) -> Restored:
         monkeypatch.setattr(module, "RequestLog", lambda *_: Log(taken))
         with connect_ledger(database.url("coupon_owner"), "test") as owner:
             return after_restore(
@@ -50,7 +50,7 @@ def run(database: Database, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def test_a_repeated_run_says_the_same_of_what_is_out_of_reach(run: Run) -> None:
-    taken = Taken(0, 5, LATER)
+    taken = RemovedByRetention(0, 5, LATER)
     for _ in range(3):
         done = run(taken)
         assert (done.reaches, done.out_of_reach, done.is_complete) == (BACKUP, [taken], False)
@@ -60,13 +60,13 @@ def test_so_does_one_of_a_ledger_without_a_heartbeat(run: Run, database: Databas
     with psycopg.connect(database.url("coupon_owner")) as owner:
         owner.execute("DELETE FROM cdc_heartbeat")
     for _ in range(2):
-        done = run(Taken(0, 5, EARLIER))
+        done = run(RemovedByRetention(0, 5, EARLIER))
         assert (done.reaches, done.is_complete) == (None, False)
 
 
 def test_after_a_complete_run_the_ledger_has_everything_up_to_its_end(run: Run) -> None:
-    assert run(Taken(0, 5, EARLIER)).is_complete
-    done = run(Taken(0, 7, LATER))
+    assert run(RemovedByRetention(0, 5, EARLIER)).is_complete
+    done = run(RemovedByRetention(0, 7, LATER))
     assert done.is_complete
     assert done.reaches is not None
     assert done.reaches > LATER

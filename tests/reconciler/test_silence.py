@@ -51,7 +51,7 @@ def _command(database: Database, redis_url: str, *arguments: str) -> Iterator[su
             **os.environ,
             "COUPON_DATABASE_URL": database.url("coupon_reconciler"),
             "COUPON_REDIS_URL": redis_url,
-            "COUPON_RECONCILE_TAKEOVER_SECONDS": str(SILENT_SECONDS),
+            "COUPON_RECONCILER_TAKEOVER_SECONDS": str(SILENT_SECONDS),
         },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

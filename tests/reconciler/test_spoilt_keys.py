@@ -6,8 +6,8 @@ from coupons.gate import Gate
 from coupons.gate.values import coupon_key
 from coupons.ledger.connection import Connection
 from coupons.model import Claim, GateClosed
-from operations.repair.examine import examine
-from operations.verify.report import check_books
+from operations.repair.compare_and_repair import compare_and_repair
+from operations.verify.report import check_consistency
 from reconciler.reconcile import reconcile
 from tests.databases import Database
 from tests.ledger.conftest import MakeCoupon
@@ -35,11 +35,11 @@ def crowded(gate: Gate, database: Database, make_coupon: MakeCoupon) -> Shop:
 def test_what_cannot_be_compared_does_not_add_up(
     crowded: Shop, gate: Gate, reconciler: Connection, shop: Shop
 ) -> None:
-    books = check_books(gate, reconciler, crowded.coupon_id)
+    books = check_consistency(gate, reconciler, crowded.coupon_id)
     assert books is not None
     assert books.complaints
     # The connection is as good as before: the books of the next coupon are read over it.
-    other = check_books(gate, reconciler, shop.coupon_id)
+    other = check_consistency(gate, reconciler, shop.coupon_id)
     assert other is not None
     assert other.complaints == []
 
@@ -47,9 +47,9 @@ def test_what_cannot_be_compared_does_not_add_up(
 def test_a_comparison_that_meets_them_rebuilds_the_coupon(
     crowded: Shop, gate: Gate, reconciler: Connection
 ) -> None:
-    [repair] = list(examine(gate, reconciler, crowded.ledger(), 10.0))
+    [repair] = list(compare_and_repair(gate, reconciler, crowded.ledger(), 10.0))
     assert (repair.kind, repair.requests) == ("rebuilt_unreadable", USERS)
-    books = check_books(gate, reconciler, crowded.coupon_id)
+    books = check_consistency(gate, reconciler, crowded.coupon_id)
     assert books is not None
     assert books.complaints == []
 

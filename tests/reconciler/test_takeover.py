@@ -39,9 +39,9 @@ def reconciler(database: Database, valkey_url: str) -> Iterator["subprocess.Pope
             "COUPON_DATABASE_URL": database.url("coupon_reconciler"),
             "COUPON_REDIS_URL": valkey_url,
             "COUPON_RECONCILER_PORT": str(port),
-            "COUPON_RECONCILE_TAKEOVER_SECONDS": "3",
-            "COUPON_RECONCILE_INTERVAL_SECONDS": "0.2",
-            "COUPON_RECONCILE_PENDING_AFTER_SECONDS": "1",
+            "COUPON_RECONCILER_TAKEOVER_SECONDS": "3",
+            "COUPON_RECONCILER_INTERVAL_SECONDS": "0.2",
+            "COUPON_RECONCILER_PENDING_AFTER_SECONDS": "1",
         },
     )
     try:
@@ -102,6 +102,6 @@ def test_a_takeover_that_would_come_between_two_passes_is_refused(
 ) -> None:
     monkeypatch.setenv("COUPON_DATABASE_URL", "postgresql://x@127.0.0.1/x")
     monkeypatch.setenv("COUPON_REDIS_URL", "redis://127.0.0.1")
-    monkeypatch.setenv("COUPON_RECONCILE_INTERVAL_SECONDS", "30")
-    with pytest.raises(ConfigurationError, match="COUPON_RECONCILE_TAKEOVER_SECONDS"):
+    monkeypatch.setenv("COUPON_RECONCILER_INTERVAL_SECONDS", "30")
+    with pytest.raises(ConfigurationError, match="COUPON_RECONCILER_TAKEOVER_SECONDS"):
         load_settings(ReconcilerSettings)

@@ -10,14 +10,14 @@ import pytest
 
 from connectors.safe_registration import look_for_restore, missing_heartbeat
 from coupons.gate import Gate
-from coupons.heartbeat import record_beat
+from coupons.heartbeat import record_heartbeat
 from coupons.kafka import KafkaClient
 from coupons.ledger.connection import connect_ledger
 from coupons.model import to_microseconds
 from coupons.waiting import eventually
 from operations.doctor import went_back
 from operations.doctor.findings import Finding, Level, Section
-from operations.doctor.places import Places
+from operations.doctor.system import System
 from operations.doctor.went_back import RequestKey, check_ledger_history
 from tests.databases import Database
 from tests.refusing import postgres_setting
@@ -26,9 +26,9 @@ WAITING = "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
 
 @pytest.fixture
-def places(database: Database, valkey_url: str) -> Places:
+def places(database: Database, valkey_url: str) -> System:
     """Postgres and Redis of the test; nothing else."""
-    return Places(
+    return System(
         None, None, database.url("coupon_ops"), valkey_url, KafkaClient(""), "", "", "group"
     )
 
@@ -51,18 +51,18 @@ def waiting_beat(database: Database, gate: Gate) -> Iterator[None]:
         committing = threads.submit(owner.commit)
         with psycopg.connect(database.superuser_url, autocommit=True) as other:
             eventually(lambda: other.execute(WAITING).fetchone() is not None, what="it waits")
-        record_beat(gate.client, to_microseconds(beat_at))
+        record_heartbeat(gate.client, to_microseconds(beat_at))
         yield
     committing.result(20)
 
 
-def of_history(places: Places) -> Finding:
+def of_history(places: System) -> Finding:
     [found] = check_ledger_history(places)
     return found
 
 
 def test_a_heartbeat_that_waits_for_a_standby_is_not_a_ledger_that_went_back(
-    database: Database, gate: Gate, places: Places, where: dict[str, str]
+    database: Database, gate: Gate, places: System, where: dict[str, str]
 ) -> None:
     with waiting_beat(database, gate):
         found = of_history(places)
@@ -73,7 +73,7 @@ def test_a_heartbeat_that_waits_for_a_standby_is_not_a_ledger_that_went_back(
 
 
 def test_a_request_that_waits_for_a_standby_is_not_a_ledger_that_went_back(
-    database: Database, gate: Gate, places: Places, monkeypatch: pytest.MonkeyPatch
+    database: Database, gate: Gate, places: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is no Kafka here: what it holds is put in its place."""
 
@@ -89,10 +89,10 @@ def test_a_request_that_waits_for_a_standby_is_not_a_ledger_that_went_back(
 
 
 def test_a_ledger_that_went_back_is_named_also_while_its_standby_is_away(
-    database: Database, gate: Gate, places: Places
+    database: Database, gate: Gate, places: System
 ) -> None:
     """After a failover: nothing waits, so that what is missing is lost."""
-    record_beat(gate.client, to_microseconds(datetime.now(UTC) + timedelta(hours=1)))
+    record_heartbeat(gate.client, to_microseconds(datetime.now(UTC) + timedelta(hours=1)))
     with postgres_setting(database.superuser_url, "synchronous_standby_names", "nobody"):
         found = of_history(places)
     assert (found.level, found.section) == (Level.FAILING, Section.LEDGER_RESTORED)

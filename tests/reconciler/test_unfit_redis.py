@@ -79,7 +79,7 @@ def test_a_redis_that_may_evict_keys_is_told_in_one_line_however_long_it_lasts(
         database_url=database.url("coupon_reconciler"),
         redis_url=valkey_url,
         reconciler_port=free_ports(["reconciler"])["reconciler"],
-        reconcile_interval_seconds=0.01,
+        reconciler_interval_seconds=0.01,
     )
     reconciler = service.Reconciler(settings)
     stop = Event()

@@ -13,9 +13,9 @@ from coupons.ledger.coupons import begin_gate_epoch
 from coupons.ledger.issued_coupons import issue_requests
 from coupons.ledger.requests import accept_requests, find_requests, stream_requests
 from coupons.model import Admission, Claim, Coupon, IssueRequest, Status
-from operations.verify.in_flight import judge
-from operations.verify.mismatch import Kind
-from operations.verify.report import Books, check_books
+from operations.verify.in_flight import explain_in_flight
+from operations.verify.mismatch import MismatchKind
+from operations.verify.report import ConsistencyReport, check_consistency
 from tests.databases import Database
 from tests.ledger.conftest import MakeCoupon, make_coupon
 
@@ -50,13 +50,13 @@ def issued(gate: Gate, database: Database, make_coupon: MakeCoupon) -> Coupon:
 
 
 def _complaints(gate: Gate, ops: Connection, coupon: Coupon) -> list[str]:
-    books = check_books(gate, ops, coupon.coupon_id)
+    books = check_consistency(gate, ops, coupon.coupon_id)
     assert books is not None
     return books.complaints
 
 
 def _whys(gate: Gate, ops: Connection, coupon: Coupon) -> set[tuple[int, str]]:
-    books = check_books(gate, ops, coupon.coupon_id)
+    books = check_consistency(gate, ops, coupon.coupon_id)
     assert books is not None
     return {(fault.user_id, fault.why) for fault in books.faults}
 
@@ -66,15 +66,15 @@ def test_books_that_add_up_have_no_complaints(gate: Gate, ops: Connection, issue
 
 
 def test_an_unknown_coupon_has_no_books(gate: Gate, ops: Connection) -> None:
-    assert check_books(gate, ops, 999) is None
+    assert check_consistency(gate, ops, 999) is None
 
 
 def test_a_request_that_redis_forgot_is_named(gate: Gate, ops: Connection, issued: Coupon) -> None:
     gate.client.hdel(f"coupon:{{{issued.coupon_id}}}:{issued.gate_epoch}:settled:0", "2")
-    books = check_books(gate, ops, issued.coupon_id)
+    books = check_consistency(gate, ops, issued.coupon_id)
     assert books is not None
     [fault] = books.faults
-    assert (fault.user_id, fault.why) == (2, Kind.MISSING_MARK)
+    assert (fault.user_id, fault.why) == (2, MismatchKind.MISSING_MARK)
     assert books.complaints == [
         f"request {request_id(issued.coupon_id, 2)} of user 2: missing_mark,"
         " ISSUED in the ledger, unknown at the gate"
@@ -132,22 +132,24 @@ def test_of_many_faults_some_are_named_and_all_are_counted(
 ) -> None:
     for user in USERS:
         gate.client.hdel(f"coupon:{{{issued.coupon_id}}}:{issued.gate_epoch}:settled:0", str(user))
-    books = check_books(gate, ops, issued.coupon_id, keep=2)
+    books = check_consistency(gate, ops, issued.coupon_id, keep=2)
     assert books is not None
     assert len(books.faults) == 2
-    assert books.fault_counts == {"missing_mark": 3}
+    assert books.discrepancy_counts == {"missing_mark": 3}
 
 
 NOW_US = 1_900_000_000_000_000
 """Long after every request of these tests."""
 
 
-def _stream(beat_us: int, behind: int | None, trouble: str | None = None) -> StreamState:
+def _stream(heartbeat_us: int, behind: int | None, trouble: str | None = None) -> StreamState:
     slot = Slot(0, None, True, True, True, True, "reserved", None, 0, 0)
-    return StreamState(slot, NOW_US, "RUNNING", True, beat_us, behind, trouble)
+    return StreamState(slot, NOW_US, "RUNNING", True, heartbeat_us, behind, trouble)
 
 
-def _in_flight(gate: Gate, ops: Connection, database: Database, coupon: Coupon) -> Books:
+def _in_flight(
+    gate: Gate, ops: Connection, database: Database, coupon: Coupon
+) -> ConsistencyReport:
     with connect_ledger(database.url("coupon_owner"), "test") as owner:
         owner.execute("DELETE FROM issued_coupon WHERE user_id = 2")
         owner.execute("UPDATE coupon SET issued_count = issued_count - 1")
@@ -155,7 +157,7 @@ def _in_flight(gate: Gate, ops: Connection, database: Database, coupon: Coupon) 
         fenced = begin_gate_epoch(reconciler, coupon.coupon_id)
     assert fenced is not None
     assert open_coupon(gate, fenced, stream_requests(ops, coupon.coupon_id))
-    books = check_books(gate, ops, coupon.coupon_id)
+    books = check_consistency(gate, ops, coupon.coupon_id)
     assert books is not None
     assert [(fault.user_id, fault.why) for fault in books.faults] == [(2, "in_flight")]
     return books
@@ -166,9 +168,9 @@ def test_a_request_whose_event_is_nowhere_any_more_is_called_lost(
 ) -> None:
     """A younger heartbeat came through, nothing is behind, and still it has no outcome."""
     books = _in_flight(gate, ops, database, issued)
-    [judged], _ = judge([books], lambda: _stream(NOW_US + 1, 0), {}, ops)
+    [judged], _ = explain_in_flight([books], lambda: _stream(NOW_US + 1, 0), {}, ops)
     assert [fault.why for fault in judged.faults] == ["lost"]
-    assert judged.fault_counts == {"lost": 1}
+    assert judged.discrepancy_counts == {"lost": 1}
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,7 @@ def test_while_the_stream_has_not_passed_a_request_it_is_in_flight(
 ) -> None:
     monkeypatch.setattr("operations.verify.in_flight.PASSES_WITHIN_SECONDS", 0.1)
     books = _in_flight(gate, ops, database, issued)
-    [judged], _ = judge([books], lambda: state, {}, ops)
+    [judged], _ = explain_in_flight([books], lambda: state, {}, ops)
     [fault] = judged.faults
     assert fault.why == "in_flight"
     assert told in fault.sentence
@@ -201,7 +203,7 @@ def test_a_dead_letter_is_told_as_one(
 ) -> None:
     books = _in_flight(gate, ops, database, issued)
     letters = {(issued.coupon_id, 2): "0:17"}
-    [judged], _ = judge([books], lambda: _stream(NOW_US + 1, 0), letters, ops)
+    [judged], _ = explain_in_flight([books], lambda: _stream(NOW_US + 1, 0), letters, ops)
     assert [fault.why for fault in judged.faults] == ["dead_letter"]
     assert "0:17" in judged.complaints[-1]
 

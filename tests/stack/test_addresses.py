@@ -13,9 +13,9 @@ from cli.endpoints import find_endpoints
 from cli.main import main
 from coupons.endpoints import ENDPOINTS, Endpoints
 from coupons.errors import ConfigurationError, PartNotRunningError
-from stack.choices import choose, remember
 from stack.folder import StateFolder
 from stack.lifecycle import bring_up
+from stack.options import choose, remember
 from tests.stack.conftest import web_part
 
 ELSEWHERE = {

@@ -9,9 +9,9 @@ from click.testing import CliRunner, Result
 from cli.advice import default_state, findable, told, typed
 from cli.main import main
 from coupons.endpoints import ENDPOINTS
-from stack.choices import Choices, choose, remember, why_moved
 from stack.endpoints import exports
 from stack.folder import StateFolder
+from stack.options import StackOptions, choose, remember, why_moved
 
 ELSEWHERE = {"COUPON_API_URL": "http://api:8080", "COUPON_REDIS_URL": "redis://valkey:6379/0"}
 
@@ -123,7 +123,7 @@ def test_a_shell_learns_where_passwords_and_consumers_are(stopped: StateFolder) 
     values = exports(stopped, choices, "ops")
     assert (Path(values["COUPON_PASSWORDS_DIR"]) / "coupon_ops").exists()
     assert values["COUPON_CONSUMER_URLS"] == "http://127.0.0.1:29900,http://127.0.0.1:29901"
-    alone = Choices(choices.ports, choices.consumers, servers_only=True)
+    alone = StackOptions(choices.ports, choices.consumers, servers_only=True)
     assert "COUPON_CONSUMER_URLS" not in exports(stopped, alone, "ops")
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from stack.choices import FIRST_FREE, Choices, choose, remember, why_moved
 from stack.embedded import SERVER_PORTS
 from stack.errors import SettingError
 from stack.folder import StateFolder
 from stack.lifecycle import bring_up
+from stack.options import FIRST_FREE, StackOptions, choose, remember, why_moved
 from stack.ports import HOST, check_free
 from tests.stack.conftest import web_part
 
@@ -27,19 +27,19 @@ def test_a_second_copy_finds_a_block_of_ports_of_its_own(tmp_path: Path) -> None
 
 
 @pytest.fixture
-def first(folder: StateFolder) -> Choices:
+def first(folder: StateFolder) -> StackOptions:
     """A block of ports that was found, for a stack that has not been started since."""
     found = choose(folder, FIRST_FREE, {}, None, False)
     remember(folder, found)
     return found
 
 
-def test_a_stack_keeps_the_block_that_it_found(folder: StateFolder, first: Choices) -> None:
+def test_a_stack_keeps_the_block_that_it_found(folder: StateFolder, first: StackOptions) -> None:
     assert choose(folder, FIRST_FREE, {}, None, False) == first
 
 
 def test_a_stopped_stack_moves_when_somebody_took_one_of_its_ports(
-    folder: StateFolder, first: Choices
+    folder: StateFolder, first: StackOptions
 ) -> None:
     with socket.create_server((HOST, first.ports["api"])):
         moved = choose(folder, FIRST_FREE, {}, None, False)
@@ -52,7 +52,9 @@ def test_a_stopped_stack_moves_when_somebody_took_one_of_its_ports(
     )
 
 
-def test_a_running_stack_does_not_move(folder: StateFolder, first: Choices, tmp_path: Path) -> None:
+def test_a_running_stack_does_not_move(
+    folder: StateFolder, first: StackOptions, tmp_path: Path
+) -> None:
     part = web_part("api", tmp_path)
     bring_up(folder, [part], [], lambda *_: None)
     with socket.create_server((HOST, first.ports["kafka"])):
@@ -74,7 +76,7 @@ def test_another_consumer_gets_a_port_beside_those_of_its_stack(
         assert two.ports["consumer-2"] not in range(29400, 29410)
 
 
-def test_every_port_that_is_taken_is_named(first: Choices) -> None:
+def test_every_port_that_is_taken_is_named(first: StackOptions) -> None:
     ports = first.ports
     with socket.create_server((HOST, ports["api"])):
         with pytest.raises(SettingError, match=f"port {ports['api']}, which api is to listen on"):

@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import main
-from stack.choices import Choices, choose, remember
 from stack.embedded import SERVER_PORTS
 from stack.errors import SettingError
 from stack.folder import StateFolder
+from stack.options import StackOptions, choose, remember
 
 
 def _coupon(*arguments: object) -> Result:
@@ -133,7 +133,7 @@ def test_wipe_asks_first_and_names_what_it_removes(
 
 
 def test_ports_are_remembered_and_single_ones_can_be_moved(stopped: StateFolder) -> None:
-    def ports(*arguments: object) -> Choices:
+    def ports(*arguments: object) -> StackOptions:
         chosen = choose(stopped, *arguments, consumers=None, servers_only=False)  # type: ignore[arg-type]
         remember(stopped, chosen)
         return chosen

@@ -9,9 +9,9 @@ from typing import ClassVar
 from click.testing import CliRunner
 
 from cli.main import main
-from stack.choices import choose, remember
 from stack.folder import StateFolder
 from stack.lifecycle import bring_up
+from stack.options import choose, remember
 from tests.stack.conftest import web_part
 
 

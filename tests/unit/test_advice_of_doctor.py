@@ -8,8 +8,8 @@ from coupons.kafka import KafkaClient
 from operations.dead_letters.selection import NoSuchLetter, named
 from operations.doctor.consumers import check_consumers
 from operations.doctor.findings import Section
-from operations.doctor.places import Places
 from operations.doctor.processes import part_finding
+from operations.doctor.system import System
 from stack.folder import StateFolder
 from stack.ports import HOST, free_ports
 from stack.report import PartReport
@@ -35,7 +35,7 @@ def test_a_consumer_is_restarted_by_a_command_only_where_there_is_one(
     url = f"http://{HOST}:{free_ports(['consumer'])['consumer']}"
     folder = StateFolder(tmp_path_factory.getbasetemp()) if is_part else None
     name = "consumer-1" if is_part else f"consumer at {url}"
-    places = Places(folder, None, "", "", KafkaClient(""), "", "", "", consumer_urls={name: url})
+    places = System(folder, None, "", "", KafkaClient(""), "", "", "", consumer_urls={name: url})
     [found] = check_consumers(places)
     assert found.command == ("coupon restart consumer-1" if is_part else "restart that consumer")
 

@@ -58,7 +58,7 @@ def test_a_recorded_request_is_the_row_that_was_inserted(
 
 
 def test_a_recorded_heartbeat_gives_its_moment(decoder: ChangeEventDecoder) -> None:
-    moment_us = decoder.beat_us(bytes.fromhex(HEARTBEAT["value"]))
+    moment_us = decoder.heartbeat_us(bytes.fromhex(HEARTBEAT["value"]))
     assert moment_us > to_microseconds(datetime.fromisoformat("2026-11-22T00:00:00Z"))
 
 
@@ -187,7 +187,7 @@ def test_an_id_that_was_given_out_again_is_asked_for_again(registry_server: Regi
     registry_server.schemas[WRITER_ID] = RECORDED["schemas"][str(heartbeat_id)]
     decoder = ChangeEventDecoder(SchemaRegistry(registry_server.url, clock=lambda: now))
     value = b"\0" + WRITER_ID.to_bytes(4, "big") + bytes.fromhex(HEARTBEAT["value"])[5:]
-    assert decoder.beat_us(value)
+    assert decoder.heartbeat_us(value)
     registry_server.schemas[WRITER_ID] = WRITER_SCHEMA
     with pytest.raises(UndecodableEvent):
         decoder.issue_request(REQUEST)

@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from cdc_consumer.health import Health
-from cdc_consumer.limits import DeadLetterLimit, History
+from cdc_consumer.limits import DlqLimit, DlqLimitState
 from cdc_consumer.loop import ConsumerLoop
 from cdc_consumer.records import Record
 from coupons.errors import DeadLetterOutage, GateUnavailable
@@ -142,7 +142,7 @@ class Run:
     def __init__(self, *troubles: Exception) -> None:
         self.stopping = Event()
         self.consumer = ScriptedConsumer(self.stopping)
-        self.history = History(DeadLetterLimit(in_a_row=3, share=0.5, recent=100))
+        self.history = DlqLimitState(DlqLimit(in_a_row=3, share=0.5, recent=100))
         self.health = Health()
         self._troubles = list(troubles)
 

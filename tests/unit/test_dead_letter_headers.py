@@ -2,30 +2,32 @@
 
 import pytest
 
-from coupons.change_events.dead_letters import (
+from coupons.change_events.dead_letter_headers import (
     LONGEST_ERROR_CHARACTERS,
-    Facts,
+    DeadLetterMetadata,
     Header,
-    letter_headers,
+    dead_letter_headers,
     own_headers,
-    read_facts,
+    read_metadata,
     replay_headers,
     replays_of,
 )
 from coupons.errors import UndecodableEvent
 
 OWN: list[Header] = [("trace", b"abc"), ("nothing", None)]
-FACTS = Facts("requests", 3, 17, 1_000, "CheckViolation", "no", 2, "0.1.0", 1, "0:5", 7, 4711)
+FACTS = DeadLetterMetadata(
+    "requests", 3, 17, 1_000, "CheckViolation", "no", 2, "0.1.0", 1, "0:5", 7, 4711
+)
 
 
 def test_what_is_written_is_read_again() -> None:
-    headers = letter_headers(FACTS, OWN)
-    assert read_facts(headers) == FACTS
+    headers = dead_letter_headers(FACTS, OWN)
+    assert read_metadata(headers) == FACTS
     assert own_headers(headers) == OWN
 
 
 def test_the_names_of_the_headers_are_those_of_the_convention() -> None:
-    names = [name for name, _ in letter_headers(FACTS, None)]
+    names = [name for name, _ in dead_letter_headers(FACTS, None)]
     assert names == [
         "dead-letter.topic",
         "dead-letter.partition",
@@ -43,10 +45,10 @@ def test_the_names_of_the_headers_are_those_of_the_convention() -> None:
 
 
 def test_a_record_that_is_written_back_has_its_own_headers_and_its_count_and_no_others() -> None:
-    back = replay_headers(2, "0:17", letter_headers(FACTS, OWN))
+    back = replay_headers(2, "0:17", dead_letter_headers(FACTS, OWN))
     assert replays_of(back) == (2, "0:17")
     assert own_headers(back) == OWN
-    again = letter_headers(FACTS, back)
+    again = dead_letter_headers(FACTS, back)
     assert len({name for name, _ in again}) == len(again), "no header is there twice"
 
 
@@ -56,10 +58,10 @@ def test_a_record_that_was_never_written_back_has_no_replays() -> None:
 
 
 def test_a_long_message_is_cut() -> None:
-    headers = letter_headers(FACTS._replace(error_message="x" * 5_000), None)
-    assert len(read_facts(headers).error_message) == LONGEST_ERROR_CHARACTERS
+    headers = dead_letter_headers(FACTS._replace(error_message="x" * 5_000), None)
+    assert len(read_metadata(headers).error_message) == LONGEST_ERROR_CHARACTERS
 
 
 def test_a_record_of_somebody_else_is_no_dead_letter() -> None:
     with pytest.raises(UndecodableEvent, match="not those of a dead letter"):
-        read_facts(OWN)
+        read_metadata(OWN)

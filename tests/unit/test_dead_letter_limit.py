@@ -3,12 +3,12 @@
 import pytest
 
 from cdc_consumer.dead_letters import DeadLetter
-from cdc_consumer.limits import DeadLetterLimit, History
+from cdc_consumer.limits import DlqLimit, DlqLimitState
 from cdc_consumer.records import Record
-from coupons.change_events.dead_letters import replay_headers
+from coupons.change_events.dead_letter_headers import replay_headers
 from coupons.errors import DeadLetterOutage, UndecodableEvent
 
-LIMIT = DeadLetterLimit(in_a_row=5, share=0.2, recent=100)
+LIMIT = DlqLimit(in_a_row=5, share=0.2, recent=100)
 PARTITION = ("requests", 0)
 NO_LETTERS: list[DeadLetter] = []
 
@@ -23,19 +23,19 @@ def letters_of(some: list[Record]) -> list[DeadLetter]:
     return [DeadLetter(record, UndecodableEvent("garbage")) for record in some]
 
 
-def take(history: History, batch: list[Record], dead: list[Record]) -> None:
+def take(history: DlqLimitState, batch: list[Record], dead: list[Record]) -> None:
     history.keep(history.after(batch, letters_of(dead)))
 
 
 def test_a_few_poison_records_among_many_are_no_outage() -> None:
-    history = History(LIMIT)
+    history = DlqLimitState(LIMIT)
     for round_number in range(10):
         batch = records(round_number * 100, 100)
         take(history, batch, [batch[3], batch[4], batch[50]])
 
 
 def test_too_many_in_a_row_are_an_outage_across_batches() -> None:
-    history = History(LIMIT)
+    history = DlqLimitState(LIMIT)
     first = records(0, 5)
     take(history, first, first)
     sixth = records(5, 1)
@@ -44,14 +44,14 @@ def test_too_many_in_a_row_are_an_outage_across_batches() -> None:
 
 
 def test_an_event_that_goes_through_ends_the_row() -> None:
-    history = History(LIMIT)
+    history = DlqLimitState(LIMIT)
     for first in range(0, 18, 6):
         batch = records(first, 6)
         take(history, batch, batch[:5])
 
 
 def test_too_large_a_share_of_the_recent_events_is_an_outage() -> None:
-    history = History(LIMIT)
+    history = DlqLimitState(LIMIT)
     for first in range(0, 40, 2):
         batch = records(first, 2)
         take(history, batch, batch[:1])
@@ -61,21 +61,21 @@ def test_too_large_a_share_of_the_recent_events_is_an_outage() -> None:
 
 
 def test_what_is_long_ago_does_not_count() -> None:
-    history = History(LIMIT)
+    history = DlqLimitState(LIMIT)
     for round_number in range(20):
         batch = records(round_number * 100, 100)
         take(history, batch, batch[10:50:2])
 
 
 def test_partitions_are_judged_each_by_itself() -> None:
-    history = History(LIMIT)
+    history = DlqLimitState(LIMIT)
     for partition in range(10):
         batch = records(0, 5, partition)
         take(history, batch, batch)
 
 
 def test_an_outage_changes_nothing_so_that_the_same_batch_passes_when_its_cause_is_mended() -> None:
-    history = History(LIMIT)
+    history = DlqLimitState(LIMIT)
     batch = records(0, 20)
     for _ in range(3):
         with pytest.raises(DeadLetterOutage):
@@ -85,10 +85,10 @@ def test_an_outage_changes_nothing_so_that_the_same_batch_passes_when_its_cause_
 
 
 def test_who_starts_anew_goes_on_from_what_was_committed_and_does_not_creep_on() -> None:
-    history = History(LIMIT)
+    history = DlqLimitState(LIMIT)
     first = records(0, 5)
     take(history, first, first)
-    successor = History(LIMIT)
+    successor = DlqLimitState(LIMIT)
     successor.load(PARTITION, history.metadata(PARTITION))
     with pytest.raises(DeadLetterOutage):
         take(successor, records(5, 1), records(5, 1))
@@ -96,20 +96,20 @@ def test_who_starts_anew_goes_on_from_what_was_committed_and_does_not_creep_on()
 
 @pytest.mark.parametrize("metadata", [None, "", "of another program", "dead-letters:?"])
 def test_metadata_of_others_counts_as_nothing(metadata: str | None) -> None:
-    history = History(LIMIT)
+    history = DlqLimitState(LIMIT)
     history.load(PARTITION, metadata)
     assert history.metadata(PARTITION) == ""
 
 
 def test_the_history_of_the_largest_window_fits_into_the_metadata_of_an_offset() -> None:
-    history = History(DeadLetterLimit(in_a_row=10_000, share=1, recent=10_000))
+    history = DlqLimitState(DlqLimit(in_a_row=10_000, share=1, recent=10_000))
     batch = records(0, 10_000)
     take(history, batch, batch)
     assert len(history.metadata(PARTITION)) < 4096, "offset.metadata.max.bytes of the brokers"
 
 
 def test_records_that_were_written_back_do_not_count() -> None:
-    history = History(LIMIT)
+    history = DlqLimitState(LIMIT)
     back = [
         record._replace(headers=replay_headers(1, "0:7", record.headers))
         for record in records(0, 50)

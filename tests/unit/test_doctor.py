@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from connectors.recovery import Look
+from connectors.recovery import StreamCheck
 from connectors.slot import Slot
 from connectors.state import ConnectorState, TaskState
 from coupons.kafka import KafkaClient
-from coupons.kafka_admin import Consuming, Unread
+from coupons.kafka_admin import GroupState, UnreadPartition
+from operations.doctor.checks import CHECKS, run_checks
 from operations.doctor.connector import connector_finding, offsets_finding
 from operations.doctor.database import slot_findings
-from operations.doctor.examine import CHECKS, examine
 from operations.doctor.findings import Level, Section
-from operations.doctor.places import Places
 from operations.doctor.stream import MUCH_LAG, consumer_finding, unread_findings
+from operations.doctor.system import System
 from stack.ports import HOST, free_ports
 
 MIB = 2**20
@@ -95,7 +95,7 @@ def test_what_a_connector_means(state: ConnectorState | None, section: Section |
     ],
 )
 def test_what_offsets_mean_beside_the_slot(offset: int | None, slot: Slot, level: Level) -> None:
-    finding = offsets_finding(Look(RUNNING, offset, slot))
+    finding = offsets_finding(StreamCheck(RUNNING, offset, slot))
     assert finding.level is level
     assert (finding.command is None) == (level is Level.OK)
 
@@ -103,13 +103,13 @@ def test_what_offsets_mean_beside_the_slot(offset: int | None, slot: Slot, level
 @pytest.mark.parametrize(
     ("consuming", "section"),
     [
-        (Consuming("STABLE", 1, 0), None),
-        (Consuming("EMPTY", 0, 5), Section.CONSUMER_AWAY),
-        (Consuming("PREPARING_REBALANCING", 2, 5), Section.CONSUMER_AWAY),
-        (Consuming("STABLE", 1, MUCH_LAG + 1), Section.LAG),
+        (GroupState("STABLE", 1, 0), None),
+        (GroupState("EMPTY", 0, 5), Section.CONSUMER_AWAY),
+        (GroupState("PREPARING_REBALANCING", 2, 5), Section.CONSUMER_AWAY),
+        (GroupState("STABLE", 1, MUCH_LAG + 1), Section.LAG),
     ],
 )
-def test_what_the_consumers_mean(consuming: Consuming, section: Section | None) -> None:
+def test_what_the_consumers_mean(consuming: GroupState, section: Section | None) -> None:
     assert consumer_finding(consuming).section == section
 
 
@@ -117,14 +117,26 @@ def test_what_the_consumers_mean(consuming: Consuming, section: Section | None) 
     ("before", "after", "found"),
     [
         ([], [], []),
-        ([Unread("t", 3, 120, 1)], [Unread("t", 3, 120, 1)], [(Level.FAILING, Section.NOT_READ)]),
-        ([Unread("t", 3, 120, 1)], [Unread("t", 3, 121, 1)], [(Level.WARNING, Section.LAG)]),
-        ([Unread("t", 3, 120, 1)], [], []),
-        ([Unread("t", 3, 120, 1)], [Unread("t", 4, 120, 1)], [(Level.WARNING, Section.LAG)]),
+        (
+            [UnreadPartition("t", 3, 120, 1)],
+            [UnreadPartition("t", 3, 120, 1)],
+            [(Level.FAILING, Section.NOT_READ)],
+        ),
+        (
+            [UnreadPartition("t", 3, 120, 1)],
+            [UnreadPartition("t", 3, 121, 1)],
+            [(Level.WARNING, Section.LAG)],
+        ),
+        ([UnreadPartition("t", 3, 120, 1)], [], []),
+        (
+            [UnreadPartition("t", 3, 120, 1)],
+            [UnreadPartition("t", 4, 120, 1)],
+            [(Level.WARNING, Section.LAG)],
+        ),
     ],
 )
 def test_a_partition_that_does_not_move_is_found_though_it_is_one_record(
-    before: list[Unread], after: list[Unread], found: list[tuple[Level, Section]]
+    before: list[UnreadPartition], after: list[UnreadPartition], found: list[tuple[Level, Section]]
 ) -> None:
     assert [(each.level, each.section) for each in unread_findings(before, after)] == found
 
@@ -136,8 +148,8 @@ def silent() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def places(port: int) -> Places:
-    return Places(
+def places(port: int) -> System:
+    return System(
         None,
         None,
         f"postgresql://coupon_ops:x@{HOST}:{port}/coupon",
@@ -154,7 +166,7 @@ NOT_HERE = {"parts", "disk", "api", "consumers"}
 
 
 def test_with_everything_down_each_server_is_named_and_nothing_raised() -> None:
-    found = examine(places(free_ports(["none"])["none"]))
+    found = run_checks(places(free_ports(["none"])["none"]))
     by_level = {level: {each.check for each in found if each.level is level} for level in Level}
     assert by_level[Level.FAILING] == SERVERS
     assert by_level[Level.ELSEWHERE] == NOT_HERE
@@ -165,7 +177,7 @@ def test_with_everything_down_each_server_is_named_and_nothing_raised() -> None:
 
 def test_servers_that_never_answer_do_not_hold_it_up(silent: int) -> None:
     began = time.monotonic()
-    found = examine(places(silent), deadline_s=5)
+    found = run_checks(places(silent), deadline_s=5)
     assert time.monotonic() - began < 30
     assert {finding.check for finding in found} == {check.name for check in CHECKS}
     assert {finding.level for finding in found} == {Level.FAILING, Level.UNKNOWN, Level.ELSEWHERE}

@@ -6,7 +6,7 @@ import pytest
 from coupons.errors import GateUnavailable, LedgerUnavailable
 from coupons.kafka import KafkaClient
 from operations.doctor.causes import CAUSES, arrange, reasons
-from operations.doctor.examine import Check, examine
+from operations.doctor.checks import Check, run_checks
 from operations.doctor.findings import (
     Finding,
     Level,
@@ -17,9 +17,9 @@ from operations.doctor.findings import (
     unknown,
     warning,
 )
-from operations.doctor.places import Places
+from operations.doctor.system import System
 
-NOWHERE = Places(None, None, "", "", KafkaClient(""), "", "", "")
+NOWHERE = System(None, None, "", "", KafkaClient(""), "", "", "")
 
 
 def fail(section: Section, check: str = "some check") -> Finding:
@@ -93,10 +93,10 @@ def test_what_is_well_comes_last() -> None:
 
 
 def looked(error: Exception, away: Section, times: int = 1) -> list[Finding]:
-    def look(_: Places) -> list[Finding]:
+    def look(_: System) -> list[Finding]:
         raise error
 
-    return examine(NOWHERE, 5, [Check(f"check {n}", look, away) for n in range(times)])
+    return run_checks(NOWHERE, 5, [Check(f"check {n}", look, away) for n in range(times)])
 
 
 def test_a_server_that_is_away_fails_once_and_the_other_checks_could_not_look() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from api.problems import Kind
+from api.problems import ProblemType
 from benchmarks.report import DOCUMENT, RESULTS, with_results
 from docs import make_licences
 from docs.make_configuration import FILE, render
@@ -69,7 +69,7 @@ def test_every_variable_that_the_code_names_is_in_the_page_of_settings() -> None
 
 def test_every_kind_of_problem_is_in_the_page_of_the_api() -> None:
     page = (ROOT / "docs" / "api.md").read_text("utf-8")
-    assert [kind.value.name for kind in Kind if f"`{kind.value.name}`" not in page] == []
+    assert [kind.value.name for kind in ProblemType if f"`{kind.value.name}`" not in page] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -40,7 +40,7 @@ def test_the_row_within_the_envelope_is_the_request(
 
 
 def test_a_heartbeat_gives_its_moment(decoder: ChangeEventDecoder) -> None:
-    moment_us = decoder.beat_us(bytes.fromhex(HEARTBEAT["value"]))
+    moment_us = decoder.heartbeat_us(bytes.fromhex(HEARTBEAT["value"]))
     assert moment_us > to_microseconds(datetime.fromisoformat("2026-11-22T00:00:00Z"))
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import cdc_consumer.loop
 from cdc_consumer.health import Health
-from cdc_consumer.limits import DeadLetterLimit, History
+from cdc_consumer.limits import DlqLimit, DlqLimitState
 from cdc_consumer.loop import ConsumerLoop
 from cdc_consumer.records import Record
 from coupons.errors import GateUnavailable
@@ -183,7 +183,7 @@ def run(events: Sequence[str]) -> SimulatedKafka:
         for record in batch:
             kafka.handled[record.partition].add(record.offset)
 
-    history = History(DeadLetterLimit(in_a_row=3, share=0.5, recent=100))
+    history = DlqLimitState(DlqLimit(in_a_row=3, share=0.5, recent=100))
     ConsumerLoop(lambda _: kafka, handle, history, Health(), BATCH_SIZE).run(stopping)
     return kafka
 

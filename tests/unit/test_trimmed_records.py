@@ -6,7 +6,7 @@ import pytest
 
 from coupons.change_events import HEARTBEAT_TOPIC, REQUEST_TOPIC
 from coupons.kafka import KafkaClient
-from coupons.kafka_admin import Kafka
+from coupons.kafka_admin import KafkaAdmin
 
 REQUESTS, BEATS = (REQUEST_TOPIC, 0), (HEARTBEAT_TOPIC, 0)
 
@@ -15,7 +15,7 @@ def test_only_requests_that_retention_took_unread_are_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """There is no Kafka here: what it says is put in its place."""
-    kafka = Kafka(KafkaClient("127.0.0.1:1"))
+    kafka = KafkaAdmin(KafkaClient("127.0.0.1:1"))
     answers: dict[str, Any] = {
         "committed": {REQUESTS: 10, BEATS: 10},
         "_places": [REQUESTS, BEATS],

@@ -24,7 +24,7 @@ from coupons.model import (
     Refusal,
     Status,
 )
-from operations.verify.report import check_books
+from operations.verify.report import check_consistency
 from reconciler.reconcile import reconcile
 from tests.model.replay.actors import (
     ApiProcess,
@@ -95,7 +95,7 @@ class World:
         for _ in range(3):
             list(reconcile(self.gate, reconciler, pending_after_s=0.0))
             self.gate.settle(self._issue(list(self._requests())))
-        books = check_books(self.gate, self._system.ledger["ops"], COUPON)
+        books = check_consistency(self.gate, self._system.ledger["ops"], COUPON)
         assert books is not None
         assert books.complaints == [], books
 

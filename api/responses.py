@@ -7,14 +7,14 @@ import orjson
 from flask import Response
 
 
-class Answer(Response):
+class JsonResponse(Response):
     """A response whose whole body is at hand."""
 
     default_mimetype = "application/json"
     autocorrect_location_header = False
 
 
-class Reply(NamedTuple):
+class RawResponse(NamedTuple):
     """What goes to the client. headers: by lower-case name."""
 
     status: int
@@ -22,25 +22,25 @@ class Reply(NamedTuple):
     body: bytes
 
 
-def reply_of(answer: Response) -> Reply:
+def raw_response_of(answer: Response) -> RawResponse:
     """The reply that Flask's response amounts to."""
-    return Reply(answer.status_code, answer.headers.to_wsgi_list(), answer.get_data())
+    return RawResponse(answer.status_code, answer.headers.to_wsgi_list(), answer.get_data())
 
 
-def json_reply(body: Any, status: int, headers: Mapping[str, str]) -> Reply:
+def raw_json_response(body: Any, status: int, headers: Mapping[str, str]) -> RawResponse:
     """A reply with `body` as JSON, for views that return coroutines: Flask is done with them."""
-    return Reply(
+    return RawResponse(
         status,
         [("content-type", "application/json"), *headers.items()],
         orjson.dumps(body),
     )
 
 
-def json_answer(
+def json_response(
     body: Any,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
     content_type: str = "application/json",
-) -> Answer:
+) -> JsonResponse:
     """A response with `body` as JSON."""
-    return Answer(orjson.dumps(body), status, headers, content_type=content_type)
+    return JsonResponse(orjson.dumps(body), status, headers, content_type=content_type)

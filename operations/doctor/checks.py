@@ -7,20 +7,20 @@ from typing import NamedTuple
 
 from operations.doctor.api import check_api
 from operations.doctor.blame import blamed, is_refusal, is_turned_away, sentence
-from operations.doctor.books import check_books
 from operations.doctor.causes import arrange
 from operations.doctor.connector import check_connector
+from operations.doctor.consistency import check_consistency
 from operations.doctor.consumers import check_consumers, check_progress
 from operations.doctor.database import check_database
+from operations.doctor.dead_letters import check_dead_letters
 from operations.doctor.disk import check_disk
 from operations.doctor.findings import Finding, Section, failing, unknown
-from operations.doctor.letters import check_letters
-from operations.doctor.places import Places
 from operations.doctor.postgres_waits import check_waits
 from operations.doctor.processes import check_parts
 from operations.doctor.requests import check_final, check_gate, check_redis
 from operations.doctor.serving import check_postgres_writes, check_redis_writes
 from operations.doctor.stream import check_heartbeat, check_kafka, check_registry
+from operations.doctor.system import System
 from operations.doctor.topics import check_topic_settings
 from operations.doctor.went_back import check_ledger_history
 from operations.doctor.young import check_young
@@ -36,7 +36,7 @@ class Check(NamedTuple):
     """
 
     name: str
-    look: Callable[[Places], Iterable[Finding]]
+    look: Callable[[System], Iterable[Finding]]
     away: Section
 
 
@@ -60,13 +60,13 @@ CHECKS = (
     Check("api", check_api, Section.PART_DOWN),
     Check("consumers", check_consumers, Section.CONSUMER_AWAY),
     Check("progress", check_progress, Section.KAFKA_DOWN),
-    Check("dead letters", check_letters, Section.KAFKA_DOWN),
-    Check("books", check_books, Section.REDIS_DOWN),
+    Check("dead letters", check_dead_letters, Section.KAFKA_DOWN),
+    Check("books", check_consistency, Section.REDIS_DOWN),
 )
 
 
-def examine(
-    places: Places, deadline_s: float = DEADLINE_SECONDS, checks: Iterable[Check] = CHECKS
+def run_checks(
+    places: System, deadline_s: float = DEADLINE_SECONDS, checks: Iterable[Check] = CHECKS
 ) -> list[Finding]:
     """Every finding, root causes first; never raises for what is away, never hangs."""
     found: dict[str, list[Finding]] = {}
@@ -89,7 +89,7 @@ def examine(
     return arrange([finding for findings in found.values() for finding in list(findings)])
 
 
-def _look(check: Check, owns: bool, places: Places, findings: list[Finding]) -> None:
+def _look(check: Check, owns: bool, places: System, findings: list[Finding]) -> None:
     try:
         for finding in check.look(places):
             findings.append(finding)
@@ -105,5 +105,5 @@ def _away(name: str, is_away: bool, says: str, command: str, section: Section) -
     return (failing if is_away else unknown)(name, says, command, section)
 
 
-def _start(places: Places) -> str:
+def _start(places: System) -> str:
     return "coupon up" if places.folder else "start that server, then `coupon doctor` again"

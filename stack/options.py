@@ -20,7 +20,7 @@ FIRST_FREE = "first-free"
 
 
 @dataclass(frozen=True)
-class Choices:
+class StackOptions:
     """`ports` by the name of what listens there; `consumers` is how many consumer processes run."""
 
     ports: Mapping[str, int]
@@ -32,22 +32,22 @@ class Choices:
         return [f"consumer-{number}" for number in range(1, self.consumers + 1)]
 
 
-def remember(folder: StateFolder, choices: Choices | None) -> None:
+def remember(folder: StateFolder, choices: StackOptions | None) -> None:
     """Keep the choices for the next command; None: as if the stack had never been started."""
     folder.remember(_REMEMBERED, choices and asdict(choices))
 
 
-def remembered(folder: StateFolder) -> Choices | None:
+def remembered(folder: StateFolder) -> StackOptions | None:
     """The choices of the last `coupon up`, None if there was none."""
     kept = folder.recall(_REMEMBERED)
     if not kept:
         return None
     # A stack that was started by an older version lacks the ports of what is new since.
     ports = {**_beside(kept["ports"], default_ports(kept["consumers"])), **kept["ports"]}
-    return Choices(**{**kept, "ports": ports})
+    return StackOptions(**{**kept, "ports": ports})
 
 
-def existing(folder: StateFolder) -> Choices:
+def existing(folder: StateFolder) -> StackOptions:
     """The remembered choices; SettingError where no stack was ever started."""
     choices = remembered(folder)
     if choices is None:
@@ -65,7 +65,7 @@ def choose(
     single: Mapping[str, int],
     consumers: int | None,
     servers_only: bool,
-) -> Choices:
+) -> StackOptions:
     """Joins what was asked for now with what is remembered, and that with the defaults.
 
     ports: `auto` for free ports, `+N` for the defaults plus N, None for the remembered ones;
@@ -89,10 +89,10 @@ def choose(
             raise SettingError(f"port {port} for {name} is not between 1 and 65535")
     if last:
         _refuse_moves(folder, last.ports, chosen)
-    return Choices(chosen, consumers, servers_only)
+    return StackOptions(chosen, consumers, servers_only)
 
 
-def why_moved(before: Choices | None, chosen: Choices) -> str | None:
+def why_moved(before: StackOptions | None, chosen: StackOptions) -> str | None:
     """What to say of a stack whose ports were taken by others, so that it uses another block.
 
     before: what was remembered. None: it did not move, or nobody was in its way.
@@ -111,7 +111,7 @@ def why_moved(before: Choices | None, chosen: Choices) -> str | None:
     )
 
 
-def _kept_ports(folder: StateFolder, last: Choices, ports: str | None) -> Mapping[str, int]:
+def _kept_ports(folder: StateFolder, last: StackOptions, ports: str | None) -> Mapping[str, int]:
     """The remembered ports, if they are to be used again."""
     if ports not in (None, FIRST_FREE):
         return {}

@@ -11,7 +11,7 @@ from coupons.ledger.connection import Connection
 from coupons.ledger.requests import count_requests
 from coupons.ledger.unrequested import write_unrequested
 from coupons.model import Coupon
-from operations.repair.actions import NEEDS_REBUILD, Deed, Repair
+from operations.repair.actions import NEEDS_REBUILD, Repair, RepairAction
 from operations.repair.roll_forward import roll_forward
 from operations.verify.comparison import (
     LOOK_AGAIN_AFTER_SECONDS,
@@ -20,13 +20,13 @@ from operations.verify.comparison import (
     Progress,
     compare,
 )
-from operations.verify.mismatch import Difference, Kind
+from operations.verify.mismatch import Mismatch, MismatchKind
 
 MOST_BEFORE_A_REBUILD = 1_000
 """With this many requests that only a rebuild mends, there is no point in looking for more."""
 
 
-def examine(
+def compare_and_repair(
     gate: Gate,
     connection: Connection,
     coupon: Coupon,
@@ -51,7 +51,7 @@ def examine(
         yield from _rebuilt(gate, connection, coupon_id, "ahead", dry_run)
         return
     if figures and figures.version < coupon.version and (dry_run or gate.define(coupon)):
-        yield Repair(Deed.REDEFINED, "definition", coupon_id, 0)
+        yield Repair(RepairAction.REDEFINED, "definition", coupon_id, 0)
     beyond_marks = 0
     rebuild_for: str | None = None
     try:
@@ -59,7 +59,9 @@ def examine(
             for difference in differences:
                 if difference.kind in NEEDS_REBUILD:
                     beyond_marks += 1
-                    yield Repair(Deed.FOR_REBUILD, str(difference.kind), coupon_id, 1, difference)
+                    yield Repair(
+                        RepairAction.FOR_REBUILD, str(difference.kind), coupon_id, 1, difference
+                    )
                     if beyond_marks >= MOST_BEFORE_A_REBUILD and not dry_run:
                         break
                 else:
@@ -87,29 +89,29 @@ def _rebuilt(
 ) -> Iterator[Repair]:
     if dry_run:
         counts = count_requests(connection, coupon_id)
-        yield Repair(Deed.REBUILT, why, coupon_id, counts.accepted if counts else 0)
+        yield Repair(RepairAction.REBUILT, why, coupon_id, counts.accepted if counts else 0)
         return
     loaded = rebuild(gate, connection, coupon_id, even_if_open=even_if_open)
-    deed = Deed.LEFT if loaded is None else Deed.REBUILT
+    deed = RepairAction.LEFT if loaded is None else RepairAction.REBUILT
     yield Repair(deed, why, coupon_id, loaded or 0)
 
 
 def _mended(
-    gate: Gate, connection: Connection, difference: Difference, pending_after_s: float, dry: bool
+    gate: Gate, connection: Connection, difference: Mismatch, pending_after_s: float, dry: bool
 ) -> Repair:
     """A mark that was missing, or a row."""
     coupon_id, user_id, kind, in_ledger, at_gate = difference
-    deed = Deed.LEFT
-    if kind is Kind.NO_REQUEST:
+    deed = RepairAction.LEFT
+    if kind is MismatchKind.NO_REQUEST:
         if dry or write_unrequested(connection, coupon_id, [user_id]):
-            deed = Deed.ROW_RESTORED
-    elif kind is Kind.MISSING_MARK and in_ledger is not None:
+            deed = RepairAction.ROW_RESTORED
+    elif kind is MismatchKind.MISSING_MARK and in_ledger is not None:
         if dry or gate.settle([in_ledger]):
-            deed = Deed.MARKED
+            deed = RepairAction.MARKED
     elif at_gate is not None:
         old = at_gate.requested_at_us < gate.now_us() - int(pending_after_s * 1_000_000)
         if old and (dry or roll_forward(gate, connection, coupon_id, [user_id])):
-            deed = Deed.ROLLED_FORWARD
+            deed = RepairAction.ROLLED_FORWARD
     return Repair(deed, str(kind), coupon_id, 1, difference)
 
 

@@ -12,22 +12,22 @@ import redis
 from redis.client import PubSub
 from redis.exceptions import RedisError
 
+from api.metrics import API_WAITERS
 from api.statuses import Key, Statuses
 from coupons.errors import CouponError
 from coupons.gate.values import SETTLED_CHANNEL, parse_settled
-from coupons.metrics import API_WAITERS
 from coupons.model import IssueRequest
 
 log = logging.getLogger(__name__)
 
 LOOK_AGAIN_SECONDS = 1.0
 
-Seat = asyncio.Future[IssueRequest | None]
+Waiter = asyncio.Future[IssueRequest | None]
 """The place of one waiting task; its result is the final request, or None to go with what it
 knows."""
 
 
-class WaitingRoom:
+class LongPollHub:
     """Where at most `capacity` tasks of one event loop wait.
 
     Who comes when it is full takes the seat of who has waited longest, who hears what is known: a
@@ -42,8 +42,8 @@ class WaitingRoom:
         self._client = client
         self._statuses = statuses
         self._capacity = capacity
-        self._seats: dict[Key, list[Seat]] = {}
-        self._by_age: OrderedDict[Seat, Key] = OrderedDict()
+        self._seats: dict[Key, list[Waiter]] = {}
+        self._by_age: OrderedDict[Waiter, Key] = OrderedDict()
         self._listening = False
         self._closing = Event()
         self._lock = Lock()
@@ -76,10 +76,10 @@ class WaitingRoom:
     def _find(self, key: Key) -> IssueRequest | None:
         return self._statuses.find([key]).get(key)
 
-    def _take(self, key: Key) -> Seat | None:
+    def _take(self, key: Key) -> Waiter | None:
         if self._closing.is_set() or not self._capacity:
             return None
-        seat: Seat = asyncio.get_running_loop().create_future()
+        seat: Waiter = asyncio.get_running_loop().create_future()
         with self._lock:
             oldest = next(iter(self._by_age)) if len(self._by_age) >= self._capacity else None
             self._by_age[seat] = key
@@ -92,11 +92,11 @@ class WaitingRoom:
         API_WAITERS.inc()
         return seat
 
-    def _give_up(self, seat: Seat) -> None:
+    def _give_up(self, seat: Waiter) -> None:
         self._remove(seat)
         API_WAITERS.dec()
 
-    def _remove(self, seat: Seat) -> None:
+    def _remove(self, seat: Waiter) -> None:
         with self._lock:
             key = self._by_age.pop(seat, None)
             if key is not None:
@@ -104,12 +104,12 @@ class WaitingRoom:
                 if not self._seats[key]:
                     del self._seats[key]
 
-    def _wake(self, told: Sequence[tuple[Seat, IssueRequest | None]]) -> None:
+    def _wake(self, told: Sequence[tuple[Waiter, IssueRequest | None]]) -> None:
         """Let them go, all in one turn of their event loop; from any thread."""
         if told:
             told[0][0].get_loop().call_soon_threadsafe(self._let_go, told)
 
-    def _let_go(self, told: Sequence[tuple[Seat, IssueRequest | None]]) -> None:
+    def _let_go(self, told: Sequence[tuple[Waiter, IssueRequest | None]]) -> None:
         for seat, request in told:
             self._remove(seat)
             if not seat.done():

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from coupons.endpoints import Endpoints
 from coupons.kafka import KafkaClient
-from stack.choices import Choices, existing
 from stack.endpoints import folder_of
 from stack.folder import StateFolder
+from stack.options import StackOptions, existing
 from stack.parts import is_running
 from stack.ports import HOST
 
@@ -17,7 +17,7 @@ CONSUMER_URLS = "COUPON_CONSUMER_URLS"
 MANAGEMENT_URL = "COUPON_API_MANAGEMENT_URL"
 
 
-class Places(NamedTuple):
+class System(NamedTuple):
     """folder, choices: of the embedded stack; None when the system runs elsewhere.
 
     management_url: of the API; None when it is not known. consumer_urls: where each consumer, by
@@ -26,7 +26,7 @@ class Places(NamedTuple):
     """
 
     folder: StateFolder | None
-    choices: Choices | None
+    choices: StackOptions | None
     database_url: str
     redis_url: str
     kafka: KafkaClient
@@ -38,7 +38,7 @@ class Places(NamedTuple):
     where: Endpoints = Endpoints({}, "ops")
 
 
-class EmbeddedPlaces(Places):
+class EmbeddedSystem(System):
     """Of the embedded stack: each address is looked up when a check asks for it.
 
     Asking raises PartNotRunningError for a part that is not running. Another stack may listen at
@@ -70,7 +70,7 @@ class EmbeddedPlaces(Places):
         return self.where[MANAGEMENT_URL]
 
 
-def find_places(where: Endpoints) -> Places:
+def find_system(where: Endpoints) -> System:
     """All of one system. Raises SettingError or ConfigurationError when they are not known."""
     group = os.environ.get("COUPON_CONSUMER_GROUP", "coupon-cdc-consumer")
     folder = folder_of(where)
@@ -78,8 +78,8 @@ def find_places(where: Endpoints) -> Places:
         choices = existing(folder)
         urls = _running_consumers(folder, choices)
         unused = KafkaClient("")
-        return EmbeddedPlaces(folder, choices, "", "", unused, "", "", group, None, urls, where)
-    return Places(
+        return EmbeddedSystem(folder, choices, "", "", unused, "", "", group, None, urls, where)
+    return System(
         None,
         None,
         where["COUPON_DATABASE_URL"],
@@ -99,7 +99,7 @@ def _given_consumers() -> dict[str, str]:
     return {f"consumer at {url}": url for url in given}
 
 
-def _running_consumers(folder: StateFolder, choices: Choices) -> dict[str, str]:
+def _running_consumers(folder: StateFolder, choices: StackOptions) -> dict[str, str]:
     """Those that run; that others do not is a finding of their own."""
     names = [] if choices.servers_only else choices.consumer_names
     running = [name for name in names if is_running(folder.part(name))]

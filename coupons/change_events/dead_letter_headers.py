@@ -11,7 +11,7 @@ LONGEST_ERROR_CHARACTERS = 1_000
 Header = tuple[str, str | bytes | None]
 
 
-class Facts(NamedTuple):
+class DeadLetterMetadata(NamedTuple):
     """Of a record that was set aside: where it stood, why it did not go through, and how often.
 
     timestamp_ms: of the record, since 1970. attempts: batches that it was tried in. replays: how
@@ -33,7 +33,9 @@ class Facts(NamedTuple):
     user_id: int | None = None
 
 
-def letter_headers(facts: Facts, headers: Sequence[Header] | None) -> list[Header]:
+def dead_letter_headers(
+    facts: DeadLetterMetadata, headers: Sequence[Header] | None
+) -> list[Header]:
     """The record's own headers, then one for each fact that is known."""
     return [*own_headers(headers), *_as_headers(facts._asdict().items())]
 
@@ -46,11 +48,11 @@ def replay_headers(
     return [*own_headers(headers), *_as_headers(added.items())]
 
 
-def read_facts(headers: Sequence[Header] | None) -> Facts:
+def read_metadata(headers: Sequence[Header] | None) -> DeadLetterMetadata:
     """What a dead letter says. Raises UndecodableEvent when it does not follow the convention."""
     said = _said(headers)
     try:
-        return Facts(
+        return DeadLetterMetadata(
             said["topic"],
             int(said["partition"]),
             int(said["offset"]),

@@ -13,7 +13,7 @@ from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import list_coupons
 from coupons.model import Coupon
 from operations.doctor.findings import Finding, Section, failing, ok
-from operations.doctor.places import Places
+from operations.doctor.system import System
 from operations.verify.unmatched_rows import find_orphans
 
 SETTLED_WITHIN_SECONDS = 3.0
@@ -23,7 +23,7 @@ _PAUSE_SECONDS = 0.5
 _SHOWN = 5
 
 
-def check_books(places: Places) -> Iterator[Finding]:
+def check_consistency(places: System) -> Iterator[Finding]:
     """Raises LedgerUnavailable or GateUnavailable."""
     with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
         if orphans := find_orphans(connection):

@@ -24,7 +24,7 @@ from coupons.model import Coupon
 
 T = TypeVar("T")
 
-__all__ = ["ANSWER_TIMEOUT_SECONDS", "NOT_ANSWERED", "Places", "give_up", "places"]
+__all__ = ["ANSWER_TIMEOUT_SECONDS", "NOT_ANSWERED", "Session", "give_up", "open_session"]
 
 ANSWER_TIMEOUT_SECONDS = 120.0
 """Counting and comparing a million rows takes a while."""
@@ -43,7 +43,7 @@ def tell_failures(failures: Sequence[Failed]) -> None:
         click.echo(f"{failed.why.strip()} (the other coupons were done)", err=True)
 
 
-class Places(NamedTuple):
+class Session(NamedTuple):
     """Where a command works. where: all addresses of the stack, under the names of settings."""
 
     gate: Gate
@@ -87,7 +87,7 @@ class Places(NamedTuple):
 
 
 @contextmanager
-def places(where: Endpoints, silent_s: float | None = None) -> Iterator[Places]:
+def open_session(where: Endpoints, silent_s: float | None = None) -> Iterator[Session]:
     """Connected to both; what does not answer ends the command with code 3.
 
     silent_s: silence after which the server ends the session, and frees its locks, in case that
@@ -98,7 +98,7 @@ def places(where: Endpoints, silent_s: float | None = None) -> Iterator[Places]:
             where["COUPON_DATABASE_URL"], "coupon-command", ANSWER_TIMEOUT_SECONDS
         ) as connection:
             end_when_silent(connection, silent_seconds() if silent_s is None else silent_s)
-            yield Places(connect_gate(where["COUPON_REDIS_URL"]), connection, where)
+            yield Session(connect_gate(where["COUPON_REDIS_URL"]), connection, where)
     except (GateUnavailable, LedgerUnavailable) as error:
         give_up(error)
 

@@ -7,11 +7,11 @@ from typing import NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from coupons.change_events import READER_SCHEMAS
-from coupons.change_events.dead_letters import replay_headers
+from coupons.change_events.dead_letter_headers import replay_headers
 from coupons.errors import KafkaUnavailable
 from coupons.ledger.connection import Connection
 from operations.dead_letters.audit import add_action
-from operations.dead_letters.standing import Standing, State
+from operations.dead_letters.status import DeadLetterStatus, State
 
 DELIVERY_SECONDS = 10.0
 """How long Kafka may take to acknowledge a record that is written back."""
@@ -20,7 +20,7 @@ DELIVERY_SECONDS = 10.0
 class Result(NamedTuple):
     """Of one letter. outcome: written, failed, discarded or skipped. detail: in words."""
 
-    standing: Standing
+    standing: DeadLetterStatus
     outcome: str
     detail: str
 
@@ -46,7 +46,7 @@ class Replayer:
         self._allowed = frozenset(allowed)
         self._pause_seconds = 1 / per_second
 
-    def replay(self, standings: Iterable[Standing]) -> Iterator[Result]:
+    def replay(self, standings: Iterable[DeadLetterStatus]) -> Iterator[Result]:
         """One result a letter, as it is known. Ends after the first failure: all would fail.
 
         Raises LedgerUnavailable when the audit trail cannot be written; nothing is written back
@@ -64,7 +64,7 @@ class Replayer:
             if result.outcome == "failed":
                 return
 
-    def _replay_one(self, standing: Standing) -> Result:
+    def _replay_one(self, standing: DeadLetterStatus) -> Result:
         self._note(standing, "begun", "")
         facts = standing.letter.facts
         try:
@@ -76,7 +76,7 @@ class Replayer:
         self._note(standing, "written", detail)
         return Result(standing, "written", detail)
 
-    def _write(self, standing: Standing) -> tuple[int | None, int | None]:
+    def _write(self, standing: DeadLetterStatus) -> tuple[int | None, int | None]:
         letter, facts = standing.letter, standing.letter.facts
         places: list[tuple[int | None, int | None]] = []
         errors: list[str] = []
@@ -100,14 +100,14 @@ class Replayer:
             raise KafkaUnavailable(f"the record was not written back: {errors[0]}")
         return places[0]
 
-    def _note(self, standing: Standing, result: str, detail: str) -> None:
+    def _note(self, standing: DeadLetterStatus, result: str, detail: str) -> None:
         request = standing.key or (None, None)
         letter = standing.letter
         add_action(self._connection, letter, request, self._acted_by, "replay", result, detail)
 
 
 def discard(
-    connection: Connection, standings: Iterable[Standing], acted_by: str, reason: str
+    connection: Connection, standings: Iterable[DeadLetterStatus], acted_by: str, reason: str
 ) -> Iterator[Result]:
     """Give letters up for good; their records stay in the topic. Raises LedgerUnavailable."""
     for standing in standings:
@@ -119,7 +119,7 @@ def discard(
         yield Result(standing, "discarded", consequence(standing))
 
 
-def refusal(standing: Standing, allowed: Iterable[State]) -> str | None:
+def refusal(standing: DeadLetterStatus, allowed: Iterable[State]) -> str | None:
     """Why a letter is not written back, and what to do; None when it can be."""
     facts, last = standing.letter.facts, standing.last
     if facts.topic not in READER_SCHEMAS:
@@ -143,14 +143,14 @@ def refusal(standing: Standing, allowed: Iterable[State]) -> str | None:
             return f"{standing.state}: {_final(standing)}"
 
 
-def no_discard(standing: Standing) -> str | None:
+def no_discard(standing: DeadLetterStatus) -> str | None:
     """Why there is nothing to give up; None when there is."""
     if standing.state is State.DISCARDED:
         return "discarded before"
     return _final(standing) if standing.state is State.RESOLVED else None
 
 
-def consequence(standing: Standing) -> str:
+def consequence(standing: DeadLetterStatus) -> str:
     """What it means that a letter is given up."""
     request = standing.request
     if request is None:
@@ -161,7 +161,7 @@ def consequence(standing: Standing) -> str:
     )
 
 
-def _final(standing: Standing) -> str:
+def _final(standing: DeadLetterStatus) -> str:
     request = standing.request
     return f"request {request.id} is {request.status}" if request else "it needs nothing"
 

@@ -5,20 +5,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 from coupons.ledger.connection import connect_ledger
-from operations.dead_letters.standing import Standing, State, look_at_letters
+from operations.dead_letters.status import DeadLetterStatus, State, read_statuses
 from operations.doctor.findings import Finding, Section, failing, ok, warning
-from operations.doctor.places import Places
+from operations.doctor.system import System
 
 _LIST = "coupon dead-letters list"
 
 
-def check_letters(places: Places) -> Iterator[Finding]:
+def check_dead_letters(places: System) -> Iterator[Finding]:
     """Raises KafkaUnavailable or LedgerUnavailable."""
     with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
-        yield letters_finding(look_at_letters(places.where, connection))
+        yield letters_finding(read_statuses(places.where, connection))
 
 
-def letters_finding(standings: Sequence[Standing]) -> Finding:
+def letters_finding(standings: Sequence[DeadLetterStatus]) -> Finding:
     """What the letters that nobody has done anything about mean.
 
     One with a request is a promise that is not kept yet. Garbage is nobody's request.

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from coupons.change_events import REQUEST_TOPIC, ChangeEventDecoder, SchemaRegistry
-from coupons.change_events.dead_letter_topic import Letter, read_letters
+from coupons.change_events.dead_letter_topic import StoredDeadLetter, read_dead_letters
 from coupons.endpoints import Endpoints
 from coupons.errors import SchemaRegistryUnavailable, UndecodableEvent
 from coupons.ids import MAX_COUPON_ID, MAX_USER_ID
@@ -37,14 +37,14 @@ class State(StrEnum):
     """An operator gave it up, with a reason."""
 
 
-class Standing(NamedTuple):
+class DeadLetterStatus(NamedTuple):
     """A letter and how it stands. request: as the ledger has it; None: no row, or not known.
 
     key: coupon and user that the record asks for; None when it cannot be read. came_back_as: the
     place of the letter that its record became after it was written back.
     """
 
-    letter: Letter
+    letter: StoredDeadLetter
     state: State
     key: RequestKey | None
     request: IssueRequest | None
@@ -52,15 +52,15 @@ class Standing(NamedTuple):
     came_back_as: str | None
 
 
-def look_at_letters(
+def read_statuses(
     where: Endpoints, connection: Connection, max_replays: int = MAX_REPLAYS
-) -> list[Standing]:
+) -> list[DeadLetterStatus]:
     """Every letter, in order. where: the addresses of the stack, COUPON_*.
 
     Raises KafkaUnavailable or LedgerUnavailable. Without the schema registry, coupon and user stay
     unknown of records that the consumer could not read.
     """
-    letters = read_letters(where.kafka_client())
+    letters = read_dead_letters(where.kafka_client())
     keys, guesses = _keys(letters, where["COUPON_SCHEMA_REGISTRY_URL"])
     wanted = {*(key for key in keys if key is not None), *(each[:2] for each in guesses.values())}
     requests = _requests(connection, wanted)
@@ -77,13 +77,13 @@ def look_at_letters(
 
 
 def _standing(
-    letter: Letter,
+    letter: StoredDeadLetter,
     key: RequestKey | None,
     requests: Mapping[RequestKey, IssueRequest],
     last: Action | None,
     back: Mapping[str, str],
     max_replays: int,
-) -> Standing:
+) -> DeadLetterStatus:
     request = requests.get(key) if key else None
     if last is not None and last.result == "discarded":
         state = State.DISCARDED
@@ -95,11 +95,11 @@ def _standing(
         state = State.PARKED
     else:
         state = State.OPEN
-    return Standing(letter, state, key, request, last, back.get(letter.place))
+    return DeadLetterStatus(letter, state, key, request, last, back.get(letter.place))
 
 
 def _keys(
-    letters: Iterable[Letter], registry_url: str
+    letters: Iterable[StoredDeadLetter], registry_url: str
 ) -> tuple[list[RequestKey | None], dict[int, IssueRequest]]:
     """What each letter asks for; and by number what those may ask for that cannot be read.
 
@@ -125,7 +125,7 @@ def _keys(
 
 
 def _read(
-    decoder: ChangeEventDecoder, letter: Letter
+    decoder: ChangeEventDecoder, letter: StoredDeadLetter
 ) -> tuple[RequestKey | None, IssueRequest | None]:
     """What it asks for, or else what it may ask for."""
     try:

@@ -1,0 +1,54 @@
+"""What the API measures, each metric with a sentence on what it means.
+
+Prometheus sums the workers of one process. There are no process_* metrics of a single worker.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+API = CollectorRegistry()
+
+API_REQUEST_DURATION = Histogram(
+    "coupon_api_request_duration_seconds",
+    "Time from the request's arrival at the application to its answer, without long polls.",
+    ["route"],
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+    registry=API,
+)
+API_REQUESTS = Counter(
+    "coupon_api_requests_total",
+    "Answers given, by route and HTTP status.",
+    ["route", "status"],
+    registry=API,
+)
+API_CLAIMS = Counter(
+    "coupon_api_claims_total",
+    "Claims decided, by outcome: accepted, repeated, final, why refused, or the trouble met.",
+    ["outcome"],
+    registry=API,
+)
+API_BATCH_CLAIMS = Histogram(
+    "coupon_api_batch_claims",
+    "Claims that were admitted and written together.",
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500),
+    registry=API,
+)
+API_BATCH_DURATION = Histogram(
+    "coupon_api_batch_duration_seconds",
+    "Time that one batch took at the gate (admit) and in the ledger (write).",
+    ["step"],
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5),
+    registry=API,
+)
+API_UNKNOWN_OUTCOMES = Counter(
+    "coupon_api_unknown_outcomes_total",
+    "Batches whose connection to Postgres was lost before the answer to their commit.",
+    registry=API,
+)
+API_COMPENSATIONS = Counter(
+    "coupon_api_compensations_total",
+    "Places given back at the gate because their rows definitely do not exist.",
+    registry=API,
+)
+API_WAITERS = Gauge(
+    "coupon_api_waiters", "Long polls that wait now.", multiprocess_mode="livesum", registry=API
+)
