@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from threading import Event
@@ -10,6 +11,7 @@ from confluent_kafka import KafkaException
 
 from cdc_consumer import __doc__ as purpose
 from cdc_consumer.bootstrap import run
+from cdc_consumer.loop import OutsideOfGroup
 from cdc_consumer.settings import ConsumerSettings
 from coupons.errors import ConfigurationError
 from coupons.logging import configure_logging
@@ -35,6 +37,10 @@ def main() -> int:
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 2
+    except OutsideOfGroup as error:
+        # Seen after a whole machine had stood still: librdkafka asked for its coordinator no more.
+        logging.critical("%s: the process begins anew", error)
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
     except KafkaException as error:
         logging.critical("Kafka does not let this consumer go on: %s; start it again", error)
         return 1

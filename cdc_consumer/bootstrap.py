@@ -14,7 +14,7 @@ from cdc_consumer.issuing import Ledger
 from cdc_consumer.kafka import consumer_config, log_error, member_name, topics
 from cdc_consumer.limits import DlqLimitState
 from cdc_consumer.loop import ConsumerLoop
-from cdc_consumer.membership import unread
+from cdc_consumer.membership import not_reading
 from cdc_consumer.metrics import CONSUMER
 from cdc_consumer.settings import ConsumerSettings
 from coupons.change_events import ChangeEventDecoder, SchemaRegistry, ensure_topics
@@ -23,6 +23,9 @@ from coupons.errors import KafkaUnavailable
 from coupons.gate import connect_gate
 from coupons.kafka import KafkaClient
 from coupons.probes import serve_probes
+
+OUTSIDE_SESSIONS = 2
+"""A group waits one session for a member that is gone. A client outside for two is stuck."""
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +52,14 @@ def run(settings: ConsumerSettings, stopping: Event) -> None:
                     name,
                     on_commit,
                     settings.consumer_session_seconds,
-                    lambda statistics: health.reading(unread(statistics)),
+                    lambda statistics: health.reading(not_reading(statistics)),
                 )
             ),
             handler.handle,
             history,
             health,
             settings.consumer_batch_size,
+            OUTSIDE_SESSIONS * settings.consumer_session_seconds,
         )
         try:
             loop.run(stopping)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from cdc_consumer.membership import NotReading
 from cdc_consumer.metrics import (
     CONSUMER_ASSIGNED_PARTITIONS,
     CONSUMER_STOPPED,
@@ -25,7 +26,8 @@ class Health:
         self._clock = clock
         self._last_sign = clock()
         self._trouble: str | None = "starting"
-        self._unread: tuple[float, str] | None = None
+        self._unread: tuple[float, NotReading] | None = None
+        self._outside_since: float | None = None
         self._newest_heartbeat_us: int | None = None
         HEARTBEAT_AGE_SECONDS.set_function(self._heartbeat_age_seconds)
 
@@ -42,13 +44,21 @@ class Health:
         if self._trouble == _JOINING:
             self._trouble = None
 
-    def reading(self, trouble: str | None) -> None:
+    def reading(self, trouble: NotReading | None) -> None:
         """Whether it is a member of the group and reads what it owns; None: it does."""
+        now = self._clock()
         if trouble is None:
             self._unread = None
         else:
-            since = self._clock() if self._unread is None else self._unread[0]
-            self._unread = since, trouble
+            self._unread = (now if self._unread is None else self._unread[0]), trouble
+        if trouble is None or trouble.is_member:
+            self._outside_since = None
+        elif self._outside_since is None:
+            self._outside_since = now
+
+    def outside_seconds(self) -> float:
+        """For how long it has not been a member of its group; 0: it is one."""
+        return 0.0 if self._outside_since is None else self._clock() - self._outside_since
 
     def working(self) -> None:
         """Nothing is in the way (any more)."""
@@ -86,7 +96,7 @@ class Health:
             return None
         since, trouble = self._unread
         seconds = self._clock() - since
-        return f"{trouble}, for {seconds:.0f} s" if seconds > UNREAD_AFTER_SECONDS else None
+        return f"{trouble.why}, for {seconds:.0f} s" if seconds > UNREAD_AFTER_SECONDS else None
 
     def _heartbeat_age_seconds(self) -> float:
         newest_heartbeat_us = self._newest_heartbeat_us

@@ -37,12 +37,17 @@ so that consuming goes on when the cause is mended. Anything else ends the proce
 log = logging.getLogger(__name__)
 
 
+class OutsideOfGroup(CouponError):
+    """The client has found no way back into its group for long. A new one may."""
+
+
 class ConsumerLoop:
     """Polls, hands over, commits; gives way to rebalances only between batches.
 
     connect: makes the consumer, given what is to be called with Kafka's answers to commits.
     handle: returns when a batch is done for good, or raises one of TRANSIENT or DeadLetterOutage.
     history: of the dead letters; loaded from what was committed, and committed with the offsets.
+    outside_seconds: how long the client may be outside of its group before it counts as stuck.
     """
 
     def __init__(
@@ -52,12 +57,14 @@ class ConsumerLoop:
         history: DlqLimitState,
         health: Health,
         batch_size: int,
+        outside_seconds: float,
     ) -> None:
         self._consumer = connect(self._on_commit)
         self._handle = handle
         self._history = history
         self._health = health
         self._batch_size = batch_size
+        self._outside_seconds = outside_seconds
         self._ownership = Ownership()
         self._backoff = Backoff()
         self._paused: set[Partition] = set()
@@ -66,19 +73,30 @@ class ConsumerLoop:
     def run(self, stopping: Event) -> None:
         """Until `stopping` is set; then finish the batch in hand, commit and leave the group.
 
-        Raises KafkaException when the client is finished for good.
+        Raises KafkaException when the client is finished for good, and OutsideOfGroup when it is
+        stuck: then it is not closed, because closing may wait for its group without end.
         """
         try:
             self._health.joining()
             self._subscribe()
             while not stopping.is_set():
                 self._health.alive()
+                self._check_membership()
                 batch = self._gather()
                 if batch:
                     self._work(batch, stopping)
-        finally:
-            # Closing revokes everything, and what is revoked is committed first.
+        except OutsideOfGroup:
+            raise
+        except BaseException:
             self._consumer.close()
+            raise
+        # Closing revokes everything, and what is revoked is committed first.
+        self._consumer.close()
+
+    def _check_membership(self) -> None:
+        seconds = self._health.outside_seconds()
+        if seconds > self._outside_seconds:
+            raise OutsideOfGroup(f"this client has been outside of its group for {seconds:.0f} s")
 
     def _subscribe(self) -> None:
         self._consumer.subscribe(

@@ -2,11 +2,18 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 
-def unread(statistics: str) -> str | None:
-    """What keeps the consumer from reading, in a sentence; None when nothing does.
+class NotReading(NamedTuple):
+    """Why a consumer does not read. is_member: False while it is outside of its group."""
+
+    why: str
+    is_member: bool
+
+
+def not_reading(statistics: str) -> NotReading | None:
+    """What keeps the consumer from reading; None when nothing does.
 
     statistics: as librdkafka gives them, JSON. A member may own nothing: there are more of them
     than partitions.
@@ -15,11 +22,11 @@ def unread(statistics: str) -> str | None:
     group = figures.get("cgrp", {})
     state, join_state = group.get("state"), group.get("join_state")
     if state != "up":
-        return f"the group's coordinator is not reached ({state})"
+        return NotReading(f"the group's coordinator is not reached ({state})", False)
     if join_state != "steady" and not group.get("assignment_size"):
-        return f"it is no member of the group ({join_state})"
+        return NotReading(f"it is no member of the group ({join_state})", False)
     if idle := sorted(_not_fetched(figures)):
-        return f"{', '.join(idle)} not read"
+        return NotReading(f"{', '.join(idle)} not read", True)
     return None
 
 

@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import Consumer
 
 from cdc_consumer.kafka import consumer_config
-from cdc_consumer.membership import unread
+from cdc_consumer.membership import NotReading, not_reading
 from coupons.change_events import Topic, ensure_topics
 from coupons.kafka import KafkaClient
 from coupons.waiting import eventually
@@ -38,7 +38,7 @@ class Watched:
     """A consumer with the real settings, and what its figures say."""
 
     def __init__(self, servers: str, group: str) -> None:
-        self.trouble: str | None = "no figures yet"
+        self.trouble: NotReading | None = NotReading("no figures yet", False)
         self.client = Consumer(
             consumer_config(
                 KafkaClient(servers), group, None, lambda *_: None, SESSION_SECONDS, self._read
@@ -47,7 +47,7 @@ class Watched:
         self.client.subscribe([ONE_PARTITION])
 
     def _read(self, statistics: str) -> None:
-        self.trouble = unread(statistics)
+        self.trouble = not_reading(statistics)
 
     def well(self) -> bool:
         """Whether it says that it reads what it owns."""

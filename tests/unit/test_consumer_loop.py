@@ -153,9 +153,9 @@ class Run:
 
     def run(self) -> list[Any]:
         client: Any = self.consumer
-        ConsumerLoop(lambda _: client, self.handle, self.history, self.health, self.batch_size).run(
-            self.stopping
-        )
+        ConsumerLoop(
+            lambda _: client, self.handle, self.history, self.health, self.batch_size, 60
+        ).run(self.stopping)
         return self.consumer.calls
 
 
@@ -238,7 +238,7 @@ def test_a_client_that_is_finished_says_so_to_a_late_answer_and_ends_the_process
         answers.append(on_commit)
         return client
 
-    ConsumerLoop(connect, run.handle, run.history, run.health, 500)
+    ConsumerLoop(connect, run.handle, run.history, run.health, 500, 60)
     with pytest.raises(KafkaException):
         answers[0](KafkaError(KafkaError._FATAL), [PARTITION])
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cdc_consumer.health import STUCK_AFTER_SECONDS, UNREAD_AFTER_SECONDS, Health
-from cdc_consumer.membership import unread
+from cdc_consumer.membership import NotReading, not_reading
 
 
 class Clock:
@@ -43,8 +43,8 @@ def figures(
     ],
 )
 def test_what_the_clients_figures_mean(statistics: str, trouble: str | None) -> None:
-    found = unread(statistics)
-    assert found is None if trouble is None else found is not None and trouble in found
+    found = not_reading(statistics)
+    assert found is None if trouble is None else found is not None and trouble in found.why
 
 
 def test_who_is_no_member_for_long_is_not_healthy_until_it_is_again() -> None:
@@ -54,14 +54,25 @@ def test_who_is_no_member_for_long_is_not_healthy_until_it_is_again() -> None:
     assert health.complaint() == "joining the group"
     health.joined()
     assert health.complaint() is None
-    health.reading("it is no member of the group (wait-join)")
+    health.reading(NotReading("it is no member of the group (wait-join)", False))
     clock.now = UNREAD_AFTER_SECONDS
     health.alive()
     assert health.complaint() is None, "a rebalance passes"
     clock.now += 1
     assert health.complaint() == "it is no member of the group (wait-join), for 31 s"
+    assert health.outside_seconds() == UNREAD_AFTER_SECONDS + 1
     health.reading(None)
     assert health.complaint() is None
+    assert health.outside_seconds() == 0
+
+
+def test_a_member_whose_partitions_cannot_be_read_is_not_outside() -> None:
+    """A partition without a leader is no reason to begin anew: that would disturb the others."""
+    clock = Clock()
+    health = Health(clock)
+    health.reading(NotReading("requests [0] (none) not read", True))
+    clock.now = 3_600
+    assert health.outside_seconds() == 0
 
 
 def test_who_joins_while_something_is_away_still_says_so() -> None:

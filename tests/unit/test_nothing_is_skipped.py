@@ -184,7 +184,7 @@ def run(events: Sequence[str]) -> SimulatedKafka:
             kafka.handled[record.partition].add(record.offset)
 
     history = DlqLimitState(DlqLimit(in_a_row=3, share=0.5, recent=100))
-    ConsumerLoop(lambda _: kafka, handle, history, Health(), BATCH_SIZE).run(stopping)
+    ConsumerLoop(lambda _: kafka, handle, history, Health(), BATCH_SIZE, 60).run(stopping)
     return kafka
 
 
