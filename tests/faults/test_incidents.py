@@ -30,7 +30,7 @@ SHARE = 0.1
 """Of the span that a stop beyond the session may take: some 7 s of 6 to 18."""
 
 OFF_THE_WAY = ("connect", "kafka", "registry", "consumer", "reconciler")
-"""No claim needs these: claims are accepted while they are away."""
+"""No claim needs these: claims are accepted while they are down."""
 
 
 @pytest.mark.parametrize("fault", INCIDENTS)
@@ -39,8 +39,8 @@ def test_claims_survive(trial: Trial, fault: str, found: Callable[[list[str]], s
         lasting = LONG_SECONDS.get(fault, LASTING_SECONDS)
         strike(trial, Incident((fault,), 0.0, lasting, SHARE), print)
     if any(part in fault for part in OFF_THE_WAY):
-        troubles = {**trial.history.troubles(), "overloaded": 0}
-        assert not any(troubles.values()), f"claims did not go on: {troubles}"
+        failures = {**trial.history.failures(), "overloaded": 0}
+        assert not any(failures.values()), f"claims failed: {failures}"
     violations = trial.verdict()
     assert violations == [], found(violations)
 

@@ -1,4 +1,4 @@
-"""The callers: a steady stream of claims by ever new users, some of whom try again."""
+"""The callers: a steady stream of claims by new users; some of them claim again."""
 
 import http.client
 import json
@@ -11,11 +11,11 @@ from threading import Event, Thread
 from typing import Any
 from urllib.parse import urlsplit
 
-from chaos.history import IN_TROUBLE, LOST, Answer, History, Key, Stock
+from chaos.history import FAILED, LOST, History, Key, Response, Stock
 from coupons.tokens import mint_token
 from coupons.waiting import attempts
 
-ANSWER_TIMEOUT_SECONDS = 10.0
+RESPONSE_TIMEOUT_SECONDS = 10.0
 PAUSE_SECONDS = 0.03
 REMEMBERED = 200
 TRIES_AGAIN = 0.15
@@ -24,32 +24,32 @@ TOKEN_SECONDS = 3600
 
 
 class Caller:
-    """Talks to the API over one connection; for one thread."""
+    """A client of the API with one connection, for one thread."""
 
     def __init__(self, url: str, jwt_key: str) -> None:
-        place = urlsplit(url)
-        assert place.hostname
+        address = urlsplit(url)
+        assert address.hostname
         self._jwt_key = jwt_key
         self._connection = http.client.HTTPConnection(
-            place.hostname, place.port, timeout=ANSWER_TIMEOUT_SECONDS
+            address.hostname, address.port, timeout=RESPONSE_TIMEOUT_SECONDS
         )
 
-    def claim(self, coupon_id: int, user_id: int) -> Answer:
-        """One claim; a lost connection is an answer too."""
+    def claim(self, coupon_id: int, user_id: int) -> Response:
+        """Claim once; a lost connection counts as a response, with status LOST."""
         began = time.monotonic()
         path = f"/coupons/{coupon_id}/issue-requests"
         try:
             status, location, body = self._call("POST", path, user_id, "coupon:issue")
         except (OSError, http.client.HTTPException) as error:
             status, location, body = LOST, "", {"type": type(error).__name__}
-        kind = body.get("reason") or str(body.get("type", "")).rpartition(":")[2]
-        told = str(body.get("status", "")) if status in (200, 202) else ""
-        return Answer(
+        reason = body.get("reason") or str(body.get("type", "")).rpartition(":")[2]
+        request_status = str(body.get("status", "")) if status in (200, 202) else ""
+        return Response(
             coupon_id,
             user_id,
             status,
-            "" if told else kind,
-            told,
+            "" if request_status else reason,
+            request_status,
             location,
             began,
             time.monotonic(),
@@ -57,19 +57,19 @@ class Caller:
         )
 
     def create_coupon(self, total: int) -> int:
-        """A coupon that is open at once."""
+        """Create a coupon that is open at once; return its id."""
         wanted = {"name": "of a trial", "total_quantity": total}
         _, body = self._administer("POST", "/coupons", wanted)
         return int(body["id"])
 
     def change_total(self, coupon_id: int, total: int) -> Stock:
-        """Change the stock, again and again until it is acknowledged."""
+        """Change the total; repeat until it is acknowledged."""
         began, body = self._administer("PATCH", f"/coupons/{coupon_id}", {"total_quantity": total})
         assert body["total_quantity"] == total, body
         return Stock(total, began, time.monotonic())
 
     def _administer(self, method: str, path: str, wanted: object) -> tuple[float, dict[str, Any]]:
-        """When it began, and what was answered once it worked."""
+        """Repeat a call until it succeeds; return when it began, and the body of the response."""
         began = time.monotonic()
         body: dict[str, Any] = {}
         for _ in attempts(ACKNOWLEDGED_WITHIN_SECONDS, PAUSE_SECONDS):
@@ -79,9 +79,9 @@ class Caller:
                 status, body = LOST, {"detail": str(error)}
             if status in (200, 201):
                 return began, body
-            # 202: in the ledger, and the gate was not told.
-            assert status == 202 or status in IN_TROUBLE, body
-        raise AssertionError(f"not acknowledged in {ACKNOWLEDGED_WITHIN_SECONDS} s: {body}")
+            # 202: the change is in the ledger and not yet at the gate.
+            assert status == 202 or status in FAILED, body
+        raise AssertionError(f"not acknowledged within {ACKNOWLEDGED_WITHIN_SECONDS} s: {body}")
 
     def close(self) -> None:
         """Disconnect."""
@@ -95,18 +95,18 @@ class Caller:
         try:
             text = None if body is None else json.dumps(body)
             self._connection.request(method, path, text, headers)
-            answer = self._connection.getresponse()
-            return answer.status, answer.headers.get("Location", ""), _json(answer.read())
+            response = self._connection.getresponse()
+            return response.status, response.headers.get("Location", ""), _json(response.read())
         except BaseException:
             self._connection.close()
             raise
 
 
-class Crowd:
-    """Threads that claim; what they are answered goes into the history.
+class Callers:
+    """Threads that claim; the history gets the responses.
 
-    coupons: ids with their weights. Users are new ones from `first_user` on; a share of the claims
-    repeats an earlier one, mostly one that got into trouble.
+    coupons: ids with their weights. Users are numbered from 1; a share of the claims repeats an
+    earlier one, mostly one that failed.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Crowd:
 
     @contextmanager
     def claiming(self, threads: int) -> Iterator[None]:
-        """While the block runs."""
+        """Claim while the block runs."""
         stop = Event()
         running = [
             Thread(target=self._claim, args=(f"{self._seed}/{number}", stop), daemon=True)
@@ -136,12 +136,12 @@ class Crowd:
                 thread.join()
 
     def claim_until_sold_out(self, coupon_id: int, at_most: int) -> None:
-        """New users claim one after the other until one is refused."""
+        """New users claim, one after the other, until one is not accepted."""
         caller = Caller(*self._caller)
         for _ in range(at_most):
-            answer = caller.claim(coupon_id, next(self._users))
-            self._history.add([answer])
-            if answer.status != 202:
+            response = caller.claim(coupon_id, next(self._users))
+            self._history.add([response])
+            if response.status != 202:
                 break
         caller.close()
 
@@ -152,9 +152,9 @@ class Crowd:
         again: list[Key] = []
         while not stop.is_set():
             key = _again(again, rng) or (rng.choices(ids, weights)[0], next(self._users))
-            answer = caller.claim(*key)
-            self._history.add([answer])
-            if answer.status in IN_TROUBLE or rng.random() < TRIES_AGAIN / 3:
+            response = caller.claim(*key)
+            self._history.add([response])
+            if response.status in FAILED or rng.random() < TRIES_AGAIN / 3:
                 again.append(key)
                 del again[:-REMEMBERED]
             stop.wait(PAUSE_SECONDS)

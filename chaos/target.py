@@ -1,4 +1,4 @@
-"""The stack under attack: its parts can be killed, stopped in their tracks and started singly."""
+"""The stack under attack: each of its parts can be killed, paused and started."""
 
 import time
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from cdc_consumer.settings import ConsumerSettings
 from chaos.link import Link
 from coupons.gate import Gate, connect_gate
 from coupons.ledger.roles import DATABASE
+from coupons.waiting import eventually
 from stack.applications import api_workers
 from stack.cache import ensure_bundles
 from stack.disposable import DisposableStack
@@ -27,12 +28,14 @@ SHIPPED_SESSION_SECONDS = int(ConsumerSettings.model_fields["consumer_session_se
 APPLICATIONS = ("api", "consumer-1", "reconciler")
 SERVERS = ("postgres", "valkey", "kafka", "registry", "connect")
 """In the order in which they are started."""
+PARTS = (*SERVERS, *APPLICATIONS)
+LINKS = ("api to postgres", "api to redis", "consumer to postgres", "consumer to redis")
 
 
-class Site:
+class Target:
     """A running embedded stack whose API and consumer reach Postgres and Redis through links.
 
-    session_s: of the consumers' membership in their group.
+    session_s: the consumers' session in their group, in seconds.
     """
 
     def __init__(self, stack: DisposableStack, session_s: int = SHIPPED_SESSION_SECONDS) -> None:
@@ -42,120 +45,108 @@ class Site:
         self.folder = stack.folder
         self._ports = existing(self.folder).ports
         redis = self.where["COUPON_REDIS_URL"]
-        self.api_to_postgres = Link(stack.database_url("api"))
-        self.api_to_redis = Link(redis)
-        self.consumer_to_postgres = Link(stack.database_url("consumer"))
-        self.consumer_to_redis = Link(redis)
-        self._ways: dict[str, Mapping[str, str]] = {
+        urls = (stack.database_url("api"), redis, stack.database_url("consumer"), redis)
+        self.links = {name: Link(url) for name, url in zip(LINKS, urls, strict=True)}
+        self._settings: dict[str, Mapping[str, str]] = {
             "api": {
-                "COUPON_DATABASE_URL": self.api_to_postgres.url,
-                "COUPON_REDIS_URL": self.api_to_redis.url,
+                "COUPON_DATABASE_URL": self.links["api to postgres"].url,
+                "COUPON_REDIS_URL": self.links["api to redis"].url,
             },
             "consumer-1": {
-                "COUPON_DATABASE_URL": self.consumer_to_postgres.url,
-                "COUPON_REDIS_URL": self.consumer_to_redis.url,
+                "COUPON_DATABASE_URL": self.links["consumer to postgres"].url,
+                "COUPON_REDIS_URL": self.links["consumer to redis"].url,
                 "COUPON_CONSUMER_SESSION_SECONDS": str(session_s),
             },
         }
         self._parts = self._read_parts()
         self._stopped: set[str] = set()
 
-    @property
-    def links(self) -> list[Link]:
-        """All of them."""
-        return [
-            self.api_to_postgres,
-            self.api_to_redis,
-            self.consumer_to_postgres,
-            self.consumer_to_redis,
-        ]
-
     def open(self) -> None:
-        """Put the links in place."""
+        """Restart API and consumer with the links."""
         self._restart_linked()
 
     def close(self) -> None:
-        """Leave the stack as it was: everything runs, nothing goes through a link."""
-        self.mend()
-        self._ways = {}
+        """Restore the stack: every part runs, and none uses a link."""
+        self.heal()
+        self._settings = {}
         self._restart_linked()
-        for link in self.links:
+        for link in self.links.values():
             link.close()
 
-    def mend(self) -> None:
-        """Whatever was done to the stack, undo it, and wait until every part is healthy."""
+    def heal(self) -> None:
+        """Undo everything that was done to the stack, and wait until every part is healthy."""
         for name in sorted(self._stopped):
             self.resume(name)
-        for link in self.links:
-            link.mend()
-        for name in (*SERVERS, *APPLICATIONS):
+        for link in self.links.values():
+            link.restore()
+        for name in PARTS:
             self.start(name)
             self.await_healthy(name)
 
     def revive(self) -> set[str]:
-        """Start what has ended by itself, as a supervisor would, and wait until every server is
-        healthy; the names of the parts that were started.
+        """Start parts that have ended, as a supervisor would; return their names.
+
+        Returns when every server is healthy.
         """
         revived: set[str] = set()
         deadline = time.monotonic() + HEALTHY_WITHIN_SECONDS
         while True:
-            dead = {name for name in (*SERVERS, *APPLICATIONS) if not self.runs(name)}
-            for name in sorted(dead, key=(*SERVERS, *APPLICATIONS).index):
+            dead = {name for name in PARTS if not self.runs(name)}
+            for name in sorted(dead, key=PARTS.index):
                 self.start(name)
             revived |= dead
-            ill = [name for name in SERVERS if not self._parts[name].healthy()]
-            if not dead and not ill:
+            unhealthy = [name for name in SERVERS if not self._parts[name].healthy()]
+            if not dead and not unhealthy:
                 return revived
-            assert time.monotonic() < deadline, f"not healthy within the deadline: {ill}"
+            assert time.monotonic() < deadline, (
+                f"not healthy within {HEALTHY_WITHIN_SECONDS} s: {unhealthy}"
+            )
             time.sleep(0.05)
 
     def start(self, name: str) -> None:
-        """Start a part, if it is not running; it need not be healthy yet."""
+        """Start a part that does not run, without waiting until it is healthy."""
         files = self.folder.part(name)
         if is_running(files):
             return
         clear_leftovers(files)
         command = self._parts[name].command()
-        command = replace(command, env={**command.env, **self._ways.get(name, {})})
+        command = replace(command, env={**command.env, **self._settings.get(name, {})})
         files.save(start(command, files.log, files.exit_file))
 
     def runs(self, name: str) -> bool:
-        """Whether the part's process is there."""
+        """Whether the part's process runs."""
         return is_running(self.folder.part(name))
 
     def await_healthy(self, name: str) -> None:
-        """Return when the part does its work, as it says itself."""
-        deadline = time.monotonic() + HEALTHY_WITHIN_SECONDS
-        while not self._parts[name].healthy():
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{name} is not healthy within {HEALTHY_WITHIN_SECONDS} s")
-            time.sleep(0.05)
+        """Return when the part's own health check succeeds."""
+        healthy = self._parts[name].healthy
+        eventually(healthy, HEALTHY_WITHIN_SECONDS, f"{name} is healthy")
 
     def kill(self, name: str) -> None:
-        """SIGKILL to a part with everything that it started."""
+        """SIGKILL to a part and its descendants."""
         processes = self.processes(name)
         for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         _, alive = psutil.wait_procs(processes, timeout=GONE_WITHIN_SECONDS)
-        assert not alive, f"{name} does not end: {alive}"
+        assert not alive, f"{name} did not end: {alive}"
 
     def pause(self, *names: str) -> None:
-        """SIGSTOP to parts with everything that they started."""
+        """SIGSTOP to parts and their descendants."""
         self._stopped.update(names)
         for process in [each for name in names for each in self.processes(name)]:
             with suppress(psutil.NoSuchProcess):
                 process.suspend()
 
     def resume(self, *names: str) -> None:
-        """SIGCONT."""
+        """SIGCONT to parts and their descendants."""
         self._stopped.difference_update(names)
         for process in [each for name in names for each in self.processes(name)]:
             with suppress(psutil.NoSuchProcess):
                 process.resume()
 
     def processes(self, name: str) -> list[psutil.Process]:
-        """The program first, then its descendants; not the shell that notes how it ended."""
+        """The program, then its descendants; without the shell that records its exit status."""
         run = self.folder.part(name).last_run()
         assert run is not None, f"{name} was never started"
         program = run.process()
@@ -165,13 +156,13 @@ class Site:
         ]
 
     def api_workers(self) -> list[psutil.Process]:
-        """The processes that answer, without the one that looks after them."""
+        """The worker processes of the API, without their parent."""
         run = self.folder.part("api").last_run()
         main = run.process() if run else None
         return api_workers(main) if main else []
 
     def gate(self) -> Gate:
-        """The gate, not through a link."""
+        """The gate, without a link."""
         return connect_gate(self.where["COUPON_REDIS_URL"])
 
     def superuser(self) -> "psycopg.Connection[tuple[object, ...]]":
