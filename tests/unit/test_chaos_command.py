@@ -28,6 +28,6 @@ def _is_named(name: str, text: str) -> bool:
     if name in text:
         return True
     verbs = ("kill", "pause", "cut", "lose requests", "lose answers", "silence")
-    [verb] = [verb for verb in verbs if name.startswith(f"{verb} ")]
+    verb = next((verb for verb in verbs if name.startswith(f"{verb} ")), "no verb")
     kind = "PART" if verb in ("kill", "pause") else "LINK"
     return f"{verb} {kind}" in text and name.removeprefix(f"{verb} ") in text
