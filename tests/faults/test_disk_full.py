@@ -1,4 +1,4 @@
-"""Postgres' volume is full: claims are answered with 503, and all is well once there is room."""
+"""Postgres' volume is full: claims get 503, and succeed again once there is free space."""
 
 import os
 import pwd
@@ -35,16 +35,16 @@ class Volume:
                 ballast.write(bytes(2**20))
 
     def make_room(self) -> None:
-        """As it was."""
+        """Remove what `fill` wrote."""
         self._ballast.unlink(missing_ok=True)
 
 
 @pytest.fixture
 def volume() -> Iterator[Volume]:
-    """Mounted for this test."""
+    """A volume, mounted for this test."""
     if os.geteuid() != 0:
         pytest.skip("only root may mount a volume")
-    # Postgres' user, which is not root, has to be able to enter it.
+    # Postgres runs as another user than root, which must be able to enter the folder.
     path = Path(tempfile.mkdtemp(prefix="coupon-volume-"))
     path.chmod(0o755)
     options = ["-t", "tmpfs", "-o", f"size={VOLUME},mode=0755", "coupon-volume"]
@@ -59,7 +59,7 @@ def volume() -> Iterator[Volume]:
 
 @pytest.fixture
 def own_target(volume: Volume, tmp_path: Path) -> Iterator[Target]:
-    """A stack of the test's own, whose Postgres lies on the volume."""
+    """A separate stack, whose Postgres is on the volume."""
     folder = StateFolder(tmp_path / "state")
     folder.create()
     home = volume.path / "home"

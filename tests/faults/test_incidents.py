@@ -1,4 +1,4 @@
-"""Each fault once, in the middle of claims: what was accepted stays, and nothing is oversold."""
+"""Each fault once, during claims: accepted claims stay, and nothing is oversold."""
 
 from collections.abc import Callable
 
@@ -24,10 +24,10 @@ INCIDENTS = [
     "stop everything beyond the session",
 ]
 LONG_SECONDS = {"pause connect": 9.0}
-"""Longer than Connect's session: its worker loses its group, and has to get the connector back."""
+"""Longer than Connect's session: its worker loses its group, and must get the connector back."""
 
 SHARE = 0.1
-"""Of the span that a stop beyond the session may take: some 7 s of 6 to 18."""
+"""Of the time span for a stop beyond the session: about 7 s of 6 to 18."""
 
 OFF_THE_WAY = ("connect", "kafka", "registry", "consumer", "reconciler")
 """No claim needs these: claims are accepted while they are down."""
@@ -46,7 +46,7 @@ def test_claims_survive(trial: Trial, fault: str, found: Callable[[list[str]], s
 
 
 def test_claims_survive_two_faults_at_once(trial: Trial, found: Callable[[list[str]], str]) -> None:
-    """The gate is lost while Postgres is: the rebuild has to wait for it."""
+    """Redis is flushed while Postgres is down: the rebuild must wait for Postgres."""
     with trial.claims():
         strike(trial, Incident(("kill postgres", "redis flushed"), 0.0, LASTING_SECONDS), print)
     violations = trial.verdict()
