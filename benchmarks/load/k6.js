@@ -19,8 +19,8 @@ export const options = {
 
 export default function () {
   const token = tokens[Math.floor(Math.random() * tokens.length)];
-  const answer = http.post(__ENV.URL, null, { headers: { Authorization: `Bearer ${token}` } });
-  (answer.status === 202 ? accepted : answer.status === 200 ? repeated : failed).add(1);
+  const response = http.post(__ENV.URL, null, { headers: { Authorization: `Bearer ${token}` } });
+  (response.status === 202 ? accepted : response.status === 200 ? repeated : failed).add(1);
   sleep(pause);
 }
 
