@@ -10,83 +10,112 @@ from pathlib import Path
 
 import click
 
-from chaos.nemesis import Incident, Tally, Tell, schedule, strike
-from chaos.site import Site
+from chaos.nemesis import Incident, Print, Tally, schedule, strike
+from chaos.target import Target
 from chaos.trial import Trial
 from stack.disposable import DisposableStack, disposable_stack
 
 TRIAL_SECONDS = 150.0
-"""How long faults go on before everything is healed and checked."""
+"""How long faults are caused before everything is healed and checked."""
 
 
-@click.command()
-@click.option("--minutes", default=30.0, help="How long faults are caused.")
-@click.option("--seed", type=int, help="Decides which faults when [default: another each time].")
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--minutes", default=30.0, show_default=True, help="How long faults are caused.")
+@click.option("--seed", type=int, help="Decides which faults, when [default: random].")
 @click.option(
     "--fault",
     "only",
     multiple=True,
-    help='Only this one, such as "kill connect"; more of them if given again.',
+    metavar="NAME",
+    help='Cause only this fault, for example "kill connect"; repeat the option for more faults.',
 )
 @click.option(
     "--state",
     type=click.Path(path_type=Path),
-    help="Use this running stack; by default one of its own is started, and removed at the end.",
+    help="Use the running stack of this state folder [default: a new stack, removed afterwards].",
 )
 @click.option(
     "--logs",
     type=click.Path(path_type=Path),
     default=Path("chaos-logs"),
-    help="Where the parts' logs are kept when a promise was broken.",
+    show_default=True,
+    help="Folder for the logs of the stack's parts when a promise was broken.",
 )
 def main(
     minutes: float, seed: int | None, only: tuple[str, ...], state: Path | None, logs: Path
 ) -> None:
-    """Cause faults at random while people claim, and check every promise again and again.
+    """Cause faults at random during claims, and check every promise.
 
-    Exits 1 when one was broken, naming each request that shows it.
+    A run is a series of trials. In a trial, callers claim three coupons while faults happen: a
+    process is killed or paused, a network link is cut, Redis loses its data, garbage is written to
+    the topic. After 150 s everything is healed, and the checkers compare what the callers saw with
+    what Postgres, Redis and Kafka hold.
+
+    The same seed causes the same faults in the same order.
+
+    \b
+      make chaos MINUTES=10 SEED=7
+      python -m chaos --minutes 10 --seed 7
+      python -m chaos --minutes 2 --fault "kill connect" --fault "redis flushed"
+
+    \b
+    Faults:
+      kill PART, pause PART; PART: postgres, valkey, kafka, registry, connect,
+        api, api worker, consumer-1, reconciler
+      cut LINK, lose requests LINK, lose answers LINK, silence LINK;
+        LINK: api to postgres, api to redis, consumer to postgres,
+        consumer to redis
+      redis flushed, redis restored, scripts flushed, backends terminated
+      connector restarted, task restarted in a batch,
+        connect killed in a batch
+      stop consumer-1 beyond its session,
+        stop dynamic consumer beyond its session,
+        stop everything beyond the session
+      rebalance, garbage
+
+    Exits with 1 when a promise was broken, and names each request that shows it.
     """
     seed = random.randrange(1_000_000) if seed is None else seed
-    tell = _teller()
-    tell(f"seed {seed}")
+    log = _timed_print()
+    log(f"seed {seed}")
     tally = Tally()
     with ExitStack() as opened:
-        site = Site(_stack(opened, state))
-        site.open()
-        opened.callback(site.close)
+        target = Target(_stack(opened, state))
+        target.open()
+        opened.callback(target.close)
         try:
-            violations = _run(site, seed, only, minutes * 60, tally, tell)
+            violations = _run(target, seed, only, minutes * 60, tally, log)
         except BaseException:
-            _keep(site, logs, tell)
+            _keep_logs(target, logs, log)
             raise
         print(f"\n{tally.table()}\n")
         if violations:
             print("\n".join(violations))
-            _keep(site, logs, tell)
-            tell(f"a promise was broken; the same faults again: --seed {seed}")
+            _keep_logs(target, logs, log)
+            log(f"a promise was broken; to cause the same faults again: --seed {seed}")
             sys.exit(1)
-    tell(f"0 lost, 0 double, 0 oversold; Redis equals Postgres (seed {seed})")
+    log(f"0 lost, 0 double, 0 oversold; Redis equals Postgres (seed {seed})")
 
 
 def _run(
-    site: Site, seed: int, only: tuple[str, ...], seconds: float, tally: Tally, tell: Tell
+    target: Target, seed: int, only: tuple[str, ...], seconds: float, tally: Tally, log: Print
 ) -> list[str]:
-    """One trial after the other, until the time is over or a promise is broken."""
+    """Trials, one after the other, until the time is over or a promise is broken."""
     until = time.monotonic() + seconds
     number = 0
     incidents: Iterator[Incident] | None = None
     while time.monotonic() < until:
         number += 1
-        trial = Trial(site, f"{seed}/{number}")
+        trial = Trial(target, f"{seed}/{number}")
         incidents = incidents or schedule(seed, _chosen(trial, only))
         with trial.claims():
             end = min(until, time.monotonic() + TRIAL_SECONDS)
             while time.monotonic() < end:
-                _next(trial, next(incidents), tally, tell)
+                _next(trial, next(incidents), tally, log)
         statuses = trial.history.statuses()
         violations = trial.verdict()
-        told = ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items()))
-        tell(f"trial {number}: answers {told}; violations: {len(violations)}")
+        counts = ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items()))
+        log(f"trial {number}: responses {counts}; violations: {len(violations)}")
         if violations:
             return violations
     return []
@@ -94,14 +123,16 @@ def _run(
 
 def _chosen(trial: Trial, only: tuple[str, ...]) -> list[str]:
     if unknown := set(only) - set(trial.faults):
-        known = ", ".join(trial.faults)
-        raise click.UsageError(f"no such fault: {', '.join(sorted(unknown))}; there are: {known}")
+        names = "\n  ".join(trial.faults)
+        raise click.UsageError(
+            f"no such fault: {', '.join(sorted(unknown))}; the faults are:\n  {names}"
+        )
     return list(only or trial.faults)
 
 
-def _next(trial: Trial, incident: Incident, tally: Tally, tell: Tell) -> None:
+def _next(trial: Trial, incident: Incident, tally: Tally, log: Print) -> None:
     time.sleep(incident.calm_s)
-    tally.add(incident, strike(trial, incident, tell))
+    tally.add(incident, strike(trial, incident, log))
 
 
 def _stack(opened: ExitStack, state: Path | None) -> DisposableStack:
@@ -112,12 +143,12 @@ def _stack(opened: ExitStack, state: Path | None) -> DisposableStack:
     return running
 
 
-def _keep(site: Site, logs: Path, tell: Tell) -> None:
-    shutil.copytree(site.folder.path / "log", logs, dirs_exist_ok=True)
-    tell(f"the parts' logs are in {logs}")
+def _keep_logs(target: Target, logs: Path, log: Print) -> None:
+    shutil.copytree(target.folder.path / "log", logs, dirs_exist_ok=True)
+    log(f"the logs of the parts are in {logs}")
 
 
-def _teller() -> Tell:
+def _timed_print() -> Print:
     began = time.monotonic()
     return lambda line: print(f"{time.monotonic() - began:7.1f} s  {line}", flush=True)
 

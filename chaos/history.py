@@ -1,4 +1,4 @@
-"""What the callers of the API were told: every claim by a known user, and what it was answered."""
+"""What callers of the API saw in one run: every claim by a known user, and its response."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -7,29 +7,30 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 Key = tuple[int, int]
-"""(coupon_id, user_id): what an issue request is known by."""
+"""(coupon_id, user_id): identifies an issue request."""
 
 LOST = 0
-"""The status of a claim whose connection was lost, or that was not answered in time."""
+"""The status of a claim whose connection broke, or whose response did not arrive in time."""
 
 ACCEPTED = (200, 202)
-IN_TROUBLE = (503, LOST)
-"""The claim may hold a place or may not: the caller cannot know."""
+FAILED = (503, LOST)
+"""The claim may have taken stock or may not: the caller cannot know."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One claim and its answer. Times are monotonic seconds; `at` is seconds since 1970, its end.
+class Response:
+    """One claim and its response. Times are monotonic seconds; `at` is its end, since 1970.
 
-    kind: "" when accepted, the reason of a refusal, the problem's name, or the connection's error.
-    told: the status of the request in the answer, "" when it has none. location: its header.
+    reason: "" when accepted; else the reason of a refusal, the name of the problem, or the error of
+    the connection. request_status: the status of the request in the body, "" without one.
+    location: the header.
     """
 
     coupon_id: int
     user_id: int
     status: int
-    kind: str
-    told: str
+    reason: str
+    request_status: str
     location: str
     began: float
     ended: float
@@ -42,22 +43,24 @@ class Answer:
 
     @property
     def accepted(self) -> bool:
-        """Whether it promised a committed row."""
+        """Whether it promises a committed row."""
         return self.status in ACCEPTED
 
     @property
     def sold_out(self) -> bool:
-        """Whether it was refused because no place was left."""
-        return self.status == 409 and self.kind == "sold_out"
+        """Whether it was refused because no stock was left."""
+        return self.status == 409 and self.reason == "sold_out"
 
     def __str__(self) -> str:
-        told = " ".join(word for word in (str(self.status), self.kind, self.told) if word)
-        return f"claim of user {self.user_id} on coupon {self.coupon_id}, answered {told}"
+        words = [word for word in (str(self.status), self.reason, self.request_status) if word]
+        return (
+            f"claim of user {self.user_id} on coupon {self.coupon_id}, answered {' '.join(words)}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """A total that a coupon was given: known to hold from `ended` on, perhaps from `began`."""
+    """A total that a coupon was given: in force from `ended` on at the latest, at first `began`."""
 
     total: int
     began: float
@@ -66,14 +69,14 @@ class Stock:
 
 @dataclass
 class History:
-    """Of one run. Threads add to it while it goes on; the checkers read it afterwards.
+    """The history of one run. Threads add to it during the run; checkers read it afterwards.
 
-    stocks: of each coupon, the totals it was given, growing. quiet: the moments at which the gate
-    was seen to hold exactly what the ledger holds, with nothing pending. garbage: the records that
-    the nemesis itself wrote to the request topic.
+    stocks: the totals of each coupon, ascending. quiet: moments at which the gate held exactly what
+    the ledger held, with nothing pending. garbage: the records that a fault wrote to the request
+    topic.
     """
 
-    answers: list[Answer] = field(default_factory=list)
+    responses: list[Response] = field(default_factory=list)
     stocks: dict[int, list[Stock]] = field(default_factory=dict)
     quiet: list[float] = field(default_factory=list)
     garbage: list[bytes] = field(default_factory=list)
@@ -81,42 +84,41 @@ class History:
 
     @property
     def coupon_ids(self) -> list[int]:
-        """Every coupon that was claimed."""
+        """The coupons of this run."""
         return sorted(self.stocks)
 
-    def add(self, answers: Iterable[Answer]) -> None:
-        """Keep answers."""
+    def add(self, responses: Iterable[Response]) -> None:
+        """Add responses."""
         with self.lock:
-            self.answers.extend(answers)
-
-    def seen(self) -> list[Answer]:
-        """The answers so far."""
-        with self.lock:
-            return list(self.answers)
+            self.responses.extend(responses)
 
     def statuses(self) -> Counter[int]:
-        """How many answers of each status so far."""
-        return Counter(answer.status for answer in self.seen())
+        """How many responses of each status so far."""
+        return Counter(response.status for response in self._so_far())
 
-    def troubles(self) -> Counter[str]:
-        """How many claims got into trouble so far, by kind."""
-        return Counter(answer.kind for answer in self.seen() if answer.status in IN_TROUBLE)
+    def failures(self) -> Counter[str]:
+        """How many claims failed so far, by reason."""
+        return Counter(each.reason for each in self._so_far() if each.status in FAILED)
 
     def accepted_since(self, moment: float) -> int:
-        """How many claims that began after a moment were accepted."""
+        """How many claims that began after a moment were accepted; at most 1000."""
         with self.lock:
-            newest = reversed(self.answers)
-            # Answers are kept in about the order of their ends.
-            recent = (a for a in newest if a.accepted and a.began >= moment)
+            newest = reversed(self.responses)
+            # Responses are in about the order of their ends.
+            recent = (each for each in newest if each.accepted and each.began >= moment)
             return sum(1 for _ in zip(recent, range(1000), strict=False))
 
     def last_quiet(self, moment: float) -> float:
-        """The latest quiet moment before this one; the beginning of time when there was none."""
-        place = bisect_right(self.quiet, moment)
-        return self.quiet[place - 1] if place else float("-inf")
+        """The latest quiet moment before this one; minus infinity when there was none."""
+        index = bisect_right(self.quiet, moment)
+        return self.quiet[index - 1] if index else float("-inf")
 
     def least_total(self, coupon_id: int, moment: float) -> int:
-        """The total that the gate had at least by a moment: what it had when it was last quiet."""
+        """The total that the gate surely had by a moment: the one of the last quiet moment."""
         stocks = self.stocks[coupon_id]
         quiet = self.last_quiet(moment)
         return max([stocks[0].total, *(each.total for each in stocks if each.ended <= quiet)])
+
+    def _so_far(self) -> list[Response]:
+        with self.lock:
+            return list(self.responses)

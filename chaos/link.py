@@ -1,4 +1,4 @@
-"""A network link to a server that can be cut, made deaf, and mended."""
+"""A proxy to a server: a link that can be cut, made silent or deaf, and restored."""
 
 import selectors
 import socket
@@ -9,12 +9,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 
 class Link:
-    """Forwards TCP connections to the server of a URL; `url` is the same server through it.
+    """Forwards TCP connections to the server of a URL; `url` is the same server through the link.
 
-    cut(): connections break and new ones are refused, as when the server is down. silence(): what
-    clients send still arrives, but no answer comes back. deafen(): nothing that clients send
-    arrives. break_next(): connections break at the moment of a request or of an answer, which is
-    lost. mend(): new connections work again.
+    cut(): connections break and new ones are refused, as when the server is down. silence(): the
+    server gets what clients send, and no response comes back. deafen(): the server gets nothing.
+    break_next(): connections break at the next requests or responses, which are lost. restore():
+    new connections work again.
     """
 
     def __init__(self, target_url: str) -> None:
@@ -25,12 +25,13 @@ class Link:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._port = self._listener.getsockname()[1]
         login = parts.netloc.rpartition("@")[0]
-        place = f"{login}@127.0.0.1:{self._port}" if login else f"127.0.0.1:{self._port}"
-        self.url = urlunsplit(parts._replace(netloc=place))
+        address = f"127.0.0.1:{self._port}"
+        netloc = f"{login}@{address}" if login else address
+        self.url = urlunsplit(parts._replace(netloc=netloc))
         self.silent = False
         self.deaf = False
         self.withheld = 0
-        """Answers that did not come back: as many clients wait."""
+        """Responses that were held back: this many clients wait."""
         self._breaks = {"requests": 0, "answers": 0}
         self._open: list[socket.socket] = []
         self._lock = Lock()
@@ -39,7 +40,7 @@ class Link:
     def cut(self) -> None:
         with self._lock:
             self._listener.close()
-        # A blocked accept() is only woken by a connection or by shutdown.
+        # A blocked accept() returns at the next connection, or at its timeout.
         self._accepting.join()
         self._drop_all()
 
@@ -50,11 +51,11 @@ class Link:
         self.deaf = True
 
     def break_next(self, count: int, which: Literal["requests", "answers"]) -> None:
-        """The next `count` of them do not arrive; each takes its connection with it."""
+        """The next `count` of them do not arrive; each breaks its connection."""
         with self._lock:
             self._breaks[which] = count
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         if self.silent or self.deaf:
             self._drop_all()
         self.silent = self.deaf = False

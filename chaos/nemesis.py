@@ -1,4 +1,4 @@
-"""Causes faults on a schedule that a seed decides, and keeps how long each took to heal."""
+"""Causes faults on a schedule that a seed decides, and collects the recovery times."""
 
 import time
 from collections import defaultdict
@@ -11,7 +11,7 @@ import psycopg
 from confluent_kafka import KafkaException
 from redis.exceptions import RedisError
 
-from chaos.faults import Fault
+from chaos.faults.fault import Fault
 from chaos.recovery import Recovery, await_recovery
 from chaos.trial import Trial
 from coupons.errors import CouponError
@@ -21,16 +21,17 @@ LASTING_SECONDS = (0.5, 6.0)
 TWO_AT_ONCE = 0.2
 
 FAILURES = (OSError, AssertionError, CouponError, RedisError, KafkaException, psycopg.Error)
-"""Of causing a fault where another one is going on."""
+"""Errors of causing a fault while another one lasts."""
 
-Tell = Callable[[str], None]
+Print = Callable[[str], None]
+"""Prints a line of progress."""
 
 
 class Incident(NamedTuple):
-    """Names of the faults that happen together, after how much calm, and for how long (seconds).
+    """Faults that happen together, by name.
 
-    share: 0 to 1, how much of the time that a fault may take beyond its least, where it has a span
-    of its own.
+    calm_s: seconds before them. lasting_s: how many seconds they last. share: for a fault with its
+    own span of time, which part of the span it lasts: 0 is the minimum, 1 the maximum.
     """
 
     faults: tuple[str, ...]
@@ -43,7 +44,7 @@ class Incident(NamedTuple):
 
 
 def schedule(seed: int, names: Sequence[str]) -> Iterator[Incident]:
-    """Incidents without end, the same for the same seed; each fault once before any comes again."""
+    """Endless incidents, the same for the same seed; every fault once before one is repeated."""
     rng = Random(seed)
     while True:
         for name in rng.sample(names, len(names)):
@@ -57,25 +58,25 @@ def schedule(seed: int, names: Sequence[str]) -> Iterator[Incident]:
             )
 
 
-def strike(trial: Trial, incident: Incident, tell: Tell) -> Recovery:
-    """Cause an incident, heal it, and return how the stack recovered; claims must be going on."""
+def strike(trial: Trial, incident: Incident, log: Print) -> Recovery:
+    """Cause an incident, heal it, and wait for the recovery; claims must be going on."""
     faults = [trial.faults[name] for name in incident.faults]
     for fault in faults:
-        tell(fault.sentence)
+        log(fault.sentence)
         try:
             fault.cause()
         except FAILURES as error:
             if fault is faults[0]:
                 raise
-            tell(f"  which the other fault prevents: {type(error).__name__}")
+            log(f"  not possible during the other fault: {type(error).__name__}")
     if lasting := [fault for fault in faults if fault.lasting]:
-        time.sleep(max(_seconds(fault, incident, trial.site.session_s) for fault in lasting))
+        time.sleep(max(_seconds(fault, incident, trial.target.session_s) for fault in lasting))
     for fault in faults:
         fault.heal()
     if revived := trial.revive():
-        tell(f"  had ended by itself, started again: {', '.join(sorted(revived))}")
-    recovery = await_recovery(trial.site.where, trial.history)
-    tell(f"  healed, {recovery}")
+        log(f"  ended unexpectedly, started again: {', '.join(sorted(revived))}")
+    recovery = await_recovery(trial.target.where, trial.history)
+    log(f"  healed; {recovery}")
     if None in recovery:
         trial.complaints.append(f"after {incident}: {recovery}")
     return recovery
@@ -89,27 +90,27 @@ def _seconds(fault: Fault, incident: Incident, session_s: int) -> float:
 
 
 class Tally:
-    """Recoveries by fault; one of two faults at once counts for both together."""
+    """Recoveries by fault; incidents of two faults are counted together, as "two at once"."""
 
     def __init__(self) -> None:
         self._found: dict[str, list[Recovery]] = defaultdict(list)
 
     def add(self, incident: Incident, recovery: Recovery) -> None:
-        """Keep one."""
+        """Add a recovery."""
         self._found[str(incident) if len(incident.faults) == 1 else "two at once"].append(recovery)
 
     def table(self) -> str:
-        """Fault, times caused, and seconds to recover: p50 and longest."""
-        head = f"{'fault':<36} {'times':>5}  {'accepts again (s)':>17}  {'settled (s)':>15}"
-        lines = [head, f"{'':<36} {'':>5}  {'p50':>8} {'max':>8}  {'p50':>7} {'max':>7}"]
+        """A text table: fault, how often, and seconds to recover (p50 and maximum)."""
+        head = f"{'fault':<42} {'count':>5}  {'accepted (s)':>17}  {'settled (s)':>15}"
+        lines = [head, f"{'':<42} {'':>5}  {'p50':>8} {'max':>8}  {'p50':>7} {'max':>7}"]
         for name, found in sorted(self._found.items()):
-            accepted, settled = ([_never(each[i]) for each in found] for i in (0, 1))
+            accepted, settled = ([_or_infinite(each[i]) for each in found] for i in (0, 1))
             lines.append(
-                f"{name:<36} {len(found):>5}  {median(accepted):>8.1f} {max(accepted):>8.1f}"
+                f"{name:<42} {len(found):>5}  {median(accepted):>8.1f} {max(accepted):>8.1f}"
                 f"  {median(settled):>7.1f} {max(settled):>7.1f}"
             )
         return "\n".join(lines)
 
 
-def _never(seconds: float | None) -> float:
+def _or_infinite(seconds: float | None) -> float:
     return float("inf") if seconds is None else seconds

@@ -1,4 +1,4 @@
-"""When a stack is well again: cheap questions, asked again and again."""
+"""Waits until a stack has recovered, by cheap checks that are repeated."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -16,8 +16,10 @@ LONGEST_SECONDS = 120.0
 
 
 class Recovery(NamedTuple):
-    """Seconds from the healing until claims were accepted again, and until every request made
-    before it was final in Postgres and marked in Redis. None: not within the deadline.
+    """Seconds since the stack was healed; None: not within LONGEST_SECONDS.
+
+    accepted_s: until a claim was accepted. settled_s: until every request made before was final in
+    Postgres and marked in Redis.
     """
 
     accepted_s: float | None
@@ -29,7 +31,7 @@ class Recovery(NamedTuple):
 
 
 def await_recovery(where: Mapping[str, str], history: History) -> Recovery:
-    """Watch a stack that was healed just now, while claims go on."""
+    """Wait for the recovery of a stack that was healed just now; claims must be going on."""
     healed, healed_at = time.monotonic(), time.time()
     accepted = settled = None
     for _ in attempts(LONGEST_SECONDS, POLL_SECONDS):
@@ -43,9 +45,9 @@ def await_recovery(where: Mapping[str, str], history: History) -> Recovery:
 
 
 def unsettled(where: Mapping[str, str], coupon_ids: Sequence[int], before: float) -> str:
-    """What of these coupons' requests made before a moment (seconds since 1970) is not settled.
+    """Why requests for these coupons, made before a moment, are not settled; "" when they are.
 
-    "" when each is final in Postgres and nothing is pending in Redis.
+    before: seconds since 1970. Settled: final in Postgres, and nothing is pending in Redis.
     """
     try:
         gate = connect_gate(where["COUPON_REDIS_URL"])
@@ -70,20 +72,20 @@ def unsettled(where: Mapping[str, str], coupon_ids: Sequence[int], before: float
 def _pending(gate: Gate, coupon_ids: Sequence[int], before_us: int) -> str:
     for coupon_id, closed in zip(coupon_ids, gate.closed(coupon_ids), strict=True):
         if closed is not None:
-            return f"the gate is closed for coupon {coupon_id}: {closed}"
+            return f"the gate is unavailable for coupon {coupon_id}: {closed}"
         if gate.pending_before(coupon_id, before_us, limit=1):
             return f"coupon {coupon_id} has pending requests at the gate"
     return ""
 
 
 def await_quiet(where: Mapping[str, str], history: History, within_s: float) -> str:
-    """Return "" once nothing is unsettled, though nobody claims; else, after the deadline, what is.
+    """Wait until everything is settled, while no claims are made; return "", or why it is not.
 
-    The moment is noted in the history.
+    Adds the moment to the history.
     """
-    what = ""
+    why = ""
     for _ in attempts(within_s, POLL_SECONDS):
-        if not (what := unsettled(where, history.coupon_ids, time.time())):
+        if not (why := unsettled(where, history.coupon_ids, time.time())):
             history.quiet.append(time.monotonic())
             return ""
-    return f"not quiet within {within_s:.0f} s: {what}"
+    return f"not settled within {within_s:.0f} s: {why}"

@@ -1,4 +1,4 @@
-"""One trial of the stack: claims flow, faults happen, all is healed, and the books are opened."""
+"""One trial of the stack: claims during faults, then healing, then a check of every promise."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -6,13 +6,15 @@ from random import Random
 from threading import Event, Thread
 
 from api.settings import ApiSettings
-from chaos.checkers import violations
-from chaos.crowd import Caller, Crowd
-from chaos.evidence import end_offsets, read_evidence
-from chaos.faults import Fault, Ground, all_faults
+from chaos.callers import Caller, Callers
+from chaos.evidence import read_evidence
+from chaos.faults.catalogue import all_faults
+from chaos.faults.fault import Fault, FaultContext
 from chaos.history import History, Stock
 from chaos.recovery import await_quiet
-from chaos.site import APPLICATIONS, Site
+from chaos.target import APPLICATIONS, Target
+from chaos.topics import end_offsets
+from chaos.verdict import violations
 from coupons.waiting import eventually
 
 ROOMY, SCARCE, RAISED = 100_000, 120, 60
@@ -24,29 +26,32 @@ QUIET_WITHIN_SECONDS = 120.0
 
 
 class Trial:
-    """Three coupons (room for all, soon sold out, raised again and again) and their callers."""
+    """Three coupons and their callers.
 
-    def __init__(self, site: Site, seed: str) -> None:
-        self.site = site
+    One coupon does not sell out, one sells out soon, and one has its total raised all the time.
+    """
+
+    def __init__(self, target: Target, seed: str) -> None:
+        self.target = target
         self.seed = seed
         self.history = History()
-        self._caller = site.where["COUPON_API_URL"], site.folder.secret("jwt.key")
-        self._begin = end_offsets(site.where["COUPON_KAFKA_BOOTSTRAP_SERVERS"])
+        self._caller = target.where["COUPON_API_URL"], target.folder.secret("jwt.key")
+        self._begin = end_offsets(target.where["COUPON_KAFKA_BOOTSTRAP_SERVERS"])
         roomy, self._scarce, self._raised = (
             self._create(total) for total in (ROOMY, SCARCE, RAISED)
         )
         weights = dict(zip((roomy, self._scarce, self._raised), WEIGHTS, strict=True))
-        self._crowd = Crowd(self._caller, self.history, weights, seed)
-        ground = Ground(site, self.history, roomy, Random(f"{seed}/faults"))
-        self.faults: Mapping[str, Fault] = all_faults(ground)
+        self._callers = Callers(self._caller, self.history, weights, seed)
+        context = FaultContext(target, self.history, roomy, Random(f"{seed}/faults"))
+        self.faults: Mapping[str, Fault] = all_faults(context)
         self.complaints: list[str] = []
 
     @contextmanager
     def claims(self) -> Iterator[None]:
-        """People claim while the block runs; it begins when claims are accepted."""
+        """Callers claim while the block runs; it begins once claims are accepted."""
         stop = Event()
-        raising = Thread(target=self._raise_again_and_again, args=(stop,), daemon=True)
-        with self._crowd.claiming(THREADS):
+        raising = Thread(target=self._keep_raising, args=(stop,), daemon=True)
+        with self._callers.claiming(THREADS):
             raising.start()
             try:
                 self.more_are_accepted(50)
@@ -56,41 +61,41 @@ class Trial:
                 raising.join()
 
     def more_are_accepted(self, count: int) -> None:
-        """Return when that many more claims were accepted."""
+        """Return once that many more claims are accepted."""
         until = self._accepted() + count
         eventually(lambda: self._accepted() >= until, 60, "claims are accepted")
 
     def revive(self) -> set[str]:
-        """Have every server healthy; the names of parts that had ended by themselves.
+        """Start the parts that have ended; return their names. Returns when servers are healthy.
 
-        An application that ends because something else is away is a violation.
+        An application that ends because something else is down is a violation.
         """
-        revived = self.site.revive()
+        revived = self.target.revive()
         ended = sorted(revived.intersection(APPLICATIONS))
-        self.complaints += [f"{name} ended by itself" for name in ended]
+        self.complaints += [f"{name} ended unexpectedly" for name in ended]
         return revived
 
     def verdict(self) -> list[str]:
-        """Heal everything, wait for quiet, sell out what was scarce, and check each promise."""
-        self.site.mend()
-        complaints = [*self.complaints, self._workers(), self._quiet()]
+        """Heal everything, wait until all is settled, sell out two coupons, check every promise."""
+        self.target.heal()
+        complaints = [*self.complaints, self._check_workers(), self._await_quiet()]
         for coupon_id in (self._scarce, self._raised):
-            self._crowd.claim_until_sold_out(coupon_id, self.history.stocks[coupon_id][-1].total)
-        complaints.append(self._quiet())
-        evidence = read_evidence(self.site.where, self.history.coupon_ids, self._begin)
+            self._callers.claim_until_sold_out(coupon_id, self.history.stocks[coupon_id][-1].total)
+        complaints.append(self._await_quiet())
+        evidence = read_evidence(self.target.where, self.history.coupon_ids, self._begin)
         return [each for each in complaints if each] + violations(self.history, evidence)
 
-    def _workers(self) -> str:
-        """The API has as many workers as it is set to, whatever became of some."""
+    def _check_workers(self) -> str:
+        """A complaint when the API has not as many workers as its settings say."""
         wanted = ApiSettings.model_fields["api_workers"].default
         try:
-            eventually(lambda: len(self.site.api_workers()) == wanted, 30)
+            eventually(lambda: len(self.target.api_workers()) == wanted, 30)
         except AssertionError:
-            return f"the API has {len(self.site.api_workers())} workers and not {wanted}"
+            return f"the API has {len(self.target.api_workers())} workers and not {wanted}"
         return ""
 
-    def _quiet(self) -> str:
-        return await_quiet(self.site.where, self.history, QUIET_WITHIN_SECONDS)
+    def _await_quiet(self) -> str:
+        return await_quiet(self.target.where, self.history, QUIET_WITHIN_SECONDS)
 
     def _accepted(self) -> int:
         statuses = self.history.statuses()
@@ -103,10 +108,10 @@ class Trial:
         self.history.stocks[coupon_id] = [Stock(total, 0.0, 0.0)]
         return coupon_id
 
-    def _raise_again_and_again(self, stop: Event) -> None:
+    def _keep_raising(self, stop: Event) -> None:
         caller = Caller(*self._caller)
         stocks = self.history.stocks[self._raised]
         while not stop.wait(RAISE_EVERY_SECONDS):
-            with suppress(AssertionError):  # The next raise covers it.
+            with suppress(AssertionError):  # The next raise includes it.
                 stocks.append(caller.change_total(self._raised, stocks[-1].total + RAISE_BY))
         caller.close()

@@ -1,9 +1,9 @@
-"""The three other designs of the report, to be compared with ours on one machine in one run.
+"""The three other designs of the report, to compare with ours on one machine in one run.
 
-Each is as good as its idea allows. They share everything that is not the idea: the HTTP server and
-routes, authentication, the gate, the batching of claims, the ledger's tables and the statements
-that issue, the consumer. Only what happens between "admitted" and "202", and who issues from what,
-is their own:
+Each is as good as its idea allows. They share everything that is not part of the idea: the HTTP
+server and routes, authentication, the gate, the batching of claims, the ledger's tables, the
+statements that issue, and the consumer. They differ in what happens between "admitted" and "202",
+and in which process issues coupons, and from what:
 
   redis_queue  admitted, pushed to a list in Redis, 202; a worker takes batches from the list
   redis_kafka  admitted, handed to a Kafka producer, 202; the consumer takes batches from the topic

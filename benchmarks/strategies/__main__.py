@@ -1,4 +1,4 @@
-"""Runs one process of one of the other designs: python -m benchmarks.strategies api redis_queue"""
+"""Run a process of one of the other designs: python -m benchmarks.strategies api redis_queue"""
 
 import signal
 from functools import partial
@@ -22,7 +22,7 @@ WORKERS = ("redis_queue", "outbox")
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Processes of the designs that ours is compared with, set by COUPON_* variables."""
+    """Run a process of a design that ours is compared with. Settings: COUPON_* variables."""
 
 
 @main.command("api")
@@ -56,7 +56,7 @@ def run_worker(strategy: str) -> None:
 
 
 def _load(strategy: str) -> "RsgiApp":
-    # Imported in the worker only, as api.server does it.
+    # Imported in the worker process only, as api.server does.
     from importlib import import_module
 
     from api.bootstrap import worker_app

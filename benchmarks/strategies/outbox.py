@@ -1,9 +1,9 @@
 """Transactional outbox: 202 once request and outbox row are committed; a publisher polls.
 
-As good as the idea allows: requests are committed in batches as ours are, the publisher takes
-batches with SKIP LOCKED, deletes what the brokers have acknowledged in the same transaction, and
-polls again at once while there is something. What the idea cannot give: every request is written
-twice and deleted once, and when the table is empty somebody has to ask it again and again.
+As good as the idea allows: requests are committed in batches as ours are. The publisher takes
+batches with SKIP LOCKED, deletes in the same transaction what the brokers have acknowledged, and
+polls again at once while there are rows. The cost of the idea: every request is written twice and
+deleted once, and an empty table is polled all the time.
 """
 
 import logging
@@ -18,9 +18,9 @@ from confluent_kafka import Producer
 from api.claims import ClaimFailure, Verdict
 from api.ledger_connections import LedgerConnections
 from api.settings import ApiSettings
-from benchmarks.strategies.answering import admissions_of, answers
-from benchmarks.strategies.events import RequestTopic
+from benchmarks.strategies.request_topic import RequestTopic
 from benchmarks.strategies.settings import StrategySettings
+from benchmarks.strategies.verdicts import admissions_of, verdicts
 from coupons.change_events.producing import producer_config
 from coupons.errors import GateUnavailable, LedgerUnavailable, OutcomeUnknown
 from coupons.gate import Gate
@@ -39,13 +39,13 @@ SQL = {name: text.encode() for name, text in zip(_PARTS[1::2], _PARTS[2::2], str
 
 
 def create_tables(owner_url: str) -> None:
-    """Make the outbox's tables, once."""
+    """Create the outbox's tables if they are missing."""
     with psycopg.connect(owner_url) as connection:
         connection.execute(SQL["create"])
 
 
 def writer(settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], list[Verdict]]:
-    """Admits a batch and commits it with its outbox rows."""
+    """Return a function that admits a batch and commits it with its outbox rows."""
     connections = LedgerConnections(settings.database_url.get_secret_value(), "outbox-api")
 
     def write(claims: Sequence[Claim]) -> list[Verdict]:
@@ -58,11 +58,11 @@ def writer(settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], lis
             if admitted:
                 _accept(connections, admitted)
         except OutcomeUnknown:
-            return answers(decisions, ClaimFailure.OUTCOME_UNKNOWN)
+            return verdicts(decisions, ClaimFailure.OUTCOME_UNKNOWN)
         except LedgerUnavailable:
             gate.compensate([each for each in admitted if not each.repeated])
-            return answers(decisions, ClaimFailure.LEDGER_UNAVAILABLE)
-        return answers(decisions)
+            return verdicts(decisions, ClaimFailure.LEDGER_UNAVAILABLE)
+        return verdicts(decisions)
 
     return write
 
@@ -78,7 +78,7 @@ def _accept(connections: LedgerConnections, admitted: Sequence[Admission]) -> No
 
 
 def work(settings: StrategySettings, stopping: Event) -> None:
-    """Publish until `stopping` is set; a server away: try again."""
+    """Publish until `stopping` is set; retry while a server is down."""
     config = producer_config(KafkaClient(settings.kafka_bootstrap_servers))
     producer = Producer({**config, "delivery.report.only.error": True})
     topic = RequestTopic(producer, settings.schema_registry_url)
@@ -92,19 +92,19 @@ def work(settings: StrategySettings, stopping: Event) -> None:
                     if not published:
                         stopping.wait(POLL_SECONDS)
         except LedgerUnavailable as error:
-            log.warning("again soon: %s", error)
+            log.warning("not published, retrying: %s", error)
             stopping.wait(0.5)
 
 
 def _publish(
     connection: "psycopg.Connection[tuple[int, ...]]", producer: Producer, topic: RequestTopic
 ) -> int:
-    """Publish a batch; its rows are gone when the transaction is committed after this."""
+    """Publish a batch and delete its rows; the caller commits."""
     rows = connection.execute(SQL["take"], {"batch_size": BATCH}, prepare=True).fetchall()
     failed: list[object] = []
     for coupon_id, user_id, requested_at_us in rows:
         topic.produce(coupon_id, user_id, requested_at_us, lambda error, _: failed.append(error))
     if rows and (producer.flush(DELIVERY_SECONDS) or failed):
         producer.purge()
-        raise LedgerUnavailable("the brokers have not acknowledged the batch: it stays")
+        raise LedgerUnavailable("the brokers did not acknowledge the batch; its rows stay")
     return len(rows)

@@ -11,7 +11,7 @@ CREATE TABLE IF NOT EXISTS outbox (
 GRANT SELECT, INSERT, DELETE, UPDATE ON outbox_request, outbox TO coupon_api;
 
 -- name: accept
--- Writes requests and their outbox rows in one transaction; those that are there already are left as they are.
+-- Writes requests and their outbox rows in one transaction; existing requests stay as they are.
 -- in:  coupon_ids, user_ids, requested_at_us (one each a claim)
 WITH accepted AS (
   INSERT INTO outbox_request (coupon_id, user_id, requested_at)
@@ -26,7 +26,7 @@ INSERT INTO outbox (coupon_id, user_id, requested_at_us)
 SELECT coupon_id, user_id, (extract(epoch FROM requested_at) * 1000000)::bigint FROM accepted;
 
 -- name: take
--- Takes a batch out of the outbox for this transaction; another publisher passes it over.
+-- Takes a batch out of the outbox in this transaction; another publisher skips its rows.
 -- in:  batch_size
 -- out: coupon_id, user_id, requested_at_us
 DELETE FROM outbox WHERE outbox_id = ANY(ARRAY(

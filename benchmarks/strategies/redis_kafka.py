@@ -1,10 +1,10 @@
 """Redis and Kafka: 202 once the request is handed to a Kafka producer; the consumer issues from it.
 
-As good as the idea allows: the report's producer settings, records in batches, a place is given
-back when producing fails, and our own consumer (batches of 500, dead letters, a unique constraint).
-What the idea cannot give: the answer is sent before the broker has the record, so what a dying
-process still holds is lost, and its places with it. Waiting for the broker before the answer would
-be another design, with the broker's round trip in every answer.
+As good as the idea allows: the report's producer settings, records in batches, an admission is
+compensated when producing fails, and our own consumer (batches of 500, dead letters, a unique
+constraint). The cost of the idea: the response is sent before the broker has the record, so a
+process that crashes loses the records it still holds, and their stock. A response after the
+broker's acknowledgement would be another design, with the broker's round trip in every response.
 """
 
 import logging
@@ -16,7 +16,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from api.claims import Accepted, ClaimFailure, Verdict
 from api.settings import ApiSettings
-from benchmarks.strategies.events import RequestTopic
+from benchmarks.strategies.request_topic import RequestTopic
 from benchmarks.strategies.settings import StrategySettings
 from coupons.change_events.producing import producer_config
 from coupons.errors import GateUnavailable
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 def writer(_settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], list[Verdict]]:
-    """Admits a batch and hands it to the producer."""
+    """Return a function that admits a batch and hands it to the producer."""
     settings = load_settings(StrategySettings)
     config = producer_config(KafkaClient(settings.kafka_bootstrap_servers))
     producer = Producer({**config, "delivery.report.only.error": True})
@@ -55,7 +55,7 @@ def _produce(topic: RequestTopic, gate: Gate, decision: Decision) -> Verdict:
     try:
         topic.produce(*decision[:3], partial(_not_delivered, gate, decision))
     except (BufferError, KafkaException) as error:
-        _give_back(gate, decision, str(error))
+        _compensate(gate, decision, str(error))
         return ClaimFailure.LEDGER_UNAVAILABLE
     return Accepted(admitted_as_request(decision), decision.repeated)
 
@@ -66,15 +66,15 @@ def _serve_deliveries(producer: Producer) -> None:
 
 
 def _not_delivered(gate: Gate, admission: Admission, error: KafkaError, _: object) -> None:
-    _give_back(gate, admission, error.str())
+    _compensate(gate, admission, error.str())
 
 
-def _give_back(gate: Gate, admission: Admission, why: str) -> None:
-    """As far as that is known to be right: a claim that was made before may be on its way."""
+def _compensate(gate: Gate, admission: Admission, why: str) -> None:
+    """Compensate an admission; not a repeated one, whose first record may still arrive."""
     log.warning("not produced: %s", why)
     if admission.repeated:
         return
     try:
         gate.compensate([admission])
     except GateUnavailable as error:
-        log.warning("%s; a place stays taken", error)
+        log.warning("an admission was not compensated: %s", error)

@@ -1,10 +1,10 @@
 """Redis queue: 202 once the request is in a list in Redis; a worker saves batches of it.
 
-As good as the idea allows: the worker moves what it takes to a list of its own and forgets it only
-after the commit, so that a worker that dies loses nothing; what Postgres refuses goes to a list of
-failures. What the idea cannot give: until the worker has saved it, an accepted request is in Redis
-alone, and as durable as that is: the last second is lost when the machine goes (appendfsync
-everysec), everything that waits when Redis fails over to a replica that is behind.
+As good as the idea allows: the worker moves a batch to a second list and removes it only after the
+commit, so a worker that crashes loses nothing; what Postgres refuses goes to a list of failures.
+The cost of the idea: until the worker has saved it, an accepted request is in Redis only. The last
+second is lost when the machine crashes (appendfsync everysec), and all waiting requests are lost
+when Redis fails over to a replica that lags.
 """
 
 import logging
@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from api.claims import ClaimFailure, Verdict
 from api.settings import ApiSettings
-from benchmarks.strategies.answering import admissions_of, answers
+from benchmarks.strategies.verdicts import admissions_of, verdicts
 from cdc_consumer.issuing import Ledger
 from coupons.errors import GateUnavailable, LedgerUnavailable
 from coupons.gate import Gate
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 def writer(_settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], list[Verdict]]:
-    """Admits a batch and pushes it."""
+    """Return a function that admits a batch and pushes it to the list."""
 
     def write(claims: Sequence[Claim]) -> list[Verdict]:
         try:
@@ -46,31 +46,31 @@ def writer(_settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], li
                 gate.client.rpush(WAITING, *entries)
         except (GateUnavailable, RedisError):
             return [ClaimFailure.GATE_UNAVAILABLE] * len(claims)
-        return answers(decisions)
+        return verdicts(decisions)
 
     return write
 
 
 def work(gate: Gate, database_url: str, stopping: Event) -> None:
-    """Save batches until `stopping` is set; Redis or Postgres away: try again."""
+    """Save batches until `stopping` is set; retry while Redis or Postgres is down."""
     ledger = Ledger(database_url)
     while not stopping.is_set():
         try:
-            if entries := _left(gate.client) or _take(gate.client):
+            if entries := _unfinished(gate.client) or _take(gate.client):
                 _save(gate, ledger, entries)
         except (GateUnavailable, LedgerUnavailable, RedisError) as error:
-            log.warning("again in %s s: %s", PAUSE_SECONDS, error)
+            log.warning("retrying in %s s: %s", PAUSE_SECONDS, error)
             stopping.wait(PAUSE_SECONDS)
     ledger.close()
 
 
-def _left(client: redis.Redis) -> list[str]:
-    """What this worker, or one before it that died, took and has not finished."""
+def _unfinished(client: redis.Redis) -> list[str]:
+    """The batch that this worker, or one that crashed before it, took and did not finish."""
     return cast(list[str], client.lrange(IN_WORK, 0, -1))
 
 
 def _take(client: redis.Redis) -> list[str]:
-    """A batch of what waits, moved to the list in work; waits a little for the first entry."""
+    """Move a batch from the waiting list to the list in work; wait shortly for the first entry."""
     first = client.blmove(WAITING, IN_WORK, WAIT_SECONDS, "LEFT", "RIGHT")  # type: ignore[arg-type]
     if first is None:
         return []
@@ -79,7 +79,7 @@ def _take(client: redis.Redis) -> list[str]:
 
 
 def _save(gate: Gate, ledger: Ledger, entries: Sequence[str]) -> None:
-    """Issue a batch, mark it, and forget it; what Postgres refuses goes to the failed ones."""
+    """Issue a batch, mark it in Redis and remove it; what Postgres refuses goes to the failures."""
     requests = [_request(entry) for entry in entries]
     outcomes, _ = ledger.issue(requests)
     gate.settle(outcome.request for outcome in outcomes)

@@ -1,4 +1,4 @@
-"""Settings of the strategies' own processes."""
+"""Settings of the processes of the other designs."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from coupons.settings import ProcessSettings
 
 
 class StrategySettings(ProcessSettings):
-    """Where Kafka and the registry are."""
+    """The addresses of Kafka and the registry."""
 
     kafka_bootstrap_servers: str = Field(description="Kafka brokers, as host:port,host:port")
     schema_registry_url: str = Field(description="Root of the Confluent-compatible API")

@@ -1,5 +1,5 @@
--- Takes a batch of what waits: moved to the list in work, in one step, so that no crash can lose it.
--- KEYS[1]  the list that waits    KEYS[2]  the list in work
+-- Moves a batch from the waiting list to the list in work, in one step, so that no crash loses it.
+-- KEYS[1]  the waiting list    KEYS[2]  the list in work
 -- ARGV[1]  most entries to take
 -- Returns  the entries, oldest first
 local taken = redis.call('LPOP', KEYS[1], ARGV[1])

@@ -11,14 +11,14 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 
 @click.command(
     "bench",
-    short_help="Measure the system and the designs it is compared with.",
+    short_help="Measure the system, and three other designs.",
     context_settings={"ignore_unknown_options": True, "help_option_names": []},
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(arguments: tuple[str, ...]) -> None:
-    """Run the benchmarks of the checkout, on an embedded stack of their own.
+    """Run the benchmarks of the checkout, on a separate embedded stack.
 
-    The same as `make bench`; everything that follows is passed on.
+    The same as `make bench`; all arguments are passed on.
 
     \b
       coupon bench --help
@@ -27,8 +27,8 @@ def command(arguments: tuple[str, ...]) -> None:
     """
     if not (_CHECKOUT / "benchmarks" / "__main__.py").exists():
         raise click.ClickException(
-            "the benchmarks are not installed with the command: run it from a checkout of the"
-            " repository, where `make bench` does the same"
+            "the benchmarks are not installed with the command; run it from a checkout of the"
+            " repository, or use `make bench` there"
         )
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-m", "benchmarks", *arguments], cwd=_CHECKOUT, check=False

@@ -1,5 +1,5 @@
-# Run once, while the first server's data is made.
-# Nobody follows yet: a commit that waited for a standby would wait for ever.
+# Runs once, when the data of the first server is created.
+# No standby follows yet: a commit that waits for one would never end.
 export PGOPTIONS='-c synchronous_commit=local'
 psql --no-psqlrc --set ON_ERROR_STOP=1 --username postgres --dbname postgres \
     --set password="$(cat /run/secrets/coupon_replication)" <<'SQL'
@@ -9,7 +9,7 @@ GRANT EXECUTE ON FUNCTION pg_ls_dir(text, boolean, boolean) TO coupon_replicatio
 GRANT EXECUTE ON FUNCTION pg_stat_file(text, boolean) TO coupon_replication;
 GRANT EXECUTE ON FUNCTION pg_read_binary_file(text) TO coupon_replication;
 GRANT EXECUTE ON FUNCTION pg_read_binary_file(text, bigint, bigint, boolean) TO coupon_replication;
--- Whom the proxy logs in as, to be told whether the server takes writes. It may do nothing.
+-- The proxy logs in with this role to see whether the server accepts writes. It has no rights.
 CREATE ROLE coupon_check LOGIN CONNECTION LIMIT 10;
 SQL
 # Before the image's own line for everybody: the first that matches counts.

@@ -68,7 +68,7 @@ def test_a_coupon_whose_gate_cannot_be_opened_is_created(
     assert (odd.status_code, odd.json["id"]) == (201, "9")
     redis_link.cut()
     away = client.post("/coupons", json={**BODY, "id": 8}, headers=admin)
-    redis_link.mend()
+    redis_link.restore()
     assert wrong.json["places_left"] == BODY["total_quantity"], "keys of another type are replaced"
     assert away.json["places_left"] is None
     for answer, coupon_id in ((wrong, "7"), (away, "8")):

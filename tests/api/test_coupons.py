@@ -118,7 +118,7 @@ def test_a_change_that_the_gate_was_not_told_of_is_202_and_can_be_repeated(
     answer = client.post(f"/coupons/{coupon_id}/pause", headers=admin)
     assert (answer.status_code, answer.json["state"]) == (202, "paused")
     assert answer.json["places_left"] is None
-    redis_link.mend()
+    redis_link.restore()
     assert client.post(f"/coupons/{coupon_id}/pause", headers=admin).status_code == 200
     assert claim(coupon_id, 1).json["reason"] == "paused"
 

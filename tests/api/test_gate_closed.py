@@ -65,7 +65,7 @@ def _lead_to(link: Link, url: str) -> None:
     assert parts.port
     link._target = (parts.hostname, parts.port)
     link.cut()
-    link.mend()
+    link.restore()
 
 
 def test_a_server_with_an_older_copy_in_place_of_ours_sells_no_place_twice(

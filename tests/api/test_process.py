@@ -91,8 +91,8 @@ def test_it_starts_without_its_servers_and_works_once_they_are_there(
         eventually(lambda: server.manage("/readyz")[0] == 503, 20, "not ready")
         status, headers, _ = server.claim(1, 1)
         assert (status, headers["Retry-After"] in RETRY_AFTER) == (503, True)
-        redis_link.mend()
-        postgres_link.mend()
+        redis_link.restore()
+        postgres_link.restore()
         eventually(lambda: server.manage("/readyz")[0] == 200, 20, "ready")
         assert server.claim(server.make_coupon(), 1)[0] == 202
 
@@ -108,7 +108,7 @@ def test_it_recovers_from_losing_both_servers_without_a_restart(
         with ThreadPoolExecutor(8) as threads:
             answers = [threads.submit(server.claim, coupon_id, next(users)) for _ in range(8)]
             assert {answer.result()[0] for answer in answers} == {503}
-        link.mend()
+        link.restore()
         eventually(lambda: server.claim(coupon_id, next(users))[0] == 202, 10, "claims again")
 
 

@@ -54,7 +54,7 @@ def test_with_postgres_down_a_claim_is_503_and_its_place_is_given_back(
     is_503(claim(coupon_id, 1), "ledger-unavailable")
     figures = figures_of(gate, coupon_id)
     assert (figures.admitted, figures.compensated, figures.pending) == (1, 1, 0)
-    postgres_link.mend()
+    postgres_link.restore()
     assert claim(coupon_id, 1).status_code == 202
     assert rows(coupon_id) == 1
 
@@ -65,7 +65,7 @@ def test_a_connection_that_died_while_idle_costs_no_claim(
     coupon_id = make_coupon()
     assert claim(coupon_id, 1).status_code == 202
     postgres_link.cut()
-    postgres_link.mend()
+    postgres_link.restore()
     assert claim(coupon_id, 2).status_code == 202
     assert rows(coupon_id) == 2
 
@@ -83,7 +83,7 @@ def test_a_commit_whose_answer_was_lost_is_asked_for_again_and_then_202(
     with ThreadPoolExecutor(1) as threads:
         answer = threads.submit(claim, coupon_id, 2)
         eventually(lambda: rows(coupon_id) == 2, what="the row is committed")
-        postgres_link.mend()
+        postgres_link.restore()
         assert answer.result().status_code == 202
     assert rows(coupon_id) == 2
     assert figures_of(gate, coupon_id).pending == 2
@@ -111,7 +111,7 @@ def test_an_outcome_that_stays_unknown_keeps_its_place_and_says_where_to_ask(
     assert unknown.json["request_id"] == expected
     figures = figures_of(gate, coupon_id)
     assert (figures.admitted, figures.compensated, figures.pending) == (2, 0, 2)
-    postgres_link.mend()
+    postgres_link.restore()
     again = claim(coupon_id, 2)
     assert (again.status_code, again.json["id"]) == (200, expected)
 
@@ -152,7 +152,7 @@ def test_with_redis_down_a_claim_is_503_and_nothing_is_written(
     redis_link.cut()
     is_503(claim(coupon_id, 1), "gate-unavailable")
     assert rows(coupon_id) == 0
-    redis_link.mend()
+    redis_link.restore()
     assert claim(coupon_id, 1).status_code == 202
 
 
@@ -186,7 +186,7 @@ def test_a_server_that_hangs_is_answered_for_within_seconds(
         kinds = {answer.json["type"].rpartition(":")[2] for answer in answers}
         assert kind in kinds
         assert {answer.status_code for answer in answers} == {503}
-        link.mend()
+        link.restore()
         assert claim(coupon_id, 10).status_code in (200, 202)
 
 
@@ -199,13 +199,13 @@ def test_readiness_names_what_is_missing_and_liveness_does_not_care(
     status, states = readiness.look()
     assert (status, states["postgres"]) == (503, "ready")
     assert states["redis"].startswith("not ready: ")
-    redis_link.mend()
+    redis_link.restore()
     postgres_link.cut()
     status, states = readiness.look()
     assert (status, states["redis"]) == (503, "ready")
     assert states["postgres"].startswith("not ready: ")
     assert client.get("/healthz").status_code == 200
-    postgres_link.mend()
+    postgres_link.restore()
     eventually(lambda: readiness.look()[0] == 200, what="ready again")
 
 

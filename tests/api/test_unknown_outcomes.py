@@ -78,7 +78,7 @@ def test_an_unknown_outcome_without_a_row_is_listed_and_written_by_the_reconcile
     [repair] = reconcile(gate, reconciler, pending_after_s=0.0)
     assert (repair.kind, repair.requests) == ("rolled_forward", 1)
     assert rows(coupon_id) == 2
-    postgres_link.mend()
+    postgres_link.restore()
     assert claim(coupon_id, 2).headers["Location"] == location
     assert _status(client, bearer, location, 2) == "REQUESTED"
 
@@ -143,7 +143,7 @@ def test_an_old_backend_that_still_writes_does_not_make_a_second_row(
         answer = threads.submit(claim, coupon_id, 2)
         eventually(lambda: writers_waiting(database), 60, what="the write waits")
         postgres_link.cut()
-        postgres_link.mend()
+        postgres_link.restore()
         eventually(lambda: len(writers_waiting(database)) == 2, 60, what="both wait")
         blocker.rollback()
         assert answer.result().status_code == 202
@@ -226,6 +226,6 @@ def test_an_administrators_write_whose_answer_was_lost_is_outcome_unknown(
         eventually(lambda: writers_waiting(database), 60, what="the write waits")
         postgres_link.cut()
         is_503(answer.result(), "outcome-unknown")
-        postgres_link.mend()
+        postgres_link.restore()
     again = client.post(path, headers=admin)
     assert (again.status_code, again.json["state"]) == (200, "paused")

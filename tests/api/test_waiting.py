@@ -100,7 +100,7 @@ def test_a_message_that_was_lost_is_made_up_for_by_looking_again(
         [answer] = begin(threads, poll, api, locations)
         redis_link.cut()
         issue(gate, coupon_id, 1)
-        redis_link.mend()
+        redis_link.restore()
         assert answer.result(10).json["status"] == "ISSUED"
 
 

@@ -169,6 +169,6 @@ def test_the_demo_is_a_rush_whose_books_add_up(containers: Containers) -> None:
 
 def test_the_bench_measures_the_containers(containers: Containers) -> None:
     shown = containers.run("bench", "--running", "--quick", "full-load")
-    [row] = [line for line in shown.splitlines() if line.startswith("| benchmarks.generator |")]
+    [row] = [line for line in shown.splitlines() if line.startswith("| our own generator |")]
     accepted_per_s = float(row.split("|")[2].replace(",", ""))
     assert accepted_per_s > 0

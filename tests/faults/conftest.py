@@ -5,21 +5,21 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from chaos.site import Site
+from chaos.target import Target
 from chaos.trial import Trial
 from stack.disposable import DisposableStack
 
 SESSION_SECONDS = 6
-"""The shortest that a broker allows by default, so that stops beyond it do not take long."""
+"""The minimum that a broker allows by default, so that stops beyond it do not take long."""
 
 
 @pytest.fixture(scope="package")
-def site(stack: DisposableStack) -> Iterator[Site]:
-    """The stack with links between API, consumer and what they write to; put back afterwards."""
-    site = Site(stack, SESSION_SECONDS)
-    site.open()
-    yield site
-    site.close()
+def target(stack: DisposableStack) -> Iterator[Target]:
+    """The stack with links from API and consumer to Postgres and Redis; restored afterwards."""
+    target = Target(stack, SESSION_SECONDS)
+    target.open()
+    yield target
+    target.close()
 
 
 @pytest.fixture
@@ -30,17 +30,17 @@ def seed(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def trial(site: Site, seed: int) -> Trial:
-    """Its coupons are there; nobody claims yet."""
-    return Trial(site, str(seed))
+def trial(target: Target, seed: int) -> Trial:
+    """A trial with its coupons; no claims yet."""
+    return Trial(target, str(seed))
 
 
 @pytest.fixture
-def found(site: Site, seed: int) -> Callable[[list[str]], str]:
-    """What a failed test tells besides its violations."""
+def found(target: Target, seed: int) -> Callable[[list[str]], str]:
+    """Makes the message of a failed test: seed, violations and the ends of the logs."""
 
-    def tell(violations: list[str]) -> str:
+    def message(violations: list[str]) -> str:
         print(*violations, sep="\n")
-        return "\n".join([f"--seed {seed}", *violations, site.stack.log_tails()])
+        return "\n".join([f"--seed {seed}", *violations, target.stack.log_tails()])
 
-    return tell
+    return message

@@ -1,4 +1,4 @@
-"""Each protection taken away, at run time and for one test only."""
+"""Mutations: each removes one protection, at run time and for one test."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -22,11 +22,11 @@ from coupons.queries import SQL_FOLDER, query
 from tests.databases import Database
 
 Mutation = Callable[[pytest.MonkeyPatch, Database, str], None]
-"""Takes the database and the URL of Redis, to break what is theirs."""
+"""Gets the database and the URL of Redis, to remove protections there too."""
 
 
 def mark_before_commit(patch: pytest.MonkeyPatch, _: Database, redis_url: str) -> None:
-    """Redis is told ISSUED, and then Postgres."""
+    """ISSUED is written to Redis before Postgres."""
     issue = Ledger.issue
 
     def issue_late(self: Ledger, requests: Sequence[IssueRequest]) -> Issued:
@@ -38,7 +38,7 @@ def mark_before_commit(patch: pytest.MonkeyPatch, _: Database, redis_url: str) -
 
 
 def commit_offsets_first(patch: pytest.MonkeyPatch, _: Database, __: str) -> None:
-    """The batch is acknowledged, and then handled."""
+    """Offsets are committed before the batch is handled."""
     work = ConsumerLoop._work
 
     def work_late(self: ConsumerLoop, batch: Sequence[Record], *more: Any) -> None:
@@ -50,7 +50,7 @@ def commit_offsets_first(patch: pytest.MonkeyPatch, _: Database, __: str) -> Non
 
 
 def drop_what_came_back(patch: pytest.MonkeyPatch, _: Database, __: str) -> None:
-    """Records of a partition that was lost and gained meanwhile are left to "its new owner"."""
+    """Records of a partition that was lost and assigned again meanwhile are dropped."""
 
     def gather(self: ConsumerLoop) -> list[Record]:
         self._ownership.mark()
@@ -63,7 +63,7 @@ def drop_what_came_back(patch: pytest.MonkeyPatch, _: Database, __: str) -> None
 
 
 def compensate_on_unknown(patch: pytest.MonkeyPatch, _: Database, __: str) -> None:
-    """A commit whose answer was lost is taken for one that failed."""
+    """A commit whose response was lost counts as failed."""
 
     def give_back(self: ClaimWriter, admissions: Sequence[Admission]) -> set[int]:
         self._give_back(admissions)
@@ -73,7 +73,7 @@ def compensate_on_unknown(patch: pytest.MonkeyPatch, _: Database, __: str) -> No
 
 
 def answer_before_commit(patch: pytest.MonkeyPatch, _: Database, __: str) -> None:
-    """Whoever is admitted is told 202; the process ends before it has written anything."""
+    """An admitted claim gets 202, and the process ends before it has written the row."""
 
     def accept(connection: object, admissions: Sequence[Admission]) -> set[int]:
         return {admission.coupon_id for admission in admissions}
@@ -82,7 +82,7 @@ def answer_before_commit(patch: pytest.MonkeyPatch, _: Database, __: str) -> Non
 
 
 def skip_run_id_check(patch: pytest.MonkeyPatch, _: Database, __: str) -> None:
-    """The gate's scripts do not care which life of the server it is."""
+    """The gate's scripts do not check the run id of the server."""
     source = coupons.gate.scripts._source
 
     @cache
@@ -98,18 +98,18 @@ def skip_run_id_check(patch: pytest.MonkeyPatch, _: Database, __: str) -> None:
 
 
 def no_epoch_fence(patch: pytest.MonkeyPatch, _: Database, __: str) -> None:
-    """Claims are accepted whatever rebuild they were admitted before."""
+    """Claims are accepted even when a rebuild came after their admission."""
     _rewrite(patch, coupons.ledger.requests, "AND e.epoch = c.gate_epoch", "")
 
 
 def ignore_the_total(patch: pytest.MonkeyPatch, database: Database, _: str) -> None:
-    """The consumer issues whatever comes; the database does not refuse it."""
+    """The consumer issues every request; the database does not refuse it."""
     _alter(database, "ALTER TABLE coupon DROP CONSTRAINT coupon_never_oversold")
     _rewrite(patch, coupons.ledger.issued_coupons, "<= c.total_quantity - c.issued_count", "> 0")
 
 
 def forget_who_has_one(patch: pytest.MonkeyPatch, _: Database, __: str) -> None:
-    """The consumer inserts without looking: only the constraint is in the way of a second."""
+    """The consumer inserts without a check: only the constraint prevents a second coupon."""
     _rewrite(
         patch,
         coupons.ledger.issued_coupons,
@@ -123,7 +123,7 @@ def forget_who_has_one(patch: pytest.MonkeyPatch, _: Database, __: str) -> None:
 def drop_the_unique_constraint(
     patch: pytest.MonkeyPatch, database: Database, redis_url: str
 ) -> None:
-    """The same, and the constraint is gone too."""
+    """The same, without the constraint too."""
     forget_who_has_one(patch, database, redis_url)
     _alter(database, "ALTER TABLE issued_coupon DROP CONSTRAINT issued_once_per_user")
 

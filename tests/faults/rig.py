@@ -1,7 +1,7 @@
 """Gate, ledger, the API's writer and the consumer's handler in this process, without Kafka.
 
-What people are told goes into a history and what the servers hold into the evidence, so that the
-checkers of the whole stack can judge a scenario of a few lines.
+The history gets the responses and the evidence what the servers hold, so the checkers of the
+complete stack can check a scenario of a few lines.
 """
 
 import shutil
@@ -12,9 +12,11 @@ from pathlib import Path
 from api.claims import Accepted, Verdict
 from cdc_consumer.handling import BatchHandler
 from cdc_consumer.records import Record
-from chaos.checkers import violations
-from chaos.evidence import Delivered, Evidence, _read_gate, _read_ledger
-from chaos.history import Answer, History, Stock
+from chaos.evidence import Evidence
+from chaos.history import History, Response, Stock
+from chaos.stores import read_gate, read_ledger
+from chaos.topics import Delivered
+from chaos.verdict import violations
 from coupons.gate import Decision, Gate, open_coupon
 from coupons.ids import request_id
 from coupons.ledger.coupons import change_coupon, create_coupon
@@ -28,7 +30,7 @@ COUPON = 1
 
 
 class Rig:
-    """One coupon, the callers' history, and the log of change events."""
+    """One coupon, the history of its callers, and the log of change events."""
 
     def __init__(self, system: System, handler: BatchHandler) -> None:
         self.system = system
@@ -39,7 +41,7 @@ class Rig:
         system.empty()
 
     def open(self, total: int) -> None:
-        """A coupon with so many places."""
+        """Create a coupon with this total."""
         coupon = create_coupon(
             self.system.ledger["api"],
             coupon_id=COUPON,
@@ -54,7 +56,7 @@ class Rig:
         self.history.stocks[COUPON] = [Stock(total, 0.0, 0.0)]
 
     def lower(self, total: int) -> None:
-        """Change the total, and tell the gate."""
+        """Change the total, in the ledger and at the gate."""
         changed = change_coupon(self.system.ledger["api"], COUPON, total_quantity=total)
         assert changed is not None
         self.system.gate.define(changed)
@@ -62,15 +64,15 @@ class Rig:
         self.history.stocks[COUPON].append(Stock(total, now, now))
 
     def claim(self, *users: int, script: Sequence[str] = ("ok",)) -> None:
-        """All in one batch; the write goes as the script says."""
+        """Claim in one batch; `script` decides the result of each write."""
         self._claim(self.system.gate, users, script)
 
     def admit(self, *users: int) -> list[Decision]:
-        """The first half of a claim; `arrive` is the second."""
+        """The first half of a claim; `arrive` is the second half."""
         return self.system.gate.admit([Claim(COUPON, user) for user in users])
 
     def arrive(self, decisions: list[Decision], *users: int) -> None:
-        """The write of claims that were admitted earlier."""
+        """Write claims that were admitted earlier."""
         self._claim(DecidedGate(self.system.gate, decisions), users, ("ok",))
 
     def _claim(self, gate: Gate, users: Sequence[int], script: Sequence[str]) -> None:
@@ -78,22 +80,23 @@ class Rig:
         began = time.monotonic()
         verdicts = self.system.write(gate, claims, script)
         self.history.add(
-            _answer(claim, verdict, began) for claim, verdict in zip(claims, verdicts, strict=True)
+            _response(claim, verdict, began)
+            for claim, verdict in zip(claims, verdicts, strict=True)
         )
 
     def ask(self, *users: int) -> None:
-        """What users read of their requests."""
+        """Have users read their requests."""
         found = self.system.gate.read(COUPON, users)
         assert isinstance(found, list)
         now = time.monotonic()
         self.history.add(
-            _answer(Claim(COUPON, user), request, now)
+            _response(Claim(COUPON, user), request, now)
             for user, request in zip(users, found, strict=True)
             if request is not None
         )
 
     def reconcile(self) -> None:
-        """One pass."""
+        """Run one pass of the reconciler."""
         list(reconcile(self.system.gate, self.system.ledger["reconciler"], pending_after_s=0.0))
 
     def restore_gate(self, from_: Path) -> None:
@@ -105,8 +108,8 @@ class Rig:
         self.system.server.start()
 
     def save_gate(self, to: Path) -> Path:
-        """A copy of the gate's data, with everything that was written until now."""
-        # On a busy disk Redis answers before its append-only file has the write.
+        """Copy the gate's data, with everything that was written until now."""
+        # On a busy disk Redis responds before its append-only file has the write.
         with self.system.gate.client.pipeline(transaction=False) as pipeline:
             pipeline.set("saved", "", px=1)
             pipeline.execute_command("WAITAOF", 1, 0, 10_000)
@@ -120,7 +123,7 @@ class Rig:
         return self.system.server.folder.path / "valkey"
 
     def stream(self) -> list[Record]:
-        """The log, with the rows that are new in it."""
+        """The log, after adding new rows to it."""
         known = {request.user_id for request, _ in self.log}
         rows = stream_requests(self.system.ledger["ops"], COUPON)
         for row in sorted(rows, key=lambda each: each.requested_at_us):
@@ -130,22 +133,22 @@ class Rig:
         return [record for _, record in self.log]
 
     def consume(self) -> None:
-        """Handle what is not committed yet, and commit it."""
+        """Handle the records that are not committed yet, and commit them."""
         records = self.stream()[self.committed :]
         self.handler.handle(records)
         self.committed += len(records)
 
     def violations(self) -> list[str]:
-        """Of every promise, after everything settled."""
+        """The violations of every promise, after everything is settled."""
         self.reconcile()
         self.consume()
-        closed, at_gate = _read_gate(self.system.gate, [COUPON])
+        unavailable, at_gate = read_gate(self.system.gate, [COUPON])
         evidence = Evidence(
-            **_read_ledger(self.system.ledger["owner"], [COUPON]),
+            **read_ledger(self.system.ledger["owner"], [COUPON]),
             at_gate=at_gate,
-            closed=closed,
+            unavailable=unavailable,
             delivered=[
-                Delivered((0, place), request[:2]) for place, (request, _) in enumerate(self.log)
+                Delivered((0, offset), request[:2]) for offset, (request, _) in enumerate(self.log)
             ],
             committed={0: self.committed},
         )
@@ -157,13 +160,13 @@ def broken(complaints: Iterable[str]) -> set[str]:
     return {complaint.partition(":")[0] for complaint in complaints}
 
 
-def _answer(claim: Claim, verdict: Verdict, began: float) -> Answer:
-    status, kind, told = 503, str(verdict), ""
+def _response(claim: Claim, verdict: Verdict, began: float) -> Response:
+    status, reason, request_status = 503, str(verdict), ""
     if isinstance(verdict, Accepted | IssueRequest):
         request = verdict.request if isinstance(verdict, Accepted) else verdict
-        status, kind, told = 202, "", str(request.status)
+        status, reason, request_status = 202, "", str(request.status)
     elif isinstance(verdict, Refusal):
         status = 409
     location = f"/issue-requests/{request_id(*claim[:2])}"
     now = time.monotonic()
-    return Answer(*claim[:2], status, kind, told, location, began, now, time.time())
+    return Response(*claim[:2], status, reason, request_status, location, began, now, time.time())

@@ -1,4 +1,4 @@
-"""Small incidents, each of which does harm where one protection is missing, and none otherwise."""
+"""Small incidents: each breaks a promise when a certain protection is missing, and only then."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -13,7 +13,7 @@ from tests.unit.test_consumer_loop import ALL, Run
 
 
 class Ground(NamedTuple):
-    """What a scenario happens on."""
+    """What a scenario needs."""
 
     rig: Rig
     database: Database
@@ -24,7 +24,7 @@ Scenario = Callable[[Ground], None]
 
 
 def a_commit_dies_and_the_stock_is_lowered_meanwhile(ground: Ground) -> None:
-    """Of two users in a batch whose first commit failed, only one gets a coupon in the end."""
+    """Two users are in a batch whose first commit failed; only one gets a coupon in the end."""
     rig = ground.rig
     rig.open(total=2)
     rig.claim(1, 2)
@@ -38,14 +38,14 @@ def a_commit_dies_and_the_stock_is_lowered_meanwhile(ground: Ground) -> None:
 
 
 def the_stock_is_lowered_below_what_is_admitted(ground: Ground) -> None:
-    """The gate has admitted more than there is now; the consumer has to turn the rest away."""
+    """The gate admitted more than the new total; the consumer must reject the rest."""
     ground.rig.open(total=3)
     ground.rig.claim(1, 2, 3)
     ground.rig.lower(total=1)
 
 
 def a_consumer_dies_while_it_handles_a_batch(ground: Ground) -> None:
-    """Its successor goes on from the committed offsets."""
+    """The next consumer continues from the committed offsets."""
     rig = ground.rig
     rig.open(total=10)
     rig.claim(1, 2, 3, 4, 5)
@@ -53,7 +53,7 @@ def a_consumer_dies_while_it_handles_a_batch(ground: Ground) -> None:
 
 
 def a_consumer_stands_still_for_longer_than_its_session(ground: Ground) -> None:
-    """Its partition is lost and gained again within the poll that brings the next record."""
+    """Its partition is lost and assigned again within the poll that returns the next record."""
     rig = ground.rig
     rig.open(total=10)
     rig.claim(1, 2, 3, 4, 5)
@@ -76,7 +76,7 @@ class _StandingRun(Run):
         self._rig.handler.handle([self._records[record.offset] for record in batch])
 
     def committed(self) -> int:
-        """After the last record."""
+        """The committed offset after the last record."""
         self.run()
         return self.consumer.committed_offset
 
@@ -93,14 +93,14 @@ class _DyingRun(Run):
         raise KeyboardInterrupt
 
     def died(self) -> list[tuple[str, int]]:
-        """What was committed until then."""
+        """The calls until then."""
         with suppress(KeyboardInterrupt):
             self.run()
         return [call[:2] for call in self.consumer.calls if isinstance(call, tuple)]
 
 
 def the_answer_to_a_commit_is_lost(ground: Ground) -> None:
-    """The row is there, and the API does not know; somebody else wants the last place."""
+    """The row exists and the API does not know it; another user claims the last coupon."""
     rig = ground.rig
     rig.open(total=1)
     rig.claim(1, script=["commit and lose"])
@@ -108,7 +108,7 @@ def the_answer_to_a_commit_is_lost(ground: Ground) -> None:
 
 
 def the_api_dies_and_redis_forgets(ground: Ground) -> None:
-    """What was answered 202 has to be in Postgres by then."""
+    """Claims answered with 202 must be in Postgres by then."""
     rig = ground.rig
     rig.open(total=10)
     rig.claim(1, 2, 3)
@@ -116,7 +116,7 @@ def the_api_dies_and_redis_forgets(ground: Ground) -> None:
 
 
 def redis_comes_back_with_older_data(ground: Ground) -> None:
-    """It has forgotten who holds the only place."""
+    """It does not know the holder of the only coupon any more."""
     rig = ground.rig
     rig.open(total=1)
     older = rig.save_gate(ground.folder / "older")
@@ -128,7 +128,7 @@ def redis_comes_back_with_older_data(ground: Ground) -> None:
 
 
 def a_claim_arrives_after_a_rebuild(ground: Ground) -> None:
-    """Its place went to somebody else, because the rebuild did not know of it."""
+    """Another user got its stock, because the rebuild did not know the claim."""
     rig = ground.rig
     rig.open(total=1)
     slow = rig.admit(1)
@@ -139,7 +139,7 @@ def a_claim_arrives_after_a_rebuild(ground: Ground) -> None:
 
 
 def every_event_comes_twice(ground: Ground) -> None:
-    """As after any crash between a commit and its offset."""
+    """As after a crash between a commit and its offset."""
     rig = ground.rig
     rig.open(total=10)
     rig.claim(1, 2, 3)

@@ -1,4 +1,4 @@
-"""The checkers can fail: with a protection taken away each finds the harm, and else finds none."""
+"""The checkers can fail: each finds a violation when a protection is removed, and only then."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -85,7 +85,7 @@ def ground(
     handler: BatchHandler,
     tmp_path: Path,
 ) -> Iterator[Ground]:
-    """A database of the test's own: whatever was broken in it goes with it."""
+    """A database for this test only, because mutations change it."""
     with closing(System(valkey_server, database)) as system:
         yield Ground(Rig(system, handler), database, tmp_path)
 
@@ -121,7 +121,7 @@ def test_without_it_the_checker_bites(
 def test_the_unique_constraint_alone_refuses_a_second_coupon(
     ground: Ground, monkeypatch: pytest.MonkeyPatch, valkey_url: str
 ) -> None:
-    """Even to a consumer that does not look who has one."""
+    """Even when the consumer does not check for an earlier coupon."""
     mutations.forget_who_has_one(monkeypatch, ground.database, valkey_url)
     scenarios.every_event_comes_twice(ground)
     assert not broken(ground.rig.violations()) & {"one_coupon_for_a_user", "never_oversold"}

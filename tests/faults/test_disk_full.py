@@ -1,4 +1,4 @@
-"""Postgres' volume is full: claims are answered with 503, and all is well once there is room."""
+"""Postgres' volume is full: claims get 503, and succeed again once there is free space."""
 
 import os
 import pwd
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chaos.recovery import await_recovery
-from chaos.site import Site
+from chaos.target import Target
 from chaos.trial import Trial
 from coupons.waiting import eventually
 from stack.disposable import DisposableStack
@@ -35,16 +35,16 @@ class Volume:
                 ballast.write(bytes(2**20))
 
     def make_room(self) -> None:
-        """As it was."""
+        """Remove what `fill` wrote."""
         self._ballast.unlink(missing_ok=True)
 
 
 @pytest.fixture
 def volume() -> Iterator[Volume]:
-    """Mounted for this test."""
+    """A volume, mounted for this test."""
     if os.geteuid() != 0:
         pytest.skip("only root may mount a volume")
-    # Postgres' user, which is not root, has to be able to enter it.
+    # Postgres runs as another user than root, which must be able to enter the folder.
     path = Path(tempfile.mkdtemp(prefix="coupon-volume-"))
     path.chmod(0o755)
     options = ["-t", "tmpfs", "-o", f"size={VOLUME},mode=0755", "coupon-volume"]
@@ -58,8 +58,8 @@ def volume() -> Iterator[Volume]:
 
 
 @pytest.fixture
-def own_site(volume: Volume, tmp_path: Path) -> Iterator[Site]:
-    """A stack of the test's own, whose Postgres lies on the volume."""
+def own_target(volume: Volume, tmp_path: Path) -> Iterator[Target]:
+    """A separate stack, whose Postgres is on the volume."""
     folder = StateFolder(tmp_path / "state")
     folder.create()
     home = volume.path / "home"
@@ -71,24 +71,24 @@ def own_site(volume: Volume, tmp_path: Path) -> Iterator[Site]:
     stack = DisposableStack(folder.path)
     try:
         stack.up()
-        with closing(Site(stack)) as site:
-            site.open()
-            yield site
+        with closing(Target(stack)) as target:
+            target.open()
+            yield target
     finally:
         volume.make_room()
         stack.wipe()
 
 
 def test_claims_survive_a_full_disk(
-    volume: Volume, own_site: Site, seed: int, found: Callable[[list[str]], str]
+    volume: Volume, own_target: Target, seed: int, found: Callable[[list[str]], str]
 ) -> None:
-    trial = Trial(own_site, str(seed))
+    trial = Trial(own_target, str(seed))
     with trial.claims():
         volume.fill()
         eventually(lambda: trial.history.statuses()[503] > 20, 60, "claims are answered with 503")
         volume.make_room()
-        own_site.revive()
-        recovery = await_recovery(own_site.where, trial.history)
+        own_target.revive()
+        recovery = await_recovery(own_target.where, trial.history)
         print(recovery)
     violations = trial.verdict()
     assert violations == [], found(violations)

@@ -1,4 +1,4 @@
-"""Each fault once, in the middle of claims: what was accepted stays, and nothing is oversold."""
+"""Each fault once, during claims: accepted claims stay, and nothing is oversold."""
 
 from collections.abc import Callable
 
@@ -24,13 +24,13 @@ INCIDENTS = [
     "stop everything beyond the session",
 ]
 LONG_SECONDS = {"pause connect": 9.0}
-"""Longer than Connect's session: its worker loses its group, and has to get the connector back."""
+"""Longer than Connect's session: its worker loses its group, and must get the connector back."""
 
 SHARE = 0.1
-"""Of the span that a stop beyond the session may take: some 7 s of 6 to 18."""
+"""Of the time span for a stop beyond the session: about 7 s of 6 to 18."""
 
 OFF_THE_WAY = ("connect", "kafka", "registry", "consumer", "reconciler")
-"""No claim needs these: claims are accepted while they are away."""
+"""No claim needs these: claims are accepted while they are down."""
 
 
 @pytest.mark.parametrize("fault", INCIDENTS)
@@ -39,14 +39,14 @@ def test_claims_survive(trial: Trial, fault: str, found: Callable[[list[str]], s
         lasting = LONG_SECONDS.get(fault, LASTING_SECONDS)
         strike(trial, Incident((fault,), 0.0, lasting, SHARE), print)
     if any(part in fault for part in OFF_THE_WAY):
-        troubles = {**trial.history.troubles(), "overloaded": 0}
-        assert not any(troubles.values()), f"claims did not go on: {troubles}"
+        failures = {**trial.history.failures(), "overloaded": 0}
+        assert not any(failures.values()), f"claims failed: {failures}"
     violations = trial.verdict()
     assert violations == [], found(violations)
 
 
 def test_claims_survive_two_faults_at_once(trial: Trial, found: Callable[[list[str]], str]) -> None:
-    """The gate is lost while Postgres is: the rebuild has to wait for it."""
+    """Redis is flushed while Postgres is down: the rebuild must wait for Postgres."""
     with trial.claims():
         strike(trial, Incident(("kill postgres", "redis flushed"), 0.0, LASTING_SECONDS), print)
     violations = trial.verdict()

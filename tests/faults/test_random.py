@@ -1,4 +1,4 @@
-"""A minute of faults that nobody chose; `make chaos` runs the same for as long as you like."""
+"""One minute of random faults; `make chaos` runs the same for any time."""
 
 import time
 from collections.abc import Callable

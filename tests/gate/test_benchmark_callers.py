@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from benchmarks.callers import GATE, Job, call_side_by_side, run
+from benchmarks.load.callers import GATE, Job, call_side_by_side, run
 from coupons.gate import Gate
 from tests.gate.conftest import OpenCoupon
 

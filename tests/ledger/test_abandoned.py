@@ -76,7 +76,7 @@ def test_a_process_whose_server_cannot_be_told_makes_no_more_connections(
     with pytest.raises(LedgerRefused) as refused:
         connect_ledger(link.url, "of-a-test")
     assert refused.value.refusal is LedgerRefusal.ABANDONED
-    link.mend()
+    link.restore()
     eventually(lambda: given_up.count == 0, what="the server was told, or hung up")
     connect_ledger(link.url, "of-a-test").close()
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from benchmarks.callers import LEDGER, Job, run
+from benchmarks.load.callers import LEDGER, Job, run
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.requests import count_requests
 from tests.databases import Database

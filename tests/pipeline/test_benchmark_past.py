@@ -2,11 +2,12 @@
 
 import psycopg
 
-from benchmarks.backlog import end_of_topic
-from benchmarks.bulk import write_past
-from benchmarks.load import await_issued, claim_requests, generate, issued_count
-from benchmarks.plans import explain_claims
-from benchmarks.rounds import odd_users
+from benchmarks.load.bulk import write_past
+from benchmarks.load.claims import claim_requests, generate
+from benchmarks.load.issued import await_issued, issued_count
+from benchmarks.load.rounds import odd_users
+from benchmarks.measurements.backlog import end_of_topic
+from benchmarks.measurements.plans import explain_claims
 from coupons.gate import connect_gate
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.requests import count_requests

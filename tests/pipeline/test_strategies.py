@@ -2,8 +2,10 @@
 
 import psycopg
 
-from benchmarks.load import claim_requests, create_coupon, generate, issued_count, new_users
-from benchmarks.strategies.peers import running_designs
+from benchmarks.load.claims import claim_requests, generate, new_users
+from benchmarks.load.coupons import create_coupon
+from benchmarks.load.issued import issued_count
+from benchmarks.strategies.running import running_designs
 from coupons.waiting import eventually
 from stack.disposable import disposable_stack
 

@@ -5,16 +5,17 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
-from benchmarks.generator import Result
-from benchmarks.k6 import Figures, read_summary
-from benchmarks.strategies import plots, rows
-from benchmarks.strategies.closed_loop import ClosedRound
-from benchmarks.strategies.comparing import COMPARED_AT, Compared
-from benchmarks.strategies.kills import Killed
-from benchmarks.strategies.open_loop import OpenRound
-from benchmarks.strategies.peers import DESIGNS, ONE_INSERT
-from benchmarks.strategies.report_load import ReportRound, figures_of
-from benchmarks.svg import Axis, line_chart, stacked_bars
+from benchmarks.load.generator import Result
+from benchmarks.load.k6 import Figures, read_summary
+from benchmarks.measurements.designs.closed_loop import ClosedRound
+from benchmarks.measurements.designs.comparison import COMPARED_AT, Compared
+from benchmarks.measurements.designs.kills import Killed
+from benchmarks.measurements.designs.open_loop import OpenRound
+from benchmarks.measurements.designs.report_load import ReportRound, figures_of
+from benchmarks.results import designs_charts as plots
+from benchmarks.results import designs_tables as rows
+from benchmarks.results.svg import Axis, line_chart, stacked_bars
+from benchmarks.strategies.running import DESIGNS, ONE_INSERT
 from coupons.gate.delays import percentile
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -108,7 +109,7 @@ def test_processor_time_is_for_a_thousand_issued_coupons() -> None:
     assert table == [
         ["API", "2.0", "1.0"],
         ["publisher", "-", "0.5"],
-        ["together", "**2.0**", "**1.5**"],
+        ["total", "**2.0**", "**1.5**"],
     ]
 
 

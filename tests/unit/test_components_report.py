@@ -1,7 +1,7 @@
 """The tables of the ceilings say how much of a claim's budget each component needs."""
 
-from benchmarks.ceilings import Ceilings, Component
-from benchmarks.components_report import CEILINGS_HEAD, ceiling_rows
+from benchmarks.measurements.ceilings import Ceilings, Component
+from benchmarks.results.components_tables import CEILINGS_HEAD, ceiling_rows
 
 
 def test_a_component_is_shown_by_its_share_of_what_a_claim_may_cost() -> None:

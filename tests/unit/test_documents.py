@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from api.problems import ProblemType
-from benchmarks.report import DOCUMENT, RESULTS, with_results
+from benchmarks.results.report import DOCUMENT, RESULTS, with_results
 from docs import make_licences
 from docs.make_configuration import FILE, render
 

@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-from benchmarks.generator import Job, run
+from benchmarks.load.generator import Job, run
 
 CLAIM = "POST /claim/{} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n"
 WAIT = "GET /wait/{} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from benchmarks.processor_time import per_item, processor_seconds
+from benchmarks.harness.usage import per_item, processor_seconds
 from coupons.waiting import eventually
 
 # A parent that does nothing; one child has ended, the other one waits. Each worked for 0.3 s.

@@ -1,0 +1,1 @@
+"""The machine, the stack under load, its processes, and what they use."""

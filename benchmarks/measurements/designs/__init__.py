@@ -1,0 +1,1 @@
+"""The four designs side by side: one module for each kind of load, `comparison` runs them."""

@@ -1,0 +1,115 @@
+"""Rows of the tables about our own pipeline."""
+
+import statistics
+from collections.abc import Sequence
+
+from benchmarks.load.rounds import Delay
+from benchmarks.measurements.backlog import Backlog, Drained
+from benchmarks.measurements.claiming import Compared, FullLoad
+from benchmarks.measurements.gate_memory import Memory
+from benchmarks.measurements.poison import Poison
+from benchmarks.measurements.rebuild import Rebuild
+
+
+def compared_rows(name_a: str, name_b: str, found: Compared) -> list[list[object]]:
+    """A row for A and a row for B: median, spread and ratio."""
+    return [
+        [name, f"{statistics.median(rates):,.0f}", f"{min(rates):,.0f} to {max(rates):,.0f}", ratio]
+        for name, rates, ratio in (
+            (name_a, found.a, f"**{found.ratio:.2f}**"),
+            (name_b, found.b, "1"),
+        )
+    ]
+
+
+def delay_rows(found: Sequence[Delay]) -> list[list[object]]:
+    """One row for each rate."""
+    return [
+        [
+            f"{each.rate:,.0f}",
+            f"{each.answered:,}",
+            f"{each.p50_ms:.0f}",
+            f"{each.p99_ms:.0f}",
+            f"{each.http_p50_ms:.1f}",
+            f"{each.http_p99_ms:.1f}",
+        ]
+        for each in found
+    ]
+
+
+def full_load_rows(found: Sequence[FullLoad]) -> list[list[object]]:
+    """One row for each load generator."""
+    return [
+        [
+            each.generator,
+            f"{each.accepted_per_s:,.0f}",
+            f"{each.issued_per_s:,.0f}",
+            f"{each.left_at_end:,} in {each.drained_in_s:.1f} s",
+            f"{each.p50_ms:.0f}",
+            f"{each.p99_ms:.0f}",
+            "-" if each.http_p99_ms is None else f"{each.http_p99_ms:.0f}",
+        ]
+        for each in found
+    ]
+
+
+def backlog_rows(found: Backlog) -> list[list[object]]:
+    """One row."""
+    return [
+        [
+            f"{found.events:,}",
+            f"{found.events_per_s:,.0f}",
+            f"{found.resident_mib:.0f}",
+            f"{found.streamed_per_s:,.0f}",
+        ]
+    ]
+
+
+def poison_rows(found: Poison) -> list[list[object]]:
+    """A row without and a row with the poison record."""
+    clean = statistics.median(found.clean_ms)
+    return [
+        [name, f"{median:.0f}", f"{min(times):.0f} to {max(times):.0f}", added]
+        for name, times, median, added in (
+            ("all can be issued", found.clean_ms, clean, "-"),
+            (
+                "one violates a constraint",
+                found.poisoned_ms,
+                statistics.median(found.poisoned_ms),
+                f"**{statistics.median(found.poisoned_ms) - clean:.0f}**",
+            ),
+        )
+    ]
+
+
+def drain_rows(found: Drained) -> list[list[object]]:
+    """One row."""
+    return [
+        [
+            f"{found.rows:,}",
+            f"{found.rows_per_s:,.0f}",
+            f"{found.start_seconds:.1f}",
+            f"{found.in_all_seconds:.1f}",
+        ]
+    ]
+
+
+def memory_rows(found: Sequence[Memory]) -> list[list[object]]:
+    """One row for each kind of user ids."""
+    return [
+        [each.ids, f"{each.users:,}", f"{each.used:.1f}", f"{each.resident:.1f}"] for each in found
+    ]
+
+
+def rebuild_rows(found: Sequence[Rebuild]) -> list[list[object]]:
+    """One row for each round."""
+    return [
+        [
+            f"{each.requests:,}",
+            f"{each.seconds:.1f}",
+            f"{each.rows_per_s:,.0f}",
+            f"{each.peak_mib:.0f}",
+            f"{each.idle_mib:.0f}",
+        ]
+        for each in found
+    ]

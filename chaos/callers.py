@@ -1,0 +1,173 @@
+"""The callers: a steady stream of claims by new users; some of them claim again."""
+
+import http.client
+import json
+import random
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from threading import Event, Thread
+from typing import Any
+from urllib.parse import urlsplit
+
+from chaos.history import FAILED, LOST, History, Key, Response, Stock
+from coupons.tokens import mint_token
+from coupons.waiting import attempts
+
+RESPONSE_TIMEOUT_SECONDS = 10.0
+PAUSE_SECONDS = 0.03
+REMEMBERED = 200
+TRIES_AGAIN = 0.15
+ACKNOWLEDGED_WITHIN_SECONDS = 60.0
+TOKEN_SECONDS = 3600
+
+
+class Caller:
+    """A client of the API with one connection, for one thread."""
+
+    def __init__(self, url: str, jwt_key: str) -> None:
+        address = urlsplit(url)
+        assert address.hostname
+        self._jwt_key = jwt_key
+        self._connection = http.client.HTTPConnection(
+            address.hostname, address.port, timeout=RESPONSE_TIMEOUT_SECONDS
+        )
+
+    def claim(self, coupon_id: int, user_id: int) -> Response:
+        """Claim once; a lost connection counts as a response, with status LOST."""
+        began = time.monotonic()
+        path = f"/coupons/{coupon_id}/issue-requests"
+        try:
+            status, location, body = self._call("POST", path, user_id, "coupon:issue")
+        except (OSError, http.client.HTTPException) as error:
+            status, location, body = LOST, "", {"type": type(error).__name__}
+        reason = body.get("reason") or str(body.get("type", "")).rpartition(":")[2]
+        request_status = str(body.get("status", "")) if status in (200, 202) else ""
+        return Response(
+            coupon_id,
+            user_id,
+            status,
+            "" if request_status else reason,
+            request_status,
+            location,
+            began,
+            time.monotonic(),
+            time.time(),
+        )
+
+    def create_coupon(self, total: int) -> int:
+        """Create a coupon that is open at once; return its id."""
+        wanted = {"name": "of a trial", "total_quantity": total}
+        _, body = self._administer("POST", "/coupons", wanted)
+        return int(body["id"])
+
+    def change_total(self, coupon_id: int, total: int) -> Stock:
+        """Change the total; repeat until it is acknowledged."""
+        began, body = self._administer("PATCH", f"/coupons/{coupon_id}", {"total_quantity": total})
+        assert body["total_quantity"] == total, body
+        return Stock(total, began, time.monotonic())
+
+    def _administer(self, method: str, path: str, wanted: object) -> tuple[float, dict[str, Any]]:
+        """Repeat a call until it succeeds; return when it began, and the body of the response."""
+        began = time.monotonic()
+        body: dict[str, Any] = {}
+        for _ in attempts(ACKNOWLEDGED_WITHIN_SECONDS, PAUSE_SECONDS):
+            try:
+                status, _location, body = self._call(method, path, 1, "coupon:admin", wanted)
+            except (OSError, http.client.HTTPException) as error:
+                status, body = LOST, {"detail": str(error)}
+            if status in (200, 201):
+                return began, body
+            # 202: the change is in the ledger and not yet at the gate.
+            assert status == 202 or status in FAILED, body
+        raise AssertionError(f"not acknowledged within {ACKNOWLEDGED_WITHIN_SECONDS} s: {body}")
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._connection.close()
+
+    def _call(
+        self, method: str, path: str, user_id: int, scope: str, body: object = None
+    ) -> tuple[int, str, dict[str, Any]]:
+        token = mint_token(self._jwt_key, user_id, [scope], TOKEN_SECONDS)
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        try:
+            text = None if body is None else json.dumps(body)
+            self._connection.request(method, path, text, headers)
+            response = self._connection.getresponse()
+            return response.status, response.headers.get("Location", ""), _json(response.read())
+        except BaseException:
+            self._connection.close()
+            raise
+
+
+class Callers:
+    """Threads that claim; the history gets the responses.
+
+    coupons: ids with their weights. Users are numbered from 1; a share of the claims repeats an
+    earlier one, mostly one that failed.
+    """
+
+    def __init__(
+        self, caller: tuple[str, str], history: History, coupons: dict[int, int], seed: str
+    ) -> None:
+        self._caller = caller
+        self._history = history
+        self._coupons = coupons
+        self._seed = seed
+        self._users = count(1)
+
+    @contextmanager
+    def claiming(self, threads: int) -> Iterator[None]:
+        """Claim while the block runs."""
+        stop = Event()
+        running = [
+            Thread(target=self._claim, args=(f"{self._seed}/{number}", stop), daemon=True)
+            for number in range(threads)
+        ]
+        for thread in running:
+            thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            for thread in running:
+                thread.join()
+
+    def claim_until_sold_out(self, coupon_id: int, at_most: int) -> None:
+        """New users claim, one after the other, until one is not accepted."""
+        caller = Caller(*self._caller)
+        for _ in range(at_most):
+            response = caller.claim(coupon_id, next(self._users))
+            self._history.add([response])
+            if response.status != 202:
+                break
+        caller.close()
+
+    def _claim(self, seed: str, stop: Event) -> None:
+        rng = random.Random(seed)
+        caller = Caller(*self._caller)
+        ids, weights = list(self._coupons), list(self._coupons.values())
+        again: list[Key] = []
+        while not stop.is_set():
+            key = _again(again, rng) or (rng.choices(ids, weights)[0], next(self._users))
+            response = caller.claim(*key)
+            self._history.add([response])
+            if response.status in FAILED or rng.random() < TRIES_AGAIN / 3:
+                again.append(key)
+                del again[:-REMEMBERED]
+            stop.wait(PAUSE_SECONDS)
+        caller.close()
+
+
+def _again(keys: Sequence[Key], rng: random.Random) -> Key | None:
+    return rng.choice(keys) if keys and rng.random() < TRIES_AGAIN else None
+
+
+def _json(text: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,69 @@
+"""All checkers, applied to one run."""
+
+from collections.abc import Callable, Iterator
+
+from chaos.checkers.responses import (
+    a_final_status_stays,
+    a_response_names_its_request,
+    an_accepted_claim_is_one_row,
+    an_accepted_user_is_not_refused,
+    only_expected_responses,
+)
+from chaos.checkers.stock import (
+    an_accepted_request_is_issued,
+    never_oversold,
+    refused_only_when_full,
+    sold_out_means_that_all_are_issued,
+)
+from chaos.checkers.stores import (
+    every_request_is_final,
+    gate_equals_ledger,
+    one_coupon_for_a_user,
+)
+from chaos.checkers.stream import (
+    every_request_is_streamed,
+    garbage_is_dead_lettered,
+    offsets_follow_rows,
+    only_garbage_is_dead_lettered,
+)
+from chaos.evidence import Evidence
+from chaos.history import History
+
+MOST_SHOWN = 20
+"""Complaints of one checker that are shown; the others are counted."""
+
+Checker = Callable[[History, Evidence], list[str]]
+
+CHECKERS: tuple[Checker, ...] = (
+    only_expected_responses,
+    a_response_names_its_request,
+    an_accepted_claim_is_one_row,
+    every_request_is_final,
+    a_final_status_stays,
+    never_oversold,
+    an_accepted_request_is_issued,
+    one_coupon_for_a_user,
+    gate_equals_ledger,
+    sold_out_means_that_all_are_issued,
+    refused_only_when_full,
+    an_accepted_user_is_not_refused,
+    offsets_follow_rows,
+    every_request_is_streamed,
+    garbage_is_dead_lettered,
+    only_garbage_is_dead_lettered,
+)
+
+
+def violations(history: History, evidence: Evidence) -> list[str]:
+    """The complaints of all checkers, each after the name of its checker."""
+    return [
+        f"{checker.__name__}: {complaint}"
+        for checker in CHECKERS
+        for complaint in _shortened(checker(history, evidence))
+    ]
+
+
+def _shortened(complaints: list[str]) -> Iterator[str]:
+    yield from complaints[:MOST_SHOWN]
+    if len(complaints) > MOST_SHOWN:
+        yield f"and {len(complaints) - MOST_SHOWN} more"
