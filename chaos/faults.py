@@ -16,7 +16,7 @@ from chaos.second_consumer import SecondConsumer
 from chaos.site import APPLICATIONS, SERVERS, Site
 from chaos.writing import write_garbage, write_one_large_insert
 from connectors.connect import Connect
-from connectors.register import CONNECTOR_NAME
+from connectors.lifecycle import CONNECTOR_NAME
 from coupons.errors import ConnectorError
 from coupons.waiting import eventually
 

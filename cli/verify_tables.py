@@ -52,7 +52,7 @@ def show_stream(console: Console, state: StreamState, letters: int) -> None:
         f" {age}; {letters:,} open dead letters",
         soft_wrap=True,
     )
-    for told in state.faults:
+    for told in state.losses:
         console.print(f"[red]does not add up:[/] {told_here(told)}", soft_wrap=True)
     for told in state.unknown:
         console.print(f"[yellow]not known:[/] {told_here(told)}", soft_wrap=True)

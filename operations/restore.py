@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from connectors.connect import Connect
-from connectors.offsets import forget_offsets, stop_connector
-from connectors.register import CONNECTOR_NAME
-from connectors.state import read_state
+from connectors.connector_state import read_state
+from connectors.lifecycle import CONNECTOR_NAME, stop_connector
+from connectors.offsets import forget_offsets
 from coupons.change_events.request_log import RemovedByRetention, RequestLog
 from coupons.errors import CouponError
 from coupons.gate import Gate

@@ -40,7 +40,7 @@ def command() -> None:
 
     \b
       coupon connector register    create it, or bring it up to date; waits until it runs
-      coupon connector status      exit code 0 only if it and its task run
+      coupon connector status      exit code 0 only if it and its task recover
       coupon connector restart     after a failure whose cause is mended
       coupon connector recover     the way back, whatever happened to it, its slot or its offsets
     """
@@ -71,16 +71,16 @@ def register_command(
 @connect_option
 @json_option
 def status_command(where: Endpoints, connect_url: str | None, as_json: bool) -> None:
-    """Show the connector and its task, and why they do not run.
+    """Show the connector and its task, and why they do not recover.
 
     \b
-    Exit code 0: both run; 1: they do not, or there is none; 3: Kafka Connect does not answer
+    Exit code 0: both recover; 1: they do not, or there is none; 3: Kafka Connect does not answer
 
     \b
       coupon connector status
       coupon connector status --json
     """
-    from connectors.register import status
+    from connectors.lifecycle import status
 
     state = status(_connect(where, connect_url))
     _show(state, as_json)
@@ -92,12 +92,12 @@ def status_command(where: Endpoints, connect_url: str | None, as_json: bool) -> 
 @connect_option
 @json_option
 def restart_command(where: Endpoints, connect_url: str | None, as_json: bool) -> None:
-    """Restart the connector and its task, and wait until they run.
+    """Restart the connector and its task, and wait until they recover.
 
     \b
       coupon connector restart
     """
-    from connectors.register import restart
+    from connectors.lifecycle import restart
 
     _show(restart(_connect(where, connect_url)), as_json)
 
@@ -111,7 +111,7 @@ def restart_command(where: Endpoints, connect_url: str | None, as_json: bool) ->
     metavar="URL",
     help="Postgres as coupon_cdc [default: the stack's].",
 )
-@click.option("--dry-run", is_flag=True, help="Say what is wrong, and change nothing.")
+@click.option("--dry-recover", is_flag=True, help="Say what is wrong, and change nothing.")
 @click.option(
     "--emit",
     is_flag=True,
@@ -145,11 +145,11 @@ def recover_command(
     Exit code 0 only if the connector runs and every request that was there is final.
 
     \b
-      coupon connector recover --dry-run
+      coupon connector recover --dry-recover
       coupon connector recover
       coupon connector recover --emit --wait 300
     """
-    from connectors.recovery_run import RecoverySettings, plan, run
+    from connectors.recovery import RecoverySettings, plan, recover
     from coupons.kafka_admin import GROUP
 
     system = RecoverySettings(
@@ -159,7 +159,9 @@ def recover_command(
         _registry(where),
         os.environ.get("COUPON_CONSUMER_GROUP", GROUP),
     )
-    done = plan(system) if dry_run else run(system, emit, wait, _quiet if as_json else click.echo)
+    done = (
+        plan(system) if dry_run else recover(system, emit, wait, _quiet if as_json else click.echo)
+    )
     click.echo(json.dumps(done._asdict()) if as_json else told(str(done), folder_of(where)))
     sys.exit(0 if done.is_well else 1)
 
@@ -176,7 +178,7 @@ def delete_command(where: Endpoints, connect_url: str | None, yes: bool, as_json
       coupon connector delete
       coupon connector delete --yes --json     for programs
     """
-    from connectors.register import CONNECTOR_NAME, delete
+    from connectors.lifecycle import CONNECTOR_NAME, delete
 
     url = _connect(where, connect_url)
     if not yes:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from cli.endpoints import find_endpoints
 from cli.options import json_option, local_state_option
-from connectors.stream_health import check_stream_health
+from connectors.stream_state import read_stream_health
 from stack.cache import bundle_folders
 from stack.folder import StateFolder
 from stack.options import existing
@@ -38,7 +38,7 @@ def command(folder: StateFolder, as_json: bool) -> None:
     """
     choices = existing(folder)
     reports = report(folder, all_parts(folder, choices, bundle_folders()))
-    flow = check_stream_health(find_endpoints(folder, True, "ops", {}))
+    flow = read_stream_health(find_endpoints(folder, True, "ops", {}))
     if as_json:
         total = sum(each.memory or 0 for each in reports)
         parts = [asdict(each) for each in reports]

@@ -28,7 +28,7 @@ def command(where: Endpoints, mend: bool, as_json: bool) -> None:
       coupon topics --mend
     """
     settings = TopicSettings(where.kafka_client())
-    faults = settings.mend() if mend else settings.faults()
+    faults = settings.correct() if mend else settings.wrong()
     if as_json:
         told = [
             {"topic": each.topic, "setting": each.rule.setting, "value": each.value}

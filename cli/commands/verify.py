@@ -85,7 +85,7 @@ def command(
     else:
         _show(checked, stream, letters, trouble)
         show_strays(Console(highlight=False), strays)
-    if strays or stream.faults or any(books.complaints for books in checked):
+    if strays or stream.losses or any(books.complaints for books in checked):
         raise click.exceptions.Exit(1)
     tell_failures(failures)
     if stream.unknown or trouble or failures:
@@ -130,7 +130,7 @@ def _as_json(
         "open_dead_letters": [
             {"letter": letter.place, **_key_as_json(letter)} for letter in letters
         ],
-        "faults": stream.faults,
+        "faults": stream.losses,
         "not_known": [*stream.unknown, *([trouble] if trouble else [])],
     }
 

@@ -215,7 +215,7 @@ def test_a_slot_that_is_gone_is_a_fault_and_a_stopped_connector_is_not_known(
     slot = read_slot(ops)
     assert not slot.exists
     state = _stream(0, 0)._replace(slot=slot, connector_runs=False, connector="PAUSED")
-    assert state.faults == [
+    assert state.losses == [
         "the replication slot coupon_cdc is gone: `coupon connector recover` mends it"
     ]
     assert state.unknown == ["the connector does not run: PAUSED"]
