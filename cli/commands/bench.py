@@ -16,9 +16,9 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(arguments: tuple[str, ...]) -> None:
-    """Run the benchmarks of the checkout, on an embedded stack of their own.
+    """Run the benchmarks of the checkout on an embedded stack of their own.
 
-    The same as `make bench`; everything that follows is passed on.
+    The same as `make bench`; all arguments are passed on.
 
     \b
       coupon bench --help

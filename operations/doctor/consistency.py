@@ -14,7 +14,7 @@ from coupons.model import Coupon
 from coupons.waiting import attempts
 from operations.doctor.findings import Finding, Section, failing, ok
 from operations.doctor.system import System
-from operations.verify.unmatched_rows import find_orphans
+from operations.verify.unmatched_rows import find_requests_without_coupon
 
 SETTLED_WITHIN_SECONDS = 3.0
 """Marks follow their commit within this time; what differs for longer is reported."""
@@ -26,8 +26,8 @@ _SHOWN = 5
 def check_consistency(system: System) -> Iterator[Finding]:
     """Raises LedgerUnavailable or GateUnavailable."""
     with closing(connect_ledger(system.database_url, "coupon-doctor")) as connection:
-        if orphans := find_orphans(connection):
-            first = orphans[0]
+        if without_coupon := find_requests_without_coupon(connection):
+            first = without_coupon[0]
             says = (
                 f"there are requests of coupons that do not exist, the first of coupon"
                 f" {first.coupon_id}, user {first.user_id}: they can never become final"
@@ -38,7 +38,7 @@ def check_consistency(system: System) -> Iterator[Finding]:
         shown = ", ".join(map(str, wrong[:_SHOWN])) + (" ..." if len(wrong) > _SHOWN else "")
         says = f"Redis and Postgres count differently for {len(wrong)} coupons ({shown})"
         yield failing("consistency", says, "coupon verify", Section.MISMATCH)
-    elif not orphans:
+    elif not without_coupon:
         yield ok("consistency", "Redis and Postgres count the same for every open coupon")
 
 

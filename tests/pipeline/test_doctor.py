@@ -139,7 +139,7 @@ def test_a_request_of_no_coupon_is_named_by_doctor_and_verify(
         try:
             found = finds(stack, "Dead letters are open", by_addresses=True)
             assert "Ledger and gate do not match" in failing(found)
-            [stray] = coupon(stack, "verify")["strays"]
+            [stray] = coupon(stack, "verify")["unmatched"]
             assert (stray["coupon_id"], stray["user_id"]) == (int(nobodys), 7)
             assert stray["why"] == "no_coupon"
         finally:
