@@ -1,4 +1,4 @@
-"""`python -m ops` is the `coupon` command."""
+"""`python -m cli` is the `coupon` command."""
 
 from cli.main import main
 

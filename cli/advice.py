@@ -1,4 +1,4 @@
-"""Commands that a message tells a person to type, for the stack that the message is about."""
+"""Completes the commands in messages, so that they work on the stack that the message is about."""
 
 import os
 import re
@@ -24,9 +24,9 @@ _PORTS = {
     "COUPON_SCHEMA_REGISTRY_URL": "registry",
     "COUPON_CONNECT_URL": "connect",
 }
-"""Whose port an address of the embedded stack has."""
+"""The part whose port an address of the embedded stack has."""
 
-_KEPT = "cli.advice.folder"
+_CONTEXT_KEY = "cli.advice.folder"
 _COMMAND = re.compile(
     r"\bcoupon (?:(?:gate|connector|dead-letters) )?"
     r"(?:up|down|stop|restart|status|doctor|logs|topics|env|token|rush|after-restore|rebuild"
@@ -43,38 +43,38 @@ def default_state() -> Path:
     return project / ".coupon"
 
 
-def speak_of(context: click.Context, folder: StateFolder | None) -> None:
-    """Errors of this command are about the stack in this folder; None: one elsewhere."""
-    context.meta[_KEPT] = folder
+def set_stack(context: click.Context, folder: StateFolder | None) -> None:
+    """Messages of this command are about the stack in this folder; None: a system elsewhere."""
+    context.meta[_CONTEXT_KEY] = folder
 
 
-def spoken_of(context: click.Context) -> StateFolder | None:
-    """What `speak_of` was told last."""
-    folder: StateFolder | None = context.meta.get(_KEPT)
+def current_stack(context: click.Context) -> StateFolder | None:
+    """The folder that `set_stack` got last."""
+    folder: StateFolder | None = context.meta.get(_CONTEXT_KEY)
     return folder
 
 
-def typed(command: str, folder: StateFolder | None) -> str:
-    """The command as it has to be typed in this shell so that it works on this stack."""
+def command_for(command: str, folder: StateFolder | None) -> str:
+    """The command as it has to be typed in this shell in order to work on this stack."""
     if folder is None or not _has_to_be_named(folder):
         return command
     option = f" --state {shlex.quote(str(folder.path))}"
     return _COMMAND.sub(lambda found: found[0] + option, command)
 
 
-def told(text: str, folder: StateFolder | None) -> str:
-    """A sentence with every command between backticks as `typed` has it."""
-    return _QUOTED.sub(lambda found: typed(found[0], folder), text)
+def with_commands_for(text: str, folder: StateFolder | None) -> str:
+    """A text with every command between backticks completed by `command_for`."""
+    return _QUOTED.sub(lambda found: command_for(found[0], folder), text)
 
 
-def told_here(text: str) -> str:
-    """The same for the stack that the command which runs now works on."""
+def with_commands_for_this_stack(text: str) -> str:
+    """The same for the stack that the present command works on."""
     context = click.get_current_context(silent=True)
-    return told(text, spoken_of(context)) if context else text
+    return with_commands_for(text, current_stack(context)) if context else text
 
 
-def findable(text: str) -> str:
-    """The text with `coupon` by its path, where a shell would not find it."""
+def runnable(text: str) -> str:
+    """The text with the path of `coupon`, where a shell would not find the command."""
     if shutil.which("coupon"):
         return text
     program = Path(sys.executable).with_name("coupon")
@@ -83,13 +83,13 @@ def findable(text: str) -> str:
 
 
 def is_elsewhere(folder: StateFolder) -> bool:
-    """Whether an address in the environment is of another stack than the one in the folder."""
-    choices = remembered(folder)
+    """Whether an address in the environment belongs to another stack than the folder's."""
+    options = remembered(folder)
     given = {name: os.environ.get(name) for name in _PORTS}
-    if choices is None:
+    if options is None:
         return any(given.values())
     return any(
-        not re.search(rf"(?:{re.escape(HOST)}|localhost):{choices.ports[part]}(?!\d)", value)
+        not re.search(rf"(?:{re.escape(HOST)}|localhost):{options.ports[part]}(?!\d)", value)
         for name, part in _PORTS.items()
         if (value := given[name])
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import click
 
-from cli.advice import told_here
+from cli.advice import with_commands_for_this_stack
 from cli.dead_letter_tables import result_as_json
 from operations.dead_letters.actions import Result
 from operations.dead_letters.status import DeadLetterStatus
@@ -25,7 +25,8 @@ def report(results: Iterable[Result], number: int, as_json: bool, dry_run: bool)
         known.append(result)
         if not as_json:
             letter = result.standing.letter.place
-            click.echo(f"[{place}/{number}] {letter} {result.outcome}: {told_here(result.detail)}")
+            detail = with_commands_for_this_stack(result.detail)
+            click.echo(f"[{place}/{number}] {letter} {result.outcome}: {detail}")
     done = sum(each.outcome in _WORKED for each in known)
     if as_json:
         click.echo(json.dumps({"done": done, "results": [result_as_json(r) for r in known]}))

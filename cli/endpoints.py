@@ -1,4 +1,4 @@
-"""Which system a command works on."""
+"""Finds the system that a command works on."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from stack.folder import StateFolder
 def find_endpoints(
     folder: StateFolder, folder_was_named: bool, role: str, environment: Mapping[str, str]
 ) -> Endpoints:
-    """Of the stack in a folder that was named; else in the environment; else in the folder.
+    """The endpoints of the named state folder; else of the environment; else of the default folder.
 
     role: one of ROLES, for Postgres.
     """

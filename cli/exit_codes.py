@@ -1,9 +1,9 @@
-"""Exit codes of every `coupon` command, and the errors that stand for them.
+"""Exit codes of every `coupon` command, and the errors that lead to them.
 
 0: done, or all is well.
-1: something is wrong, does not add up, or was not all done.
-2: it cannot be done as it was typed: wrong use, a wrong setting, or what is named does not exist.
-3: a server that has to be asked does not answer, so that nothing can be said.
+1: something is wrong, does not add up, or was not completed.
+2: wrong use, a wrong setting, or something named does not exist.
+3: a server that the command needs does not answer, so that the result is not known.
 """
 
 import click
@@ -30,13 +30,13 @@ NOT_ANSWERED = 3
 
 
 class NotAnswered(click.ClickException):
-    """The command could not look."""
+    """A server that the command needs does not answer."""
 
     exit_code = NOT_ANSWERED
 
 
 _AS_TYPED = (ConfigurationError, SettingError, NotThere)
-_AWAY = (
+_DOWN = (
     ApiUnavailable,
     ConnectUnavailable,
     GateUnavailable,
@@ -46,18 +46,18 @@ _AWAY = (
     SchemaRegistryUnavailable,
 )
 EXPECTED = (CouponError, StackError, OSError)
-"""What a command may fail with; anything else is a mistake in the code."""
+"""The errors that a command may fail with; any other error is a bug."""
 
 
 def exit_for(error: Exception, says: str | None = None) -> click.ClickException:
-    """What ends the command: a message, and the code that the error stands for.
+    """The exception that ends the command, with a message and the exit code of the error.
 
-    says: the message; None: the error's own.
+    says: the message; None: the error's own message.
     """
     says = str(error) if says is None else says
     if isinstance(error, _AS_TYPED):
         return click.UsageError(says)
-    if isinstance(error, _AWAY):
+    if isinstance(error, _DOWN):
         return NotAnswered(says.strip())
     if isinstance(error, OSError) and is_without_descriptors(error):
         return click.ClickException(NO_DESCRIPTORS)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from cli.advice import default_state, is_elsewhere, speak_of
+from cli.advice import default_state, is_elsewhere, set_stack
 from cli.endpoints import find_endpoints
 from coupons.endpoints import Endpoints
 from coupons.ids import MAX_COUPON_ID, MAX_USER_ID
@@ -29,7 +29,9 @@ class Id(click.IntRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The id. Fails with a usage error."""
         if isinstance(value, str) and not re.fullmatch("[1-9][0-9]{0,18}", value):
-            self.fail(f"{value!r} is no id: give a positive whole number in plain digits", param)
+            self.fail(
+                f"{value!r} is not an id: give a positive whole number in plain digits", param
+            )
         return super().convert(value, param, ctx)
 
 
@@ -39,7 +41,7 @@ USER_ID = Id(1, MAX_USER_ID)
 
 def _folder(ctx: click.Context, _option: click.Parameter, value: Path | None) -> StateFolder:
     folder = StateFolder((value or default_state()).absolute())
-    speak_of(ctx, folder)
+    set_stack(ctx, folder)
     return folder
 
 
@@ -48,8 +50,8 @@ def _local_folder(ctx: click.Context, option: click.Parameter, value: Path | Non
     is_named = ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
     if not is_named and folder.exists() and is_elsewhere(folder):
         click.echo(
-            f"This is about the stack in {folder.path}; the COUPON_* addresses of this shell are"
-            " of another one.",
+            f"This command works on the stack in {folder.path}; the COUPON_* addresses of this"
+            " shell belong to another one.",
             err=True,
         )
     return folder
@@ -61,7 +63,7 @@ def state_option(command: Decorated) -> Decorated:
 
 
 def local_state_option(command: Decorated) -> Decorated:
-    """The same for a command that the addresses of the environment do not move, which it says."""
+    """The same for a command that ignores the addresses of the environment, and says so."""
     return _state_option(_local_folder)(command)
 
 
@@ -77,20 +79,20 @@ def _state_option(callback: Callable[..., StateFolder]) -> Callable[[Decorated],
     )
 
 
-def endpoints_option(role: str, of: str | None = None) -> Callable[[Decorated], Decorated]:
+def endpoints_option(role: str, role_option: str | None = None) -> Callable[[Decorated], Decorated]:
     """--state, or the COUPON_* addresses of the environment: given to the command as `where`.
 
-    role: the Postgres role of the command, one of coupons.ledger.roles.ROLES. of: the
-    eager option that names another one.
+    role: the Postgres role of the command, one of coupons.ledger.roles.ROLES. role_option: the
+    eager option that names another role.
     """
 
     def find(ctx: click.Context, option: click.Parameter, value: Path | None) -> Endpoints:
         source = ctx.get_parameter_source(option.name or "")
         named = source is ParameterSource.COMMANDLINE
-        chosen = str(ctx.params.get(of) or role) if of else role
+        chosen = str(ctx.params.get(role_option) or role) if role_option else role
         known = chosen if chosen in ROLES else role
         found = find_endpoints(_folder(ctx, option, value), named, known, os.environ)
-        speak_of(ctx, folder_of(found))
+        set_stack(ctx, folder_of(found))
         return found
 
     return click.option(
@@ -100,7 +102,7 @@ def endpoints_option(role: str, of: str | None = None) -> Callable[[Decorated], 
         envvar="COUPON_STATE_DIR",
         type=click.Path(path_type=Path),
         callback=find,
-        help="State folder of the stack [default: the stack of the COUPON_* addresses in the"
+        help="State folder of the stack [default: the system of the COUPON_* addresses in the"
         " environment, as `coupon env` prints them; else .coupon in the project].",
     )
 
@@ -108,10 +110,12 @@ def endpoints_option(role: str, of: str | None = None) -> Callable[[Decorated], 
 def confirm(question: str, says: str) -> None:
     """Ask on the terminal, and end the command unless the answer is yes.
 
-    Raises UsageError where there is no terminal. says: what was not done then.
+    says: what was not done. Raises UsageError where there is no terminal.
     """
     if not _is_terminal():
-        raise click.UsageError(f"{says}: nobody can be asked here; --yes removes without asking.")
+        raise click.UsageError(
+            f"{says}: there is no terminal to ask on; --yes removes without asking."
+        )
     click.confirm(question, abort=True, err=True)
 
 

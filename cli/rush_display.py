@@ -1,4 +1,4 @@
-"""What a person sees of a rush, while it runs and afterwards."""
+"""What `coupon rush` prints, while the rush runs and afterwards."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from cli.advice import findable, typed
+from cli.advice import command_for, runnable
 from coupons.endpoints import Endpoints
 from coupons.gate.delays import percentile
 from coupons.ids import request_id
@@ -27,16 +27,16 @@ _TRY_NEXT = """
   {status}
   {verify}
 
-The stack goes on running. Stop it with `{down}`; its data stays.
+The stack keeps running. Stop it with `{down}`; its data stays.
 """
 
 
 def tally_table(tally: Tally) -> Table:
-    """The answers and outcomes so far."""
+    """The responses and outcomes so far."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("what the API answered")
+    table.add_column("response of the API")
     table.add_column("claims", justify="right")
-    table.add_column("  what became of the admitted")
+    table.add_column("  status of the admitted")
     table.add_column("users", justify="right")
     names = [*_FIRST, *sorted(set(tally.answers) - set(_FIRST))]
     final = sum(tally.outcomes.values())
@@ -54,13 +54,13 @@ def tally_table(tally: Tally) -> Table:
 
 @contextmanager
 def shown_live(console: Console, tally: Tally) -> Iterator[None]:
-    """Draw the tally again and again while the block runs; once at the end."""
+    """Refresh the table while the block runs, and once at the end."""
     with Live(console=console, get_renderable=lambda: tally_table(tally), refresh_per_second=12):
         yield
 
 
 def show_delay(console: Console, how_they_came: str, delays_ms: list[float]) -> None:
-    """The delay of the pipeline, from requests to marks."""
+    """The delay of the pipeline from request to mark."""
     p50, p99 = percentile(delays_ms, 50), percentile(delays_ms, 99)
     if p50 is not None and p99 is not None:
         console.print(
@@ -77,8 +77,8 @@ def show_next(console: Console, where: Endpoints, coupon_id: int, user_id: int, 
         connect=where["COUPON_CONNECT_URL"],
         token=token,
         request_id=request_id(coupon_id, user_id),
-        status=findable(typed("coupon status", folder_of(where))),
-        verify=findable(typed("coupon verify", folder_of(where))),
-        down=findable(typed("coupon down", folder_of(where))),
+        status=runnable(command_for("coupon status", folder_of(where))),
+        verify=runnable(command_for("coupon verify", folder_of(where))),
+        down=runnable(command_for("coupon down", folder_of(where))),
     )
     console.print(text, soft_wrap=True)

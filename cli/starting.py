@@ -1,4 +1,4 @@
-"""Starts what of a stack is down, and shows on the terminal how far it is."""
+"""Starts the parts of a stack that are down, and shows the progress on the terminal."""
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -13,20 +13,20 @@ from stack.parts import is_running
 from stack.plan import all_parts, setup_steps
 
 
-def start_stack(folder: StateFolder, choices: StackOptions, console: Console) -> list[str]:
+def start_stack(folder: StateFolder, options: StackOptions, console: Console) -> list[str]:
     """Start every part that is down, wait until all work; return the names of what was started.
 
-    The choices are remembered, except where a port is taken, because then nothing was started.
-    Consumers beyond the number that was chosen are stopped.
+    The options are remembered unless a port is taken, because then nothing was started. Consumers
+    above the number in the options are stopped.
     """
     bundles = ensure_bundles(_Download(console))
-    parts = all_parts(folder, choices, bundles)
+    parts = all_parts(folder, options, bundles)
     names = [part.name for part in parts]
     consumers = [name for name in folder.part_names() if name.startswith("consumer-")]
-    surplus = [name for name in consumers if name not in choices.consumer_names]
+    surplus = [name for name in consumers if name not in options.consumer_names]
     already = {name for name in names if is_running(folder.part(name))}
     before = remembered(folder)
-    remember(folder, choices)
+    remember(folder, options)
     take_down(folder, surplus, lambda name, _: console.print(f"  {name:<12} stopped"))
 
     def on_stage(name: str, stage: Stage, seconds: float) -> None:
@@ -36,14 +36,14 @@ def start_stack(folder: StateFolder, choices: StackOptions, console: Console) ->
             console.print(f"  {name:<12} {stage:<8} {seconds:5.1f} s")
 
     try:
-        return bring_up(folder, parts, setup_steps(folder, choices), on_stage)
+        return bring_up(folder, parts, setup_steps(folder, options), on_stage)
     except SettingError:
         remember(folder, before)
         raise
 
 
 class _Download:
-    """A progress bar that appears only when something has to be downloaded."""
+    """A progress bar that appears only when something is downloaded."""
 
     def __init__(self, console: Console) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())

@@ -1,4 +1,4 @@
-"""Stops single parts of a stack, for the commands that do."""
+"""Stops single parts of a stack, for `coupon stop` and `coupon restart`."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ now_option: Callable[..., Any] = click.option(
 def stop_parts(folder: StateFolder, parts: Sequence[str], now: bool, quiet: bool) -> list[str]:
     """Stop the named parts in order; return the names of those that were running.
 
-    Raises SettingError for a name that is no part of this stack.
+    Raises SettingError for a name that is not a part of this stack.
     """
     names = folder.part_names()
     if unknown := [part for part in parts if part not in names]:

@@ -1,17 +1,17 @@
-"""Kafka Connect's REST API, as far as it is needed."""
+"""A client of Kafka Connect's REST API."""
 
-import time
 from http import HTTPStatus
 from typing import Any
 
 import requests
 
 from coupons.errors import ConnectorError, ConnectUnavailable
+from coupons.waiting import attempts
 from coupons.web import WebService
 
 ANSWER_TIMEOUT_SECONDS = 20.0
 REBALANCE_SECONDS = 60.0
-"""How long Connect's "rebalance in progress" is waited out."""
+"""How long a call is repeated while Connect answers "rebalance in progress"."""
 
 _PAUSE_SECONDS = 0.25
 _ASK_AGAIN = (HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE)
@@ -25,16 +25,15 @@ class Connect:
         self.url = self._service.url
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any | None:
-        """The answer's JSON (None when it has none); None for 404 as well.
+        """The JSON of the response; None when it has none, and for 404.
 
-        Asks again while Connect rebalances. Raises ConnectorError with what Connect says, or that
-        it does not answer.
+        Repeats the call while Connect rebalances. Raises ConnectorError with Connect's message, and
+        ConnectUnavailable when Connect does not answer.
         """
-        deadline = time.monotonic() + REBALANCE_SECONDS
-        response = self._send(method, path, body)
-        while response.status_code in _ASK_AGAIN and time.monotonic() < deadline:
-            time.sleep(_PAUSE_SECONDS)
+        for _ in attempts(REBALANCE_SECONDS, _PAUSE_SECONDS):
             response = self._send(method, path, body)
+            if response.status_code not in _ASK_AGAIN:
+                break
         if response.status_code == HTTPStatus.NOT_FOUND:
             return None
         if not response.ok:

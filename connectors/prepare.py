@@ -1,6 +1,6 @@
 """Prepares a Postgres server for the project: roles, database, migrations, replication slot.
 
-Here and not beside the ledger, because the slot belongs to the change stream.
+It is here and not in coupons/ledger because the slot belongs to the change stream.
 """
 
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ from coupons.ledger.roles import OWNER, role_url
 
 
 def prepare_database(superuser_url: str, database: str, passwords: Mapping[str, str]) -> None:
-    """Make the server at `superuser_url` ready to be used; safe to repeat.
+    """Create what is missing on the server at `superuser_url`; safe to repeat.
 
     database: its name; created when missing, owned by coupon_owner. passwords: one for each role of
-    sql/roles.sql, set anew each time. Ends with the replication slot in place, so that not one
-    request can be written before it. Raises ConfigurationError or LedgerUnavailable.
+    sql/roles.sql, set again each time. The replication slot exists on return, so that no request
+    can be written before it. Raises ConfigurationError or LedgerUnavailable.
     """
     try:
         create_roles(superuser_url, passwords)
@@ -33,7 +33,7 @@ def prepare_database(superuser_url: str, database: str, passwords: Mapping[str, 
 
 
 def create_slot(cdc_url: str) -> None:
-    """Make the replication slot that Debezium reads from, when there is none.
+    """Create the replication slot that Debezium reads, when there is none.
 
     A slot that lost its WAL is left as it is, for `coupon connector recover`. Raises
     ConfigurationError when a slot of that name belongs to another database or plugin.

@@ -1,12 +1,13 @@
-"""The publication: which tables' inserts Postgres hands to the connector."""
+"""The publication: the tables whose inserts Postgres sends to the connector."""
 
-import time
 from enum import StrEnum
 
 import psycopg
 
+from coupons.errors import LedgerUnavailable
 from coupons.ledger.connection import Connection, translated
 from coupons.queries import query
+from coupons.waiting import attempts
 
 PUBLICATION = "coupon_cdc"
 FREE_WITHIN_SECONDS = 30.0
@@ -14,7 +15,7 @@ _PAUSE_SECONDS = 0.2
 
 
 class Publication(StrEnum):
-    """How the publication is. WRONG: it publishes less, or more, than it should."""
+    """The state of the publication. WRONG: it publishes less, or more, than it should."""
 
     RIGHT = "right"
     MISSING = "missing"
@@ -22,7 +23,7 @@ class Publication(StrEnum):
 
 
 def read_publication(connection: Connection) -> Publication:
-    """How it is. Raises LedgerUnavailable."""
+    """Its state. Raises LedgerUnavailable."""
     with translated(connection):
         row = connection.execute(
             query("read_publication"), {"publication_name": PUBLICATION}
@@ -35,7 +36,7 @@ def read_publication(connection: Connection) -> Publication:
 
 
 def make_publication(connection: Connection) -> str | None:
-    """Put it in order: `made`, `corrected`, or None when it was. As coupon_cdc.
+    """Create or correct it; returns `made`, `corrected` or None (it was right). As coupon_cdc.
 
     Raises LedgerUnavailable.
     """
@@ -46,22 +47,22 @@ def make_publication(connection: Connection) -> str | None:
 
 
 def slot_can_be_read(connection: Connection, slot: str) -> bool:
-    """Whether the WAL that a slot begins with can be decoded, as soon as nobody reads from it.
+    """Whether the first WAL of a slot can be decoded; waits until no other session uses the slot.
 
-    It cannot where it was written while there was no publication: making it afterwards does not
-    help. Raises LedgerUnavailable.
+    WAL that was written while there was no publication cannot be decoded, and creating the
+    publication afterwards does not help. Raises LedgerUnavailable.
     """
     values = {"slot_name": slot, "publication_name": PUBLICATION}
-    deadline = time.monotonic() + FREE_WITHIN_SECONDS
-    while True:
+    for _ in attempts(FREE_WITHIN_SECONDS, _PAUSE_SECONDS):
         with translated(connection):
             try:
                 connection.execute(query("peek_at_slot"), values)
             except psycopg.errors.UndefinedObject:
                 return False
             except psycopg.errors.ObjectInUse:
-                if time.monotonic() > deadline:
-                    raise
-            else:
-                return True
-        time.sleep(_PAUSE_SECONDS)
+                continue
+            return True
+    raise LedgerUnavailable(
+        f"the replication slot {slot} is still in use after {FREE_WITHIN_SECONDS:.0f} s:"
+        " stop the connector that reads it"
+    )

@@ -1,4 +1,4 @@
-"""Checks that what the connector writes can be read by the consumer."""
+"""Checks by the registry's schemas that the consumer can read what the connector writes."""
 
 from collections.abc import Mapping
 from io import BytesIO
@@ -19,23 +19,24 @@ from coupons.change_events import (
 )
 
 _SPECIMENS = 50
-"""Random records tried: a mismatch shows only while a record with that branch is read."""
+"""Random records tried: a mismatch shows only when a record with that branch is read."""
 
 
 def check_schemas(registry_url: str) -> dict[str, str | None]:
     """For each topic, why its newest writer schema cannot be read; None when it can.
 
-    A topic that nothing was written to yet has no schema, and no fault. Raises
+    A topic without records has no schema, and counts as readable. Raises
     SchemaRegistryUnavailable.
     """
     registry = SchemaRegistry(registry_url)
     return {
-        topic: _fault(topic, registry.latest_schema(subject_of(topic))) for topic in READER_SCHEMAS
+        topic: _why_unreadable(topic, registry.latest_schema(subject_of(topic)))
+        for topic in READER_SCHEMAS
     }
 
 
 def lost_schemas(registry_url: str, records: Mapping[str, int]) -> list[str]:
-    """Topics that hold records, and whose schemas the registry does not have: it lost them.
+    """Topics that hold records and whose schemas the registry has lost.
 
     records: how many were ever written, by topic. Raises SchemaRegistryUnavailable.
     """
@@ -47,14 +48,14 @@ def lost_schemas(registry_url: str, records: Mapping[str, int]) -> list[str]:
     ]
 
 
-def _fault(topic: str, writer_schema: Any | None) -> str | None:
+def _why_unreadable(topic: str, writer_schema: Any | None) -> str | None:
     if writer_schema is None:
         return None
     reader = envelope_schema(topic) if is_enveloped(writer_schema) else reader_schema(topic)
-    return fault_of(writer_schema, reader)
+    return mismatch_of(writer_schema, reader)
 
 
-def fault_of(writer_schema: Any, reader: Any) -> str | None:
+def mismatch_of(writer_schema: Any, reader: Any) -> str | None:
     """Why a parsed reader schema cannot read records of a writer schema; None if it can."""
     try:
         writer = parse_schema(writer_schema)

@@ -1,6 +1,5 @@
-"""The replication slot that Debezium reads from: looked at, made, dropped."""
+"""The replication slot that Debezium reads: its state, creating it, dropping it."""
 
-import time
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ from psycopg.rows import dict_row
 from coupons.errors import ConfigurationError, LedgerUnavailable
 from coupons.ledger.connection import Connection, translated
 from coupons.queries import query
+from coupons.waiting import attempts
 
 SLOT = "coupon_cdc"
 FREE_WITHIN_SECONDS = 60.0
@@ -17,10 +17,10 @@ _PAUSE_SECONDS = 0.2
 
 
 class Slot(NamedTuple):
-    """The slot, and where the server's WAL is. LSNs and sizes in bytes; None: there is no slot.
+    """The slot, and the position of the server's WAL. LSNs and sizes in bytes; None: no slot.
 
-    keep_bytes: what the server keeps for a slot at most; None without a limit. wal_status:
-    reserved, extended, unreserved or lost.
+    keep_bytes: the most that the server keeps for a slot; None: no limit. wal_status: reserved,
+    extended, unreserved or lost.
     """
 
     wal_lsn: int
@@ -41,38 +41,39 @@ class Slot(NamedTuple):
 
     @property
     def made_by_connector(self) -> bool:
-        """Whether it was not made by this project, and so maybe after rows that it has not."""
+        """Whether Debezium created it, maybe after rows that it therefore lacks."""
         return self.exists and not self.failover
 
 
 def read_slot(connection: Connection, name: str = SLOT) -> Slot:
-    """How the slot is. Raises LedgerUnavailable."""
+    """The state of the slot. Raises LedgerUnavailable."""
     with translated(connection), connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(query("find_slot"), {"slot_name": name}).fetchone()
     assert row is not None
-    return Slot(**{column: _whole(value) for column, value in row.items()})
+    return Slot(**{column: _as_int(value) for column, value in row.items()})
 
 
 def make_slot(connection: Connection, name: str = SLOT) -> None:
-    """Make the slot; what is committed from now on is streamed. Raises LedgerUnavailable."""
+    """Create the slot; what is committed from now on is streamed. Raises LedgerUnavailable."""
     with translated(connection):
         connection.execute(query("create_slot"), {"slot_name": name})
 
 
 def drop_slot(connection: Connection, name: str = SLOT) -> None:
-    """Drop the slot, if it is there, as soon as nobody reads from it. Raises LedgerUnavailable."""
-    deadline = time.monotonic() + FREE_WITHIN_SECONDS
-    while True:
+    """Drop the slot, if it exists; waits until no session uses it. Raises LedgerUnavailable."""
+    for _ in attempts(FREE_WITHIN_SECONDS, _PAUSE_SECONDS):
         try:
             with translated(connection):
                 connection.execute(query("drop_slot"), {"slot_name": name})
         except LedgerUnavailable as error:
-            in_use = isinstance(error.__cause__, psycopg.errors.ObjectInUse)
-            if not in_use or time.monotonic() > deadline:
+            if not isinstance(error.__cause__, psycopg.errors.ObjectInUse):
                 raise
         else:
             return
-        time.sleep(_PAUSE_SECONDS)
+    raise LedgerUnavailable(
+        f"the replication slot {name} is still in use after {FREE_WITHIN_SECONDS:.0f} s:"
+        " stop the connector that reads it"
+    )
 
 
 def refuse_foreign(slot: Slot, name: str = SLOT) -> None:
@@ -84,6 +85,6 @@ def refuse_foreign(slot: Slot, name: str = SLOT) -> None:
         )
 
 
-def _whole(value: Any) -> Any:
-    """Postgres counts the bytes between two LSNs as numeric."""
+def _as_int(value: Any) -> Any:
+    """Postgres returns the bytes between two LSNs as numeric."""
     return int(value) if isinstance(value, Decimal) else value

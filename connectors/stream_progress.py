@@ -1,4 +1,4 @@
-"""Tells when the stream has gone beyond a moment, also while more and more is written."""
+"""Tells when the stream has passed a moment, also while new requests keep coming."""
 
 from collections.abc import Callable
 
@@ -7,26 +7,27 @@ from coupons.kafka_admin import KafkaAdmin
 
 
 class StreamProgress:
-    """Whether everything of before a moment has been streamed, and what was streamed is handled.
+    """Whether everything from before a moment has been streamed and handled.
 
-    streamed: whether Kafka has all of it. A request of before that moment that is still not final
-    afterwards was passed over, or is a dead letter: waiting does not help.
+    streamed: tells whether Kafka has all of it. A request from before that moment that is still not
+    final afterwards was passed over, or is a dead letter: waiting does not help.
     """
 
     def __init__(self, kafka: KafkaAdmin, group: str, streamed: Callable[[], bool]) -> None:
         self._kafka = kafka
         self._group = group
         self._streamed = streamed
-        self._owed: dict[tuple[str, int], int] | None = None
+        self._needed: dict[tuple[str, int], int] | None = None
+        """The offset that the group has to reach, by topic and partition."""
 
     def is_over(self) -> bool:
-        """Ask again until it is. False as well while Kafka does not answer."""
+        """Call it until it returns True. False also while Kafka does not answer."""
         try:
-            if self._owed is None:
+            if self._needed is None:
                 if not self._streamed():
                     return False
-                self._owed = self._kafka.held()
+                self._needed = self._kafka.held()
             done = self._kafka.committed(self._group)
         except KafkaUnavailable:
             return False
-        return all(done.get(place, 0) >= offset for place, offset in self._owed.items())
+        return all(done.get(key, 0) >= offset for key, offset in self._needed.items())

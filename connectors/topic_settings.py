@@ -1,4 +1,4 @@
-"""What the topics' settings have to be: a wrong one makes Kafka throw records away."""
+"""The settings that each topic must have: with a wrong one Kafka deletes records."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -19,18 +19,21 @@ from coupons.kafka import KafkaClient
 
 DAY_MS = 24 * 3600 * 1000
 WEEK_MS = 7 * DAY_MS
-"""Kafka's own default: what a retention that is too short is set to."""
+"""Kafka's default. A retention that is too short is set to it."""
 
 _ANSWER_SECONDS = 5.0
 _CRITICAL = 2
 
 
 class Rule(NamedTuple):
-    """Of one setting of a topic. right: by its value; otherwise: what to set; why: what happens."""
+    """For one setting of a topic.
+
+    is_right: whether a value is; correct: the value to set; why: what a wrong value does.
+    """
 
     setting: str
-    right: Callable[[str], bool]
-    otherwise: str
+    is_right: Callable[[str], bool]
+    correct: str
     why: str
 
 
@@ -44,7 +47,7 @@ class WrongSetting(NamedTuple):
     def __str__(self) -> str:
         return (
             f"{self.topic} has {self.rule.setting}={self.value}: {self.rule.why};"
-            f" {self.rule.otherwise} is right"
+            f" {self.rule.correct} is right"
         )
 
 
@@ -57,29 +60,31 @@ def _lasts(milliseconds: int) -> Callable[[str], bool]:
 
 
 _CONNECT = [Rule("cleanup.policy", _is("compact"), "compact", "Kafka Connect refuses to start")]
-_STREAM = [
+_EVENTS = [
     Rule("cleanup.policy", _is("delete"), "delete", "requests of one user replace each other"),
-    Rule("retention.ms", _lasts(DAY_MS), str(WEEK_MS), "what is not read within it is lost"),
-    Rule("retention.bytes", _is("-1"), "-1", "a rush throws away what is not read yet"),
+    Rule(
+        "retention.ms", _lasts(DAY_MS), str(WEEK_MS), "records that are not read in time are lost"
+    ),
+    Rule("retention.bytes", _is("-1"), "-1", "a rush deletes records that are not read yet"),
 ]
-_LETTERS = [
+_DEAD_LETTERS = [
     Rule("cleanup.policy", _is("delete"), "delete", "dead letters of one user replace each other"),
-    Rule("retention.ms", _is("-1"), "-1", "dead letters are lost when it is over"),
-    Rule("retention.bytes", _is("-1"), "-1", "dead letters are lost beyond it"),
+    Rule("retention.ms", _is("-1"), "-1", "dead letters are lost after that time"),
+    Rule("retention.bytes", _is("-1"), "-1", "dead letters beyond that size are lost"),
 ]
 RULES: Mapping[str, list[Rule]] = {
     "connect-configs": _CONNECT,
     "connect-offsets": _CONNECT,
     "connect-status": _CONNECT,
-    REQUEST_TOPIC: _STREAM,
-    HEARTBEAT_TOPIC: [_STREAM[0]],
-    DEAD_LETTER_TOPIC: _LETTERS,
+    REQUEST_TOPIC: _EVENTS,
+    HEARTBEAT_TOPIC: [_EVENTS[0]],
+    DEAD_LETTER_TOPIC: _DEAD_LETTERS,
 }
-"""The first three are Kafka Connect's own, by the names that this project gives them."""
+"""The first three are Kafka Connect's own topics, with the names that this project gives them."""
 
 
 class TopicSettings:
-    """The settings of one Kafka's topics. Every method raises KafkaUnavailable."""
+    """The settings of the topics. Every method raises KafkaUnavailable."""
 
     def __init__(self, kafka: KafkaClient) -> None:
         self._servers = kafka.bootstrap_servers
@@ -90,54 +95,55 @@ class TopicSettings:
         }
         self._admin = AdminClient(config)
 
-    def faults(self) -> list[WrongSetting]:
-        """What is wrong with those that are there."""
+    def wrong(self) -> list[WrongSetting]:
+        """The wrong settings of the topics that exist."""
         try:
-            there = self._admin.list_topics(timeout=_ANSWER_SECONDS).topics
-            asked = [ConfigResource(ResourceType.TOPIC, name) for name in RULES if name in there]
+            existing = self._admin.list_topics(timeout=_ANSWER_SECONDS).topics
+            asked = [ConfigResource(ResourceType.TOPIC, name) for name in RULES if name in existing]
             if not asked:
                 return []
             answers = self._admin.describe_configs(asked, request_timeout=_ANSWER_SECONDS)
             found = {each.name: answer.result() for each, answer in answers.items()}
         except KafkaException as error:
-            raise self._away(error) from error
+            raise self._unavailable(error) from error
         return [
             WrongSetting(topic, value, rule)
             for topic, rules in RULES.items()
             if topic in found
             for rule in rules
-            if not rule.right(value := str(found[topic][rule.setting].value))
+            if not rule.is_right(value := str(found[topic][rule.setting].value))
         ]
 
-    def mend(self) -> list[WrongSetting]:
-        """Set what is wrong as it has to be; what was wrong."""
-        faults = self.faults()
+    def correct(self) -> list[WrongSetting]:
+        """Set every wrong setting to its correct value; returns the settings that were wrong."""
+        wrong = self.wrong()
         changes = [
             ConfigResource(
                 ResourceType.TOPIC,
-                fault.topic,
+                each.topic,
                 incremental_configs=[
                     ConfigEntry(
-                        fault.rule.setting,
-                        fault.rule.otherwise,
+                        each.rule.setting,
+                        each.rule.correct,
                         incremental_operation=AlterConfigOpType.SET,
                     )
                 ],
             )
-            for fault in faults
+            for each in wrong
         ]
         try:
-            # One by one: Kafka takes a topic once in a request.
+            # One by one: Kafka accepts each topic once in a request.
             for change in changes:
                 [done] = self._admin.incremental_alter_configs(
                     [change], request_timeout=_ANSWER_SECONDS
                 ).values()
                 done.result()
         except KafkaException as error:
-            raise self._away(error) from error
-        return faults
+            raise self._unavailable(error) from error
+        return wrong
 
-    def _away(self, error: KafkaException) -> KafkaUnavailable:
+    def _unavailable(self, error: KafkaException) -> KafkaUnavailable:
         return KafkaUnavailable(
-            f"the settings of topics cannot be had at {self._servers}: {error.args[0].str()}"
+            f"Kafka at {self._servers} did not return or set the settings of topics:"
+            f" {error.args[0].str()}"
         )

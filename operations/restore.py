@@ -1,9 +1,9 @@
 """Makes the rest of the system consistent with a ledger that was restored from a backup.
 
-The ledger went back in time; everything else did not. Kafka holds change events of requests that
-the ledger lost, Connect holds offsets of a WAL that no longer exists, and the gate knows of users
-whom nobody knows any more, under epochs ahead of the ledger's. So the lost requests are written
-again from Kafka, the offsets are forgotten, and the gate is thrown away, to be rebuilt.
+The ledger went back in time; the rest did not. Kafka holds change events of requests that the
+ledger lost. Connect has offsets in a WAL that no longer exists. The gate has users who are not in
+the ledger, under newer epochs than the ledger's. So the lost requests are restored from Kafka, the
+offsets are deleted, and the gate's keys are deleted so that the reconciler rebuilds it.
 """
 
 from collections import Counter
@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from connectors.connect import Connect
-from connectors.offsets import forget_offsets, stop_connector
-from connectors.register import CONNECTOR_NAME
-from connectors.state import read_state
+from connectors.connector_state import read_state
+from connectors.lifecycle import CONNECTOR_NAME, stop_connector
+from connectors.offsets import forget_offsets
 from coupons.change_events.request_log import RemovedByRetention, RequestLog
 from coupons.errors import CouponError
 from coupons.gate import Gate
@@ -26,21 +26,23 @@ from coupons.model import IssueRequest
 from coupons.queries import query
 
 SKIPPED_IDS = 10_000
-"""More than the coupons that anybody makes between two backups."""
+"""More than the coupons that are created between two backups."""
 
 _MUST_BE_STOPPED = ("coupon_api", "coupon_consumer", "coupon_reconciler")
 
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
+"""Called with one line for each step."""
 
 
-class StillAtWork(CouponError):
-    """Processes of the system run that would work on a ledger that is being mended."""
+class StillRunning(CouponError):
+    """Processes of the system still run and would write to the ledger during the restore."""
 
 
 class Restored(NamedTuple):
-    """read: change events. restored: requests written again. unknown: requests by coupon id, of
-    coupons that the ledger lost. undecodable: records that are no request. gate_keys: removed.
-    taken: what retention has removed. reaches: up to when the ledger has everything; None: unknown.
+    """read: change events. restored: requests written again. unknown: by coupon id, the number of
+    requests of coupons that the ledger lost. undecodable: records that are no request. gate_keys:
+    deleted. taken: what retention has removed. reaches: the ledger has everything up to then; None:
+    not known.
     """
 
     read: int
@@ -53,7 +55,7 @@ class Restored(NamedTuple):
 
     @property
     def out_of_reach(self) -> list[RemovedByRetention]:
-        """What retention has removed that the ledger may lack as well."""
+        """What retention has removed and the ledger may lack."""
         return [each for each in self.taken if each.may_reach(self.reaches)]
 
     @property
@@ -68,22 +70,22 @@ def after_restore(
     connect: Connect,
     kafka: KafkaClient,
     registry_url: str,
-    tell: Tell,
+    notify: Notify,
 ) -> Restored:
-    """Do all of it; safe to repeat. connection: as coupon_owner.
+    """Do all steps; safe to repeat. connection: as coupon_owner.
 
-    Raises StillAtWork while API, consumers or reconciler are connected to Postgres, and the errors
-    of whatever does not answer.
+    Raises StillRunning while API, consumers or reconciler are connected to Postgres, and the errors
+    of servers that do not answer.
     """
-    refuse_while_at_work(connection)
+    refuse_while_running(connection)
     log = RequestLog(kafka, registry_url)
     reaches = read_reaches(connection)
     if read_state(connect, CONNECTOR_NAME) is not None:
         stop_connector(connect, CONNECTOR_NAME)
         forget_offsets(connect, CONNECTOR_NAME)
-        tell("stopped the connector and made it forget its offsets")
+        notify("stopped the connector and deleted its offsets")
     keys = discard(gate)
-    tell(f"threw the gate away ({keys} keys): the reconciler rebuilds it from the ledger")
+    notify(f"deleted the gate's {keys} keys: the reconciler rebuilds it from the ledger")
     read = restored = undecodable = 0
     unknown: Counter[int] = Counter()
     for some in log.read():
@@ -96,26 +98,26 @@ def after_restore(
     done = Restored(read, restored, dict(unknown), undecodable, keys, log.taken, reaches)
     if done.out_of_reach:
         keep_reaches(connection, reaches)
-    # Younger than every heartbeat that the ledger lost, so that none is missed.
+    # Newer than every heartbeat that the ledger lost, so that none is missed.
     write_heartbeat(connection)
-    tell(f"read {read} change events, wrote {restored} requests again that the ledger had lost")
+    notify(f"read {read} change events, restored {restored} requests that the ledger had lost")
     return done
 
 
-def refuse_while_at_work(connection: Connection) -> None:
-    """Raises StillAtWork while one of the processes that write is connected to this database."""
+def refuse_while_running(connection: Connection) -> None:
+    """Raises StillRunning while one of the processes that write is connected to this database."""
     with translated(connection):
         found = connection.execute(query("find_sessions"), {"roles": list(_MUST_BE_STOPPED)})
         roles = [row[0] for row in found]
     if roles:
-        raise StillAtWork(
+        raise StillRunning(
             f"{', '.join(roles)} is connected to Postgres: stop API, consumers and reconciler"
             " first; on the embedded stack `coupon after-restore --stop` does it"
         )
 
 
 def restore(connection: Connection, requests: list[IssueRequest]) -> tuple[int, list[int]]:
-    """Write those that are not there; how many, and a coupon id for each whose coupon is not."""
+    """Write the missing ones; returns how many, and the coupon id of each without a coupon."""
     with translated(connection):
         row = connection.execute(
             query("restore_requests"),
@@ -130,16 +132,17 @@ def restore(connection: Connection, requests: list[IssueRequest]) -> tuple[int, 
 
 
 def read_reaches(connection: Connection) -> datetime | None:
-    """Up to when a restored ledger has everything, within a second: a beat is a row as any other.
+    """The time up to which a restored ledger has everything, within a second; None: not known.
 
-    Not the newest beat after an earlier run that could not bring everything back, which wrote one
-    itself. None when it is unknown. As coupon_owner.
+    It is the newest heartbeat, which is a row like any other. After an earlier run that could not
+    restore everything, it is the time kept by that run, which wrote a heartbeat itself. As
+    coupon_owner.
     """
     return _moment(connection, "read_reaches")
 
 
 def keep_reaches(connection: Connection, reaches: datetime | None) -> None:
-    """Remember up to when the ledger had everything: what is missing after that stays missing."""
+    """Keep the time up to which the ledger had everything, for the next run."""
     with translated(connection):
         connection.execute(query("keep_reaches"), {"reaches": reaches})
 
@@ -152,6 +155,6 @@ def _moment(connection: Connection, name: str) -> datetime | None:
 
 
 def skip_ids(connection: Connection) -> None:
-    """Let no new coupon have the id of one that was made after the backup."""
+    """Skip ids, so that no new coupon gets the id of one that was created after the backup."""
     with translated(connection):
         connection.execute(query("skip_coupon_ids"), {"ids": SKIPPED_IDS})

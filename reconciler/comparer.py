@@ -9,8 +9,8 @@ from coupons.gate import Gate
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import find_coupon
 from coupons.ledger.silent_sessions import end_when_silent
-from operations.repair.actions import Repair, RepairAction
 from operations.repair.compare_and_repair import compare_and_repair
+from operations.repair.repairs import Repair, RepairAction
 from reconciler.metrics import RECONCILER_COMPARISONS, RECONCILER_MISMATCHES, RECONCILER_REPAIRS
 from reconciler.watch import Watch
 
@@ -68,13 +68,13 @@ def tell(repair: Repair) -> None:
     """Count and log a repair."""
     about: dict[str, object] = {"coupon_id": repair.coupon_id, "count": repair.requests}
     difference = repair.difference
-    if repair.deed is RepairAction.FAILED:
+    if repair.action is RepairAction.FAILED:
         log.error("could not reconcile the coupon, will try again: %s", repair.why, extra=about)
         return
     if difference is not None:
         RECONCILER_MISMATCHES.labels(difference.kind).inc()
         about |= {"user_id": difference.user_id, "difference": str(difference.kind)}
-    if repair.deed in (RepairAction.LEFT, RepairAction.FOR_REBUILD):
+    if repair.action in (RepairAction.LEFT, RepairAction.FOR_REBUILD):
         log.warning("the gate differs from the ledger: %s", repair.why, extra=about)
         return
     RECONCILER_REPAIRS.labels(repair.kind).inc(_repaired(repair))
@@ -83,5 +83,5 @@ def tell(repair: Repair) -> None:
 
 def _repaired(repair: Repair) -> int:
     """One a coupon for what concerns a coupon as a whole, else one a request."""
-    whole = repair.deed in (RepairAction.REBUILT, RepairAction.REDEFINED)
+    whole = repair.action in (RepairAction.REBUILT, RepairAction.REDEFINED)
     return 1 if whole else repair.requests

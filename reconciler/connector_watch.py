@@ -3,7 +3,7 @@
 import logging
 from threading import Event
 
-from connectors.register import restart_failed
+from connectors.lifecycle import restart_failed
 from coupons.errors import ConnectorError
 from reconciler.metrics import CONNECTOR_RESTARTS
 

@@ -27,7 +27,7 @@ from coupons.ledger.coupons import list_readable
 from coupons.ledger.requests import find_requests
 from coupons.metrics import NOT_MEASURED
 from coupons.model import Coupon, CouponState
-from operations.repair.actions import Repair, RepairAction
+from operations.repair.repairs import Repair, RepairAction
 from operations.repair.roll_forward import roll_forward
 from reconciler.metrics import (
     RECONCILER_FAILING_COUPONS,

@@ -20,9 +20,9 @@ from stack.processes import Command
 _ROOT = Path(__file__).parents[1]
 
 
-def application_parts(folder: StateFolder, choices: StackOptions) -> list[Part]:
-    """API, consumers and reconciler; each knows no role of Postgres but its own."""
-    ports = choices.ports
+def application_parts(folder: StateFolder, options: StackOptions) -> list[Part]:
+    """API, consumers and reconciler; each has the password of its own Postgres role only."""
+    ports = options.ports
     api = {
         **stack_endpoints(folder, ports, "api"),
         "COUPON_API_HOST": HOST,
@@ -45,7 +45,7 @@ def application_parts(folder: StateFolder, choices: StackOptions) -> list[Part]:
             ("ledger", "valkey"),
         ),
     ]
-    for name in choices.consumer_names:
+    for name in options.consumer_names:
         consumer = {
             **stack_endpoints(folder, ports, "consumer"),
             "COUPON_CONSUMER_PORT": str(ports[name]),
@@ -57,7 +57,7 @@ def application_parts(folder: StateFolder, choices: StackOptions) -> list[Part]:
 
 
 def _api_part(ports: Mapping[str, int], settings: Mapping[str, str]) -> Part:
-    """It is ready when its management address says so; its own port is taken as well."""
+    """Its management address tells whether it is ready; it uses its own port as well."""
     management = ports["management"]
     part = _part("api", "api", "/readyz", management, settings, ("ledger", "valkey"))
     return replace(part, ports={"api": ports["api"], "management": management})
@@ -71,7 +71,7 @@ def _part(
     settings: Mapping[str, str],
     after: tuple[str, ...],
 ) -> Part:
-    # Settings that nobody gives here (sizes, limits) can come from the caller's environment.
+    # Other settings (sizes, limits) come from the caller's environment.
     env = {**os.environ, **settings}
     return Part(
         name,
@@ -83,7 +83,7 @@ def _part(
 
 
 def api_workers(api: psutil.Process) -> list[psutil.Process]:
-    """Those of its children that serve: not the one of the management address, nor dead ones."""
+    """Its children that serve claims: without the management process and dead ones."""
     return [child for child in api.children() if _serves(child)]
 
 

@@ -53,13 +53,13 @@ def bundle_artifacts(bundle: str) -> tuple[Artifact, ...]:
 
 
 def bundle_key(artifacts: tuple[Artifact, ...]) -> str:
-    """A short name for exactly this set of files: a changed list never mixes with an old one."""
+    """A short name for exactly this set of files, so that different sets have different folders."""
     digest = hashlib.sha256("".join(sorted(each.sha256 for each in artifacts)).encode())
     return digest.hexdigest()[:12]
 
 
 def this_platform() -> str:
-    """The Postgres classifier of this machine; StackError where no binaries are published."""
+    """The Postgres classifier of this machine. Raises StackError where there are no binaries."""
     key = (platform.system().lower(), platform.machine())
     try:
         return _SYSTEMS[key]

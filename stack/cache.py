@@ -18,7 +18,7 @@ from stack.unpack import unpack, unpacked_intact
 
 _PARALLEL_DOWNLOADS = 8
 OnProgress = Callable[[int, int], None]
-"""Called with the bytes that have arrived and the bytes to come in all."""
+"""Called with the bytes received so far and the total."""
 
 
 def cache_folder() -> Path:
@@ -30,10 +30,10 @@ def cache_folder() -> Path:
 
 
 def ensure_bundles(on_progress: OnProgress) -> dict[str, Path]:
-    """Makes sure that all files of this machine's servers are there and intact.
+    """Download the files of this machine's servers that are missing or damaged.
 
-    Fetches only what is missing or damaged, several files at a time; with everything in place
-    there is no network use. Returns the folder of `kafka`, `plugins`, `registry` and `postgres`.
+    Several files are downloaded at a time. When all files are intact, nothing uses the network.
+    Returns the folders of `kafka`, `plugins`, `registry` and `postgres`.
     Raises StackError when something cannot be downloaded or does not have its SHA-256.
     """
     cache = cache_folder()
@@ -49,7 +49,7 @@ def ensure_bundles(on_progress: OnProgress) -> dict[str, Path]:
 
 
 def bundle_folders() -> dict[str, Path]:
-    """Where this machine's servers are in the cache, whether they are there yet or not."""
+    """The folders of this machine's servers in the cache, whether they exist or not."""
     cache = cache_folder()
     return {
         name: cache / f"{_bundle(name)}-{bundle_key(bundle_artifacts(_bundle(name)))}"
@@ -99,7 +99,7 @@ def _install(
     count = _counter(sum(artifact.size for artifact, _ in missing), on_progress)
     # Java ignores its archives of a jar that was replaced.
     shutil.rmtree(cache / "java", ignore_errors=True)
-    # The largest first, so that no big file is left to come alone at the end.
+    # The largest first, so that the last download is a small one.
     ordered = sorted(missing, key=lambda each: -each[0].size)
     with (
         tempfile.TemporaryDirectory(dir=cache, prefix="download-") as name,
@@ -129,7 +129,7 @@ def _counter(total: int, on_progress: OnProgress) -> OnBytes:
 
 
 def _install_one(artifact: Artifact, folder: Path, download: Path, count: OnBytes) -> None:
-    """Only a whole, checked file ever appears under its final name."""
+    """A file gets its final name only when it is complete and checked."""
     own = download / f"{artifact.bundle}-{artifact.sha256}"
     path = fetch(artifact, own, count)
     found = sha256_of(path)

@@ -1,4 +1,4 @@
-"""A stack of the benchmarks' own, run through the `coupon` command as a person would."""
+"""A stack that is removed after use, for benchmarks and tests; runs the `coupon` command."""
 
 import json
 import os
@@ -21,7 +21,7 @@ KILL_SECONDS = 20
 
 
 class DisposableStack:
-    """A stack in a state folder; the benchmarks use it, and the tests."""
+    """A stack in a state folder."""
 
     def __init__(self, path: Path) -> None:
         self.folder = StateFolder(path)
@@ -29,7 +29,7 @@ class DisposableStack:
         self._database_urls: dict[str, str] = {}
 
     def adopt(self) -> None:
-        """Use the stack that runs already."""
+        """Use the stack that is running."""
         self.environment = self._coupon("env")
 
     def up(self, settings: Mapping[str, str] | None = None, *options: str) -> None:
@@ -57,7 +57,7 @@ class DisposableStack:
         return run.pid
 
     def kill(self, part: str) -> None:
-        """End a part and its children at once, as a crash would, and wait until they are gone."""
+        """Kill a part and its children, as a crash would, and wait until they have ended."""
         run = self.folder.part(part).last_run()
         assert run is not None
         family = run.family()
@@ -81,7 +81,7 @@ class DisposableStack:
         return mint_token(self.folder.secret("jwt.key"), user_id, scopes, TOKEN_SECONDS)
 
     def log_tails(self, lines: int = 12) -> str:
-        """The last lines of each part's log, for a report of what went wrong."""
+        """The last lines of each part's log, for a failure report."""
         tails = []
         for name in self.folder.part_names():
             tails += [f"--- {name}", *self.folder.part(name).log_tail(lines)]
@@ -103,7 +103,7 @@ class DisposableStack:
 
 @contextmanager
 def disposable_stack() -> Iterator[DisposableStack]:
-    """A fresh stack on free ports, gone afterwards."""
+    """A new stack on free ports, removed afterwards."""
     with TemporaryDirectory(prefix="coupon-bench-") as path:
         stack = DisposableStack(Path(path) / "state")
         try:

@@ -33,14 +33,14 @@ _PART_AT = {
     REGISTRY_URL: "registry",
     CONNECT_URL: "connect",
 }
-"""Which part of the stack listens at an endpoint."""
+"""The part of the stack that listens at each endpoint."""
 
 
 class StackEndpoints(Endpoints):
-    """Those of the embedded stack in a folder, looked up when the first is asked for.
+    """The endpoints of the embedded stack in a folder, looked up on the first access.
 
-    Asking raises SettingError where there is no stack, and PartNotRunningError for the endpoint
-    of a part that is not running: another stack may listen there by now. role: one of ROLES.
+    An access raises SettingError where there is no stack, and PartNotRunningError for the endpoint
+    of a part that is not running: another stack may use it by now. role: one of ROLES.
     """
 
     def __init__(self, folder: StateFolder, role: str) -> None:
@@ -69,7 +69,7 @@ class StackEndpoints(Endpoints):
         return len(self._known)
 
     def kafka_client(self, bootstrap_servers: str | None = None) -> KafkaClient:
-        """For the stack's Kafka, which is not secured; another address is secured as set."""
+        """For the stack's Kafka, without security; another address uses the security settings."""
         if bootstrap_servers is not None:
             return super().kafka_client(bootstrap_servers)
         return KafkaClient(self[KAFKA])
@@ -94,10 +94,10 @@ def stack_endpoints(folder: StateFolder, ports: Mapping[str, int], role: str) ->
     }
 
 
-def exports(folder: StateFolder, choices: StackOptions, role: str) -> dict[str, str]:
-    """What a shell needs in order to work on this stack as on one elsewhere."""
-    ports = choices.ports
-    consumers = () if choices.servers_only else choices.consumer_names
+def exports(folder: StateFolder, options: StackOptions, role: str) -> dict[str, str]:
+    """The variables with which a shell works on this stack as on a system elsewhere."""
+    ports = options.ports
+    consumers = () if options.servers_only else options.consumer_names
     urls = ",".join(f"http://{HOST}:{ports[name]}" for name in consumers)
     return {
         **stack_endpoints(folder, ports, role),

@@ -1,8 +1,8 @@
-"""What can go wrong with the embedded stack, as one family."""
+"""The errors of the embedded stack."""
 
 
 class StackError(Exception):
-    """Says what happened, to which part or file, and what to do about it."""
+    """Says what happened, to which part or file, and what to do."""
 
 
 class SettingError(StackError):

@@ -1,16 +1,16 @@
-"""The state folder: everything one stack writes, and what it remembers between commands."""
+"""The state folder of one stack: everything that it writes or remembers between commands."""
 
 import fcntl
 import json
 import os
 import secrets
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from coupons.waiting import attempts
 from stack.errors import SettingError, StackError
 from stack.processes import Exit, Running, read_exit
 
@@ -31,7 +31,7 @@ class StateFolder:
         return (self.path / _MARKER).exists()
 
     def create(self) -> None:
-        """Makes the folder, for its owner only and unseen by git.
+        """Create the folder, for its owner only and ignored by git.
 
         Raises SettingError for a folder that has something else in it.
         """
@@ -39,7 +39,7 @@ class StateFolder:
             return
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise SettingError(
-                f"{self.path} holds something else than the state of a stack: "
+                f"{self.path} is not empty and is not the state folder of a stack: "
                 "name a new or empty folder with --state"
             )
         for each in (self.path, self.path / "log", self.path / "run", self.path / "secrets"):
@@ -49,7 +49,7 @@ class StateFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Held while a command changes the stack; StackError if another one is at it."""
+        """Hold the lock of the stack. Raises StackError while another command holds it."""
         with (self.path / "lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -64,11 +64,11 @@ class StateFolder:
         return PartFiles(self.path, name)
 
     def part_names(self) -> list[str]:
-        """Every part that was ever started here."""
+        """Every part that was started here at least once."""
         return sorted(each.stem for each in (self.path / "run").glob("*.json"))
 
     def secret(self, name: str) -> str:
-        """A random password or key, made on first use and readable by the owner only."""
+        """A random password or key, created on first use and readable by the owner only."""
         return self.secret_file(name).read_text("ascii")
 
     def secret_file(self, name: str) -> Path:
@@ -78,11 +78,11 @@ class StateFolder:
         return path
 
     def remember(self, name: str, value: Any) -> None:
-        """Keeps a JSON value for later commands."""
+        """Keep a JSON value for later commands."""
         _write_private(self.path / f"{name}.json", json.dumps(value, indent=2) + "\n")
 
     def recall(self, name: str) -> Any:
-        """A remembered value, None if there is none."""
+        """A remembered value; None: there is none."""
         try:
             return json.loads((self.path / f"{name}.json").read_text("utf-8"))
         except FileNotFoundError:
@@ -91,7 +91,7 @@ class StateFolder:
 
 @dataclass(frozen=True)
 class PartFiles:
-    """Where one part's log, identity and exit record are."""
+    """The log, the identity and the exit record of one part."""
 
     state: Path
     name: str
@@ -112,24 +112,24 @@ class PartFiles:
         _write_private(self._record, json.dumps(asdict(running)))
 
     def last_run(self) -> Running | None:
-        """The identity of the last started run, whether it still lives or not."""
+        """The identity of the last run, whether it is alive or not."""
         try:
             return Running(**json.loads(self._record.read_text("utf-8")))
         except FileNotFoundError:
             return None
 
     def last_exit(self) -> Exit:
-        """How the last run ended; its wrapper may need a moment to write that down."""
+        """How the last run ended; waits for a moment until its wrapper has written that down."""
         run = self.last_run()
-        give_up = time.monotonic() + _EXIT_RECORD_DEADLINE_S
-        while not self.exit_file.exists() and time.monotonic() < give_up:
+        for _ in attempts(_EXIT_RECORD_DEADLINE_S, _POLL_S):
+            if self.exit_file.exists():
+                break
             if run is None or not any(each.pid == run.wrapper for each in run.family()):
                 break
-            time.sleep(_POLL_S)
         return read_exit(self.exit_file, self.log)
 
     def log_tail(self, lines: int, offset: int = 0) -> list[str]:
-        """The last lines of the log, none from before byte `offset`."""
+        """The last lines of the log, none before byte `offset`."""
         if not self.log.exists():
             return []
         with self.log.open("rb") as log:
@@ -139,7 +139,7 @@ class PartFiles:
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Replaces a file at once, so that a reader never sees half of it."""
+    """Replace a file in one step, so that a reader never sees half of it."""
     fresh = path.with_name(path.name + ".new")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -1,4 +1,4 @@
-"""Runs steps that depend on each other, side by side as far as that allows."""
+"""Runs steps in the order of their dependencies, in parallel where that is possible."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,12 +14,12 @@ OnStage = Callable[[str, Stage, float], None]
 
 
 class CancelledError(Exception):
-    """A step gave up because another one failed."""
+    """A step stopped because another one failed."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do. `run` gets an event that is set when it should give up (CancelledError)."""
+    """One step. run: gets an event that is set when it has to stop (by a CancelledError)."""
 
     name: str
     run: Callable[[Event], None]
@@ -27,10 +27,10 @@ class Step:
 
 
 def run_steps(steps: Sequence[Step], on_stage: OnStage) -> None:
-    """Runs every step once all it comes after are done.
+    """Run every step when the steps in its `after` are done.
 
-    When one fails, or the caller is interrupted, the others are told to give up and waited for;
-    then the first failure is raised. Names in `after` that are no step are taken as done.
+    When one fails, or the caller is interrupted, the others are cancelled and awaited; then the
+    first failure is raised. A name in `after` that is no step counts as done.
     """
     by_name = {step.name: step for step in steps}
     order = TopologicalSorter(

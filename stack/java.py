@@ -1,4 +1,4 @@
-"""The Java that runs Kafka, Connect and the registry, and how they are started with it."""
+"""Finds Java, and builds the command lines of Kafka, Connect and the registry."""
 
 import hashlib
 import os
@@ -53,9 +53,9 @@ class JavaProgram:
 def java_command(
     program: JavaProgram, arguments: Sequence[str | Path], env: Mapping[str, str], home: Path
 ) -> Command:
-    """Runs the program from its archive of loaded classes, which halves the work of starting.
+    """Run the program from its archive of loaded classes, which halves the work of starting.
 
-    Where there is none yet, the program saves one when it first ends; that end takes longer.
+    Without an archive, the program saves one when it ends for the first time, which takes longer.
     """
     java, *args = program.args(*arguments)
     archive = _archive(program)
@@ -71,7 +71,7 @@ def java_command(
 
 
 def _archive(program: JavaProgram) -> Path | None:
-    """An archive fits one Java, one classpath and its options; None if Java is too old for one."""
+    """The archive for this Java, classpath and options; None: Java is too old for archives."""
     java, version = find_java()
     if version < _FIRST_WITH_ARCHIVES:
         return None
@@ -106,6 +106,8 @@ def find_java() -> tuple[Path, int]:
 
 
 def _major_version(program: str) -> int:
-    told = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
-    found = re.search(r'version "(?:1\.)?(\d+)', told)
+    output = subprocess.run(
+        [program, "-version"], capture_output=True, text=True, check=False
+    ).stderr
+    found = re.search(r'version "(?:1\.)?(\d+)', output)
     return int(found[1]) if found else 0

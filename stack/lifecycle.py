@@ -1,4 +1,4 @@
-"""Brings the stack up as a whole, or not at all, and takes it down in order."""
+"""Starts the parts of a stack, or none of them, and stops them in order."""
 
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -12,11 +12,11 @@ from stack.ports import check_free
 from stack.processes import end
 from stack.servers.postgres import postgres_home
 
-# What uses another part is stopped before it; the parts of one wave stop side by side.
+# A part is stopped before the parts that it uses; the parts of one wave stop in parallel.
 _LAST_WAVES = (("connect",), ("registry", "kafka"), ("valkey", "postgres"))
 _CLEAN_UP_DEADLINE_S = 10.0
 _ALIVE_DEADLINE_S = 10.0
-"""How long a part may take to answer where all were running already, in seconds."""
+"""How long a part may take to answer when all were running already, in seconds."""
 OnStop = Callable[[str, bool], None]
 """Called with a stopped part's name and whether it ended without SIGKILL."""
 
@@ -24,10 +24,11 @@ OnStop = Callable[[str, bool], None]
 def bring_up(
     folder: StateFolder, parts: Sequence[Part], tasks: Sequence[Step], on_stage: OnStage
 ) -> list[str]:
-    """Starts the parts that are not running and runs the tasks; returns the names it started.
+    """Start the parts that do not run and run the tasks; return the names of what was started.
 
-    If anything fails, or the caller is interrupted, all that this call started is stopped again
-    and the failure raised; what ran before stays. Raises SettingError for a port that is taken.
+    If anything fails, or the caller is interrupted, everything that this call started is stopped
+    again and the failure is raised; other parts keep running. Raises SettingError for a port that
+    is taken.
     """
     down = [part for part in parts if not is_running(folder.part(part.name))]
     for part in down:
@@ -45,20 +46,20 @@ def bring_up(
 
 
 def data_folders(folder: StateFolder) -> list[Path]:
-    """Every folder that the stack keeps data in; as root, Postgres has one of its own."""
+    """Every folder with data of the stack; when root runs it, Postgres has its own."""
     home = postgres_home(folder)
     outside = home is not None and not home.is_relative_to(folder.path)
     return [folder.path, home] if home and outside else [folder.path]
 
 
 def wipe(folder: StateFolder) -> None:
-    """Removes a stopped stack with all its data."""
+    """Remove a stopped stack with all its data."""
     for each in reversed(data_folders(folder)):
         shutil.rmtree(each)
 
 
 def saves_archive(folder: StateFolder, names: Iterable[str]) -> bool:
-    """Whether stopping takes longer than usual, because a running part has a file to leave."""
+    """Whether stopping takes longer than usual, because a running part saves an archive."""
     runs = [folder.part(name).last_run() for name in names]
     return any(run is not None and run.leaves and run.process() for run in runs)
 
@@ -66,9 +67,9 @@ def saves_archive(folder: StateFolder, names: Iterable[str]) -> bool:
 def take_down(
     folder: StateFolder, names: Iterable[str], on_stop: OnStop, deadline_s: float | None = None
 ) -> None:
-    """Stops the named parts: applications first, then the servers they use.
+    """Stop the named parts: applications first, then the servers that they use.
 
-    Each has `deadline_s` seconds to end by itself, by default as long as its kind may need.
+    deadline_s: seconds until a part is killed; None: the part's own deadline.
     """
 
     def stop(name: str) -> None:

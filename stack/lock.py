@@ -1,4 +1,4 @@
-"""Writes `artifacts.json` anew from `versions.toml`: `python -m stack.lock` (needs `mvn`)."""
+"""Writes `artifacts.json` from `versions.toml`: `python -m stack.lock` (needs `mvn`)."""
 
 import dataclasses
 import hashlib
@@ -14,7 +14,7 @@ from stack.maven import fetch
 from stack.versions import versions
 
 _RESOLVED = re.compile(r"^\s+([\w.-]+):([\w.-]+):jar:([\w.-]+):(?:compile|runtime)", re.MULTILINE)
-# Connect brings its own classes to every plugin, and the connector does not speak JSON Schema.
+# Connect gives these classes to every plugin, and the connector does not use JSON Schema.
 _NOT_IN_PLUGINS = (
     "org.apache.kafka:*",
     "org.slf4j:*",
@@ -23,7 +23,7 @@ _NOT_IN_PLUGINS = (
 
 
 def _roots() -> dict[str, list[str]]:
-    """What is asked for, as group:artifact:version, by bundle; Maven adds what these need."""
+    """The artifacts to resolve (group:artifact:version) by bundle, without their dependencies."""
     v = versions()
     kafka = [f"kafka_{v['scala']}", "kafka-tools", "kafka-clients", "connect-runtime"]
     kafka += ["connect-json", "connect-transforms"]

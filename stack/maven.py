@@ -1,4 +1,4 @@
-"""Fetches single Maven artifacts, with no Maven installed."""
+"""Downloads single Maven artifacts without Maven."""
 
 import os
 import ssl

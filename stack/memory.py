@@ -1,4 +1,4 @@
-"""How much memory a process and its children take."""
+"""The memory of a process and its children."""
 
 import psutil
 

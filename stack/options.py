@@ -1,15 +1,15 @@
-"""What a person chose for a stack, remembered in its state folder for later commands."""
+"""The options of a stack (ports, consumers), remembered in its state folder for later commands."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from stack.embedded import SERVER_PORTS
 from stack.errors import SettingError
 from stack.folder import StateFolder
 from stack.parts import is_running
 from stack.ports import are_free, free_ports, taken_ports
+from stack.server_parts import SERVER_PORTS
 
-# Apart in their last two digits: stacks whose ports are a multiple of 100 apart never meet.
+# They differ in the last two digits: stacks whose ports are 100 apart share none.
 _APPLICATION_PORTS = {"api": 8000, "management": 29420, "reconciler": 29410}
 _FIRST_CONSUMER_PORT = 29400
 _REMEMBERED = "stack"
@@ -21,7 +21,7 @@ FIRST_FREE = "first-free"
 
 @dataclass(frozen=True)
 class StackOptions:
-    """`ports` by the name of what listens there; `consumers` is how many consumer processes run."""
+    """ports: by the name of what listens there. consumers: the number of consumer processes."""
 
     ports: Mapping[str, int]
     consumers: int
@@ -32,31 +32,31 @@ class StackOptions:
         return [f"consumer-{number}" for number in range(1, self.consumers + 1)]
 
 
-def remember(folder: StateFolder, choices: StackOptions | None) -> None:
-    """Keep the choices for the next command; None: as if the stack had never been started."""
-    folder.remember(_REMEMBERED, choices and asdict(choices))
+def remember(folder: StateFolder, options: StackOptions | None) -> None:
+    """Keep the options for the next command; None: forget that the stack was started."""
+    folder.remember(_REMEMBERED, options and asdict(options))
 
 
 def remembered(folder: StateFolder) -> StackOptions | None:
-    """The choices of the last `coupon up`, None if there was none."""
+    """The options of the last `coupon up`; None: there was none."""
     kept = folder.recall(_REMEMBERED)
     if not kept:
         return None
-    # A stack that was started by an older version lacks the ports of what is new since.
-    ports = {**_beside(kept["ports"], default_ports(kept["consumers"])), **kept["ports"]}
+    # A stack that an older version started lacks the ports of newer parts.
+    ports = {**_in_same_block(kept["ports"], default_ports(kept["consumers"])), **kept["ports"]}
     return StackOptions(**{**kept, "ports": ports})
 
 
 def existing(folder: StateFolder) -> StackOptions:
-    """The remembered choices; SettingError where no stack was ever started."""
-    choices = remembered(folder)
-    if choices is None:
+    """The remembered options. Raises SettingError where no stack was ever started."""
+    options = remembered(folder)
+    if options is None:
         raise SettingError(
             f"there is no stack in {folder.path}: start one with `coupon up`, "
             "name its folder with --state or COUPON_STATE_DIR, "
-            "or set COUPON_DATABASE_URL and the other addresses"
+            "or set COUPON_DATABASE_URL and the other endpoints"
         )
-    return choices
+    return options
 
 
 def choose(
@@ -66,14 +66,13 @@ def choose(
     consumers: int | None,
     servers_only: bool,
 ) -> StackOptions:
-    """Joins what was asked for now with what is remembered, and that with the defaults.
+    """The options of this call, else the remembered ones, else the defaults.
 
-    ports: `auto` for free ports, `+N` for the defaults plus N, None for the remembered ones;
-    `first-free` for the remembered ones, unless the stack is down and somebody else took one of
-    them, then and the first time for the defaults or the first whole block of ports a multiple of
-    100 above them that nobody listens on.
-    single: ports by name, which go before everything else. Raises SettingError for a name that
-    does not exist, a number out of range, or another port for a part that runs.
+    ports: `auto` for free ports, `+N` for the defaults plus N, None for the remembered ones.
+    `first-free` for the remembered ones; the first time, or when the stack is down and another
+    program uses one of them, for the first free block of ports: the defaults, or a multiple of 100
+    above them. single: ports by name, which override all others. Raises SettingError for a name
+    that does not exist, a number out of range, or another port for a part that runs.
     """
     last = remembered(folder)
     consumers = consumers or (last.consumers if last else 1)
@@ -81,7 +80,7 @@ def choose(
     if unknown := single.keys() - defaults.keys():
         raise SettingError(f"no part is called {unknown.pop()}: there are {', '.join(defaults)}")
     kept = _kept_ports(folder, last, ports) if last else {}
-    base = _beside(kept, defaults) if kept else _base_ports(ports, defaults)
+    base = _in_same_block(kept, defaults) if kept else _base_ports(ports, defaults)
     chosen = {**base, **kept, **single}
     chosen = {name: chosen[name] for name in defaults}
     for name, port in chosen.items():
@@ -93,9 +92,9 @@ def choose(
 
 
 def why_moved(before: StackOptions | None, chosen: StackOptions) -> str | None:
-    """What to say of a stack whose ports were taken by others, so that it uses another block.
+    """The message for a stack that moved to another block, because its ports were taken.
 
-    before: what was remembered. None: it did not move, or nobody was in its way.
+    before: the remembered options. None: the stack did not move, or no port was taken.
     """
     if before is None or chosen.ports["postgres"] == before.ports["postgres"]:
         return None
@@ -112,20 +111,20 @@ def why_moved(before: StackOptions | None, chosen: StackOptions) -> str | None:
 
 
 def _kept_ports(folder: StateFolder, last: StackOptions, ports: str | None) -> Mapping[str, int]:
-    """The remembered ports, if they are to be used again."""
+    """The remembered ports, if they are used again."""
     if ports not in (None, FIRST_FREE):
         return {}
-    if ports == FIRST_FREE and not _anything_runs(folder) and not are_free(last.ports):
+    if ports == FIRST_FREE and not _any_part_runs(folder) and not are_free(last.ports):
         return {}
     return last.ports
 
 
-def _anything_runs(folder: StateFolder) -> bool:
+def _any_part_runs(folder: StateFolder) -> bool:
     return any(is_running(folder.part(name)) for name in folder.part_names())
 
 
-def _beside(kept: Mapping[str, int], defaults: Mapping[str, int]) -> dict[str, int]:
-    """Ports in the same block as those that are kept; any free ones where they form no block."""
+def _in_same_block(kept: Mapping[str, int], defaults: Mapping[str, int]) -> dict[str, int]:
+    """Ports in the same block as the kept ones; free ports when these form no block."""
     offsets = {port - defaults[name] for name, port in kept.items() if name in defaults}
     if len(offsets) == 1:
         return _shifted(defaults, offsets.pop())
@@ -133,7 +132,7 @@ def _beside(kept: Mapping[str, int], defaults: Mapping[str, int]) -> dict[str, i
 
 
 def default_ports(consumers: int) -> dict[str, int]:
-    """The port of everything that listens, where nobody chose one."""
+    """The default port of everything that listens."""
     each = {f"consumer-{n + 1}": _FIRST_CONSUMER_PORT + n for n in range(consumers)}
     return {**SERVER_PORTS, **_APPLICATION_PORTS, **each}
 
@@ -147,7 +146,7 @@ def _base_ports(ports: str | None, defaults: Mapping[str, int]) -> dict[str, int
 
 
 def _first_free_block(defaults: Mapping[str, int]) -> dict[str, int]:
-    """Two copies of the project can run side by side without anybody choosing ports."""
+    """Two copies of the project run at the same time without options for ports."""
     for offset in range(0, _BLOCKS * _BLOCK, _BLOCK):
         ports = _shifted(defaults, offset)
         if are_free(ports):

@@ -1,4 +1,4 @@
-"""Parts of the stack: starting one until it is healthy, stopping it, and how it is doing."""
+"""Parts of the stack, and the step that starts one and waits until it is healthy."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,8 +17,8 @@ _LEFTOVER_DEADLINE_S = 5.0
 _ROTATE_BYTES = 20_000_000
 
 
-class Mend(NamedTuple):
-    """Why a part does not start, in words, and what to type in a shell before it is started."""
+class Repair(NamedTuple):
+    """Why a part does not start, and the shell command to type before it is started again."""
 
     says: str
     command: str
@@ -28,9 +28,9 @@ class Mend(NamedTuple):
 class Part:
     """One long-running process of the stack.
 
-    `command` prepares what the process needs and says what to run; `healthy` tells whether it does
-    its work, for which it has `deadline_s` seconds. `mend` knows from the last lines of its log
-    what helps a part that does not start; None: nothing in particular.
+    command: prepares what the process needs and returns what to run. healthy: whether it works;
+    it has deadline_s seconds until then. find_repair: from the last lines of its log, what repairs
+    a part that does not start; None: not known.
     """
 
     name: str
@@ -39,17 +39,16 @@ class Part:
     ports: Mapping[str, int]
     after: tuple[str, ...] = ()
     deadline_s: float = 60.0
-    mend: Callable[[Sequence[str]], Mend | None] = lambda _lines: None
+    find_repair: Callable[[Sequence[str]], Repair | None] = lambda _lines: None
 
 
-def mend_of(part: Part, files: PartFiles) -> Mend | None:
-    """What helps this part, by what it wrote last; None: nothing in particular."""
-    run = files.last_run()
-    return part.mend(files.log_tail(_TAIL_LINES, run.log_offset if run else 0))
+def repair_of(part: Part, files: PartFiles) -> Repair | None:
+    """What repairs this part, by the log of its last run; None: not known."""
+    return part.find_repair(_last_lines(files))
 
 
 def is_running(files: PartFiles) -> bool:
-    """Whether the part's last started process is alive."""
+    """Whether the process that was started last is alive."""
     run = files.last_run()
     return run is not None and run.process() is not None
 
@@ -64,36 +63,40 @@ def clear_leftovers(files: PartFiles) -> None:
 def start_step(part: Part, files: PartFiles, patience_s: float | None = None) -> Step:
     """A step that starts the part if it is not running, and waits until it is healthy.
 
-    patience_s: how long a part that was running already may take to answer; None: as long as one
-    that is started now, because what it uses is started only now.
+    patience_s: how long a part that runs already may take to answer; None: as long as a part that
+    is started now, because the servers that it uses are started now.
     """
 
     def run(cancelled: Event) -> None:
         if is_running(files):
             waiting_s = part.deadline_s if patience_s is None else patience_s
-            _wait_answering(part, files, cancelled, waiting_s)
+            _await_answer(part, files, cancelled, waiting_s)
         else:
             if files.log.exists() and files.log.stat().st_size > _ROTATE_BYTES:
                 files.log.replace(files.log.with_suffix(".log.1"))
             files.save(start(part.command(), files.log, files.exit_file))
-            _wait_healthy(part, files, cancelled)
+            _await_healthy(part, files, cancelled)
 
     return Step(part.name, run, part.after)
 
 
-def _wait_healthy(part: Part, files: PartFiles, cancelled: Event) -> None:
+def _await_healthy(part: Part, files: PartFiles, cancelled: Event) -> None:
     give_up = time.monotonic() + part.deadline_s
     while not part.healthy():
         if not is_running(files):
-            raise PartFailedError(_told(part, files, f"died while starting ({files.last_exit()})"))
+            raise PartFailedError(
+                _failure(part, files, f"died while starting ({files.last_exit()})")
+            )
         if time.monotonic() > give_up:
-            raise PartFailedError(_told(part, files, f"was not ready in {part.deadline_s:.0f} s"))
+            raise PartFailedError(
+                _failure(part, files, f"was not ready in {part.deadline_s:.0f} s")
+            )
         if cancelled.wait(_POLL_S):
             raise CancelledError(part.name)
 
 
-def _wait_answering(part: Part, files: PartFiles, cancelled: Event, waiting_s: float) -> None:
-    """Wait for a part that was running before; it may have been started a moment ago."""
+def _await_answer(part: Part, files: PartFiles, cancelled: Event, waiting_s: float) -> None:
+    """Wait for a part that runs already; it may have been started a moment ago."""
     run = files.last_run()
     assert run is not None
     starting_until = run.started + part.deadline_s
@@ -112,10 +115,14 @@ def _wait_answering(part: Part, files: PartFiles, cancelled: Event, waiting_s: f
             raise CancelledError(part.name)
 
 
-def _told(part: Part, files: PartFiles, what: str) -> str:
-    run = files.last_run()
-    tail = files.log_tail(_TAIL_LINES, run.log_offset if run else 0)
-    shown = "\n".join(f"    {line}" for line in tail) or "    (it wrote nothing)"
-    mend = mend_of(part, files)
-    advice = f"\n{part.name}: {mend.says}. Type: {mend.command}" if mend else ""
+def _failure(part: Part, files: PartFiles, what: str) -> str:
+    shown = "\n".join(f"    {line}" for line in _last_lines(files)) or "    (it wrote nothing)"
+    repair = repair_of(part, files)
+    advice = f"\n{part.name}: {repair.says}. Type: {repair.command}" if repair else ""
     return f"{part.name} {what}. The last lines of {files.log}:\n{shown}{advice}"
+
+
+def _last_lines(files: PartFiles) -> list[str]:
+    """The last lines of the log of the last run."""
+    run = files.last_run()
+    return files.log_tail(_TAIL_LINES, run.log_offset if run else 0)

@@ -1,34 +1,34 @@
-"""The whole system on the embedded stack: its servers, what is set up on them, its processes."""
+"""What `coupon up` runs: every part, and the steps that prepare the servers."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Event
 
+from coupons.endpoints import KAFKA
 from coupons.kafka import KafkaClient
 from coupons.ledger.roles import DATABASE, ROLES
 from stack.applications import application_parts
-from stack.embedded import server_parts
 from stack.endpoints import database_url, stack_endpoints
 from stack.folder import StateFolder
 from stack.graph import Step
 from stack.options import StackOptions
 from stack.parts import Part
+from stack.server_parts import server_parts
 
-KAFKA = "COUPON_KAFKA_BOOTSTRAP_SERVERS"
-SERVERS_OWN_DATABASES = ("postgres", "template1", "registry")
+OTHER_DATABASES = ("postgres", "template1", "registry")
 
 
 def all_parts(
-    folder: StateFolder, choices: StackOptions, bundles: Mapping[str, Path]
+    folder: StateFolder, options: StackOptions, bundles: Mapping[str, Path]
 ) -> list[Part]:
-    """Every process that is to run."""
-    servers = server_parts(folder, bundles, choices.ports)
-    return servers if choices.servers_only else [*servers, *application_parts(folder, choices)]
+    """Every process that has to run."""
+    servers = server_parts(folder, bundles, options.ports)
+    return servers if options.servers_only else [*servers, *application_parts(folder, options)]
 
 
-def setup_steps(folder: StateFolder, choices: StackOptions) -> list[Step]:
-    """What has to be done on the servers before the project's processes start; safe to repeat."""
-    ports = choices.ports
+def setup_steps(folder: StateFolder, options: StackOptions) -> list[Step]:
+    """The steps on the servers before the project's processes start; safe to repeat."""
+    ports = options.ports
 
     def prepare_database(_cancelled: Event) -> None:
         from connectors.prepare import prepare_database
@@ -37,33 +37,30 @@ def setup_steps(folder: StateFolder, choices: StackOptions) -> list[Step]:
         superuser = database_url(folder, ports, "postgres", "postgres")
         passwords = {f"coupon_{role}": folder.secret(f"coupon_{role}") for role in ROLES}
         prepare_database(superuser, DATABASE, passwords)
-        # Each time: a restored server, or one of an earlier version, may have them open.
-        close_databases(superuser, SERVERS_OWN_DATABASES)
+        # Each time: on a restored server, or one of an earlier version, they may be open to all.
+        close_databases(superuser, OTHER_DATABASES)
 
     went_back: list[str] = []
 
     def compare_ledger(_cancelled: Event) -> None:
-        from connectors.safe_registration import look_for_restore
+        from connectors.ledger_history import find_restore
 
         # Before Connect starts, and with it a connector that would write new heartbeats.
-        went_back.extend(
-            look_for_restore(stack_endpoints(folder, ports, "ops"), choices.servers_only)
-        )
+        went_back.extend(find_restore(stack_endpoints(folder, ports, "ops"), options.servers_only))
 
     def register_connector(_cancelled: Event) -> None:
-        from connectors.safe_registration import register_unless_gap
+        from connectors.register import register_unless_gap
 
-        places = stack_endpoints(folder, ports, "cdc")
-        kafka = KafkaClient(places[KAFKA])
-        register_unless_gap(places, kafka, bool(went_back))
+        endpoints = stack_endpoints(folder, ports, "cdc")
+        register_unless_gap(endpoints, KafkaClient(endpoints[KAFKA]), bool(went_back))
 
-    def mend_topics(_cancelled: Event) -> None:
+    def correct_topics(_cancelled: Event) -> None:
         from connectors.topic_settings import TopicSettings
 
-        TopicSettings(KafkaClient(stack_endpoints(folder, ports, "cdc")[KAFKA])).mend()
+        TopicSettings(KafkaClient(stack_endpoints(folder, ports, "cdc")[KAFKA])).correct()
 
     return [
-        Step("topics", mend_topics, after=("kafka",)),
+        Step("topics", correct_topics, after=("kafka",)),
         Step("database", prepare_database, after=("postgres",)),
         Step("ledger", compare_ledger, after=("database", "valkey")),
         Step("connector", register_connector, after=("ledger", "registry", "connect", "topics")),

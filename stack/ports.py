@@ -1,4 +1,4 @@
-"""Which port each part listens on."""
+"""Ports: free ones, and those that another program uses."""
 
 import socket
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ HOST = "127.0.0.1"
 
 
 def free_ports(names: Iterable[str]) -> dict[str, int]:
-    """A port nobody listens on for each name."""
+    """A free port for each name."""
     with ExitStack() as held:
         sockets = {name: held.enter_context(socket.socket()) for name in names}
         for each in sockets.values():
@@ -19,7 +19,7 @@ def free_ports(names: Iterable[str]) -> dict[str, int]:
 
 
 def are_free(ports: Mapping[str, int]) -> bool:
-    """Whether nobody listens on any of these ports."""
+    """Whether all of these ports are free."""
     return not taken_ports(ports)
 
 
@@ -30,9 +30,9 @@ def taken_ports(ports: Mapping[str, int]) -> dict[str, str]:
 
 
 def check_free(ports: Mapping[str, int]) -> None:
-    """Raises SettingError that names every port which somebody listens on already.
+    """Raises SettingError that names every port in use.
 
-    Some servers would share it silently (SO_REUSEPORT), and half of the traffic would go astray.
+    Some servers would share a port silently (SO_REUSEPORT), and each would get half of the traffic.
     """
     taken = taken_ports(ports)
     if not taken:

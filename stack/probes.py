@@ -1,4 +1,4 @@
-"""Asks a server whether it does its work, not only whether its port is open."""
+"""Health checks of the servers: they work, not only their ports are open."""
 
 import http.client
 import socket
@@ -22,18 +22,18 @@ def http_ok(port: int, path: str) -> bool:
 
 
 def postgres_accepts(port: int) -> bool:
-    """Whether Postgres asks for a password (while it recovers, it refuses a new connection)."""
+    """Whether Postgres asks for a password; during its recovery it refuses connections."""
     startup = struct.pack(">I", 196608) + b"user\0postgres\0database\0postgres\0\0"
     return _exchange(port, struct.pack(">I", len(startup) + 4) + startup, 1) == b"R"
 
 
 def valkey_ready(port: int) -> bool:
-    """Whether Valkey answers PING (while it loads its data it answers -LOADING)."""
+    """Whether Valkey answers PING; while it loads its data it answers -LOADING."""
     return _exchange(port, b"PING\r\n", 5) == b"+PONG"
 
 
 def kafka_ready(port: int) -> bool:
-    """Whether the broker lists itself as a live broker: it takes part and is not fenced."""
+    """Whether the broker lists itself as alive: it has joined and is not fenced."""
     client = b"probe"
     header = struct.pack(">hhih", 3, 1, 1, len(client)) + client
     request = header + struct.pack(">i", 0)
@@ -42,7 +42,7 @@ def kafka_ready(port: int) -> bool:
 
 
 def _exchange(port: int, request: bytes, length: int) -> bytes:
-    """Sends a request and returns the first bytes of the answer; empty when there is none."""
+    """Send a request and return the first bytes of the answer; empty: there is none."""
     try:
         with socket.create_connection((HOST, port), timeout=_TIMEOUT_S) as connection:
             connection.sendall(request)

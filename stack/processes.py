@@ -1,9 +1,9 @@
-"""Starts programs that outlive the command, and ends them: by identity, never by a bare pid.
+"""Starts programs that outlive the command, and ends them by their identity, not by a bare pid.
 
-Each program runs in a session of its own under a small shell that waits for it and writes down
-its exit code and time, so that `status` can tell how a part ended with no supervisor running.
-Everything a program starts inherits one environment variable with the run's random id: that is how
-children are found that outlived a killed parent.
+Each program runs in its own session under a small shell. The shell waits for it and writes down its
+exit code and time, so that `status` can show how a part ended without a supervisor. Everything that
+a program starts inherits an environment variable with the random id of the run. It finds children
+that outlived a killed parent.
 """
 
 import shutil
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+from coupons.waiting import attempts
 from stack.errors import StackError
 
 _RUN_ID = "COUPON_STACK_RUN"
@@ -26,15 +27,15 @@ _RUN_ID = "COUPON_STACK_RUN"
 _CREATED_TOLERANCE_S = 2.0
 _KILL_DEADLINE_S = 10.0
 _POLL_S = 0.05
-# $0 is the log, $1 the file for the exit; the rest is the command. The pid is told by the inner
-# shell, which then becomes the program.
+# $0 is the log, $1 the file for the exit; the rest is the command. The inner shell prints its pid
+# and then becomes the program.
 _WRAPPER = """
 log=$0 exit=$1; shift
 sh -c 'echo $$; exec >>"$0" 2>&1; exec "$@"' "$log" "$@"
 code=$?
 echo "$code $(date +%s)" >"$exit.new" && mv "$exit.new" "$exit"
 """
-# Drops root inside the wrapper, which itself goes on writing into folders only root may enter.
+# Drops root below the wrapper, which still writes into folders that only root may enter.
 _DROP = """
 import os, sys
 uid, gid, home = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
@@ -56,8 +57,8 @@ class Account:
 class Command:
     """What to run, and how to end it: `stop_signal`, then SIGKILL after `stop_deadline_s` seconds.
 
-    `env` is the whole environment, `account` is None for the present user. `leaves` is a file that
-    the program writes when it ends well, and the place where it is to be kept.
+    `env` is the complete environment; `account` is None for the present user. `leaves`: a file that
+    the program writes when it ends normally, and the path to which it is moved.
     """
 
     args: Sequence[str | Path]
@@ -87,7 +88,7 @@ class Running:
     leaves: tuple[str, str] | None = None
 
     def process(self) -> psutil.Process | None:
-        """The living program, or None when it has ended."""
+        """The process; None: it has ended."""
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.created) < _CREATED_TOLERANCE_S
@@ -96,7 +97,7 @@ class Running:
             return None
 
     def family(self) -> list[psutil.Process]:
-        """The program, its wrapper and all it started, also when the program itself is gone."""
+        """The program, its wrapper and everything it started, also after the program has ended."""
         # A program that sets its title (Valkey, Postgres) may have overwritten its environment.
         own = self.process()
         others = [each for each in psutil.process_iter() if self._started(each) and each != own]
@@ -111,9 +112,9 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a program ended: a code as the shell gives it, and when, in seconds since 1970.
+    """How a program ended: the shell's exit code, and the time in seconds since 1970.
 
-    `code` is None when nobody was left to write it down.
+    `code` is None when the wrapper was killed too.
     """
 
     code: int | None
@@ -126,7 +127,7 @@ class Exit:
 
 
 def read_exit(exit_file: Path, log: Path) -> Exit:
-    """How the last run ended; without a record, the log's last write tells about when."""
+    """How the last run ended; without a record, the time is that of the log's last write."""
     try:
         code, when = exit_file.read_text("utf-8").split()
         return Exit(int(code), float(when))
@@ -135,7 +136,7 @@ def read_exit(exit_file: Path, log: Path) -> Exit:
 
 
 def start(command: Command, log: Path, exit_file: Path) -> Running:
-    """Starts a program detached from this one, its output appended to `log`."""
+    """Start a program detached from this one, with its output appended to `log`."""
     run_id = uuid.uuid4().hex
     exit_file.unlink(missing_ok=True)
     offset = log.stat().st_size if log.exists() else 0
@@ -154,15 +155,15 @@ def start(command: Command, log: Path, exit_file: Path) -> Running:
             start_new_session=True,
         )
     assert wrapper.stdout is not None
-    with wrapper.stdout as told:
-        line = told.readline()
+    with wrapper.stdout as output:
+        line = output.readline()
     if not line:
         raise StackError(f"could not start {args[0]}: see {log}")
     pid = int(line)
     try:
         created = psutil.Process(pid).create_time()
     except psutil.NoSuchProcess:
-        created = 0.0  # It has ended already: its exit record and log say how.
+        created = 0.0  # It has ended already: its exit record and its log say how.
     return Running(
         pid=pid,
         created=created,
@@ -177,25 +178,25 @@ def start(command: Command, log: Path, exit_file: Path) -> Running:
 
 
 def end(running: Running, deadline_s: float | None = None) -> bool:
-    """Ends a program and all it started, by its signal and then, after its deadline, by SIGKILL.
+    """End a program and all it started, by its signal and, after its deadline, by SIGKILL.
 
-    Returns whether it ended without SIGKILL. Raises StackError if not even that ends it.
+    Returns whether it ended without SIGKILL. Raises StackError if SIGKILL does not end it.
     """
     if process := running.process():
         with suppress(psutil.NoSuchProcess):
             process.send_signal(running.stop_signal)
-            process.resume()  # a stopped program (SIGSTOP) takes no signal until it goes on
+            process.resume()  # a stopped program (SIGSTOP) handles no signal until it is resumed
     if not _left_after(running, running.stop_deadline_s if deadline_s is None else deadline_s):
         _keep(running)
         return True
     for process in running.family():
-        # The wrapper ends by itself and writes down how the program ended.
+        # The wrapper ends by itself and records how the program ended.
         if process.pid != running.wrapper:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
     if left := _left_after(running, _KILL_DEADLINE_S):
         pids = ", ".join(str(each.pid) for each in left)
-        raise StackError(f"process {pids} does not end, not even on SIGKILL: see `ps -fp {pids}`")
+        raise StackError(f"process {pids} does not end after SIGKILL: see `ps -fp {pids}`")
     return False
 
 
@@ -210,7 +211,9 @@ def _keep(running: Running) -> None:
 
 
 def _left_after(running: Running, deadline_s: float) -> list[psutil.Process]:
-    give_up = time.monotonic() + deadline_s
-    while (family := running.family()) and time.monotonic() < give_up:
-        time.sleep(_POLL_S)
+    family = running.family()
+    for _ in attempts(deadline_s, _POLL_S):
+        if not family:
+            break
+        family = running.family()
     return family

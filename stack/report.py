@@ -1,4 +1,4 @@
-"""How every part of a stack is doing right now."""
+"""The present state of every part of a stack."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +16,9 @@ State = Literal["up", "unhealthy", "down", "never started"]
 
 @dataclass(frozen=True)
 class PartReport:
-    """One part. `since` is in seconds since 1970, `memory` in bytes; both None when not known.
+    """One part. since: seconds since 1970. memory: bytes. None: not known.
 
-    `last_exit` tells how the part ended if it is down.
+    last_exit: how the part ended, if it is down.
     """
 
     name: str
@@ -31,7 +31,7 @@ class PartReport:
 
 
 def report(folder: StateFolder, parts: Sequence[Part]) -> list[PartReport]:
-    """One report for each part, the parts asked side by side."""
+    """One report for each part; the parts are asked in parallel."""
     with ThreadPoolExecutor(max(1, len(parts))) as pool:
         return list(pool.map(lambda part: _report_part(folder, part), parts))
 

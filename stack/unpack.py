@@ -1,4 +1,4 @@
-"""Unpacks server archives, and tells later whether the unpacked files are still what they were."""
+"""Unpacks server archives, and checks later that the unpacked files are unchanged."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ _CONTENTS = "contents.json"
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpacks a `.tar.gz`, or a `.jar` around a `.txz`, into `folder`, with a list of contents."""
+    """Unpack a `.tar.gz`, or a `.jar` around a `.txz`, into `folder`, with a list of contents."""
     folder.mkdir(parents=True)
     if archive.suffix == ".jar":
         with zipfile.ZipFile(archive) as jar:
@@ -26,7 +26,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def _extract(tar: tarfile.TarFile, folder: Path) -> None:
-    # Python knows this safeguard since 3.11.4; the archives are checked by SHA-256 in any case.
+    # Python has this safeguard since 3.11.4; the SHA-256 of the archives is checked in any case.
     tar.extraction_filter = getattr(tarfile, "data_filter", None)
     tar.extractall(folder)  # noqa: S202
 

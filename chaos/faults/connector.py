@@ -7,7 +7,7 @@ from itertools import count
 from chaos.faults.fault import Fault, FaultContext
 from chaos.history import Response
 from connectors.connect import Connect
-from connectors.register import CONNECTOR_NAME
+from connectors.lifecycle import CONNECTOR_NAME
 from coupons.errors import ConnectorError, CouponError
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.requests import accept_requests, admitted_as_request

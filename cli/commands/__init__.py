@@ -1,1 +1,1 @@
-"""The subcommands of `coupon`, one module each."""
+"""The commands of `coupon`, one module each."""

@@ -18,26 +18,27 @@ from stack.lifecycle import take_down
 from stack.options import existing
 
 
-@click.command("after-restore", short_help="Mend the rest after Postgres was restored.")
+@click.command("after-restore", short_help="Repair the rest after Postgres was restored.")
 @endpoints_option("owner")
 @click.option(
     "--stop",
     is_flag=True,
-    help="Stop API, consumers and reconciler first; of the embedded stack only.",
+    help="Stop API, consumers and reconciler first; only for the embedded stack.",
 )
 @json_option
 def command(where: Endpoints, stop: bool, as_json: bool) -> None:
     """Make Kafka, Connect and the gate consistent with a Postgres restored from a backup.
 
-    Requests that the backup does not have are written again from Kafka's log, as far back as the
-    topic keeps them; the connector forgets its offsets; the gate is thrown away and rebuilt by the
-    reconciler. API, consumers and reconciler must be stopped. It may be interrupted and repeated.
-    What the topic's retention has removed already is named for each partition.
+    Requests that the backup lacks are restored from Kafka's log, as far back as the topic keeps
+    them. The connector's offsets are deleted. The gate's keys are deleted, and the reconciler
+    rebuilds it. API, consumers and reconciler must be stopped. The command may be interrupted and
+    repeated. It names what the topic's retention has removed already, for each partition.
 
     \b
-    Exit code 0: done; 1: done, but requests are or may be left that cannot be written again: their
-    coupon was made after the backup, or retention has removed records of after the backup; or
-    processes still run; 3: a server does not answer.
+    Exit code 0: done
+              1: done, but requests are or may be lost: their coupon was created after the backup,
+                 or retention removed records from after the backup; or processes still run
+              3: a server does not answer
 
     \b
       coupon up --servers-only      elsewhere: start Postgres and registry, `coupon migrate`
@@ -46,17 +47,17 @@ def command(where: Endpoints, stop: bool, as_json: bool) -> None:
       coupon connector recover --emit
       coupon verify --wait 60
     """
-    tell = _quiet if as_json else click.echo
+    notify = _quiet if as_json else click.echo
     if stop:
-        _stop_applications(where, tell)
-    with open_session(where, WAITING_SECONDS) as here:
+        _stop_applications(where, notify)
+    with open_session(where, WAITING_SECONDS) as session:
         done = after_restore(
-            here.connection,
-            here.gate,
+            session.connection,
+            session.gate,
             Connect(where["COUPON_CONNECT_URL"]),
             where.kafka_client(),
             where["COUPON_SCHEMA_REGISTRY_URL"],
-            tell,
+            notify,
         )
     if as_json:
         click.echo(
@@ -68,31 +69,31 @@ def command(where: Endpoints, stop: bool, as_json: bool) -> None:
     raise click.exceptions.Exit(0 if done.is_complete else 1)
 
 
-def _stop_applications(where: Endpoints, tell: Callable[[str], None]) -> None:
+def _stop_applications(where: Endpoints, notify: Callable[[str], None]) -> None:
     folder = folder_of(where)
     if folder is None:
         raise click.UsageError(
             "--stop is for the embedded stack: stop API, consumers and reconciler where they run,"
             " then repeat this without --stop"
         )
-    parts = application_parts(folder, existing(folder))
+    names = [part.name for part in application_parts(folder, existing(folder))]
     with folder.locked():
-        take_down(folder, [part.name for part in parts], lambda name, _: tell(f"stopped {name}"))
+        take_down(folder, names, lambda name, _: notify(f"stopped {name}"))
 
 
 def _losses(done: Restored) -> Iterator[str]:
     for coupon_id, users in done.unknown.items():
-        yield f"coupon {coupon_id} was made after the backup: {users} requests are lost"
+        yield f"coupon {coupon_id} was created after the backup: {users} requests are lost"
     if done.undecodable:
-        yield f"{done.undecodable} records are no requests and were passed over"
+        yield f"{done.undecodable} records are not requests and were skipped"
     if done.taken:
-        reaches = f"{done.reaches:%Y-%m-%d %H:%M:%S} UTC" if done.reaches else "an unknown moment"
+        reaches = f"{done.reaches:%Y-%m-%d %H:%M:%S} UTC" if done.reaches else "an unknown time"
         yield f"the ledger has everything up to {reaches}; the topic's retention has removed"
     for taken in done.taken:
         lost = (
-            "requests of after the backup may be lost"
+            "requests from after the backup may be lost"
             if taken in done.out_of_reach
-            else "all of it is there"
+            else "the ledger has all of it"
         )
         yield f"  {taken}: {lost}"
 
@@ -113,4 +114,4 @@ def _iso(moment: datetime | None) -> str | None:
 
 
 def _quiet(_line: str) -> None:
-    """Programs read the result only."""
+    """With --json only the result is printed."""

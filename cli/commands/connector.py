@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from cli.advice import told
+from cli.advice import with_commands_for
 from cli.options import confirm, endpoints_option, json_option
 from coupons.endpoints import Endpoints
 from coupons.errors import ConfigurationError
@@ -30,19 +30,19 @@ kafka_option = click.option(
     "--kafka",
     "bootstrap_servers",
     metavar="HOST:PORT,...",
-    help="Kafka, to make the topics [default: the stack's].",
+    help="Kafka, to create the topics [default: the stack's].",
 )
 
 
-@click.group("connector", short_help="Register the Debezium connector and look after it.")
+@click.group("connector", short_help="Register, check and recover the Debezium connector.")
 def command() -> None:
     """The connector that streams issue requests from Postgres to Kafka.
 
     \b
-      coupon connector register    create it, or bring it up to date; waits until it runs
+      coupon connector register    create or update it, and wait until it runs
       coupon connector status      exit code 0 only if it and its task run
-      coupon connector restart     after a failure whose cause is mended
-      coupon connector recover     the way back, whatever happened to it, its slot or its offsets
+      coupon connector restart     after a failure whose cause is repaired
+      coupon connector recover     repair a lost or damaged connector, slot or offsets
     """
 
 
@@ -71,16 +71,18 @@ def register_command(
 @connect_option
 @json_option
 def status_command(where: Endpoints, connect_url: str | None, as_json: bool) -> None:
-    """Show the connector and its task, and why they do not run.
+    """Show the state of the connector and its task, and why they do not run.
 
     \b
-    Exit code 0: both run; 1: they do not, or there is none; 3: Kafka Connect does not answer
+    Exit code 0: both run
+              1: they do not, or there is no connector
+              3: Kafka Connect does not answer
 
     \b
       coupon connector status
       coupon connector status --json
     """
-    from connectors.register import status
+    from connectors.lifecycle import status
 
     state = status(_connect(where, connect_url))
     _show(state, as_json)
@@ -97,7 +99,7 @@ def restart_command(where: Endpoints, connect_url: str | None, as_json: bool) ->
     \b
       coupon connector restart
     """
-    from connectors.register import restart
+    from connectors.lifecycle import restart
 
     _show(restart(_connect(where, connect_url)), as_json)
 
@@ -111,18 +113,18 @@ def restart_command(where: Endpoints, connect_url: str | None, as_json: bool) ->
     metavar="URL",
     help="Postgres as coupon_cdc [default: the stack's].",
 )
-@click.option("--dry-run", is_flag=True, help="Say what is wrong, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what is wrong and change nothing.")
 @click.option(
     "--emit",
     is_flag=True,
-    help="Send what is not final to Kafka again, even if nothing looks lost.",
+    help="Republish requests that are not final, even if nothing seems lost.",
 )
 @click.option(
     "--wait",
     type=click.FloatRange(min=0),
     default=60.0,
     show_default=True,
-    help="Seconds in which requests that were there may become final.",
+    help="Seconds that requests from before may take to become final.",
 )
 @json_option
 def recover_command(
@@ -135,21 +137,21 @@ def recover_command(
     wait: float,
     as_json: bool,
 ) -> None:
-    """Bring the change stream back without a gap, whatever was lost: slot, offsets or both.
+    """Repair the change stream without a gap, whatever was lost: slot, offsets or both.
 
-    Makes the replication slot anew when it is missing or lost its WAL, then has every request
-    without a final status streamed again, makes the connector begin at the slot, and registers,
-    resumes or restarts it, as far as each is needed. Nobody is issued twice: the consumer knows
-    what it has issued. It may be interrupted and repeated. Claims may go on meanwhile.
+    Creates the replication slot again when it is missing or lost its WAL, and republishes every
+    request without a final status. Then it restarts the connector from the slot. Each step is done
+    only if it is needed. No user is issued a coupon twice, because the consumer knows what it has
+    issued. The command may be interrupted and repeated. Claims may go on meanwhile.
 
-    Exit code 0 only if the connector runs and every request that was there is final.
+    Exit code 0 only if the connector runs and every request from before is final.
 
     \b
       coupon connector recover --dry-run
       coupon connector recover
       coupon connector recover --emit --wait 300
     """
-    from connectors.recovery_run import RecoverySettings, plan, run
+    from connectors.recovery import RecoverySettings, plan, recover
     from coupons.kafka_admin import GROUP
 
     system = RecoverySettings(
@@ -159,8 +161,12 @@ def recover_command(
         _registry(where),
         os.environ.get("COUPON_CONSUMER_GROUP", GROUP),
     )
-    done = plan(system) if dry_run else run(system, emit, wait, _quiet if as_json else click.echo)
-    click.echo(json.dumps(done._asdict()) if as_json else told(str(done), folder_of(where)))
+    done = (
+        plan(system) if dry_run else recover(system, emit, wait, _quiet if as_json else click.echo)
+    )
+    click.echo(
+        json.dumps(done._asdict()) if as_json else with_commands_for(str(done), folder_of(where))
+    )
     sys.exit(0 if done.is_well else 1)
 
 
@@ -170,13 +176,13 @@ def recover_command(
 @click.option("--yes", is_flag=True, help="Do not ask before deleting.")
 @json_option
 def delete_command(where: Endpoints, connect_url: str | None, yes: bool, as_json: bool) -> None:
-    """Remove the connector; its offsets and slot stay, so that `register` goes on without a gap.
+    """Remove the connector. Its offsets and slot stay, so `register` continues without a gap.
 
     \b
       coupon connector delete
       coupon connector delete --yes --json     for programs
     """
-    from connectors.register import CONNECTOR_NAME, delete
+    from connectors.lifecycle import CONNECTOR_NAME, delete
 
     url = _connect(where, connect_url)
     if not yes:
@@ -186,7 +192,7 @@ def delete_command(where: Endpoints, connect_url: str | None, yes: bool, as_json
     if as_json:
         click.echo(json.dumps({"deleted": deleted}))
     else:
-        click.echo(f"{CONNECTOR_NAME}: {'deleted' if deleted else 'there was none'}")
+        click.echo(f"{CONNECTOR_NAME}: {'deleted' if deleted else 'there was no connector'}")
 
 
 @command.command("schemas")
@@ -194,23 +200,25 @@ def delete_command(where: Endpoints, connect_url: str | None, yes: bool, as_json
 @registry_option
 @json_option
 def schemas_command(where: Endpoints, registry_url: str | None, as_json: bool) -> None:
-    """Check that the consumer can read what the connector writes, by the registry's schemas.
+    """Check by the registry's schemas that the consumer can read what the connector writes.
 
     \b
-    Exit code 0: it can; 1: it cannot; 3: the schema registry does not answer
+    Exit code 0: it can
+              1: it cannot
+              3: the schema registry does not answer
 
     \b
       coupon connector schemas
     """
     from connectors.schemas import check_schemas
 
-    faults = check_schemas(registry_url or where["COUPON_SCHEMA_REGISTRY_URL"])
+    reasons = check_schemas(registry_url or where["COUPON_SCHEMA_REGISTRY_URL"])
     if as_json:
-        click.echo(json.dumps(faults))
+        click.echo(json.dumps(reasons))
     else:
-        for topic, fault in faults.items():
-            click.echo(f"{topic}: {fault or 'readable'}")
-    sys.exit(1 if any(faults.values()) else 0)
+        for topic, reason in reasons.items():
+            click.echo(f"{topic}: {reason or 'readable'}")
+    sys.exit(1 if any(reasons.values()) else 0)
 
 
 def _connect(where: Endpoints, url: str | None) -> str:
@@ -218,7 +226,7 @@ def _connect(where: Endpoints, url: str | None) -> str:
 
 
 def _registry(where: Endpoints) -> str | None:
-    """It is asked only whether it has lost its schemas: no address of it, no answer."""
+    """The registry is only asked whether it lost its schemas; None skips that."""
     try:
         return where["COUPON_SCHEMA_REGISTRY_URL"]
     except ConfigurationError:
@@ -226,7 +234,7 @@ def _registry(where: Endpoints) -> str | None:
 
 
 def _quiet(_line: str) -> None:
-    """Programs read the result only."""
+    """With --json only the result is printed."""
 
 
 def _show(state: Any, as_json: bool) -> None:

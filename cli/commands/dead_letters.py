@@ -38,15 +38,15 @@ from operations.dead_letters.selection import choose, named, select
 from operations.dead_letters.status import State, read_statuses
 
 
-@click.group("dead-letters", short_help="Look at change events that were set aside.")
+@click.group("dead-letters", short_help="Show and replay change events that could not be handled.")
 def command() -> None:
-    """Change events that the consumer set aside, because they cannot be handled.
+    """Dead letters: change events that the consumer could not handle.
 
-    Mend the cause first (the error of each letter names it), then write the records back: the
-    consumer takes them as any other, and what is final already stays as it is.
+    Repair the cause first (the error of each dead letter names it), then replay the records: the
+    consumer handles them like any other, and a request that is final stays as it is.
 
     \b
-      coupon dead-letters list                            those that wait for somebody
+      coupon dead-letters list                            those that are not resolved
       coupon dead-letters show 0:17                       everything about one of them
       coupon dead-letters replay 0:17 --dry-run
       coupon dead-letters replay --error-class CheckViolation --rate 50/s
@@ -60,7 +60,7 @@ def command() -> None:
 @replays_option
 @json_option
 def list_command(where: Endpoints, as_json: bool, max_replays: int, **filters: object) -> None:
-    """List the letters that are neither resolved nor discarded, or those --in-state.
+    """List the dead letters that are neither resolved nor discarded, or those --in-state.
 
     \b
       coupon dead-letters list --coupon 7 --since 2h
@@ -88,7 +88,7 @@ def list_command(where: Endpoints, as_json: bool, max_replays: int, **filters: o
 @click.argument("place", metavar="LETTER")
 @json_option
 def show_command(where: Endpoints, place: str, as_json: bool) -> None:
-    """Show everything that is known of one letter, and what was done with it.
+    """Show one dead letter and the actions of operators on it.
 
     \b
       coupon dead-letters show 0:17
@@ -107,8 +107,8 @@ def show_command(where: Endpoints, place: str, as_json: bool) -> None:
 @places_argument
 @selection_options
 @all_option
-@click.option("--parked", is_flag=True, help="Also those that came back as often as allowed.")
-@click.option("--again", is_flag=True, help="Also those that were written back or discarded.")
+@click.option("--parked", is_flag=True, help="Also those that failed again as often as allowed.")
+@click.option("--again", is_flag=True, help="Also those that were replayed or discarded.")
 @rate_option
 @replays_option
 @by_option
@@ -127,14 +127,14 @@ def replay_command(
     as_json: bool,
     **filters: object,
 ) -> None:
-    """Write records back to where they stood, for the consumer to handle them again.
+    """Write records back to their topic and partition, so that the consumer handles them again.
 
     \b
       coupon dead-letters replay 0:17 0:18
       coupon dead-letters replay --coupon 7 --dry-run
       coupon dead-letters replay --all --rate 50/s
 
-    Exit code 0 only when every letter that was chosen is written back.
+    Exit code 0 only when every selected dead letter is replayed.
     """
     allowed = {State.OPEN}
     allowed |= {State.PARKED} if parked else set()
@@ -163,7 +163,7 @@ def replay_command(
 @selection_options
 @all_option
 @click.option(
-    "--reason", required=True, help="Why nothing more is to be done, for the audit trail."
+    "--reason", required=True, help="Why nothing more has to be done, for the audit trail."
 )
 @by_option
 @dry_option
@@ -178,7 +178,7 @@ def discard_command(
     as_json: bool,
     **filters: object,
 ) -> None:
-    """Give letters up. A request of theirs that is not final stays so, and `verify` names it.
+    """Give dead letters up. A request that is not final stays so, and `verify` names it.
 
     \b
       coupon dead-letters discard 0:17 --reason "garbage of a load test"

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import click
 from rich.console import Console
 
-from cli.advice import told, typed
+from cli.advice import command_for, with_commands_for
 from cli.exit_codes import NOT_ANSWERED
 from cli.options import endpoints_option, json_option
 from coupons.endpoints import Endpoints
 from operations.doctor.checks import run_checks
-from operations.doctor.findings import Finding, Level
+from operations.doctor.findings import Finding, Level, is_healthy, verdict
 from operations.doctor.system import find_system
 from stack.endpoints import folder_of
 from stack.folder import StateFolder
@@ -30,27 +30,26 @@ _COLOURS = {
 @endpoints_option("ops")
 @json_option
 def command(where: Endpoints, as_json: bool) -> None:
-    """Look at every part of the system and at what flows between them.
+    """Check every part of the system and the stream of requests through it.
 
     Each finding has a sentence on what it means and, unless all is well, the command to type and
-    the section of docs/runbook.md that says more. Root causes come first, what follows from them
-    after them. It changes nothing, takes a few seconds, and works with anything down.
+    the section of docs/runbook.md that says more. Root causes come first, their consequences after
+    them. It changes nothing, takes a few seconds, and works while servers are down.
 
     \b
     Exit code 0: nothing is failing
               1: something is failing
-              3: nothing that was looked at is failing, but something could not be looked at
+              3: nothing that was checked is failing, but something could not be checked
 
     \b
       coupon doctor
       coupon doctor --json | jq '.findings[] | select(.level == "failing")'
     """
-    findings = [_typed(each, folder_of(where)) for each in run_checks(find_system(where))]
+    findings = [_for_stack(each, folder_of(where)) for each in run_checks(find_system(where))]
     levels = {finding.level for finding in findings}
     if as_json:
         each = [finding._asdict() for finding in findings]
-        healthy = not levels - {Level.OK, Level.WARNING, Level.ELSEWHERE}
-        click.echo(json.dumps({"healthy": healthy, "findings": each}))
+        click.echo(json.dumps({"healthy": is_healthy(findings), "findings": each}))
     else:
         _show(findings)
     if Level.FAILING in levels:
@@ -58,9 +57,9 @@ def command(where: Endpoints, as_json: bool) -> None:
     sys.exit(NOT_ANSWERED if Level.UNKNOWN in levels else 0)
 
 
-def _typed(finding: Finding, folder: StateFolder | None) -> Finding:
-    command = finding.command and typed(finding.command, folder)
-    return finding._replace(says=told(finding.says, folder), command=command)
+def _for_stack(finding: Finding, folder: StateFolder | None) -> Finding:
+    command = finding.command and command_for(finding.command, folder)
+    return finding._replace(says=with_commands_for(finding.says, folder), command=command)
 
 
 def _show(findings: Sequence[Finding]) -> None:
@@ -75,21 +74,4 @@ def _show(findings: Sequence[Finding]) -> None:
         if finding.command is not None:
             console.print(f"{'':25}type: {finding.command}", markup=False)
             console.print(f"{'':25}read: docs/runbook.md, {finding.section}", markup=False)
-    console.print(f"\n{_verdict(findings)}")
-
-
-def _verdict(findings: Sequence[Finding]) -> str:
-    roots = [each for each in findings if each.because is None]
-    causes = sum(each.level is Level.FAILING for each in roots)
-    if causes:
-        more = sum(each.because is not None for each in findings)
-        follows = f" {more} more follow from it." if more else ""
-        return f"Something is failing: begin with the first line.{follows}"
-    if any(each.level is Level.UNKNOWN for each in findings):
-        return "Nothing that was looked at is failing, but not everything could be looked at."
-    if any(each.level is Level.WARNING for each in findings):
-        return "Nothing is failing, but the warnings need attention."
-    unseen = sorted({each.check for each in findings if each.level is Level.ELSEWHERE})
-    return (
-        f"Healthy, as far as it was looked at: not {', '.join(unseen)}." if unseen else "Healthy."
-    )
+    console.print(f"\n{verdict(findings)}")

@@ -19,7 +19,7 @@ from stack.options import existing
 def command(folder: StateFolder, wipe: bool, yes: bool, as_json: bool) -> None:
     """Stop every part in order: the project's processes, then Connect, registry, Kafka, databases.
 
-    The data stays, and `coupon up` goes on with it.
+    The data stays, and `coupon up` continues with it.
 
     \b
       coupon down
@@ -38,7 +38,8 @@ def command(folder: StateFolder, wipe: bool, yes: bool, as_json: bool) -> None:
     with folder.locked():
         if saves_archive(folder, folder.part_names()) and not as_json:
             click.echo(
-                "This stop takes longer: Java saves what makes later starts faster.", err=True
+                "This stop takes longer: Java saves an archive that makes later starts faster.",
+                err=True,
             )
         take_down(folder, folder.part_names(), on_stop)
         if wipe:

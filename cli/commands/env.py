@@ -28,8 +28,8 @@ from stack.options import existing
 def command(folder: StateFolder, role: str, as_json: bool) -> None:
     """Print every address of the stack under the name of its setting, and put `coupon` on PATH.
 
-    Any process or tool of the project can be pointed at the stack with these. Commands of `coupon`
-    then take their own role of Postgres, with the passwords in COUPON_PASSWORDS_DIR.
+    With these, any process or tool of the project works on the stack. Commands of `coupon` then use
+    their own Postgres role, with the passwords in COUPON_PASSWORDS_DIR.
 
     \b
       eval "$(coupon env)"

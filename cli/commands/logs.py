@@ -14,14 +14,16 @@ from stack.options import existing
 _POLL_S = 0.2
 
 
-@click.command("logs", short_help="Show what a part writes.")
+@click.command("logs", short_help="Show the log of a part.")
 @click.argument("part")
 @local_state_option
-@click.option("-n", "lines", type=click.IntRange(0), default=50, show_default=True, help="Lines.")
-@click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C.")
+@click.option(
+    "-n", "lines", type=click.IntRange(0), default=50, show_default=True, help="Number of lines."
+)
+@click.option("-f", "--follow", is_flag=True, help="Follow the log until Ctrl-C.")
 @json_option
 def command(part: str, folder: StateFolder, lines: int, follow: bool, as_json: bool) -> None:
-    """Show the last lines that PART wrote (see `coupon status` for the names).
+    """Show the last lines of the log of PART (`coupon status` lists the names).
 
     \b
       coupon logs connect
@@ -46,7 +48,7 @@ def command(part: str, folder: StateFolder, lines: int, follow: bool, as_json: b
 def _follow(log: Path, offset: int) -> None:
     while True:
         size = log.stat().st_size if log.exists() else 0
-        # A part that is started again may have begun a new file.
+        # A part that was restarted may have begun a new file.
         offset = 0 if size < offset else offset
         if size > offset:
             with log.open("rb") as file:

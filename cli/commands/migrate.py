@@ -12,7 +12,7 @@ from coupons.ledger.migrations import create_database
 from coupons.ledger.roles import DATABASE, ROLES
 
 
-@click.command("migrate", short_help="Make a Postgres server ready for the project.")
+@click.command("migrate", short_help="Prepare a Postgres server for the project.")
 @click.option(
     "--superuser-url",
     metavar="URL",
@@ -26,15 +26,14 @@ from coupons.ledger.roles import DATABASE, ROLES
     envvar="COUPON_PASSWORDS_DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     required=True,
-    help="Folder of the roles' passwords: one file each, named after the role.",
+    help="Folder with one password file for each role, named after the role.",
 )
 @json_option
 def command(superuser_url: str, passwords: Path, as_json: bool) -> None:
-    """Make roles, databases, tables and the replication slot, as far as they are missing.
+    """Create the roles, databases, tables and the replication slot that are missing.
 
-    Sets every role's password to the one in its file. Run it before anything else starts, and
-    again for each new version. The superuser's password may also come
-    from PGPASSWORD.
+    Sets every role's password to the one in its file. Run it before anything else starts, and again
+    for each new version. The superuser's password may also come from PGPASSWORD.
 
     \b
       coupon migrate --superuser-url postgresql://postgres@db/postgres --passwords /run/secrets

@@ -18,19 +18,19 @@ from stack.options import existing
 @now_option
 @json_option
 def command(parts: tuple[str, ...], folder: StateFolder, now: bool, as_json: bool) -> None:
-    """Stop PARTS (see `coupon status` for the names), start them and whatever else is down, and
-    wait until all work.
+    """Stop PARTS, start them and every other part that is down, and wait until all work.
 
-    A part that does not stop in time is killed, so this also helps with one that hangs.
+    `coupon status` lists the names. A part that does not stop in time is killed, so this also
+    restarts a part that hangs.
 
     \b
       coupon restart consumer-1
       coupon restart kafka --now       do not wait for it to stop
     """
     console = Console(stderr=True, quiet=as_json, highlight=False)
-    choices = existing(folder)
+    options = existing(folder)
     with folder.locked():
         stopped = stop_parts(folder, parts, now, quiet=as_json)
-        started = start_stack(folder, choices, console)
+        started = start_stack(folder, options, console)
     if as_json:
         click.echo(json.dumps({"stopped": stopped, "started": started}))

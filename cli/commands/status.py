@@ -12,7 +12,7 @@ from rich.table import Table
 
 from cli.endpoints import find_endpoints
 from cli.options import json_option, local_state_option
-from connectors.stream_health import check_stream_health
+from connectors.stream_state import read_stream_health
 from stack.cache import bundle_folders
 from stack.folder import StateFolder
 from stack.options import existing
@@ -29,25 +29,25 @@ _COLOURS = {"up": "green", "unhealthy": "yellow", "down": "red", "never started"
 def command(folder: StateFolder, as_json: bool) -> None:
     """Show every part: up or down and since when, its process, ports and memory.
 
-    Below them, the connector, and the freshness: the age of the newest heartbeat that came through
-    the whole pipeline. Exit code 0 only if all is up; so this can be waited for in scripts.
+    Below them the connector, and the heartbeat age: the age of the newest heartbeat that came
+    through the complete pipeline. Exit code 0 only if all is up, so that a script can wait for it.
 
     \b
       coupon status
       coupon status --json | jq '.parts[] | select(.state != "up")'
     """
-    choices = existing(folder)
-    reports = report(folder, all_parts(folder, choices, bundle_folders()))
-    flow = check_stream_health(find_endpoints(folder, True, "ops", {}))
+    options = existing(folder)
+    reports = report(folder, all_parts(folder, options, bundle_folders()))
+    health = read_stream_health(find_endpoints(folder, True, "ops", {}))
     if as_json:
         total = sum(each.memory or 0 for each in reports)
         parts = [asdict(each) for each in reports]
-        click.echo(json.dumps({"parts": parts, "memory": total, **flow._asdict()}))
+        click.echo(json.dumps({"parts": parts, "memory": total, **health._asdict()}))
     else:
         console = Console(highlight=False)
         console.print(_table(reports))
-        console.print(f"\n{flow}")
-    sys.exit(0 if all(each.state == "up" for each in reports) and flow.connector_runs else 1)
+        console.print(f"\n{health}")
+    sys.exit(0 if all(each.state == "up" for each in reports) and health.connector_runs else 1)
 
 
 def _table(reports: Sequence[PartReport]) -> Table:

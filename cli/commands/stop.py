@@ -16,9 +16,10 @@ from stack.options import existing
 @now_option
 @json_option
 def command(parts: tuple[str, ...], folder: StateFolder, now: bool, as_json: bool) -> None:
-    """Stop PARTS (see `coupon status` for the names); the others go on and wait for them.
+    """Stop PARTS; the others keep running and wait for them.
 
-    A part that does not stop in time is killed. `coupon up` starts what is down.
+    `coupon status` lists the names. A part that does not stop in time is killed. `coupon up` starts
+    the parts that are down.
 
     \b
       coupon stop consumer-1

@@ -21,7 +21,7 @@ def _duration(_ctx: click.Context, _option: click.Parameter, value: str) -> int:
 
 @click.command("token", short_help="Print a bearer token.")
 @endpoints_option("ops")
-@click.option("--user", type=USER_ID, required=True, help="Whose claims.")
+@click.option("--user", type=USER_ID, required=True, help="The user who claims.")
 @click.option(
     "--scope",
     "scopes",
@@ -29,10 +29,12 @@ def _duration(_ctx: click.Context, _option: click.Parameter, value: str) -> int:
     multiple=True,
     default=["coupon:issue"],
     show_default=True,
-    help="What it allows; several times if you like.",
+    help="What the token allows; may be repeated.",
 )
-@click.option("--group", "groups", multiple=True, help="A group the user is in; several times too.")
-@click.option("--expires", callback=_duration, default="8h", show_default=True, help="Valid for.")
+@click.option("--group", "groups", multiple=True, help="A group of the user; may be repeated.")
+@click.option(
+    "--expires", callback=_duration, default="8h", show_default=True, help="How long it is valid."
+)
 @json_option
 def command(
     where: Endpoints,
@@ -50,5 +52,5 @@ def command(
       coupon token --user 1 --scope coupon:admin --expires 30m
     """
     token = mint_token(token_key(where), user, scopes, expires, groups=groups)
-    answer = {"token": token, "user": user, "scopes": scopes, "expires_in": expires}
-    click.echo(json.dumps(answer) if as_json else token)
+    result = {"token": token, "user": user, "scopes": scopes, "expires_in": expires}
+    click.echo(json.dumps(result) if as_json else token)

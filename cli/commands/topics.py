@@ -10,34 +10,36 @@ from connectors.topic_settings import TopicSettings
 from coupons.endpoints import Endpoints
 
 
-@click.command("topics", short_help="Look at the settings of Kafka's topics, and mend them.")
+@click.command("topics", short_help="Check the settings of Kafka's topics, and correct them.")
 @endpoints_option("ops")
-@click.option("--mend", is_flag=True, help="Set what is wrong as it has to be.")
+@click.option("--mend", is_flag=True, help="Set every wrong setting to its correct value.")
 @json_option
 def command(where: Endpoints, mend: bool, as_json: bool) -> None:
-    """Show which settings of a topic make Kafka throw away what is still needed.
+    """Show the settings of topics with which Kafka deletes records that are still needed.
 
-    Looks at clean-up policy and retention of the request topic, the heartbeats, the dead letters
-    and Kafka Connect's own three topics. What is missing is made by `coupon connector register`.
+    Checks clean-up policy and retention of the request topic, the heartbeats, the dead letters and
+    Kafka Connect's own three topics. `coupon connector register` creates missing topics.
 
     \b
-    Exit code 0: all are right, or were mended; 1: something is wrong; 3: Kafka does not answer
+    Exit code 0: all are right, or were corrected
+              1: a setting is wrong
+              3: Kafka does not answer
 
     \b
       coupon topics
       coupon topics --mend
     """
     settings = TopicSettings(where.kafka_client())
-    faults = settings.mend() if mend else settings.faults()
+    wrong = settings.correct() if mend else settings.wrong()
     if as_json:
-        told = [
+        entries = [
             {"topic": each.topic, "setting": each.rule.setting, "value": each.value}
-            for each in faults
+            for each in wrong
         ]
-        click.echo(json.dumps({"mended": mend, "faults": told}))
+        click.echo(json.dumps({"corrected": mend, "wrong_settings": entries}))
     else:
-        for fault in faults:
-            click.echo(f"{'mended: ' if mend else ''}{fault}")
-        if not faults:
-            click.echo("every topic that is there has the settings that it needs")
-    sys.exit(0 if mend or not faults else 1)
+        for each in wrong:
+            click.echo(f"{'corrected: ' if mend else ''}{each}")
+        if not wrong:
+            click.echo("every topic has the settings that it needs")
+    sys.exit(0 if mend or not wrong else 1)

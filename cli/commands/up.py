@@ -9,7 +9,7 @@ from types import FrameType
 import click
 from rich.console import Console
 
-from cli.advice import findable, told
+from cli.advice import runnable, with_commands_for
 from cli.options import json_option, state_option
 from cli.starting import start_stack
 from stack.endpoints import stack_endpoints
@@ -35,7 +35,7 @@ def _single_ports(
     pairs = [value.partition("=") for value in values]
     for value, (_, _, number) in zip(values, pairs, strict=True):
         if not number.isdecimal():
-            raise click.BadParameter(f"{value} is not of the form NAME=NUMBER, such as api=8100")
+            raise click.BadParameter(f"{value} is not NAME=NUMBER, such as api=8100")
     return {name: int(number) for name, _, number in pairs}
 
 
@@ -45,7 +45,7 @@ def _single_ports(
     "--ports",
     callback=_ports,
     metavar="auto|first-free|+N",
-    help="Any free ports; the first free block from the defaults on; or the defaults plus N.",
+    help="Any free ports; the first free block of ports; or the default ports plus N.",
 )
 @click.option(
     "--port",
@@ -53,10 +53,10 @@ def _single_ports(
     multiple=True,
     callback=_single_ports,
     metavar="NAME=NUMBER",
-    help="One port, for example api=8100; several times if you like.",
+    help="One port, for example api=8100; may be repeated.",
 )
 @click.option("--consumers", type=click.IntRange(1, 10), help="How many consumers [default: 1].")
-@click.option("--servers-only", is_flag=True, help="No API, consumer and reconciler.")
+@click.option("--servers-only", is_flag=True, help="Without API, consumers and reconciler.")
 @json_option
 def command(
     folder: StateFolder,
@@ -66,11 +66,11 @@ def command(
     servers_only: bool,
     as_json: bool,
 ) -> None:
-    """Start the stack and wait until every part really works.
+    """Start the stack and wait until every part works.
 
-    What is running already is left alone, so this also brings back what has died. If a part cannot
+    Parts that run already are left alone, so this also restarts parts that died. If a part cannot
     be started, everything that this call started is stopped again. The first call downloads the
-    servers; choices of ports and consumers are remembered.
+    servers. The options for ports and consumers are remembered.
 
     \b
       coupon up                                    on the default ports
@@ -83,31 +83,31 @@ def command(
     folder.create()
     with folder.locked():
         before = remembered(folder)
-        choices = choose(folder, ports, single, consumers, servers_only)
-        if moved := why_moved(before, choices):
-            console.print(findable(told(moved, folder)), soft_wrap=True)
+        options = choose(folder, ports, single, consumers, servers_only)
+        if moved := why_moved(before, options):
+            console.print(runnable(with_commands_for(moved, folder)), soft_wrap=True)
         try:
-            started = start_stack(folder, choices, console)
+            started = start_stack(folder, options, console)
         except KeyboardInterrupt:
-            console.print("Interrupted: what this call had started is stopped again.")
+            console.print("Interrupted: everything that this call started is stopped again.")
             sys.exit(_INTERRUPTED)
     seconds = round(time.monotonic() - began, 1)
-    where = stack_endpoints(folder, choices.ports, "owner")
+    where = stack_endpoints(folder, options.ports, "owner")
     if as_json:
         result = {"state": str(folder.path), "started": started, "seconds": seconds}
-        click.echo(json.dumps({**result, "ports": choices.ports, "env": where}))
+        click.echo(json.dumps({**result, "ports": options.ports, "env": where}))
     else:
-        what = "the servers alone" if servers_only else f"API at {where['COUPON_API_URL']}"
+        what = "only the servers" if servers_only else f"API at {where['COUPON_API_URL']}"
         console.print(f"\nReady in {seconds} s, {what}")
         if servers_only:
-            says = '`eval "$(coupon env)"` takes their addresses into a shell.'
-            console.print(findable(told(says, folder)), soft_wrap=True)
+            says = '`eval "$(coupon env)"` puts their addresses into a shell.'
+            console.print(runnable(with_commands_for(says, folder)), soft_wrap=True)
         says = "See `coupon status`; stop with `coupon down`."
-        console.print(findable(told(says, folder)), soft_wrap=True)
+        console.print(runnable(with_commands_for(says, folder)), soft_wrap=True)
 
 
 def _interrupt_once() -> None:
-    """The first Ctrl-C or SIGTERM stops what was started; more of them do not disturb that."""
+    """The first Ctrl-C or SIGTERM stops what was started; further ones are ignored."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         for each in (signal.SIGINT, signal.SIGTERM):

@@ -1,11 +1,11 @@
-"""Which state explains which: one root cause is named first, what follows from it after it."""
+"""Which state explains which: root causes come first, their consequences after them."""
 
 from collections.abc import Iterable, Sequence
 from functools import cache
 
 from operations.doctor.findings import Finding, Level, Section
 
-_FLOW_STOPS = frozenset(
+_STREAM_STOPS = frozenset(
     {
         Section.POSTGRES_DOWN,
         Section.POSTGRES_REFUSES,
@@ -21,22 +21,22 @@ _FLOW_STOPS = frozenset(
         Section.NOT_PREPARED,
     }
 )
-"""What keeps rows of Postgres from reaching Kafka."""
+"""States in which rows of Postgres do not reach Kafka."""
 
 CAUSES: dict[Section, frozenset[Section]] = {
     Section.POSTGRES_DOWN: frozenset({Section.DISK_FULL}),
     Section.REDIS_DOWN: frozenset({Section.DISK_FULL}),
-    Section.NO_CONNECTIONS: frozenset({Section.STANDBY_AWAY, Section.LOCKED}),
+    Section.NO_CONNECTIONS: frozenset({Section.STANDBY_DOWN, Section.LOCKED}),
     Section.POSTGRES_REFUSES: frozenset(
         {Section.POSTGRES_DOWN, Section.DISK_FULL, Section.NO_CONNECTIONS}
     ),
     Section.REDIS_REFUSES: frozenset({Section.REDIS_DOWN, Section.DISK_FULL, Section.REDIS_EVICTS}),
-    Section.STREAM_WAITS: frozenset({Section.POSTGRES_DOWN, Section.STANDBY_AWAY}),
+    Section.STREAM_WAITS: frozenset({Section.POSTGRES_DOWN, Section.STANDBY_DOWN}),
     Section.KAFKA_DOWN: frozenset({Section.DISK_FULL}),
     Section.PART_DOWN: frozenset({Section.POSTGRES_REFUSES, Section.REDIS_REFUSES}),
     Section.CONNECT_DOWN: frozenset({Section.KAFKA_DOWN}),
     Section.REGISTRY_DOWN: frozenset({Section.POSTGRES_REFUSES}),
-    Section.LEDGER_RESTORED: frozenset({Section.POSTGRES_DOWN, Section.STANDBY_AWAY}),
+    Section.LEDGER_RESTORED: frozenset({Section.POSTGRES_DOWN, Section.STANDBY_DOWN}),
     Section.NOT_PREPARED: frozenset({Section.POSTGRES_DOWN}),
     Section.PUBLICATION: frozenset({Section.NOT_PREPARED, Section.LEDGER_RESTORED}),
     Section.SLOT_LOST: frozenset({Section.NOT_PREPARED, Section.LEDGER_RESTORED}),
@@ -63,31 +63,33 @@ CAUSES: dict[Section, frozenset[Section]] = {
             Section.NOT_PREPARED,
         }
     ),
-    Section.SLOT_INACTIVE: _FLOW_STOPS,
+    Section.SLOT_INACTIVE: _STREAM_STOPS,
     Section.WAL_GROWS: frozenset({Section.SLOT_INACTIVE}),
     Section.CONSUMER_STOPPED: frozenset({Section.SCHEMA, Section.NOT_PREPARED, Section.TOPICS}),
-    Section.CONSUMER_AWAY: frozenset(
+    Section.CONSUMER_DOWN: frozenset(
         {Section.CONSUMER_STOPPED, Section.REDIS_REFUSES, Section.REGISTRY_DOWN, Section.KAFKA_DOWN}
     ),
-    Section.NOT_READ: frozenset({Section.CONSUMER_AWAY, Section.CONSUMER_STOPPED}),
-    Section.LAG: frozenset({Section.CONSUMER_AWAY, Section.NOT_READ}),
-    Section.STALE: _FLOW_STOPS
+    Section.NOT_READ: frozenset({Section.CONSUMER_DOWN, Section.CONSUMER_STOPPED}),
+    Section.LAG: frozenset({Section.CONSUMER_DOWN, Section.NOT_READ}),
+    Section.STALE: _STREAM_STOPS
     | {Section.SLOT_INACTIVE, Section.NOT_READ, Section.LAG, Section.REDIS_DOWN, Section.TOPICS},
-    Section.RECONCILER_AWAY: frozenset(
+    Section.RECONCILER_DOWN: frozenset(
         {Section.POSTGRES_REFUSES, Section.REDIS_REFUSES, Section.FOREIGN_LOCK}
     ),
     Section.REDIS_RESTORED: frozenset({Section.REDIS_DOWN}),
-    Section.GATE_CLOSED: frozenset(
-        {Section.RECONCILER_AWAY, Section.REDIS_RESTORED, Section.BROKEN_COUPON}
+    Section.GATE_UNAVAILABLE: frozenset(
+        {Section.RECONCILER_DOWN, Section.REDIS_RESTORED, Section.BROKEN_COUPON}
     ),
     Section.API_503: frozenset(
-        {Section.GATE_CLOSED, Section.PART_DOWN, Section.STANDBY_AWAY, Section.LOCKED}
+        {Section.GATE_UNAVAILABLE, Section.PART_DOWN, Section.STANDBY_DOWN, Section.LOCKED}
     ),
     Section.DEAD_LETTERS: frozenset({Section.KAFKA_DOWN, Section.SCHEMA}),
     Section.NOT_FINAL: frozenset({Section.STALE, Section.DEAD_LETTERS}),
-    Section.BOOKS: frozenset({Section.GATE_CLOSED, Section.LEDGER_RESTORED, Section.NOT_FINAL}),
+    Section.MISMATCH: frozenset(
+        {Section.GATE_UNAVAILABLE, Section.LEDGER_RESTORED, Section.NOT_FINAL}
+    ),
 }
-"""What may be the reason of each state; reasons of a reason count as well."""
+"""Possible reasons of each state; the reasons of a reason count as well."""
 
 _RANKS = {
     Level.FAILING: 0,
@@ -102,15 +104,15 @@ _ORDER = {section: number for number, section in enumerate(Section)}
 
 @cache
 def reasons(section: Section) -> frozenset[Section]:
-    """Everything that may be behind this state, however far."""
+    """Every possible reason of this state, direct or not."""
     direct = CAUSES.get(section, frozenset())
     return direct.union(*map(reasons, direct))
 
 
 def arrange(findings: Iterable[Finding]) -> list[Finding]:
-    """Root causes first, the deepest before the others; then what follows; what is well last.
+    """Root causes first, the deepest before the others; then consequences; what is well last.
 
-    Findings of one section are one cause: the first is named, the others follow from it.
+    Findings with one section have one cause: the first is the cause, the others follow from it.
     """
     found = list(findings)
     failing = {each.section for each in found if each.level is Level.FAILING and each.section}
@@ -123,17 +125,17 @@ def arrange(findings: Iterable[Finding]) -> list[Finding]:
 
 def _explained(findings: Sequence[Finding], roots: Sequence[Section]) -> list[Finding]:
     named: set[Section] = set()
-    told = []
+    explained = []
     for each in findings:
         section = each.section
         if section is not None and each.level not in (Level.OK, Level.ELSEWHERE):
             if section in roots and section not in named:
                 named.add(section)
             else:
-                behind = {section} | reasons(section)
-                each = each._replace(because=next((r for r in roots if r in behind), None))
-        told.append(each)
-    return told
+                possible = {section} | reasons(section)
+                each = each._replace(because=next((r for r in roots if r in possible), None))
+        explained.append(each)
+    return explained
 
 
 def _rank(finding: Finding) -> tuple[int, int]:

@@ -1,43 +1,40 @@
-"""All checks, side by side, each with a deadline: a server that hangs holds up nothing else."""
+"""Runs all checks in parallel with a deadline: a server that hangs delays no other check."""
 
 import time
 from collections.abc import Callable, Iterable
 from threading import Thread
 from typing import NamedTuple
 
-from operations.doctor.api import check_api
-from operations.doctor.blame import blamed, is_refusal, is_turned_away, sentence
 from operations.doctor.causes import arrange
-from operations.doctor.connector import check_connector
 from operations.doctor.consistency import check_consistency
-from operations.doctor.consumers import check_consumers, check_progress
-from operations.doctor.database import check_database
 from operations.doctor.dead_letters import check_dead_letters
-from operations.doctor.disk import check_disk
 from operations.doctor.findings import Finding, Section, failing, unknown
+from operations.doctor.gate import check_gate, check_redis, check_redis_writes
+from operations.doctor.health import check_api, check_consumers
+from operations.doctor.kafka import check_kafka, check_progress, check_topic_settings
+from operations.doctor.ledger_history import check_ledger_history
+from operations.doctor.machine import check_disk, check_parts
+from operations.doctor.postgres import check_database, check_postgres_writes
 from operations.doctor.postgres_waits import check_waits
-from operations.doctor.processes import check_parts
-from operations.doctor.requests import check_final, check_gate, check_redis
-from operations.doctor.serving import check_postgres_writes, check_redis_writes
-from operations.doctor.stream import check_heartbeat, check_kafka, check_registry
+from operations.doctor.requests import check_final
+from operations.doctor.runbook_sections import is_locked_out, is_refusal, runbook_section, sentence
+from operations.doctor.stream import check_connector, check_heartbeat, check_registry
 from operations.doctor.system import System
-from operations.doctor.topics import check_topic_settings
-from operations.doctor.went_back import check_ledger_history
-from operations.doctor.young import check_young
+from operations.doctor.young_requests import check_young
 
 DEADLINE_SECONDS = 12.0
 
 
 class Check(NamedTuple):
-    """A check, and what it means when the server that it asks does not answer.
+    """A check, and the section for a server that does not answer it.
 
-    look: may raise anything. The first check of CHECKS with an `away` finds that server failing;
-    the others could then not look.
+    run: may raise anything. The first check of CHECKS with a `down_section` reports that server as
+    failing; the later ones with the same section report that they do not know.
     """
 
     name: str
-    look: Callable[[System], Iterable[Finding]]
-    away: Section
+    run: Callable[[System], Iterable[Finding]]
+    down_section: Section
 
 
 CHECKS = (
@@ -58,7 +55,7 @@ CHECKS = (
     Check("young requests", check_young, Section.POSTGRES_DOWN),
     Check("disk", check_disk, Section.DISK_FULL),
     Check("api", check_api, Section.PART_DOWN),
-    Check("consumers", check_consumers, Section.CONSUMER_AWAY),
+    Check("consumers", check_consumers, Section.CONSUMER_DOWN),
     Check("progress", check_progress, Section.KAFKA_DOWN),
     Check("dead letters", check_dead_letters, Section.KAFKA_DOWN),
     Check("books", check_consistency, Section.REDIS_DOWN),
@@ -66,44 +63,46 @@ CHECKS = (
 
 
 def run_checks(
-    places: System, deadline_s: float = DEADLINE_SECONDS, checks: Iterable[Check] = CHECKS
+    system: System, deadline_s: float = DEADLINE_SECONDS, checks: Iterable[Check] = CHECKS
 ) -> list[Finding]:
-    """Every finding, root causes first; never raises for what is away, never hangs."""
+    """Every finding, root causes first. Never hangs, and never raises because a server is down."""
     found: dict[str, list[Finding]] = {}
     owners: dict[Section, str] = {}
-    running = []
+    threads = []
     for check in checks:
         found[check.name] = []
-        owns = owners.setdefault(check.away, check.name) == check.name
-        arguments = (check, owns, places, found[check.name])
-        # As daemons: one that hangs does not keep the command from ending.
-        thread = Thread(target=_look, args=arguments, name=check.name, daemon=True)
+        owns = owners.setdefault(check.down_section, check.name) == check.name
+        arguments = (check, owns, system, found[check.name])
+        # Daemons: a check that hangs does not keep the command from ending.
+        thread = Thread(target=_run_check, args=arguments, name=check.name, daemon=True)
         thread.start()
-        running.append((check, owns, thread))
+        threads.append((check, owns, thread))
     until = time.monotonic() + deadline_s
-    for check, owns, thread in running:
+    for check, owns, thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
         if thread.is_alive():
             says = f"it does not answer within {deadline_s:.0f} s"
-            found[check.name].append(_away(check.name, owns, says, "coupon status", check.away))
+            found[check.name].append(
+                _no_result(check.name, owns, says, "coupon status", check.down_section)
+            )
     return arrange([finding for findings in found.values() for finding in list(findings)])
 
 
-def _look(check: Check, owns: bool, places: System, findings: list[Finding]) -> None:
+def _run_check(check: Check, owns: bool, system: System, findings: list[Finding]) -> None:
     try:
-        for finding in check.look(places):
+        for finding in check.run(system):
             findings.append(finding)
     except Exception as error:
-        # Whatever it is: a check that ends early is said, and never passed over.
-        section = blamed(error) or check.away
-        turned_away = is_refusal(error) or is_turned_away(error.__cause__)
-        is_away = owns and (blamed(error) is check.away or turned_away)
-        findings.append(_away(check.name, is_away, sentence(error), _start(places), section))
+        # Any error is reported: a check that ends early is never skipped silently.
+        section = runbook_section(error) or check.down_section
+        refused = is_refusal(error) or is_locked_out(error.__cause__)
+        is_down = owns and (runbook_section(error) is check.down_section or refused)
+        findings.append(_no_result(check.name, is_down, sentence(error), _start(system), section))
 
 
-def _away(name: str, is_away: bool, says: str, command: str, section: Section) -> Finding:
-    return (failing if is_away else unknown)(name, says, command, section)
+def _no_result(name: str, is_down: bool, says: str, command: str, section: Section) -> Finding:
+    return (failing if is_down else unknown)(name, says, command, section)
 
 
-def _start(places: System) -> str:
-    return "coupon up" if places.folder else "start that server, then `coupon doctor` again"
+def _start(system: System) -> str:
+    return "coupon up" if system.folder else "start that server, then `coupon doctor` again"

@@ -1,9 +1,8 @@
-"""Check of the books by their counts, and of requests that belong to no coupon.
+"""Check of the counts of gate and ledger, and of requests that belong to no coupon.
 
-`coupon verify` compares request by request; this is what can be seen in a second.
+It takes a second. `coupon verify` compares request by request.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -12,47 +11,48 @@ from coupons.gate.rebuild import why_closed
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import list_coupons
 from coupons.model import Coupon
+from coupons.waiting import attempts
 from operations.doctor.findings import Finding, Section, failing, ok
 from operations.doctor.system import System
-from operations.verify.unmatched_rows import find_orphans
+from operations.verify.unmatched_rows import find_requests_without_coupon
 
 SETTLED_WITHIN_SECONDS = 3.0
-"""Marks follow their commit; what differs for longer is looked into."""
+"""Marks follow their commit within this time; what differs for longer is reported."""
 
 _PAUSE_SECONDS = 0.5
 _SHOWN = 5
 
 
-def check_consistency(places: System) -> Iterator[Finding]:
+def check_consistency(system: System) -> Iterator[Finding]:
     """Raises LedgerUnavailable or GateUnavailable."""
-    with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
-        if orphans := find_orphans(connection):
-            first = orphans[0]
+    with closing(connect_ledger(system.database_url, "coupon-doctor")) as connection:
+        if without_coupon := find_requests_without_coupon(connection):
+            first = without_coupon[0]
             says = (
                 f"there are requests of coupons that do not exist, the first of coupon"
-                f" {first.coupon_id}, user {first.user_id}: nothing can become of them"
+                f" {first.coupon_id}, user {first.user_id}: they can never become final"
             )
-            yield failing("books", says, "coupon verify", Section.BOOKS)
-        wrong = differing(connect_gate(places.redis_url), connection)
+            yield failing("consistency", says, "coupon verify", Section.MISMATCH)
+        wrong = differing(connect_gate(system.redis_url), connection)
     if wrong:
         shown = ", ".join(map(str, wrong[:_SHOWN])) + (" ..." if len(wrong) > _SHOWN else "")
         says = f"Redis and Postgres count differently for {len(wrong)} coupons ({shown})"
-        yield failing("books", says, "coupon verify", Section.BOOKS)
-    elif not orphans:
-        yield ok("books", "Redis and Postgres count the same for every open coupon")
+        yield failing("consistency", says, "coupon verify", Section.MISMATCH)
+    elif not without_coupon:
+        yield ok("consistency", "Redis and Postgres count the same for every open coupon")
 
 
 def differing(
     gate: Gate, connection: Connection, patience_s: float = SETTLED_WITHIN_SECONDS
 ) -> list[int]:
-    """Coupons whose counts differ for longer than marks take. patience_s: seconds.
+    """Coupons whose counts differ for longer than `patience_s` seconds.
 
     Raises LedgerUnavailable or GateUnavailable.
     """
-    until = time.monotonic() + patience_s
     wrong = _differing(gate, connection)
-    while wrong and time.monotonic() < until:
-        time.sleep(_PAUSE_SECONDS)
+    for _ in attempts(patience_s, _PAUSE_SECONDS):
+        if not wrong:
+            break
         wrong &= _differing(gate, connection)
     return sorted(wrong)
 
@@ -71,7 +71,7 @@ def _differing(gate: Gate, connection: Connection) -> set[int]:
 
 
 def _agree(was: Coupon, figures: GateFigures, now: Coupon) -> bool:
-    """Counts only grow: the gate's are between what the ledger held before and after."""
+    """Counts only grow: the gate's lie between the ledger's before and after."""
     return (
         figures.balance
         and was.issued_count <= figures.issued <= now.issued_count

@@ -1,4 +1,4 @@
-"""Check of the dead letters: those that wait for somebody."""
+"""Check of the dead letters: those that nobody has handled yet."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,29 +12,29 @@ from operations.doctor.system import System
 _LIST = "coupon dead-letters list"
 
 
-def check_dead_letters(places: System) -> Iterator[Finding]:
+def check_dead_letters(system: System) -> Iterator[Finding]:
     """Raises KafkaUnavailable or LedgerUnavailable."""
-    with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
-        yield letters_finding(read_statuses(places.where, connection))
+    with closing(connect_ledger(system.database_url, "coupon-doctor")) as connection:
+        yield dead_letters_finding(read_statuses(system.where, connection))
 
 
-def letters_finding(standings: Sequence[DeadLetterStatus]) -> Finding:
-    """What the letters that nobody has done anything about mean.
+def dead_letters_finding(statuses: Sequence[DeadLetterStatus]) -> Finding:
+    """The finding for the dead letters that nobody has handled.
 
-    One with a request is a promise that is not kept yet. Garbage is nobody's request.
+    One with a request is failing, because that request is not final. One without is a warning.
     """
     waiting = [
         each
-        for each in standings
+        for each in statuses
         if each.state in (State.OPEN, State.PARKED) and each.came_back_as is None
     ]
     if not waiting:
-        return ok("dead letters", f"none waits for somebody ({len(standings)} were set aside)")
+        return ok("dead letters", f"all are handled ({len(statuses)} in the topic)")
     causes = Counter(each.letter.facts.error_class for each in waiting)
     cause, times = causes.most_common(1)[0]
     requests = sum(each.key is not None for each in waiting)
     says = (
-        f"{len(waiting)} wait for somebody, {requests} of them with a request that is not final;"
+        f"{len(waiting)} are not handled, {requests} of them with a request that is not final;"
         f" most because of {cause} ({times})"
     )
     if requests:

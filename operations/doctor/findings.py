@@ -1,5 +1,6 @@
-"""What the doctor found: a sentence, a command, and where the runbook says more."""
+"""A finding: a sentence, the command to type and the section of the runbook; and the verdict."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -11,17 +12,17 @@ class Level(StrEnum):
     WARNING = "warning"
     FAILING = "failing"
     UNKNOWN = "unknown"
-    """It could not be looked at: it may be in order, or not."""
+    """It could not be checked: it may be right or wrong."""
     ELSEWHERE = "elsewhere"
-    """It cannot be looked at from here; says how to look there."""
+    """It cannot be checked from here; the finding says how to check it there."""
 
 
 class Section(StrEnum):
-    """Headings of docs/runbook.md; what may explain others stands before them."""
+    """Headings of docs/runbook.md; a state that may explain others stands before them."""
 
     DISK_FULL = "The disk is full"
     POSTGRES_DOWN = "Postgres is down"
-    STANDBY_AWAY = "Commits wait for a standby"
+    STANDBY_DOWN = "Commits wait for a standby"
     LOCKED = "Sessions wait for a lock"
     NO_CONNECTIONS = "Postgres has no free connection"
     POSTGRES_REFUSES = "Postgres takes no writes"
@@ -46,25 +47,25 @@ class Section(StrEnum):
     SLOT_INACTIVE = "The slot is inactive"
     WAL_GROWS = "WAL grows"
     CONSUMER_STOPPED = "The consumer stopped at the dead-letter limit"
-    CONSUMER_AWAY = "The consumer is away"
+    CONSUMER_DOWN = "The consumer is down"
     NOT_READ = "A partition is not read"
     LAG = "The lag grows"
     STALE = "The heartbeat is old"
     FOREIGN_LOCK = "Somebody else holds the reconciler's lock"
-    RECONCILER_AWAY = "The reconciler is away"
+    RECONCILER_DOWN = "The reconciler is down"
     REDIS_RESTORED = "Redis was restored from an old copy"
-    BROKEN_COUPON = "A coupon cannot be worked on"
-    GATE_CLOSED = "The gate is closed"
+    BROKEN_COUPON = "A coupon cannot be processed"
+    GATE_UNAVAILABLE = "The gate is unavailable"
     API_503 = "The API answers 503"
     DEAD_LETTERS = "Dead letters are open"
     NOT_FINAL = "Requests stay without a final status"
-    BOOKS = "The books do not add up"
+    MISMATCH = "Ledger and gate do not match"
 
 
 class Finding(NamedTuple):
-    """One sentence about one check. command, section: None where nothing is to be done.
+    """One sentence of one check. command, section: None where nothing has to be done.
 
-    because: the section of a failing finding that explains this one; None: it stands by itself.
+    because: the section of the failing finding that explains this one; None: it has no other cause.
     """
 
     check: str
@@ -81,20 +82,43 @@ def ok(check: str, says: str) -> Finding:
 
 
 def warning(check: str, says: str, command: str, section: Section) -> Finding:
-    """Nothing is broken, and something will be."""
+    """Nothing is broken yet, and something will be."""
     return Finding(check, Level.WARNING, says, command, section)
 
 
 def failing(check: str, says: str, command: str, section: Section) -> Finding:
-    """A promise or the flow of requests is broken until somebody acts or waits."""
+    """A guarantee or the stream of requests is broken until somebody acts or waits."""
     return Finding(check, Level.FAILING, says, command, section)
 
 
 def unknown(check: str, says: str, command: str, section: Section) -> Finding:
-    """It could not be looked at. section: of what was in the way."""
-    return Finding(check, Level.UNKNOWN, f"not looked at: {says}", command, section)
+    """It could not be checked. section: on what prevented that."""
+    return Finding(check, Level.UNKNOWN, f"not checked: {says}", command, section)
 
 
 def elsewhere(check: str, says: str) -> Finding:
-    """It cannot be looked at from here. says: where and how to look instead."""
-    return Finding(check, Level.ELSEWHERE, f"not looked at: {says}")
+    """It cannot be checked from here. says: where and how to check it."""
+    return Finding(check, Level.ELSEWHERE, f"not checked: {says}")
+
+
+def verdict(findings: Sequence[Finding]) -> str:
+    """All findings in one sentence."""
+    if any(each.level is Level.FAILING and each.because is None for each in findings):
+        more = sum(each.because is not None for each in findings)
+        follows = f" {more} more follow from it." if more else ""
+        return f"Something is failing: begin with the first line.{follows}"
+    if any(each.level is Level.UNKNOWN for each in findings):
+        return "Nothing that was checked is failing, but not everything could be checked."
+    if any(each.level is Level.WARNING for each in findings):
+        return "Nothing is failing, but the warnings need attention."
+    unchecked = sorted({each.check for each in findings if each.level is Level.ELSEWHERE})
+    return (
+        f"Healthy, except for what was not checked: {', '.join(unchecked)}."
+        if unchecked
+        else "Healthy."
+    )
+
+
+def is_healthy(findings: Sequence[Finding]) -> bool:
+    """Whether everything could be checked and nothing is failing."""
+    return not {each.level for each in findings} & {Level.FAILING, Level.UNKNOWN}

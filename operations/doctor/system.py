@@ -1,4 +1,4 @@
-"""Where the system is that the doctor looks at."""
+"""The system that the doctor checks: its endpoints, and the embedded stack's folder."""
 
 import os
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from coupons.endpoints import Endpoints
 from coupons.kafka import KafkaClient
+from coupons.kafka_admin import GROUP
 from stack.endpoints import folder_of
 from stack.folder import StateFolder
 from stack.options import StackOptions, existing
@@ -18,15 +19,14 @@ MANAGEMENT_URL = "COUPON_API_MANAGEMENT_URL"
 
 
 class System(NamedTuple):
-    """folder, choices: of the embedded stack; None when the system runs elsewhere.
+    """folder, options: of the embedded stack; None when the system runs elsewhere.
 
-    management_url: of the API; None when it is not known. consumer_urls: where each consumer, by
-    its name, answers /healthz; empty when that is not known. where: all addresses under the names
-    of the settings.
+    management_url: of the API; None: not known. consumer_urls: by consumer, the URL that answers
+    /healthz; empty: not known. where: all endpoints under the names of the settings.
     """
 
     folder: StateFolder | None
-    choices: StackOptions | None
+    options: StackOptions | None
     database_url: str
     redis_url: str
     kafka: KafkaClient
@@ -39,10 +39,10 @@ class System(NamedTuple):
 
 
 class EmbeddedSystem(System):
-    """Of the embedded stack: each address is looked up when a check asks for it.
+    """The embedded stack: each address is looked up when a check asks for it.
 
-    Asking raises PartNotRunningError for a part that is not running. Another stack may listen at
-    its address by now, and would be taken for this one.
+    Raises PartNotRunningError for a part that is not running, because another stack may use its
+    address by now.
     """
 
     @property
@@ -71,14 +71,14 @@ class EmbeddedSystem(System):
 
 
 def find_system(where: Endpoints) -> System:
-    """All of one system. Raises SettingError or ConfigurationError when they are not known."""
-    group = os.environ.get("COUPON_CONSUMER_GROUP", "coupon-cdc-consumer")
+    """The system at these endpoints. Raises SettingError or ConfigurationError."""
+    group = os.environ.get("COUPON_CONSUMER_GROUP", GROUP)
     folder = folder_of(where)
     if folder is not None:
-        choices = existing(folder)
-        urls = _running_consumers(folder, choices)
+        options = existing(folder)
+        urls = _running_consumers(folder, options)
         unused = KafkaClient("")
-        return EmbeddedSystem(folder, choices, "", "", unused, "", "", group, None, urls, where)
+        return EmbeddedSystem(folder, options, "", "", unused, "", "", group, None, urls, where)
     return System(
         None,
         None,
@@ -99,8 +99,8 @@ def _given_consumers() -> dict[str, str]:
     return {f"consumer at {url}": url for url in given}
 
 
-def _running_consumers(folder: StateFolder, choices: StackOptions) -> dict[str, str]:
-    """Those that run; that others do not is a finding of their own."""
-    names = [] if choices.servers_only else choices.consumer_names
+def _running_consumers(folder: StateFolder, options: StackOptions) -> dict[str, str]:
+    """Those that run; another check reports those that do not."""
+    names = [] if options.servers_only else options.consumer_names
     running = [name for name in names if is_running(folder.part(name))]
-    return {name: f"http://{HOST}:{choices.ports[name]}" for name in running}
+    return {name: f"http://{HOST}:{options.ports[name]}" for name in running}

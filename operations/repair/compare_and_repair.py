@@ -11,10 +11,10 @@ from coupons.ledger.connection import Connection
 from coupons.ledger.requests import count_requests
 from coupons.ledger.unrequested import write_unrequested
 from coupons.model import Coupon
-from operations.repair.actions import NEEDS_REBUILD, Repair, RepairAction
+from operations.repair.repairs import NEEDS_REBUILD, Repair, RepairAction
 from operations.repair.roll_forward import roll_forward
 from operations.verify.comparison import (
-    LOOK_AGAIN_AFTER_SECONDS,
+    READ_AGAIN_AFTER_SECONDS,
     GateChanged,
     GateUnreadable,
     Progress,
@@ -23,7 +23,7 @@ from operations.verify.comparison import (
 from operations.verify.mismatch import Mismatch, MismatchKind
 
 MOST_BEFORE_A_REBUILD = 1_000
-"""With this many requests that only a rebuild mends, there is no point in looking for more."""
+"""With so many requests that only a rebuild repairs, the comparison stops."""
 
 
 def compare_and_repair(
@@ -37,18 +37,19 @@ def compare_and_repair(
 ) -> Iterator[Repair]:
     """Compare a coupon request by request; yield each repair after it was done, or would be.
 
-    Safe beside claims, issuing, the reconciler's passes and other examinations. Marks and rows are
-    written as they are missed; whatever else differs, one fenced rebuild at the end mends.
+    Safe during claims, issuing, the reconciler's passes and other comparisons. Missing marks and
+    rows are written at once; one fenced rebuild at the end repairs every other difference.
+
     Raises GateUnavailable or LedgerUnavailable.
     """
     coupon_id = coupon.coupon_id
     figures = gate.figures([coupon_id])[0]
     why = why_closed(figures, coupon)
     if why is not None:
-        yield from _rebuilt(gate, connection, coupon_id, why, dry_run, even_if_open=False)
+        yield from _rebuild(gate, connection, coupon_id, why, dry_run, even_if_open=False)
         return
     if figures and is_ahead(connection, coupon, figures):
-        yield from _rebuilt(gate, connection, coupon_id, "ahead", dry_run)
+        yield from _rebuild(gate, connection, coupon_id, "ahead", dry_run)
         return
     if figures and figures.version < coupon.version and (dry_run or gate.define(coupon)):
         yield Repair(RepairAction.REDEFINED, "definition", coupon_id, 0)
@@ -65,7 +66,7 @@ def compare_and_repair(
                     if beyond_marks >= MOST_BEFORE_A_REBUILD and not dry_run:
                         break
                 else:
-                    yield _mended(gate, connection, difference, pending_after_s, dry_run)
+                    yield _repair_request(gate, connection, difference, pending_after_s, dry_run)
         if beyond_marks:
             rebuild_for = "differences"
         elif _figures_are_wrong(gate, connection, coupon_id):
@@ -76,10 +77,10 @@ def compare_and_repair(
         # Its rebuild has read the ledger; what remains, the next examination finds.
         return
     if rebuild_for is not None:
-        yield from _rebuilt(gate, connection, coupon_id, rebuild_for, dry_run)
+        yield from _rebuild(gate, connection, coupon_id, rebuild_for, dry_run)
 
 
-def _rebuilt(
+def _rebuild(
     gate: Gate,
     connection: Connection,
     coupon_id: int,
@@ -92,34 +93,34 @@ def _rebuilt(
         yield Repair(RepairAction.REBUILT, why, coupon_id, counts.accepted if counts else 0)
         return
     loaded = rebuild(gate, connection, coupon_id, even_if_open=even_if_open)
-    deed = RepairAction.LEFT if loaded is None else RepairAction.REBUILT
-    yield Repair(deed, why, coupon_id, loaded or 0)
+    action = RepairAction.LEFT if loaded is None else RepairAction.REBUILT
+    yield Repair(action, why, coupon_id, loaded or 0)
 
 
-def _mended(
+def _repair_request(
     gate: Gate, connection: Connection, difference: Mismatch, pending_after_s: float, dry: bool
 ) -> Repair:
-    """A mark that was missing, or a row."""
+    """Write the mark or the row that is missing."""
     coupon_id, user_id, kind, in_ledger, at_gate = difference
-    deed = RepairAction.LEFT
+    action = RepairAction.LEFT
     if kind is MismatchKind.NO_REQUEST:
         if dry or write_unrequested(connection, coupon_id, [user_id]):
-            deed = RepairAction.ROW_RESTORED
+            action = RepairAction.ROW_RESTORED
     elif kind is MismatchKind.MISSING_MARK and in_ledger is not None:
         if dry or gate.settle([in_ledger]):
-            deed = RepairAction.MARKED
+            action = RepairAction.MARKED
     elif at_gate is not None:
         old = at_gate.requested_at_us < gate.now_us() - int(pending_after_s * 1_000_000)
         if old and (dry or roll_forward(gate, connection, coupon_id, [user_id])):
-            deed = RepairAction.ROLLED_FORWARD
-    return Repair(deed, str(kind), coupon_id, 1, difference)
+            action = RepairAction.ROLLED_FORWARD
+    return Repair(action, str(kind), coupon_id, 1, difference)
 
 
 def _figures_are_wrong(gate: Gate, connection: Connection, coupon_id: int) -> bool:
-    """Whether the gate's counts are outside of what the ledger held meanwhile, twice in a row."""
+    """Whether the gate's counts are outside the ledger's before and after, twice in a row."""
     for _ in range(2):
         before = count_requests(connection, coupon_id)
-        time.sleep(LOOK_AGAIN_AFTER_SECONDS)
+        time.sleep(READ_AGAIN_AFTER_SECONDS)
         figures = gate.figures([coupon_id])[0]
         after = count_requests(connection, coupon_id)
         if before is None or after is None or figures is None:

@@ -1,4 +1,4 @@
-"""Writes the row of an admitted claim that nobody finished, on the user's behalf."""
+"""Writes the row of an abandoned admitted claim on the user's behalf."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from coupons.model import Admission, Claim
 def roll_forward(
     gate: Gate, connection: Connection, coupon_id: int, user_ids: Sequence[int]
 ) -> int:
-    """Claim again for users whose place is held but whose row is not there; return how many."""
+    """Claim again for users who are admitted and have no row; return how many."""
     decisions = gate.admit([Claim(coupon_id, user_id) for user_id in user_ids])
     admissions = [decision for decision in decisions if isinstance(decision, Admission)]
     if not admissions or coupon_id not in accept_requests(connection, admissions):

@@ -1,1 +1,4 @@
-"""A short rush on a coupon through the real pipeline, shown live to a person."""
+"""A short rush on a coupon through the real pipeline.
+
+run.py is the rush, claimants.py its users, tally.py counts what they saw.
+"""

@@ -1,4 +1,4 @@
-"""The people of a rush: each claims over HTTP and waits for the outcome, as a real client would."""
+"""The users of a rush: each claims over HTTP and waits for the outcome, as a real client does."""
 
 import time
 from collections.abc import Callable
@@ -19,18 +19,18 @@ MintToken = Callable[[int, str], str]
 
 
 class RushError(CouponError):
-    """The API did not do what a rush needs."""
+    """The API refused what a rush needs."""
 
 
 class Api(NamedTuple):
-    """Where the API is and how to get tokens for it."""
+    """The API's URL, and how to get tokens for it."""
 
     url: str
     mint: MintToken
 
 
 class Caller:
-    """One person with a token and a connection of their own, open before the rush begins."""
+    """One user with a token and a connection, which is open before the rush begins."""
 
     def __init__(self, api: Api, user_id: int, scope: str) -> None:
         self._url = api.url
@@ -39,39 +39,39 @@ class Caller:
         self.call("GET", "/healthz")
 
     def call(self, method: str, path: str, **json: Any) -> requests.Response:
-        """One call; the answer whatever its status. Raises ApiUnavailable when there is none."""
+        """One call; returns every response, also an error. Raises ApiUnavailable without one."""
         try:
             return self._session.request(
                 method, f"{self._url}{path}", json=json or None, timeout=ANSWER_TIMEOUT_SECONDS
             )
         except requests.RequestException as error:
-            raise ApiUnavailable(f"the API at {self._url} does not answer: {error}") from error
+            raise ApiUnavailable(f"the API at {self._url} does not response: {error}") from error
 
     def claim(self, coupon_id: int, times: int, tally: Tally) -> None:
-        """Claim, and if admitted wait until the request is final."""
+        """Claim; if admitted, wait until the request is final."""
         location = None
         for _ in range(times):
-            answer = self.call("POST", f"/coupons/{coupon_id}/issue-requests")
-            tally.answered(_name(answer))
-            location = answer.headers.get("Location") if answer.ok else location
+            response = self.call("POST", f"/coupons/{coupon_id}/issue-requests")
+            tally.answered(_name(response))
+            location = response.headers.get("Location") if response.ok else location
         if location is not None:
             tally.final(self._await_final(location))
 
     def _await_final(self, location: str) -> str:
         deadline = time.monotonic() + LONGEST_WAIT_SECONDS
         while time.monotonic() < deadline:
-            answer = self.call("GET", f"{location}?wait=10")
-            if answer.ok and answer.json()["status"] != "REQUESTED":
-                return str(answer.json()["status"])
+            response = self.call("GET", f"{location}?wait=10")
+            if response.ok and response.json()["status"] != "REQUESTED":
+                return str(response.json()["status"])
         return "REQUESTED"
 
 
 def create_coupon(administrator: Caller, name: str, total_quantity: int) -> int:
     """Create a coupon; return its id."""
-    answer = administrator.call("POST", "/coupons", name=name, total_quantity=total_quantity)
-    if answer.status_code != 201:
-        raise RushError(f"the coupon could not be created: {answer.status_code} {answer.text}")
-    return int(answer.json()["id"])
+    response = administrator.call("POST", "/coupons", name=name, total_quantity=total_quantity)
+    if response.status_code != 201:
+        raise RushError(f"the coupon could not be created: {response.status_code} {response.text}")
+    return int(response.json()["id"])
 
 
 def rush(api: Api, coupon_id: int, users: int, twice: int, tally: Tally) -> None:
@@ -101,16 +101,16 @@ def trickle(api: Api, coupon_id: int, users: int, per_second: float) -> int:
             time.sleep(max(0.0, began + (user_id - 1) / per_second - time.monotonic()))
             headers = {"Authorization": f"Bearer {api.mint(user_id, 'coupon:issue')}"}
             url = f"{api.url}/coupons/{coupon_id}/issue-requests"
-            answer = session.post(url, headers=headers, timeout=ANSWER_TIMEOUT_SECONDS)
-            accepted += answer.status_code == 202
+            response = session.post(url, headers=headers, timeout=ANSWER_TIMEOUT_SECONDS)
+            accepted += response.status_code == 202
     return accepted
 
 
-def _name(answer: requests.Response) -> str:
-    if answer.status_code == 202:
+def _name(response: requests.Response) -> str:
+    if response.status_code == 202:
         return "admitted"
-    if answer.status_code == 200:
+    if response.status_code == 200:
         return "duplicate"
-    if answer.status_code in (403, 409):
-        return f"refused: {answer.json().get('reason', '?')}"
-    return f"trouble: {answer.status_code}"
+    if response.status_code in (403, 409):
+        return f"refused: {response.json().get('reason', '?')}"
+    return f"failed: {response.status_code}"

@@ -1,11 +1,11 @@
-"""What a rush has seen so far; written by many threads, read by the display."""
+"""Counts of a rush; many threads write them, the display reads them."""
 
 from collections import Counter
 from threading import Lock
 
 
 class Tally:
-    """Counts answers to claims, and outcomes that users saw."""
+    """Counts the API's responses to claims, and the outcomes that users saw."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -13,11 +13,11 @@ class Tally:
         self.outcomes: Counter[str] = Counter()
 
     def answered(self, answer: str) -> None:
-        """Count the answer to a claim: admitted, duplicate, refused: <reason>, or trouble."""
+        """Count a response: admitted, duplicate, refused: <reason> or failed: <status>."""
         with self._lock:
             self.answers[answer] += 1
 
     def final(self, status: str) -> None:
-        """Count a request that its user saw become final."""
+        """Count a request whose user saw its final status."""
         with self._lock:
             self.outcomes[status] += 1

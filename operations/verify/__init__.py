@@ -1,0 +1,6 @@
+"""Whether nothing is lost and nothing is oversold.
+
+comparison.py compares gate and ledger request by request, mismatch.py names the ways in which they
+differ. report.py adds the counts of one coupon, in_flight.py says why requests are not final,
+unmatched_rows.py finds rows that belong to nothing. verification.py does all of it.
+"""

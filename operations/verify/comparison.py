@@ -1,7 +1,7 @@
 """Compares a coupon at the gate with the ledger, request by request, in both directions.
 
-Claims and issuing go on meanwhile. Whatever looks different at first sight is looked at again,
-between two reads of the ledger, and counts only if it still differs then (see `classify`).
+Claims and issuing go on meanwhile. What differs at first is read again, between two reads of the
+ledger, and counts only if it still differs then (see `classify`).
 """
 
 import time
@@ -19,31 +19,31 @@ from operations.verify.mismatch import Mismatch, MismatchKind, classify
 
 REQUESTS_PER_READ = 2_000
 MOST_SUSPECTS = 20_000
-"""Looked at again together: bounds the memory when everything differs."""
-LOOK_AGAIN_AFTER_SECONDS = 0.5
-"""What is merely on its way gets this long to arrive."""
+"""Read again together: this bounds the memory when everything differs."""
+READ_AGAIN_AFTER_SECONDS = 0.5
+"""A step that is only in progress has this long to finish."""
 
 Progress = Callable[[int], None]
 
 
 class GateChanged(Exception):
-    """The coupon was closed or rebuilt at the gate during the comparison, which is void."""
+    """The gate became unavailable or was rebuilt during the comparison, which is void."""
 
 
 class GateUnreadable(GateChanged):
-    """What Redis holds of the coupon is not what the gate writes; only a rebuild mends it."""
+    """Redis holds other data for the coupon than the gate writes; only a rebuild repairs it."""
 
 
 def compare(
     gate: Gate,
     connection: Connection,
     coupon_id: int,
-    look_again_after_s: float = LOOK_AGAIN_AFTER_SECONDS,
+    read_again_after_s: float = READ_AGAIN_AFTER_SECONDS,
     progress: Progress = lambda _: None,
 ) -> Generator[Mismatch, None, None]:
     """Yield each request about which gate and ledger differ.
 
-    progress: called with how many requests were looked at, again and again. Raises GateChanged,
+    progress: called with the number of requests read since the last call. Raises GateChanged,
     GateUnreadable, GateUnavailable, LedgerUnavailable. Close it when you stop before its end.
     """
     suspects: set[int] = set()
@@ -52,18 +52,18 @@ def compare(
             suspects.update(users)
             if len(suspects) >= MOST_SUSPECTS:
                 yield from _still_different(
-                    gate, connection, coupon_id, suspects, look_again_after_s
+                    gate, connection, coupon_id, suspects, read_again_after_s
                 )
                 suspects.clear()
     if suspects:
-        yield from _still_different(gate, connection, coupon_id, suspects, look_again_after_s)
+        yield from _still_different(gate, connection, coupon_id, suspects, read_again_after_s)
 
 
 def _suspects(
     gate: Gate, connection: Connection, coupon_id: int, progress: Progress
 ) -> Generator[list[int], None, None]:
-    """Users who look different at first sight: those with a row, then those without."""
-    # Closed at once, also by an error: its cursor is in a transaction of the connection's.
+    """Users who differ at first: those with a row, then those without."""
+    # Closed also after an error: its cursor is part of a transaction of the connection.
     with closing(stream_requests(connection, coupon_id)) as requests:
         while some := list(islice(requests, REQUESTS_PER_READ)):
             at_gate = _read(gate, coupon_id, [request.user_id for request in some])
@@ -88,13 +88,13 @@ def _still_different(
     time.sleep(after_s)
     suspects = iter(sorted(users))
     while some := list(islice(suspects, REQUESTS_PER_READ)):
-        yield from look_at(gate, connection, coupon_id, some)
+        yield from compare_users(gate, connection, coupon_id, some)
 
 
-def look_at(
+def compare_users(
     gate: Gate, connection: Connection, coupon_id: int, users: Sequence[int]
 ) -> Iterator[Mismatch]:
-    """What differs now of these users. Raises as `compare` does."""
+    """The mismatches of these users now. Raises the errors of `compare`."""
     before = _in_ledger(connection, coupon_id, users)
     at_gate = _read(gate, coupon_id, users)
     after = _in_ledger(connection, coupon_id, users)

@@ -1,6 +1,5 @@
-"""Why requests that are accepted are not final: on their way, set aside, or lost by the stream."""
+"""Why accepted requests are not final: in flight, dead-lettered, or lost by the stream."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
@@ -8,72 +7,84 @@ from itertools import islice
 from connectors.stream_state import StreamState
 from coupons.ledger.connection import Connection
 from coupons.ledger.requests import find_requests
+from coupons.waiting import attempts
+from operations.verify.mismatch import MismatchKind
 from operations.verify.report import ConsistencyReport, Discrepancy
 
 PASSES_WITHIN_SECONDS = 5.0
-"""Heartbeats are a second apart: by then a stream that flows has brought one."""
+"""Heartbeats are a second apart: within this time a running stream delivers one."""
 LOST_AFTER_SECONDS = 30.0
-"""A younger request is not called lost: its event may wait in a producer that tries again."""
+"""A younger request is not called lost: its event may wait in a producer that retries."""
 _REQUESTS_PER_READ = 5_000
 _PAUSE_SECONDS = 0.2
 
-Letters = Mapping[tuple[int, int], str]
-Look = Callable[[], StreamState]
+DeadLetters = Mapping[tuple[int, int], str]
+"""By coupon and user: the position of the dead letter."""
 
 
 def explain_in_flight(
-    checked: Sequence[ConsistencyReport], look: Look, letters: Letters, connection: Connection
+    reports: Sequence[ConsistencyReport],
+    read_state: Callable[[], StreamState],
+    letters: DeadLetters,
+    connection: Connection,
 ) -> tuple[list[ConsistencyReport], StreamState]:
-    """Say of each request in flight why it is; returns the stream as it was last looked at.
+    """The reports with the reason of each request in flight, and the last state of the stream.
 
-    A request is lost when it is still not final after everything that was committed before this
-    moment has been consumed, and no dead letter has it: its event is nowhere any more.
+    A request is lost when it is not final although everything that was committed before this moment
+    has been consumed, and no dead letter has it: its event no longer exists.
     """
-    state = look()
-    waiting = [each for books in checked for each in books.faults if each.why == "in_flight"]
+    state = read_state()
+    waiting = [
+        each
+        for report in reports
+        for each in report.discrepancies
+        if each.why is MismatchKind.IN_FLIGHT
+    ]
     if not waiting:
-        return list(checked), state
+        return list(reports), state
     moment_us = state.now_us
-    deadline = time.monotonic() + PASSES_WITHIN_SECONDS
-    while not (passed := state.has_passed(moment_us)) and time.monotonic() < deadline:
-        time.sleep(_PAUSE_SECONDS)
-        state = look()
+    for _ in attempts(PASSES_WITHIN_SECONDS, _PAUSE_SECONDS):
+        if state.has_passed(moment_us):
+            break
+        state = read_state()
+    passed = state.has_passed(moment_us)
     old_us = moment_us - int(LOST_AFTER_SECONDS * 1_000_000)
-    lost = _still_unfinished(connection, [f for f in waiting if _is_older(f, old_us)])
-    whys = {fault[:2]: _why(fault, letters, lost if passed else set(), state) for fault in waiting}
-    return [_retold(books, whys) for books in checked], state
+    lost = _not_final(connection, [each for each in waiting if _is_older(each, old_us)])
+    explained = {
+        each[:2]: _explain(each, letters, lost if passed else set(), state) for each in waiting
+    }
+    return [_replace(report, explained) for report in reports], state
 
 
-def _why(
-    fault: Discrepancy, letters: Letters, lost: set[tuple[int, int]], state: StreamState
+def _explain(
+    found: Discrepancy, letters: DeadLetters, lost: set[tuple[int, int]], state: StreamState
 ) -> Discrepancy:
-    if fault[:2] in letters:
-        place = letters[fault[:2]]
-        return fault._replace(why="dead_letter", sentence=f"waits as dead letter {place}")
-    if fault[:2] in lost:
-        told = "the stream has passed it, and neither an outcome nor a dead letter came of it"
-        return fault._replace(why="lost", sentence=told)
-    return fault._replace(sentence=f"accepted and not final yet; {_where_it_is(state)}")
+    key = found[:2]
+    if key in letters:
+        sentence = f"waits as dead letter {letters[key]}"
+        return found._replace(why=MismatchKind.DEAD_LETTER, sentence=sentence)
+    if key in lost:
+        sentence = "the stream has passed it, and it has neither an outcome nor a dead letter"
+        return found._replace(why=MismatchKind.LOST, sentence=sentence)
+    return found._replace(sentence=f"accepted and not final yet; {_position(state)}")
 
 
-def _where_it_is(state: StreamState) -> str:
+def _position(state: StreamState) -> str:
     if not state.connector_runs:
         return "the connector does not run"
     if state.records_behind is None:
-        return "Kafka cannot be asked"
+        return "Kafka does not answer"
     if state.records_behind:
         return f"the consumers are {state.records_behind:,} events behind"
-    return "on its way"
+    return "in flight"
 
 
-def _is_older(fault: Discrepancy, moment_us: int) -> bool:
-    return fault.requested_at_us is not None and fault.requested_at_us < moment_us
+def _is_older(found: Discrepancy, moment_us: int) -> bool:
+    return found.requested_at_us is not None and found.requested_at_us < moment_us
 
 
-def _still_unfinished(
-    connection: Connection, faults: Sequence[Discrepancy]
-) -> set[tuple[int, int]]:
-    keys = iter([fault[:2] for fault in faults])
+def _not_final(connection: Connection, waiting: Sequence[Discrepancy]) -> set[tuple[int, int]]:
+    keys = iter([each[:2] for each in waiting])
     found: set[tuple[int, int]] = set()
     while some := list(islice(keys, _REQUESTS_PER_READ)):
         requests = find_requests(connection, some)
@@ -81,11 +92,15 @@ def _still_unfinished(
     return found
 
 
-def _retold(
-    books: ConsistencyReport, whys: Mapping[tuple[int, int], Discrepancy]
+def _replace(
+    report: ConsistencyReport, explained: Mapping[tuple[int, int], Discrepancy]
 ) -> ConsistencyReport:
-    faults = [whys[fault[:2]] if fault.why == "in_flight" else fault for fault in books.faults]
-    unnamed = books.discrepancy_counts - Counter(fault.why for fault in books.faults)
-    return books._replace(
-        faults=faults, discrepancy_counts=unnamed + Counter(fault.why for fault in faults)
+    discrepancies = [
+        explained[each[:2]] if each.why is MismatchKind.IN_FLIGHT else each
+        for each in report.discrepancies
+    ]
+    unnamed = report.discrepancy_counts - Counter(each.why for each in report.discrepancies)
+    return report._replace(
+        discrepancies=discrepancies,
+        discrepancy_counts=unnamed + Counter(each.why for each in discrepancies),
     )

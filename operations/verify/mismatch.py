@@ -1,4 +1,4 @@
-"""In what way the gate and the ledger can differ about one request."""
+"""The ways in which a request can be wrong: gate and ledger differ, or it is not final."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -11,21 +11,29 @@ class MismatchKind(StrEnum):
     """What is wrong with a request."""
 
     MISSING_MARK = "missing_mark"
-    """Final in the ledger, and the gate was not told or forgot."""
+    """Final in the ledger and not at the gate: the mark was not written, or was lost."""
     UNWRITTEN = "unwritten"
-    """The gate holds a place, and the ledger has no row: a claim on its way, or nobody's."""
+    """Admitted at the gate, and the ledger has no row: a claim in progress, or an abandoned one."""
     FORGOTTEN = "forgotten"
-    """A row that is not final, and the gate holds no place for it: it may admit one too many."""
+    """A row that is not final and that the gate does not count: it may admit one claim too many."""
     GHOST = "ghost"
-    """Final at the gate, and not in the ledger: the user is told of a coupon that is not there."""
+    """Final at the gate and not in the ledger: the user sees an outcome that does not exist."""
     NO_REQUEST = "no_request"
     """An outcome in the ledger whose request row is missing: the ledger went back in time."""
     OTHER = "other"
-    """Both know it, and one has another outcome, time or reason."""
+    """Both have it, with another outcome, time or reason."""
+    IN_FLIGHT = "in_flight"
+    """Accepted and not final yet. `coupon verify` alone reports this and the next ones."""
+    DEAD_LETTER = "dead_letter"
+    """Not final: its change event is a dead letter."""
+    LOST = "lost"
+    """Not final: the stream has passed it, and no dead letter has it."""
+    NO_COUPON = "no_coupon"
+    """A request whose coupon does not exist."""
 
 
 class Mismatch(NamedTuple):
-    """One request about which they differ; None: that side has no such request."""
+    """One request about which gate and ledger differ; None: that side does not have it."""
 
     coupon_id: int
     user_id: int
@@ -35,25 +43,25 @@ class Mismatch(NamedTuple):
 
     @property
     def request_id(self) -> str:
-        """Its UUID, whether there is a row or not."""
+        """Its UUID, also when there is no row."""
         return str(request_id(self.coupon_id, self.user_id))
 
     @property
     def sentence(self) -> str:
-        """What each side says."""
-        ledger = _told(self.in_ledger, "no row")
-        gate = _told(self.at_gate, "unknown")
+        """What each side has."""
+        ledger = _status(self.in_ledger, "no row")
+        gate = _status(self.at_gate, "unknown")
         return f"{ledger} in the ledger, {gate} at the gate"
 
 
 def classify(
     before: IssueRequest | None, at_gate: IssueRequest | None, after: IssueRequest | None
 ) -> MismatchKind | None:
-    """What is wrong, if anything, with a request of the ledger, read before and after the gate.
+    """What is wrong with a request, if anything. The ledger was read before and after the gate.
 
-    Rows and outcomes come and never go, and every step is taken in one order: admitted at the gate,
-    written, final in the ledger, marked at the gate. So what the gate lacks counts against the
-    ledger as it was before, and what it has too much against the ledger as it was after.
+    Rows and outcomes are added and never removed, in one order: admitted at the gate, written,
+    final in the ledger, marked at the gate. So what the gate lacks is compared with the ledger's
+    earlier state, and what the gate has in excess with the ledger's later state.
     """
     if at_gate is not None and at_gate.is_final:
         if after is None or not after.is_final:
@@ -70,7 +78,7 @@ def classify(
     return None
 
 
-def _told(request: IssueRequest | None, otherwise: str) -> str:
+def _status(request: IssueRequest | None, otherwise: str) -> str:
     if request is None:
         return otherwise
     return f"{request.status} ({request.reason})" if request.reason else str(request.status)

@@ -1,1 +1,1 @@
-"""The five servers: where their programs come from, their settings, and how to tell they work."""
+"""The five servers: the path of each program, its settings and its health check."""

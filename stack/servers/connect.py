@@ -33,9 +33,9 @@ plugin.path={plugins}
 plugin.discovery=service_load
 connector.client.config.override.policy=All
 topic.creation.enable=true
-# A worker that lost its group (Kafka was away) gets its connector back at once, not after 5 min.
+# A worker that lost its group (Kafka was down) gets its connector back at once, not after 5 min.
 scheduled.rebalance.max.delay.ms=0
-# A worker that was killed is in its own way until its old session has run out (default 10000).
+# A worker that was killed waits until its old session has ended (default 10000).
 session.timeout.ms=6000
 heartbeat.interval.ms=2000
 # Connectors name hosts and secrets as ${{env:COUPON_CDC_...}}; nothing else can be read.
@@ -44,7 +44,7 @@ config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigP
 config.providers.env.param.allowlist.pattern=^COUPON_CDC_.*
 """
 MANIFEST_JAR = "service-manifests.jar"
-# The converter's jars come without the manifest that service loading goes by.
+# The converter's jars lack the manifest that service loading needs.
 _CONVERTER_MANIFEST = (
     "META-INF/services/org.apache.kafka.connect.storage.Converter",
     "io.apicurio.registry.utils.converter.AvroConverter\n",
@@ -58,7 +58,7 @@ def connect_part(
     kafka_port: int,
     variables: Mapping[str, str],
 ) -> Part:
-    """`variables` (COUPON_CDC_...) are what connectors may refer to."""
+    """variables (COUPON_CDC_...): the environment that connectors may refer to."""
     home = folder.path / "connect"
 
     def command() -> Command:
@@ -78,13 +78,13 @@ def connect_part(
         command,
         lambda: http_ok(port, "/health"),
         {"connect": port},
-        # It does not start on topics with another clean-up policy than it wants.
+        # It refuses to start when its topics have another clean-up policy than it expects.
         after=("kafka", "topics"),
     )
 
 
 def add_manifest(path: Path) -> None:
-    """Make the jar that lets `plugin.discovery=service_load` see the converter."""
+    """Create the jar with which `plugin.discovery=service_load` finds the converter."""
     if not path.exists():
         fresh = path.with_suffix(".new")
         with zipfile.ZipFile(fresh, "w") as jar:

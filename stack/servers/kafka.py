@@ -1,4 +1,4 @@
-"""Kafka: one KRaft node, broker and controller in one."""
+"""Kafka: one KRaft node that is broker and controller."""
 
 import base64
 import subprocess
@@ -37,14 +37,14 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=4
 group.initial.rebalance.delay.ms=0
-# The cleaner takes this much heap at once; its default is 128 MiB.
+# The cleaner allocates this much heap at once; its default is 128 MiB.
 log.cleaner.dedupe.buffer.size=4194304
 num.network.threads=2
 num.io.threads=4
-# After a SIGKILL the broker is let in again only when its old session has run out (default 9000).
+# After a SIGKILL the broker may join again only when its old session has ended (default 9000).
 broker.session.timeout.ms=4000
 broker.heartbeat.interval.ms=1000
-# What was removed before a SIGKILL is there again after it, for as long as this (default 60000).
+# Records removed up to so long before a SIGKILL come back after it (default 60000).
 log.flush.start.offset.checkpoint.interval.ms=5000
 """
 

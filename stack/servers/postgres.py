@@ -1,4 +1,4 @@
-"""Postgres: made once with its passwords and the registry's database, then run on one port."""
+"""Postgres: its data folder, created once with the registry's database, and its settings."""
 
 import os
 import pwd
@@ -6,12 +6,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
+from coupons.waiting import attempts
 from stack.environment import server_environment
 from stack.errors import SettingError, StackError
 from stack.folder import StateFolder
@@ -31,7 +31,7 @@ _SETTINGS = {
     "wal_level": "logical",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    # For coupon_ops, so that the doctor gets in when others have taken all of them.
+    # For coupon_ops, so that the doctor can connect when all others are in use.
     "reserved_connections": "8",
 }
 # In a file, not on the command line, so that ALTER SYSTEM can change them while it runs.
@@ -42,7 +42,7 @@ jit = off
 """
 _CHANGEABLE_FILE = "coupon.conf"
 _INCLUDE = f"\ninclude_if_exists = '{_CHANGEABLE_FILE}'\n"
-# REPLICATION is more than the change stream needs: no physical replication, no pg_basebackup.
+# REPLICATION allows more than the change stream needs: no physical replication here.
 _ACCESS = "host replication coupon_cdc all reject\n"
 _REGISTRY_DATABASE = """
 CREATE ROLE coupon_registry LOGIN PASSWORD '{password}'
@@ -54,14 +54,14 @@ REVOKE ALL ON DATABASE template1 FROM PUBLIC
 
 
 def postgres_part(folder: StateFolder, programs: Path, port: int) -> Part:
-    """`programs` is the unpacked distribution in the cache."""
+    """programs: the unpacked distribution in the cache."""
 
     def command() -> Command:
         account = _account(folder)
         home = account.home if account else _own_home(folder)
         binaries = _enterable(programs, account)
         if (home / "data").exists():
-            _wait_for_orphans(home / "data")
+            _await_no_orphans(home / "data")
         else:
             _make_cluster(folder, binaries, home, account)
         _write_changeable(home / "data", account)
@@ -92,20 +92,19 @@ def _write_changeable(data: Path, account: Account | None) -> None:
 
 
 def _narrow_access(data: Path) -> None:
-    """Before all other lines: the first that matches counts."""
+    """Put the rule before all others: Postgres uses the first that matches."""
     file = data / "pg_hba.conf"
     lines = file.read_text("utf-8")
     if _ACCESS not in lines:
         file.write_text(_ACCESS + lines, "utf-8")
 
 
-def _wait_for_orphans(data: Path) -> None:
-    """Backends notice by themselves that their postmaster was killed; until then none can start."""
-    give_up = time.monotonic() + _ORPHANS_DEADLINE_S
-    while any(_works_in(process, data) for process in psutil.process_iter()):
-        if time.monotonic() > give_up:
-            raise StackError(f"processes of an earlier Postgres still use {data}: see `ps -ef`")
-        time.sleep(_POLL_S)
+def _await_no_orphans(data: Path) -> None:
+    """Wait until backends have noticed that their postmaster was killed: until then none starts."""
+    for _ in attempts(_ORPHANS_DEADLINE_S, _POLL_S):
+        if not any(_works_in(process, data) for process in psutil.process_iter()):
+            return
+    raise StackError(f"processes of an earlier Postgres still use {data}: see `ps -ef`")
 
 
 def _works_in(process: psutil.Process, folder: Path) -> bool:
@@ -122,13 +121,13 @@ def _own_home(folder: StateFolder) -> Path:
 
 
 def postgres_home(folder: StateFolder) -> Path | None:
-    """Where this stack's Postgres keeps its data; outside the state folder when run by root."""
+    """The data folder of this stack's Postgres; outside the state folder when root runs it."""
     home = folder.path / "postgres"
     return home.resolve() if home.exists() else None
 
 
 def _account(folder: StateFolder) -> Account | None:
-    """As root: the unprivileged user to run as, with a folder outside the state folder."""
+    """For root: the unprivileged user to run as, with a folder outside the state folder."""
     if os.geteuid() != 0:
         return None
     user = _unprivileged_user()
@@ -158,7 +157,7 @@ def _unprivileged_user() -> pwd.struct_passwd:
 
 
 def _enterable(programs: Path, account: Account | None) -> Path:
-    """The programs, copied next to the data if the account may not enter the cache folder."""
+    """The programs; for another account copied next to the data, because the cache is private."""
     if account is None:
         return programs
     copy = account.home / programs.name
@@ -171,7 +170,7 @@ def _enterable(programs: Path, account: Account | None) -> Path:
 
 
 def _make_cluster(folder: StateFolder, binaries: Path, home: Path, account: Account | None) -> None:
-    """Makes the data folder; it gets its name only when it is complete."""
+    """Create the data folder under another name, and rename it when it is complete."""
     fresh = home / "data.new"
     shutil.rmtree(fresh, ignore_errors=True)
     password_file = home / "password"

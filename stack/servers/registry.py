@@ -12,7 +12,7 @@ from stack.processes import Command
 
 _HEAP_MIB = 128
 _NOT_READY_SECONDS = 5
-# It answers a few requests a minute: the optimising compiler would cost more than it gives.
+# It answers a few requests a minute: the optimising compiler would cost more than it saves.
 _OPTIONS = (
     "-XX:TieredStopAtLevel=1",
     "--add-opens=java.base/java.lang=ALL-UNNAMED",
@@ -22,7 +22,7 @@ _OPTIONS = (
 def registry_part(
     folder: StateFolder, programs: Path, port: int, management_port: int, postgres_port: int
 ) -> Part:
-    """`programs` is the unpacked application; its readiness is on `management_port`."""
+    """programs: the unpacked application. Its health check is on management_port."""
     home = folder.path / "registry"
 
     def command() -> Command:
@@ -59,7 +59,7 @@ def registry_part(
         program = JavaProgram("registry", main, jars, _HEAP_MIB, _OPTIONS, properties)
         password = folder.secret("coupon_registry")
         env = server_environment(APICURIO_DATASOURCE_PASSWORD=password)
-        # Saving an archive of its 20,000 classes costs more than it would ever give back.
+        # Saving an archive of its 20,000 classes costs more than it saves.
         return Command(program.args(), env, home)
 
     return Part(
@@ -72,7 +72,7 @@ def registry_part(
 
 
 def _classpath(programs: Path) -> str:
-    """All of it flat, in the order of the application's own loader."""
+    """Every jar, in the order of the application's own class loader."""
     first = [programs / "quarkus" / f"{name}-bytecode.jar" for name in ("generated", "transformed")]
     rest = [programs / name / "*" for name in ("app", "lib/main", "lib/boot")]
     return ":".join(str(each) for each in [*first, *rest])

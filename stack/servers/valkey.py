@@ -1,4 +1,4 @@
-"""Valkey: the Redis-compatible server of the gate."""
+"""Valkey, the Redis-compatible server of the gate."""
 
 import os
 import shlex
@@ -10,7 +10,7 @@ from pathlib import Path
 from stack.environment import server_environment
 from stack.errors import SettingError
 from stack.folder import StateFolder
-from stack.parts import Mend, Part
+from stack.parts import Part, Repair
 from stack.ports import HOST
 from stack.probes import valkey_ready
 from stack.processes import Command
@@ -59,13 +59,15 @@ def valkey_part(folder: StateFolder, port: int) -> Part:
         options = [word for name, value in settings.items() for word in (f"--{name}", value)]
         return Command([valkey_server(), *options], server_environment(), data)
 
-    def mend(lines: Sequence[str]) -> Mend | None:
+    def find_repair(lines: Sequence[str]) -> Repair | None:
         if not any(sign in line for line in lines for sign in _DAMAGED):
             return None
-        return Mend(
+        return Repair(
             "its append-only file is damaged; nothing in it has to survive, so remove it, and start"
             " again",
             f"rm -r {shlex.quote(str(data / _APPEND_ONLY))}",
         )
 
-    return Part("valkey", command, lambda: valkey_ready(port), {"valkey": port}, mend=mend)
+    return Part(
+        "valkey", command, lambda: valkey_ready(port), {"valkey": port}, find_repair=find_repair
+    )

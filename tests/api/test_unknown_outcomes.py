@@ -74,7 +74,7 @@ def test_an_unknown_outcome_without_a_row_is_listed_and_written_by_the_reconcile
     assert rows(coupon_id) == 1
     books = check_consistency(gate, reconciler, coupon_id)
     assert books is not None
-    assert (2, "unwritten") in {(fault.user_id, fault.why) for fault in books.faults}
+    assert (2, "unwritten") in {(fault.user_id, fault.why) for fault in books.discrepancies}
     [repair] = reconcile(gate, reconciler, pending_after_s=0.0)
     assert (repair.kind, repair.requests) == ("rolled_forward", 1)
     assert rows(coupon_id) == 2

@@ -4,7 +4,8 @@ import json
 import re
 
 from cdc_consumer.kafka import topics
-from connectors.register import CONNECTOR_FILE, CONNECTOR_NAME, topics_of
+from connectors.lifecycle import CONNECTOR_NAME
+from connectors.register import CONNECTOR_FILE, topics_of
 from connectors.slot import SLOT
 from coupons.change_events import READER_SCHEMAS
 from coupons.change_events.producing import producer_config

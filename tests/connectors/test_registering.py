@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from connectors.register import register, restart, status
-from connectors.state import root_cause
+from connectors.connector_state import root_cause
+from connectors.lifecycle import restart, status
+from connectors.register import register
 from coupons.errors import ConnectorError
 
 RUNNING = {"connector": {"state": "RUNNING"}, "tasks": [{"id": 0, "state": "RUNNING"}]}

@@ -15,11 +15,11 @@ from coupons.kafka import KafkaClient
 from coupons.ledger.refusals import LedgerRefusal
 from coupons.waiting import eventually
 from operations.doctor.checks import run_checks
-from operations.doctor.database import check_database
 from operations.doctor.findings import Finding, Level, Section
+from operations.doctor.gate import check_redis_writes
+from operations.doctor.postgres import check_database, check_postgres_writes
 from operations.doctor.postgres_waits import check_waits
-from operations.doctor.refusals import section_of
-from operations.doctor.serving import check_postgres_writes, check_redis_writes
+from operations.doctor.runbook_sections import section_of
 from operations.doctor.system import System
 from stack.ports import HOST, free_ports
 from tests.databases import Database
@@ -96,14 +96,14 @@ def test_the_standby_that_every_commit_waits_for_is_named_and_the_page_mends_it(
         postgres_setting(database.superuser_url, "synchronous_standby_names", "nobody"),
     ):
         told = find(places, "standbys")
-        assert (told.level, told.section) == (Level.FAILING, Section.STANDBY_AWAY)
+        assert (told.level, told.section) == (Level.FAILING, Section.STANDBY_DOWN)
         writing = threads.submit(owner.execute, "CREATE TABLE of_a_test ()")
         eventually(lambda: waits_for_standby(other, database) == 1)
         says = find(places, "standbys").says
         assert "'nobody'" in says
         assert "connected are none" in says
         assert "1 commits wait" in says
-        type_as_superuser(database, Section.STANDBY_AWAY)
+        type_as_superuser(database, Section.STANDBY_DOWN)
         writing.result(20)
         eventually(lambda: find(places, "standbys").level is Level.OK)
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
-from connectors import recovery
-from connectors.recovery import count_not_final, republish
+from connectors import republish as pages
+from connectors.republish import count_not_final, republish
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.queries import query
 from tests.databases import Database
@@ -61,7 +61,7 @@ def test_those_that_are_not_final_are_written_again_and_stay_the_same(
 def test_pages_of_any_size_write_each_of_them_once(
     owner: Connection, cdc: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recovery, "PAGE_ROWS", 3)
+    monkeypatch.setattr(pages, "PAGE_ROWS", 3)
     before = rows(owner)
     assert republish(cdc, lambda _: None) == 16
     assert rows(owner) == before

@@ -6,7 +6,7 @@ from coupons.ledger.connection import connect_ledger
 from coupons.ledger.requests import accept_requests, count_requests, find_requests
 from coupons.model import Admission, IssueRequest, Status
 from coupons.waiting import eventually
-from operations.restore import SKIPPED_IDS, StillAtWork, refuse_while_at_work, restore, skip_ids
+from operations.restore import SKIPPED_IDS, StillRunning, refuse_while_running, restore, skip_ids
 from tests.databases import Database
 from tests.ledger.conftest import MakeCoupon
 
@@ -50,13 +50,13 @@ def test_nothing_is_restored_beside_a_process_that_is_at_work(
     database: Database, role: str
 ) -> None:
     with connect_ledger(database.url("coupon_owner"), "test") as owner:
-        with connect_ledger(database.url(role), "test"), pytest.raises(StillAtWork, match=role):
-            refuse_while_at_work(owner)
+        with connect_ledger(database.url(role), "test"), pytest.raises(StillRunning, match=role):
+            refuse_while_running(owner)
 
         def alone() -> bool:
             try:
-                refuse_while_at_work(owner)
-            except StillAtWork:
+                refuse_while_running(owner)
+            except StillRunning:
                 return False
             return True
 

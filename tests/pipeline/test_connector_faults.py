@@ -10,8 +10,9 @@ import psycopg
 import pytest
 
 from connectors.connect import Connect
-from connectors.register import CONNECTOR_FILE, register, restart
-from connectors.state import existing_state
+from connectors.connector_state import existing_state
+from connectors.lifecycle import restart
+from connectors.register import CONNECTOR_FILE, register
 from coupons.kafka import KafkaClient
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.waiting import eventually

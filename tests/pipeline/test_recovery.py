@@ -11,10 +11,10 @@ import psycopg
 import pytest
 
 from connectors.connect import Connect
-from connectors.offsets import forget_offsets, read_offset, resume_connector, stop_connector
-from connectors.register import CONNECTOR_NAME
+from connectors.connector_state import existing_state, read_state
+from connectors.lifecycle import CONNECTOR_NAME, resume_connector, stop_connector
+from connectors.offsets import forget_offsets, read_offset
 from connectors.slot import drop_slot, make_slot, read_slot
-from connectors.state import existing_state, read_state
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.waiting import eventually
 from stack.disposable import DisposableStack, disposable_stack

@@ -106,7 +106,7 @@ def test_requests_that_a_backup_does_not_have_come_back_from_the_change_stream(
         # Of the coupon that was made after the backup: it says so.
         expected = 1 if line.startswith("coupon after-restore") else 0
         assert done.returncode == expected, (line, done.stdout, done.stderr, stack.log_tails())
-    assert "wrote 40 requests again" in said
+    assert "restored 40 requests" in said
     assert f"coupon {lost} was made after the backup: 3 requests are lost" in said
     assert "1 records; what is left begins at" in said
     assert said.count("may be lost") == 0

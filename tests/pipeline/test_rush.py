@@ -8,7 +8,7 @@ from collections import Counter
 import psycopg
 import pytest
 
-from connectors.stream_health import check_stream_health
+from connectors.stream_state import read_stream_health
 from coupons.gate import connect_gate
 from coupons.ledger.connection import connect_ledger
 from operations.verify.report import ConsistencyReport, await_consistency
@@ -30,7 +30,7 @@ def _settled_books(stack: DisposableStack, coupon_id: int) -> ConsistencyReport:
     assert books is not None
     assert books.complaints == [], (
         books,
-        check_stream_health(stack.environment),
+        read_stream_health(stack.environment),
         stack.log_tails(),
     )
     return books

@@ -16,8 +16,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from connectors.connect import Connect
-from connectors.register import CONNECTOR_NAME
-from connectors.state import read_state
+from connectors.connector_state import read_state
+from connectors.lifecycle import CONNECTOR_NAME
 from coupons.change_events import REQUEST_TOPIC
 from coupons.waiting import eventually
 from stack.disposable import DisposableStack, disposable_stack

@@ -14,13 +14,13 @@ from coupons.gate import Gate
 from coupons.kafka import KafkaClient
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import begin_gate_epoch
-from operations.doctor.api import check_api
 from operations.doctor.consistency import check_consistency, differing
-from operations.doctor.consumers import check_consumers
-from operations.doctor.database import check_database
-from operations.doctor.disk import FULL_MIB, NEARLY_FULL_MIB, disk_finding
 from operations.doctor.findings import Finding, Level, Section
-from operations.doctor.requests import check_final, check_gate, check_redis
+from operations.doctor.gate import check_gate, check_redis
+from operations.doctor.health import check_api, check_consumers
+from operations.doctor.machine import FULL_MIB, NEARLY_FULL_MIB, disk_finding
+from operations.doctor.postgres import check_database
+from operations.doctor.requests import check_final
 from operations.doctor.system import System
 from tests.databases import Database
 from tests.reconciler.conftest import Shop
@@ -49,7 +49,7 @@ def test_an_open_gate_is_in_order(places: System, shop: Shop) -> None:
 
 def test_a_flushed_gate_is_found(places: System, shop: Shop) -> None:
     shop.gate.client.flushall()
-    assert ill(check_gate(places)) == [(Level.FAILING, Section.GATE_CLOSED)]
+    assert ill(check_gate(places)) == [(Level.FAILING, Section.GATE_UNAVAILABLE)]
 
 
 def test_a_fenced_gate_is_found(places: System, shop: Shop, database: Database) -> None:
@@ -57,7 +57,7 @@ def test_a_fenced_gate_is_found(places: System, shop: Shop, database: Database) 
     with connect_ledger(database.url("coupon_reconciler"), "test") as reconciler:
         assert begin_gate_epoch(reconciler, shop.coupon_id, 1)
     [found] = [each for each in check_gate(places) if each.level is Level.FAILING]
-    assert found.section is Section.GATE_CLOSED
+    assert found.section is Section.GATE_UNAVAILABLE
     assert "fenced" in found.says
 
 
@@ -71,7 +71,7 @@ def test_an_older_copy_of_redis_is_found(
     valkey_server.start()
     assert ill(check_gate(places)) == [
         (Level.FAILING, Section.REDIS_RESTORED),
-        (Level.FAILING, Section.GATE_CLOSED),
+        (Level.FAILING, Section.GATE_UNAVAILABLE),
     ]
 
 
@@ -99,7 +99,7 @@ def test_a_request_of_no_coupon_is_found(places: System, shop: Shop, database: D
     with connect_ledger(database.url("coupon_owner"), "test") as owner:
         owner.execute("INSERT INTO coupon_issue_request VALUES (99, 7, now())")
     [found] = [each for each in check_consistency(places) if each.level is Level.FAILING]
-    assert found.section is Section.BOOKS
+    assert found.section is Section.MISMATCH
     assert "coupon 99, user 7" in found.says
 
 
@@ -129,7 +129,7 @@ def test_a_database_that_was_changed_by_hand_is_found_and_is_never_down(
     # Every test database lives on a server without the project's slot, and nobody reconciles it.
     assert before == {
         (Level.FAILING, Section.SLOT_LOST),
-        (Level.FAILING, Section.RECONCILER_AWAY),
+        (Level.FAILING, Section.RECONCILER_DOWN),
     }
     with connect_ledger(database.url("coupon_owner"), "test") as owner:
         owner.execute(statement.encode())
@@ -140,10 +140,10 @@ def test_a_database_that_was_changed_by_hand_is_found_and_is_never_down(
 def test_a_reconciler_at_work_is_seen_from_addresses(places: System, database: Database) -> None:
     with psycopg.connect(database.url("coupon_reconciler"), autocommit=True) as reconciler:
         reconciler.execute("SELECT pg_advisory_lock(1668249710)")
-        assert Section.RECONCILER_AWAY not in {
+        assert Section.RECONCILER_DOWN not in {
             section for _, section in ill(check_database(places))
         }
-    assert Section.RECONCILER_AWAY in {section for _, section in ill(check_database(places))}
+    assert Section.RECONCILER_DOWN in {section for _, section in ill(check_database(places))}
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def test_an_api_that_is_away_is_found(places: System) -> None:
     ("detail", "section"),
     [
         (b"stopped: 51 change events in a row", Section.CONSUMER_STOPPED),
-        (b"LedgerUnavailable: no", Section.CONSUMER_AWAY),
+        (b"LedgerUnavailable: no", Section.CONSUMER_DOWN),
     ],
 )
 def test_what_a_consumer_says_of_itself_is_passed_on(

@@ -5,8 +5,8 @@ import pytest
 from coupons.gate import Gate
 from coupons.ledger.connection import Connection
 from coupons.model import Claim, IssueRequest, Refusal, Status
-from operations.repair.actions import Repair, RepairAction
 from operations.repair.compare_and_repair import compare_and_repair
+from operations.repair.repairs import Repair, RepairAction
 from operations.verify.mismatch import MismatchKind
 from reconciler.watch import PASSES_OF_DRIFT, Watch
 from tests.reconciler.conftest import Shop
@@ -18,12 +18,14 @@ def _examined(shop: Shop, connection: Connection, *, dry_run: bool = False) -> l
 
 def _found(repairs: list[Repair]) -> set[tuple[int, str, str]]:
     return {
-        (r.difference.user_id, str(r.difference.kind), str(r.deed)) for r in repairs if r.difference
+        (r.difference.user_id, str(r.difference.kind), str(r.action))
+        for r in repairs
+        if r.difference
     }
 
 
 def _rebuilds(repairs: list[Repair]) -> list[str]:
-    return [repair.why for repair in repairs if repair.deed is RepairAction.REBUILT]
+    return [repair.why for repair in repairs if repair.action is RepairAction.REBUILT]
 
 
 def test_sides_that_agree_are_left_alone(shop: Shop, reconciler: Connection) -> None:

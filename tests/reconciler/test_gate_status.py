@@ -53,7 +53,7 @@ def test_what_becomes_of_a_claim_is_told_beside_the_gate(
     assert (told["claims"], told["gate"], done.exit_code) == (claims, "open", 0)
     shown = status().output.splitlines()[1]
     assert claims in shown
-    assert "in order" in shown
+    assert "available" in shown
 
 
 def test_a_coupon_that_is_sold_out_says_so(shop: Shop, status: Status) -> None:
@@ -76,7 +76,7 @@ def test_a_coupon_is_one_line_on_a_terminal_of_80_columns(shop: Shop, status: St
     header, line, *rest = status().output.splitlines()
     assert rest == []
     assert len(header) <= 80
-    assert line.split()[1:4] == ["open", "in", "order"]
+    assert line.split()[1:3] == ["open", "available"]
     [told] = json.loads(status("--json").output)
     assert {"epoch", "ledger_epoch", "run_id_matches"} <= told.keys()
     assert str(told["epoch"]) not in line

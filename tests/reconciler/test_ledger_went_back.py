@@ -14,8 +14,8 @@ from coupons.ledger.coupons import change_coupon, create_coupon
 from coupons.ledger.issued_coupons import issue_requests
 from coupons.ledger.requests import accept_requests, find_requests
 from coupons.model import Coupon, IssueRequest, Status
-from operations.repair.actions import Repair, RepairAction
 from operations.repair.compare_and_repair import compare_and_repair
+from operations.repair.repairs import Repair, RepairAction
 from operations.verify.report import check_consistency
 from reconciler.reconcile import reconcile
 from tests.databases import Database
@@ -63,9 +63,9 @@ def test_an_issued_coupon_without_its_request_is_named_and_gets_it_back(
 ) -> None:
     books = check_consistency(only_one.gate, reconciler, only_one.coupon_id)
     assert books is not None
-    assert [(fault.user_id, fault.why) for fault in books.faults] == [(1, "no_request")]
+    assert [(fault.user_id, fault.why) for fault in books.discrepancies] == [(1, "no_request")]
     repairs = list(compare_and_repair(only_one.gate, reconciler, only_one.ledger(), 10.0))
-    assert [repair.deed for repair in repairs] == [RepairAction.ROW_RESTORED]
+    assert [repair.action for repair in repairs] == [RepairAction.ROW_RESTORED]
     assert find_requests(reconciler, [(only_one.coupon_id, 1)]) == [unrequested]
     assert list(compare_and_repair(only_one.gate, reconciler, only_one.ledger(), 10.0)) == []
     books = check_consistency(only_one.gate, reconciler, only_one.coupon_id)
@@ -85,7 +85,7 @@ def test_a_rebuild_does_not_offer_the_place_of_an_issued_coupon_without_its_requ
 def test_a_ghost_without_an_outcome_is_still_thrown_out(shop: Shop, reconciler: Connection) -> None:
     shop.gate.settle([IssueRequest(shop.coupon_id, 9, 1_000, Status.ISSUED)])
     repairs = list(compare_and_repair(shop.gate, reconciler, shop.ledger(), 10.0))
-    assert [repair.deed for repair in repairs] == [RepairAction.FOR_REBUILD, RepairAction.REBUILT]
+    assert [repair.action for repair in repairs] == [RepairAction.FOR_REBUILD, RepairAction.REBUILT]
     assert shop.statuses(9) == [None]
 
 

@@ -11,7 +11,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import main
-from cli.session import Failed, Session
 from coupons.endpoints import Endpoints
 from coupons.gate import Gate, GateState, connect_gate, open_coupon
 from coupons.gate.values import coupon_key
@@ -19,7 +18,8 @@ from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import find_coupon
 from coupons.model import Admission, Claim, Coupon, GateClosed, IssueRequest, Status
 from coupons.waiting import eventually
-from operations.repair.actions import Repair, RepairAction
+from operations.repair.repairs import Repair, RepairAction
+from operations.session import Failed, Session
 from operations.verify.report import check_consistency
 from reconciler import comparer
 from reconciler.reconcile import reconcile
@@ -64,7 +64,7 @@ def _pass(gate: Gate, connection: Connection, watch: Watch | None = None) -> lis
 
 
 def _failed(repairs: list[Repair]) -> list[int]:
-    return [repair.coupon_id for repair in repairs if repair.deed is RepairAction.FAILED]
+    return [repair.coupon_id for repair in repairs if repair.action is RepairAction.FAILED]
 
 
 def _can_claim(gate: Gate, coupon: Coupon) -> bool:
@@ -97,7 +97,7 @@ def test_a_coupon_that_somebody_locks_is_named_and_the_others_are_rebuilt(
         with _locked(database, bad):
             repairs = _pass(gate, reconciler, watch)
             assert _failed(repairs) == [bad.coupon_id]
-            assert "lock timeout" in next(r.why for r in repairs if r.deed is RepairAction.FAILED)
+            assert "lock timeout" in next(r.why for r in repairs if r.action is RepairAction.FAILED)
             assert _can_claim(gate, first)
             assert _can_claim(gate, last)
             for _ in range(5):
@@ -140,7 +140,7 @@ def test_a_key_of_another_type_closes_its_coupon_alone_until_it_is_rebuilt(
     assert gate.settle(marks) >= 2
     gate.client.hdel(coupon_key(first.coupon_id), "epoch")
     repairs = _pass(gate, reconciler)
-    assert {repair.coupon_id for repair in repairs if repair.deed is RepairAction.REBUILT} == {
+    assert {repair.coupon_id for repair in repairs if repair.action is RepairAction.REBUILT} == {
         first.coupon_id,
         bad.coupon_id,
     }

@@ -12,7 +12,7 @@ from coupons.gate.rebuild import rebuild, why_closed
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.requests import count_requests, stream_requests
 from coupons.model import Claim, GateClosed, Refusal
-from operations.gate_report import report_gate
+from operations.gate import report_gate
 from tests.databases import Database
 from tests.reconciler.conftest import Shop
 
@@ -72,7 +72,7 @@ def test_the_report_says_why_a_coupon_is_closed(
     shop.accept(1, 2)
     shop.issue(1)
     [report] = report_gate(gate, reconciler, [shop.ledger()])
-    assert report.why_closed is None
+    assert report.unavailable_reason is None
     told = report.as_json()
     assert (told["places_left"], told["pending"], told["issued"]) == (18, 1, 1)
     assert 0 < told["memory_bytes"] < 100_000
@@ -84,10 +84,10 @@ def test_the_report_says_why_a_coupon_is_closed(
     ):
         gate.client.hset(key, field, value)
         [report] = report_gate(gate, reconciler, [shop.ledger()])
-        assert report.why_closed == why
+        assert report.unavailable_reason == why
     assert report.figures is not None
     assert report.figures.state is GateState.STALE
     gate.client.flushall()
     [report] = report_gate(gate, reconciler, [shop.ledger()])
-    assert (report.why_closed, report.memory) == ("missing", 0)
+    assert (report.unavailable_reason, report.memory) == ("missing", 0)
     assert why_closed(None, shop.ledger()) == "missing"

@@ -9,7 +9,7 @@ from coupons.ledger.coupons import begin_gate_epoch, change_coupon
 from coupons.ledger.issued_coupons import issue_requests
 from coupons.ledger.requests import accept_requests, count_requests, find_requests
 from coupons.model import Admission, Claim, Coupon, CouponState, GateClosed, Refusal, Status
-from operations.repair.actions import Repair, RepairAction
+from operations.repair.repairs import Repair, RepairAction
 from reconciler.reconcile import reconcile
 from reconciler.watch import Watch
 from tests.databases import Database
@@ -141,7 +141,7 @@ def test_many_pending_requests_are_settled_in_one_pass(
     admissions = _admit(gate, coupon, *range(1, 1301))
     _accept(database, admissions[:600])
     repairs = _pass(gate, reconciler)
-    assert sum(r.requests for r in repairs if r.deed is RepairAction.ROLLED_FORWARD) == 700
+    assert sum(r.requests for r in repairs if r.action is RepairAction.ROLLED_FORWARD) == 700
     counts = count_requests(reconciler, coupon.coupon_id)
     assert counts is not None
     assert counts.accepted == 1300

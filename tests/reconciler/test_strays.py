@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from coupons.ledger.connection import Connection, connect_ledger
-from operations.verify.unmatched_rows import find_orphans, find_strays
+from operations.verify.unmatched_rows import find_requests_without_coupon, find_unmatched
 from tests.databases import Database
 from tests.reconciler.conftest import Shop
 
@@ -23,7 +23,7 @@ def owner(database: Database) -> Iterator[Connection]:
 
 
 def named(ops: Connection, coupon_id: int | None = None) -> list[tuple[int, int, str]]:
-    return [(f.coupon_id, f.user_id, f.why) for f in find_strays(ops, coupon_id)]
+    return [(f.coupon_id, f.user_id, f.why) for f in find_unmatched(ops, coupon_id)]
 
 
 def test_rows_that_belong_together_are_not_named(shop: Shop, ops: Connection) -> None:
@@ -44,7 +44,7 @@ def test_a_request_whose_coupon_does_not_exist_is_named(
     ]
     assert named(ops, shop.coupon_id + 9) == [(shop.coupon_id + 9, 7, "no_coupon")]
     assert named(ops, shop.coupon_id) == []
-    assert len(find_orphans(ops, most=1)) == 1
+    assert len(find_requests_without_coupon(ops, most=1)) == 1
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,6 @@ def test_an_outcome_without_its_request_is_named(
     shop.accept(1)
     shop.issue(1)
     owner.execute(f"INSERT INTO {row}".encode(), [shop.coupon_id])
-    [stray] = find_strays(ops)
+    [stray] = find_unmatched(ops)
     assert (stray.coupon_id, stray.user_id, stray.why) == (shop.coupon_id, 9, "no_request")
     assert says in stray.sentence

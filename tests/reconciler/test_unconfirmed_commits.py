@@ -8,17 +8,17 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from connectors.safe_registration import look_for_restore, missing_heartbeat
+from connectors.ledger_history import find_restore, missing_heartbeat
 from coupons.gate import Gate
 from coupons.heartbeat import record_heartbeat
 from coupons.kafka import KafkaClient
 from coupons.ledger.connection import connect_ledger
 from coupons.model import to_microseconds
 from coupons.waiting import eventually
-from operations.doctor import went_back
+from operations.doctor import ledger_history
 from operations.doctor.findings import Finding, Level, Section
+from operations.doctor.ledger_history import RequestKey, check_ledger_history
 from operations.doctor.system import System
-from operations.doctor.went_back import RequestKey, check_ledger_history
 from tests.databases import Database
 from tests.refusing import postgres_setting
 
@@ -66,8 +66,8 @@ def test_a_heartbeat_that_waits_for_a_standby_is_not_a_ledger_that_went_back(
 ) -> None:
     with waiting_beat(database, gate):
         found = of_history(places)
-        assert (found.level, found.section) == (Level.UNKNOWN, Section.STANDBY_AWAY)
-        assert look_for_restore(where, servers_only=False) == []
+        assert (found.level, found.section) == (Level.UNKNOWN, Section.STANDBY_DOWN)
+        assert find_restore(where, servers_only=False) == []
     with connect_ledger(database.url("coupon_ops"), "test") as connection:
         assert missing_heartbeat(gate, connection) is None
 
@@ -80,11 +80,11 @@ def test_a_request_that_waits_for_a_standby_is_not_a_ledger_that_went_back(
     def streamed(*_: object) -> set[RequestKey]:
         return {(1, 1)}
 
-    monkeypatch.setattr(went_back, "_streamed_requests", streamed)
+    monkeypatch.setattr(ledger_history, "_streamed_requests", streamed)
     with waiting_beat(database, gate):
         gate.client.flushall()
         found = of_history(places)
-        assert (found.level, found.section) == (Level.UNKNOWN, Section.STANDBY_AWAY)
+        assert (found.level, found.section) == (Level.UNKNOWN, Section.STANDBY_DOWN)
     assert of_history(places).section is Section.LEDGER_RESTORED
 
 

@@ -11,7 +11,7 @@ from coupons.gate.refusals import GateRefusal, GateRefused
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.refusals import LedgerRefusal
 from coupons.waiting import eventually
-from operations.gate_report import report_gate
+from operations.gate import report_gate
 from reconciler import service
 from reconciler.reconcile import reconcile
 from reconciler.settings import ReconcilerSettings
@@ -42,14 +42,14 @@ def test_a_gate_that_is_open_on_a_server_that_refuses_is_not_reported_open(
     with connect_ledger(database.url("coupon_ops"), "test") as ops:
         with redis_that(GateRefusal.OUT_OF_MEMORY, valkey_url):
             [report] = report_gate(gate, ops, [shop.ledger()])
-        assert (report.why_closed, report.as_json()["gate"]) == ("refused", "refused")
+        assert (report.unavailable_reason, report.as_json()["gate"]) == ("refused", "refused")
         assert str(report.refused).startswith(GateRefusal.OUT_OF_MEMORY)
         setting = ("default_transaction_read_only", "on")
         with postgres_setting(database.superuser_url, *setting):
             [report] = report_gate(gate, ops, [shop.ledger()])
         assert str(report.refused).startswith(LedgerRefusal.READ_ONLY)
         [report] = report_gate(gate, ops, [shop.ledger()])
-        assert report.why_closed is None
+        assert report.unavailable_reason is None
 
 
 def test_the_open_coupons_are_looked_after_while_another_cannot_be_rebuilt(

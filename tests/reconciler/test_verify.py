@@ -58,7 +58,7 @@ def _complaints(gate: Gate, ops: Connection, coupon: Coupon) -> list[str]:
 def _whys(gate: Gate, ops: Connection, coupon: Coupon) -> set[tuple[int, str]]:
     books = check_consistency(gate, ops, coupon.coupon_id)
     assert books is not None
-    return {(fault.user_id, fault.why) for fault in books.faults}
+    return {(fault.user_id, fault.why) for fault in books.discrepancies}
 
 
 def test_books_that_add_up_have_no_complaints(gate: Gate, ops: Connection, issued: Coupon) -> None:
@@ -73,7 +73,7 @@ def test_a_request_that_redis_forgot_is_named(gate: Gate, ops: Connection, issue
     gate.client.hdel(f"coupon:{{{issued.coupon_id}}}:{issued.gate_epoch}:settled:0", "2")
     books = check_consistency(gate, ops, issued.coupon_id)
     assert books is not None
-    [fault] = books.faults
+    [fault] = books.discrepancies
     assert (fault.user_id, fault.why) == (2, MismatchKind.MISSING_MARK)
     assert books.complaints == [
         f"request {request_id(issued.coupon_id, 2)} of user 2: missing_mark,"
@@ -115,7 +115,7 @@ def test_a_gate_that_lost_the_coupon_is_noticed(
     gate: Gate, ops: Connection, issued: Coupon
 ) -> None:
     gate.client.flushall()
-    assert _complaints(gate, ops, issued) == ["the gate is closed for this coupon: missing"]
+    assert _complaints(gate, ops, issued) == ["the gate is unavailable for this coupon: missing"]
 
 
 def test_counts_of_the_coupons_row_that_are_wrong_are_noticed(
@@ -134,7 +134,7 @@ def test_of_many_faults_some_are_named_and_all_are_counted(
         gate.client.hdel(f"coupon:{{{issued.coupon_id}}}:{issued.gate_epoch}:settled:0", str(user))
     books = check_consistency(gate, ops, issued.coupon_id, keep=2)
     assert books is not None
-    assert len(books.faults) == 2
+    assert len(books.discrepancies) == 2
     assert books.discrepancy_counts == {"missing_mark": 3}
 
 
@@ -159,7 +159,7 @@ def _in_flight(
     assert open_coupon(gate, fenced, stream_requests(ops, coupon.coupon_id))
     books = check_consistency(gate, ops, coupon.coupon_id)
     assert books is not None
-    assert [(fault.user_id, fault.why) for fault in books.faults] == [(2, "in_flight")]
+    assert [(fault.user_id, fault.why) for fault in books.discrepancies] == [(2, "in_flight")]
     return books
 
 
@@ -169,16 +169,16 @@ def test_a_request_whose_event_is_nowhere_any_more_is_called_lost(
     """A younger heartbeat came through, nothing is behind, and still it has no outcome."""
     books = _in_flight(gate, ops, database, issued)
     [judged], _ = explain_in_flight([books], lambda: _stream(NOW_US + 1, 0), {}, ops)
-    assert [fault.why for fault in judged.faults] == ["lost"]
+    assert [fault.why for fault in judged.discrepancies] == ["lost"]
     assert judged.discrepancy_counts == {"lost": 1}
 
 
 @pytest.mark.parametrize(
     ("state", "told"),
     [
-        (_stream(NOW_US - 1, 0), "on its way"),
+        (_stream(NOW_US - 1, 0), "in flight"),
         (_stream(NOW_US + 1, 3), "the consumers are 3 events behind"),
-        (_stream(NOW_US + 1, None, "no broker"), "Kafka cannot be asked"),
+        (_stream(NOW_US + 1, None, "no broker"), "Kafka does not answer"),
     ],
 )
 def test_while_the_stream_has_not_passed_a_request_it_is_in_flight(
@@ -193,7 +193,7 @@ def test_while_the_stream_has_not_passed_a_request_it_is_in_flight(
     monkeypatch.setattr("operations.verify.in_flight.PASSES_WITHIN_SECONDS", 0.1)
     books = _in_flight(gate, ops, database, issued)
     [judged], _ = explain_in_flight([books], lambda: state, {}, ops)
-    [fault] = judged.faults
+    [fault] = judged.discrepancies
     assert fault.why == "in_flight"
     assert told in fault.sentence
 
@@ -204,7 +204,7 @@ def test_a_dead_letter_is_told_as_one(
     books = _in_flight(gate, ops, database, issued)
     letters = {(issued.coupon_id, 2): "0:17"}
     [judged], _ = explain_in_flight([books], lambda: _stream(NOW_US + 1, 0), letters, ops)
-    assert [fault.why for fault in judged.faults] == ["dead_letter"]
+    assert [fault.why for fault in judged.discrepancies] == ["dead_letter"]
     assert "0:17" in judged.complaints[-1]
 
 
@@ -215,7 +215,7 @@ def test_a_slot_that_is_gone_is_a_fault_and_a_stopped_connector_is_not_known(
     slot = read_slot(ops)
     assert not slot.exists
     state = _stream(0, 0)._replace(slot=slot, connector_runs=False, connector="PAUSED")
-    assert state.faults == [
-        "the replication slot coupon_cdc is gone: `coupon connector recover` mends it"
+    assert state.losses == [
+        "the replication slot coupon_cdc is gone: `coupon connector recover` repairs it"
     ]
     assert state.unknown == ["the connector does not run: PAUSED"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cli.advice import default_state, findable, told, typed
+from cli.advice import command_for, default_state, runnable, with_commands_for
 from cli.main import main
 from coupons.endpoints import ENDPOINTS
 from stack.endpoints import exports
@@ -51,17 +51,17 @@ def _coupon(environment: dict[str, str], *arguments: object) -> Result:
 def test_a_command_names_the_folder_of_its_stack(
     stopped: StateFolder, plain: str, named: str
 ) -> None:
-    assert typed(plain, stopped) == named.format(stopped.path)
-    assert typed(typed(plain, stopped), stopped) == typed(plain, stopped)
-    assert typed(plain, None) == plain
-    assert told(f"Type `{plain}`; coupon status.", stopped) == (
+    assert command_for(plain, stopped) == named.format(stopped.path)
+    assert command_for(command_for(plain, stopped), stopped) == command_for(plain, stopped)
+    assert command_for(plain, None) == plain
+    assert with_commands_for(f"Type `{plain}`; coupon status.", stopped) == (
         f"Type `{named.format(stopped.path)}`; coupon status."
     )
 
 
 def test_a_folder_with_a_space_is_one_word(tmp_path: Path) -> None:
     path = tmp_path / "my stack"
-    assert shlex.split(typed("coupon up", StateFolder(path))) == [
+    assert shlex.split(command_for("coupon up", StateFolder(path))) == [
         "coupon",
         "up",
         "--state",
@@ -72,13 +72,13 @@ def test_a_folder_with_a_space_is_one_word(tmp_path: Path) -> None:
 def test_the_folder_that_a_plain_command_works_on_is_not_named(
     stopped: StateFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert typed("coupon up", StateFolder(default_state())) == "coupon up"
+    assert command_for("coupon up", StateFolder(default_state())) == "coupon up"
     monkeypatch.setenv("COUPON_STATE_DIR", str(stopped.path))
-    assert typed("coupon up", stopped) == "coupon up"
+    assert command_for("coupon up", stopped) == "coupon up"
     monkeypatch.setenv("COUPON_API_URL", "http://127.0.0.1:8500")
-    assert typed("coupon up", stopped) == "coupon up"
+    assert command_for("coupon up", stopped) == "coupon up"
     monkeypatch.setenv("COUPON_API_URL", "http://127.0.0.1:8501")
-    assert typed("coupon up", stopped) == f"coupon up --state {stopped.path}"
+    assert command_for("coupon up", stopped) == f"coupon up --state {stopped.path}"
 
 
 @pytest.mark.parametrize("line", ["verify", "token --user 1", "gate status", "dead-letters list"])
@@ -99,11 +99,11 @@ def test_coupon_is_named_by_its_path_where_a_shell_does_not_find_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    says = findable("See `coupon status`; stop with `coupon down`.")
+    says = runnable("See `coupon status`; stop with `coupon down`.")
     assert says.count("bin/coupon ") == 2
     (tmp_path / "coupon").write_text("#!/bin/sh\n")
     (tmp_path / "coupon").chmod(0o700)
-    assert findable("See `coupon status`.") == "See `coupon status`."
+    assert runnable("See `coupon status`.") == "See `coupon status`."
 
 
 @pytest.mark.parametrize("line", ["status", "down", "stop api", "restart api", "logs api"])

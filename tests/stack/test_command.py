@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import main
-from stack.embedded import SERVER_PORTS
 from stack.errors import SettingError
 from stack.folder import StateFolder
 from stack.options import StackOptions, choose, remember
+from stack.server_parts import SERVER_PORTS
 
 
 def _coupon(*arguments: object) -> Result:

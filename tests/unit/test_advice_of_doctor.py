@@ -6,9 +6,9 @@ import pytest
 
 from coupons.kafka import KafkaClient
 from operations.dead_letters.selection import NoSuchLetter, named
-from operations.doctor.consumers import check_consumers
 from operations.doctor.findings import Section
-from operations.doctor.processes import part_finding
+from operations.doctor.health import check_consumers
+from operations.doctor.machine import part_finding
 from operations.doctor.system import System
 from stack.folder import StateFolder
 from stack.ports import HOST, free_ports
@@ -25,7 +25,7 @@ def test_a_part_that_runs_and_does_not_answer_is_restarted(part: str) -> None:
 
 def test_a_part_that_ended_is_started() -> None:
     found = part_finding(replace(HUNG, state="down", last_exit="exit code 1"), None)
-    assert (found.command, found.section) == ("coupon up", Section.RECONCILER_AWAY)
+    assert (found.command, found.section) == ("coupon up", Section.RECONCILER_DOWN)
 
 
 @pytest.mark.parametrize("is_part", [True, False])

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from connectors.recovery import StreamCheck
+from connectors.connector_state import ConnectorState, TaskState
 from connectors.slot import Slot
-from connectors.state import ConnectorState, TaskState
+from connectors.stream_gap import StreamCheck
 from coupons.kafka import KafkaClient
 from coupons.kafka_admin import GroupState, UnreadPartition
 from operations.doctor.checks import CHECKS, run_checks
-from operations.doctor.connector import connector_finding, offsets_finding
-from operations.doctor.database import slot_findings
 from operations.doctor.findings import Level, Section
-from operations.doctor.stream import MUCH_LAG, consumer_finding, unread_findings
+from operations.doctor.kafka import MUCH_LAG, consumer_finding, unread_findings
+from operations.doctor.postgres import slot_findings
+from operations.doctor.stream import connector_finding, offsets_finding
 from operations.doctor.system import System
 from stack.ports import HOST, free_ports
 
@@ -104,8 +104,8 @@ def test_what_offsets_mean_beside_the_slot(offset: int | None, slot: Slot, level
     ("consuming", "section"),
     [
         (GroupState("STABLE", 1, 0), None),
-        (GroupState("EMPTY", 0, 5), Section.CONSUMER_AWAY),
-        (GroupState("PREPARING_REBALANCING", 2, 5), Section.CONSUMER_AWAY),
+        (GroupState("EMPTY", 0, 5), Section.CONSUMER_DOWN),
+        (GroupState("PREPARING_REBALANCING", 2, 5), Section.CONSUMER_DOWN),
         (GroupState("STABLE", 1, MUCH_LAG + 1), Section.LAG),
     ],
 )

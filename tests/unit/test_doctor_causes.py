@@ -42,10 +42,10 @@ def test_postgres_away_explains_registry_connector_consumer_and_api() -> None:
         Section.API_503,
         Section.REGISTRY_DOWN,
         Section.CONNECTOR_FAILED,
-        Section.CONSUMER_AWAY,
+        Section.CONSUMER_DOWN,
         Section.STALE,
-        Section.RECONCILER_AWAY,
-        Section.GATE_CLOSED,
+        Section.RECONCILER_DOWN,
+        Section.GATE_UNAVAILABLE,
     ]
     found = arrange([*map(fail, follow), fail(Section.POSTGRES_DOWN)])
     assert found[0].section is Section.POSTGRES_DOWN

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from stack.embedded import SERVER_PORTS
 from stack.errors import SettingError
 from stack.folder import StateFolder
 from stack.lifecycle import bring_up
 from stack.options import FIRST_FREE, StackOptions, choose, remember, why_moved
 from stack.ports import HOST, check_free
+from stack.server_parts import SERVER_PORTS
 from tests.stack.conftest import web_part
 
 

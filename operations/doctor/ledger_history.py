@@ -1,5 +1,8 @@
-"""Check for a ledger that went back in time: restored from a backup, or failed over to a standby
-that lacked the newest rows. Everything else still knows of requests that it does not have."""
+"""Check whether the ledger went back in time.
+
+It was restored from a backup, or failed over to a standby that lacked the newest rows. Kafka, Redis
+and Connect then still have requests that the ledger lacks.
+"""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -7,7 +10,7 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from connectors.safe_registration import missing_heartbeat
+from connectors.ledger_history import missing_heartbeat
 from coupons.change_events import (
     REQUEST_TOPIC,
     ChangeEventDecoder,
@@ -26,19 +29,19 @@ from operations.doctor.system import System
 
 RESTORE = "coupon after-restore --stop"
 NEWEST = 50
-"""Records looked at of each partition: the newest are the first that a restored ledger lacks."""
+"""Records read of each partition: a restored ledger lacks the newest ones first."""
 
 RequestKey = tuple[int, int]
 
 
-def check_ledger_history(places: System) -> Iterator[Finding]:
+def check_ledger_history(system: System) -> Iterator[Finding]:
     """Raises LedgerUnavailable, GateUnavailable, KafkaUnavailable or SchemaRegistryUnavailable."""
-    with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
+    with closing(connect_ledger(system.database_url, "coupon-doctor")) as connection:
         try:
-            why = missing_heartbeat(connect_gate(places.redis_url), connection)
-            why = why or _missing_requests(places, connection)
+            why = missing_heartbeat(connect_gate(system.redis_url), connection)
+            why = why or _missing_requests(system, connection)
         except CommitsUnseen as error:
-            yield unknown("ledger history", str(error), "coupon doctor", Section.STANDBY_AWAY)
+            yield unknown("ledger history", str(error), "coupon doctor", Section.STANDBY_DOWN)
             return
     if why:
         yield _went_back(why)
@@ -46,9 +49,9 @@ def check_ledger_history(places: System) -> Iterator[Finding]:
         yield ok("ledger history", "the newest requests in Kafka are in the ledger")
 
 
-def _missing_requests(places: System, connection: Connection) -> str | None:
-    """In words, requests of Kafka that the ledger lacks; else None."""
-    streamed = _streamed_requests(places, connection)
+def _missing_requests(system: System, connection: Connection) -> str | None:
+    """A sentence on requests in Kafka that the ledger lacks; else None."""
+    streamed = _streamed_requests(system, connection)
     lost = look_for_missing(connection, lambda: _not_in_ledger(connection, streamed))
     if not lost:
         return None
@@ -56,18 +59,19 @@ def _missing_requests(places: System, connection: Connection) -> str | None:
 
 
 def _went_back(why: str) -> Finding:
-    says = f"the ledger went back in time: {why}; what it lost comes back from Kafka"
+    says = f"the ledger went back in time: {why}; what it lost can be restored from Kafka"
     return failing("ledger history", says, RESTORE, Section.LEDGER_RESTORED)
 
 
-def _streamed_requests(places: System, connection: Connection) -> set[RequestKey]:
-    """The newest requests that are streamed: their rows are in the ledger, or were there before.
+def _streamed_requests(system: System, connection: Connection) -> set[RequestKey]:
+    """The newest requests in Kafka: their rows are in the ledger, or were there before.
 
-    Those of a coupon that is not there either cannot come back, and are dead letters.
+    Requests of a coupon that the ledger lacks are left out: they cannot be restored and are dead
+    letters.
     """
-    decoder = ChangeEventDecoder(SchemaRegistry(places.registry_url))
+    decoder = ChangeEventDecoder(SchemaRegistry(system.registry_url))
     keys: set[RequestKey] = set()
-    with LogReader(places.kafka, REQUEST_TOPIC, "coupon-doctor") as log:
+    with LogReader(system.kafka, REQUEST_TOPIC, "coupon-doctor") as log:
         log.only_newest(NEWEST)
         for messages in log.read():
             keys.update(key for message in messages if (key := _key(decoder, message)) is not None)
@@ -81,7 +85,7 @@ def _not_in_ledger(connection: Connection, keys: set[RequestKey]) -> set[Request
 
 
 def _key(decoder: ChangeEventDecoder, message: "Message[bytes, bytes]") -> RequestKey | None:
-    """None for a record that is no request, or was written back by an operator."""
+    """None for a record that is no request, or that an operator replayed."""
     headers: Any = message.headers()
     if replays_of(headers)[0]:
         return None

@@ -1,11 +1,12 @@
-"""How the gate is doing, coupon by coupon, next to what the ledger says of it."""
+"""The gate: the state of each coupon compared with the ledger, and rebuilding one."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from coupons.gate import Gate, GateFigures
-from coupons.gate.rebuild import why_closed
+from coupons.gate.rebuild import rebuild, why_closed
 from coupons.gate.refusals import GateRefused
 from coupons.gate.scan import memory_bytes
 from coupons.gate.serving import check_serving as check_gate_serving
@@ -13,12 +14,13 @@ from coupons.ledger.connection import Connection
 from coupons.ledger.refusals import LedgerRefused
 from coupons.ledger.serving import check_serving as check_ledger_serving
 from coupons.model import Coupon, CouponState
+from operations.session import Session
 
 
 class GateReport(NamedTuple):
-    """Of one coupon. figures: None where the gate does not have it. memory: in bytes, estimated.
+    """One coupon. figures: None: the gate does not have it. memory: bytes, estimated.
 
-    refused: why Redis or Postgres takes no writes, so that no claim is accepted; None: they do.
+    refused: why Redis or Postgres accepts no writes, so that no claim is accepted; None: they do.
     """
 
     coupon: Coupon
@@ -27,16 +29,16 @@ class GateReport(NamedTuple):
     refused: str | None = None
 
     @property
-    def why_closed(self) -> str | None:
-        """None: open. missing, stale, loading or fenced: it admits nobody until it is rebuilt.
+    def unavailable_reason(self) -> str | None:
+        """None: available. missing, stale, loading, fenced, unreadable: it has to be rebuilt.
 
-        refused: it is rebuilt, and a server takes no writes.
+        refused: it is loaded, and a server accepts no writes.
         """
         return why_closed(self.figures, self.coupon) or (self.refused and "refused")
 
     @property
     def claims(self) -> str:
-        """What becomes of a claim now, by the coupon's definition: open, or why it is refused."""
+        """What a claim gets now by the coupon's definition: open, or why it is refused."""
         coupon, now = self.coupon, datetime.now(UTC)
         if coupon.state is not CouponState.OPEN:
             return str(coupon.state)
@@ -50,7 +52,7 @@ class GateReport(NamedTuple):
 
     @property
     def run_id_matches(self) -> bool:
-        """Whether it was loaded into this life of this server, and opened."""
+        """Whether it was loaded since the server started."""
         return self.figures is not None and self.figures.state == "open"
 
     def as_json(self) -> dict[str, Any]:
@@ -60,7 +62,7 @@ class GateReport(NamedTuple):
             "coupon_id": self.coupon.coupon_id,
             "state": self.coupon.state,
             "claims": self.claims,
-            "gate": self.why_closed or "open",
+            "gate": self.unavailable_reason or "open",
             "refused": self.refused,
             "run_id_matches": self.run_id_matches,
             "epoch": figures and figures.epoch,
@@ -73,8 +75,16 @@ class GateReport(NamedTuple):
         }
 
 
+class RebuildResult(NamedTuple):
+    """requests: how many were loaded; None: it was not rebuilt."""
+
+    coupon_id: int
+    requests: int | None
+    seconds: float
+
+
 def report_gate(gate: Gate, connection: Connection, coupons: Sequence[Coupon]) -> list[GateReport]:
-    """Of these coupons. Raises GateUnavailable or LedgerUnavailable."""
+    """The reports of these coupons. Raises GateUnavailable or LedgerUnavailable."""
     found = gate.figures([coupon.coupon_id for coupon in coupons])
     refused = why_refused(gate, connection)
     return [
@@ -89,10 +99,23 @@ def report_gate(gate: Gate, connection: Connection, coupons: Sequence[Coupon]) -
 
 
 def why_refused(gate: Gate, connection: Connection) -> str | None:
-    """Why a server that answers takes no writes. Raises Gate- or LedgerUnavailable."""
+    """Why a server accepts no writes; None: both do. Raises Gate- or LedgerUnavailable."""
     try:
         check_gate_serving(gate.client)
         check_ledger_serving(connection)
     except (GateRefused, LedgerRefused) as error:
         return str(error)
     return None
+
+
+def rebuild_coupon(
+    session: Session, coupon_id: int, progress: Callable[[int], None]
+) -> RebuildResult:
+    """Load a coupon from the ledger again. progress: called with the requests loaded so far.
+
+    Not rebuilt: another rebuild runs, or Redis restarted meanwhile. Raises GateUnavailable or
+    LedgerUnavailable.
+    """
+    began = time.monotonic()
+    loaded = rebuild(session.gate, session.connection, coupon_id, progress)
+    return RebuildResult(coupon_id, loaded, time.monotonic() - began)

@@ -1,4 +1,4 @@
-"""The embedded stack as a whole: its five servers, for one state folder and its ports."""
+"""The five servers of the embedded stack as parts, for one state folder and its ports."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,13 +21,13 @@ SERVER_PORTS = {
     "registry-management": 28081,
     "connect": 28083,
 }
-"""The default port of everything that a server listens on."""
+"""The default port of everything that the servers listen on."""
 
 
 def server_parts(
     folder: StateFolder, bundles: Mapping[str, Path], ports: Mapping[str, int]
 ) -> list[Part]:
-    """The five servers. `bundles` are the folders of `ensure_bundles`."""
+    """The five servers. bundles: the folders of `ensure_bundles`."""
     connector_variables = {
         "COUPON_CDC_DATABASE_HOST": HOST,
         "COUPON_CDC_DATABASE_PORT": str(ports["postgres"]),

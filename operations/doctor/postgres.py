@@ -1,4 +1,4 @@
-"""Checks of Postgres: setup, publication, replication slot, reconciler."""
+"""Checks of Postgres: setup, migrations, publication, slot, reconciler's lock, writes."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -7,35 +7,49 @@ from connectors.publication import PUBLICATION, Publication, read_publication
 from connectors.slot import SLOT, Slot, read_slot
 from coupons.errors import LedgerUnavailable
 from coupons.ledger.connection import Connection, connect_ledger, translated
+from coupons.ledger.refusals import LedgerRefused
 from coupons.ledger.roles import ROLES
+from coupons.ledger.serving import check_serving as check_ledger_serving
 from coupons.queries import SQL_FOLDER, query
-from operations.doctor.blame import blamed, sentence
 from operations.doctor.findings import Finding, Section, failing, ok, unknown, warning
+from operations.doctor.runbook_sections import runbook_section, section_of, sentence
 from operations.doctor.system import System
 
 RECONCILER_ROLE = "coupon_reconciler"
 TABLES = ["public.cdc_heartbeat", "public.coupon_issue_request"]
 MUCH_KEPT = 0.5
-"""Share of max_slot_wal_keep_size from which the WAL that a slot keeps is a warning."""
-
+"""Above this share of max_slot_wal_keep_size, the WAL kept for a slot is a warning."""
 _MIB = 2**20
 _RECOVER = "coupon connector recover"
 
 
-def check_database(places: System) -> Iterator[Finding]:
+def check_database(system: System) -> Iterator[Finding]:
     """Raises LedgerUnavailable."""
-    with closing(connect_ledger(places.database_url, "coupon-doctor")):
+    with closing(connect_ledger(system.database_url, "coupon-doctor")):
         yield ok("postgres", "it answers")
-    for name, look in _LOOKS.items():
-        # A connection for each: a refused statement closes its own, and hides nothing else.
-        with closing(connect_ledger(places.database_url, "coupon-doctor")) as connection:
+    for name, check in _CHECKS.items():
+        # A connection for each check: a refused statement closes its own.
+        with closing(connect_ledger(system.database_url, "coupon-doctor")) as connection:
             try:
-                yield from look(connection)
+                yield from check(connection)
             except LedgerUnavailable as error:
-                section = blamed(error)
+                section = runbook_section(error)
                 if section is None or section is Section.POSTGRES_DOWN:
                     raise
                 yield unknown(name, sentence(error), "coupon migrate --help", section)
+
+
+def check_postgres_writes(system: System) -> Iterator[Finding]:
+    """Raises LedgerUnavailable."""
+    with closing(connect_ledger(system.database_url, "coupon-doctor")) as connection:
+        try:
+            check_ledger_serving(connection)
+        except LedgerRefused as error:
+            section = section_of(error, Section.POSTGRES_REFUSES)
+            says = f"{error}: no claim is accepted and nothing is issued"
+            yield failing("ledger writes", says, "coupon logs postgres", section)
+        else:
+            yield ok("ledger writes", "Postgres accepts writes")
 
 
 def _setup(connection: Connection) -> Finding:
@@ -50,7 +64,7 @@ def _setup(connection: Connection) -> Finding:
     if missing:
         says = f"these roles are missing: {', '.join(missing)}"
         return failing("postgres setup", says, "coupon migrate --help", Section.NOT_PREPARED)
-    return ok("postgres setup", f"wal_level is logical, all {len(roles)} roles are there")
+    return ok("postgres setup", f"wal_level is logical, and all {len(roles)} roles exist")
 
 
 def _migrations(connection: Connection) -> Finding:
@@ -68,24 +82,22 @@ def _publication(connection: Connection) -> Finding:
     if found is Publication.MISSING:
         says = f"there is no publication {PUBLICATION}: nothing is streamed"
     elif found is Publication.WRONG:
-        says = (
-            f"it does not publish the inserts of {' and '.join(TABLES)}, all of them and only them"
-        )
+        says = f"it does not publish exactly the inserts of {' and '.join(TABLES)}"
     else:
         return ok("publication", "it publishes the inserts of requests and heartbeats")
     return failing("publication", says, _RECOVER, Section.PUBLICATION)
 
 
 def slot_findings(slot: Slot) -> Iterator[Finding]:
-    """What a slot's state means."""
+    """The findings for a slot's state."""
     lost = _loss(slot)
     if lost is not None:
         yield failing("slot", lost, _RECOVER, Section.SLOT_LOST)
         return
     if slot.active:
-        yield ok("slot", f"{SLOT} is there, and the connector reads from it")
+        yield ok("slot", f"{SLOT} exists, and the connector reads it")
     else:
-        says = f"nobody reads from {SLOT}: requests are accepted and wait, and WAL is kept for them"
+        says = f"nothing reads {SLOT}: accepted requests wait, and Postgres keeps WAL for them"
         yield failing("slot", says, "coupon connector status", Section.SLOT_INACTIVE)
     yield _kept(slot)
 
@@ -94,7 +106,7 @@ def _loss(slot: Slot) -> str | None:
     if not slot.exists:
         return f"there is no replication slot {SLOT}: requests accepted now would not be streamed"
     if not slot.usable:
-        return f"the slot {SLOT} is of another database or plugin: drop it there"
+        return f"the slot {SLOT} belongs to another database or plugin: drop it there"
     if slot.is_lost:
         return (
             f"Postgres removed WAL that the slot {SLOT} still needed"
@@ -102,8 +114,8 @@ def _loss(slot: Slot) -> str | None:
         )
     if slot.made_by_connector:
         return (
-            f"the slot {SLOT} was not made by this project but by the connector, after a loss:"
-            " requests written before it were not streamed"
+            f"the connector created the slot {SLOT} itself, after the first one was lost:"
+            " requests written before that were not streamed"
         )
     return None
 
@@ -111,15 +123,15 @@ def _loss(slot: Slot) -> str | None:
 def _kept(slot: Slot) -> Finding:
     kept, most = slot.retained_bytes or 0, slot.keep_bytes
     if most is None:
-        says = f"{kept / _MIB:.0f} MiB are kept for the slot, and without any limit"
+        says = f"{kept / _MIB:.0f} MiB of WAL are kept for the slot, without a limit"
         command = "set max_slot_wal_keep_size=2GB and reload Postgres"
         return warning("wal", says, command, Section.WAL_GROWS)
-    says = f"{kept / _MIB:.0f} of at most {most / _MIB:.0f} MiB are kept for the slot"
+    says = f"{kept / _MIB:.0f} of at most {most / _MIB:.0f} MiB of WAL are kept for the slot"
     if slot.wal_status == "unreserved" or kept > most:
-        says += ": it loses them at the next checkpoint"
+        says += ": the next checkpoint removes WAL that the slot needs"
         return failing("wal", says, "coupon connector status", Section.WAL_GROWS)
     if kept > MUCH_KEPT * most:
-        says += ": beyond the limit the slot is lost"
+        says += ": above the limit the slot is lost"
         return warning("wal", says, "coupon connector status", Section.WAL_GROWS)
     return ok("wal", says)
 
@@ -130,14 +142,15 @@ def _reconciler(connection: Connection) -> Finding:
     if row is not None:
         role, application, address = row
         if role == RECONCILER_ROLE:
-            return ok("reconciler", f"one is at work ({application}, from {address})")
-        says = f"{role} ({application or 'no name'}, from {address}) holds its lock: none can work"
+            return ok("reconciler", f"one is active ({application}, from {address})")
+        session = f"{role} ({application or 'no name'}, from {address})"
+        says = f"{session} holds its lock: no reconciler can work"
         return failing("reconciler", says, "end that session", Section.FOREIGN_LOCK)
-    says = "none is at work: a closed gate stays closed, and nobody settles unfinished claims"
-    return failing("reconciler", says, "coupon up", Section.RECONCILER_AWAY)
+    says = "none is active: an unavailable gate stays so, and unfinished claims are not settled"
+    return failing("reconciler", says, "coupon up", Section.RECONCILER_DOWN)
 
 
-_LOOKS: dict[str, Callable[[Connection], Iterable[Finding]]] = {
+_CHECKS: dict[str, Callable[[Connection], Iterable[Finding]]] = {
     "postgres setup": lambda connection: [_setup(connection)],
     "migrations": lambda connection: [_migrations(connection)],
     "publication": lambda connection: [_publication(connection)],

@@ -1,4 +1,4 @@
-"""How the connector is doing, and why it is not."""
+"""The state of the connector and its task as Kafka Connect reports it, and why it failed."""
 
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ class TaskState(NamedTuple):
 
 
 class ConnectorState(NamedTuple):
-    """Of the connector and its tasks, as Connect last heard."""
+    """Of the connector and its tasks, as Connect last reported it."""
 
     name: str
     state: str
@@ -24,7 +24,7 @@ class ConnectorState(NamedTuple):
 
     @property
     def is_running(self) -> bool:
-        """Whether events flow: a connector without tasks does nothing."""
+        """Whether it streams events: a connector without tasks does nothing."""
         states = [self.state, *(task.state for task in self.tasks)]
         return bool(self.tasks) and all(state == "RUNNING" for state in states)
 
@@ -34,17 +34,18 @@ class ConnectorState(NamedTuple):
         return self.state in ("PAUSED", "STOPPED")
 
     @property
-    def told(self) -> str:
-        """In a few words: RUNNING, PAUSED, why it failed, what its task does instead of running."""
+    def summary(self) -> str:
+        """In a few words: RUNNING, PAUSED, why it failed, or that its task does not run."""
         if self.failure is not None:
             return f"FAILED: {self.failure}"
         if self.is_running or self.state != "RUNNING":
             return self.state
-        return f"RUNNING, its task {self.tasks[0].state if self.tasks else 'is not there'}"
+        task = self.tasks[0].state if self.tasks else "missing"
+        return f"RUNNING, its task is {task}"
 
     @property
     def failure(self) -> str | None:
-        """Why it or one of its tasks failed; None while nothing did."""
+        """Why it or one of its tasks failed; None: nothing failed."""
         reasons = [self.reason, *(task.reason for task in self.tasks)]
         return next((reason for reason in reasons if reason is not None), None)
 
@@ -60,11 +61,11 @@ def read_state(connect: Connect, name: str) -> ConnectorState | None:
 
 
 def existing_state(connect: Connect, name: str) -> ConnectorState:
-    """The state of a connector that has to be there. Raises ConnectorError."""
+    """The state of a connector. Raises ConnectorError where there is none."""
     state = read_state(connect, name)
     if state is None:
         raise ConnectorError(
-            f"there is no connector {name} at {connect.url}: `coupon connector register` makes it"
+            f"there is no connector {name} at {connect.url}: `coupon connector register` creates it"
         )
     return state
 
@@ -79,4 +80,4 @@ def root_cause(trace: str) -> str:
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
     if causes:
         return causes[-1]
-    return lines[0] if lines else "it gives no reason"
+    return lines[0] if lines else "no reason is given"

@@ -1,0 +1,79 @@
+"""Checks of the health that the API and the consumers report over HTTP."""
+
+from collections.abc import Iterator
+from http import HTTPStatus
+
+import requests
+
+from coupons.web import WebService
+from operations.doctor.findings import Finding, Section, elsewhere, failing, ok
+from operations.doctor.system import MANAGEMENT_URL, System
+
+_API_ANSWER_SECONDS = 8.0
+_CONSUMER_ANSWER_SECONDS = 3.0
+_STOPPED = "stopped: "
+"""The start of the answer of a consumer that stopped at the dead-letter limit."""
+
+
+def check_api(system: System) -> Iterator[Finding]:
+    """Raises nothing: an API that does not answer is a finding."""
+    if system.options is not None and system.options.servers_only:
+        return
+    if system.management_url is None:
+        yield elsewhere("api", f"{MANAGEMENT_URL} is not set; ask its /readyz where it runs")
+        return
+    service = WebService(system.management_url)
+    try:
+        answer = service.request("GET", "/readyz", _API_ANSWER_SECONDS)
+    except requests.RequestException as error:
+        kind = "no answer in time" if isinstance(error, requests.Timeout) else "no connection"
+        says = f"the API does not answer at {service.url} ({kind})"
+        start = "coupon up" if system.folder else "start the API, then `coupon doctor` again"
+        yield failing("api", says, start, Section.PART_DOWN)
+        return
+    if answer.status_code == HTTPStatus.NOT_FOUND:
+        says = f"what answers at {service.url} is not the API's management address"
+        yield failing("api", says, f"set {MANAGEMENT_URL} to where it is", Section.PART_DOWN)
+    elif answer.ok:
+        yield ok("api", "it answers and accepts claims")
+    else:
+        says = f"it answers {answer.status_code}: {_not_ready(answer)}"
+        yield failing("api", says, "coupon gate status", Section.API_503)
+
+
+def _not_ready(answer: requests.Response) -> str:
+    """What is not ready."""
+    try:
+        states = {name: str(state) for name, state in answer.json().items() if name != "status"}
+    except (ValueError, AttributeError):
+        return answer.text[:200]
+    bad = [f"{name} is {state}" for name, state in states.items() if state != "ready"]
+    return "; ".join(bad) or answer.text[:200]
+
+
+def check_consumers(system: System) -> Iterator[Finding]:
+    """Ask each consumer whose address is known."""
+    if not system.consumer_urls and system.folder is None:
+        says = "COUPON_CONSUMER_URLS is not set; their /healthz says what they wait for"
+        yield elsewhere("consumers", says)
+    for name, url in system.consumer_urls.items():
+        yield _health(name, url, is_part=system.folder is not None)
+
+
+def _health(name: str, url: str, is_part: bool) -> Finding:
+    log = f"coupon logs {name}" if is_part else "read the log of that consumer"
+    try:
+        answer = WebService(url).request("GET", "/healthz", _CONSUMER_ANSWER_SECONDS)
+        says = None if answer.ok else str(answer.json().get("detail", answer.text[:200]))
+    except (requests.RequestException, ValueError) as error:
+        kind = "no answer in time" if isinstance(error, requests.Timeout) else "no connection"
+        says = f"{name} does not answer at {WebService(url).url} ({kind})"
+        again = f"coupon restart {name}" if is_part else "restart that consumer"
+        return failing("consumers", says, again, Section.CONSUMER_DOWN)
+    if says is None:
+        return ok("consumers", f"{name} makes progress")
+    if says.startswith(_STOPPED):
+        return failing(
+            "consumers", f"{name} {says}", "coupon dead-letters list", Section.CONSUMER_STOPPED
+        )
+    return failing("consumers", f"{name}: {says}", log, Section.CONSUMER_DOWN)

@@ -1,0 +1,74 @@
+"""All checks of `coupon verify`: each coupon, the change stream, dead letters, unmatched rows."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from connectors.stream_state import StreamState, read_stream_state
+from coupons.errors import KafkaUnavailable
+from coupons.model import Coupon
+from operations.dead_letters import UnresolvedLetter, unresolved_letters
+from operations.session import Failed, Session
+from operations.verify.in_flight import explain_in_flight
+from operations.verify.report import ConsistencyReport, Discrepancy, await_consistency
+from operations.verify.unmatched_rows import find_unmatched
+
+
+class Verification(NamedTuple):
+    """dead_letters: the unresolved ones. dead_letters_error: why they are not known; None: known.
+
+    unmatched: rows that belong to no coupon or to no request. failures: coupons that could not be
+    checked.
+    """
+
+    reports: Sequence[ConsistencyReport]
+    stream: StreamState
+    dead_letters: Sequence[UnresolvedLetter]
+    dead_letters_error: str | None
+    unmatched: Sequence[Discrepancy]
+    failures: Sequence[Failed]
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether something does not add up, or is still in flight."""
+        wrong = any(report.complaints for report in self.reports)
+        return bool(self.unmatched or self.stream.losses) or wrong
+
+    @property
+    def unknown(self) -> list[str]:
+        """What could not be checked, besides single coupons."""
+        error = [self.dead_letters_error] if self.dead_letters_error else []
+        return [*self.stream.unknown, *error]
+
+
+def verify(
+    session: Session, coupon_id: int | None, wait_s: float, group: str, keep: int
+) -> Verification:
+    """Check all coupons, or one.
+
+    wait_s: how long requests in flight may take to become final. group: the consumers' group.
+    keep: how many discrepancies are named; the others are counted. Raises GateUnavailable,
+    LedgerUnavailable or NotThere.
+    """
+    failures: list[Failed] = []
+
+    def check(coupon: Coupon) -> ConsistencyReport | None:
+        return await_consistency(session.gate, session.connection, coupon.coupon_id, wait_s, keep)
+
+    found = [each for each in session.each(coupon_id, check, failures) if each is not None]
+    unmatched = find_unmatched(session.connection, coupon_id, keep)
+    letters, error = _unresolved(session)
+    reports, stream = explain_in_flight(
+        found,
+        lambda: read_stream_state(session.where, session.gate, session.connection, group),
+        {letter.key: letter.place for letter in letters if letter.key is not None},
+        session.connection,
+    )
+    return Verification(reports, stream, letters, error, unmatched, failures)
+
+
+def _unresolved(session: Session) -> tuple[list[UnresolvedLetter], str | None]:
+    """The unresolved dead letters, or why they are not known."""
+    try:
+        return unresolved_letters(session.where, session.connection), None
+    except KafkaUnavailable as error:
+        return [], str(error)
