@@ -4,7 +4,6 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
-from time import monotonic, sleep
 from typing import NamedTuple
 
 from api.ledger_connections import LedgerConnections
@@ -19,6 +18,7 @@ from coupons.errors import GateUnavailable, LedgerUnavailable, OutcomeUnknown
 from coupons.gate import Decision, Gate
 from coupons.ledger.requests import accept_requests, admitted_as_request
 from coupons.model import Admission, Claim, GateClosed, IssueRequest, Refusal
+from coupons.waiting import attempts
 
 log = logging.getLogger(__name__)
 
@@ -106,14 +106,12 @@ class ClaimWriter:
 
         Whatever fails here, no place is given back: the first attempt may have been committed.
         """
-        deadline = monotonic() + self._unknown_outcome_seconds
-        while monotonic() < deadline:
+        for _ in attempts(self._unknown_outcome_seconds, PAUSE_BETWEEN_ATTEMPTS_SECONDS):
             try:
                 with self._connections.lend() as connection:
                     return accept_requests(connection, admissions)
             except LedgerUnavailable as error:
                 log.info("%s; not settled yet", error)
-                sleep(PAUSE_BETWEEN_ATTEMPTS_SECONDS)
         log.error("the outcome of %d claims stays unknown: to be reconciled", len(admissions))
         return set()
 

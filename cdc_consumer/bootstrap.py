@@ -6,7 +6,6 @@ from threading import Event
 
 from confluent_kafka import Consumer, Producer
 
-from cdc_consumer.backoff import Backoff
 from cdc_consumer.dead_letters import DeadLetters
 from cdc_consumer.handling import BatchHandler
 from cdc_consumer.health import Health
@@ -17,6 +16,7 @@ from cdc_consumer.loop import ConsumerLoop
 from cdc_consumer.membership import unread
 from cdc_consumer.metrics import CONSUMER
 from cdc_consumer.settings import ConsumerSettings
+from coupons.backoff import Backoff
 from coupons.change_events import ChangeEventDecoder, SchemaRegistry, ensure_topics
 from coupons.change_events.producing import producer_config
 from coupons.errors import KafkaUnavailable
