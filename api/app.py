@@ -1,8 +1,10 @@
 """The Flask application: routes, and errors as problems."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, ParamSpec
 
 from flask import Blueprint, Flask, Request, request
+from flask.ctx import RequestContext
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 from werkzeug.routing import BaseConverter, MapAdapter
 
@@ -10,6 +12,20 @@ from api.problems import answer_to
 from api.request_ids import X_REQUEST_ID
 from api.responses import JsonResponse
 from coupons.ids import MAX_COUPON_ID
+
+P = ParamSpec("P")
+
+_IN_LOOP = "begins_in_event_loop"
+
+
+def in_event_loop(view: Callable[P, Any]) -> Callable[P, Any]:
+    """Marks a view that runs in the event loop itself; every other view runs in a thread.
+
+    Such a view only computes: it waits for no server and for no body. It returns a response, or a
+    coroutine of a RawResponse that does the waiting.
+    """
+    setattr(view, _IN_LOOP, True)
+    return view
 
 
 class NoSessions(SessionInterface):
@@ -47,6 +63,17 @@ class CouponIdConverter(BaseConverter):
         return int(value)
 
 
+class _RoutedContext(RequestContext):
+    """A request that is routed when it is made, before it is known where its view runs."""
+
+    def __init__(self, app: Flask, environ: dict[str, Any]) -> None:
+        super().__init__(app, environ)
+        super().match_request()
+
+    def match_request(self) -> None:
+        """Done already. Flask calls this again when it pushes the context."""
+
+
 class ApiFlask(Flask):
     """Flask for an API that has no pages.
 
@@ -62,8 +89,17 @@ class ApiFlask(Flask):
             return None
         return MapAdapter(self.url_map, "localhost", "/", "", "http", request.path, request.method)
 
+    def request_context(self, environ: dict[str, Any]) -> RequestContext:
+        """The request, routed."""
+        return _RoutedContext(self, environ)
 
-def create_app(blueprints: Iterable[Blueprint], max_body_bytes: int) -> Flask:
+    def runs_in_event_loop(self, context: RequestContext) -> bool:
+        """Whether the request's view is marked with `in_event_loop`; no view: False."""
+        rule = context.request.url_rule
+        return rule is not None and hasattr(self.view_functions[rule.endpoint], _IN_LOOP)
+
+
+def create_app(blueprints: Iterable[Blueprint], max_body_bytes: int) -> ApiFlask:
     """An application of these routes. max_body_bytes: larger bodies get 413."""
     app = ApiFlask("api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes

@@ -86,7 +86,7 @@ def build_api(
             max(1, settings.api_threads // 4),
         )
     )
-    app = RsgiApp(flask_app, _begins_in_loop, settings.api_threads, room.close, bodies)
+    app = RsgiApp(flask_app, settings.api_threads, room.close, bodies)
     return Api(app, room, pool)
 
 
@@ -100,16 +100,6 @@ def worker_app(
     _spare_the_collector()
     stop_with_parent()
     return api.app
-
-
-def _begins_in_loop(method: str, path: str) -> bool:
-    """Claims and the reading of requests, whose views only compute and then return a coroutine.
-
-    Liveness too: it must not wait for a thread while all of them wait for a server that hangs.
-    """
-    if method == "POST":
-        return path.endswith("/issue-requests")
-    return path.startswith("/issue-requests/") or path == "/healthz"
 
 
 def _spare_the_collector() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Blueprint, request
 
+from api.app import in_event_loop
 from api.authentication import ISSUE, Authenticator
 from api.claims import Accepted, ClaimFailure, Verdict
 from api.openings import Openings
@@ -57,11 +58,10 @@ class ClaimRoutes:
     def blueprint(self) -> Blueprint:
         """The routes."""
         routes = Blueprint("claims", __name__)
-        routes.post("/coupons/<coupon_id:coupon_id>/issue-requests")(
-            self.claim  # type: ignore[type-var]  # RsgiApp takes coroutines of replies
-        )
+        routes.post("/coupons/<coupon_id:coupon_id>/issue-requests")(self.claim)
         return routes
 
+    @in_event_loop
     def claim(self, coupon_id: int) -> Coroutine[Any, Any, RawResponse]:
         """202 when the request is a committed row; 200 when it was one before."""
         caller = self._authenticator.caller(request, ISSUE)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from flask import Blueprint
 
+from api.app import in_event_loop
 from api.openapi import describe
 from api.responses import JsonResponse, json_response
 from coupons.errors import GateUnavailable, LedgerUnavailable
@@ -23,8 +24,12 @@ class HealthRoutes:
         routes.get("/openapi.json")(self.openapi)
         return routes
 
+    @in_event_loop
     def healthz(self) -> JsonResponse:
-        """200 while the process answers at all."""
+        """200 while the process answers at all.
+
+        In the event loop: it must not wait for a thread while all threads wait for a server.
+        """
         return json_response({"status": "alive"})
 
     def openapi(self) -> JsonResponse:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from flask import Blueprint, request
 
+from api.app import in_event_loop
 from api.authentication import ADMIN, OPS, Authenticator
 from api.bodies import StatusQuery, read_query
 from api.long_polls import LongPollHub
@@ -26,11 +27,10 @@ class IssueRequestRoutes:
     def blueprint(self) -> Blueprint:
         """The routes."""
         routes = Blueprint("issue_requests", __name__)
-        routes.get("/issue-requests/<uuid:given_id>")(
-            self.read  # type: ignore[type-var]  # RsgiApp takes coroutines of replies
-        )
+        routes.get("/issue-requests/<uuid:given_id>")(self.read)
         return routes
 
+    @in_event_loop
     def read(self, given_id: UUID) -> Coroutine[Any, Any, RawResponse]:
         """The request, to its user and to operators; anybody else hears 404."""
         caller = self._authenticator.caller(request)
