@@ -17,7 +17,7 @@ from api.metrics import (
 from coupons.errors import GateUnavailable, LedgerUnavailable, OutcomeUnknown
 from coupons.gate import Decision, Gate
 from coupons.ledger.requests import accept_requests, admitted_as_request
-from coupons.model import Admission, Claim, GateClosed, IssueRequest, Refusal
+from coupons.model import Admission, Claim, GateState, IssueRequest, Refusal
 from coupons.waiting import attempts
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Accepted(NamedTuple):
     repeated: bool
 
 
-Verdict = Accepted | IssueRequest | Refusal | GateClosed | ClaimFailure
+Verdict = Accepted | IssueRequest | Refusal | GateState | ClaimFailure
 """On a claim: accepted, final already, refused, gate closed for its coupon, or trouble."""
 
 

@@ -7,7 +7,7 @@ from coupons.errors import GateUnavailable
 from coupons.gate import Gate
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.requests import find_requests
-from coupons.model import GateClosed, IssueRequest
+from coupons.model import GateState, IssueRequest
 
 Key = tuple[int, int]
 """(coupon_id, user_id) of a request."""
@@ -37,4 +37,4 @@ class Statuses:
             answer = self._gate.read(coupon_id, user_ids)
         except GateUnavailable:
             return []
-        return [] if isinstance(answer, GateClosed) else [each for each in answer if each]
+        return [] if isinstance(answer, GateState) else [each for each in answer if each]

@@ -142,7 +142,7 @@ def _read_ledger(ledger: psycopg.Connection[Any], coupon_ids: Sequence[int]) -> 
 
 
 def _read_gate(gate: Gate, coupon_ids: Sequence[int]) -> tuple[list[int], dict[Key, IssueRequest]]:
-    states = dict(zip(coupon_ids, gate.closed(coupon_ids), strict=True))
+    states = dict(zip(coupon_ids, gate.unavailable(coupon_ids), strict=True))
     closed = [coupon_id for coupon_id, state in states.items() if state is not None]
     held = [
         request

@@ -34,15 +34,22 @@ class Refusal(StrEnum):
     NOT_ELIGIBLE = "not_eligible"
 
 
-class GateClosed(StrEnum):
-    """Why the gate can say nothing of a coupon: fail closed."""
+class GateState(StrEnum):
+    """Whether the gate admits claims of a coupon. In every state but OPEN it is unavailable."""
 
+    OPEN = "open"
     MISSING = "missing"
-    """The gate knows no such coupon: there is none, or Redis lost it."""
+    """The gate does not have the coupon: there is none, or Redis lost it."""
     STALE = "stale"
-    """Redis is another server, or another life of it, than the coupon was loaded into."""
+    """Redis is another server, or has been restarted, since the coupon was loaded."""
+    LOADING = "loading"
+    """A rebuild has begun and has not opened the coupon: it is running, or was given up."""
+    FENCED = "fenced"
+    """The ledger accepts claims of another epoch than the gate admits under."""
     UNREADABLE = "unreadable"
-    """What Redis holds of the coupon is not what the gate writes: somebody else wrote there."""
+    """Redis holds something that the gate does not write: a key of another type, or a bad value."""
+    REFUSED = "refused"
+    """A server takes no writes, so that no claim is accepted."""
 
 
 class Claim(NamedTuple):

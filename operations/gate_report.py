@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from coupons.gate import Gate, GateFigures
-from coupons.gate.rebuild import why_closed
+from coupons.gate import Gate, GateFigures, unavailable_reason
 from coupons.gate.refusals import GateRefused
 from coupons.gate.scan import memory_bytes
 from coupons.gate.serving import check_serving as check_gate_serving
 from coupons.ledger.connection import Connection
 from coupons.ledger.refusals import LedgerRefused
 from coupons.ledger.serving import check_serving as check_ledger_serving
-from coupons.model import Coupon, CouponState
+from coupons.model import Coupon, CouponState, GateState
 
 
 class GateReport(NamedTuple):
@@ -27,12 +26,14 @@ class GateReport(NamedTuple):
     refused: str | None = None
 
     @property
-    def why_closed(self) -> str | None:
+    def why_closed(self) -> GateState | None:
         """None: open. missing, stale, loading or fenced: it admits nobody until it is rebuilt.
 
         refused: it is rebuilt, and a server takes no writes.
         """
-        return why_closed(self.figures, self.coupon) or (self.refused and "refused")
+        return unavailable_reason(self.figures, self.coupon) or (
+            GateState.REFUSED if self.refused else None
+        )
 
     @property
     def claims(self) -> str:

@@ -21,7 +21,7 @@ from coupons.errors import CouponUnreadable
 from coupons.ids import request_id
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.coupons import find_coupon
-from coupons.model import Claim, GateClosed, IssueRequest, Refusal
+from coupons.model import Claim, GateState, IssueRequest, Refusal
 
 NEAR_SECONDS = 600
 """Whoever comes so long before a coupon opens is told to come back then."""
@@ -82,7 +82,7 @@ class ClaimRoutes:
             return _accepted(verdict, 200)
         if verdict is Refusal.NOT_OPEN:
             raise _not_open(claim.coupon_id, await self._openings.opens_at_us(claim.coupon_id))
-        if verdict is GateClosed.MISSING:
+        if verdict is GateState.MISSING:
             await asyncio.to_thread(self._check_exists, claim.coupon_id)
         raise _not_accepted(claim, verdict)
 
@@ -114,11 +114,11 @@ def _not_open(coupon_id: int, opens_at_us: int | None) -> Problem:
     return Problem(kind, detail, headers, reason=reason, opens_at=rfc3339_of(opens_at_us))
 
 
-def _not_accepted(claim: Claim, verdict: Refusal | GateClosed | ClaimFailure) -> Problem:
+def _not_accepted(claim: Claim, verdict: Refusal | GateState | ClaimFailure) -> Problem:
     if isinstance(verdict, Refusal):
         kind, what = _REFUSALS[verdict]
         return Problem(kind, f"Coupon {claim.coupon_id} {what}.", reason=str(verdict))
-    if isinstance(verdict, GateClosed):
+    if isinstance(verdict, GateState):
         what = f"The gate of coupon {claim.coupon_id} is closed until it is rebuilt"
         return Problem(ProblemType.GATE_CLOSED, _claim_again(what))
     if verdict is ClaimFailure.OUTCOME_UNKNOWN:

@@ -7,8 +7,15 @@ Keys of coupon 7, all in one hash slot of Redis Cluster:
 Places left are derived (total - issued - pending), never counted apart, so they cannot drift.
 """
 
-from coupons.gate.figures import GateFigures, GateState
+from coupons.gate.figures import GateFigures, unavailable_reason
 from coupons.gate.gate import Decision, Gate, connect_gate
 from coupons.gate.opening import open_coupon
 
-__all__ = ["Decision", "Gate", "GateFigures", "GateState", "connect_gate", "open_coupon"]
+__all__ = [
+    "Decision",
+    "Gate",
+    "GateFigures",
+    "connect_gate",
+    "open_coupon",
+    "unavailable_reason",
+]

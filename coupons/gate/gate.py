@@ -16,15 +16,16 @@ from coupons.gate.scripts import Call, run_scripts, try_scripts
 from coupons.gate.values import (
     coupon_key,
     definition_fields,
-    read_closed,
     read_refusal,
     read_request,
+    read_unavailable,
     write_requests,
 )
-from coupons.model import Admission, Claim, Coupon, GateClosed, IssueRequest, Refusal, Status
+from coupons.model import Admission, Claim, Coupon, GateState, IssueRequest, Refusal, Status
 
-Decision = Admission | IssueRequest | Refusal | GateClosed
-"""Of a claim: admitted (now, or before and not yet final), final already, refused, gate closed."""
+Decision = Admission | IssueRequest | Refusal | GateState
+"""On a claim: admitted (now, or before and not yet final), final already, refused, or why the gate
+is unavailable for its coupon."""
 
 
 class Gate:
@@ -45,15 +46,15 @@ class Gate:
         decisions: dict[int, Decision] = {}
         answers = self._try(list(by_coupon), calls)
         for places, text in zip(by_coupon.values(), answers, strict=True):
-            closed = read_closed(text)
-            if closed is not None:
-                decisions.update(dict.fromkeys(places, closed))
+            state = read_unavailable(text)
+            if state is not None:
+                decisions.update(dict.fromkeys(places, state))
                 continue
             try:
                 decided = _decisions([claims[place] for place in places], text)
             except ValueError:
                 self._distrust([claims[places[0]].coupon_id])
-                decided = [GateClosed.UNREADABLE] * len(places)
+                decided = [GateState.UNREADABLE] * len(places)
             decisions.update(zip(places, decided, strict=True))
         return [decisions[place] for place in range(len(claims))]
 
@@ -90,19 +91,19 @@ class Gate:
 
     def read(
         self, coupon_id: int, user_ids: Sequence[int]
-    ) -> list[IssueRequest | None] | GateClosed:
+    ) -> list[IssueRequest | None] | GateState:
         """The requests of these users on one coupon; None where the gate knows of none."""
         text = self._read_texts([coupon_id], user_ids)[0]
         if isinstance(text, KeysUnreadable):
-            return GateClosed.UNREADABLE
+            return GateState.UNREADABLE
         try:
-            return read_closed(text) or [
+            return read_unavailable(text) or [
                 None if value == "-" else read_request(coupon_id, user_id, value)
                 for user_id, value in zip(user_ids, text.split(" ")[1:], strict=True)
             ]
         except (ValueError, LookupError):
             self._distrust([coupon_id])
-            return GateClosed.UNREADABLE
+            return GateState.UNREADABLE
 
     def _read_texts(
         self, coupon_ids: Sequence[int], user_ids: Sequence[int]
@@ -136,9 +137,9 @@ class Gate:
         )
         return bool(taken)
 
-    def closed(self, coupon_ids: Sequence[int]) -> list[GateClosed | None]:
-        """Why the gate is closed for each of these coupons; None where it is open."""
-        return [read_closed(text) for text in self._read_texts(coupon_ids, [])]
+    def unavailable(self, coupon_ids: Sequence[int]) -> list[GateState | None]:
+        """Why the gate is unavailable for each of these coupons; None where it admits."""
+        return [read_unavailable(text) for text in self._read_texts(coupon_ids, [])]
 
     def opens_at_us(self, coupon_id: int) -> int | None:
         """When the coupon opens, in microseconds since 1970; None when the gate has no such one."""

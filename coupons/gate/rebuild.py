@@ -7,7 +7,7 @@ what is read afterwards is complete. Claims in flight are turned away with 503 a
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from coupons.gate import Gate, GateFigures, GateState, open_coupon
+from coupons.gate import Gate, GateFigures, open_coupon, unavailable_reason
 from coupons.gate.serving import check_serving
 from coupons.ledger.connection import Connection, translated
 from coupons.ledger.coupons import begin_gate_epoch, find_coupon
@@ -18,19 +18,6 @@ from coupons.queries import query
 
 Progress = Callable[[int], None]
 _ROWS_PER_REPORT = 10_000
-
-
-def why_closed(figures: GateFigures | None, coupon: Coupon) -> str | None:
-    """Why the coupon needs a rebuild to be claimed again; None when it is open.
-
-    missing, stale, loading (a rebuild began and has not ended), or fenced: the ledger accepts
-    claims of another epoch than the gate admits under.
-    """
-    if figures is None:
-        return "missing"
-    if figures.state is not GateState.OPEN:
-        return str(figures.state)
-    return None if figures.epoch == coupon.gate_epoch else "fenced"
 
 
 def is_ahead(connection: Connection, coupon: Coupon, figures: GateFigures) -> bool:
@@ -65,7 +52,7 @@ def rebuild(
         if coupon is None:
             return None
         figures = gate.figures([coupon_id])[0]
-        if not even_if_open and why_closed(figures, coupon) is None:
+        if not even_if_open and unavailable_reason(figures, coupon) is None:
             return None
         # Before the fence: a rebuild that cannot end would close a coupon that is open.
         check_serving(gate.client)

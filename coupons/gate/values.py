@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from coupons.errors import KeysUnreadable
-from coupons.model import Coupon, GateClosed, IssueRequest, Refusal, Status, to_microseconds
+from coupons.model import Coupon, GateState, IssueRequest, Refusal, Status, to_microseconds
 
 SETTLED_CHANNEL = "coupon:settled"
 
@@ -18,7 +18,7 @@ bound that would take minutes for a coupon that is made never to sell out."""
 _LETTERS = {Status.REQUESTED: "P", Status.ISSUED: "I", Status.REJECTED: "R"}
 _STATUSES = {letter: status for status, letter in _LETTERS.items()}
 _REFUSALS = {str(refusal): refusal for refusal in Refusal}
-_CLOSED = {str(closed): closed for closed in GateClosed}
+_UNAVAILABLE = {str(state): state for state in (GateState.MISSING, GateState.STALE)}
 
 
 def coupon_key(coupon_id: int) -> str:
@@ -71,9 +71,9 @@ def read_refusal(value: str) -> Refusal | None:
     return _REFUSALS.get(value)
 
 
-def read_closed(value: str | KeysUnreadable) -> GateClosed | None:
-    """Why the gate is closed, when the first part of an answer says so."""
-    return GateClosed.UNREADABLE if isinstance(value, KeysUnreadable) else _CLOSED.get(value)
+def read_unavailable(value: str | KeysUnreadable) -> GateState | None:
+    """The state of the gate, when an answer says that it is unavailable for the coupon."""
+    return GateState.UNREADABLE if isinstance(value, KeysUnreadable) else _UNAVAILABLE.get(value)
 
 
 def parse_settled(message: str) -> list[IssueRequest]:

@@ -5,8 +5,7 @@ from datetime import datetime
 
 from connectors.recovery import NotFinal, count_not_final
 from coupons.errors import GateUnavailable
-from coupons.gate import Gate
-from coupons.gate.rebuild import why_closed
+from coupons.gate import Gate, unavailable_reason
 from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import list_coupons
 from coupons.model import Coupon, to_microseconds
@@ -39,7 +38,7 @@ def _doubtful(gate: Gate, coupons: Sequence[Coupon], before: datetime) -> list[i
         coupon.coupon_id
         for coupon, figures in zip(coupons, found, strict=True)
         if figures is None
-        or why_closed(figures, coupon) is not None
+        or unavailable_reason(figures, coupon) is not None
         or not figures.balance
         or oldest_us.get(coupon.coupon_id, before_us) < before_us
     ]

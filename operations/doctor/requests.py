@@ -6,13 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 from connectors.recovery import NotFinal
 from coupons.errors import GateUnavailable, KafkaUnavailable
-from coupons.gate import GateFigures, GateState, connect_gate
-from coupons.gate.rebuild import why_closed
+from coupons.gate import GateFigures, connect_gate, unavailable_reason
 from coupons.heartbeat import read_heartbeat
 from coupons.kafka_admin import KafkaAdmin
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import list_readable
-from coupons.model import Coupon, from_microseconds
+from coupons.model import Coupon, GateState, from_microseconds
 from operations.doctor.findings import Finding, Section, failing, ok, warning
 from operations.doctor.overdue import count_overdue
 from operations.doctor.system import System
@@ -48,7 +47,7 @@ def gate_findings(
     if old := [coupon.coupon_id for coupon, figures in pairs if _is_old_copy(coupon, figures)]:
         says = f"Redis came back with an older copy: marks of {_named(old)} are missing in it"
         yield failing("redis copy", says, "coupon gate status", Section.REDIS_RESTORED)
-    reasons = {coupon.coupon_id: why_closed(figures, coupon) for coupon, figures in pairs}
+    reasons = {coupon.coupon_id: unavailable_reason(figures, coupon) for coupon, figures in pairs}
     if shut := [coupon_id for coupon_id, why in reasons.items() if why is not None]:
         whys = ", ".join(sorted({str(reasons[coupon_id]) for coupon_id in shut}))
         says = (

@@ -7,8 +7,7 @@ from contextlib import closing
 from typing import NamedTuple
 
 from coupons.errors import KeysUnreadable
-from coupons.gate import Gate, GateFigures
-from coupons.gate.rebuild import why_closed
+from coupons.gate import Gate, GateFigures, unavailable_reason
 from coupons.ids import request_id
 from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import find_coupon
@@ -132,7 +131,7 @@ def check_consistency(
     coupon = find_coupon(connection, coupon_id)
     if counts is None or coupon is None:
         return None
-    closed = why_closed(figures, coupon)
+    closed = unavailable_reason(figures, coupon)
     same = figures is None or figures.version == coupon.version
     return ConsistencyReport(
         coupon_id, counts, figures, closed, faults, discrepancy_counts, same, not_compared
@@ -170,7 +169,7 @@ def _await_quiet(gate: Gate, connection: Connection, coupon_id: int, deadline: f
 def _differing(gate: Gate, connection: Connection, coupon: Coupon) -> Iterator[Discrepancy]:
     """Of an open gate; that one is closed, the books say. Raises GateChanged, GateUnreadable."""
     coupon_id = coupon.coupon_id
-    if why_closed(gate.figures([coupon_id])[0], coupon) is not None:
+    if unavailable_reason(gate.figures([coupon_id])[0], coupon) is not None:
         return
     with closing(compare(gate, connection, coupon_id)) as differences:
         for found in differences:

@@ -7,11 +7,11 @@ import pytest
 
 from api.claims import Accepted, ClaimFailure, ClaimWriter
 from api.ledger_connections import LedgerConnections
-from coupons.gate import Gate, GateState, connect_gate
-from coupons.gate.rebuild import rebuild, why_closed
+from coupons.gate import Gate, connect_gate, unavailable_reason
+from coupons.gate.rebuild import rebuild
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.requests import count_requests, stream_requests
-from coupons.model import Claim, GateClosed, Refusal
+from coupons.model import Claim, GateState, Refusal
 from operations.gate_report import report_gate
 from tests.databases import Database
 from tests.reconciler.conftest import Shop
@@ -36,7 +36,7 @@ def test_claims_in_flight_during_rebuilds_are_neither_lost_nor_too_many(
     def claim(user: int) -> object:
         while True:
             [verdict] = writer.write([Claim(shop.coupon_id, user)])
-            if not isinstance(verdict, GateClosed) and verdict is not ClaimFailure.EPOCH_OVER:
+            if not isinstance(verdict, GateState) and verdict is not ClaimFailure.EPOCH_OVER:
                 return verdict
 
     with ThreadPoolExecutor(9) as threads:
@@ -90,4 +90,4 @@ def test_the_report_says_why_a_coupon_is_closed(
     gate.client.flushall()
     [report] = report_gate(gate, reconciler, [shop.ledger()])
     assert (report.why_closed, report.memory) == ("missing", 0)
-    assert why_closed(None, shop.ledger()) == "missing"
+    assert unavailable_reason(None, shop.ledger()) == "missing"

@@ -19,7 +19,7 @@ from coupons.model import (
     Claim,
     Coupon,
     CouponState,
-    GateClosed,
+    GateState,
     IssueRequest,
     Refusal,
     Status,
@@ -106,7 +106,7 @@ class World:
         writer.claim(Claim(COUPON, step["user"] + 1))
         self._writers[step["who"]] = writer
         if step["value"] not in (NEW, REPEATED):
-            kinds = {CLOSED: GateClosed, REFUSED: Refusal, FINAL: IssueRequest}
+            kinds = {CLOSED: GateState, REFUSED: Refusal, FINAL: IssueRequest}
             assert isinstance(writer.verdict, kinds[step["value"]])
             return
         self._admitted(writer, step)
