@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from api.app import create_app
 from api.authentication import Authenticator, load_verifier
-from api.claims import ClaimWriter, Verdict
+from api.claim_results import ClaimResult
+from api.claims import ClaimWriter
 from api.ledger_connections import ANSWER_TIMEOUT_SECONDS, LedgerConnections
 from api.long_polls import LongPollHub
 from api.openings import Openings
@@ -27,7 +28,7 @@ from coupons.logging import configure_logging
 from coupons.model import Claim
 from coupons.settings import load_settings
 
-Write = Callable[[Sequence[Claim]], Sequence[Verdict]]
+Write = Callable[[Sequence[Claim]], Sequence[ClaimResult]]
 """Decides a batch of claims; on return everything accepted is as durable as it is going to be."""
 
 
@@ -62,7 +63,7 @@ def build_api(
     pool = ledger_pool(
         url, "coupon-api-read", settings.api_read_connections, ANSWER_TIMEOUT_SECONDS
     )
-    batcher: WriteBatcher[Claim, Verdict] = WriteBatcher(
+    batcher: WriteBatcher[Claim, ClaimResult] = WriteBatcher(
         make_writer(settings, gate),
         settings.api_batch_size,
         settings.api_batches_in_flight,

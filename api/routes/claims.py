@@ -11,7 +11,7 @@ from flask import Blueprint, request
 
 from api.app import in_event_loop
 from api.authentication import ISSUE, Authenticator
-from api.claims import Accepted, ClaimFailure, Verdict
+from api.claim_results import ClaimOutcome, ClaimResult
 from api.openings import Openings
 from api.problems import Problem, ProblemType, retry_after
 from api.responses import RawResponse, raw_json_response
@@ -21,22 +21,17 @@ from coupons.errors import CouponUnreadable
 from coupons.ids import request_id
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.coupons import find_coupon
-from coupons.model import Claim, GateState, IssueRequest, Refusal
+from coupons.model import Claim, IssueRequest
 
 NEAR_SECONDS = 600
 """Whoever comes so long before a coupon opens is told to come back then."""
 
 _REFUSALS = {
-    Refusal.NOT_OPEN: (ProblemType.NOT_OPEN, "is not open yet; claim it once it opens"),
-    Refusal.CLOSED: (ProblemType.CLOSED, "is closed; it cannot be claimed any more"),
-    Refusal.PAUSED: (ProblemType.PAUSED, "is paused; claim it later"),
-    Refusal.SOLD_OUT: (ProblemType.SOLD_OUT, "has no place left"),
-    Refusal.NOT_ELIGIBLE: (ProblemType.NOT_ELIGIBLE, "is for a group that you are not in"),
-}
-_TROUBLES = {
-    ClaimFailure.GATE_UNAVAILABLE: ProblemType.GATE_UNAVAILABLE,
-    ClaimFailure.LEDGER_UNAVAILABLE: ProblemType.LEDGER_UNAVAILABLE,
-    ClaimFailure.EPOCH_OVER: ProblemType.GATE_CLOSED,
+    ClaimOutcome.NOT_OPEN: (ProblemType.NOT_OPEN, "is not open yet; claim it once it opens"),
+    ClaimOutcome.CLOSED: (ProblemType.CLOSED, "is closed; it cannot be claimed any more"),
+    ClaimOutcome.PAUSED: (ProblemType.PAUSED, "is paused; claim it later"),
+    ClaimOutcome.SOLD_OUT: (ProblemType.SOLD_OUT, "is sold out"),
+    ClaimOutcome.NOT_ELIGIBLE: (ProblemType.NOT_ELIGIBLE, "is for a group that you are not in"),
 }
 
 
@@ -46,7 +41,7 @@ class ClaimRoutes:
     def __init__(
         self,
         authenticator: Authenticator,
-        batcher: WriteBatcher[Claim, Verdict],
+        batcher: WriteBatcher[Claim, ClaimResult],
         pool: LedgerPool,
         openings: Openings,
     ) -> None:
@@ -69,25 +64,23 @@ class ClaimRoutes:
 
     async def _decided(self, claim: Claim) -> RawResponse:
         try:
-            verdict = await self._batcher.submit(claim)
+            outcome, accepted = await self._batcher.submit(claim)
         except NotReached:
             raise Problem(
-                ProblemType.OVERLOADED, _claim_again("The claim was not reached")
+                ProblemType.OVERLOADED, _claim_again("The claim was not reached in time")
             ) from None
         except NoAnswer:
-            verdict = ClaimFailure.OUTCOME_UNKNOWN
-        if isinstance(verdict, Accepted):
-            return _accepted(verdict.request, 200 if verdict.repeated else 202)
-        if isinstance(verdict, IssueRequest):
-            return _accepted(verdict, 200)
-        if verdict is Refusal.NOT_OPEN:
+            outcome, accepted = ClaimOutcome.OUTCOME_UNKNOWN, None
+        if accepted is not None:
+            return _accepted(accepted, 202 if outcome is ClaimOutcome.ACCEPTED else 200)
+        if outcome is ClaimOutcome.NOT_OPEN:
             raise _not_open(claim.coupon_id, await self._openings.opens_at_us(claim.coupon_id))
-        if verdict is GateState.MISSING:
+        if outcome is ClaimOutcome.MISSING:
             await asyncio.to_thread(self._check_exists, claim.coupon_id)
-        raise _not_accepted(claim, verdict)
+        raise _not_accepted(claim, outcome)
 
     def _check_exists(self, coupon_id: int) -> None:
-        # One whose row cannot be read exists, and its gate stays closed.
+        # A coupon whose row cannot be read exists, and its gate stays unavailable.
         with suppress(CouponUnreadable), pooled(self._pool) as connection:
             if find_coupon(connection, coupon_id) is None:
                 raise Problem(ProblemType.NOT_FOUND, f"There is no coupon {coupon_id}.")
@@ -103,8 +96,8 @@ def _accepted(accepted: IssueRequest, status: int) -> RawResponse:
 
 def _not_open(coupon_id: int, opens_at_us: int | None) -> Problem:
     """Says when it opens, and in the last minutes before with Retry-After in how many seconds."""
-    kind, what = _REFUSALS[Refusal.NOT_OPEN]
-    detail, reason = f"Coupon {coupon_id} {what}.", str(Refusal.NOT_OPEN)
+    kind, what = _REFUSALS[ClaimOutcome.NOT_OPEN]
+    detail, reason = f"Coupon {coupon_id} {what}.", str(ClaimOutcome.NOT_OPEN)
     if opens_at_us is None:
         return Problem(kind, detail, reason=reason)
     headers = {}
@@ -114,26 +107,26 @@ def _not_open(coupon_id: int, opens_at_us: int | None) -> Problem:
     return Problem(kind, detail, headers, reason=reason, opens_at=rfc3339_of(opens_at_us))
 
 
-def _not_accepted(claim: Claim, verdict: Refusal | GateState | ClaimFailure) -> Problem:
-    if isinstance(verdict, Refusal):
-        kind, what = _REFUSALS[verdict]
-        return Problem(kind, f"Coupon {claim.coupon_id} {what}.", reason=str(verdict))
-    if isinstance(verdict, GateState):
-        what = f"The gate of coupon {claim.coupon_id} is closed until it is rebuilt"
-        return Problem(ProblemType.GATE_CLOSED, _claim_again(what))
-    if verdict is ClaimFailure.OUTCOME_UNKNOWN:
-        return _unsettled(str(request_id(claim.coupon_id, claim.user_id)))
-    if verdict is ClaimFailure.GATE_UNAVAILABLE:
-        return _unanswered(str(request_id(claim.coupon_id, claim.user_id)))
-    kind = _TROUBLES[verdict]
-    return Problem(kind, _claim_again(kind.value.title))
+def _not_accepted(claim: Claim, outcome: ClaimOutcome) -> Problem:
+    if outcome in _REFUSALS:
+        kind, what = _REFUSALS[outcome]
+        return Problem(kind, f"Coupon {claim.coupon_id} {what}.", reason=str(outcome))
+    if outcome is ClaimOutcome.OUTCOME_UNKNOWN:
+        return _outcome_unknown(str(request_id(claim.coupon_id, claim.user_id)))
+    if outcome is ClaimOutcome.GATE_UNAVAILABLE:
+        return _gate_unavailable(str(request_id(claim.coupon_id, claim.user_id)))
+    if outcome is ClaimOutcome.LEDGER_UNAVAILABLE:
+        kind = ProblemType.LEDGER_UNAVAILABLE
+        return Problem(kind, _claim_again(kind.value.title))
+    what = f"The gate is unavailable for coupon {claim.coupon_id} until it is rebuilt"
+    return Problem(ProblemType.GATE_CLOSED, _claim_again(what))
 
 
 def _claim_again(what: str) -> str:
     return f"{what}: nothing was accepted. Claim again."
 
 
-def _unanswered(possible: str) -> Problem:
+def _gate_unavailable(possible: str) -> Problem:
     return Problem(
         ProblemType.GATE_UNAVAILABLE,
         "Redis cannot be used now: the claim may have been admitted, and becomes a request then."
@@ -143,7 +136,7 @@ def _unanswered(possible: str) -> Problem:
     )
 
 
-def _unsettled(pending: str) -> Problem:
+def _outcome_unknown(pending: str) -> Problem:
     return Problem(
         ProblemType.OUTCOME_UNKNOWN,
         "Postgres did not say whether it accepted the claim. It will be settled: read the request,"

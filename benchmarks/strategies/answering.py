@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from api.claims import Accepted, ClaimFailure, Verdict
+from api.claim_results import ClaimOutcome, ClaimResult, accepted, decided_at_gate
 from coupons.gate import Decision
-from coupons.ledger.requests import admitted_as_request
 from coupons.model import Admission
 
 
@@ -13,11 +12,15 @@ def admissions_of(decisions: Sequence[Decision]) -> list[Admission]:
     return [decision for decision in decisions if isinstance(decision, Admission)]
 
 
-def answers(decisions: Sequence[Decision], trouble: ClaimFailure | None = None) -> list[Verdict]:
-    """What is answered when all that was admitted is kept, or, with a trouble, nothing of it."""
+def answers(
+    decisions: Sequence[Decision], failure: ClaimOutcome | None = None
+) -> list[ClaimResult]:
+    """The results when all that was admitted is kept, or, with a failure, nothing of it."""
     return [
-        decision
+        decided_at_gate(decision)
         if not isinstance(decision, Admission)
-        else trouble or Accepted(admitted_as_request(decision), decision.repeated)
+        else ClaimResult(failure)
+        if failure
+        else accepted(decision)
         for decision in decisions
     ]

@@ -15,7 +15,7 @@ from threading import Event
 import psycopg
 from confluent_kafka import Producer
 
-from api.claims import ClaimFailure, Verdict
+from api.claim_results import ClaimOutcome, ClaimResult
 from api.ledger_connections import LedgerConnections
 from api.settings import ApiSettings
 from benchmarks.strategies.answering import admissions_of, answers
@@ -44,24 +44,24 @@ def create_tables(owner_url: str) -> None:
         connection.execute(SQL["create"])
 
 
-def writer(settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], list[Verdict]]:
+def writer(settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], list[ClaimResult]]:
     """Admits a batch and commits it with its outbox rows."""
     connections = LedgerConnections(settings.database_url.get_secret_value(), "outbox-api")
 
-    def write(claims: Sequence[Claim]) -> list[Verdict]:
+    def write(claims: Sequence[Claim]) -> list[ClaimResult]:
         try:
             decisions = gate.admit(claims)
         except GateUnavailable:
-            return [ClaimFailure.GATE_UNAVAILABLE] * len(claims)
+            return [ClaimResult(ClaimOutcome.GATE_UNAVAILABLE)] * len(claims)
         admitted = admissions_of(decisions)
         try:
             if admitted:
                 _accept(connections, admitted)
         except OutcomeUnknown:
-            return answers(decisions, ClaimFailure.OUTCOME_UNKNOWN)
+            return answers(decisions, ClaimOutcome.OUTCOME_UNKNOWN)
         except LedgerUnavailable:
             gate.compensate([each for each in admitted if not each.repeated])
-            return answers(decisions, ClaimFailure.LEDGER_UNAVAILABLE)
+            return answers(decisions, ClaimOutcome.LEDGER_UNAVAILABLE)
         return answers(decisions)
 
     return write

@@ -16,7 +16,7 @@ from typing import cast
 import redis
 from redis.exceptions import RedisError
 
-from api.claims import ClaimFailure, Verdict
+from api.claim_results import ClaimOutcome, ClaimResult
 from api.settings import ApiSettings
 from benchmarks.strategies.answering import admissions_of, answers
 from cdc_consumer.issuing import Ledger
@@ -34,10 +34,10 @@ _TAKE = Path(__file__).with_name("take.lua").read_text("utf-8")
 log = logging.getLogger(__name__)
 
 
-def writer(_settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], list[Verdict]]:
+def writer(_settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], list[ClaimResult]]:
     """Admits a batch and pushes it."""
 
-    def write(claims: Sequence[Claim]) -> list[Verdict]:
+    def write(claims: Sequence[Claim]) -> list[ClaimResult]:
         try:
             decisions = gate.admit(claims)
             admitted = admissions_of(decisions)
@@ -45,7 +45,7 @@ def writer(_settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], li
                 entries = [f"{a.coupon_id} {a.user_id} {a.requested_at_us}" for a in admitted]
                 gate.client.rpush(WAITING, *entries)
         except (GateUnavailable, RedisError):
-            return [ClaimFailure.GATE_UNAVAILABLE] * len(claims)
+            return [ClaimResult(ClaimOutcome.GATE_UNAVAILABLE)] * len(claims)
         return answers(decisions)
 
     return write

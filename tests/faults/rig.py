@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from api.claims import Accepted, Verdict
+from api.claim_results import ClaimResult
 from cdc_consumer.handling import BatchHandler
 from cdc_consumer.records import Record
 from chaos.checkers import violations
@@ -157,12 +157,11 @@ def broken(complaints: Iterable[str]) -> set[str]:
     return {complaint.partition(":")[0] for complaint in complaints}
 
 
-def _answer(claim: Claim, verdict: Verdict, began: float) -> Answer:
-    status, kind, told = 503, str(verdict), ""
-    if isinstance(verdict, Accepted | IssueRequest):
-        request = verdict.request if isinstance(verdict, Accepted) else verdict
-        status, kind, told = 202, "", str(request.status)
-    elif isinstance(verdict, Refusal):
+def _answer(claim: Claim, verdict: ClaimResult, began: float) -> Answer:
+    status, kind, told = 503, str(verdict.outcome), ""
+    if verdict.request is not None:
+        status, kind, told = 202, "", str(verdict.request.status)
+    elif verdict.outcome in set(Refusal):
         status = 409
     location = f"/issue-requests/{request_id(*claim[:2])}"
     now = time.monotonic()
