@@ -10,11 +10,11 @@ from time import monotonic
 
 import redis
 from redis.client import PubSub
-from redis.exceptions import RedisError
 
 from api.metrics import API_WAITERS
 from api.statuses import Key, Statuses
 from coupons.errors import CouponError
+from coupons.gate.refusals import REDIS_ERRORS
 from coupons.gate.values import SETTLED_CHANNEL, parse_settled
 from coupons.model import IssueRequest
 
@@ -121,7 +121,7 @@ class LongPollHub:
                 with _subscription(self._client) as pubsub:
                     self._hear(pubsub)
                     return
-            except (RedisError, OSError) as error:
+            except REDIS_ERRORS as error:
                 log.warning("Redis does not tell what is settled: %s; looking instead", error)
             except Exception:
                 # Whatever it was, those who wait depend on this thread.

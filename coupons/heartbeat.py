@@ -5,25 +5,20 @@ consumer that owns the heartbeat partition writes it; the pipeline's delay is no
 """
 
 import redis
-from redis.exceptions import RedisError
 
-from coupons.gate.refusals import unavailable
+from coupons.gate.refusals import translated
 
 HEARTBEAT_KEY = "cdc:freshness"
 
 
 def record_heartbeat(client: redis.Redis, heartbeat_us: int) -> None:
     """Keep the time of the newest heartbeat seen. Raises GateUnavailable."""
-    try:
+    with translated():
         client.set(HEARTBEAT_KEY, heartbeat_us)
-    except (RedisError, OSError) as error:
-        raise unavailable(error) from error
 
 
 def read_heartbeat(client: redis.Redis) -> int | None:
     """Microseconds since 1970; None when none was ever seen. Raises GateUnavailable."""
-    try:
+    with translated():
         found = client.get(HEARTBEAT_KEY)
-    except (RedisError, OSError) as error:
-        raise unavailable(error) from error
     return None if found is None else int(found)

@@ -2,10 +2,8 @@
 
 from itertools import islice
 
-from redis.exceptions import RedisError
-
 from coupons.gate.gate import Gate
-from coupons.gate.refusals import unavailable
+from coupons.gate.refusals import translated
 
 _EVERY_KEY = "coupon:{*}*"
 _KEYS_PER_REMOVAL = 500
@@ -18,10 +16,8 @@ def discard(gate: Gate) -> int:
     and its epochs are ahead of the ledger's. Raises GateUnavailable.
     """
     removed = 0
-    try:
+    with translated():
         found = gate.client.scan_iter(_EVERY_KEY, count=1_000)
         while keys := list(islice(found, _KEYS_PER_REMOVAL)):
             removed += gate.client.unlink(*keys)
-    except (RedisError, OSError) as error:
-        raise unavailable(error) from error
     return removed

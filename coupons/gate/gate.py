@@ -6,12 +6,11 @@ from itertools import groupby
 from typing import Any, cast
 
 import redis
-from redis.exceptions import RedisError
 
 from coupons.errors import GateUnavailable, KeysUnreadable
 from coupons.gate.connection import connect_redis
 from coupons.gate.figures import GateFigures, read_figures
-from coupons.gate.refusals import unavailable
+from coupons.gate.refusals import translated
 from coupons.gate.scripts import Call, run_scripts, try_scripts
 from coupons.gate.values import (
     coupon_key,
@@ -143,18 +142,14 @@ class Gate:
 
     def opens_at_us(self, coupon_id: int) -> int | None:
         """When the coupon opens, in microseconds since 1970; None when the gate has no such one."""
-        try:
+        with translated():
             found = cast(str | None, self.client.hget(coupon_key(coupon_id), "starts_at_us"))
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
         return None if found is None else int(found)
 
     def now_us(self) -> int:
         """Microseconds since 1970 by the Redis server's clock, which dates admissions."""
-        try:
+        with translated():
             seconds, microseconds = self.client.time()
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
         return seconds * 1_000_000 + microseconds
 
     def pending_before(
@@ -165,12 +160,10 @@ class Gate:
         if figures is None:
             return []
         key = f"{coupon_key(coupon_id)}:{figures.epoch}:pending"
-        try:
+        with translated():
             found = self.client.zrange(
                 key, from_us * 2, before_us * 2, byscore=True, offset=0, num=limit, withscores=True
             )
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
         return [
             IssueRequest(coupon_id, int(user), int(score) // 2, Status.REQUESTED)
             for user, score in cast(list[tuple[str, float]], found)
@@ -190,10 +183,8 @@ class Gate:
         pipeline = self.client.pipeline(transaction=False)
         for coupon_id, epoch in waiting.items():
             pipeline.zrange(f"{coupon_key(coupon_id)}:{epoch}:pending", 0, 0, withscores=True)
-        try:
+        with translated():
             answers = pipeline.execute()
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
         oldest = zip(waiting, cast(list[list[tuple[str, float]]], answers), strict=True)
         return {coupon_id: int(first[0][1]) // 2 for coupon_id, first in oldest if first}
 

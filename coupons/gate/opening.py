@@ -5,11 +5,9 @@ from contextlib import closing
 from itertools import islice
 from typing import TypeVar
 
-from redis.exceptions import RedisError
-
 from coupons.gate.gate import Gate
 from coupons.gate.prefetch import read_ahead
-from coupons.gate.refusals import unavailable
+from coupons.gate.refusals import translated
 from coupons.gate.scripts import Call, run_scripts
 from coupons.gate.serving import check_serving
 from coupons.gate.values import coupon_key, definition_fields, shard_count, write_requests
@@ -72,11 +70,9 @@ def _load_calls(key: str, epoch: int, requests: Iterable[IssueRequest]) -> Itera
 
 def _remove_epoch(gate: Gate, prefix: str, shards: int) -> None:
     keys = iter([f"{prefix}:pending", *(f"{prefix}:settled:{shard}" for shard in range(shards))])
-    try:
+    with translated():
         for group in _in_groups(keys, KEYS_PER_REMOVAL):
             gate.client.unlink(*group)
-    except (RedisError, OSError) as error:
-        raise unavailable(error) from error
 
 
 def _in_groups(items: Iterator[T], size: int) -> Iterator[list[T]]:

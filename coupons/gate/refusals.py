@@ -1,6 +1,11 @@
-"""What a failure of Redis means: it is away, or it answers and refuses. Only this file knows."""
+"""What a failure of Redis means: it does not answer, or it answers and refuses.
+
+Only this file knows.
+"""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 
 from redis.exceptions import (
@@ -11,6 +16,7 @@ from redis.exceptions import (
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisError,
     ResponseError,
 )
 
@@ -59,8 +65,24 @@ _BY_CODE = {
 _CODE = re.compile(rf"(?:^|: )({'|'.join(_BY_CODE)}) ")
 
 
+REDIS_ERRORS = (RedisError, OSError)
+"""What the Redis client raises: its own errors, and those of its socket."""
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the Redis client's errors into GateUnavailable.
+
+    The path of a claim (scripts.py) does without, because a context manager costs it time.
+    """
+    try:
+        yield
+    except REDIS_ERRORS as error:
+        raise unavailable(error) from error
+
+
 def unavailable(error: Exception) -> GateUnavailable:
-    """The project's own error for one of the Redis client or of its socket."""
+    """The project's own error for one of REDIS_ERRORS."""
     refusal = _refusal(error)
     if refusal is not None:
         # A pipeline puts words of its own before the server's.

@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 from typing import cast
 
-from redis.exceptions import RedisError
-
 from coupons.errors import KeysUnreadable
 from coupons.gate.figures import GateFigures
 from coupons.gate.gate import Gate
-from coupons.gate.refusals import unavailable
+from coupons.gate.refusals import REDIS_ERRORS, translated, unavailable
 from coupons.gate.scripts import is_of_the_key
 from coupons.gate.values import coupon_key, read_request
 from coupons.model import IssueRequest, Status
@@ -45,7 +43,7 @@ def scan_requests(gate: Gate, coupon_id: int, figures: GateFigures) -> Iterator[
                 for users in pipeline.execute()
                 for user, value in users.items()
             ]
-    except (RedisError, OSError) as error:
+    except REDIS_ERRORS as error:
         if is_of_the_key(error):
             raise KeysUnreadable(f"Redis refused to scan {prefix}: {error}") from error
         raise unavailable(error) from error
@@ -59,13 +57,11 @@ def memory_bytes(gate: Gate, coupon_id: int, figures: GateFigures) -> int:
     key = coupon_key(coupon_id)
     step = -(-figures.shards // _KEYS_MEASURED)
     shards = range(0, figures.shards, step)
-    try:
+    with translated():
         pipeline = gate.client.pipeline(transaction=False)
         for name in (key, f"{key}:{figures.epoch}:pending"):
             pipeline.memory_usage(name)
         for shard in shards:
             pipeline.memory_usage(f"{key}:{figures.epoch}:settled:{shard}")
         whole, pending, *some = [size or 0 for size in pipeline.execute()]
-    except (RedisError, OSError) as error:
-        raise unavailable(error) from error
     return whole + pending + sum(some) * figures.shards // len(shards)

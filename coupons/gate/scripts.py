@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import redis
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
 from coupons.errors import GateUnavailable, KeysUnreadable
-from coupons.gate.refusals import GateRefused, unavailable
+from coupons.gate.refusals import REDIS_ERRORS, GateRefused, unavailable
 
 _FOLDER = Path(__file__).parent / "lua"
 
@@ -58,7 +58,7 @@ def try_scripts(client: redis.Redis, calls: Sequence[Call]) -> list[Any]:
                 client.script_load(_source(script))
             for i, answer in zip(missing, _run(client, [calls[i] for i in missing]), strict=True):
                 answers[i] = answer
-    except (RedisError, OSError) as error:
+    except REDIS_ERRORS as error:
         raise unavailable(error) from error
     return [_answer(call, answer) for call, answer in zip(calls, answers, strict=True)]
 

@@ -3,9 +3,8 @@
 from typing import Any, cast
 
 import redis
-from redis.exceptions import RedisError
 
-from coupons.gate.refusals import GateRefusal, GateRefused, unavailable
+from coupons.gate.refusals import GateRefusal, GateRefused, translated
 
 _NO_SUCH_KEY = "coupon:write-check"
 _SAFE_POLICY = "noeviction"
@@ -21,10 +20,8 @@ def check_serving(client: redis.Redis) -> None:
     # the key; and the key is never there, so that nothing is written.
     pipeline.set(_NO_SUCH_KEY, "", xx=True)
     pipeline.info("memory")
-    try:
+    with translated():
         _, memory = pipeline.execute()
-    except (RedisError, OSError) as error:
-        raise unavailable(error) from error
     # Not CONFIG GET, which managed servers forbid.
     policy = cast(dict[str, Any], memory).get("maxmemory_policy", _SAFE_POLICY)
     if policy != _SAFE_POLICY:
