@@ -8,7 +8,6 @@ anything, its port can be kept from the public, and it ends when the process PAR
 
 import http.client
 import os
-import signal
 import ssl
 import sys
 from pathlib import Path
@@ -20,37 +19,30 @@ from prometheus_client.multiprocess import mark_process_dead
 from api.metrics import API
 from api.routes.health import Readiness
 from api.settings import ApiSettings
-from coupons.errors import ConfigurationError
 from coupons.gate import connect_gate
 from coupons.ledger.connection import ledger_pool
-from coupons.logging import configure_logging
 from coupons.metrics import exposition
 from coupons.probes import Page, ProbeServer, json_page
-from coupons.settings import load_settings
+from coupons.process import run_process, stop_on_signals
 
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 WORKERS_ANSWER_SECONDS = 2.0
 ANSWER_TIMEOUT_SECONDS = 2.0
-LOOK_SECONDS = 0.5
+CHECK_SECONDS = 0.5
 
 
 def main() -> int:
-    """Serve until SIGTERM or until the parent is gone; 2 when the port cannot be had."""
+    """Serve until SIGTERM, or until the process of this id (the parent) is gone."""
     parent = int(sys.argv[1])
-    stopping = Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: stopping.set())
-    settings = load_settings(ApiSettings)
-    configure_logging(settings.log_level)
-    try:
-        server = serve_management(settings)
-    except ConfigurationError as error:
-        print(error, file=sys.stderr)
-        return 2
-    while os.getppid() == parent and not stopping.wait(LOOK_SECONDS):
+    stopping = stop_on_signals()
+    return run_process(ApiSettings, lambda settings: _run(settings, parent, stopping))
+
+
+def _run(settings: ApiSettings, parent: int, stopping: Event) -> None:
+    server = serve_management(settings)
+    while os.getppid() == parent and not stopping.wait(CHECK_SECONDS):
         pass
     server.shutdown()
-    return 0
 
 
 def serve_management(settings: ApiSettings) -> ProbeServer:

@@ -4,7 +4,7 @@ import logging
 from importlib import metadata
 from threading import Event
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaException, Producer
 
 from cdc_consumer.dead_letters import DeadLetters
 from cdc_consumer.handling import BatchHandler
@@ -28,7 +28,19 @@ log = logging.getLogger(__name__)
 
 
 def run(settings: ConsumerSettings, stopping: Event) -> None:
-    """Consume until `stopping` is set. Raises ConfigurationError when the port cannot be had."""
+    """Consume until `stopping` is set.
+
+    Raises ConfigurationError when the port is taken, KafkaUnavailable when Kafka ends the consumer.
+    """
+    try:
+        _run(settings, stopping)
+    except KafkaException as error:
+        raise KafkaUnavailable(
+            f"Kafka does not let this consumer go on: {error}; start it again"
+        ) from error
+
+
+def _run(settings: ConsumerSettings, stopping: Event) -> None:
     health = Health()
     probes = serve_probes(
         settings.consumer_host, settings.consumer_port, health.complaint, CONSUMER
