@@ -12,11 +12,7 @@ from api.ledger_connections import ANSWER_TIMEOUT_SECONDS, LedgerConnections
 from api.long_polls import LongPollHub
 from api.openings import Openings
 from api.request_body import BodyLimits, BodyReader
-from api.routes.claims import ClaimRoutes
-from api.routes.coupons import CouponRoutes
-from api.routes.health import HealthRoutes
-from api.routes.issue_requests import IssueRequestRoutes
-from api.routes.users import UserRoutes
+from api.routes import claims, coupons, health, issue_requests, users
 from api.rsgi import RsgiApp
 from api.settings import ApiSettings
 from api.statuses import Statuses
@@ -72,12 +68,13 @@ def build_api(
     statuses = Statuses(gate, pool)
     room = LongPollHub(gate.client, statuses, settings.api_max_waiters)
     authenticator = Authenticator(load_verifier(settings))
+    parts = [each.openapi_part() for each in (coupons, claims, issue_requests, users)]
     routes = [
-        ClaimRoutes(authenticator, batcher, pool, Openings(gate)).blueprint(),
-        IssueRequestRoutes(authenticator, room).blueprint(),
-        CouponRoutes(authenticator, gate, pool).blueprint(),
-        UserRoutes(authenticator, pool).blueprint(),
-        HealthRoutes().blueprint(),
+        claims.ClaimRoutes(authenticator, batcher, pool, Openings(gate)).blueprint(),
+        issue_requests.IssueRequestRoutes(authenticator, room).blueprint(),
+        coupons.CouponRoutes(authenticator, gate, pool).blueprint(),
+        users.UserRoutes(authenticator, pool).blueprint(),
+        health.HealthRoutes(parts).blueprint(),
     ]
     flask_app = create_app(routes, settings.api_max_body_bytes)
     bodies = BodyReader(

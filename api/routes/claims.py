@@ -12,10 +12,11 @@ from flask import Blueprint, request
 from api.app import in_event_loop
 from api.authentication import ISSUE, Authenticator
 from api.claim_results import ClaimOutcome, ClaimResult
+from api.openapi_parts import COUPON_ID, DocumentPart, operation, response
 from api.openings import Openings
 from api.problems import Problem, ProblemType, retry_after
 from api.responses import RawResponse, raw_json_response
-from api.schemas import rfc3339_of, view_request
+from api.schemas import IssueRequestView, rfc3339_of, view_request
 from api.write_batcher import NoAnswer, NotReached, WriteBatcher
 from coupons.errors import CouponUnreadable
 from coupons.ids import request_id
@@ -144,3 +145,29 @@ def _outcome_unknown(pending: str) -> Problem:
         {"Location": f"/issue-requests/{pending}"},
         request_id=pending,
     )
+
+
+def openapi_part() -> DocumentPart:
+    """This route in the API's description."""
+    headers = ("Location", "Retry-After")
+    responses = {
+        "202": response("Accepted: the request is durable", IssueRequestView, *headers),
+        "200": response("Accepted before: the same request", IssueRequestView, *headers),
+    }
+    kinds = (
+        ProblemType.NOT_ELIGIBLE,
+        ProblemType.NOT_FOUND,
+        ProblemType.NOT_OPEN,
+        ProblemType.CLOSED,
+        ProblemType.PAUSED,
+        ProblemType.SOLD_OUT,
+        ProblemType.GATE_CLOSED,
+        ProblemType.GATE_UNAVAILABLE,
+        ProblemType.LEDGER_UNAVAILABLE,
+        ProblemType.OUTCOME_UNKNOWN,
+        ProblemType.OVERLOADED,
+    )
+    summary = "Claim a coupon for the token's user"
+    claim = operation("claimCoupon", summary, responses, kinds, scope=ISSUE)
+    path = {"parameters": [COUPON_ID], "post": claim}
+    return DocumentPart({"/coupons/{id}/issue-requests": path}, views=(IssueRequestView,))

@@ -1,11 +1,12 @@
 """For everybody: whether the API lives and what it offers. For its readiness: what it needs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from flask import Blueprint
 
 from api.app import in_event_loop
-from api.openapi import describe
+from api.openapi import build_document
+from api.openapi_parts import DocumentPart, public_operation
 from api.responses import JsonResponse, json_response
 from coupons.errors import GateUnavailable, LedgerUnavailable
 from coupons.gate import Gate
@@ -15,7 +16,13 @@ from coupons.ledger.serving import check_serving as check_ledger_serving
 
 
 class HealthRoutes:
-    """GET /healthz and /openapi.json; no token is needed, and neither asks anything else."""
+    """GET /healthz and /openapi.json; neither needs a token, and neither asks a server.
+
+    parts: those of the other route modules.
+    """
+
+    def __init__(self, parts: Sequence[DocumentPart]) -> None:
+        self._document = build_document([*parts, openapi_part()])
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -34,7 +41,19 @@ class HealthRoutes:
 
     def openapi(self) -> JsonResponse:
         """The description of this API."""
-        return json_response(describe())
+        return json_response(self._document)
+
+
+def openapi_part() -> DocumentPart:
+    """These routes in the API's description."""
+    states = {
+        "type": "object",
+        "required": ["status"],
+        "additionalProperties": {"type": "string"},
+    }
+    alive = public_operation("isAlive", "The process is alive", states)
+    document = public_operation("readDescription", "This document", {"type": "object"})
+    return DocumentPart({"/healthz": {"get": alive}, "/openapi.json": {"get": document}})
 
 
 class Readiness:

@@ -8,11 +8,12 @@ from flask import Blueprint, request
 
 from api.app import in_event_loop
 from api.authentication import ADMIN, OPS, Authenticator
-from api.bodies import StatusQuery, read_query
+from api.bodies import LONGEST_WAIT_SECONDS, StatusQuery, read_query
 from api.long_polls import LongPollHub
+from api.openapi_parts import READ_PROBLEMS, DocumentPart, number_query, operation, response
 from api.problems import Problem, ProblemType, retry_after
 from api.responses import RawResponse, raw_json_response
-from api.schemas import view_request
+from api.schemas import IssueRequestView, view_request
 from api.statuses import Key
 from coupons.ids import parse_request_id
 
@@ -59,3 +60,25 @@ def _key(given_id: UUID) -> Key | None:
         return parse_request_id(str(given_id))
     except ValueError:
         return None
+
+
+def openapi_part() -> DocumentPart:
+    """This route in the API's description."""
+    request_id = {
+        "name": "id",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "format": "uuid"},
+    }
+    text = "Seconds to wait for a final status"
+    wait = number_query("wait", "number", text, 0, LONGEST_WAIT_SECONDS)
+    found = "The request; Retry-After while it is not final"
+    read = operation(
+        "readRequest",
+        "Read an issue request",
+        {"200": response(found, IssueRequestView, "Retry-After")},
+        (ProblemType.NOT_FOUND, ProblemType.INVALID, *READ_PROBLEMS),
+        query=[wait],
+    )
+    path = {"parameters": [request_id], "get": read}
+    return DocumentPart({"/issue-requests/{id}": path}, views=(IssueRequestView,))
