@@ -16,7 +16,7 @@ from coupons.endpoints import Endpoints
 from coupons.errors import KafkaUnavailable
 from coupons.kafka_admin import GROUP
 from coupons.model import Coupon
-from operations.dead_letters import UnresolvedLetter, unresolved_letters
+from operations.dead_letters.status import DeadLetterStatus, read_unresolved
 from operations.verify.in_flight import explain_in_flight
 from operations.verify.report import MOST_NAMED, ConsistencyReport, Discrepancy, await_consistency
 from operations.verify.unmatched_rows import find_strays
@@ -75,7 +75,7 @@ def command(
         checked, stream = explain_in_flight(
             [books for books in found if books is not None],
             lambda: read_stream_state(here.where, here.gate, here.connection, group),
-            {letter.key: letter.place for letter in letters if letter.key is not None},
+            {letter.key: letter.letter.position for letter in letters if letter.key is not None},
             here.connection,
         )
     if as_json:
@@ -92,10 +92,10 @@ def command(
         raise click.exceptions.Exit(NOT_ANSWERED)
 
 
-def _letters(here: Session) -> tuple[list[UnresolvedLetter], str | None]:
+def _letters(here: Session) -> tuple[list[DeadLetterStatus], str | None]:
     """The open dead letters, or why they are not known."""
     try:
-        return unresolved_letters(here.where, here.connection), None
+        return read_unresolved(here.where, here.connection), None
     except KafkaUnavailable as error:
         return [], str(error)
 
@@ -103,7 +103,7 @@ def _letters(here: Session) -> tuple[list[UnresolvedLetter], str | None]:
 def _show(
     checked: Sequence[ConsistencyReport],
     stream: StreamState,
-    letters: Sequence[UnresolvedLetter],
+    letters: Sequence[DeadLetterStatus],
     trouble: str | None,
 ) -> None:
     console = Console(highlight=False)
@@ -121,21 +121,21 @@ def _show(
 def _as_json(
     checked: Sequence[ConsistencyReport],
     stream: StreamState,
-    letters: Sequence[UnresolvedLetter],
+    letters: Sequence[DeadLetterStatus],
     trouble: str | None,
 ) -> dict[str, object]:
     return {
         "coupons": [_books_as_json(each) for each in checked],
         "stream": {**stream._asdict(), "slot": stream.slot._asdict()},
         "open_dead_letters": [
-            {"letter": letter.place, **_key_as_json(letter)} for letter in letters
+            {"letter": letter.letter.position, **_key_as_json(letter)} for letter in letters
         ],
         "faults": stream.faults,
         "not_known": [*stream.unknown, *([trouble] if trouble else [])],
     }
 
 
-def _key_as_json(letter: UnresolvedLetter) -> dict[str, int | None]:
+def _key_as_json(letter: DeadLetterStatus) -> dict[str, int | None]:
     coupon_id, user_id = letter.key or (None, None)
     return {"coupon_id": coupon_id, "user_id": user_id}
 

@@ -1,4 +1,4 @@
-"""Check of the dead letters: those that wait for somebody."""
+"""Check of the dead letters: those that somebody has to act on."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,19 +18,19 @@ def check_dead_letters(places: System) -> Iterator[Finding]:
         yield letters_finding(read_statuses(places.where, connection))
 
 
-def letters_finding(standings: Sequence[DeadLetterStatus]) -> Finding:
-    """What the letters that nobody has done anything about mean.
+def letters_finding(statuses: Sequence[DeadLetterStatus]) -> Finding:
+    """The finding on the dead letters that somebody has to act on.
 
-    One with a request is a promise that is not kept yet. Garbage is nobody's request.
+    A request among them is accepted and not final: failing. Without a request: a warning.
     """
     waiting = [
         each
-        for each in standings
+        for each in statuses
         if each.state in (State.OPEN, State.PARKED) and each.came_back_as is None
     ]
     if not waiting:
-        return ok("dead letters", f"none waits for somebody ({len(standings)} were set aside)")
-    causes = Counter(each.letter.facts.error_class for each in waiting)
+        return ok("dead letters", f"none waits for somebody ({len(statuses)} were set aside)")
+    causes = Counter(each.letter.metadata.error_class for each in waiting)
     cause, times = causes.most_common(1)[0]
     requests = sum(each.key is not None for each in waiting)
     says = (
