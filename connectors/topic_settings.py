@@ -1,12 +1,10 @@
 """What the topics' settings have to be: a wrong one makes Kafka throw records away."""
 
-import logging
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
-    AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
@@ -83,12 +81,7 @@ class TopicSettings:
 
     def __init__(self, kafka: KafkaClient) -> None:
         self._servers = kafka.bootstrap_servers
-        config: dict[str, Any] = {
-            **kafka.config(),
-            "logger": logging.getLogger("kafka.admin"),
-            "log_level": _CRITICAL,
-        }
-        self._admin = AdminClient(config)
+        self._admin = kafka.admin()
 
     def faults(self) -> list[WrongSetting]:
         """What is wrong with those that are there."""

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from coupons.errors import ConfigurationError
 from coupons.host_lists import split_url
-from coupons.kafka import KafkaClient, KafkaSecurity
+from coupons.kafka import KafkaClient
+from coupons.kafka_security import KafkaSecurity
 from coupons.ledger.roles import DATABASE, role_url
 from coupons.settings import load_settings
 

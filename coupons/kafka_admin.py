@@ -1,12 +1,11 @@
 """What Kafka knows of the topics and of the consumer: sizes, members, and how far behind."""
 
-import logging
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from coupons.change_events import READER_SCHEMAS, REQUEST_TOPIC
 from coupons.errors import KafkaUnavailable
@@ -16,7 +15,6 @@ GROUP = "coupon-cdc-consumer"
 """The default of COUPON_CONSUMER_GROUP."""
 
 _TIMEOUT_SECONDS = 4.0
-_CRITICAL = 2
 
 
 class GroupState(NamedTuple):
@@ -44,12 +42,7 @@ class KafkaAdmin:
 
     def __init__(self, kafka: KafkaClient) -> None:
         self._servers = kafka.bootstrap_servers
-        config = {
-            **kafka.config(),
-            "logger": logging.getLogger("kafka.admin"),
-            "log_level": _CRITICAL,
-        }
-        self._admin = AdminClient(config)
+        self._admin = kafka.admin()
 
     def partitions(self) -> Mapping[str, int]:
         """How many partitions each topic has."""

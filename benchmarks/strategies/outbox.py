@@ -21,7 +21,7 @@ from api.settings import ApiSettings
 from benchmarks.strategies.answering import admissions_of, answers
 from benchmarks.strategies.events import RequestTopic
 from benchmarks.strategies.settings import StrategySettings
-from coupons.change_events.producing import producer_config
+from coupons.change_events.producing import PRODUCER_SETTINGS
 from coupons.errors import GateUnavailable, LedgerUnavailable, OutcomeUnknown
 from coupons.gate import Gate
 from coupons.kafka import KafkaClient
@@ -79,8 +79,8 @@ def _accept(connections: LedgerConnections, admitted: Sequence[Admission]) -> No
 
 def work(settings: StrategySettings, stopping: Event) -> None:
     """Publish until `stopping` is set; a server away: try again."""
-    config = producer_config(KafkaClient(settings.kafka_bootstrap_servers))
-    producer = Producer({**config, "delivery.report.only.error": True})
+    kafka = KafkaClient(settings.kafka_bootstrap_servers)
+    producer = kafka.producer({**PRODUCER_SETTINGS, "delivery.report.only.error": True})
     topic = RequestTopic(producer, settings.schema_registry_url)
     url = settings.database_url.get_secret_value()
     while not stopping.is_set():

@@ -18,7 +18,7 @@ from api.claim_results import ClaimOutcome, ClaimResult, accepted, decided_at_ga
 from api.settings import ApiSettings
 from benchmarks.strategies.events import RequestTopic
 from benchmarks.strategies.settings import StrategySettings
-from coupons.change_events.producing import producer_config
+from coupons.change_events.producing import PRODUCER_SETTINGS
 from coupons.errors import GateUnavailable
 from coupons.gate import Decision, Gate
 from coupons.kafka import KafkaClient
@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 def writer(_settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], list[ClaimResult]]:
     """Admits a batch and hands it to the producer."""
     settings = load_settings(StrategySettings)
-    config = producer_config(KafkaClient(settings.kafka_bootstrap_servers))
-    producer = Producer({**config, "delivery.report.only.error": True})
+    kafka = KafkaClient(settings.kafka_bootstrap_servers)
+    producer = kafka.producer({**PRODUCER_SETTINGS, "delivery.report.only.error": True})
     topic = RequestTopic(producer, settings.schema_registry_url)
     Thread(target=_serve_deliveries, args=(producer,), daemon=True).start()
 

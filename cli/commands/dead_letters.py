@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterable
 
 import click
-from confluent_kafka import Producer
 from rich.console import Console
 
 from cli.dead_letter_options import (
@@ -22,7 +21,7 @@ from cli.dead_letter_options import (
 from cli.dead_letter_results import foreseen, report
 from cli.dead_letter_tables import show_list, show_one, status_as_json
 from cli.options import endpoints_option, json_option
-from coupons.change_events.producing import producer_config
+from coupons.change_events.producing import PRODUCER_SETTINGS
 from coupons.endpoints import Endpoints
 from coupons.ledger.connection import Connection, connect_ledger
 from operations.dead_letters.actions import (
@@ -150,7 +149,7 @@ def replay_command(
                 foreseen(each, refusal(each, allowed), "write back") for each in chosen
             )
         else:
-            producer = Producer(producer_config(where.kafka_client()))
+            producer = where.kafka_client().producer(PRODUCER_SETTINGS)
             replayer = Replayer(producer, connection, acted_by, allowed, rate)
             results = replayer.replay(chosen)
         done = report(results, len(chosen), as_json, dry_run)

@@ -1,11 +1,9 @@
 """Creates topics before anything is written to them."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from coupons.errors import KafkaUnavailable
@@ -13,7 +11,6 @@ from coupons.kafka import KafkaClient
 
 _TIMEOUT_SECONDS = 5.0
 _BROKERS_DEFAULT = -1
-_CRITICAL = 2
 
 
 class Topic(NamedTuple):
@@ -35,13 +32,7 @@ def ensure_topics(kafka: KafkaClient, topics: Sequence[Topic]) -> dict[str, int]
         if error.code() != KafkaError._ALL_BROKERS_DOWN:
             reasons.append(error.str())
 
-    config: dict[str, Any] = {
-        **kafka.config(),
-        "error_cb": on_error,
-        "logger": logging.getLogger("kafka.admin"),
-        "log_level": _CRITICAL,
-    }
-    admin = AdminClient(config)
+    admin = kafka.admin({"error_cb": on_error})
     try:
         present = admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
         missing = [

@@ -1,12 +1,11 @@
 """Reads a topic once: from what retention has left of it to where it ends now."""
 
-import logging
 import time
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from coupons.errors import KafkaUnavailable
 from coupons.kafka import KafkaClient
@@ -17,7 +16,6 @@ SILENT_SECONDS = 15.0
 
 _BATCH = 1_000
 _POLL_SECONDS = 0.2
-_CRITICAL = 2
 
 Batch = list["Message[bytes, bytes]"]
 
@@ -41,20 +39,17 @@ class LogReader:
     """
 
     def __init__(self, kafka: KafkaClient, topic: str, group: str) -> None:
-        config: dict[str, Any] = {
-            **kafka.config(),
+        settings = {
             "group.id": group,
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "isolation.level": "read_committed",
             # The client's own choice is the end, should retention take the first record meanwhile.
             "auto.offset.reset": "earliest",
-            "logger": logging.getLogger("kafka.consumer"),
-            "log_level": _CRITICAL,
         }
         self._topic = topic
         self._servers = kafka.bootstrap_servers
-        self._consumer = Consumer(config)
+        self._consumer = kafka.consumer(settings)
         self.kept: dict[int, PartitionRange] = {}
         try:
             self.kept = self._ask()

@@ -9,7 +9,7 @@ from coupons.errors import NotThere
 from coupons.model import to_microseconds
 from operations.dead_letters.status import DeadLetterStatus, State
 
-_LIST_HINT = "`coupon dead-letters list` shows all of them"
+_LIST_HINT = "`coupon dead-letters list` shows those that are there"
 
 
 class NoSuchLetter(NotThere):
@@ -65,9 +65,7 @@ def named(statuses: Iterable[DeadLetterStatus], positions: Sequence[str]) -> lis
     for position in positions:
         full = position if ":" in position else f"0:{position}"
         if not re.fullmatch(r"\d+:\d+", full):
-            raise NoSuchLetter(
-                f"{position}: the position of a dead letter is PARTITION:OFFSET; {_LIST_HINT}"
-            )
+            raise NoSuchLetter(f"{position}: a dead letter is named PARTITION:OFFSET; {_LIST_HINT}")
         if full not in known:
             raise NoSuchLetter(f"there is no dead letter {position}; {_LIST_HINT}")
         found.append(known[full])
