@@ -78,9 +78,9 @@ class ClaimWriter:
         return written, ClaimResult(ClaimOutcome.EPOCH_OVER)
 
     def _accept_again(self, admissions: Sequence[Admission]) -> set[int]:
-        """Repeat a write whose outcome is unknown until it is known or the time is over.
+        """Repeat a write whose outcome is unknown, until it is known or the time is over.
 
-        Whatever fails here, no place is given back: the first attempt may have been committed.
+        Whatever fails here, no stock is given back: the first attempt may have been committed.
         """
         for _ in attempts(self._unknown_outcome_seconds, PAUSE_BETWEEN_ATTEMPTS_SECONDS):
             try:
@@ -88,16 +88,19 @@ class ClaimWriter:
                     return accept_requests(connection, admissions)
             except LedgerUnavailable as error:
                 log.info("%s; not settled yet", error)
-        log.error("the outcome of %d claims stays unknown: to be reconciled", len(admissions))
+        log.error(
+            "the outcome of %d claims stays unknown; the reconciler will settle them",
+            len(admissions),
+        )
         return set()
 
     def _give_back(self, admissions: Sequence[Admission]) -> None:
-        """Compensate, as well as it can be done now; what cannot is left to the reconciler."""
+        """Compensate as far as possible now; the reconciler does the rest."""
         first_attempts = [admission for admission in admissions if not admission.repeated]
         try:
             API_COMPENSATIONS.inc(self._gate.compensate(first_attempts))
         except GateUnavailable as error:
-            log.warning("%s; %d places to be reconciled", error, len(first_attempts))
+            log.warning("%s; the reconciler will settle %d admissions", error, len(first_attempts))
 
 
 def _result(decision: Decision, written: set[int], failed: ClaimResult) -> ClaimResult:

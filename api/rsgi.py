@@ -20,7 +20,7 @@ from flask.ctx import RequestContext
 from api.app import ApiFlask
 from api.environ import LONGEST_PATH, environ_of
 from api.metrics import API_REQUEST_DURATION, API_REQUESTS
-from api.problems import answer_to
+from api.problems import problem_response
 from api.request_body import BodyReader
 from api.request_ids import X_REQUEST_ID, request_id_for
 from api.responses import RawResponse, raw_response_of
@@ -60,7 +60,7 @@ class RsgiApp:
         when_stopping(loop, self._on_stop)
 
     async def __rsgi__(self, scope: "Scope", protocol: "HTTPProtocol") -> None:
-        """Answer one request."""
+        """Respond to one request."""
         arrived = perf_counter()
         route, x_request_id = "none", ""
         try:
@@ -78,7 +78,7 @@ class RsgiApp:
         except Exception as error:
             failed = f"{scope.method} {scope.path[:LONGEST_PATH]}"
             x_request_id = x_request_id or request_id_for(None)
-            response = raw_response_of(answer_to(error, failed, x_request_id))
+            response = raw_response_of(problem_response(error, failed, x_request_id))
         _responses(route, response.status).inc()
         if "wait=" not in scope.query_string:
             _seconds(route).observe(perf_counter() - arrived)
@@ -99,6 +99,6 @@ class RsgiApp:
             return context.request.endpoint or "none", result
 
 
-# Looking a labelled metric up costs more than counting; there are few routes and statuses.
+# Looking up a labelled metric costs more than counting; there are few routes and statuses.
 _responses = cache(API_REQUESTS.labels)
 _seconds = cache(API_REQUEST_DURATION.labels)

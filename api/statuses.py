@@ -1,4 +1,4 @@
-"""Statuses of issue requests: from the gate, or from the ledger when the gate cannot say."""
+"""Statuses of issue requests: from the gate, or else from the ledger."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -21,7 +21,7 @@ class Statuses:
         self._pool = pool
 
     def find(self, keys: Sequence[Key]) -> dict[Key, IssueRequest]:
-        """The requests that exist. Raises LedgerUnavailable when neither of both can say."""
+        """The requests that exist. Raises LedgerUnavailable: neither gate nor ledger answers."""
         found: dict[Key, IssueRequest] = {}
         for coupon_id, group in groupby(sorted(keys), key=lambda key: key[0]):
             for request in self._at_gate(coupon_id, [user_id for _, user_id in group]):

@@ -25,7 +25,7 @@ from coupons.ledger.coupons import find_coupon
 from coupons.model import Claim, IssueRequest
 
 NEAR_SECONDS = 600
-"""Whoever comes so long before a coupon opens is told to come back then."""
+"""A claim that comes at most this early gets Retry-After until the coupon opens."""
 
 _REFUSALS = {
     ClaimOutcome.NOT_OPEN: (ProblemType.NOT_OPEN, "is not open yet; claim it once it opens"),
@@ -59,7 +59,7 @@ class ClaimRoutes:
 
     @in_event_loop
     def claim(self, coupon_id: int) -> Coroutine[Any, Any, RawResponse]:
-        """202 when the request is a committed row; 200 when it was one before."""
+        """202 when the request is now a committed row; 200 when it was accepted before."""
         caller = self._authenticator.caller(request, ISSUE)
         return self._decided(Claim(coupon_id, caller.user_id, caller.groups))
 
@@ -84,7 +84,7 @@ class ClaimRoutes:
         # A coupon whose row cannot be read exists, and its gate stays unavailable.
         with suppress(CouponUnreadable), pooled(self._pool) as connection:
             if find_coupon(connection, coupon_id) is None:
-                raise Problem(ProblemType.NOT_FOUND, f"There is no coupon {coupon_id}.")
+                raise Problem(ProblemType.NOT_FOUND, f"Coupon {coupon_id} does not exist.")
 
 
 def _accepted(accepted: IssueRequest, status: int) -> RawResponse:
@@ -96,7 +96,7 @@ def _accepted(accepted: IssueRequest, status: int) -> RawResponse:
 
 
 def _not_open(coupon_id: int, opens_at_us: int | None) -> Problem:
-    """Says when it opens, and in the last minutes before with Retry-After in how many seconds."""
+    """With `opens_at`; in the last NEAR_SECONDS also with Retry-After in seconds."""
     kind, what = _REFUSALS[ClaimOutcome.NOT_OPEN]
     detail, reason = f"Coupon {coupon_id} {what}.", str(ClaimOutcome.NOT_OPEN)
     if opens_at_us is None:
@@ -130,7 +130,7 @@ def _claim_again(what: str) -> str:
 def _gate_unavailable(possible: str) -> Problem:
     return Problem(
         ProblemType.GATE_UNAVAILABLE,
-        "Redis cannot be used now: the claim may have been admitted, and becomes a request then."
+        "Redis cannot be used now. The claim may have been admitted, and may become a request."
         " Claim again, which is harmless, or read the request later.",
         {"Location": f"/issue-requests/{possible}"},
         request_id=possible,
@@ -140,8 +140,8 @@ def _gate_unavailable(possible: str) -> Problem:
 def _outcome_unknown(pending: str) -> Problem:
     return Problem(
         ProblemType.OUTCOME_UNKNOWN,
-        "Postgres did not say whether it accepted the claim. It will be settled: read the request,"
-        " or claim again, which is harmless.",
+        "It is unknown whether Postgres accepted the claim. This will be settled: read the"
+        " request, or claim again, which is harmless.",
         {"Location": f"/issue-requests/{pending}"},
         request_id=pending,
     )

@@ -60,7 +60,7 @@ class CouponRoutes:
         return routes
 
     def create(self) -> JsonResponse:
-        """201 once it is in the ledger; if the gate is away, the reconciler opens it later."""
+        """201 once it is in the ledger. If Redis is down, the reconciler opens it later."""
         self._authenticator.caller(request, ADMIN)
         wanted = read_body(request, NewCoupon).model_dump()
         coupon_id = wanted.pop("id")
@@ -69,16 +69,16 @@ class CouponRoutes:
         if coupon is None:
             raise id_taken(coupon_id)
         self._open(coupon)
-        return self._shown(coupon, 201, {"Location": f"/coupons/{coupon.coupon_id}"})
+        return self._response(coupon, 201, {"Location": f"/coupons/{coupon.coupon_id}"})
 
     def read(self, coupon_id: int) -> JsonResponse:
-        """The coupon, to everybody with a token."""
+        """The coupon, for everybody with a token."""
         self._authenticator.caller(request)
         with pooled(self._pool) as connection:
             coupon = find_coupon(connection, coupon_id)
         if coupon is None:
             raise no_such_coupon(coupon_id)
-        return self._shown(coupon)
+        return self._response(coupon)
 
     def change(self, coupon_id: int) -> JsonResponse:
         """Change name, stock, window or group."""
@@ -86,29 +86,29 @@ class CouponRoutes:
         return self._after_change(coupon_id, read_body(request, CouponChange).given())
 
     def act(self, coupon_id: int, action: str) -> JsonResponse:
-        """Pause, resume or close; doing it twice is the same as once."""
+        """Pause, resume or close; repeating it changes nothing."""
         self._authenticator.caller(request, ADMIN)
         return self._after_change(coupon_id, {"state": _STATES[action]})
 
     def _after_change(self, coupon_id: int, changes: dict[str, Any]) -> JsonResponse:
-        """200 once ledger and gate have it; 202 when the gate follows later."""
+        """200 once ledger and gate have the change; 202 when the gate gets it later."""
         coupon = self._changed(coupon_id, changes)
-        return self._shown(coupon, 200 if self._define(coupon) else 202)
+        return self._response(coupon, 200 if self._define(coupon) else 202)
 
-    # What follows a commit must not end in an error: the client would take it for not done.
+    # After the commit nothing may raise: the client would think that it was not done.
 
     def _open(self, coupon: Coupon) -> None:
         extra = log_fields(coupon.coupon_id)
         try:
             if not open_coupon(self._gate, coupon):
-                log.warning("the gate has another life of this coupon; not opened", extra=extra)
+                log.warning("the gate has a newer epoch of this coupon; not opened", extra=extra)
         except GateUnavailable as error:
             log.warning("%s; not opened yet", error, extra=extra)
         except Exception:
-            log.exception("not opened yet: left to the reconciler", extra=extra)
+            log.exception("not opened yet; the reconciler will do it", extra=extra)
 
     def _define(self, coupon: Coupon) -> bool:
-        """Whether the gate was told."""
+        """Whether the gate has the change."""
         extra = log_fields(coupon.coupon_id)
         try:
             self._gate.define(coupon)
@@ -116,7 +116,9 @@ class CouponRoutes:
         except GateUnavailable as error:
             log.warning("%s; the gate does not have the change yet", error, extra=extra)
         except Exception:
-            log.exception("the gate does not have the change: left to the reconciler", extra=extra)
+            log.exception(
+                "the gate does not have the change; the reconciler will do it", extra=extra
+            )
         return False
 
     def _changed(self, coupon_id: int, changes: dict[str, Any]) -> Coupon:
@@ -132,7 +134,7 @@ class CouponRoutes:
                     )
         return coupon
 
-    def _shown(
+    def _response(
         self, coupon: Coupon, status: int = 200, headers: dict[str, str] | None = None
     ) -> JsonResponse:
         try:

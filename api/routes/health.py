@@ -1,4 +1,4 @@
-"""For everybody: whether the API lives and what it offers. For its readiness: what it needs."""
+"""Liveness and the API's description, and the checks of its readiness."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -33,7 +33,7 @@ class HealthRoutes:
 
     @in_event_loop
     def healthz(self) -> JsonResponse:
-        """200 while the process answers at all.
+        """200 as long as the process responds.
 
         In the event loop: it must not wait for a thread while all threads wait for a server.
         """
@@ -57,9 +57,9 @@ def openapi_part() -> DocumentPart:
 
 
 class Readiness:
-    """Whether everything that a claim needs answers, and takes its writes.
+    """Checks that every server that a claim needs answers and takes writes.
 
-    ask_workers: raises OSError when the API's own workers do not answer.
+    ask_workers: raises OSError when the API's own workers do not respond.
     """
 
     def __init__(self, gate: Gate, pool: LedgerPool, ask_workers: Callable[[], object]) -> None:
@@ -69,8 +69,8 @@ class Readiness:
             "postgres": lambda: _ask_postgres(pool),
         }
 
-    def look(self) -> tuple[int, Mapping[str, str]]:
-        """200 when all of them serve, else 503; and what each says."""
+    def check(self) -> tuple[int, Mapping[str, str]]:
+        """200 when all are ready, else 503; and the state of each."""
         states = {name: _state(check) for name, check in self._checks.items()}
         if all(state == "ready" for state in states.values()):
             return 200, {"status": "ready", **states}

@@ -21,9 +21,9 @@ from coupons.ids import parse_request_id
 class IssueRequestRoutes:
     """GET /issue-requests/{id}."""
 
-    def __init__(self, authenticator: Authenticator, room: LongPollHub) -> None:
+    def __init__(self, authenticator: Authenticator, long_polls: LongPollHub) -> None:
         self._authenticator = authenticator
-        self._room = room
+        self._long_polls = long_polls
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -33,25 +33,25 @@ class IssueRequestRoutes:
 
     @in_event_loop
     def read(self, given_id: UUID) -> Coroutine[Any, Any, RawResponse]:
-        """The request, to its user and to operators; anybody else hears 404."""
+        """The request, for its user and for operators; 404 for everybody else."""
         caller = self._authenticator.caller(request)
         wait_seconds = read_query(request, StatusQuery).wait
         key = _key(given_id)
         if key is None or not (
             caller.user_id == key[1] or not caller.scopes.isdisjoint((OPS, ADMIN))
         ):
-            raise _not_yours(given_id)
-        return self._told(given_id, key, wait_seconds)
+            raise _not_found(given_id)
+        return self._response(given_id, key, wait_seconds)
 
-    async def _told(self, given_id: UUID, key: Key, wait_seconds: float) -> RawResponse:
-        found = await self._room.wait(key, wait_seconds)
+    async def _response(self, given_id: UUID, key: Key, wait_seconds: float) -> RawResponse:
+        found = await self._long_polls.wait(key, wait_seconds)
         if found is None:
-            raise _not_yours(given_id)
+            raise _not_found(given_id)
         headers = {} if found.is_final else {"retry-after": retry_after()}
         return raw_json_response(view_request(found), 200, headers)
 
 
-def _not_yours(given_id: UUID) -> Problem:
+def _not_found(given_id: UUID) -> Problem:
     return Problem(ProblemType.NOT_FOUND, f"You have no issue request {given_id}.")
 
 
