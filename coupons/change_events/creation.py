@@ -1,4 +1,4 @@
-"""Creates topics before anything is written to them."""
+"""Creates topics before records are written to them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -14,7 +14,7 @@ _BROKERS_DEFAULT = -1
 
 
 class Topic(NamedTuple):
-    """A topic that is to exist; its replication factor is the brokers' default."""
+    """A topic that must exist; its replication factor is the brokers' default."""
 
     name: str
     partitions: int
@@ -22,9 +22,9 @@ class Topic(NamedTuple):
 
 
 def ensure_topics(kafka: KafkaClient, topics: Sequence[Topic]) -> dict[str, int]:
-    """Create those that are missing; the others stay as they are. Raises KafkaUnavailable.
+    """Create the missing topics; the others stay as they are. Raises KafkaUnavailable.
 
-    Returns how many partitions each of them has now.
+    Returns how many partitions each topic has now.
     """
     reasons: list[str] = []
 
@@ -52,10 +52,10 @@ def ensure_topics(kafka: KafkaClient, topics: Sequence[Topic]) -> dict[str, int]
         }
     except KafkaException as error:
         admin.poll(0)
-        # The call only tells that it failed; the connections' own errors tell why.
-        why = [error.args[0].str(), *reasons[-1:]]
+        # The call only says that it failed; the errors of the connections say why.
+        reason = [error.args[0].str(), *reasons[-1:]]
         raise KafkaUnavailable(
-            f"the topics could not be made ready at {kafka.bootstrap_servers}: {': '.join(why)}"
+            f"the topics could not be created at {kafka.bootstrap_servers}: {': '.join(reason)}"
         ) from error
 
 

@@ -4,7 +4,7 @@ Keys of coupon 7, all in one hash slot of Redis Cluster:
   coupon:{7}                     hash: definition, epoch, the server's identity, counts
   coupon:{7}:<epoch>:pending     sorted set: REQUESTED users; score 2 x us (+1: tried again)
   coupon:{7}:<epoch>:settled:<n> hash: final users, sharded so that each stays a compact list
-Places left are derived (total - issued - pending), never counted apart, so they cannot drift.
+The stock that is left is derived (total - issued - pending) and never stored, so it cannot drift.
 """
 
 from coupons.gate.figures import GateFigures, unavailable_reason

@@ -1,4 +1,4 @@
-"""Throws the gate away: it admits nobody until it is rebuilt from the ledger."""
+"""Removes all coupons from the gate: it admits nobody until it is rebuilt from the ledger."""
 
 from itertools import islice
 
@@ -10,10 +10,10 @@ _KEYS_PER_REMOVAL = 500
 
 
 def discard(gate: Gate) -> int:
-    """Remove every coupon from the gate; return how many keys that were.
+    """Remove every coupon from the gate; return how many keys were removed.
 
-    For when the ledger went back in time: the gate then knows of requests that nobody has any more,
-    and its epochs are ahead of the ledger's. Raises GateUnavailable.
+    For a ledger that went back in time: the gate then has requests that the ledger lost, and its
+    epochs are newer than the ledger's. Raises GateUnavailable.
     """
     removed = 0
     with translated():

@@ -1,4 +1,4 @@
-"""Counts of a coupon at the gate, all of one moment."""
+"""The counts of a coupon at the gate, all of the same moment."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from coupons.model import Coupon, GateState
 
 
 class GateFigures(NamedTuple):
-    """Of one coupon, as the gate has it now."""
+    """The counts and the state of one coupon at the gate."""
 
     epoch: int
     version: int
@@ -22,12 +22,12 @@ class GateFigures(NamedTuple):
 
     @property
     def places_left(self) -> int:
-        """What the gate would still admit."""
+        """How many claims the gate would still admit."""
         return max(0, self.total - self.issued - self.pending)
 
     @property
     def balance(self) -> bool:
-        """Whether everybody who was admitted is somewhere: each is counted by itself."""
+        """Whether admitted = compensated + pending + settled; each is counted by itself."""
         settled = self.issued + self.rejected
         return self.admitted == self.compensated + self.pending + settled
 
@@ -48,7 +48,7 @@ _UNREADABLE = GateFigures(0, 0, 0, 0, 0, 0, 0, 0, GateState.UNREADABLE)
 
 
 def read_figures(answer: str | list[str | int] | KeysUnreadable) -> GateFigures | None:
-    """What figures.lua answered; None: the gate does not have the coupon."""
+    """The result of figures.lua; None: the gate does not have the coupon."""
     if isinstance(answer, str):
         return None
     if isinstance(answer, KeysUnreadable):

@@ -1,4 +1,4 @@
-"""Goes through everybody whom the gate holds of a coupon, in bounded memory."""
+"""Reads all requests that the gate has for a coupon, in bounded memory."""
 
 from collections.abc import Iterator
 from typing import cast
@@ -13,15 +13,15 @@ from coupons.model import IssueRequest, Status
 
 PENDING_PER_READ = 2_000
 SHARDS_PER_READ = 20
-"""Of about a hundred users each."""
+"""About a hundred users each."""
 _KEYS_MEASURED = 200
 
 
 def scan_requests(gate: Gate, coupon_id: int, figures: GateFigures) -> Iterator[list[IssueRequest]]:
-    """Everybody in the epoch of these figures, in groups of a few thousand, in no order.
+    """All requests in the epoch of these figures, in groups of a few thousand, in no order.
 
-    Who is there during the whole scan is found; who is settled meanwhile may be found twice or not
-    at all. Raises GateUnavailable.
+    A request that does not change during the scan is found; one that is settled meanwhile may be
+    found twice or not at all. Raises GateUnavailable.
     """
     prefix = f"{coupon_key(coupon_id)}:{figures.epoch}"
     try:
@@ -50,7 +50,7 @@ def scan_requests(gate: Gate, coupon_id: int, figures: GateFigures) -> Iterator[
 
 
 def memory_bytes(gate: Gate, coupon_id: int, figures: GateFigures) -> int:
-    """What the coupon takes of the server's memory; of many shards, estimated from some.
+    """The memory of the coupon at the server, in bytes; with many shards, an estimate.
 
     Raises GateUnavailable.
     """
@@ -63,5 +63,5 @@ def memory_bytes(gate: Gate, coupon_id: int, figures: GateFigures) -> int:
             pipeline.memory_usage(name)
         for shard in shards:
             pipeline.memory_usage(f"{key}:{figures.epoch}:settled:{shard}")
-        whole, pending, *some = [size or 0 for size in pipeline.execute()]
-    return whole + pending + sum(some) * figures.shards // len(shards)
+        coupon, pending, *some = [size or 0 for size in pipeline.execute()]
+    return coupon + pending + sum(some) * figures.shards // len(shards)
