@@ -1,32 +1,48 @@
 """The Flask application: routes, and errors as problems."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, ParamSpec
 
 from flask import Blueprint, Flask, Request, request
+from flask.ctx import RequestContext
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 from werkzeug.routing import BaseConverter, MapAdapter
 
-from api.problems import answer_to
+from api.problems import problem_response
 from api.request_ids import X_REQUEST_ID
 from api.responses import JsonResponse
 from coupons.ids import MAX_COUPON_ID
 
+P = ParamSpec("P")
+
+_IN_LOOP = "begins_in_event_loop"
+
+
+def in_event_loop(view: Callable[P, Any]) -> Callable[P, Any]:
+    """Marks a view that runs in the event loop itself; every other view runs in a thread.
+
+    Such a view only computes: it waits for no server and for no body. It returns a response, or a
+    coroutine of a RawResponse that does the waiting.
+    """
+    setattr(view, _IN_LOOP, True)
+    return view
+
 
 class NoSessions(SessionInterface):
-    """The API keeps no sessions: nothing is read from cookies, nothing is written into them."""
+    """The API has no sessions: it neither reads nor writes cookies."""
 
     _none = NullSession()
 
     def open_session(self, _app: Flask, _request: Request) -> SessionMixin:
-        """The same empty one for every request."""
+        """The same empty session for every request."""
         return self._none
 
 
 def _up_to(most: int) -> str:
-    """A regular expression of the integers from 1 to `most`, in plain digits.
+    """A regular expression for the integers from 1 to `most`, in plain digits.
 
-    The router asks for it before it asks which methods a path has: a number that is too large is
-    no path at all, whatever the method.
+    The router applies it before it checks the method: for a number that is too large there is no
+    path, whatever the method.
     """
     digits = str(most)
     same_length = [
@@ -38,7 +54,7 @@ def _up_to(most: int) -> str:
 
 
 class CouponIdConverter(BaseConverter):
-    """A coupon id in a path: a positive integer that fits; anything else is no route (404)."""
+    """A coupon id in a path: a positive integer that is not too large; else no route (404)."""
 
     regex = _up_to(MAX_COUPON_ID)
 
@@ -47,34 +63,54 @@ class CouponIdConverter(BaseConverter):
         return int(value)
 
 
+class _RoutedContext(RequestContext):
+    """A request that is routed when it is made, before it is known where its view runs."""
+
+    def __init__(self, app: Flask, environ: dict[str, Any]) -> None:
+        super().__init__(app, environ)
+        super().match_request()
+
+    def match_request(self) -> None:
+        """Done already. Flask calls this again when it pushes the context."""
+
+
 class ApiFlask(Flask):
     """Flask for an API that has no pages.
 
-    Routes are the same whatever host a client names; finding out which would take a tenth of the
-    time of a claim.
+    The host that a client names does not matter; looking it up would take a tenth of the time of
+    a claim.
     """
 
     session_interface = NoSessions()
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Binds the routes to the request's method and path."""
+        """The routes, bound to the request's method and path."""
         if request is None:
             return None
         return MapAdapter(self.url_map, "localhost", "/", "", "http", request.path, request.method)
 
+    def request_context(self, environ: dict[str, Any]) -> RequestContext:
+        """The request, routed."""
+        return _RoutedContext(self, environ)
 
-def create_app(blueprints: Iterable[Blueprint], max_body_bytes: int) -> Flask:
+    def runs_in_event_loop(self, context: RequestContext) -> bool:
+        """Whether the request's view is marked with `in_event_loop`; no view: False."""
+        rule = context.request.url_rule
+        return rule is not None and hasattr(self.view_functions[rule.endpoint], _IN_LOOP)
+
+
+def create_app(blueprints: Iterable[Blueprint], max_body_bytes: int) -> ApiFlask:
     """An application of these routes. max_body_bytes: larger bodies get 413."""
     app = ApiFlask("api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
-    app.url_map.merge_slashes = False  # nothing is answered with a redirection
+    app.url_map.merge_slashes = False  # no request is redirected
     app.url_map.converters["coupon_id"] = CouponIdConverter
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
-    app.register_error_handler(Exception, _answer_to)
+    app.register_error_handler(Exception, _error_response)
     return app
 
 
-def _answer_to(error: Exception) -> JsonResponse:
+def _error_response(error: Exception) -> JsonResponse:
     x_request_id = request.environ[X_REQUEST_ID]
-    return answer_to(error, f"{request.method} {request.path}", x_request_id)
+    return problem_response(error, f"{request.method} {request.path}", x_request_id)

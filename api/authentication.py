@@ -1,4 +1,4 @@
-"""Who calls: bearer tokens (JWT, RFC 7519) verified and remembered until they expire."""
+"""Authentication: bearer tokens (JWT, RFC 7519), verified and cached until they expire."""
 
 import re
 import time
@@ -24,11 +24,11 @@ ISSUE, ADMIN, OPS = SCOPES
 
 SHORTEST_SECRET_BYTES = 32
 LONGEST_TOKEN = 8_192
-MOST_REMEMBERED_BYTES = 16 * 2**20
+MOST_CACHED_BYTES = 16 * 2**20
 MOST_GROUPS = 32
 
-_REMEMBERED_BYTES = 500
-"""About what a remembered token takes, besides its groups."""
+_CACHED_TOKEN_BYTES = 500
+"""About the memory of a cached token, without its groups."""
 
 _USER_ID = re.compile(r"[1-9][0-9]{0,18}")
 _GROUP = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -38,11 +38,11 @@ _SCOPES = frozenset(SCOPES)
 _AS_BASE64 = bytes.maketrans(b"-_+/=", b"+/!!!")
 _PADDING = (b"", b"", b"==", b"=")
 _LAST_DIGITS = ("", "", "AQgw", "AEIMQUYcgkosw048")
-"""By a text's length modulo 4, its last digits that leave no bit unused."""
+"""By the length of a text modulo 4: the last digits that leave no bit unused."""
 
 
 class Caller(NamedTuple):
-    """Whom a token speaks for, with those of its scopes that this API knows.
+    """The user of a token, with the scopes that this API knows.
 
     expires_at: seconds since 1970, with the leeway.
     """
@@ -56,11 +56,11 @@ class Caller(NamedTuple):
 class TokenVerifier:
     """Verifies bearer tokens (compact JWS, RFC 7515) of one issuer for one audience.
 
-    Signatures are checked by PyJWT's algorithms with a key that is prepared once. `jwt.decode`
-    would prepare it for each token, and its `decode_complete` reads header and claims a second
-    time: either costs more than all the rest of a claim's authentication, and both take times that
-    are strings. leeway_seconds: how far the issuer's clock may differ. Safe to share between
-    threads. Raises InvalidKeyError when it is no key of the algorithm.
+    PyJWT's algorithms check the signatures with a key that is prepared once. `jwt.decode` would
+    prepare it for each token, and its `decode_complete` parses header and claims a second time:
+    either costs more than all the rest of a claim's authentication, and both accept times that are
+    strings. leeway_seconds: how far the issuer's clock may differ. Safe to share between threads.
+    Raises InvalidKeyError when the key does not fit the algorithm.
     """
 
     def __init__(
@@ -72,19 +72,19 @@ class TokenVerifier:
         self._issuer = issuer
         self._audience = audience
         self._leeway_seconds = leeway_seconds
-        self._remembered = _Remembered()
+        self._cache = _CallerCache()
 
     def verify(self, token: str) -> Caller:
-        """Whom the token speaks for. Raises Problem (401)."""
+        """The user of the token. Raises Problem (401)."""
         try:
             if len(token) > LONGEST_TOKEN:
                 raise ValueError(f"it is longer than {LONGEST_TOKEN} characters")
             digest = sha256(token.encode()).digest()
-            caller = self._remembered.get(digest)
+            caller = self._cache.get(digest)
             if caller is not None and caller.expires_at > time.time():
                 return caller
             caller = self._read(token)
-            self._remembered.add(digest, caller)
+            self._cache.add(digest, caller)
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise _unauthenticated(f"The token is not valid: {error}. Get a new one.") from None
         return caller
@@ -103,10 +103,10 @@ class TokenVerifier:
             raise ValueError("it is for another audience")
         if claims["iss"] != self._issuer:
             raise ValueError("it is from another issuer")
-        return _caller(claims, self._living_until(claims))
+        return _caller(claims, self._expiry(claims))
 
-    def _living_until(self, claims: dict[str, Any]) -> float:
-        """When the token ends for us. Raises ValueError when it has, or has not begun."""
+    def _expiry(self, claims: dict[str, Any]) -> float:
+        """When the token expires. Raises ValueError when it has, or is not valid yet."""
         now = time.time()
         for name in ("nbf", "iat"):
             if name in claims and _moment(claims, name) > now + self._leeway_seconds:
@@ -124,10 +124,10 @@ def _object(part: str) -> dict[str, Any]:
     return read
 
 
-class _Remembered:
-    """Callers by the SHA-256 of their token: the newest, as many as fit into the memory given.
+class _CallerCache:
+    """Callers by the SHA-256 of their token: the newest ones, up to MOST_CACHED_BYTES.
 
-    Only what was verified and lives is added, so only those who get tokens can push others out.
+    Only verified tokens are added, so only clients with valid tokens can evict others.
     """
 
     def __init__(self) -> None:
@@ -140,27 +140,27 @@ class _Remembered:
         return self._callers.get(digest)
 
     def add(self, digest: bytes, caller: Caller) -> None:
-        """Remember the caller of a valid token."""
+        """Add the caller of a valid token."""
         with self._lock:
             if digest in self._callers:
                 return
             self._callers[digest] = caller
             self._bytes += _size(caller)
-            while self._bytes > MOST_REMEMBERED_BYTES:
+            while self._bytes > MOST_CACHED_BYTES:
                 self._bytes -= _size(self._callers.popitem(last=False)[1])
 
 
 def _size(caller: Caller) -> int:
-    return _REMEMBERED_BYTES + sum(60 + len(group) for group in caller.groups)
+    return _CACHED_TOKEN_BYTES + sum(60 + len(group) for group in caller.groups)
 
 
 def load_verifier(settings: ApiSettings) -> TokenVerifier:
-    """A verifier as the settings say. Raises ConfigurationError when the key cannot be used."""
+    """A verifier by the settings. Raises ConfigurationError when the key cannot be used."""
     algorithm = settings.jwt_algorithm
     try:
         key = settings.jwt_key_file.read_bytes().strip()
         if algorithm == "HS256" and len(key) < SHORTEST_SECRET_BYTES:
-            raise InvalidKeyError(f"it has {len(key)} bytes; {SHORTEST_SECRET_BYTES} are needed")
+            raise InvalidKeyError(f"it has {len(key)} bytes; {SHORTEST_SECRET_BYTES} are required")
         return TokenVerifier(
             key,
             algorithm,
@@ -176,7 +176,7 @@ def load_verifier(settings: ApiSettings) -> TokenVerifier:
 
 
 class Authenticator:
-    """Knows the caller of a request."""
+    """Finds the caller of a request."""
 
     def __init__(self, verifier: TokenVerifier) -> None:
         self._verifier = verifier
@@ -190,14 +190,14 @@ class Authenticator:
         if scope is not None and scope not in caller.scopes:
             raise Problem(
                 ProblemType.INSUFFICIENT_SCOPE,
-                f"This needs a token with the scope {scope}.",
+                f"This requires a token with the scope {scope}.",
                 {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
             )
         return caller
 
 
 def _decoded(part: str) -> bytes:
-    """The bytes of unpadded base64url (RFC 7515, section 2), of which each has exactly one text."""
+    """The bytes of unpadded base64url (RFC 7515, section 2). Only one text is accepted for them."""
     rest = len(part) % 4
     if rest and part[-1] not in _LAST_DIGITS[rest]:
         raise ValueError("a part is not base64url without padding")

@@ -1,4 +1,4 @@
-"""What clients send: request bodies and query strings, checked strictly."""
+"""Request bodies and query strings, checked strictly."""
 
 import binascii
 import re
@@ -20,7 +20,7 @@ MOST_NAMED_ERRORS = 10
 LONGEST_NAMED_FIELD = 64
 
 _CURSOR = re.compile(r"([0-9]{1,17})\.([1-9][0-9]{0,17})")
-"""What a cursor says: microseconds since 1970, and a coupon id."""
+"""A cursor: microseconds since 1970, and a coupon id."""
 
 
 class _Body(BaseModel):
@@ -28,7 +28,7 @@ class _Body(BaseModel):
 
 
 class NewCoupon(_Body):
-    """Body of POST /coupons. With only the needed fields it opens at once and has no end."""
+    """Body of POST /coupons. With only the required fields, it opens at once and has no end."""
 
     id: CouponId | None = None
     name: Name
@@ -49,8 +49,8 @@ _LEFT_OUT: Any = Field(default=None, json_schema_extra=_no_default)
 class CouponChange(_Body):
     """Body of PATCH /coupons/{id}, a merge patch (RFC 7396).
 
-    What is left out stays as it is; null takes an optional field away, as if the coupon had been
-    made without it: a start that lies ahead (open at once), an end, a group.
+    A field that is left out stays as it is. null removes an optional field: a start in the future
+    (the coupon opens at once), an end, a group.
     """
 
     name: Name = _LEFT_OUT
@@ -62,11 +62,11 @@ class CouponChange(_Body):
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
         if not self.model_fields_set:
-            raise ValueError(f"at least one of {', '.join(type(self).model_fields)} is needed")
+            raise ValueError(f"at least one of {', '.join(type(self).model_fields)} is required")
         return self
 
     def given(self) -> dict[str, Any]:
-        """The fields that the client gave, by name."""
+        """The fields that the client sent, by name."""
         return self.model_dump(include=self.model_fields_set)
 
 
@@ -87,7 +87,7 @@ class PageQuery(_Query):
     cursor: str | None = Field(default=None, max_length=100)
 
     def after(self) -> tuple[datetime, int] | None:
-        """The (issued_at, coupon_id) that the page comes after. Raises Problem."""
+        """The (issued_at, coupon_id) of the last item before the page. Raises Problem."""
         if self.cursor is None:
             return None
         try:
@@ -97,14 +97,14 @@ class PageQuery(_Query):
                 return from_microseconds(int(found[1])), int(found[2])
         except (ValueError, binascii.Error):
             pass
-        message = "The cursor is not one that this API gave; begin without one."
+        message = "This cursor was not made by this API. Start without a cursor."
         raise Problem(
             ProblemType.INVALID, message, errors=[{"field": "cursor", "message": message}]
         )
 
 
 def cursor_of(issued_at: datetime, coupon_id: int) -> str:
-    """The cursor of the page that comes after this issued coupon; opaque to clients."""
+    """The cursor of the page after this issued coupon; opaque to clients."""
     return urlsafe_b64encode(f"{to_microseconds(issued_at)}.{coupon_id}".encode()).decode()
 
 
@@ -146,13 +146,13 @@ def _complaint(error: ValidationError) -> Problem:
 
 
 def _message(detail: ErrorDetails) -> str:
-    """What is wrong, without words of the library that noticed it."""
+    """What is wrong, without the library's own words."""
     if detail["type"] == "extra_forbidden":
         return "There is no such field"
     return detail["msg"].removeprefix("Value error, ")
 
 
-def _field(place: tuple[int | str, ...]) -> str:
-    """The name of a field. A client may have made it up: of a long one, the beginning."""
-    name = ".".join(map(str, place))
+def _field(location: tuple[int | str, ...]) -> str:
+    """The name of a field, cut when it is long: a client may have invented it."""
+    name = ".".join(map(str, location))
     return name if len(name) <= LONGEST_NAMED_FIELD else f"{name[:LONGEST_NAMED_FIELD]}..."

@@ -1,4 +1,4 @@
-"""Composition root: settings in, application out. Connections are made when first needed."""
+"""Composition root: builds the application from the settings. Connections are made when needed."""
 
 import gc
 from collections.abc import Callable, Sequence
@@ -6,16 +6,13 @@ from typing import NamedTuple
 
 from api.app import create_app
 from api.authentication import Authenticator, load_verifier
-from api.claims import ClaimWriter, Verdict
+from api.claim_results import ClaimResult
+from api.claims import ClaimWriter
 from api.ledger_connections import ANSWER_TIMEOUT_SECONDS, LedgerConnections
 from api.long_polls import LongPollHub
 from api.openings import Openings
 from api.request_body import BodyLimits, BodyReader
-from api.routes.claims import ClaimRoutes
-from api.routes.coupons import CouponRoutes
-from api.routes.health import HealthRoutes
-from api.routes.issue_requests import IssueRequestRoutes
-from api.routes.users import UserRoutes
+from api.routes import claims, coupons, health, issue_requests, users
 from api.rsgi import RsgiApp
 from api.settings import ApiSettings
 from api.statuses import Statuses
@@ -27,25 +24,25 @@ from coupons.logging import configure_logging
 from coupons.model import Claim
 from coupons.settings import load_settings
 
-Write = Callable[[Sequence[Claim]], Sequence[Verdict]]
-"""Decides a batch of claims; on return everything accepted is as durable as it is going to be."""
+Write = Callable[[Sequence[Claim]], Sequence[ClaimResult]]
+"""Decides a batch of claims; on return everything accepted is as durable as it will be."""
 
 
 class Api(NamedTuple):
     """The application of one process, and what has to be closed with it."""
 
     app: RsgiApp
-    room: LongPollHub
+    long_polls: LongPollHub
     pool: LedgerPool
 
     def close(self) -> None:
-        """Let go of whoever waits and of the connections for reads."""
-        self.room.close()
+        """End the long polls and close the connections for reads."""
+        self.long_polls.close()
         self.pool.close()
 
 
 def claim_writer(settings: ApiSettings, gate: Gate) -> Write:
-    """The product's own: admitted at the gate, then committed in the ledger."""
+    """The product's own writer: admits at the gate, then commits in the ledger."""
     connections = LedgerConnections(settings.database_url.get_secret_value(), "coupon-api-write")
     return ClaimWriter(gate, connections, settings.api_unknown_outcome_seconds).write
 
@@ -53,30 +50,31 @@ def claim_writer(settings: ApiSettings, gate: Gate) -> Write:
 def build_api(
     settings: ApiSettings, make_writer: Callable[[ApiSettings, Gate], Write] = claim_writer
 ) -> Api:
-    """Wire one process' application. Raises ConfigurationError.
+    """Build the application of one worker process. Raises ConfigurationError.
 
-    make_writer: another one makes another system of the same API, to be compared with this one.
+    make_writer: the benchmarks pass their own, to compare other systems behind the same API.
     """
     url = settings.database_url.get_secret_value()
     gate = connect_gate(settings.redis_url.get_secret_value())
     pool = ledger_pool(
         url, "coupon-api-read", settings.api_read_connections, ANSWER_TIMEOUT_SECONDS
     )
-    batcher: WriteBatcher[Claim, Verdict] = WriteBatcher(
+    batcher: WriteBatcher[Claim, ClaimResult] = WriteBatcher(
         make_writer(settings, gate),
         settings.api_batch_size,
         settings.api_batches_in_flight,
         settings.api_claim_deadline_seconds,
     )
     statuses = Statuses(gate, pool)
-    room = LongPollHub(gate.client, statuses, settings.api_max_waiters)
+    long_polls = LongPollHub(gate.client, statuses, settings.api_max_waiters)
     authenticator = Authenticator(load_verifier(settings))
+    parts = [each.openapi_part() for each in (coupons, claims, issue_requests, users)]
     routes = [
-        ClaimRoutes(authenticator, batcher, pool, Openings(gate)).blueprint(),
-        IssueRequestRoutes(authenticator, room).blueprint(),
-        CouponRoutes(authenticator, gate, pool).blueprint(),
-        UserRoutes(authenticator, pool).blueprint(),
-        HealthRoutes().blueprint(),
+        claims.ClaimRoutes(authenticator, batcher, pool, Openings(gate)).blueprint(),
+        issue_requests.IssueRequestRoutes(authenticator, long_polls).blueprint(),
+        coupons.CouponRoutes(authenticator, gate, pool).blueprint(),
+        users.UserRoutes(authenticator, pool).blueprint(),
+        health.HealthRoutes(parts).blueprint(),
     ]
     flask_app = create_app(routes, settings.api_max_body_bytes)
     bodies = BodyReader(
@@ -86,36 +84,26 @@ def build_api(
             max(1, settings.api_threads // 4),
         )
     )
-    app = RsgiApp(flask_app, _begins_in_loop, settings.api_threads, room.close, bodies)
-    return Api(app, room, pool)
+    app = RsgiApp(flask_app, settings.api_threads, long_polls.close, bodies)
+    return Api(app, long_polls, pool)
 
 
 def worker_app(
     make_writer: Callable[[ApiSettings, Gate], Write] = claim_writer,
 ) -> RsgiApp:
-    """What each worker process of the server serves, with the settings of its environment."""
+    """The application of a worker process, with the settings of its environment."""
     settings = load_settings(ApiSettings)
     configure_logging(settings.log_level)
     api = build_api(settings, make_writer)
-    _spare_the_collector()
+    _tune_garbage_collection()
     stop_with_parent()
     return api.app
 
 
-def _begins_in_loop(method: str, path: str) -> bool:
-    """Claims and the reading of requests, whose views only compute and then return a coroutine.
+def _tune_garbage_collection() -> None:
+    """Exempt the objects of start-up from garbage collection, and let it run less often.
 
-    Liveness too: it must not wait for a thread while all of them wait for a server that hangs.
-    """
-    if method == "POST":
-        return path.endswith("/issue-requests")
-    return path.startswith("/issue-requests/") or path == "/healthz"
-
-
-def _spare_the_collector() -> None:
-    """Take what start-up made out of the garbage collector's sight, and let it run less often.
-
-    A claim leaves no cycles behind; looking for some cost a twentieth of the time of a claim.
+    A claim leaves no cycles behind; searching for them took a twentieth of the time of a claim.
     """
     gc.collect()
     gc.freeze()

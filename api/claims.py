@@ -3,10 +3,8 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from enum import StrEnum
-from time import monotonic, sleep
-from typing import NamedTuple
 
+from api.claim_results import ClaimOutcome, ClaimResult, accepted, decided_at_gate
 from api.ledger_connections import LedgerConnections
 from api.metrics import (
     API_BATCH_CLAIMS,
@@ -17,36 +15,13 @@ from api.metrics import (
 )
 from coupons.errors import GateUnavailable, LedgerUnavailable, OutcomeUnknown
 from coupons.gate import Decision, Gate
-from coupons.ledger.requests import accept_requests, admitted_as_request
-from coupons.model import Admission, Claim, GateClosed, IssueRequest, Refusal
+from coupons.ledger.requests import accept_requests
+from coupons.model import Admission, Claim
+from coupons.waiting import attempts
 
 log = logging.getLogger(__name__)
 
 PAUSE_BETWEEN_ATTEMPTS_SECONDS = 0.05
-
-
-class ClaimFailure(StrEnum):
-    """Why a claim that could have been accepted is not known to be."""
-
-    GATE_UNAVAILABLE = "gate_unavailable"
-    """Redis did not answer, or refused: nothing was written."""
-    LEDGER_UNAVAILABLE = "ledger_unavailable"
-    """Postgres did not take it: definitely not written, its place was given back."""
-    EPOCH_OVER = "epoch_over"
-    """The gate is being rebuilt: definitely not written."""
-    OUTCOME_UNKNOWN = "outcome_unknown"
-    """The connection was lost while committing: it keeps its place and will be settled."""
-
-
-class Accepted(NamedTuple):
-    """The request is a committed row. repeated: somebody tried to write it before."""
-
-    request: IssueRequest
-    repeated: bool
-
-
-Verdict = Accepted | IssueRequest | Refusal | GateClosed | ClaimFailure
-"""On a claim: accepted, final already, refused, gate closed for its coupon, or trouble."""
 
 
 class ClaimWriter:
@@ -62,79 +37,77 @@ class ClaimWriter:
         self._connections = connections
         self._unknown_outcome_seconds = unknown_outcome_seconds
 
-    def write(self, claims: Sequence[Claim]) -> list[Verdict]:
-        """A verdict for each claim; on return everything accepted is committed."""
-        verdicts = self._decide(claims)
+    def write(self, claims: Sequence[Claim]) -> list[ClaimResult]:
+        """One result for each claim; on return everything accepted is committed."""
+        results = self._decide(claims)
         API_BATCH_CLAIMS.observe(len(claims))
-        for outcome, count in Counter(map(_outcome, verdicts)).items():
+        for outcome, count in Counter(result.outcome for result in results).items():
             API_CLAIMS.labels(outcome).inc(count)
-        return verdicts
+        return results
 
-    def _decide(self, claims: Sequence[Claim]) -> list[Verdict]:
+    def _decide(self, claims: Sequence[Claim]) -> list[ClaimResult]:
         try:
             with API_BATCH_DURATION.labels("admit").time():
                 decisions = self._gate.admit(claims)
         except GateUnavailable as error:
             log.warning("%s; %d claims answered with 503", error, len(claims))
-            return [ClaimFailure.GATE_UNAVAILABLE] * len(claims)
+            return [ClaimResult(ClaimOutcome.GATE_UNAVAILABLE)] * len(claims)
         admissions = [decision for decision in decisions if isinstance(decision, Admission)]
-        if not admissions:
-            return [_verdict(decision, set(), ClaimFailure.EPOCH_OVER) for decision in decisions]
-        with API_BATCH_DURATION.labels("write").time():
-            accepted, otherwise = self._accept(admissions)
-        return [_verdict(decision, accepted, otherwise) for decision in decisions]
+        written: set[int] = set()
+        failed = ClaimResult(ClaimOutcome.EPOCH_OVER)
+        if admissions:
+            with API_BATCH_DURATION.labels("write").time():
+                written, failed = self._accept(admissions)
+        return [_result(decision, written, failed) for decision in decisions]
 
-    def _accept(self, admissions: Sequence[Admission]) -> tuple[set[int], ClaimFailure]:
-        """The coupons whose claims are committed, and what befell the claims of the others."""
+    def _accept(self, admissions: Sequence[Admission]) -> tuple[set[int], ClaimResult]:
+        """The coupons whose claims are committed, and the result of all other claims."""
         try:
             with self._connections.lend() as connection:
-                accepted = accept_requests(connection, admissions)
+                written = accept_requests(connection, admissions)
         except OutcomeUnknown as error:
             log.warning("%s; writing %d claims again", error, len(admissions))
             API_UNKNOWN_OUTCOMES.inc()
-            return self._accept_again(admissions), ClaimFailure.OUTCOME_UNKNOWN
+            return self._accept_again(admissions), ClaimResult(ClaimOutcome.OUTCOME_UNKNOWN)
         except LedgerUnavailable as error:
             log.warning("%s; %d claims not written", error, len(admissions))
             self._give_back(admissions)
-            return set(), ClaimFailure.LEDGER_UNAVAILABLE
-        if any(admission.coupon_id not in accepted for admission in admissions):
-            self._give_back([each for each in admissions if each.coupon_id not in accepted])
-        return accepted, ClaimFailure.EPOCH_OVER
+            return set(), ClaimResult(ClaimOutcome.LEDGER_UNAVAILABLE)
+        if any(admission.coupon_id not in written for admission in admissions):
+            self._give_back([each for each in admissions if each.coupon_id not in written])
+        return written, ClaimResult(ClaimOutcome.EPOCH_OVER)
 
     def _accept_again(self, admissions: Sequence[Admission]) -> set[int]:
-        """Repeat a write whose outcome is unknown until it is known or the time is over.
+        """Repeat a write whose outcome is unknown, until it is known or the time is over.
 
-        Whatever fails here, no place is given back: the first attempt may have been committed.
+        Whatever fails here, no stock is given back: the first attempt may have been committed.
         """
-        deadline = monotonic() + self._unknown_outcome_seconds
-        while monotonic() < deadline:
+        for _ in attempts(self._unknown_outcome_seconds, PAUSE_BETWEEN_ATTEMPTS_SECONDS):
             try:
                 with self._connections.lend() as connection:
                     return accept_requests(connection, admissions)
             except LedgerUnavailable as error:
                 log.info("%s; not settled yet", error)
-                sleep(PAUSE_BETWEEN_ATTEMPTS_SECONDS)
-        log.error("the outcome of %d claims stays unknown: to be reconciled", len(admissions))
+        log.error(
+            "the outcome of %d claims stays unknown; the reconciler will settle them",
+            len(admissions),
+        )
         return set()
 
     def _give_back(self, admissions: Sequence[Admission]) -> None:
-        """Compensate, as well as it can be done now; what cannot is left to the reconciler."""
+        """Compensate as far as possible now; the reconciler does the rest."""
         first_attempts = [admission for admission in admissions if not admission.repeated]
         try:
             API_COMPENSATIONS.inc(self._gate.compensate(first_attempts))
         except GateUnavailable as error:
-            log.warning("%s; %d places to be reconciled", error, len(first_attempts))
+            log.warning("%s; the reconciler will settle %d admissions", error, len(first_attempts))
 
 
-def _verdict(decision: Decision, accepted: set[int], otherwise: ClaimFailure) -> Verdict:
+def _result(decision: Decision, written: set[int], failed: ClaimResult) -> ClaimResult:
+    """The result of one claim. written: the coupons whose claims are committed.
+
+    failed: the result of an admitted claim of any other coupon.
+    """
     if not isinstance(decision, Admission):
-        return decision
-    if decision.coupon_id in accepted:
-        return Accepted(admitted_as_request(decision), decision.repeated)
-    return otherwise
-
-
-def _outcome(verdict: Verdict) -> str:
-    if isinstance(verdict, Accepted):
-        return "repeated" if verdict.repeated else "accepted"
-    return "final" if isinstance(verdict, IssueRequest) else str(verdict)
+        return decided_at_gate(decision)
+    return accepted(decision) if decision.coupon_id in written else failed

@@ -1,7 +1,7 @@
-"""A request's head as WSGI has it, and how large it may be: checked before anything else is done.
+"""The head of a request as WSGI has it. Its size is checked before anything else is done.
 
 The limits are far above what any call of this API needs. Each bounds the work that a request can
-cause in the event loop, which all the others of its worker share.
+cause in the event loop, which it shares with all other requests of the worker.
 """
 
 import sys
@@ -35,7 +35,7 @@ _HEADERS = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 def environ_of(scope: "Scope") -> Environ:
     """The request as WSGI (PEP 3333) has it, without its body.
 
-    Raises Problem for a head that is larger than any call needs, or that is not one.
+    Raises Problem for a head that is too large or malformed.
     """
     path, query = scope.path, scope.query_string
     _check_target(path, query)
@@ -61,7 +61,7 @@ def environ_of(scope: "Scope") -> Environ:
     if size > LARGEST_HEADERS_BYTES or len(headers) > MOST_HEADERS:
         raise Problem(
             ProblemType.HEADERS_TOO_LARGE,
-            f"Send at most {MOST_HEADERS} headers with {LARGEST_HEADERS_BYTES} bytes together.",
+            f"Send at most {MOST_HEADERS} headers with {LARGEST_HEADERS_BYTES} bytes in total.",
         )
     return environ
 

@@ -1,7 +1,7 @@
-"""The kinds of values that clients send, each read strictly: what is accepted reads back the same.
+"""The types of values that clients send, parsed strictly: what is accepted reads back the same.
 
-Python's own parsers take more than is promised: "20261231" as seconds since 1970, "1_000" and
-digits of other scripts as numbers.
+Python's own parsers accept more than the API promises: "20261231" as seconds since 1970, "1_000"
+and digits of other scripts as numbers.
 """
 
 import re
@@ -26,7 +26,7 @@ _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 _DECIMAL_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _BLANK_BUT_NOT_BY_CATEGORY = frozenset("\u115f\u1160\u2800\u3164\uffa0\U0001d159")
-"""Fillers and blanks that Unicode counts among letters and symbols."""
+"""Fillers and blanks that Unicode classifies as letters or symbols."""
 
 
 def _wrong(kind: str, message: str) -> PydanticCustomError:
@@ -49,7 +49,7 @@ def _moment(value: Any) -> datetime:
 
 
 def _name(value: str) -> str:
-    """Refuses what would show nothing, or do something to what shows it."""
+    """Refuses a name that shows nothing, or that changes how the text around it is shown."""
     for character in value:
         of = category(character)
         if of in ("Cc", "Cs", "Zl", "Zp") or ord(character) & 0xFFFE == 0xFFFE:
@@ -59,13 +59,13 @@ def _name(value: str) -> str:
                 "name", f"U+{ord(character):04X} reorders the text around it: leave it out"
             )
     if not any(map(_is_visible, value)):
-        raise _wrong("name", "Use at least one character that can be seen")
+        raise _wrong("name", "Use at least one visible character")
     return value
 
 
 def _is_visible(character: str) -> bool:
-    # Marks (M) need a letter to stand on; Cf are joiners and marks of direction. What is not
-    # assigned (Cn) may be a newer emoji.
+    # Marks (M) are only visible on a letter; Cf are joiners and direction marks. An unassigned
+    # character (Cn) may be a newer emoji.
     of = category(character)
     is_drawn = of[0] in "LNPS" or of in ("Co", "Cn")
     return is_drawn and character not in _BLANK_BUT_NOT_BY_CATEGORY
@@ -105,14 +105,14 @@ CouponId = Annotated[
         }
     ),
 ]
-"""In a body. As a string, too: a JavaScript client cannot write numbers above 2^53."""
+"""In a body. A string is accepted too: JavaScript cannot write numbers above 2^53."""
 
 Name = Annotated[
     str,
     Field(
         min_length=1,
         max_length=LONGEST_NAME,
-        description="No control characters, none that reorder text, and something to be seen",
+        description="No control characters, none that reorder text, at least one visible character",
     ),
     AfterValidator(_name),
 ]

@@ -1,4 +1,4 @@
-"""Connections to Postgres for those who write, made when needed and kept while they work."""
+"""Connections to Postgres for writing, made when needed and kept while they work."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,14 +1,13 @@
-"""The API's management address: readiness and metrics, for those who run it.
+"""The API's management address: readiness and metrics, for operators.
 
     python -m api.management PARENT
 
-A process of its own beside the workers, started by `api.server`: what it is asked costs no claim
-anything, its port can be kept from the public, and it ends when the process PARENT is gone.
+`api.server` starts it as a process of its own beside the workers. So it takes no time from claims,
+and its port can be kept private. It ends when the process with the id PARENT has ended.
 """
 
 import http.client
 import os
-import signal
 import ssl
 import sys
 from pathlib import Path
@@ -20,37 +19,30 @@ from prometheus_client.multiprocess import mark_process_dead
 from api.metrics import API
 from api.routes.health import Readiness
 from api.settings import ApiSettings
-from coupons.errors import ConfigurationError
 from coupons.gate import connect_gate
 from coupons.ledger.connection import ledger_pool
-from coupons.logging import configure_logging
 from coupons.metrics import exposition
 from coupons.probes import Page, ProbeServer, json_page
-from coupons.settings import load_settings
+from coupons.process import run_process, stop_on_signals
 
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 WORKERS_ANSWER_SECONDS = 2.0
 ANSWER_TIMEOUT_SECONDS = 2.0
-LOOK_SECONDS = 0.5
+CHECK_SECONDS = 0.5
 
 
 def main() -> int:
-    """Serve until SIGTERM or until the parent is gone; 2 when the port cannot be had."""
+    """Serve until SIGTERM, or until the parent process has ended."""
     parent = int(sys.argv[1])
-    stopping = Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: stopping.set())
-    settings = load_settings(ApiSettings)
-    configure_logging(settings.log_level)
-    try:
-        server = serve_management(settings)
-    except ConfigurationError as error:
-        print(error, file=sys.stderr)
-        return 2
-    while os.getppid() == parent and not stopping.wait(LOOK_SECONDS):
+    stopping = stop_on_signals()
+    return run_process(ApiSettings, lambda settings: _run(settings, parent, stopping))
+
+
+def _run(settings: ApiSettings, parent: int, stopping: Event) -> None:
+    server = serve_management(settings)
+    while os.getppid() == parent and not stopping.wait(CHECK_SECONDS):
         pass
     server.shutdown()
-    return 0
 
 
 def serve_management(settings: ApiSettings) -> ProbeServer:
@@ -61,7 +53,7 @@ def serve_management(settings: ApiSettings) -> ProbeServer:
     readiness = Readiness(gate, pool, lambda: _ask_workers(settings))
 
     def readyz() -> Page:
-        return json_page(*readiness.look())
+        return json_page(*readiness.check())
 
     return ProbeServer(
         settings.api_management_host,
@@ -78,7 +70,7 @@ def metrics_page() -> Page:
 
 
 def _forget_dead_workers(folder: Path) -> None:
-    """What only a living worker can have, such as long polls, is not counted of dead ones."""
+    """Drop the gauges of dead workers: they have no long polls, for example."""
     for file in folder.glob("gauge_live*_*.db"):
         pid = int(file.stem.rpartition("_")[2])
         if not Path("/proc", str(pid)).exists():
@@ -86,24 +78,24 @@ def _forget_dead_workers(folder: Path) -> None:
 
 
 def _ask_workers(settings: ApiSettings) -> None:
-    """Ask the public port as a client would. Raises OSError when no worker answers."""
+    """Call the public port as a client does. Raises OSError when no worker responds."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.api_host, settings.api_host)  # noqa: S104
     connection = _connection(settings, host)
     try:
         connection.request("GET", "/healthz")
         status = connection.getresponse().status
     except http.client.HTTPException as error:
-        raise OSError(f"the workers' answer is none: {error!r}") from error
+        raise OSError(f"the workers send no valid response: {error!r}") from error
     finally:
         connection.close()
     if status != http.client.OK:
-        raise OSError(f"the workers answer {status}")
+        raise OSError(f"the workers respond with {status}")
 
 
 def _connection(settings: ApiSettings, host: str) -> http.client.HTTPConnection:
     if settings.api_certificate_file is None:
         return http.client.HTTPConnection(host, settings.api_port, timeout=WORKERS_ANSWER_SECONDS)
-    # The certificate is for the name that clients use; here the peer is this machine itself.
+    # The certificate is for the name that clients use; here the peer is this machine.
     unchecked = ssl.create_default_context()
     unchecked.check_hostname = False
     unchecked.verify_mode = ssl.CERT_NONE

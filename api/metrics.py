@@ -1,4 +1,4 @@
-"""What the API measures, each metric with a sentence on what it means.
+"""The metrics of the API, each with its meaning.
 
 Prometheus sums the workers of one process. There are no process_* metrics of a single worker.
 """
@@ -9,20 +9,20 @@ API = CollectorRegistry()
 
 API_REQUEST_DURATION = Histogram(
     "coupon_api_request_duration_seconds",
-    "Time from the request's arrival at the application to its answer, without long polls.",
+    "Time from the request's arrival at the application to its response, without long polls.",
     ["route"],
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
     registry=API,
 )
 API_REQUESTS = Counter(
     "coupon_api_requests_total",
-    "Answers given, by route and HTTP status.",
+    "Responses sent, by route and HTTP status.",
     ["route", "status"],
     registry=API,
 )
 API_CLAIMS = Counter(
     "coupon_api_claims_total",
-    "Claims decided, by outcome: accepted, repeated, final, why refused, or the trouble met.",
+    "Claims decided, by outcome: accepted, repeated, final, or why they were not accepted.",
     ["outcome"],
     registry=API,
 )
@@ -46,7 +46,7 @@ API_UNKNOWN_OUTCOMES = Counter(
 )
 API_COMPENSATIONS = Counter(
     "coupon_api_compensations_total",
-    "Places given back at the gate because their rows definitely do not exist.",
+    "Admissions given back at the gate because their rows definitely do not exist.",
     registry=API,
 )
 API_WAITERS = Gauge(

@@ -1,71 +1,118 @@
-"""What several operations of the API's description share: answers, problems and schemas."""
+"""What the route modules build their parts of the OpenAPI document from."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from pydantic import TypeAdapter
-from pydantic.json_schema import JsonSchemaMode
+from api.fields import ID_PATTERN
+from api.problems import ProblemType
 
-from api.bodies import CouponChange, NewCoupon
-from api.problems import INSTANCE_PREFIX, TYPE_PREFIX, ProblemType
-from api.schemas import CouponView, IssuedCouponPage, IssueRequestView
-
-_REFERENCE = "#/components/schemas/{model}"
-_TEXT_HEADER = {"schema": {"type": "string"}}
-_VIEWS = (IssueRequestView, CouponView, IssuedCouponPage)
+REFERENCE = "#/components/schemas/{model}"
 _HEADERS_OF = {503: ["Retry-After"], 409: ["Retry-After"]}
 """By status; of the problems with 409 `not-open` alone has it."""
-GIVEN_ID = {"$ref": "#/components/parameters/XRequestId"}
-"""The parameter that every operation takes."""
-_GIVEN_ID = {
-    "name": "X-Request-Id",
-    "in": "header",
-    "description": "Names this HTTP request: echoed, in the log, and in a problem's `instance`."
-    " Left out, or of another form: a new one",
-    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:=+/-]{1,128}$"},
+BODY_PROBLEMS = (
+    ProblemType.MALFORMED_JSON,
+    ProblemType.BODY_TOO_LARGE,
+    ProblemType.NOT_JSON,
+    ProblemType.INVALID,
+)
+READ_PROBLEMS = (ProblemType.LEDGER_UNAVAILABLE,)
+WRITE_PROBLEMS = (ProblemType.LEDGER_UNAVAILABLE, ProblemType.OUTCOME_UNKNOWN)
+COUPON_ID = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "A coupon's id, below 2^59",
+    "schema": {"type": "string", "pattern": ID_PATTERN},
 }
+"""The parameter of a path that names a coupon."""
+_X_REQUEST_ID = {"$ref": "#/components/parameters/XRequestId"}
+"""The parameter that every operation takes."""
 
 
-def components() -> dict[str, Any]:
-    """All that other places refer to."""
+class DocumentPart(NamedTuple):
+    """One route module's part of the document.
+
+    paths: by path. bodies, views: the models that it receives and sends.
+    """
+
+    paths: dict[str, Any]
+    bodies: tuple[type, ...] = ()
+    views: tuple[type, ...] = ()
+
+
+def operation(
+    name: str,
+    summary: str,
+    responses: dict[str, Any],
+    kinds: tuple[ProblemType, ...],
+    *,
+    scope: str | None = None,
+    body: type | None = None,
+    query: Sequence[dict[str, Any]] = (),
+) -> dict[str, Any]:
+    """One method of a path. kinds: its problems, besides those of authentication."""
+    kinds = (
+        ProblemType.UNAUTHENTICATED,
+        *((ProblemType.INSUFFICIENT_SCOPE,) if scope else ()),
+        *kinds,
+    )
+    described: dict[str, Any] = {
+        "operationId": name,
+        "summary": summary,
+        "parameters": [_X_REQUEST_ID, *query],
+        "responses": {**responses, **_problems(kinds), "default": _ANY_PROBLEM},
+    }
+    if scope:
+        described["description"] = f"Needs the scope `{scope}`."
+    if body is not None:
+        described["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": _reference(body)}},
+        }
+    return described
+
+
+def public_operation(name: str, summary: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """One method of a path that needs no token. schema: of the response."""
+    content = {"application/json": {"schema": schema}}
+    response = {"description": summary, "content": content, "headers": _headers()}
     return {
-        "parameters": {"XRequestId": _GIVEN_ID},
-        "headers": {
-            "XRequestId": {**_TEXT_HEADER, "description": "The id of this HTTP request"},
-            "RetryAfter": {
-                "description": "Seconds to wait before the next call",
-                "schema": {"type": "integer", "minimum": 1},
-            },
-            "Location": {**_TEXT_HEADER, "description": "Path of what was made or accepted"},
-        },
-        "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
-        "schemas": _schemas(),
+        "operationId": name,
+        "summary": summary,
+        "security": [],
+        "parameters": [_X_REQUEST_ID],
+        "responses": {"200": response},
     }
 
 
-def reference(model: type) -> dict[str, Any]:
-    """The schema of a body or an answer."""
-    return {"$ref": _REFERENCE.format(model=model.__name__)}
+def number_query(name: str, kind: str, text: str, least: int, most: int) -> dict[str, Any]:
+    """A parameter of a query that holds a number. kind: number or integer."""
+    schema = {"type": kind, "minimum": least, "maximum": most}
+    return {"name": name, "in": "query", "description": text, "schema": schema}
 
 
-def answer(description: str, view: type, *headers: str) -> dict[str, Any]:
-    """An answer with a view as its body. headers: those that it has besides."""
+def response(description: str, view: type, *headers: str) -> dict[str, Any]:
+    """A response with a view as its body. headers: those that it has besides X-Request-Id."""
     return {
         "description": description,
-        "content": {"application/json": {"schema": reference(view)}},
-        "headers": headers_named(*headers),
+        "content": {"application/json": {"schema": _reference(view)}},
+        "headers": _headers(*headers),
     }
 
 
-def headers_named(*names: str) -> dict[str, Any]:
-    """Of an answer: these and the one that all have."""
+def _reference(model: type) -> dict[str, Any]:
+    return {"$ref": REFERENCE.format(model=model.__name__)}
+
+
+def _headers(*names: str) -> dict[str, Any]:
     return {
         name: {"$ref": f"#/components/headers/{name.replace('-', '')}"}
         for name in ("X-Request-Id", *names)
     }
 
 
-def problems(kinds: tuple[ProblemType, ...]) -> dict[str, Any]:
-    """Answers by status, each with the kinds of problem that it may be."""
+def _problems(kinds: tuple[ProblemType, ...]) -> dict[str, Any]:
+    """Responses by status, each with the types of problem that it may be."""
     by_status: dict[int, list[ProblemType]] = {}
     for kind in kinds:
         by_status.setdefault(kind.value.status, []).append(kind)
@@ -80,63 +127,12 @@ def problems(kinds: tuple[ProblemType, ...]) -> dict[str, Any]:
 
 
 def _problem(description: str, *headers: str) -> dict[str, Any]:
-    schema = {"$ref": _REFERENCE.format(model="Problem")}
+    schema = {"$ref": REFERENCE.format(model="Problem")}
     return {
         "description": description,
         "content": {"application/problem+json": {"schema": schema}},
-        "headers": headers_named(*headers),
+        "headers": _headers(*headers),
     }
 
 
-ANY_PROBLEM = _problem("Any other problem, such as `urn:coupon-cdc:problem:internal` (500)")
-
-
-def _schemas() -> dict[str, Any]:
-    adapters: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
-        (model.__name__, "serialization" if model in _VIEWS else "validation", TypeAdapter(model))
-        for model in (*_VIEWS, NewCoupon, CouponChange)
-    ]
-    _, schemas = TypeAdapter.json_schemas(adapters, ref_template=_REFERENCE)
-    return {**schemas["$defs"], "Problem": _problem_schema()}
-
-
-def _problem_schema() -> dict[str, Any]:
-    return {
-        "type": "object",
-        "required": ["type", "title", "status", "detail"],
-        "properties": {
-            "type": {
-                "type": "string",
-                "format": "uri",
-                "enum": [kind.type for kind in ProblemType],
-                "description": f"{TYPE_PREFIX} and a name that does not change",
-            },
-            "title": {"type": "string"},
-            "status": {"type": "integer", "format": "int32"},
-            "detail": {"type": "string"},
-            "instance": {
-                "type": "string",
-                "format": "uri",
-                "description": f"{INSTANCE_PREFIX} and the X-Request-Id",
-            },
-            "reason": {"type": "string", "description": "Of a claim that was refused: why"},
-            "opens_at": {
-                "type": "string",
-                "format": "date-time",
-                "description": "Of not-open: when the coupon opens",
-            },
-            "request_id": {
-                "type": "string",
-                "format": "uuid",
-                "description": "The issue request that may have been accepted",
-            },
-            "errors": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "required": ["field", "message"],
-                    "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
-                },
-            },
-        },
-    }
+_ANY_PROBLEM = _problem("Any other problem, such as `urn:coupon-cdc:problem:internal` (500)")

@@ -1,4 +1,4 @@
-"""When coupons open, for those who come too early."""
+"""When a coupon opens, for claims that come too early."""
 
 import asyncio
 import logging
@@ -12,19 +12,19 @@ log = logging.getLogger(__name__)
 FRESH_SECONDS = 1.0
 MOST_REMEMBERED = 1_000
 ANSWER_SECONDS = 0.5
-"""A refusal does not wait longer for what only adds to it: threads may be busy, the gate slow."""
+"""A refusal waits no longer for its `opens_at`: threads may be busy, or the gate slow."""
 
 
 class _Known(NamedTuple):
     asked_at: float
-    told: "asyncio.Future[int | None]"
+    answer: "asyncio.Future[int | None]"
 
 
 class Openings:
     """Asks the gate when a coupon opens, at most once in FRESH_SECONDS for each coupon.
 
-    Everybody who waits for a coupon comes too early at the same time; they share one answer. All
-    the state belongs to one event loop.
+    Many clients come too early at the same time; they share one answer. All the state belongs to
+    one event loop.
     """
 
     def __init__(self, gate: Gate) -> None:
@@ -32,7 +32,7 @@ class Openings:
         self._known: dict[int, _Known] = {}
 
     async def opens_at_us(self, coupon_id: int) -> int | None:
-        """Microseconds since 1970; None when the gate does not say, within ANSWER_SECONDS."""
+        """Microseconds since 1970; None when the gate does not answer within ANSWER_SECONDS."""
         loop = asyncio.get_running_loop()
         known = self._known.get(coupon_id)
         if known is None or known.asked_at + FRESH_SECONDS <= loop.time():
@@ -41,7 +41,7 @@ class Openings:
             known = _Known(loop.time(), loop.run_in_executor(None, self._ask, coupon_id))
             self._known[coupon_id] = known
         try:
-            return await asyncio.wait_for(asyncio.shield(known.told), ANSWER_SECONDS)
+            return await asyncio.wait_for(asyncio.shield(known.answer), ANSWER_SECONDS)
         except TimeoutError:
             return None
 
@@ -49,5 +49,9 @@ class Openings:
         try:
             return self._gate.opens_at_us(coupon_id)
         except GateUnavailable as error:
-            log.warning("%s; when it opens is not told", error, extra={"coupon_id": coupon_id})
+            log.warning(
+                "%s; the refusal does not say when the coupon opens",
+                error,
+                extra={"coupon_id": coupon_id},
+            )
             return None

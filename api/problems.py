@@ -1,4 +1,4 @@
-"""Errors as answers: application/problem+json (RFC 9457), each kind with a stable `type`."""
+"""Errors as responses: application/problem+json (RFC 9457), each with a stable `type`."""
 
 import logging
 from collections.abc import Mapping
@@ -22,57 +22,57 @@ _RETRY_AFTER_SECONDS = ("1", "2", "3")
 
 
 def retry_after() -> str:
-    """Seconds to wait for a Retry-After header, drawn at random.
+    """Seconds for a Retry-After header, drawn at random.
 
-    Those who were turned away at the same moment would come back at the same moment.
+    Otherwise clients that were refused at the same moment would come back at the same moment.
     """
     return _RETRY_AFTER_SECONDS[int(random() * len(_RETRY_AFTER_SECONDS))]  # noqa: S311
 
 
 @dataclass(frozen=True, slots=True)
-class _Facts:
+class _Definition:
     name: str
     status: int
     title: str
 
 
 class ProblemType(Enum):
-    """Every kind of problem that the API answers with."""
+    """Every type of problem that the API responds with."""
 
-    MALFORMED_JSON = _Facts("malformed-json", 400, "The body is not JSON")
-    MALFORMED_REQUEST = _Facts("malformed-request", 400, "The request cannot be understood")
-    UNAUTHENTICATED = _Facts("unauthenticated", 401, "A valid bearer token is needed")
-    INSUFFICIENT_SCOPE = _Facts("insufficient-scope", 403, "The token does not allow this")
-    NOT_ELIGIBLE = _Facts("not-eligible", 403, "The coupon is not for this user")
-    NOT_FOUND = _Facts("not-found", 404, "There is no such thing")
-    METHOD_NOT_ALLOWED = _Facts("method-not-allowed", 405, "The method does not apply here")
-    BODY_TIMEOUT = _Facts("body-timeout", 408, "The body did not come in time")
-    NOT_OPEN = _Facts("not-open", 409, "The coupon is not open yet")
-    CLOSED = _Facts("closed", 409, "The coupon is closed")
-    PAUSED = _Facts("paused", 409, "The coupon is paused")
-    SOLD_OUT = _Facts("sold-out", 409, "Every coupon is taken")
-    ID_TAKEN = _Facts("id-taken", 409, "The coupon id is taken")
-    STOCK_BELOW_ISSUED = _Facts("stock-below-issued", 409, "More coupons are issued already")
-    BODY_TOO_LARGE = _Facts("body-too-large", 413, "The body is too large")
-    URI_TOO_LONG = _Facts("uri-too-long", 414, "The path or the query string is too long")
-    NOT_JSON = _Facts("not-json", 415, "The body must be application/json")
-    INVALID = _Facts("invalid", 422, "The request does not have the agreed form")
-    HEADERS_TOO_LARGE = _Facts("headers-too-large", 431, "The headers are too large")
-    INTERNAL = _Facts("internal", 500, "The API has failed")
-    GATE_CLOSED = _Facts("gate-closed", 503, "The gate is closed")
-    GATE_UNAVAILABLE = _Facts("gate-unavailable", 503, "Redis cannot be used now")
-    LEDGER_UNAVAILABLE = _Facts("ledger-unavailable", 503, "Postgres cannot be used now")
-    OUTCOME_UNKNOWN = _Facts("outcome-unknown", 503, "It may have been done")
-    OVERLOADED = _Facts("overloaded", 503, "The API has more work than it can do in time")
+    MALFORMED_JSON = _Definition("malformed-json", 400, "The body is not JSON")
+    MALFORMED_REQUEST = _Definition("malformed-request", 400, "The request cannot be understood")
+    UNAUTHENTICATED = _Definition("unauthenticated", 401, "A valid bearer token is required")
+    INSUFFICIENT_SCOPE = _Definition("insufficient-scope", 403, "The token does not allow this")
+    NOT_ELIGIBLE = _Definition("not-eligible", 403, "The coupon is not for this user")
+    NOT_FOUND = _Definition("not-found", 404, "It does not exist")
+    METHOD_NOT_ALLOWED = _Definition("method-not-allowed", 405, "The method is not allowed here")
+    BODY_TIMEOUT = _Definition("body-timeout", 408, "The body did not arrive in time")
+    NOT_OPEN = _Definition("not-open", 409, "The coupon is not open yet")
+    CLOSED = _Definition("closed", 409, "The coupon is closed")
+    PAUSED = _Definition("paused", 409, "The coupon is paused")
+    SOLD_OUT = _Definition("sold-out", 409, "The coupon is sold out")
+    ID_TAKEN = _Definition("id-taken", 409, "The coupon id is already used")
+    STOCK_BELOW_ISSUED = _Definition("stock-below-issued", 409, "More coupons are already issued")
+    BODY_TOO_LARGE = _Definition("body-too-large", 413, "The body is too large")
+    URI_TOO_LONG = _Definition("uri-too-long", 414, "The path or the query string is too long")
+    NOT_JSON = _Definition("not-json", 415, "The body must be application/json")
+    INVALID = _Definition("invalid", 422, "The request is not valid")
+    HEADERS_TOO_LARGE = _Definition("headers-too-large", 431, "The headers are too large")
+    INTERNAL = _Definition("internal", 500, "The API has failed")
+    GATE_CLOSED = _Definition("gate-closed", 503, "The gate is unavailable for this coupon")
+    GATE_UNAVAILABLE = _Definition("gate-unavailable", 503, "Redis cannot be used now")
+    LEDGER_UNAVAILABLE = _Definition("ledger-unavailable", 503, "Postgres cannot be used now")
+    OUTCOME_UNKNOWN = _Definition("outcome-unknown", 503, "It may have been done")
+    OVERLOADED = _Definition("overloaded", 503, "The API is overloaded")
 
     @property
     def type(self) -> str:
-        """The URI that names this kind for ever."""
+        """The URI of this problem type. It never changes."""
         return TYPE_PREFIX + self.value.name
 
 
 class Problem(CouponError):
-    """A request that is answered with a problem.
+    """The problem that a request is answered with.
 
     detail: what happened, to what, and what to do. members: further members of the body.
     """
@@ -89,30 +89,30 @@ class Problem(CouponError):
         self.headers = dict(headers or {})
         self.members = members
 
-    def answer(self, x_request_id: str | None = None) -> JsonResponse:
+    def response(self, x_request_id: str | None = None) -> JsonResponse:
         """The response; every 503 says when to try again, `instance` names the HTTP request."""
-        facts = self.kind.value
+        definition = self.kind.value
         body = {
             "type": self.kind.type,
-            "title": facts.title,
-            "status": facts.status,
+            "title": definition.title,
+            "status": definition.status,
             "detail": str(self),
             **self.members,
         }
         if x_request_id is not None:
             body["instance"] = INSTANCE_PREFIX + x_request_id
         headers = self.headers
-        if facts.status == 503:
+        if definition.status == 503:
             headers = {"Retry-After": retry_after(), **headers}
-        return json_response(body, facts.status, headers, "application/problem+json")
+        return json_response(body, definition.status, headers, "application/problem+json")
 
 
-def answer_to(error: Exception, request: str, x_request_id: str) -> JsonResponse:
-    """The answer to a request that ended in an error.
+def problem_response(error: Exception, request: str, x_request_id: str) -> JsonResponse:
+    """The response to a request that ended in an error.
 
     request: its method and path, for the log. x_request_id: the HTTP request's.
     """
-    return _problem_of(error, request, x_request_id).answer(x_request_id)
+    return _problem_of(error, request, x_request_id).response(x_request_id)
 
 
 def _problem_of(error: Exception, request: str, x_request_id: str) -> Problem:
@@ -125,11 +125,11 @@ def _problem_of(error: Exception, request: str, x_request_id: str) -> Problem:
         if isinstance(error, unavailable):
             log.warning("%s", error, extra=extra)
             if isinstance(error, OutcomeUnknown):
-                what = "Postgres did not say whether it was done: look before you try again."
+                what = "It is unknown whether it was done: check before you try again."
                 return Problem(ProblemType.OUTCOME_UNKNOWN, what)
             return Problem(kind, f"{kind.value.title}; try again.")
     FAILURES.log(error, request, x_request_id)
-    return Problem(ProblemType.INTERNAL, "The API has failed; its log says how. Try again.")
+    return Problem(ProblemType.INTERNAL, "The API failed; its log says why. Try again.")
 
 
 def _http_problem(error: HTTPException) -> Problem:
@@ -153,8 +153,8 @@ _HTTP_KINDS = {
     415: ProblemType.NOT_JSON,
 }
 _HTTP_DETAILS = {
-    404: "There is nothing at this path; GET /openapi.json lists what there is.",
-    405: "This path does not take this method; the header Allow names those that it takes.",
+    404: "This path does not exist; GET /openapi.json lists all paths.",
+    405: "This path does not allow this method; the header Allow names those that it allows.",
 }
 _UNAVAILABLE: dict[type[Exception], ProblemType] = {
     LedgerUnavailable: ProblemType.LEDGER_UNAVAILABLE,

@@ -1,7 +1,7 @@
-"""The body of a request, read when its view asks for it: after the view knows who calls.
+"""The body of a request, read when its view asks for it, after the caller is authenticated.
 
-A client that announces a body and does not send it costs nothing until then. Afterwards it has a
-deadline, and only so many threads wait for bodies at once.
+A client that announces a body and does not send it costs nothing until then. After that there is a
+deadline, and a limit to how many threads wait for bodies at once.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from api.problems import Problem, ProblemType
 
 
 class BodyLimits(NamedTuple):
-    """bytes: of the largest body. seconds: within which it has to come. at_once: how many bodies
-    are waited for at the same time."""
+    """bytes: of the largest body. seconds: time for a body to arrive. at_once: how many threads
+    may wait for a body at the same time."""
 
     bytes: int
     seconds: float
@@ -28,17 +28,17 @@ class BodyReader:
 
     def __init__(self, limits: BodyLimits) -> None:
         self.limits = limits
-        self._places = BoundedSemaphore(limits.at_once)
+        self._slots = BoundedSemaphore(limits.at_once)
 
     def offer(
         self, environ: Environ, chunks: AsyncIterable[bytes], loop: asyncio.AbstractEventLoop
     ) -> None:
-        """Let the view read the body of this request out of its environment.
+        """Let the view read the body of this request from its environment.
 
-        chunks: the body as the server hands it out, in the event loop `loop`.
+        chunks: the body as the server receives it, in the event loop `loop`.
         """
         chunked = environ.pop("HTTP_TRANSFER_ENCODING", None) is not None
-        # The same length may be there twice; the server has refused lengths that differ.
+        # The same length may be given twice; the server has refused lengths that differ.
         announced = environ.get("CONTENT_LENGTH", "0").partition(",")[0]
         if chunked:
             environ.pop("CONTENT_LENGTH", None)
@@ -55,20 +55,20 @@ class BodyReader:
         loop: asyncio.AbstractEventLoop,
         announced: int | None,
     ) -> bytes:
-        """The whole body. Raises Problem when it does not come, or not all of it."""
-        if not self._places.acquire(blocking=False):
+        """The complete body. Raises Problem when not all of it arrives."""
+        if not self._slots.acquire(blocking=False):
             raise Problem(
                 ProblemType.OVERLOADED,
-                "Too many bodies are being waited for: nothing was done. Try again.",
+                "Too many requests are waiting for their bodies: nothing was done. Try again.",
             )
         try:
             collecting = self._collect(chunks, announced)
             body = asyncio.run_coroutine_threadsafe(collecting, loop).result()
         finally:
-            self._places.release()
+            self._slots.release()
         if isinstance(body, Problem):
-            # Another one: a frame that keeps the error that it raised is freed by the garbage
-            # collector alone, and would keep the client's connection until it comes.
+            # A new Problem: a frame that holds the error it raised is freed only by the garbage
+            # collector, and would keep the client's connection open until then.
             raise Problem(body.kind, str(body), body.headers)
         return body
 
@@ -77,8 +77,8 @@ class BodyReader:
     ) -> bytes | Problem:
         """The body, or what is wrong with it.
 
-        Nothing is raised here: an error would keep the task that it ended, and with it the client's
-        connection, until the garbage collector comes.
+        Nothing is raised here: an error would keep its task, and with it the connection, until the
+        garbage collector runs.
         """
         body = bytearray()
         empty = 0
@@ -93,14 +93,14 @@ class BodyReader:
         except TimeoutError:
             return Problem(
                 ProblemType.BODY_TIMEOUT,
-                f"The body did not come within {self.limits.seconds:g} s: nothing was done.",
+                f"The body did not arrive within {self.limits.seconds:g} s: nothing was done.",
                 {"Connection": "close"},
             )
-        # The server ends every body with one empty chunk; one that was cut off has another before.
+        # The server ends every body with one empty chunk; a body that was cut off has two.
         if empty > 1 or (announced is not None and len(body) != announced):
             return Problem(
                 ProblemType.MALFORMED_REQUEST,
-                f"The body ended after {len(body)} bytes, before it was whole: nothing was done.",
+                f"The body ended after {len(body)} bytes and is incomplete: nothing was done.",
             )
         return bytes(body)
 
@@ -119,9 +119,9 @@ class _Body:
         self._chunks = chunks
         self._loop = loop
         self._announced = announced
-        self._whole: BytesIO | None = None
+        self._content: BytesIO | None = None
 
     def read(self, size: int = -1) -> bytes:
-        if self._whole is None:
-            self._whole = BytesIO(self._reader.read(self._chunks, self._loop, self._announced))
-        return self._whole.read(size)
+        if self._content is None:
+            self._content = BytesIO(self._reader.read(self._chunks, self._loop, self._announced))
+        return self._content.read(size)

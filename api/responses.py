@@ -1,4 +1,4 @@
-"""Responses as JSON, built as cheaply as the hot path asks for."""
+"""Responses as JSON, built cheaply for the hot path."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -8,27 +8,27 @@ from flask import Response
 
 
 class JsonResponse(Response):
-    """A response whose whole body is at hand."""
+    """A response whose body is complete."""
 
     default_mimetype = "application/json"
     autocorrect_location_header = False
 
 
 class RawResponse(NamedTuple):
-    """What goes to the client. headers: by lower-case name."""
+    """What is sent to the client. headers: by lower-case name."""
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes
 
 
-def raw_response_of(answer: Response) -> RawResponse:
-    """The reply that Flask's response amounts to."""
-    return RawResponse(answer.status_code, answer.headers.to_wsgi_list(), answer.get_data())
+def raw_response_of(response: Response) -> RawResponse:
+    """A response of Flask as a raw response."""
+    return RawResponse(response.status_code, response.headers.to_wsgi_list(), response.get_data())
 
 
 def raw_json_response(body: Any, status: int, headers: Mapping[str, str]) -> RawResponse:
-    """A reply with `body` as JSON, for views that return coroutines: Flask is done with them."""
+    """A response with `body` as JSON, for coroutines: they end after Flask is done."""
     return RawResponse(
         status,
         [("content-type", "application/json"), *headers.items()],

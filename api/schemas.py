@@ -1,4 +1,4 @@
-"""What clients receive: the JSON forms of coupons, issue requests and issued coupons."""
+"""The JSON forms of coupons, issue requests and issued coupons, as clients receive them."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -13,7 +13,7 @@ from coupons.ledger.issued_coupons import IssuedCoupon
 from coupons.model import Coupon, CouponState, IssueRequest, Status
 
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
-"""Of a coupon or a user. A string: JavaScript's numbers end at 2^53, these at 2^59 and 2^63."""
+"""The id of a coupon or a user. A string, because JavaScript's numbers end at 2^53."""
 RequestId = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Count = Annotated[int, Field(json_schema_extra={"format": "int64"})]
@@ -32,7 +32,7 @@ class IssueRequestView(TypedDict):
 
 
 class CouponView(TypedDict):
-    """A coupon. places_left: what the gate would still admit; null when the gate does not say."""
+    """A coupon. places_left: how many claims the gate would still admit; null when unknown."""
 
     id: Id
     name: str
@@ -65,19 +65,19 @@ class IssuedCouponPage(TypedDict):
 
 
 def rfc3339(moment: datetime) -> str:
-    """An aware datetime as RFC 3339 in UTC with microseconds."""
+    """An aware datetime as RFC 3339 in UTC, with microseconds."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def rfc3339_of(moment_us: int) -> str:
-    """The same of microseconds since 1970."""
+    """Microseconds since 1970 as RFC 3339 in UTC."""
     seconds, microseconds = divmod(moment_us, 1_000_000)
     return f"{_second(seconds)}.{microseconds:06}Z"
 
 
 @lru_cache(maxsize=16)
 def _second(seconds: int) -> str:
-    # Requests come by the thousand in the same second, and this takes longer than all the rest.
+    # Thousands of requests come in the same second, and this takes longer than all the rest.
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 

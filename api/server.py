@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 
 RESTART_SECONDS = 1.0
 LARGEST_HEAD_BYTES = 65_536
-"""A larger request line and headers are refused by the server itself. What the application allows
-is less (`api/environ.py`), so that it can answer with a problem document."""
+"""Above this the server itself refuses a request line with headers. The application allows less
+(`api/environ.py`), so that it can respond with a problem document."""
 
 _LOG_TO_OUR_HANDLER = {"loggers": {"_granian": {"handlers": [], "propagate": True}}}
 
@@ -42,7 +42,7 @@ def load_app() -> "RsgiApp":
 
 
 def serve(settings: ApiSettings, load: Callable[[], "RsgiApp"] = load_app) -> None:
-    """Serve until SIGTERM or SIGINT, then answer every request that was accepted, and return.
+    """Serve until SIGTERM or SIGINT, then finish every request that was accepted, and return.
 
     load: called in each worker process; returns its application. Raises ConfigurationError
     when a port is taken.
@@ -58,7 +58,7 @@ def serve(settings: ApiSettings, load: Callable[[], "RsgiApp"] = load_app) -> No
         log.info("listening on %s://%s:%d", scheme, settings.api_host, settings.api_port)
         with _management():
             _server(settings).serve(
-                target_loader=load,  # type: ignore[arg-type]  # an object will do
+                target_loader=load,  # type: ignore[arg-type]  # any object works
                 wrap_loader=False,
             )
 
@@ -91,7 +91,7 @@ def _end(process: "subprocess.Popen[bytes]", patience_s: float = STOP_SECONDS) -
     try:
         process.wait(patience_s)
     except subprocess.TimeoutExpired:
-        log.warning("the management process does not stop within %.0f s; killed", patience_s)
+        log.warning("the management process did not stop within %.0f s; killed", patience_s)
         process.kill()
 
 
@@ -121,12 +121,12 @@ def _server(settings: ApiSettings) -> MPServer:
 
 
 def _check_port(variable: str, host: str, port: int) -> None:
-    """The server would start happily beside another one on the port, and share its traffic."""
+    """Refuse a taken port. The server would start on it and share the other one's traffic."""
     try:
         with socket.create_server((host, port)):
             pass
     except OSError as error:
         raise ConfigurationError(
-            f"{variable} is {port}: {host}:{port} cannot be listened on: {error.strerror};"
+            f"{variable} is {port}: {host}:{port} cannot be used: {error.strerror};"
             " stop what uses it or choose another port"
         ) from error

@@ -11,7 +11,7 @@ from coupons.tokens import AUDIENCE, ISSUER
 
 
 class ApiSettings(ProcessSettings):
-    """All that a person can set on the API. "A worker" is one of its processes."""
+    """The settings of the API. "A worker" is one of its processes."""
 
     api_host: str = Field(default="127.0.0.1", description="Address that the API listens on")
     api_port: int = Field(
@@ -19,8 +19,8 @@ class ApiSettings(ProcessSettings):
     )
     api_management_host: str = Field(
         default="127.0.0.1",
-        description="Address that /readyz and /metrics listen on; it is for those who run the API,"
-        " not for the public",
+        description="Address that /readyz and /metrics listen on; it is for operators, not for the"
+        " public",
     )
     api_management_port: int = Field(
         default=9300, ge=1, le=65535, description="TCP port of /readyz and /metrics"
@@ -31,13 +31,13 @@ class ApiSettings(ProcessSettings):
         ge=1,
         le=1024,
         description="Requests per worker that may ask Postgres or Redis at once, besides claims;"
-        " with a server that hangs each takes up to 4 s",
+        " when a server hangs, each takes up to 4 s",
     )
     api_max_waiters: int = Field(
         default=4_000,
         ge=0,
         le=50_000,
-        description="Long polls per worker that wait at once; with more, the longest is answered",
+        description="Long polls per worker that wait at once; one more evicts the oldest",
     )
     api_max_connections: int = Field(
         default=4096, ge=1, le=65_536, description="Open client connections per worker"
@@ -49,14 +49,14 @@ class ApiSettings(ProcessSettings):
         default=5.0,
         gt=0,
         le=300,
-        description="Longest that a request's body may take to come, in seconds; then 408",
+        description="Longest time for a request's body to arrive, in seconds; then 408",
     )
     api_idle_seconds: float = Field(
         default=30.0,
         ge=1,
         le=3_600,
-        description="Longest that a connection may take to send the head of its next request, in"
-        " seconds, whether it is slow or silent; then it is closed",
+        description="Longest time for a connection to send the head of its next request, in"
+        " seconds; then it is closed",
     )
     api_batch_size: int = Field(
         default=500,
@@ -77,8 +77,8 @@ class ApiSettings(ProcessSettings):
         default=4.0,
         gt=0,
         le=60,
-        description="Longest a claim waits for its batch to be written, in seconds, half of it for"
-        " the batches before; then 503",
+        description="Longest that a claim waits for its batch to be written, in seconds, half of it"
+        " in the queue; then 503",
     )
     api_unknown_outcome_seconds: float = Field(
         default=2.0,
@@ -88,8 +88,8 @@ class ApiSettings(ProcessSettings):
     )
     api_certificate_file: Path | None = Field(
         default=None,
-        description="Certificate in PEM, with its chain, to serve HTTPS with; unset: HTTP, which is"
-        " for behind a proxy",
+        description="Certificate in PEM, with its chain, to serve HTTPS with; unset: HTTP, for use"
+        " behind a proxy",
     )
     api_key_file: Path | None = Field(
         default=None, description="Key of that certificate in PEM, without a password"

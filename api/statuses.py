@@ -1,4 +1,4 @@
-"""Statuses of issue requests: from the gate, or from the ledger when the gate cannot say."""
+"""Statuses of issue requests: from the gate, or else from the ledger."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -7,7 +7,7 @@ from coupons.errors import GateUnavailable
 from coupons.gate import Gate
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.requests import find_requests
-from coupons.model import GateClosed, IssueRequest
+from coupons.model import GateState, IssueRequest
 
 Key = tuple[int, int]
 """(coupon_id, user_id) of a request."""
@@ -21,7 +21,7 @@ class Statuses:
         self._pool = pool
 
     def find(self, keys: Sequence[Key]) -> dict[Key, IssueRequest]:
-        """The requests that exist. Raises LedgerUnavailable when neither of both can say."""
+        """The requests that exist. Raises LedgerUnavailable: neither gate nor ledger answers."""
         found: dict[Key, IssueRequest] = {}
         for coupon_id, group in groupby(sorted(keys), key=lambda key: key[0]):
             for request in self._at_gate(coupon_id, [user_id for _, user_id in group]):
@@ -37,4 +37,4 @@ class Statuses:
             answer = self._gate.read(coupon_id, user_ids)
         except GateUnavailable:
             return []
-        return [] if isinstance(answer, GateClosed) else [each for each in answer if each]
+        return [] if isinstance(answer, GateState) else [each for each in answer if each]

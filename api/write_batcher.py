@@ -1,8 +1,8 @@
-"""Group commit with no timer: batches form while the one before is written.
+"""Group commit with no timer: a batch forms while the one before is written.
 
-Whoever comes while nothing is being written starts a batch at once, alone or with those who came in
-the same turn of the event loop: no delay when idle. Those who come while it is written form the
-next one: the busier it is, the larger the batches.
+An item that comes while nothing is written starts a batch at once, with the items of the same turn
+of the event loop: no delay when idle. Items that come while a batch is written form the next one:
+the more load, the larger the batches.
 """
 
 import asyncio
@@ -17,27 +17,27 @@ Result = TypeVar("Result")
 
 
 class NotReached(Exception):
-    """The item was in the queue for too long: it was withdrawn and nothing was done."""
+    """The item was in the queue for too long: it was removed and nothing was done."""
 
 
 class NoAnswer(Exception):
-    """The item's batch was being written at the deadline: what became of it is not known."""
+    """The item's batch was being written at the deadline: its outcome is unknown."""
 
 
 class _Entry(NamedTuple, Generic[Item, Result]):
     item: Item
     came_at: float
-    told: "asyncio.Future[Result]"
+    future: "asyncio.Future[Result]"
 
 
 class WriteBatcher(Generic[Item, Result]):
     """Turns many calls of `submit` into calls of `write` with many items.
 
-    `submit` is called in one event loop, to which all the state belongs; only `write` runs in
-    threads. write: takes the items of a batch and returns a result for each, in order; what it
-    raises, everybody of that batch hears. batch_size: most items of a batch. batches_in_flight:
-    most batches written at once. deadline_seconds: longest that somebody waits; who is in the queue
-    still after half of it is withdrawn, because being written takes time too.
+    `submit` is called in one event loop, which owns all the state; only `write` runs in threads.
+    write: takes the items of a batch and returns a result for each, in order; an error that it
+    raises is the result of the whole batch. batch_size: most items of a batch. batches_in_flight:
+    most batches written at once. deadline_seconds: longest wait of an item. An item that is still
+    in the queue after half of it is removed, because writing takes time too.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class WriteBatcher(Generic[Item, Result]):
         self._watching = False
 
     def submit(self, item: Item) -> "asyncio.Future[Result]":
-        """Have it written in some batch. It ends in NotReached, NoAnswer or what `write` raised."""
+        """The item's result in its batch. Raises NotReached, NoAnswer or an error of `write`."""
         loop = asyncio.get_running_loop()
         entry: _Entry[Item, Result] = _Entry(item, loop.time(), loop.create_future())
         self._queue.append(entry)
@@ -65,8 +65,8 @@ class WriteBatcher(Generic[Item, Result]):
             loop.call_soon(self._write_next, loop)
         elif not self._watching:
             self._watching = True
-            self._tell_late(loop, self._queue, self._deadline_seconds / 2, NotReached)
-        return entry.told
+            self._expire(loop, self._queue, self._deadline_seconds / 2, NotReached)
+        return entry.future
 
     def _write_next(self, loop: asyncio.AbstractEventLoop) -> None:
         batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._batch_size))]
@@ -74,7 +74,7 @@ class WriteBatcher(Generic[Item, Result]):
             self._free += 1
             return
         waiting = deque(batch)
-        self._tell_late(loop, waiting, self._deadline_seconds, NoAnswer)
+        self._expire(loop, waiting, self._deadline_seconds, NoAnswer)
         writing = loop.run_in_executor(self._threads, self._write, [each.item for each in batch])
         writing.add_done_callback(partial(self._written, loop, batch, waiting))
 
@@ -91,31 +91,31 @@ class WriteBatcher(Generic[Item, Result]):
         if error is None and len(writing.result()) != len(batch):
             error = ValueError(f"{len(writing.result())} results for {len(batch)} items")
         if error is not None:
-            _tell_all(batch, error)
+            _fail_all(batch, error)
             return
         for entry, result in zip(batch, writing.result(), strict=True):
-            if not entry.told.done():
-                entry.told.set_result(result)
+            if not entry.future.done():
+                entry.future.set_result(result)
 
-    def _tell_late(
+    def _expire(
         self,
         loop: asyncio.AbstractEventLoop,
         waiting: deque[_Entry[Item, Result]],
         patience_seconds: float,
         error: type[Exception],
     ) -> None:
-        """Take those out who wait for too long, and look again when the next may be late."""
+        """Fail the entries that wait for too long; check again when the next one may be late."""
         late = loop.time() - patience_seconds
         while waiting and waiting[0].came_at <= late:
-            _tell_all([waiting.popleft()], error())
+            _fail_all([waiting.popleft()], error())
         if waiting:
             next_late = waiting[0].came_at + patience_seconds
-            loop.call_at(next_late, self._tell_late, loop, waiting, patience_seconds, error)
+            loop.call_at(next_late, self._expire, loop, waiting, patience_seconds, error)
         elif waiting is self._queue:
             self._watching = False
 
 
-def _tell_all(batch: Sequence[_Entry[Item, Result]], error: BaseException) -> None:
+def _fail_all(batch: Sequence[_Entry[Item, Result]], error: BaseException) -> None:
     for entry in batch:
-        if not entry.told.done():
-            entry.told.set_exception(error)
+        if not entry.future.done():
+            entry.future.set_exception(error)

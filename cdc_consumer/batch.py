@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from cdc_consumer.dead_letters import DeadLetter
+from cdc_consumer.dead_letters import FailedRecord
 from cdc_consumer.records import Record
 from coupons.change_events import HEARTBEAT_TOPIC, ChangeEventDecoder
 from coupons.errors import UndecodableEvent
@@ -18,14 +18,14 @@ class Contents(NamedTuple):
 
     requests: list[tuple[Record, IssueRequest]]
     newest_heartbeat_us: int | None
-    undecodable: list[DeadLetter]
+    undecodable: list[FailedRecord]
 
 
 def read_batch(decoder: ChangeEventDecoder, records: Sequence[Record]) -> Contents:
     """Decode every record. Raises SchemaRegistryUnavailable."""
     requests: list[tuple[Record, IssueRequest]] = []
     beats: list[int] = []
-    undecodable: list[DeadLetter] = []
+    undecodable: list[FailedRecord] = []
     for record in records:
         try:
             if record.topic == HEARTBEAT_TOPIC:
@@ -37,5 +37,5 @@ def read_batch(decoder: ChangeEventDecoder, records: Sequence[Record]) -> Conten
                 # Nobody's request: the next one says the same, and its absence is what is watched.
                 log.warning("a heartbeat that cannot be read is passed over: %s", error)
             else:
-                undecodable.append(DeadLetter(record, error))
+                undecodable.append(FailedRecord(record, error))
     return Contents(requests, max(beats, default=None), undecodable)

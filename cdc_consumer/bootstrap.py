@@ -4,21 +4,21 @@ import logging
 from importlib import metadata
 from threading import Event
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import KafkaException
 
-from cdc_consumer.backoff import Backoff
 from cdc_consumer.dead_letters import DeadLetters
 from cdc_consumer.handling import BatchHandler
 from cdc_consumer.health import Health
 from cdc_consumer.issuing import Ledger
-from cdc_consumer.kafka import consumer_config, log_error, member_name, topics
+from cdc_consumer.kafka import consumer_settings, log_error, member_name, topics
 from cdc_consumer.limits import DlqLimitState
 from cdc_consumer.loop import ConsumerLoop
 from cdc_consumer.membership import not_reading
 from cdc_consumer.metrics import CONSUMER
 from cdc_consumer.settings import ConsumerSettings
+from coupons.backoff import Backoff
 from coupons.change_events import ChangeEventDecoder, SchemaRegistry, ensure_topics
-from coupons.change_events.producing import producer_config
+from coupons.change_events.producing import PRODUCER_SETTINGS
 from coupons.errors import KafkaUnavailable
 from coupons.gate import connect_gate
 from coupons.kafka import KafkaClient
@@ -31,7 +31,19 @@ log = logging.getLogger(__name__)
 
 
 def run(settings: ConsumerSettings, stopping: Event) -> None:
-    """Consume until `stopping` is set. Raises ConfigurationError when the port cannot be had."""
+    """Consume until `stopping` is set.
+
+    Raises ConfigurationError when the port is taken, KafkaUnavailable when Kafka ends the consumer.
+    """
+    try:
+        _run(settings, stopping)
+    except KafkaException as error:
+        raise KafkaUnavailable(
+            f"Kafka does not let this consumer go on: {error}; start it again"
+        ) from error
+
+
+def _run(settings: ConsumerSettings, stopping: Event) -> None:
     health = Health()
     probes = serve_probes(
         settings.consumer_host, settings.consumer_port, health.complaint, CONSUMER
@@ -45,9 +57,8 @@ def run(settings: ConsumerSettings, stopping: Event) -> None:
         history = DlqLimitState(settings.dlq_limit)
         handler = build_handler(settings, ledger, history, health)
         loop = ConsumerLoop(
-            lambda on_commit: Consumer(
-                consumer_config(
-                    settings.kafka,
+            lambda on_commit: settings.kafka.consumer(
+                consumer_settings(
                     settings.consumer_group,
                     name,
                     on_commit,
@@ -73,7 +84,7 @@ def build_handler(
     settings: ConsumerSettings, ledger: Ledger, history: DlqLimitState, health: Health
 ) -> BatchHandler:
     """What does the work of a batch, on the servers that the settings name."""
-    producer = Producer(producer_config(settings.kafka, log_error))
+    producer = settings.kafka.producer({**PRODUCER_SETTINGS, "error_cb": log_error})
     return BatchHandler(
         ChangeEventDecoder(SchemaRegistry(settings.schema_registry_url.get_secret_value())),
         ledger,

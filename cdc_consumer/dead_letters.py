@@ -1,4 +1,4 @@
-"""Sets change events aside that cannot be handled, with their place and the reason."""
+"""Writes change events that cannot be handled to the dead-letter topic, with the reason."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,11 +18,11 @@ from coupons.kafka import raise_if_finished
 from coupons.model import IssueRequest
 
 DELIVERY_SECONDS = 5.0
-"""How long a batch waits for its dead letters; then it is abandoned and tried again."""
+"""How long a batch waits for its dead letters; then it is given up and tried again."""
 
 
-class DeadLetter(NamedTuple):
-    """A record as it came, why it is set aside, and what it asks for if that can be read."""
+class FailedRecord(NamedTuple):
+    """A record that cannot be handled, why, and the request in it if that can be read."""
 
     record: Record
     error: Exception
@@ -36,13 +36,13 @@ class DeadLetters:
         self._producer = producer
         self._consumer_version = consumer_version
 
-    def deliver(self, letters: Sequence[DeadLetter], attempts: int) -> None:
-        """Return when the brokers have all of them.
+    def deliver(self, records: Sequence[FailedRecord], attempts: int) -> None:
+        """Write them; return when the brokers have acknowledged all of them.
 
-        Raises KafkaUnavailable (some may be there), or KafkaException when the producer is finished
-        for good. attempts: how many batches the records were tried in.
+        attempts: how many batches the records were tried in. Raises KafkaUnavailable (some may be
+        written), or KafkaException when the producer can never work again.
         """
-        if not letters:
+        if not records:
             return
         errors: list[str] = []
 
@@ -52,12 +52,12 @@ class DeadLetters:
                 errors.append(failure.str())
 
         try:
-            for letter in letters:
+            for failed in records:
                 self._producer.produce(
                     DEAD_LETTER_TOPIC,
-                    key=letter.record.key,
-                    value=letter.record.value,
-                    headers=self._headers(letter, attempts),
+                    key=failed.record.key,
+                    value=failed.record.value,
+                    headers=self._headers(failed, attempts),
                     on_delivery=delivered,
                 )
         except KafkaException as failure:
@@ -72,10 +72,10 @@ class DeadLetters:
         if errors:
             raise KafkaUnavailable(f"dead letters were not delivered: {errors[0]}")
 
-    def _headers(self, letter: DeadLetter, attempts: int) -> list[Header]:
-        record, error, request = letter
+    def _headers(self, failed: FailedRecord, attempts: int) -> list[Header]:
+        record, error, request = failed
         replays, replayed_from = replays_of(record.headers)
-        facts = DeadLetterMetadata(
+        metadata = DeadLetterMetadata(
             record.topic,
             record.partition,
             record.offset,
@@ -89,4 +89,4 @@ class DeadLetters:
             request and request.coupon_id,
             request and request.user_id,
         )
-        return dead_letter_headers(facts, record.headers)
+        return dead_letter_headers(metadata, record.headers)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 
 from cdc_consumer.batch import Contents, read_batch
-from cdc_consumer.dead_letters import DeadLetter, DeadLetters
+from cdc_consumer.dead_letters import DeadLetters, FailedRecord
 from cdc_consumer.health import Health
 from cdc_consumer.issuing import Issued, Ledger
 from cdc_consumer.limits import DlqLimitState
@@ -69,14 +69,16 @@ class BatchHandler:
         _count(records, contents, issued, letters)
 
 
-def _left_over(contents: Contents, issued: Issued) -> list[DeadLetter]:
+def _left_over(contents: Contents, issued: Issued) -> list[FailedRecord]:
     """The requests that have no outcome: Postgres refused them, or knows no such coupon."""
     final = {outcome.request[:2] for outcome in issued.outcomes}
     if len(final) == len(contents.requests):
         return []
     refused = {request[:2]: error for request, error in issued.offending}
     return [
-        DeadLetter(record, refused.get(request[:2]) or _unknown_coupon(request.coupon_id), request)
+        FailedRecord(
+            record, refused.get(request[:2]) or _unknown_coupon(request.coupon_id), request
+        )
         for record, request in contents.requests
         if request[:2] not in final
     ]
@@ -90,7 +92,7 @@ def _count(
     records: Sequence[Record],
     contents: Contents,
     issued: Issued,
-    letters: Sequence[DeadLetter],
+    letters: Sequence[FailedRecord],
 ) -> None:
     CONSUMER_BATCH_EVENTS.observe(len(records))
     fresh = [outcome.request for outcome in issued.outcomes if outcome.fresh]

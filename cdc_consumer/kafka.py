@@ -15,7 +15,7 @@ from coupons.change_events import (
     Topic,
 )
 from coupons.change_events.producing import LARGEST_DEAD_LETTER_BYTES
-from coupons.kafka import KafkaClient, raise_if_finished
+from coupons.kafka import raise_if_finished
 
 log = logging.getLogger(__name__)
 
@@ -24,15 +24,14 @@ HEARTBEATS_IN_A_SESSION = 10
 STATISTICS_SECONDS = 5
 
 
-def consumer_config(
-    kafka: KafkaClient,
+def consumer_settings(
     group: str,
     member: str | None,
     on_commit: Callable[..., None],
     session_seconds: int = 30,
     on_statistics: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """For confluent_kafka.Consumer.
+    """For KafkaClient.consumer.
 
     on_statistics: gets the client's own figures as JSON, every STATISTICS_SECONDS.
     member: makes it a static member of the group (KIP-345) of that name, which is waited for
@@ -43,7 +42,6 @@ def consumer_config(
     in about the order of its commits.
     """
     return {
-        **kafka.config(),
         "group.id": group,
         **({} if member is None else {"group.instance.id": member}),
         "partition.assignment.strategy": "cooperative-sticky",
@@ -65,7 +63,6 @@ def consumer_config(
         "statistics.interval.ms": STATISTICS_SECONDS * 1_000,
         "stats_cb": on_statistics,
         "error_cb": log_error,
-        **_client_log("consumer"),
     }
 
 
@@ -77,11 +74,6 @@ def member_name(instance_id: str | None, sizes: Mapping[str, int]) -> str | None
     the new partitions, ever. By another name it is a new member, and everything is assigned anew.
     """
     return None if instance_id is None else f"{instance_id}.{sizes[REQUEST_TOPIC]}"
-
-
-def _client_log(client: str) -> dict[str, Any]:
-    """The client's own lines, critical ones only: it logs each failed connection, many a second."""
-    return {"logger": logging.getLogger(f"kafka.{client}"), "log_level": 2}
 
 
 def log_error(error: KafkaError) -> None:

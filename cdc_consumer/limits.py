@@ -8,7 +8,7 @@ outage by restarting or by sharing it out.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from cdc_consumer.dead_letters import DeadLetter
+from cdc_consumer.dead_letters import FailedRecord
 from cdc_consumer.records import Partition, Record
 from coupons.change_events.dead_letter_headers import replays_of
 from coupons.errors import DeadLetterOutage
@@ -46,7 +46,7 @@ class DlqLimitState:
         self._bits: dict[Partition, int] = {}
 
     def after(
-        self, records: Sequence[Record], letters: Sequence[DeadLetter]
+        self, records: Sequence[Record], letters: Sequence[FailedRecord]
     ) -> dict[Partition, int]:
         """The history if these letters of these records are set aside, to be given to `keep`.
 

@@ -7,12 +7,12 @@ from threading import Event
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from cdc_consumer.backoff import Backoff
 from cdc_consumer.health import Health
 from cdc_consumer.limits import DlqLimitState
 from cdc_consumer.metrics import CONSUMER_COMMIT_FAILURES, CONSUMER_RETRIES
 from cdc_consumer.ownership import Ownership, starts
 from cdc_consumer.records import Partition, Record, partition_of, to_record
+from coupons.backoff import Backoff
 from coupons.change_events import HEARTBEAT_PARTITIONS, HEARTBEAT_TOPIC, REQUEST_TOPIC
 from coupons.errors import (
     CouponError,

@@ -3,7 +3,8 @@
 from pydantic import Field
 
 from cdc_consumer.limits import DlqLimit
-from coupons.kafka import KafkaClient, KafkaSecurity
+from coupons.kafka import KafkaClient
+from coupons.kafka_security import KafkaSecurity
 from coupons.settings import ProcessSettings, WebUrl
 
 

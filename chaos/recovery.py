@@ -70,7 +70,7 @@ def unsettled(where: Mapping[str, str], coupon_ids: Sequence[int], before: float
 
 
 def _pending(gate: Gate, coupon_ids: Sequence[int], before_us: int) -> str:
-    for coupon_id, closed in zip(coupon_ids, gate.closed(coupon_ids), strict=True):
+    for coupon_id, closed in zip(coupon_ids, gate.unavailable(coupon_ids), strict=True):
         if closed is not None:
             return f"the gate is unavailable for coupon {coupon_id}: {closed}"
         if gate.pending_before(coupon_id, before_us, limit=1):

@@ -41,7 +41,7 @@ def read_ledger(ledger: psycopg.Connection[Any], coupon_ids: Sequence[int]) -> d
 
 def read_gate(gate: Gate, coupon_ids: Sequence[int]) -> tuple[list[int], dict[Key, IssueRequest]]:
     """Coupons for which the gate is unavailable, and every request that it holds of the others."""
-    states = dict(zip(coupon_ids, gate.closed(coupon_ids), strict=True))
+    states = dict(zip(coupon_ids, gate.unavailable(coupon_ids), strict=True))
     unavailable = [coupon_id for coupon_id, state in states.items() if state is not None]
     held = [
         request

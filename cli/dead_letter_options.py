@@ -12,9 +12,8 @@ import click
 
 from cli.options import COUPON_ID
 from coupons.moments import parse_rfc3339
-from operations.dead_letters import UNRESOLVED
 from operations.dead_letters.selection import Selection
-from operations.dead_letters.status import MAX_REPLAYS, State
+from operations.dead_letters.status import MAX_REPLAYS, UNRESOLVED, State
 
 Decorated = Callable[..., Any]
 
@@ -67,59 +66,59 @@ by_option = click.option(
     metavar="NAME",
     envvar="COUPON_OPERATOR",
     default=_user,
-    help="Who acts, for the audit trail [default: the user who is logged in].",
+    help="Your name for the audit trail [default: the user who is logged in].",
 )
-all_option = click.option("--all", "everything", is_flag=True, help="All of them.")
-dry_option = click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
-places_argument = click.argument("places", nargs=-1, metavar="[LETTER]...")
+all_option = click.option("--all", "everything", is_flag=True, help="All dead letters.")
+dry_option = click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+positions_argument = click.argument("positions", nargs=-1, metavar="[LETTER]...")
 replays_option = click.option(
     "--max-replays",
     type=click.IntRange(0),
     default=MAX_REPLAYS,
     show_default=True,
-    help="Replays after which a letter that came back is parked.",
+    help="Replays after which a dead letter that failed again is parked.",
 )
 
 _SELECTION = (
-    click.option("--coupon", "coupon_id", type=COUPON_ID, help="Only this coupon's."),
-    click.option("--error-class", metavar="NAME", help="Only these, such as CheckViolation."),
+    click.option("--coupon", "coupon_id", type=COUPON_ID, help="Only those of this coupon."),
+    click.option("--error-class", metavar="NAME", help="Only this error, such as CheckViolation."),
     click.option(
         "--since",
         metavar="TIME",
         callback=_moment,
-        help="Set aside from then on: a time, or an age as 2h.",
+        help="Dead-lettered since then: a time, or an age such as 2h.",
     ),
-    click.option("--until", metavar="TIME", callback=_moment, help="Set aside before then."),
+    click.option("--until", metavar="TIME", callback=_moment, help="Dead-lettered before then."),
     click.option(
         "--in-state",
         "states",
         type=click.Choice([*map(str, State), _ALL]),
         multiple=True,
-        help="Only in this state; several times if you like.",
+        help="Only those in this state; may be given several times.",
     ),
     click.option("--limit", type=click.IntRange(1), help="At most so many, the oldest first."),
 )
 
 
 def selection_options(command: Decorated) -> Decorated:
-    """The filters, given to the command by the names that `selection_of` takes."""
+    """Add the filter options to a command, by the names that `selection_of` takes."""
     return reduce(lambda decorated, option: option(decorated), reversed(_SELECTION), command)
 
 
 def selection_of(filters: Mapping[str, Any], states: Collection[State] = UNRESOLVED) -> Selection:
-    """What the options chose. states: those that are meant when the options name none."""
+    """The selection of the options. states: the default when the options name none."""
     asked = filters["states"]
     wanted = tuple(State(each) for each in asked if each != _ALL)
     chosen = () if _ALL in asked else wanted or tuple(states)
     return Selection(**{**filters, "states": chosen}, came_back=bool(asked))
 
 
-def narrowed(places: Collection[str], everything: bool, selection: Selection) -> Selection:
-    """The selection. Raises UsageError when nobody said which letters, or all of them."""
+def narrowed(positions: Collection[str], everything: bool, selection: Selection) -> Selection:
+    """The selection. Raises UsageError when neither dead letters, a filter nor --all is given."""
     by_filters = selection._replace(states=(), limit=None, came_back=True) != Selection()
-    if not places and not everything and not by_filters:
+    if not positions and not everything and not by_filters:
         raise click.UsageError(
-            "name letters (such as 0:17), narrow them down (--coupon, --error-class, --since), or"
-            " say --all"
+            "name dead letters (such as 0:17), select some (--coupon, --error-class, --since), or"
+            " use --all"
         )
     return selection

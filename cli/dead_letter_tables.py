@@ -13,45 +13,46 @@ from operations.dead_letters.status import DeadLetterStatus
 _SHOWN_BYTES = 200
 
 
-def show_list(console: Console, standings: Sequence[DeadLetterStatus]) -> None:
-    """Two lines a letter: what it is, and why it was set aside."""
-    for standing in standings:
-        letter, facts = standing.letter, standing.letter.facts
-        came_back = f" (came back as {standing.came_back_as})" if standing.came_back_as else ""
+def show_list(console: Console, statuses: Sequence[DeadLetterStatus]) -> None:
+    """Two lines for each dead letter: what it is, and why it failed."""
+    for status in statuses:
+        letter, metadata = status.letter, status.letter.metadata
+        came_back = f" (came back as {status.came_back_as})" if status.came_back_as else ""
         console.print(
-            f"{letter.place}  {standing.state}{came_back}, {_request(standing)}, set aside"
-            f" {_moment(letter.dead_lettered_ms):%Y-%m-%d %H:%M:%S} UTC, replays {facts.replays}",
+            f"{letter.position}  {status.state}{came_back}, {_request(status)},"
+            f" dead-lettered {_moment(letter.dead_lettered_ms):%Y-%m-%d %H:%M:%S} UTC,"
+            f" replays {metadata.replays}",
             markup=False,
             soft_wrap=True,
         )
-        first_line = facts.error_message.partition("\n")[0]
-        console.print(f"      {facts.error_class}: {first_line}", markup=False, soft_wrap=True)
+        first_line = metadata.error_message.partition("\n")[0]
+        console.print(f"      {metadata.error_class}: {first_line}", markup=False, soft_wrap=True)
 
 
-def show_one(console: Console, standing: DeadLetterStatus, actions: Sequence[Action]) -> None:
-    """Everything that is known of a letter."""
-    letter, facts, request = standing.letter, standing.letter.facts, standing.request
+def show_one(console: Console, status: DeadLetterStatus, actions: Sequence[Action]) -> None:
+    """Everything that is known of a dead letter."""
+    letter, metadata, request = status.letter, status.letter.metadata, status.request
     headers = {name: _text(value) for name, value in letter.headers}
     lines = {
-        "letter": letter.place,
-        "state": standing.state,
-        "set aside": _moment(letter.dead_lettered_ms).isoformat(),
-        "error": f"{facts.error_class}: {facts.error_message}",
-        "record": f"{facts.topic} [{facts.partition}] at {facts.offset}",
-        "written": _moment(facts.timestamp_ms).isoformat(),
-        "attempts": facts.attempts,
-        "replays": facts.replays,
-        "replayed from": facts.replayed_from or "-",
-        "came back as": standing.came_back_as or "-",
-        "consumer": facts.consumer_version,
-        "request": _request(standing),
+        "letter": letter.position,
+        "state": status.state,
+        "dead-lettered": _moment(letter.dead_lettered_ms).isoformat(),
+        "error": f"{metadata.error_class}: {metadata.error_message}",
+        "record": f"{metadata.topic} [{metadata.partition}] at {metadata.offset}",
+        "written": _moment(metadata.timestamp_ms).isoformat(),
+        "attempts": metadata.attempts,
+        "replays": metadata.replays,
+        "replayed from": metadata.replayed_from or "-",
+        "came back as": status.came_back_as or "-",
+        "consumer": metadata.consumer_version,
+        "request": _request(status),
         "status": request.status if request else "no row in the ledger",
         "headers": headers or "-",
         "key": _shown(letter.key),
         "value": _shown(letter.value),
     }
     for name, value in lines.items():
-        console.print(f"{name + ':':<15}{value}", markup=False, soft_wrap=True)
+        console.print(f"{name + ':':<17}{value}", markup=False, soft_wrap=True)
     for each in actions:
         console.print(
             f"{each.acted_at:%Y-%m-%d %H:%M:%S} UTC  {each.action} by {each.acted_by}:"
@@ -61,22 +62,22 @@ def show_one(console: Console, standing: DeadLetterStatus, actions: Sequence[Act
         )
 
 
-def standing_as_json(
-    standing: DeadLetterStatus, actions: Iterable[Action] | None = None
+def status_as_json(
+    status: DeadLetterStatus, actions: Iterable[Action] | None = None
 ) -> dict[str, Any]:
-    """One letter. Bytes are in hexadecimal."""
-    letter = standing.letter
+    """One dead letter. Bytes are in hexadecimal."""
+    letter = status.letter
     found: dict[str, Any] = {
-        "letter": letter.place,
-        "state": standing.state,
+        "letter": letter.position,
+        "state": status.state,
         "dead_lettered_at": _moment(letter.dead_lettered_ms).isoformat(),
-        **letter.facts._asdict(),
-        "coupon_id": standing.key and standing.key[0],
-        "user_id": standing.key and standing.key[1],
-        "request_id": standing.request and standing.request.id,
-        "status": standing.request and standing.request.status,
-        "came_back_as": standing.came_back_as,
-        "last_action": standing.last and _action_as_json(standing.last),
+        **letter.metadata._asdict(),
+        "coupon_id": status.key and status.key[0],
+        "user_id": status.key and status.key[1],
+        "request_id": status.request and status.request.id,
+        "status": status.request and status.request.status,
+        "came_back_as": status.came_back_as,
+        "last_action": status.last_action and _action_as_json(status.last_action),
     }
     if actions is not None:
         found["headers"] = {name: _text(value) for name, value in letter.headers}
@@ -87,10 +88,10 @@ def standing_as_json(
 
 
 def result_as_json(result: Result) -> dict[str, Any]:
-    """What became of one letter."""
-    key = result.standing.key or (None, None)
+    """The result for one dead letter."""
+    key = result.status.key or (None, None)
     return {
-        "letter": result.standing.letter.place,
+        "letter": result.status.letter.position,
         "outcome": result.outcome,
         "detail": result.detail,
         "coupon_id": key[0],
@@ -102,8 +103,8 @@ def _action_as_json(action: Action) -> dict[str, Any]:
     return {**action._asdict(), "acted_at": action.acted_at.isoformat()}
 
 
-def _request(standing: DeadLetterStatus) -> str:
-    return "user {1} for coupon {0}".format(*standing.key) if standing.key else "not readable"
+def _request(status: DeadLetterStatus) -> str:
+    return "user {1} for coupon {0}".format(*status.key) if status.key else "not readable"
 
 
 def _moment(moment_ms: int) -> datetime:

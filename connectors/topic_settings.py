@@ -1,12 +1,10 @@
 """The settings that each topic must have: with a wrong one Kafka deletes records."""
 
-import logging
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
-    AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
@@ -88,12 +86,7 @@ class TopicSettings:
 
     def __init__(self, kafka: KafkaClient) -> None:
         self._servers = kafka.bootstrap_servers
-        config: dict[str, Any] = {
-            **kafka.config(),
-            "logger": logging.getLogger("kafka.admin"),
-            "log_level": _CRITICAL,
-        }
-        self._admin = AdminClient(config)
+        self._admin = kafka.admin()
 
     def wrong(self) -> list[WrongSetting]:
         """The wrong settings of the topics that exist."""

@@ -1,1 +1,1 @@
-"""What all processes share: words, settings, the gate, the ledger and the change-event codec."""
+"""What the processes share: the model, settings, the gate, the ledger and change events."""

@@ -1,11 +1,11 @@
-"""Checks files of certificates and keys before anything connects with them."""
+"""Checks files of certificates and keys before they are used for a connection."""
 
 import ssl
 from pathlib import Path
 
 
 def check_ca_file(path: Path) -> None:
-    """Raises ValueError, saying what is wrong, unless it is a file of certificates in PEM."""
+    """Raises ValueError, with the reason, unless it is a file of certificates in PEM."""
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except ssl.SSLError as error:
@@ -15,9 +15,9 @@ def check_ca_file(path: Path) -> None:
 
 
 def check_key_pair(certificate: Path, key: Path) -> None:
-    """Raises ValueError, saying what is wrong, unless the key in PEM fits the certificate."""
+    """Raises ValueError, with the reason, unless the key in PEM fits the certificate."""
     try:
-        # A password, which nobody could type here, would otherwise be asked for on the terminal.
+        # Without a password given, the library would ask for one on the terminal.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
     except ssl.SSLError as error:
         raise ValueError(

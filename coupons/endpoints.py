@@ -1,11 +1,12 @@
-"""The endpoints of one system, under the names of the settings that give them."""
+"""The endpoints of one system, by the names of their settings."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from coupons.errors import ConfigurationError
 from coupons.host_lists import split_url
-from coupons.kafka import KafkaClient, KafkaSecurity
+from coupons.kafka import KafkaClient
+from coupons.kafka_security import KafkaSecurity
 from coupons.ledger.roles import DATABASE, role_url
 from coupons.settings import load_settings
 
@@ -30,15 +31,15 @@ ENDPOINTS = (
     REGISTRY_URL,
     CONNECT_URL,
 )
-"""With one of them in the environment, a command works on the system that they point at."""
+"""With one of them in the environment, a command works on the system that they name."""
 
 
 class Endpoints(Mapping[str, str]):
-    """COUPON_* settings that point at one system, here those of an environment.
+    """The COUPON_* settings of an environment that name the endpoints of one system.
 
-    Asking for one that is not set raises ConfigurationError. role: one of ROLES, without its
-    prefix. With COUPON_PASSWORDS_DIR the database URL is turned into that role's; without, it is
-    taken as it is.
+    Reading a setting that is missing raises ConfigurationError. role: one of ROLES, without its
+    prefix. With COUPON_PASSWORDS_DIR the database URL gets the login of that role; without it, the
+    URL is used as it is.
     """
 
     def __init__(self, environment: Mapping[str, str], role: str) -> None:
@@ -52,7 +53,7 @@ class Endpoints(Mapping[str, str]):
         if variable not in self._given:
             raise ConfigurationError(
                 f"{variable} is not set, but {', '.join(self._given)} are: endpoints come from the"
-                " environment or from a state folder, never from both; set it, or name a state"
+                " environment or from a state folder, never from both. Set it, or name a state"
                 " folder with --state"
             )
         value = self._given[variable]
@@ -65,7 +66,7 @@ class Endpoints(Mapping[str, str]):
         return len(self._given)
 
     def kafka_client(self, bootstrap_servers: str | None = None) -> KafkaClient:
-        """For this system's Kafka, or for another address of it. Raises ConfigurationError."""
+        """For the Kafka of this system, or for other brokers of it. Raises ConfigurationError."""
         return load_settings(KafkaSecurity).client(bootstrap_servers or self[KAFKA])
 
     def _as_role(self, url: str) -> str:
@@ -77,7 +78,7 @@ class Endpoints(Mapping[str, str]):
 
 
 def token_key(where: Mapping[str, str]) -> str:
-    """The key that the system's tokens are signed with (HS256). Raises ConfigurationError."""
+    """The key that signs the system's tokens (HS256). Raises ConfigurationError."""
     return _secret(Path(where[JWT_KEY]), "the key of tokens")
 
 
@@ -90,7 +91,7 @@ def _secret(file: Path, what: str) -> str:
     try:
         secret = file.read_text("utf-8").strip()
     except OSError as error:
-        raise ConfigurationError(f"{what} cannot be read: {error}; write it there") from error
+        raise ConfigurationError(f"{what} cannot be read: {error}. Write it there") from error
     if not secret:
         raise ConfigurationError(f"{file} is empty: write {what} there")
     return secret

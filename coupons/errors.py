@@ -1,4 +1,4 @@
-"""The one family of errors. Each says what happened, to what, and what to do."""
+"""The errors of this project. Each says what happened, to what, and what to do."""
 
 import errno
 import os
@@ -14,8 +14,8 @@ NO_DESCRIPTORS = (
 class CouponError(Exception):
     """Base of every error that this project raises on purpose.
 
-    One that a lack of file descriptors is behind says that, and not that a server is away: clients
-    that are not Python's own hide it, so it is looked at when the error is made.
+    When the process has no file descriptors left, the text says so instead of blaming a server.
+    Some client libraries hide this cause, so it is checked when the error is made.
     """
 
     _without_descriptors = False
@@ -54,62 +54,62 @@ class GateUnavailable(CouponError):
 
 
 class KeysUnreadable(GateUnavailable):
-    """Redis answers, and what it holds of one coupon is not what a script can work on."""
+    """Redis answers, but its keys of one coupon are not what the scripts can work on."""
 
 
 class CouponUnreadable(CouponError):
-    """A coupon's row cannot be read, such as a date beyond the years 1 to 9999."""
+    """A coupon's row cannot be read; for example, a date is outside of the years 1 to 9999."""
 
 
 class LedgerUnavailable(CouponError):
-    """Postgres could not be asked: nothing was changed."""
+    """Postgres did not do it: nothing was changed."""
 
 
 class OutcomeUnknown(LedgerUnavailable):
-    """The connection to Postgres was lost before it answered: maybe it committed."""
+    """The connection to Postgres was lost before it answered: it may have committed."""
 
 
 class UndecodableEvent(CouponError):
-    """A change event that is not in the agreed format: it goes to the dead letters."""
+    """A change event is not in the agreed format: it becomes a dead letter."""
 
 
 class SchemaRegistryUnavailable(CouponError):
-    """The schema registry could not be asked for a schema; try again later."""
+    """The schema registry did not answer; try again later."""
 
 
 class UnknownCoupon(CouponError):
-    """A change event of a coupon that the ledger does not have: it goes to the dead letters."""
+    """A change event of a coupon that the ledger does not have: it becomes a dead letter."""
 
 
 class DeadLetterOutage(CouponError):
-    """Too many change events cannot be handled for it to be their own fault; nothing is set aside.
+    """So many change events fail that something else must be wrong; none is dead-lettered.
 
-    It is tried again until the cause is mended.
+    They are tried again until the cause is fixed.
     """
 
 
 class KafkaUnavailable(CouponError):
-    """Kafka did not take what was sent to it, or could not be asked; try again later."""
+    """Kafka did not accept a record, or did not answer; try again later."""
 
 
 class ConnectorError(CouponError):
-    """Kafka Connect cannot be asked, refuses the connector, or does not get it to run."""
+    """Kafka Connect does not answer, refuses the connector, or cannot run it."""
 
 
 class ConnectUnavailable(ConnectorError):
-    """Kafka Connect did not answer; whether it did what it was asked for is unknown."""
+    """Kafka Connect did not answer; whether it did the request is unknown."""
 
 
 class ApiUnavailable(CouponError):
-    """The API did not answer a command that called it."""
+    """The API did not answer a command."""
 
 
 class NotThere(CouponError):
-    """What somebody asked to work on does not exist."""
+    """The thing that a command should work on does not exist."""
 
 
 class PartNotRunningError(CouponError):
-    """A part of the embedded stack that has to be asked is not running: nothing was asked."""
+    """A part of the embedded stack that is needed is not running: nothing was done."""
 
     def __init__(self, part: str, message: str) -> None:
         super().__init__(message)

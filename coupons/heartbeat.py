@@ -1,29 +1,25 @@
-"""The newest heartbeat that came through the pipeline, kept in Redis for whoever shows it.
+"""The newest heartbeat that came through the pipeline, kept in Redis for all who show it.
 
-Key `cdc:freshness` holds when the heartbeat's row was written, in microseconds since 1970. The
-consumer that owns the heartbeat partition writes it; the pipeline's delay is now minus this.
+The key `cdc:freshness` holds when the heartbeat's row was written, in microseconds since 1970. The
+consumer that owns the heartbeat partition writes it. The age of the heartbeat is the delay of the
+pipeline.
 """
 
 import redis
-from redis.exceptions import RedisError
 
-from coupons.gate.refusals import unavailable
+from coupons.gate.refusals import translated
 
 HEARTBEAT_KEY = "cdc:freshness"
 
 
 def record_heartbeat(client: redis.Redis, heartbeat_us: int) -> None:
-    """Keep the time of the newest heartbeat seen. Raises GateUnavailable."""
-    try:
+    """Store the time of the newest heartbeat. Raises GateUnavailable."""
+    with translated():
         client.set(HEARTBEAT_KEY, heartbeat_us)
-    except (RedisError, OSError) as error:
-        raise unavailable(error) from error
 
 
 def read_heartbeat(client: redis.Redis) -> int | None:
-    """Microseconds since 1970; None when none was ever seen. Raises GateUnavailable."""
-    try:
+    """Microseconds since 1970; None: there was never a heartbeat. Raises GateUnavailable."""
+    with translated():
         found = client.get(HEARTBEAT_KEY)
-    except (RedisError, OSError) as error:
-        raise unavailable(error) from error
     return None if found is None else int(found)

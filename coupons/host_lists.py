@@ -1,7 +1,7 @@
-"""Splits URLs that may name several hosts, as Postgres and the sentinels of Redis take them.
+"""Splits URLs that may name several hosts, as Postgres and the sentinels of Redis accept them.
 
-`urllib.parse.urlsplit` is made for one host: some releases of Python refuse a list in which an
-IPv6 address in brackets is not the first (3.11.2, Debian 12's, is one of them).
+`urllib.parse.urlsplit` is made for one host. Some releases of Python (3.11.2 of Debian 12, for
+example) refuse a list in which an IPv6 address in brackets is not the first host.
 """
 
 import re
@@ -12,7 +12,7 @@ _PARTS = re.compile(r"(?:([^:/?#]+):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#
 
 
 def split_url(url: str) -> SplitResult:
-    """Split as `urlsplit` does, without a look at the hosts, which stay as they are in `netloc`."""
+    """Split as `urlsplit` does, without a check of the hosts: `netloc` stays as it is."""
     found = _PARTS.fullmatch(url)
     assert found is not None, "every part is optional"
     scheme, netloc, path, query, fragment = (part or "" for part in found.groups())

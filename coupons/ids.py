@@ -1,8 +1,8 @@
 """The id of an issue request, derived from its coupon and its user.
 
-Layout, in a UUIDv8 (RFC 9562, section 5.8) from the highest bit: 59 bits coupon id and the highest
-bit of the user id, interrupted by the version; then, behind the variant, the other 62 bits of the
-user id. The SQL function `request_id` of sql/migrations computes the same bits.
+Layout, in a UUIDv8 (RFC 9562, section 5.8) from the highest bit: 59 bits of the coupon id and the
+highest bit of the user id, with the version in between; then the variant and the other 62 bits of
+the user id. The SQL function `request_id` of sql/migrations computes the same bits.
 """
 
 from uuid import UUID
@@ -16,7 +16,7 @@ _VARIANT = 0b10 << 62
 
 
 def request_id(coupon_id: int, user_id: int) -> UUID:
-    """Return the id of the request (and issued coupon) of this user on this coupon.
+    """The id of this user's request for this coupon; the issued coupon has the same.
 
     coupon_id: 1 to 2**59 - 1; user_id: 1 to 2**63 - 1. Raises ValueError outside of these.
     """
@@ -24,7 +24,7 @@ def request_id(coupon_id: int, user_id: int) -> UUID:
 
 
 def request_id_text(coupon_id: int, user_id: int) -> str:
-    """The same as text, in half of the time that the UUID takes: every claim has one."""
+    """The same as text, in half the time of the UUID: every claim needs one."""
     text = f"{_bits(coupon_id, user_id):032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
@@ -39,7 +39,7 @@ def _bits(coupon_id: int, user_id: int) -> int:
 
 
 def parse_request_id(text: str) -> tuple[int, int]:
-    """Return (coupon_id, user_id) of a request's id. Raises ValueError when it is not one."""
+    """(coupon_id, user_id) of a request's id. Raises ValueError when it is not a request's id."""
     uuid = UUID(text)
     if uuid.version != 8:
         raise ValueError(f"{text} is not the id of an issue request")

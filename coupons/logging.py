@@ -11,11 +11,11 @@ EXTRA_FIELDS = (
     *("coupon_id", "user_id", "request_id", "x_request_id"),
     *("topic", "partition", "offset", "count"),
 )
-"""Taken from `extra` of a logging call; anything else that `extra` holds is left out."""
+"""The fields of a logging call's `extra` that are written; all others are left out."""
 
 
 class JsonLines(logging.Formatter):
-    """Writes time (RFC 3339, UTC), level, logger, message, what `extra` gave, and the error."""
+    """Writes time (RFC 3339, UTC), level, logger, message, fields of `extra`, and the error."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {

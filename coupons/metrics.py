@@ -13,8 +13,8 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 NOT_MEASURED = float("nan")
-"""The value of a gauge that a process could measure and does not now; max() and min() of Prometheus
-pass over it."""
+"""The value of a gauge that this process does not measure now. max() and min() of Prometheus
+ignore it."""
 
 
 def process_registry() -> CollectorRegistry:
@@ -27,7 +27,7 @@ def process_registry() -> CollectorRegistry:
 
 
 def exposition(registry: CollectorRegistry) -> bytes:
-    """What this process measures. Workers that share a folder are summed."""
+    """The metrics of this process. Workers that share a folder are summed."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""The words of the domain as values: coupon, claim, issue request, admission."""
+"""The terms of the domain as types: coupon, claim, issue request, admission."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from coupons.ids import request_id_text
 
 
 class Status(StrEnum):
-    """Of an issue request; ISSUED and REJECTED are final."""
+    """The status of an issue request; ISSUED and REJECTED are final."""
 
     REQUESTED = "REQUESTED"
     ISSUED = "ISSUED"
@@ -17,7 +17,7 @@ class Status(StrEnum):
 
 
 class CouponState(StrEnum):
-    """What an administrator has set; closed is final."""
+    """The state that an administrator has set; closed is final."""
 
     OPEN = "open"
     PAUSED = "paused"
@@ -34,19 +34,26 @@ class Refusal(StrEnum):
     NOT_ELIGIBLE = "not_eligible"
 
 
-class GateClosed(StrEnum):
-    """Why the gate can say nothing of a coupon: fail closed."""
+class GateState(StrEnum):
+    """Whether the gate admits claims of a coupon. In every state but OPEN it is unavailable."""
 
+    OPEN = "open"
     MISSING = "missing"
-    """The gate knows no such coupon: there is none, or Redis lost it."""
+    """The gate does not have the coupon: there is none, or Redis lost it."""
     STALE = "stale"
-    """Redis is another server, or another life of it, than the coupon was loaded into."""
+    """Redis is another server, or has been restarted, since the coupon was loaded."""
+    LOADING = "loading"
+    """A rebuild has begun and has not opened the coupon: it is running, or was given up."""
+    FENCED = "fenced"
+    """The ledger accepts claims of another epoch than the gate admits under."""
     UNREADABLE = "unreadable"
-    """What Redis holds of the coupon is not what the gate writes: somebody else wrote there."""
+    """Redis holds something that the gate does not write: a key of another type, or a bad value."""
+    REFUSED = "refused"
+    """A server takes no writes, so that no claim is accepted."""
 
 
 class Claim(NamedTuple):
-    """One user's wish for one coupon. `groups`: the user's groups, for coupons that ask for one."""
+    """One user asks for one coupon. groups: the user's, for coupons that require a group."""
 
     coupon_id: int
     user_id: int
@@ -54,11 +61,11 @@ class Claim(NamedTuple):
 
 
 class Admission(NamedTuple):
-    """The gate admitted the claim: a place is held until its request is final.
+    """The gate admitted the claim: one of the stock is reserved until its request is final.
 
     requested_at_us: microseconds since 1970 by the Redis server's clock.
     epoch: the coupon's gate_epoch; the ledger accepts the claim under no other.
-    repeated: somebody tried to write this claim before, so nobody may give its place back.
+    repeated: this claim was tried before, so its reservation must not be given back.
     """
 
     coupon_id: int
@@ -69,7 +76,7 @@ class Admission(NamedTuple):
 
 
 class IssueRequest(NamedTuple):
-    """A claim that was accepted, and what became of it."""
+    """A claim that was accepted, with its status."""
 
     coupon_id: int
     user_id: int
@@ -84,7 +91,7 @@ class IssueRequest(NamedTuple):
 
     @property
     def is_final(self) -> bool:
-        """Whether its status can still change."""
+        """Whether its status cannot change any more."""
         return self.status is not Status.REQUESTED
 
 
@@ -107,7 +114,7 @@ class Coupon:
 
 
 class RequestCounts(NamedTuple):
-    """Of one coupon, each counted from the ledger's rows by itself."""
+    """The counts of one coupon, each counted from the ledger's rows by itself."""
 
     total_quantity: int
     accepted: int
@@ -119,9 +126,9 @@ class RequestCounts(NamedTuple):
 
     @property
     def balance(self) -> bool:
-        """Whether accepted = issued + rejected + in flight, no more is issued than there is.
+        """Whether the counts are consistent.
 
-        And whether the coupon's row counts right.
+        accepted = issued + rejected + in flight, issued <= total, and the coupon's row agrees.
         """
         settled = self.issued + self.rejected
         kept = (self.issued_count, self.rejected_count)
@@ -134,10 +141,10 @@ class RequestCounts(NamedTuple):
 
 EARLIEST_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST_MOMENT = datetime(9999, 12, 31, tzinfo=UTC)
-"""A coupon's window lies from the one to before the other; the table's constraints say the same.
+"""A coupon's window lies between these two; the table's constraints say the same.
 
-Postgres has years that Python has not, and a time at the edge of Python's years leaves them in
-another time zone.
+Postgres has years that Python does not have, and a time at the edge of Python's years leaves them
+in another time zone.
 """
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

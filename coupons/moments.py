@@ -1,4 +1,4 @@
-"""Times as people and programs write them: RFC 3339, and nothing that only looks like it."""
+"""Parses times strictly by RFC 3339."""
 
 import re
 from datetime import UTC, datetime
@@ -10,9 +10,9 @@ _RFC_3339 = re.compile(
 
 
 def parse_rfc3339(text: str) -> datetime:
-    """The time in UTC, to the microsecond. T and Z may be small letters, as the RFC has it.
+    """The time in UTC, to the microsecond. T and Z may be lower case, as in the RFC.
 
-    Raises ValueError with what to write instead; OverflowError when UTC has no such year.
+    Raises ValueError that says what to write instead; OverflowError: UTC has no such year.
     """
     if not _RFC_3339.fullmatch(text):
         raise ValueError(
@@ -20,7 +20,7 @@ def parse_rfc3339(text: str) -> datetime:
             ' "2026-12-31T09:00:00Z"'
         )
     if text[17:19] == "60":
-        raise ValueError("Leap seconds cannot be kept: use second 59")
+        raise ValueError("Leap seconds cannot be stored: use second 59")
     try:
         moment = datetime.fromisoformat(text.upper())
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""How many files and connections a process may hold open."""
+"""The limit to open files and connections of a process."""
 
 import resource
 from contextlib import suppress
@@ -8,10 +8,10 @@ ENOUGH = 65_536
 
 
 def raise_open_files_limit() -> int:
-    """Raise this process' soft limit to its hard limit, at most to ENOUGH; return the limit.
+    """Raise the soft limit of this process to its hard limit, at most to ENOUGH; return it.
 
-    Shells start with 1,024, and every connection counts. A process may raise its soft limit
-    itself; only the administrator may raise the hard one.
+    Shells start with 1,024, and every connection counts. A process may raise its own soft limit;
+    only an administrator may raise the hard limit.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = ENOUGH if hard == resource.RLIM_INFINITY else min(ENOUGH, hard)

@@ -1,7 +1,7 @@
-"""A small HTTP server for those who run a process: its health and its metrics.
+"""A small HTTP server for operators: the health and the metrics of a process.
 
-Whatever connects to it, the memory and the threads that it takes are bounded: a silent connection
-costs no thread, is closed when its time is over, and gives way before that when there are many.
+Whatever connects to it, its memory and threads are bounded: a silent connection takes no thread, is
+closed after a timeout, and earlier when there are too many.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ LARGEST_HEAD_BYTES = 8_192
 SECONDS_TO_ASK = 5.0
 SECONDS_TO_READ = 5.0
 
-Trouble = Callable[[], str | None]
-"""Says what is wrong with the process, or None when it is well."""
+HealthCheck = Callable[[], str | None]
+"""What is wrong with the process, in words; None when it is healthy."""
 
 
 class Page(NamedTuple):
-    """What a path is answered with."""
+    """The response to a path."""
 
     status: int
     content_type: str
@@ -45,18 +45,18 @@ def json_page(status: int, body: Mapping[str, object]) -> Page:
 
 
 def serve_probes(
-    host: str, port: int, trouble: Trouble, registry: CollectorRegistry
+    host: str, port: int, check: HealthCheck, registry: CollectorRegistry
 ) -> "ProbeServer":
-    """Serve until `shutdown()`: /healthz (200, or 503 with the trouble) and /metrics (Prometheus).
+    """Serve until `shutdown()`: /healthz (200, or 503 with the failure) and /metrics (Prometheus).
 
-    registry: the metrics of this kind of process. Raises ConfigurationError when the port is taken.
+    registry: the metrics of this process. Raises ConfigurationError when the port is taken.
     """
 
     def healthz() -> Page:
-        what = trouble()
-        if what is None:
+        failure = check()
+        if failure is None:
             return json_page(200, {"status": "ok"})
-        return json_page(503, {"status": "trouble", "detail": what})
+        return json_page(503, {"status": "trouble", "detail": failure})
 
     def metrics() -> Page:
         return Page(200, CONTENT_TYPE_LATEST, exposition(registry))
@@ -65,9 +65,9 @@ def serve_probes(
 
 
 class ProbeServer:
-    """Answers GET of each path with its page, from a thread of its own, until `shutdown()`.
+    """Responds to GET of each path with its page, in a thread of its own, until `shutdown()`.
 
-    pages: called in other threads, PAGES_AT_ONCE at most. Raises ConfigurationError when the port
+    pages: called in other threads, at most PAGES_AT_ONCE. Raises ConfigurationError when the port
     is taken.
     """
 
@@ -89,7 +89,7 @@ class ProbeServer:
         self._thread.start()
 
     def shutdown(self) -> None:
-        """Stop listening, and let go of every connection."""
+        """Stop listening, and close every connection."""
         self._loop.call_soon_threadsafe(self._stop)
         self._thread.join()
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -116,7 +116,7 @@ class ProbeServer:
                 writer.close()
                 await writer.wait_closed()
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # it never asked, asked for too much, or did not read its answer
+            pass  # it sent no request, sent too much, or did not read the response
         finally:
             self._connections.discard(writer)
             self._silent.pop(writer, None)

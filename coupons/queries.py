@@ -1,4 +1,4 @@
-"""Named queries from sql/queries: SQL lives in SQL files, Python knows names."""
+"""Named queries from sql/queries: SQL stays in SQL files, Python uses names."""
 
 import re
 from functools import cache
@@ -24,5 +24,5 @@ def _queries() -> dict[str, str]:
 
 
 def query(name: str) -> bytes:
-    """Return the text of the query called `name`, as psycopg takes it. Raises KeyError."""
+    """The text of the query called `name`, for psycopg. Raises KeyError."""
     return _queries()[name].encode()

@@ -31,11 +31,11 @@ WebUrl = Annotated[SecretStr, _checked(check_web_url)]
 
 
 class ProcessSettings(BaseSettings):
-    """What every process of the project needs; each has a subclass of its own.
+    """The settings of every process; each process has a subclass of its own.
 
-    Field `database_url` is environment variable COUPON_DATABASE_URL, and so on. A secret one may
-    come from a file instead, named by the variable with _FILE at its end. Every field has a
-    description that names its unit: docs/configuration.md is made from them.
+    Field `database_url` is environment variable COUPON_DATABASE_URL, and so on. A secret may come
+    from a file instead, named by the variable with _FILE at its end. Every field has a description
+    that names its unit: docs/configuration.md is made from them.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
@@ -66,12 +66,12 @@ class ProcessSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment, and the files that it names."""
+        """The environment, and the files of secrets that it names."""
         return init_settings, env_settings, _SecretFiles(settings_cls)
 
 
 class _SecretFiles(PydanticBaseSettingsSource):
-    """Secret settings out of the files that COUPON_..._FILE names."""
+    """Reads secret settings from the files that COUPON_..._FILE names."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         variable = variable_of(field_name)
@@ -97,7 +97,7 @@ Settings = TypeVar("Settings", bound=BaseSettings)
 def load_settings(kind: type[Settings]) -> Settings:
     """Fill a settings class from the environment.
 
-    Raises ConfigurationError naming every variable that is missing or wrong, what it holds (unless
+    Raises ConfigurationError that names every variable that is missing or wrong, its value (unless
     it is a secret) and what is expected.
     """
     try:

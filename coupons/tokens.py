@@ -1,4 +1,4 @@
-"""Bearer tokens: what the API expects in them, and making one for a stack of one's own."""
+"""Bearer tokens: what the API expects in them, and making one for development."""
 
 import time
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ def mint_token(
     """Return a signed JWT (RFC 7519) for a user.
 
     key: the shared secret, or a private key in PEM for the other algorithms. In production an
-    identity provider does this; the embedded stack, the tests and the benchmarks do it themselves.
+    identity provider makes tokens; the embedded stack, tests and benchmarks make their own.
     """
     now = int(time.time())
     claims = {

@@ -1,6 +1,6 @@
-"""Checks the URLs of other servers before anything connects by them.
+"""Checks the URLs of other servers before they are used.
 
-How a link is secured is said in its URL, by options of the client's library:
+The URL says how a link is secured, by options of the client's library:
   postgresql://role:password@host/database?sslmode=verify-full&sslrootcert=/etc/coupon/ca.pem
   rediss://user:password@host:6379/0?ssl_ca_certs=/etc/coupon/ca.pem
   rediss+sentinel://user:password@host,host,host/0?service=coupon&ssl_ca_certs=/etc/coupon/ca.pem
@@ -19,32 +19,32 @@ from coupons.gate.sentinels import parse_sentinel_url
 from coupons.host_lists import split_url
 
 CA_FILE = "ca_file"
-"""The option of an HTTP service's URL; those of the others are their libraries' own."""
+"""The option of an HTTP service's URL; the options of the other URLs are their libraries'."""
 
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
 def check_database_url(url: str) -> None:
-    """Raises ValueError, saying what is wrong but not the URL: it holds a password."""
+    """Raises ValueError with the reason, without the URL: it holds a password."""
     _check_scheme(url, "postgresql", "postgres")
     try:
         options = conninfo_to_dict(url)
     except psycopg.ProgrammingError as error:
-        # libpq's message quotes the part that it stumbled over, which may be the password.
-        raise ValueError("libpq does not take it: a part of it or an option is wrong") from error
+        # libpq's message quotes the wrong part, which may be the password.
+        raise ValueError("libpq does not accept it: a part or an option is wrong") from error
     mode = options.get("sslmode", "prefer")
     if mode not in _SSL_MODES:
         raise ValueError(f"its sslmode is {mode}, which is none of {', '.join(_SSL_MODES)}")
     authority = options.get("sslrootcert")
     if authority is not None and authority != "system":
         if not str(mode).startswith("verify-"):
-            raise ValueError(f"it has sslrootcert, but sslmode {mode}: say sslmode=verify-full")
+            raise ValueError(f"it has sslrootcert, but sslmode {mode}: use sslmode=verify-full")
         check_ca_file(Path(str(authority)))
     _check_client(options.get("sslcert"), options.get("sslkey"))
 
 
 def check_redis_url(url: str) -> None:
-    """Raises ValueError, saying what is wrong but not the URL: it holds a password."""
+    """Raises ValueError with the reason, without the URL: it holds a password."""
     _check_scheme(url, "redis", "rediss", "unix", *SENTINEL_SCHEMES)
     parts = split_url(url)
     options = dict(parse_qsl(parts.query))
@@ -57,7 +57,7 @@ def check_redis_url(url: str) -> None:
 
 
 def check_web_url(url: str) -> None:
-    """Raises ValueError, saying what is wrong, unless a WebService can be made of it."""
+    """Raises ValueError with the reason, unless it is the URL of a WebService."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("expected a URL that starts with http:// or https://")

@@ -1,4 +1,4 @@
-"""Waiting for a condition with a deadline: no test sleeps for a fixed time."""
+"""Waiting for a condition with a deadline, in the product and in tests."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,7 +8,10 @@ T = TypeVar("T")
 
 
 def attempts(within_s: float, pause_s: float = 0.02) -> Iterator[None]:
-    """A turn for each attempt until the deadline, the first at once."""
+    """One turn for each attempt until the deadline; the first comes at once.
+
+    The caller returns or breaks when its condition holds. After the loop the deadline has passed.
+    """
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         yield
@@ -16,9 +19,10 @@ def attempts(within_s: float, pause_s: float = 0.02) -> Iterator[None]:
 
 
 def eventually(condition: Callable[[], T], within_s: float = 10.0, what: str = "") -> T:
-    """Return the first truthy answer of `condition`; fail when there is none within the deadline.
+    """For tests: return the first truthy answer of `condition`.
 
-    An AssertionError or connection failure of the condition counts as "not yet".
+    An AssertionError or OSError of the condition counts as "not yet". Raises AssertionError when
+    the deadline passes without an answer.
     """
     last: object = None
     for _ in attempts(within_s):

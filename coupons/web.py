@@ -1,9 +1,9 @@
-"""A service that is asked over HTTP: its URL also says how the link is secured.
+"""A client of an HTTP service; the URL also says how the link is secured.
 
   https://user:password@host:port/path?ca_file=/etc/coupon/ca.pem
 
-User and password are sent as basic authentication. ca_file: certificates in PEM that the server's
-is checked against; without it, those that come with the requests library.
+User and password are sent as basic authentication. ca_file: certificates in PEM to check the
+server's certificate with; without it, those of the requests library.
 """
 
 from typing import Any
@@ -16,15 +16,15 @@ from coupons.urls import CA_FILE, check_web_url
 
 
 class WebService:
-    """One service, by the URL of its root. url: as it may be shown, without the password.
+    """One service, by the URL of its root. url: without the password, so that it may be shown.
 
     Raises ConfigurationError for a URL that cannot be used.
     """
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        place = parts.netloc.rpartition("@")[2]
-        self.url = urlunsplit((parts.scheme, place, parts.path.rstrip("/"), "", ""))
+        host = parts.netloc.rpartition("@")[2]
+        self.url = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
         try:
             check_web_url(url)
         except ValueError as error:
@@ -37,7 +37,7 @@ class WebService:
     def request(
         self, method: str, path: str, timeout: float | tuple[float, float], body: Any = None
     ) -> requests.Response:
-        """What it answers. body: sent as JSON unless None. Raises requests.RequestException."""
+        """The response. body: sent as JSON unless None. Raises requests.RequestException."""
         try:
             return self._session.request(
                 method, self.url + path, json=body, timeout=timeout, verify=self._verify
@@ -45,5 +45,5 @@ class WebService:
         except OSError as error:
             if isinstance(error, requests.RequestException):
                 raise
-            # The file of certificates vanished: not one of the library's own errors.
+            # The file of certificates is gone: this is not one of the library's own errors.
             raise requests.ConnectionError(f"{self.url}: {error}") from error

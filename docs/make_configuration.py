@@ -10,7 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from api.settings import ApiSettings
 from cdc_consumer.settings import ConsumerSettings
-from coupons.kafka import KafkaSecurity
+from coupons.kafka_security import KafkaSecurity
 from coupons.settings import ProcessSettings, variable_of
 from reconciler.settings import ReconcilerSettings
 

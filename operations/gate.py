@@ -5,15 +5,15 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from coupons.gate import Gate, GateFigures
-from coupons.gate.rebuild import rebuild, why_closed
+from coupons.gate import Gate, GateFigures, unavailable_reason
+from coupons.gate.rebuild import rebuild
 from coupons.gate.refusals import GateRefused
 from coupons.gate.scan import memory_bytes
 from coupons.gate.serving import check_serving as check_gate_serving
 from coupons.ledger.connection import Connection
 from coupons.ledger.refusals import LedgerRefused
 from coupons.ledger.serving import check_serving as check_ledger_serving
-from coupons.model import Coupon, CouponState
+from coupons.model import Coupon, CouponState, GateState
 from operations.session import Session
 
 
@@ -29,12 +29,14 @@ class GateReport(NamedTuple):
     refused: str | None = None
 
     @property
-    def unavailable_reason(self) -> str | None:
+    def unavailable_reason(self) -> GateState | None:
         """None: available. missing, stale, loading, fenced, unreadable: it has to be rebuilt.
 
         refused: it is loaded, and a server accepts no writes.
         """
-        return why_closed(self.figures, self.coupon) or (self.refused and "refused")
+        return unavailable_reason(self.figures, self.coupon) or (
+            GateState.REFUSED if self.refused else None
+        )
 
     @property
     def claims(self) -> str:

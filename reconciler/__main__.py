@@ -1,36 +1,22 @@
-"""Runs the reconciler until SIGTERM: python -m reconciler"""
+"""The reconciler: python -m reconciler"""
 
-import signal
 import sys
-from threading import Event
 
-import click
-
-from coupons.errors import ConfigurationError
-from coupons.logging import configure_logging
-from coupons.settings import load_settings
+from coupons.process import run_process, show_help, stop_on_signals
 from reconciler.service import run_reconciler
 from reconciler.settings import ReconcilerSettings
 
+PURPOSE = """Repairs the gate from the ledger, again and again, until SIGTERM.
 
-@click.command()
-def main() -> None:
-    """Repair the gate from the ledger, again and again, until SIGTERM.
+Several may run: one is active, the others stand by."""
 
-    Settings come from COUPON_* environment variables; docs/configuration.md lists them. Several may
-    run: one works, the others stand by.
-    """
-    stop = Event()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signal_number, lambda *_: stop.set())
-    try:
-        settings = load_settings(ReconcilerSettings)
-        configure_logging(settings.log_level)
-        run_reconciler(settings, stop)
-    except ConfigurationError as error:
-        click.echo(str(error), err=True)
-        sys.exit(2)
+
+def main() -> int:
+    """Reconcile until SIGTERM or SIGINT."""
+    show_help("reconciler", PURPOSE, ReconcilerSettings)
+    stopping = stop_on_signals()
+    return run_process(ReconcilerSettings, lambda settings: run_reconciler(settings, stopping))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -4,6 +4,7 @@ import logging
 from threading import Event
 
 from connectors.lifecycle import restart_failed
+from coupons.backoff import Backoff
 from coupons.errors import ConnectorError
 from reconciler.metrics import CONNECTOR_RESTARTS
 
@@ -19,7 +20,7 @@ def watch_connector(connect_url: str, stop: Event) -> None:
     Debezium does not try again by itself after an error that it takes for final, such as a schema
     registry that answered wrongly while its database was away. A paused connector is left alone.
     """
-    pause = LOOK_EVERY_SECONDS
+    pause, backoff = LOOK_EVERY_SECONDS, Backoff(2 * LOOK_EVERY_SECONDS, LONGEST_PAUSE_SECONDS)
     told: str | None = None
     while not stop.wait(pause):
         try:
@@ -27,12 +28,14 @@ def watch_connector(connect_url: str, stop: Event) -> None:
         except ConnectorError as error:
             told = _tell(told, str(error))
             pause = LOOK_EVERY_SECONDS
+            backoff.reset()
             continue
         if failure is None:
             pause, told = LOOK_EVERY_SECONDS, None
+            backoff.reset()
         else:
             CONNECTOR_RESTARTS.inc()
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            pause = backoff.next_seconds()
             told = _tell(told, f"the connector had failed and was restarted: {failure}")
 
 

@@ -19,8 +19,8 @@ import psycopg
 
 from coupons.errors import CouponError
 from coupons.failure_scope import is_of_one_coupon
-from coupons.gate import Gate, GateFigures
-from coupons.gate.rebuild import is_ahead, rebuild, why_closed
+from coupons.gate import Gate, GateFigures, unavailable_reason
+from coupons.gate.rebuild import is_ahead, rebuild
 from coupons.gate.refusals import GateRefused
 from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import list_readable
@@ -109,7 +109,7 @@ def _repair(
     watch: Watch,
 ) -> Iterator[Repair]:
     """Repair one coupon; before_us: some request is pending since before then; 0: none is."""
-    why = why_closed(figures, coupon)
+    why = unavailable_reason(figures, coupon)
     if why is not None or figures is None:
         loaded = rebuild(gate, connection, coupon.coupon_id, even_if_open=False)
         if loaded is not None:
@@ -138,7 +138,7 @@ def _show(
     coupons: Sequence[Coupon], found: Sequence[GateFigures | None], now_us: int, oldest_us: int
 ) -> None:
     pairs = zip(coupons, found, strict=True)
-    closed = sum(why_closed(figures, coupon) is not None for coupon, figures in pairs)
+    closed = sum(unavailable_reason(figures, coupon) is not None for coupon, figures in pairs)
     RECONCILER_UNAVAILABLE_COUPONS.set(closed)
     # A request may have been admitted since the clock was read.
     RECONCILER_OLDEST_PENDING_SECONDS.set(max(0, now_us - oldest_us) / 1_000_000)

@@ -1,11 +1,11 @@
 """The reconciler as a long-running process: one active instance, healing itself."""
 
 import logging
-import random
 import time
 from contextlib import closing
 from threading import Event, Thread
 
+from coupons.backoff import Backoff
 from coupons.errors import GateUnavailable, LedgerUnavailable
 from coupons.gate import connect_gate
 from coupons.ledger.connection import Connection, connect_ledger, translated
@@ -41,6 +41,7 @@ class Reconciler:
     def run(self, stop: Event) -> None:
         """Work until `stop` is set. Redis or Postgres away: try again, ever less often."""
         pause = self._settings.reconciler_interval_seconds
+        backoff = Backoff(2 * pause, LONGEST_PAUSE_S)
         while not stop.is_set():
             try:
                 url = self._settings.database_url.get_secret_value()
@@ -50,13 +51,12 @@ class Reconciler:
                     end_when_silent(connection, self._settings.reconciler_takeover_seconds)
                     while not stop.is_set():
                         self._pass(connection)
-                        pause = self._settings.reconciler_interval_seconds
+                        backoff.reset()
                         stop.wait(pause)
             except (GateUnavailable, LedgerUnavailable) as error:
                 show_nothing()
                 self._tell(str(error))
-                pause = min(pause * 2, LONGEST_PAUSE_S)
-                stop.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311
+                stop.wait(backoff.next_seconds())
 
     def _tell(self, trouble: str) -> None:
         """Log what is new at once, and what lasts once a minute."""

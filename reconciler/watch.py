@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from threading import Lock
 from typing import NamedTuple
 
+from coupons.backoff import Backoff
 from coupons.gate import GateFigures
 from coupons.model import Coupon
 
@@ -16,7 +17,7 @@ AFTER_A_COMPARISON_SECONDS = 60.0
 
 
 LONGEST_PAUSE_SECONDS = 30.0
-"""A coupon that cannot be worked on is tried again after 1, 2, 4 ... and at most so many."""
+"""A coupon that cannot be worked on is tried again after about 1, 2, 4 ... and at most so many."""
 
 
 class _Last(NamedTuple):
@@ -42,15 +43,13 @@ class Watch:
         self._not_before: dict[int, float] = {}
         self._due: dict[int, str] = {}
         self._lock = Lock()
-        self._failures: dict[int, int] = {}
+        self._failures: dict[int, Backoff] = {}
         self._try_at: dict[int, float] = {}
 
     def failed(self, coupon_id: int) -> None:
         """Take note that the coupon could not be worked on."""
-        failures = self._failures.get(coupon_id, 0)
-        pause = min(2.0**failures, LONGEST_PAUSE_SECONDS)
-        self._failures[coupon_id] = failures + 1
-        self._try_at[coupon_id] = time.monotonic() + pause
+        backoff = self._failures.setdefault(coupon_id, Backoff(1.0, LONGEST_PAUSE_SECONDS))
+        self._try_at[coupon_id] = time.monotonic() + backoff.next_seconds()
 
     def worked(self, coupon_id: int) -> None:
         """Take note that it could."""

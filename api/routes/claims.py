@@ -9,33 +9,30 @@ from typing import Any
 
 from flask import Blueprint, request
 
+from api.app import in_event_loop
 from api.authentication import ISSUE, Authenticator
-from api.claims import Accepted, ClaimFailure, Verdict
+from api.claim_results import ClaimOutcome, ClaimResult
+from api.openapi_parts import COUPON_ID, DocumentPart, operation, response
 from api.openings import Openings
 from api.problems import Problem, ProblemType, retry_after
 from api.responses import RawResponse, raw_json_response
-from api.schemas import rfc3339_of, view_request
+from api.schemas import IssueRequestView, rfc3339_of, view_request
 from api.write_batcher import NoAnswer, NotReached, WriteBatcher
 from coupons.errors import CouponUnreadable
 from coupons.ids import request_id
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.coupons import find_coupon
-from coupons.model import Claim, GateClosed, IssueRequest, Refusal
+from coupons.model import Claim, IssueRequest
 
 NEAR_SECONDS = 600
-"""Whoever comes so long before a coupon opens is told to come back then."""
+"""A claim that comes at most this early gets Retry-After until the coupon opens."""
 
 _REFUSALS = {
-    Refusal.NOT_OPEN: (ProblemType.NOT_OPEN, "is not open yet; claim it once it opens"),
-    Refusal.CLOSED: (ProblemType.CLOSED, "is closed; it cannot be claimed any more"),
-    Refusal.PAUSED: (ProblemType.PAUSED, "is paused; claim it later"),
-    Refusal.SOLD_OUT: (ProblemType.SOLD_OUT, "has no place left"),
-    Refusal.NOT_ELIGIBLE: (ProblemType.NOT_ELIGIBLE, "is for a group that you are not in"),
-}
-_TROUBLES = {
-    ClaimFailure.GATE_UNAVAILABLE: ProblemType.GATE_UNAVAILABLE,
-    ClaimFailure.LEDGER_UNAVAILABLE: ProblemType.LEDGER_UNAVAILABLE,
-    ClaimFailure.EPOCH_OVER: ProblemType.GATE_CLOSED,
+    ClaimOutcome.NOT_OPEN: (ProblemType.NOT_OPEN, "is not open yet; claim it once it opens"),
+    ClaimOutcome.CLOSED: (ProblemType.CLOSED, "is closed; it cannot be claimed any more"),
+    ClaimOutcome.PAUSED: (ProblemType.PAUSED, "is paused; claim it later"),
+    ClaimOutcome.SOLD_OUT: (ProblemType.SOLD_OUT, "is sold out"),
+    ClaimOutcome.NOT_ELIGIBLE: (ProblemType.NOT_ELIGIBLE, "is for a group that you are not in"),
 }
 
 
@@ -45,7 +42,7 @@ class ClaimRoutes:
     def __init__(
         self,
         authenticator: Authenticator,
-        batcher: WriteBatcher[Claim, Verdict],
+        batcher: WriteBatcher[Claim, ClaimResult],
         pool: LedgerPool,
         openings: Openings,
     ) -> None:
@@ -57,40 +54,37 @@ class ClaimRoutes:
     def blueprint(self) -> Blueprint:
         """The routes."""
         routes = Blueprint("claims", __name__)
-        routes.post("/coupons/<coupon_id:coupon_id>/issue-requests")(
-            self.claim  # type: ignore[type-var]  # RsgiApp takes coroutines of replies
-        )
+        routes.post("/coupons/<coupon_id:coupon_id>/issue-requests")(self.claim)
         return routes
 
+    @in_event_loop
     def claim(self, coupon_id: int) -> Coroutine[Any, Any, RawResponse]:
-        """202 when the request is a committed row; 200 when it was one before."""
+        """202 when the request is now a committed row; 200 when it was accepted before."""
         caller = self._authenticator.caller(request, ISSUE)
         return self._decided(Claim(coupon_id, caller.user_id, caller.groups))
 
     async def _decided(self, claim: Claim) -> RawResponse:
         try:
-            verdict = await self._batcher.submit(claim)
+            outcome, accepted = await self._batcher.submit(claim)
         except NotReached:
             raise Problem(
-                ProblemType.OVERLOADED, _claim_again("The claim was not reached")
+                ProblemType.OVERLOADED, _claim_again("The claim was not reached in time")
             ) from None
         except NoAnswer:
-            verdict = ClaimFailure.OUTCOME_UNKNOWN
-        if isinstance(verdict, Accepted):
-            return _accepted(verdict.request, 200 if verdict.repeated else 202)
-        if isinstance(verdict, IssueRequest):
-            return _accepted(verdict, 200)
-        if verdict is Refusal.NOT_OPEN:
+            outcome, accepted = ClaimOutcome.OUTCOME_UNKNOWN, None
+        if accepted is not None:
+            return _accepted(accepted, 202 if outcome is ClaimOutcome.ACCEPTED else 200)
+        if outcome is ClaimOutcome.NOT_OPEN:
             raise _not_open(claim.coupon_id, await self._openings.opens_at_us(claim.coupon_id))
-        if verdict is GateClosed.MISSING:
+        if outcome is ClaimOutcome.MISSING:
             await asyncio.to_thread(self._check_exists, claim.coupon_id)
-        raise _not_accepted(claim, verdict)
+        raise _not_accepted(claim, outcome)
 
     def _check_exists(self, coupon_id: int) -> None:
-        # One whose row cannot be read exists, and its gate stays closed.
+        # A coupon whose row cannot be read exists, and its gate stays unavailable.
         with suppress(CouponUnreadable), pooled(self._pool) as connection:
             if find_coupon(connection, coupon_id) is None:
-                raise Problem(ProblemType.NOT_FOUND, f"There is no coupon {coupon_id}.")
+                raise Problem(ProblemType.NOT_FOUND, f"Coupon {coupon_id} does not exist.")
 
 
 def _accepted(accepted: IssueRequest, status: int) -> RawResponse:
@@ -102,9 +96,9 @@ def _accepted(accepted: IssueRequest, status: int) -> RawResponse:
 
 
 def _not_open(coupon_id: int, opens_at_us: int | None) -> Problem:
-    """Says when it opens, and in the last minutes before with Retry-After in how many seconds."""
-    kind, what = _REFUSALS[Refusal.NOT_OPEN]
-    detail, reason = f"Coupon {coupon_id} {what}.", str(Refusal.NOT_OPEN)
+    """With `opens_at`; in the last NEAR_SECONDS also with Retry-After in seconds."""
+    kind, what = _REFUSALS[ClaimOutcome.NOT_OPEN]
+    detail, reason = f"Coupon {coupon_id} {what}.", str(ClaimOutcome.NOT_OPEN)
     if opens_at_us is None:
         return Problem(kind, detail, reason=reason)
     headers = {}
@@ -114,40 +108,66 @@ def _not_open(coupon_id: int, opens_at_us: int | None) -> Problem:
     return Problem(kind, detail, headers, reason=reason, opens_at=rfc3339_of(opens_at_us))
 
 
-def _not_accepted(claim: Claim, verdict: Refusal | GateClosed | ClaimFailure) -> Problem:
-    if isinstance(verdict, Refusal):
-        kind, what = _REFUSALS[verdict]
-        return Problem(kind, f"Coupon {claim.coupon_id} {what}.", reason=str(verdict))
-    if isinstance(verdict, GateClosed):
-        what = f"The gate of coupon {claim.coupon_id} is closed until it is rebuilt"
-        return Problem(ProblemType.GATE_CLOSED, _claim_again(what))
-    if verdict is ClaimFailure.OUTCOME_UNKNOWN:
-        return _unsettled(str(request_id(claim.coupon_id, claim.user_id)))
-    if verdict is ClaimFailure.GATE_UNAVAILABLE:
-        return _unanswered(str(request_id(claim.coupon_id, claim.user_id)))
-    kind = _TROUBLES[verdict]
-    return Problem(kind, _claim_again(kind.value.title))
+def _not_accepted(claim: Claim, outcome: ClaimOutcome) -> Problem:
+    if outcome in _REFUSALS:
+        kind, what = _REFUSALS[outcome]
+        return Problem(kind, f"Coupon {claim.coupon_id} {what}.", reason=str(outcome))
+    if outcome is ClaimOutcome.OUTCOME_UNKNOWN:
+        return _outcome_unknown(str(request_id(claim.coupon_id, claim.user_id)))
+    if outcome is ClaimOutcome.GATE_UNAVAILABLE:
+        return _gate_unavailable(str(request_id(claim.coupon_id, claim.user_id)))
+    if outcome is ClaimOutcome.LEDGER_UNAVAILABLE:
+        kind = ProblemType.LEDGER_UNAVAILABLE
+        return Problem(kind, _claim_again(kind.value.title))
+    what = f"The gate is unavailable for coupon {claim.coupon_id} until it is rebuilt"
+    return Problem(ProblemType.GATE_CLOSED, _claim_again(what))
 
 
 def _claim_again(what: str) -> str:
     return f"{what}: nothing was accepted. Claim again."
 
 
-def _unanswered(possible: str) -> Problem:
+def _gate_unavailable(possible: str) -> Problem:
     return Problem(
         ProblemType.GATE_UNAVAILABLE,
-        "Redis cannot be used now: the claim may have been admitted, and becomes a request then."
+        "Redis cannot be used now. The claim may have been admitted, and may become a request."
         " Claim again, which is harmless, or read the request later.",
         {"Location": f"/issue-requests/{possible}"},
         request_id=possible,
     )
 
 
-def _unsettled(pending: str) -> Problem:
+def _outcome_unknown(pending: str) -> Problem:
     return Problem(
         ProblemType.OUTCOME_UNKNOWN,
-        "Postgres did not say whether it accepted the claim. It will be settled: read the request,"
-        " or claim again, which is harmless.",
+        "It is unknown whether Postgres accepted the claim. This will be settled: read the"
+        " request, or claim again, which is harmless.",
         {"Location": f"/issue-requests/{pending}"},
         request_id=pending,
     )
+
+
+def openapi_part() -> DocumentPart:
+    """This route in the API's description."""
+    headers = ("Location", "Retry-After")
+    responses = {
+        "202": response("Accepted: the request is durable", IssueRequestView, *headers),
+        "200": response("Accepted before: the same request", IssueRequestView, *headers),
+    }
+    kinds = (
+        ProblemType.NOT_ELIGIBLE,
+        ProblemType.NOT_FOUND,
+        ProblemType.NOT_OPEN,
+        ProblemType.CLOSED,
+        ProblemType.PAUSED,
+        ProblemType.SOLD_OUT,
+        ProblemType.GATE_CLOSED,
+        ProblemType.GATE_UNAVAILABLE,
+        ProblemType.LEDGER_UNAVAILABLE,
+        ProblemType.OUTCOME_UNKNOWN,
+        ProblemType.OVERLOADED,
+    )
+    summary = "Claim a coupon for the token's user"
+    claim = operation("claimCoupon", summary, responses, kinds, scope=ISSUE)
+    path = {"parameters": [COUPON_ID], "post": claim}
+    return DocumentPart({"/coupons/{id}/issue-requests": path}, views=(IssueRequestView,))

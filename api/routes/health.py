@@ -1,10 +1,12 @@
-"""For everybody: whether the API lives and what it offers. For its readiness: what it needs."""
+"""Liveness and the API's description, and the checks of its readiness."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from flask import Blueprint
 
-from api.openapi import describe
+from api.app import in_event_loop
+from api.openapi import build_document
+from api.openapi_parts import DocumentPart, public_operation
 from api.responses import JsonResponse, json_response
 from coupons.errors import GateUnavailable, LedgerUnavailable
 from coupons.gate import Gate
@@ -14,7 +16,13 @@ from coupons.ledger.serving import check_serving as check_ledger_serving
 
 
 class HealthRoutes:
-    """GET /healthz and /openapi.json; no token is needed, and neither asks anything else."""
+    """GET /healthz and /openapi.json; neither needs a token, and neither asks a server.
+
+    parts: those of the other route modules.
+    """
+
+    def __init__(self, parts: Sequence[DocumentPart]) -> None:
+        self._document = build_document([*parts, openapi_part()])
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -23,19 +31,35 @@ class HealthRoutes:
         routes.get("/openapi.json")(self.openapi)
         return routes
 
+    @in_event_loop
     def healthz(self) -> JsonResponse:
-        """200 while the process answers at all."""
+        """200 as long as the process responds.
+
+        In the event loop: it must not wait for a thread while all threads wait for a server.
+        """
         return json_response({"status": "alive"})
 
     def openapi(self) -> JsonResponse:
         """The description of this API."""
-        return json_response(describe())
+        return json_response(self._document)
+
+
+def openapi_part() -> DocumentPart:
+    """These routes in the API's description."""
+    states = {
+        "type": "object",
+        "required": ["status"],
+        "additionalProperties": {"type": "string"},
+    }
+    alive = public_operation("isAlive", "The process is alive", states)
+    document = public_operation("readDescription", "This document", {"type": "object"})
+    return DocumentPart({"/healthz": {"get": alive}, "/openapi.json": {"get": document}})
 
 
 class Readiness:
-    """Whether everything that a claim needs answers, and takes its writes.
+    """Checks that every server that a claim needs answers and takes writes.
 
-    ask_workers: raises OSError when the API's own workers do not answer.
+    ask_workers: raises OSError when the API's own workers do not respond.
     """
 
     def __init__(self, gate: Gate, pool: LedgerPool, ask_workers: Callable[[], object]) -> None:
@@ -45,8 +69,8 @@ class Readiness:
             "postgres": lambda: _ask_postgres(pool),
         }
 
-    def look(self) -> tuple[int, Mapping[str, str]]:
-        """200 when all of them serve, else 503; and what each says."""
+    def check(self) -> tuple[int, Mapping[str, str]]:
+        """200 when all are ready, else 503; and the state of each."""
         states = {name: _state(check) for name, check in self._checks.items()}
         if all(state == "ready" for state in states.values()):
             return 200, {"status": "ready", **states}

@@ -6,12 +6,14 @@ from uuid import UUID
 
 from flask import Blueprint, request
 
+from api.app import in_event_loop
 from api.authentication import ADMIN, OPS, Authenticator
-from api.bodies import StatusQuery, read_query
+from api.bodies import LONGEST_WAIT_SECONDS, StatusQuery, read_query
 from api.long_polls import LongPollHub
+from api.openapi_parts import READ_PROBLEMS, DocumentPart, number_query, operation, response
 from api.problems import Problem, ProblemType, retry_after
 from api.responses import RawResponse, raw_json_response
-from api.schemas import view_request
+from api.schemas import IssueRequestView, view_request
 from api.statuses import Key
 from coupons.ids import parse_request_id
 
@@ -19,38 +21,37 @@ from coupons.ids import parse_request_id
 class IssueRequestRoutes:
     """GET /issue-requests/{id}."""
 
-    def __init__(self, authenticator: Authenticator, room: LongPollHub) -> None:
+    def __init__(self, authenticator: Authenticator, long_polls: LongPollHub) -> None:
         self._authenticator = authenticator
-        self._room = room
+        self._long_polls = long_polls
 
     def blueprint(self) -> Blueprint:
         """The routes."""
         routes = Blueprint("issue_requests", __name__)
-        routes.get("/issue-requests/<uuid:given_id>")(
-            self.read  # type: ignore[type-var]  # RsgiApp takes coroutines of replies
-        )
+        routes.get("/issue-requests/<uuid:given_id>")(self.read)
         return routes
 
+    @in_event_loop
     def read(self, given_id: UUID) -> Coroutine[Any, Any, RawResponse]:
-        """The request, to its user and to operators; anybody else hears 404."""
+        """The request, for its user and for operators; 404 for everybody else."""
         caller = self._authenticator.caller(request)
         wait_seconds = read_query(request, StatusQuery).wait
         key = _key(given_id)
         if key is None or not (
             caller.user_id == key[1] or not caller.scopes.isdisjoint((OPS, ADMIN))
         ):
-            raise _not_yours(given_id)
-        return self._told(given_id, key, wait_seconds)
+            raise _not_found(given_id)
+        return self._response(given_id, key, wait_seconds)
 
-    async def _told(self, given_id: UUID, key: Key, wait_seconds: float) -> RawResponse:
-        found = await self._room.wait(key, wait_seconds)
+    async def _response(self, given_id: UUID, key: Key, wait_seconds: float) -> RawResponse:
+        found = await self._long_polls.wait(key, wait_seconds)
         if found is None:
-            raise _not_yours(given_id)
+            raise _not_found(given_id)
         headers = {} if found.is_final else {"retry-after": retry_after()}
         return raw_json_response(view_request(found), 200, headers)
 
 
-def _not_yours(given_id: UUID) -> Problem:
+def _not_found(given_id: UUID) -> Problem:
     return Problem(ProblemType.NOT_FOUND, f"You have no issue request {given_id}.")
 
 
@@ -59,3 +60,25 @@ def _key(given_id: UUID) -> Key | None:
         return parse_request_id(str(given_id))
     except ValueError:
         return None
+
+
+def openapi_part() -> DocumentPart:
+    """This route in the API's description."""
+    request_id = {
+        "name": "id",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "format": "uuid"},
+    }
+    text = "Seconds to wait for a final status"
+    wait = number_query("wait", "number", text, 0, LONGEST_WAIT_SECONDS)
+    found = "The request; Retry-After while it is not final"
+    read = operation(
+        "readRequest",
+        "Read an issue request",
+        {"200": response(found, IssueRequestView, "Retry-After")},
+        (ProblemType.NOT_FOUND, ProblemType.INVALID, *READ_PROBLEMS),
+        query=[wait],
+    )
+    path = {"parameters": [request_id], "get": read}
+    return DocumentPart({"/issue-requests/{id}": path}, views=(IssueRequestView,))

@@ -4,6 +4,8 @@ from flask import Blueprint, request
 
 from api.authentication import Authenticator
 from api.bodies import PageQuery, cursor_of, read_query
+from api.openapi_parts import READ_PROBLEMS, DocumentPart, number_query, operation, response
+from api.problems import ProblemType
 from api.responses import JsonResponse, json_response
 from api.schemas import IssuedCouponPage, view_issued
 from coupons.ledger.connection import LedgerPool, pooled
@@ -37,3 +39,21 @@ class UserRoutes:
             "next_cursor": None if last is None else cursor_of(last.issued_at, last.coupon_id),
         }
         return json_response(body)
+
+
+def openapi_part() -> DocumentPart:
+    """This route in the API's description."""
+    cursor = {
+        "name": "cursor",
+        "in": "query",
+        "description": "`next_cursor` of the page before",
+        "schema": {"type": "string", "maxLength": 100},
+    }
+    listing = operation(
+        "listOwnCoupons",
+        "The user's issued coupons",
+        {"200": response("A page, newest first", IssuedCouponPage)},
+        (ProblemType.INVALID, *READ_PROBLEMS),
+        query=[number_query("page_size", "integer", "Most items of the page", 1, 100), cursor],
+    )
+    return DocumentPart({"/users/me/coupons": {"get": listing}}, views=(IssuedCouponPage,))

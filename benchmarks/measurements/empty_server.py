@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint
 
-from api.app import create_app
+from api.app import create_app, in_event_loop
 from api.request_body import BodyLimits, BodyReader
 from api.responses import JsonResponse
 from api.rsgi import RsgiApp
@@ -26,15 +26,17 @@ def empty_flask() -> RsgiApp:
     routes = Blueprint("empty", __name__)
 
     @routes.post("/coupons/<coupon_id:coupon_id>/issue-requests")
+    @in_event_loop
     def claim(coupon_id: int) -> JsonResponse:  # noqa: ARG001
         return JsonResponse(status=202)
 
     @routes.get("/healthz")
+    @in_event_loop
     def ready() -> JsonResponse:
         return JsonResponse()
 
     bodies = BodyReader(BodyLimits(0, 1.0, 1))
-    return RsgiApp(create_app([routes], 0), lambda *_: True, 1, lambda: None, bodies)
+    return RsgiApp(create_app([routes], 0), 1, lambda: None, bodies)
 
 
 class Bare:

@@ -15,13 +15,13 @@ from threading import Event
 import psycopg
 from confluent_kafka import Producer
 
-from api.claims import ClaimFailure, Verdict
+from api.claim_results import ClaimOutcome, ClaimResult
 from api.ledger_connections import LedgerConnections
 from api.settings import ApiSettings
+from benchmarks.strategies.claim_results import admissions_of, results
 from benchmarks.strategies.request_topic import RequestTopic
 from benchmarks.strategies.settings import StrategySettings
-from benchmarks.strategies.verdicts import admissions_of, verdicts
-from coupons.change_events.producing import producer_config
+from coupons.change_events.producing import PRODUCER_SETTINGS
 from coupons.errors import GateUnavailable, LedgerUnavailable, OutcomeUnknown
 from coupons.gate import Gate
 from coupons.kafka import KafkaClient
@@ -44,25 +44,25 @@ def create_tables(owner_url: str) -> None:
         connection.execute(SQL["create"])
 
 
-def writer(settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], list[Verdict]]:
+def writer(settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], list[ClaimResult]]:
     """Return a function that admits a batch and commits it with its outbox rows."""
     connections = LedgerConnections(settings.database_url.get_secret_value(), "outbox-api")
 
-    def write(claims: Sequence[Claim]) -> list[Verdict]:
+    def write(claims: Sequence[Claim]) -> list[ClaimResult]:
         try:
             decisions = gate.admit(claims)
         except GateUnavailable:
-            return [ClaimFailure.GATE_UNAVAILABLE] * len(claims)
+            return [ClaimResult(ClaimOutcome.GATE_UNAVAILABLE)] * len(claims)
         admitted = admissions_of(decisions)
         try:
             if admitted:
                 _accept(connections, admitted)
         except OutcomeUnknown:
-            return verdicts(decisions, ClaimFailure.OUTCOME_UNKNOWN)
+            return results(decisions, ClaimOutcome.OUTCOME_UNKNOWN)
         except LedgerUnavailable:
             gate.compensate([each for each in admitted if not each.repeated])
-            return verdicts(decisions, ClaimFailure.LEDGER_UNAVAILABLE)
-        return verdicts(decisions)
+            return results(decisions, ClaimOutcome.LEDGER_UNAVAILABLE)
+        return results(decisions)
 
     return write
 
@@ -79,8 +79,8 @@ def _accept(connections: LedgerConnections, admitted: Sequence[Admission]) -> No
 
 def work(settings: StrategySettings, stopping: Event) -> None:
     """Publish until `stopping` is set; retry while a server is down."""
-    config = producer_config(KafkaClient(settings.kafka_bootstrap_servers))
-    producer = Producer({**config, "delivery.report.only.error": True})
+    kafka = KafkaClient(settings.kafka_bootstrap_servers)
+    producer = kafka.producer({**PRODUCER_SETTINGS, "delivery.report.only.error": True})
     topic = RequestTopic(producer, settings.schema_registry_url)
     url = settings.database_url.get_secret_value()
     while not stopping.is_set():

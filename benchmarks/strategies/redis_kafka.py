@@ -14,15 +14,14 @@ from threading import Thread
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from api.claims import Accepted, ClaimFailure, Verdict
+from api.claim_results import ClaimOutcome, ClaimResult, accepted, decided_at_gate
 from api.settings import ApiSettings
 from benchmarks.strategies.request_topic import RequestTopic
 from benchmarks.strategies.settings import StrategySettings
-from coupons.change_events.producing import producer_config
+from coupons.change_events.producing import PRODUCER_SETTINGS
 from coupons.errors import GateUnavailable
 from coupons.gate import Decision, Gate
 from coupons.kafka import KafkaClient
-from coupons.ledger.requests import admitted_as_request
 from coupons.model import Admission, Claim
 from coupons.settings import load_settings
 
@@ -31,33 +30,33 @@ POLL_SECONDS = 0.1
 log = logging.getLogger(__name__)
 
 
-def writer(_settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], list[Verdict]]:
+def writer(_settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], list[ClaimResult]]:
     """Return a function that admits a batch and hands it to the producer."""
     settings = load_settings(StrategySettings)
-    config = producer_config(KafkaClient(settings.kafka_bootstrap_servers))
-    producer = Producer({**config, "delivery.report.only.error": True})
+    kafka = KafkaClient(settings.kafka_bootstrap_servers)
+    producer = kafka.producer({**PRODUCER_SETTINGS, "delivery.report.only.error": True})
     topic = RequestTopic(producer, settings.schema_registry_url)
     Thread(target=_serve_deliveries, args=(producer,), daemon=True).start()
 
-    def write(claims: Sequence[Claim]) -> list[Verdict]:
+    def write(claims: Sequence[Claim]) -> list[ClaimResult]:
         try:
             decisions = gate.admit(claims)
         except GateUnavailable:
-            return [ClaimFailure.GATE_UNAVAILABLE] * len(claims)
+            return [ClaimResult(ClaimOutcome.GATE_UNAVAILABLE)] * len(claims)
         return [_produce(topic, gate, decision) for decision in decisions]
 
     return write
 
 
-def _produce(topic: RequestTopic, gate: Gate, decision: Decision) -> Verdict:
+def _produce(topic: RequestTopic, gate: Gate, decision: Decision) -> ClaimResult:
     if not isinstance(decision, Admission):
-        return decision
+        return decided_at_gate(decision)
     try:
         topic.produce(*decision[:3], partial(_not_delivered, gate, decision))
     except (BufferError, KafkaException) as error:
         _compensate(gate, decision, str(error))
-        return ClaimFailure.LEDGER_UNAVAILABLE
-    return Accepted(admitted_as_request(decision), decision.repeated)
+        return ClaimResult(ClaimOutcome.LEDGER_UNAVAILABLE)
+    return accepted(decision)
 
 
 def _serve_deliveries(producer: Producer) -> None:

@@ -16,9 +16,9 @@ from typing import cast
 import redis
 from redis.exceptions import RedisError
 
-from api.claims import ClaimFailure, Verdict
+from api.claim_results import ClaimOutcome, ClaimResult
 from api.settings import ApiSettings
-from benchmarks.strategies.verdicts import admissions_of, verdicts
+from benchmarks.strategies.claim_results import admissions_of, results
 from cdc_consumer.issuing import Ledger
 from coupons.errors import GateUnavailable, LedgerUnavailable
 from coupons.gate import Gate
@@ -34,10 +34,10 @@ _TAKE = Path(__file__).with_name("take.lua").read_text("utf-8")
 log = logging.getLogger(__name__)
 
 
-def writer(_settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], list[Verdict]]:
+def writer(_settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], list[ClaimResult]]:
     """Return a function that admits a batch and pushes it to the list."""
 
-    def write(claims: Sequence[Claim]) -> list[Verdict]:
+    def write(claims: Sequence[Claim]) -> list[ClaimResult]:
         try:
             decisions = gate.admit(claims)
             admitted = admissions_of(decisions)
@@ -45,8 +45,8 @@ def writer(_settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], li
                 entries = [f"{a.coupon_id} {a.user_id} {a.requested_at_us}" for a in admitted]
                 gate.client.rpush(WAITING, *entries)
         except (GateUnavailable, RedisError):
-            return [ClaimFailure.GATE_UNAVAILABLE] * len(claims)
-        return verdicts(decisions)
+            return [ClaimResult(ClaimOutcome.GATE_UNAVAILABLE)] * len(claims)
+        return results(decisions)
 
     return write
 

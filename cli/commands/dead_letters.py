@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterable
 
 import click
-from confluent_kafka import Producer
 from rich.console import Console
 
 from cli.dead_letter_options import (
@@ -13,16 +12,16 @@ from cli.dead_letter_options import (
     by_option,
     dry_option,
     narrowed,
-    places_argument,
+    positions_argument,
     rate_option,
     replays_option,
     selection_of,
     selection_options,
 )
 from cli.dead_letter_results import foreseen, report
-from cli.dead_letter_tables import show_list, show_one, standing_as_json
+from cli.dead_letter_tables import show_list, show_one, status_as_json
 from cli.options import endpoints_option, json_option
-from coupons.change_events.producing import producer_config
+from coupons.change_events.producing import PRODUCER_SETTINGS
 from coupons.endpoints import Endpoints
 from coupons.ledger.connection import Connection, connect_ledger
 from operations.dead_letters.actions import (
@@ -67,10 +66,10 @@ def list_command(where: Endpoints, as_json: bool, max_replays: int, **filters: o
       coupon dead-letters list --in-state all --limit 20 --json
     """
     with _ledger(where) as connection:
-        standings = read_statuses(where, connection, max_replays)
-    chosen = select(standings, selection_of(filters))
+        statuses = read_statuses(where, connection, max_replays)
+    chosen = select(statuses, selection_of(filters))
     if as_json:
-        click.echo(json.dumps([standing_as_json(each) for each in chosen]))
+        click.echo(json.dumps([status_as_json(each) for each in chosen]))
         return
     console = Console(highlight=False)
     if chosen:
@@ -78,33 +77,33 @@ def list_command(where: Endpoints, as_json: bool, max_replays: int, **filters: o
     counts = ", ".join(
         f"{number} {state}"
         for state in State
-        if (number := sum(each.state is state for each in standings))
+        if (number := sum(each.state is state for each in statuses))
     )
     console.print(f"{len(chosen)} listed; of all: {counts or 'no dead letters'}.")
 
 
 @command.command("show")
 @endpoints_option("ops")
-@click.argument("place", metavar="LETTER")
+@click.argument("position", metavar="LETTER")
 @json_option
-def show_command(where: Endpoints, place: str, as_json: bool) -> None:
+def show_command(where: Endpoints, position: str, as_json: bool) -> None:
     """Show one dead letter and the actions of operators on it.
 
     \b
       coupon dead-letters show 0:17
     """
     with _ledger(where) as connection:
-        [standing] = named(read_statuses(where, connection), [place])
-        actions = actions_of(connection, standing.letter)
+        [status] = named(read_statuses(where, connection), [position])
+        actions = actions_of(connection, status.letter)
     if as_json:
-        click.echo(json.dumps(standing_as_json(standing, actions)))
+        click.echo(json.dumps(status_as_json(status, actions)))
     else:
-        show_one(Console(highlight=False), standing, actions)
+        show_one(Console(highlight=False), status, actions)
 
 
 @command.command("replay")
 @endpoints_option("ops")
-@places_argument
+@positions_argument
 @selection_options
 @all_option
 @click.option("--parked", is_flag=True, help="Also those that failed again as often as allowed.")
@@ -116,7 +115,7 @@ def show_command(where: Endpoints, place: str, as_json: bool) -> None:
 @json_option
 def replay_command(
     where: Endpoints,
-    places: tuple[str, ...],
+    positions: tuple[str, ...],
     everything: bool,
     parked: bool,
     again: bool,
@@ -140,17 +139,17 @@ def replay_command(
     allowed |= {State.PARKED} if parked else set()
     allowed |= {State.REPLAYED, State.DISCARDED} if again else set()
     meant = allowed | {State.PARKED}  # without --parked they are named, and left as they are
-    selection = narrowed(places, everything, selection_of(filters, meant))
+    selection = narrowed(positions, everything, selection_of(filters, meant))
     with _ledger(where) as connection:
         if not dry_run:
             take_lock(connection)
-        chosen = choose(read_statuses(where, connection, max_replays), places, selection)
+        chosen = choose(read_statuses(where, connection, max_replays), positions, selection)
         if dry_run:
             results: Iterable[Result] = (
                 foreseen(each, refusal(each, allowed), "write back") for each in chosen
             )
         else:
-            producer = Producer(producer_config(where.kafka_client()))
+            producer = where.kafka_client().producer(PRODUCER_SETTINGS)
             replayer = Replayer(producer, connection, acted_by, allowed, rate)
             results = replayer.replay(chosen)
         done = report(results, len(chosen), as_json, dry_run)
@@ -159,7 +158,7 @@ def replay_command(
 
 @command.command("discard")
 @endpoints_option("ops")
-@places_argument
+@positions_argument
 @selection_options
 @all_option
 @click.option(
@@ -170,7 +169,7 @@ def replay_command(
 @json_option
 def discard_command(
     where: Endpoints,
-    places: tuple[str, ...],
+    positions: tuple[str, ...],
     everything: bool,
     reason: str,
     acted_by: str,
@@ -185,11 +184,11 @@ def discard_command(
     """
     if not reason.strip():
         raise click.UsageError("give a reason that tells the next person why")
-    selection = narrowed(places, everything, selection_of(filters))
+    selection = narrowed(positions, everything, selection_of(filters))
     with _ledger(where) as connection:
         if not dry_run:
             take_lock(connection)
-        chosen = choose(read_statuses(where, connection), places, selection)
+        chosen = choose(read_statuses(where, connection), positions, selection)
         if dry_run:
             results: Iterable[Result] = (
                 foreseen(each, no_discard(each), f"discard: {consequence(each)}") for each in chosen

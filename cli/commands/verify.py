@@ -12,7 +12,7 @@ from cli.session import open_session, print_failures
 from cli.verify_tables import show_report, show_stream, show_unmatched
 from coupons.endpoints import Endpoints
 from coupons.kafka_admin import GROUP
-from operations.dead_letters import UnresolvedLetter
+from operations.dead_letters.status import DeadLetterStatus
 from operations.verify.report import MOST_NAMED, ConsistencyReport, Discrepancy
 from operations.verify.verification import Verification, verify
 
@@ -106,9 +106,9 @@ def _as_json(result: Verification) -> dict[str, object]:
     }
 
 
-def _dead_letter_as_json(letter: UnresolvedLetter) -> dict[str, object]:
+def _dead_letter_as_json(letter: DeadLetterStatus) -> dict[str, object]:
     coupon_id, user_id = letter.key or (None, None)
-    return {"letter": letter.place, "coupon_id": coupon_id, "user_id": user_id}
+    return {"letter": letter.letter.position, "coupon_id": coupon_id, "user_id": user_id}
 
 
 def _report_as_json(report: ConsistencyReport) -> dict[str, object]:

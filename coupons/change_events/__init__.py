@@ -1,9 +1,9 @@
-"""Change events: what Debezium writes, in the Confluent wire format, as values of the domain.
+"""Change events: Debezium's records in the Confluent wire format, decoded to the model's types.
 
-Connect leaves only the row of each event (transform `row` of connectors/coupon-cdc.json): source,
+Connect keeps only the row of each event (transform `row` of connectors/coupon-cdc.json): source,
 operation and times would make it five times as long. A value is a zero byte, the writer schema's id
-(4 bytes, big-endian) and Avro. It is resolved to the reader schemas of schemas/, which name only
-the fields that are used, so that tables may grow.
+(4 bytes, big-endian) and Avro. It is read with the reader schemas of schemas/, which name only the
+fields that are used, so that tables may get more columns.
 """
 
 from coupons.change_events.creation import Topic, ensure_topics

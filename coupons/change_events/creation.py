@@ -1,11 +1,9 @@
-"""Creates topics before anything is written to them."""
+"""Creates topics before records are written to them."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from coupons.errors import KafkaUnavailable
@@ -13,11 +11,10 @@ from coupons.kafka import KafkaClient
 
 _TIMEOUT_SECONDS = 5.0
 _BROKERS_DEFAULT = -1
-_CRITICAL = 2
 
 
 class Topic(NamedTuple):
-    """A topic that is to exist; its replication factor is the brokers' default."""
+    """A topic that must exist; its replication factor is the brokers' default."""
 
     name: str
     partitions: int
@@ -25,9 +22,9 @@ class Topic(NamedTuple):
 
 
 def ensure_topics(kafka: KafkaClient, topics: Sequence[Topic]) -> dict[str, int]:
-    """Create those that are missing; the others stay as they are. Raises KafkaUnavailable.
+    """Create the missing topics; the others stay as they are. Raises KafkaUnavailable.
 
-    Returns how many partitions each of them has now.
+    Returns how many partitions each topic has now.
     """
     reasons: list[str] = []
 
@@ -35,13 +32,7 @@ def ensure_topics(kafka: KafkaClient, topics: Sequence[Topic]) -> dict[str, int]
         if error.code() != KafkaError._ALL_BROKERS_DOWN:
             reasons.append(error.str())
 
-    config: dict[str, Any] = {
-        **kafka.config(),
-        "error_cb": on_error,
-        "logger": logging.getLogger("kafka.admin"),
-        "log_level": _CRITICAL,
-    }
-    admin = AdminClient(config)
+    admin = kafka.admin({"error_cb": on_error})
     try:
         present = admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
         missing = [
@@ -61,10 +52,10 @@ def ensure_topics(kafka: KafkaClient, topics: Sequence[Topic]) -> dict[str, int]
         }
     except KafkaException as error:
         admin.poll(0)
-        # The call only tells that it failed; the connections' own errors tell why.
-        why = [error.args[0].str(), *reasons[-1:]]
+        # The call only says that it failed; the errors of the connections say why.
+        reason = [error.args[0].str(), *reasons[-1:]]
         raise KafkaUnavailable(
-            f"the topics could not be made ready at {kafka.bootstrap_servers}: {': '.join(why)}"
+            f"the topics could not be created at {kafka.bootstrap_servers}: {': '.join(reason)}"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What a dead letter says, as headers: the convention of docs/dead-letters.md."""
+"""The metadata of a dead letter, as headers: the convention of docs/dead-letters.md."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -12,11 +12,12 @@ Header = tuple[str, str | bytes | None]
 
 
 class DeadLetterMetadata(NamedTuple):
-    """Of a record that was set aside: where it stood, why it did not go through, and how often.
+    """Which record it was, why it failed, and how often it was tried.
 
-    timestamp_ms: of the record, since 1970. attempts: batches that it was tried in. replays: how
-    often it was written back. replayed_from: PARTITION:OFFSET of the dead letter that it was last
-    written back from. coupon_id and user_id: None when the record could not be decoded.
+    topic, partition, offset, timestamp_ms: the record's own; milliseconds since 1970. attempts: in
+    how many batches it was tried. replays: how often it was written back. replayed_from:
+    PARTITION:OFFSET of the dead letter that it was last written back from. coupon_id and user_id:
+    None when the record could not be decoded.
     """
 
     topic: str
@@ -34,57 +35,57 @@ class DeadLetterMetadata(NamedTuple):
 
 
 def dead_letter_headers(
-    facts: DeadLetterMetadata, headers: Sequence[Header] | None
+    metadata: DeadLetterMetadata, headers: Sequence[Header] | None
 ) -> list[Header]:
-    """The record's own headers, then one for each fact that is known."""
-    return [*own_headers(headers), *_as_headers(facts._asdict().items())]
+    """The record's own headers, then one for each metadata field that is known."""
+    return [*own_headers(headers), *_as_headers(metadata._asdict().items())]
 
 
 def replay_headers(
     replays: int, replayed_from: str, headers: Sequence[Header] | None
 ) -> list[Header]:
-    """Of a record that is written back: its own, how often, and from which dead letter."""
+    """For a record that is written back: its own headers, how often, from which dead letter."""
     added = {"replays": replays, "replayed_from": replayed_from}
     return [*own_headers(headers), *_as_headers(added.items())]
 
 
 def read_metadata(headers: Sequence[Header] | None) -> DeadLetterMetadata:
-    """What a dead letter says. Raises UndecodableEvent when it does not follow the convention."""
-    said = _said(headers)
+    """The metadata in these headers. Raises UndecodableEvent: not by the convention."""
+    given = _by_convention(headers)
     try:
         return DeadLetterMetadata(
-            said["topic"],
-            int(said["partition"]),
-            int(said["offset"]),
-            int(said["timestamp"]),
-            said["error-class"],
-            said["error-message"],
-            int(said.get("attempts", "1")),
-            said["consumer-version"],
-            int(said.get("replays", "0")),
-            said.get("replayed-from"),
-            _number(said.get("coupon-id")),
-            _number(said.get("user-id")),
+            given["topic"],
+            int(given["partition"]),
+            int(given["offset"]),
+            int(given["timestamp"]),
+            given["error-class"],
+            given["error-message"],
+            int(given.get("attempts", "1")),
+            given["consumer-version"],
+            int(given.get("replays", "0")),
+            given.get("replayed-from"),
+            _number(given.get("coupon-id")),
+            _number(given.get("user-id")),
         )
     except (KeyError, ValueError) as error:
         raise UndecodableEvent(f"the headers are not those of a dead letter: {error!r}") from error
 
 
 def replays_of(headers: Sequence[Header] | None) -> tuple[int, str | None]:
-    """How often a record was written back, and from which dead letter; 0 and None: never."""
+    """How often a record was written back, and from which dead letter. (0, None): never."""
     if not headers:
         return 0, None
-    said = _said(headers)
-    replays = said.get("replays", "0")
-    return (int(replays) if replays.isdecimal() else 0), said.get("replayed-from")
+    given = _by_convention(headers)
+    replays = given.get("replays", "0")
+    return (int(replays) if replays.isdecimal() else 0), given.get("replayed-from")
 
 
 def own_headers(headers: Sequence[Header] | None) -> list[Header]:
-    """Without those of the convention."""
+    """The record's own headers, without those of the convention."""
     return [(name, value) for name, value in headers or [] if not name.startswith(PREFIX)]
 
 
-def _said(headers: Sequence[Header] | None) -> dict[str, str]:
+def _by_convention(headers: Sequence[Header] | None) -> dict[str, str]:
     return {
         name.removeprefix(PREFIX): value.decode(errors="replace")
         if isinstance(value, bytes)
@@ -94,11 +95,11 @@ def _said(headers: Sequence[Header] | None) -> dict[str, str]:
     }
 
 
-def _as_headers(facts: Iterable[tuple[str, object]]) -> list[Header]:
+def _as_headers(fields: Iterable[tuple[str, object]]) -> list[Header]:
     names = {"timestamp_ms": "timestamp"}
     return [
         (PREFIX + names.get(name, name).replace("_", "-"), _text(value).encode())
-        for name, value in facts
+        for name, value in fields
         if value is not None
     ]
 

@@ -1,4 +1,4 @@
-"""The dead letters that the topic holds now."""
+"""Reads the dead letters that the topic holds now."""
 
 from typing import Any, NamedTuple
 
@@ -15,13 +15,14 @@ from coupons.errors import UndecodableEvent
 from coupons.kafka import KafkaClient
 
 UNKNOWN = "NotByConvention"
-"""In place of an error's class, of a record that somebody else wrote to the topic."""
+"""The error class of a record on the topic that does not follow the convention."""
 
 
-class StoredDeadLetter(NamedTuple):
-    """A dead letter. partition, offset: in the dead-letter topic. headers: the record's own.
+class DeadLetter(NamedTuple):
+    """A record that could not be handled, as the dead-letter topic holds it.
 
-    dead_lettered_ms: when it was written there, milliseconds since 1970.
+    partition, offset: its position in the dead-letter topic. dead_lettered_ms: when it was written
+    there, in milliseconds since 1970. key, value, headers: the record's own.
     """
 
     partition: int
@@ -30,40 +31,46 @@ class StoredDeadLetter(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: list[Header]
-    facts: DeadLetterMetadata
+    metadata: DeadLetterMetadata
 
     @property
-    def place(self) -> str:
-        """PARTITION:OFFSET in the dead-letter topic, which names it for operators."""
+    def position(self) -> str:
+        """PARTITION:OFFSET in the dead-letter topic; operators name a dead letter by it."""
         return f"{self.partition}:{self.offset}"
 
 
-def read_dead_letters(kafka: KafkaClient) -> list[StoredDeadLetter]:
-    """Every letter once, in order; none when the topic is missing. Raises KafkaUnavailable.
+def read_dead_letters(kafka: KafkaClient) -> list[DeadLetter]:
+    """Every dead letter once, in order; none when the topic is missing. Raises KafkaUnavailable.
 
-    A consumer that was cut off between its letters and its offsets has set the same records aside
-    again: of those the first letter counts.
+    A consumer that was cut off between writing dead letters and committing offsets has written the
+    same records again. The first dead letter of a record counts.
     """
-    first_of: dict[tuple[object, ...], StoredDeadLetter] = {}
+    first_of: dict[tuple[object, ...], DeadLetter] = {}
     with LogReader(kafka, DEAD_LETTER_TOPIC, "coupon-dead-letters") as log:
         for messages in log.read():
             for letter in map(_letter, messages):
-                facts = letter.facts
-                known = (*facts[:4], letter.place if facts.error_class == UNKNOWN else "")
-                first_of.setdefault(known, letter)
+                metadata = letter.metadata
+                position = letter.position if metadata.error_class == UNKNOWN else ""
+                first_of.setdefault((*metadata[:4], position), letter)
     return list(first_of.values())
 
 
-def _letter(message: "Message[bytes, bytes]") -> StoredDeadLetter:
+def _letter(message: "Message[bytes, bytes]") -> DeadLetter:
     headers: Any = message.headers()
     partition, offset = message.partition(), message.offset()
     assert partition is not None
     assert offset is not None
     timestamp_ms = message.timestamp()[1]
     try:
-        facts = read_metadata(headers)
+        metadata = read_metadata(headers)
     except UndecodableEvent as error:
-        facts = DeadLetterMetadata("", -1, -1, timestamp_ms, UNKNOWN, str(error), 0, "")
-    return StoredDeadLetter(
-        partition, offset, timestamp_ms, message.key(), message.value(), own_headers(headers), facts
+        metadata = DeadLetterMetadata("", -1, -1, timestamp_ms, UNKNOWN, str(error), 0, "")
+    return DeadLetter(
+        partition,
+        offset,
+        timestamp_ms,
+        message.key(),
+        message.value(),
+        own_headers(headers),
+        metadata,
     )

@@ -1,4 +1,4 @@
-"""From the bytes of a change event to a value."""
+"""Decodes the bytes of a change event."""
 
 from datetime import datetime
 from io import BytesIO
@@ -27,8 +27,8 @@ _INSERTED = ("c", "r")
 class ChangeEventDecoder:
     """Decodes the values of the request and heartbeat topics. For one thread.
 
-    Every method raises UndecodableEvent when the bytes are not what the topic holds, and
-    SchemaRegistryUnavailable when their schema is not known yet and cannot be asked for.
+    Every method raises UndecodableEvent when the bytes are not a value of the topic, and
+    SchemaRegistryUnavailable when their schema is not known yet and the registry does not answer.
     """
 
     def __init__(self, registry: SchemaRegistry) -> None:
@@ -44,10 +44,10 @@ class ChangeEventDecoder:
         return IssueRequest(coupon_id, user_id, _moment_us(row["requested_at"]), Status.REQUESTED)
 
     def guessed_request(self, value: bytes | None) -> IssueRequest | None:
-        """What a record would be by the topic's newest schema, when its own is not known any more.
+        """The request by the topic's newest schema, for a record whose own schema is lost.
 
-        Nothing may be issued by it: it may be wrong, and has to be compared with the ledger's row.
-        Raises SchemaRegistryUnavailable.
+        It may be wrong: compare it with the ledger's row, and never issue a coupon from it. Raises
+        SchemaRegistryUnavailable.
         """
         try:
             if self._newest is None:
@@ -95,10 +95,10 @@ def _read(value: bytes, writer_schema: Any, schema: Any) -> dict[str, Any]:
     try:
         record = schemaless_reader(stream, writer_schema, schema)
     except Exception as error:
-        # Garbage makes the reader fail in any way: EOFError, IndexError, UnicodeDecodeError ...
-        raise UndecodableEvent(f"not Avro of its schema: {error!r}") from error
+        # Garbage can make the reader raise any error: EOFError, IndexError, UnicodeDecodeError ...
+        raise UndecodableEvent(f"not valid Avro of its schema: {error!r}") from error
     if stream.tell() != len(value):
-        raise UndecodableEvent(f"{len(value) - stream.tell()} bytes are left after the record")
+        raise UndecodableEvent(f"{len(value) - stream.tell()} bytes follow the record")
     assert isinstance(record, dict)
     return record
 
@@ -107,7 +107,7 @@ def _moment_us(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
-            raise ValueError("it has no offset from UTC")
+            raise ValueError("it has no UTC offset")
         return to_microseconds(moment)
     except ValueError as error:
-        raise UndecodableEvent(f"{text!r} is not a moment: {error}") from error
+        raise UndecodableEvent(f"{text!r} is not a time: {error}") from error

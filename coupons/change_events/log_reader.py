@@ -1,32 +1,30 @@
-"""Reads a topic once: from what retention has left of it to where it ends now."""
+"""Reads a topic once, from its oldest record to its present end."""
 
-import logging
 import time
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from coupons.errors import KafkaUnavailable
 from coupons.kafka import KafkaClient
 
 ANSWER_SECONDS = 5.0
 SILENT_SECONDS = 15.0
-"""How long Kafka may send nothing while the end is not reached."""
+"""How long Kafka may send nothing before the end is reached."""
 
 _BATCH = 1_000
 _POLL_SECONDS = 0.2
-_CRITICAL = 2
 
 Batch = list["Message[bytes, bytes]"]
 
 
 class PartitionRange(NamedTuple):
-    """What a partition holds: offsets from begin up to, and without, end.
+    """The offsets that a partition holds: from begin to end, without end.
 
-    begin: so many records has retention taken. since_ms: when the first one that is left was
-    written, milliseconds since 1970; None when nothing is left, or it was not read yet.
+    begin: retention has removed this many records. since_ms: when the oldest record was written, in
+    milliseconds since 1970; None when there is none, or it was not read yet.
     """
 
     begin: int
@@ -35,26 +33,23 @@ class PartitionRange(NamedTuple):
 
 
 class LogReader:
-    """A reader of one topic, which joins no group; close it, or use it in a `with` statement.
+    """Reads one topic without joining a group; close it, or use it in a `with` statement.
 
-    kept: each partition; empty when there is no such topic. Every method raises KafkaUnavailable.
+    kept: by partition; empty when there is no such topic. Every method raises KafkaUnavailable.
     """
 
     def __init__(self, kafka: KafkaClient, topic: str, group: str) -> None:
-        config: dict[str, Any] = {
-            **kafka.config(),
+        settings = {
             "group.id": group,
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "isolation.level": "read_committed",
-            # The client's own choice is the end, should retention take the first record meanwhile.
+            # The client's default is the end, if retention removes the first record meanwhile.
             "auto.offset.reset": "earliest",
-            "logger": logging.getLogger("kafka.consumer"),
-            "log_level": _CRITICAL,
         }
         self._topic = topic
         self._servers = kafka.bootstrap_servers
-        self._consumer = Consumer(config)
+        self._consumer = kafka.consumer(settings)
         self.kept: dict[int, PartitionRange] = {}
         try:
             self.kept = self._ask()
@@ -71,18 +66,18 @@ class LogReader:
         self.close()
 
     def close(self) -> None:
-        """Give up its connections."""
+        """Close the connections."""
         self._consumer.close()
 
     def only_newest(self, count: int) -> None:
-        """Read no more than so many records of each partition, the newest."""
+        """Read only the newest `count` records of each partition."""
         self.kept = {
             number: kept._replace(begin=max(kept.begin, kept.end - count))
             for number, kept in self.kept.items()
         }
 
     def read(self) -> Iterator[Batch]:
-        """The records that are there now, some at a time, in the order of each partition."""
+        """The records up to the present end, in batches, in the order of each partition."""
         left = {number: kept.end for number, kept in self.kept.items() if kept.end > kept.begin}
         self._consumer.assign(
             [TopicPartition(self._topic, number, self.kept[number].begin) for number in left]
@@ -116,7 +111,7 @@ class LogReader:
             if error is None and offset < self.kept[number].end:
                 self._note(number, offset, message)
                 records.append(message)
-            # The end of a partition is told with the offset after its last record.
+            # The message for the end of a partition has the offset after its last record.
             if offset + (error is None) >= left.get(number, 0):
                 left.pop(number, None)
         return records if messages else None
@@ -124,7 +119,7 @@ class LogReader:
     def _note(self, number: int, offset: int, message: "Message[bytes, bytes]") -> None:
         kept = self.kept[number]
         if kept.since_ms is None:
-            # Retention may have taken more since it was asked for.
+            # Retention may have removed more records since the offsets were read.
             self.kept[number] = PartitionRange(
                 max(kept.begin, offset), kept.end, message.timestamp()[1]
             )
@@ -137,9 +132,9 @@ class LogReader:
             raise KafkaException(topic.error)
         kept = {}
         for number in topic.partitions:
-            place = TopicPartition(self._topic, number)
+            partition = TopicPartition(self._topic, number)
             kept[number] = PartitionRange(
-                *self._consumer.get_watermark_offsets(place, ANSWER_SECONDS)
+                *self._consumer.get_watermark_offsets(partition, ANSWER_SECONDS)
             )
         return kept
 

@@ -14,19 +14,19 @@ from coupons.errors import SchemaRegistryUnavailable, UndecodableEvent
 from coupons.web import WebService
 
 ASK_AGAIN_SECONDS = 10.0
-"""How long an id that the registry does not know is not asked for again."""
+"""How long the registry is not asked again for an id that it does not have."""
 
 MAX_UNKNOWN_IDS = 1_000
-"""Ids remembered as unknown: garbage on a topic holds any number of them."""
+"""Unknown ids that are cached: garbage on a topic may contain any number of ids."""
 
 _TIMEOUT_SECONDS = (2.0, 3.0)
 
 
 class SchemaRegistry:
-    """Reads schemas over the Confluent-compatible API (v7) and keeps them. For one thread.
+    """Reads schemas over the Confluent-compatible API (v7) and caches them. For one thread.
 
-    url: of the API's root, such as http://host:8080/apis/ccompat/v7, as `coupons.web` takes it.
-    clock: seconds that only grow.
+    url: the root of the API, such as http://host:8080/apis/ccompat/v7, as for `coupons.web`.
+    clock: a monotonic clock, in seconds.
     """
 
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -37,10 +37,10 @@ class SchemaRegistry:
         self._fetched: dict[int, float] = {}
 
     def writer_schema(self, schema_id: int, subject: str | None = None) -> Any:
-        """The parsed schema of this id. subject: which has the schemas of such records.
+        """The parsed schema of this id. subject: the subject of such records.
 
-        Raises UndecodableEvent when the registry has no such schema, and
-        SchemaRegistryUnavailable when it cannot be asked, or has lost the whole subject.
+        Raises UndecodableEvent when the registry has no such schema, and SchemaRegistryUnavailable
+        when it does not answer, or has lost all schemas of the subject.
         """
         schema = self._schemas.get(schema_id)
         if schema is None:
@@ -49,9 +49,9 @@ class SchemaRegistry:
         return schema
 
     def changed_schema(self, schema_id: int, subject: str) -> Any | None:
-        """The schema of an id that stands for another one by now; None when it does not.
+        """The new schema of an id whose schema has changed; None when it has not.
 
-        A registry that lost its schemas gives the same ids out again. Asks at most every
+        A registry that lost its schemas assigns the same ids again. Asks at most every
         ASK_AGAIN_SECONDS. Raises SchemaRegistryUnavailable.
         """
         known = self._schemas.get(schema_id)
@@ -80,7 +80,7 @@ class SchemaRegistry:
             if subject is not None and self.latest_schema(subject) is None:
                 raise SchemaRegistryUnavailable(
                     f"the schema registry has no schema {schema_id}, and none of {subject} at"
-                    " all: it lost them; `coupon connector recover` has them registered again"
+                    " all: it lost them. `coupon connector recover` registers them again"
                 )
             if len(self._unknown) >= MAX_UNKNOWN_IDS:
                 self._unknown.clear()

@@ -1,4 +1,4 @@
-"""The requests that the change stream still holds: Kafka's log as a second copy of them."""
+"""Reads the requests that Kafka still holds, as a second copy of the ledger's."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -13,17 +13,17 @@ from coupons.model import IssueRequest, from_microseconds
 
 
 class Requests(NamedTuple):
-    """Some of the log. undecodable: records in between that are no request."""
+    """A part of the log. undecodable: how many records in it are no request."""
 
     requests: list[IssueRequest]
     undecodable: int
 
 
 class RemovedByRetention(NamedTuple):
-    """What retention has removed of a partition.
+    """The records of a partition that retention has removed.
 
-    records: how many, all from its beginning. since: when the first one that is left was written;
-    None when nothing is left.
+    records: how many, all from its beginning. since: when the oldest record that is left was
+    written; None when nothing is left.
     """
 
     partition: int
@@ -31,7 +31,7 @@ class RemovedByRetention(NamedTuple):
     since: datetime | None
 
     def may_reach(self, moment: datetime | None) -> bool:
-        """Whether a record of after that moment may be among them. None: any may be."""
+        """Whether a record from after that moment may be among them. None: any moment."""
         return moment is None or self.since is None or self.since > moment
 
     def __str__(self) -> str:
@@ -40,7 +40,7 @@ class RemovedByRetention(NamedTuple):
 
 
 class RequestLog:
-    """Everything that the topic holds now, for one reading; no group is joined.
+    """Reads all that the topic holds now, once, without joining a group.
 
     Every method raises KafkaUnavailable or SchemaRegistryUnavailable.
     """
@@ -52,18 +52,18 @@ class RequestLog:
             self._log.close()
             raise KafkaUnavailable(
                 f"there is no topic {REQUEST_TOPIC} at {kafka.bootstrap_servers}:"
-                " `coupon connector register` makes it"
+                " `coupon connector register` creates it"
             )
 
     def read(self) -> Iterator[Requests]:
-        """From what retention has left to the present end."""
+        """From the oldest record to the present end."""
         with self._log:
             for messages in self._log.read():
                 yield _decode(self._decoder, messages)
 
     @property
     def taken(self) -> list[RemovedByRetention]:
-        """What retention has removed, by partition; complete once everything is read."""
+        """What retention has removed, by partition; complete after everything is read."""
         return [
             RemovedByRetention(number, kept.begin, _moment(kept.since_ms))
             for number, kept in sorted(self._log.kept.items())

@@ -15,7 +15,7 @@ REQUEST_PARTITIONS = 10
 HEARTBEAT_PARTITIONS = 1
 
 READER_SCHEMAS = {REQUEST_TOPIC: "issue_request", HEARTBEAT_TOPIC: "heartbeat"}
-"""Which file of schemas/ says what is read of a topic's values."""
+"""The file in schemas/ with the reader schema of a topic's values."""
 
 _ENVELOPE = "Envelope"
 _FOLDER = Path(__file__).parent / "schemas"
@@ -33,10 +33,10 @@ def reader_schema(topic: str) -> Any:
 
 
 def is_enveloped(writer_schema: Any) -> bool:
-    """Whether records of this schema hold the row within Debezium's envelope.
+    """Whether records of this schema have the row inside Debezium's envelope.
 
-    The connector writes the row alone. Records from before it did so are still met: in the topic,
-    as far back as its retention goes, and as dead letters.
+    The connector now writes only the row. Older records still exist: in the topic, as far back as
+    its retention goes, and as dead letters.
     """
     return isinstance(writer_schema, dict) and writer_schema["name"].rpartition(".")[2] == _ENVELOPE
 

@@ -4,11 +4,18 @@ Keys of coupon 7, all in one hash slot of Redis Cluster:
   coupon:{7}                     hash: definition, epoch, the server's identity, counts
   coupon:{7}:<epoch>:pending     sorted set: REQUESTED users; score 2 x us (+1: tried again)
   coupon:{7}:<epoch>:settled:<n> hash: final users, sharded so that each stays a compact list
-Places left are derived (total - issued - pending), never counted apart, so they cannot drift.
+The stock that is left is derived (total - issued - pending) and never stored, so it cannot drift.
 """
 
-from coupons.gate.figures import GateFigures, GateState
+from coupons.gate.figures import GateFigures, unavailable_reason
 from coupons.gate.gate import Decision, Gate, connect_gate
 from coupons.gate.opening import open_coupon
 
-__all__ = ["Decision", "Gate", "GateFigures", "GateState", "connect_gate", "open_coupon"]
+__all__ = [
+    "Decision",
+    "Gate",
+    "GateFigures",
+    "connect_gate",
+    "open_coupon",
+    "unavailable_reason",
+]

@@ -12,14 +12,14 @@ from coupons.gate.sentinels import SentinelUrl, parse_sentinel_url
 CONNECT_TIMEOUT_SECONDS = 1.0
 ANSWER_TIMEOUT_SECONDS = 2.0
 SENTINEL_TIMEOUT_SECONDS = 0.5
-"""Sentinels are asked one after the other whenever a connection is made."""
+"""The sentinels are asked one after the other for each new connection."""
 
 
 def connect_redis(url: str) -> redis.Redis:
     """Return a client that connects at its first command.
 
-    One immediate retry on a broken connection: every script of the gate may safely run twice. None
-    on a server that does not answer: whoever asks would wait twice as long.
+    One immediate retry on a broken connection: every script of the gate may safely run twice. No
+    retry on a server that does not answer: the caller would wait twice as long.
     """
     settings = {
         "decode_responses": True,
@@ -34,10 +34,10 @@ def connect_redis(url: str) -> redis.Redis:
 
 
 def _master(through: SentinelUrl, settings: dict[str, Any]) -> redis.Redis:
-    """A client of whichever server is the master whenever it connects.
+    """A client that connects to the server that is the master at that moment.
 
-    A master that was demoted ends its clients' connections, and answers those that it missed as a
-    read-only replica; either makes the client ask the sentinels again.
+    A master that is demoted closes its clients' connections, and answers the rest as a read-only
+    replica. Both make the client ask the sentinels again.
     """
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
         through.sentinels,

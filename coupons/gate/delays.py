@@ -1,4 +1,4 @@
-"""Watches how long requests take from their admission to their mark, as subscribers are told."""
+"""Measures the time from a request's admission to the notification that it is final."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -13,10 +13,10 @@ _POLL_SECONDS = 0.1
 
 @contextmanager
 def watched_delays(gate: Gate) -> Iterator[list[float]]:
-    """Listen while the block runs; yields a list that grows by a delay in milliseconds a mark.
+    """Listen while the block runs; yields a list that gets each delay, in milliseconds.
 
-    Counted from the request's admission by the Redis server's clock to the moment at which this
-    process is told, so both should share a clock.
+    From the request's admission by the Redis server's clock to the notification of this process:
+    both should share a clock.
     """
     delays_ms: list[float] = []
     subscriber = gate.client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
@@ -41,6 +41,6 @@ def watched_delays(gate: Gate) -> Iterator[list[float]]:
 
 
 def percentile(values: Sequence[float], percent: float) -> float | None:
-    """By nearest rank; None of nothing."""
+    """By nearest rank; None without values."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else None

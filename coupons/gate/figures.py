@@ -1,25 +1,13 @@
-"""Counts of a coupon at the gate, all of one moment."""
+"""The counts of a coupon at the gate, all of the same moment."""
 
-from enum import StrEnum
 from typing import NamedTuple
 
 from coupons.errors import KeysUnreadable
-
-
-class GateState(StrEnum):
-    """Whether the gate would admit somebody, and why not."""
-
-    OPEN = "open"
-    LOADING = "loading"
-    """A rebuild has begun and has not opened it: one is at work, or one was given up."""
-    STALE = "stale"
-    """Redis is another server, or another life of it, than the coupon was loaded into."""
-    UNREADABLE = "unreadable"
-    """What Redis holds is not what the gate writes: a key of another type, a value no number."""
+from coupons.model import Coupon, GateState
 
 
 class GateFigures(NamedTuple):
-    """Of one coupon, as the gate has it now."""
+    """The counts and the state of one coupon at the gate."""
 
     epoch: int
     version: int
@@ -34,21 +22,33 @@ class GateFigures(NamedTuple):
 
     @property
     def places_left(self) -> int:
-        """What the gate would still admit."""
+        """How many claims the gate would still admit."""
         return max(0, self.total - self.issued - self.pending)
 
     @property
     def balance(self) -> bool:
-        """Whether everybody who was admitted is somewhere: each is counted by itself."""
+        """Whether admitted = compensated + pending + settled; each is counted by itself."""
         settled = self.issued + self.rejected
         return self.admitted == self.compensated + self.pending + settled
+
+
+def unavailable_reason(figures: GateFigures | None, coupon: Coupon) -> GateState | None:
+    """Why the gate cannot admit claims of the coupon until it is rebuilt; None when it can.
+
+    figures: the gate's; None when it does not have the coupon. coupon: as the ledger has it.
+    """
+    if figures is None:
+        return GateState.MISSING
+    if figures.state is not GateState.OPEN:
+        return figures.state
+    return None if figures.epoch == coupon.gate_epoch else GateState.FENCED
 
 
 _UNREADABLE = GateFigures(0, 0, 0, 0, 0, 0, 0, 0, GateState.UNREADABLE)
 
 
 def read_figures(answer: str | list[str | int] | KeysUnreadable) -> GateFigures | None:
-    """What figures.lua answered; None: the gate does not have the coupon."""
+    """The result of figures.lua; None: the gate does not have the coupon."""
     if isinstance(answer, str):
         return None
     if isinstance(answer, KeysUnreadable):

@@ -1,4 +1,4 @@
-"""What a process can ask of the gate."""
+"""The operations of the gate."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -6,25 +6,25 @@ from itertools import groupby
 from typing import Any, cast
 
 import redis
-from redis.exceptions import RedisError
 
 from coupons.errors import GateUnavailable, KeysUnreadable
 from coupons.gate.connection import connect_redis
 from coupons.gate.figures import GateFigures, read_figures
-from coupons.gate.refusals import unavailable
+from coupons.gate.refusals import translated
 from coupons.gate.scripts import Call, run_scripts, try_scripts
 from coupons.gate.values import (
     coupon_key,
     definition_fields,
-    read_closed,
     read_refusal,
     read_request,
+    read_unavailable,
     write_requests,
 )
-from coupons.model import Admission, Claim, Coupon, GateClosed, IssueRequest, Refusal, Status
+from coupons.model import Admission, Claim, Coupon, GateState, IssueRequest, Refusal, Status
 
-Decision = Admission | IssueRequest | Refusal | GateClosed
-"""Of a claim: admitted (now, or before and not yet final), final already, refused, gate closed."""
+Decision = Admission | IssueRequest | Refusal | GateState
+"""On a claim: admitted (now, or before and not yet final), final already, refused, or why the gate
+is unavailable for its coupon."""
 
 
 class Gate:
@@ -37,30 +37,30 @@ class Gate:
         self.client = client
 
     def admit(self, claims: Sequence[Claim]) -> list[Decision]:
-        """Decide a batch of claims, one script call a coupon, one round trip in all."""
+        """Decide a batch of claims: one script call for each coupon, one round trip in total."""
         by_coupon = _by_coupon(claims)
         calls = [
             _admit_call(coupon_id, [claims[i] for i in at]) for coupon_id, at in by_coupon.items()
         ]
         decisions: dict[int, Decision] = {}
         answers = self._try(list(by_coupon), calls)
-        for places, text in zip(by_coupon.values(), answers, strict=True):
-            closed = read_closed(text)
-            if closed is not None:
-                decisions.update(dict.fromkeys(places, closed))
+        for indexes, text in zip(by_coupon.values(), answers, strict=True):
+            state = read_unavailable(text)
+            if state is not None:
+                decisions.update(dict.fromkeys(indexes, state))
                 continue
             try:
-                decided = _decisions([claims[place] for place in places], text)
+                decided = _decisions([claims[index] for index in indexes], text)
             except ValueError:
-                self._distrust([claims[places[0]].coupon_id])
-                decided = [GateClosed.UNREADABLE] * len(places)
-            decisions.update(zip(places, decided, strict=True))
-        return [decisions[place] for place in range(len(claims))]
+                self._distrust([claims[indexes[0]].coupon_id])
+                decided = [GateState.UNREADABLE] * len(indexes)
+            decisions.update(zip(indexes, decided, strict=True))
+        return [decisions[index] for index in range(len(claims))]
 
     def compensate(self, admissions: Iterable[Admission]) -> int:
-        """Give back the places of admissions whose rows definitely do not exist; return how many.
+        """Give back admissions whose rows definitely do not exist; return how many.
 
-        A claim that was tried again since keeps its place: whoever tried it last answers for it.
+        A claim that was tried again since is kept: the last attempt is responsible for it.
         """
         calls = []
         for (coupon_id, epoch), group in groupby(
@@ -75,8 +75,8 @@ class Gate:
     def settle(self, requests: Iterable[IssueRequest]) -> int:
         """Mark final requests, after their outcome is committed; return how many marks were new.
 
-        A coupon that the gate does not have, or not in order, is passed over: its rebuild reads
-        the ledger.
+        A coupon that the gate does not have, or cannot read, is skipped: its rebuild reads the
+        ledger.
         """
         by_coupon: dict[int, list[IssueRequest]] = {}
         for request in requests:
@@ -90,19 +90,19 @@ class Gate:
 
     def read(
         self, coupon_id: int, user_ids: Sequence[int]
-    ) -> list[IssueRequest | None] | GateClosed:
-        """The requests of these users on one coupon; None where the gate knows of none."""
+    ) -> list[IssueRequest | None] | GateState:
+        """The requests of these users for one coupon; None where the gate has none."""
         text = self._read_texts([coupon_id], user_ids)[0]
         if isinstance(text, KeysUnreadable):
-            return GateClosed.UNREADABLE
+            return GateState.UNREADABLE
         try:
-            return read_closed(text) or [
+            return read_unavailable(text) or [
                 None if value == "-" else read_request(coupon_id, user_id, value)
                 for user_id, value in zip(user_ids, text.split(" ")[1:], strict=True)
             ]
         except (ValueError, LookupError):
             self._distrust([coupon_id])
-            return GateClosed.UNREADABLE
+            return GateState.UNREADABLE
 
     def _read_texts(
         self, coupon_ids: Sequence[int], user_ids: Sequence[int]
@@ -112,74 +112,67 @@ class Gate:
         return self._try(coupon_ids, calls)
 
     def _try(self, coupon_ids: Sequence[int], calls: Sequence[Call]) -> list[Any]:
-        """The answers to one call for each coupon; a coupon whose keys are spoilt is closed."""
+        """One answer for each coupon; a coupon with unreadable keys becomes unavailable."""
         answers = try_scripts(self.client, calls) if calls else []
         pairs = zip(coupon_ids, answers, strict=True)
-        if spoilt := [each for each, answer in pairs if isinstance(answer, KeysUnreadable)]:
-            self._distrust(spoilt)
+        if unreadable := [each for each, answer in pairs if isinstance(answer, KeysUnreadable)]:
+            self._distrust(unreadable)
         return answers
 
     def _distrust(self, coupon_ids: Sequence[int]) -> None:
-        """Close coupons whose keys cannot be read, so that the next pass rebuilds them.
+        """Make coupons with unreadable keys unavailable, so that the next pass rebuilds them.
 
-        A key of few users may be spoilt, which no count shows.
+        A bad key may hold only a few users, so that the counts do not show it.
         """
         calls = [Call("distrust", coupon_key(coupon_id), []) for coupon_id in coupon_ids]
-        with suppress(GateUnavailable):  # whoever meets them next does it
+        with suppress(GateUnavailable):  # the next call on these coupons does it
             try_scripts(self.client, calls)
 
     def define(self, coupon: Coupon) -> bool:
-        """Take over a changed definition. False: the gate has it already or has no such coupon."""
+        """Store a changed definition. False: the gate has it already, or not the coupon."""
         arguments = [coupon.version, *definition_fields(coupon)]
-        [taken] = run_scripts(
+        [stored] = run_scripts(
             self.client, [Call("define", coupon_key(coupon.coupon_id), arguments)]
         )
-        return bool(taken)
+        return bool(stored)
 
-    def closed(self, coupon_ids: Sequence[int]) -> list[GateClosed | None]:
-        """Why the gate is closed for each of these coupons; None where it is open."""
-        return [read_closed(text) for text in self._read_texts(coupon_ids, [])]
+    def unavailable(self, coupon_ids: Sequence[int]) -> list[GateState | None]:
+        """Why the gate is unavailable for each of these coupons; None where it admits."""
+        return [read_unavailable(text) for text in self._read_texts(coupon_ids, [])]
 
     def opens_at_us(self, coupon_id: int) -> int | None:
-        """When the coupon opens, in microseconds since 1970; None when the gate has no such one."""
-        try:
+        """When the coupon opens, in microseconds since 1970; None: not at the gate."""
+        with translated():
             found = cast(str | None, self.client.hget(coupon_key(coupon_id), "starts_at_us"))
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
         return None if found is None else int(found)
 
     def now_us(self) -> int:
-        """Microseconds since 1970 by the Redis server's clock, which dates admissions."""
-        try:
+        """Microseconds since 1970 by the Redis server's clock, as in admissions."""
+        with translated():
             seconds, microseconds = self.client.time()
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
         return seconds * 1_000_000 + microseconds
 
     def pending_before(
         self, coupon_id: int, before_us: int, limit: int, from_us: int = 0
     ) -> list[IssueRequest]:
-        """The oldest requests admitted from one time to another and not yet final."""
+        """The oldest requests that were admitted between two times and are not final."""
         figures = self.figures([coupon_id])[0]
         if figures is None:
             return []
         key = f"{coupon_key(coupon_id)}:{figures.epoch}:pending"
-        try:
+        with translated():
             found = self.client.zrange(
                 key, from_us * 2, before_us * 2, byscore=True, offset=0, num=limit, withscores=True
             )
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
         return [
             IssueRequest(coupon_id, int(user), int(score) // 2, Status.REQUESTED)
             for user, score in cast(list[tuple[str, float]], found)
         ]
 
     def oldest_pending_us(self, found: Mapping[int, GateFigures | None]) -> dict[int, int]:
-        """When the oldest request was admitted that is not final, by coupon; one round trip.
+        """When the oldest request that is not final was admitted, by coupon; one round trip.
 
-        found: the figures of these coupons, as they were just read. Those that have no such request
-        are left out.
+        found: the figures of these coupons, just read. Coupons without such a request are left out.
         """
         waiting = {
             coupon_id: figures.epoch
@@ -189,28 +182,26 @@ class Gate:
         pipeline = self.client.pipeline(transaction=False)
         for coupon_id, epoch in waiting.items():
             pipeline.zrange(f"{coupon_key(coupon_id)}:{epoch}:pending", 0, 0, withscores=True)
-        try:
+        with translated():
             answers = pipeline.execute()
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
         oldest = zip(waiting, cast(list[list[tuple[str, float]]], answers), strict=True)
         return {coupon_id: int(first[0][1]) // 2 for coupon_id, first in oldest if first}
 
     def figures(self, coupon_ids: Sequence[int]) -> list[GateFigures | None]:
-        """Counts of these coupons; None where the gate does not have the coupon."""
+        """The figures of these coupons; None where the gate does not have the coupon."""
         calls = [Call("figures", coupon_key(coupon_id), []) for coupon_id in coupon_ids]
         return [read_figures(answer) for answer in try_scripts(self.client, calls)] if calls else []
 
 
 def connect_gate(url: str) -> Gate:
-    """A gate on the Redis at `url`; it connects at its first use."""
+    """A gate on the Redis at `url`. It connects at its first use."""
     return Gate(connect_redis(url))
 
 
 def _by_coupon(claims: Sequence[Claim]) -> dict[int, list[int]]:
     by_coupon: dict[int, list[int]] = {}
-    for place, claim in enumerate(claims):
-        by_coupon.setdefault(claim.coupon_id, []).append(place)
+    for index, claim in enumerate(claims):
+        by_coupon.setdefault(claim.coupon_id, []).append(index)
     return by_coupon
 
 
@@ -223,7 +214,7 @@ def _admit_call(coupon_id: int, claims: Sequence[Claim]) -> Call:
 
 
 def _decisions(claims: Sequence[Claim], text: str) -> list[Decision]:
-    """What admit.lua answered of claims of one coupon. Raises ValueError when it is not that."""
+    """The result of admit.lua for claims of one coupon. Raises ValueError when it is malformed."""
     epoch, *answers = text.split(" ")
     return [
         _decision(claim, int(epoch), answer) for claim, answer in zip(claims, answers, strict=True)

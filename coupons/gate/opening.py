@@ -1,15 +1,13 @@
-"""Opens a coupon at the gate from the ledger, whatever Redis holds of it."""
+"""Loads a coupon from the ledger into the gate and opens it."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import islice
 from typing import TypeVar
 
-from redis.exceptions import RedisError
-
 from coupons.gate.gate import Gate
 from coupons.gate.prefetch import read_ahead
-from coupons.gate.refusals import unavailable
+from coupons.gate.refusals import translated
 from coupons.gate.scripts import Call, run_scripts
 from coupons.gate.serving import check_serving
 from coupons.gate.values import coupon_key, definition_fields, shard_count, write_requests
@@ -26,11 +24,11 @@ T = TypeVar("T")
 def open_coupon(gate: Gate, coupon: Coupon, requests: Iterable[IssueRequest] = ()) -> bool:
     """Begin the coupon's gate_epoch at the gate, load its requests, and open it.
 
-    coupon: with a gate_epoch that the ledger has fenced (or made) for this. requests: everything
-    that the ledger has accepted for it, read after the fence; consumed as a stream.
-    Returns False when a newer epoch was begun meanwhile, or Redis was restarted, failed over or
-    forgot something: this one is void. Raises GateUnavailable; GateRefused before anything was
-    done, when Redis takes no writes or may evict keys.
+    coupon: with a gate_epoch that the ledger has fenced (or created) for this. requests: all that
+    the ledger has accepted for it, read after the fence; consumed as a stream. Returns False when a
+    newer epoch was begun meanwhile, or Redis was restarted, failed over or lost something: then
+    this epoch is void. Raises GateUnavailable; GateRefused before anything is done, when Redis
+    takes no writes or may evict keys.
     """
     check_serving(gate.client)
     key = coupon_key(coupon.coupon_id)
@@ -41,7 +39,7 @@ def open_coupon(gate: Gate, coupon: Coupon, requests: Iterable[IssueRequest] = (
         return False
     counted = _Counted(requests)
     groups = _in_groups(_load_calls(key, coupon.gate_epoch, counted), CALLS_PER_ROUND_TRIP)
-    # The ledger reads the next rows while Redis loads these: nearly twice as fast on two cores.
+    # The ledger reads the next rows while Redis loads these: almost twice as fast on two cores.
     with closing(read_ahead(groups, GROUPS_READ_AHEAD)) as ready:
         for calls in ready:
             if not all(run_scripts(gate.client, calls)):
@@ -53,7 +51,7 @@ def open_coupon(gate: Gate, coupon: Coupon, requests: Iterable[IssueRequest] = (
 
 
 class _Counted:
-    """The same requests, counted as they go by."""
+    """The same requests, counted on the way."""
 
     def __init__(self, requests: Iterable[IssueRequest]) -> None:
         self._requests = requests
@@ -72,11 +70,9 @@ def _load_calls(key: str, epoch: int, requests: Iterable[IssueRequest]) -> Itera
 
 def _remove_epoch(gate: Gate, prefix: str, shards: int) -> None:
     keys = iter([f"{prefix}:pending", *(f"{prefix}:settled:{shard}" for shard in range(shards))])
-    try:
+    with translated():
         for group in _in_groups(keys, KEYS_PER_REMOVAL):
             gate.client.unlink(*group)
-    except (RedisError, OSError) as error:
-        raise unavailable(error) from error
 
 
 def _in_groups(items: Iterator[T], size: int) -> Iterator[list[T]]:

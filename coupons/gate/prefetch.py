@@ -1,4 +1,4 @@
-"""Reads ahead on a thread of its own, so that whoever reads and whoever writes work at once."""
+"""Reads ahead in a thread of its own, so that reading and writing run at the same time."""
 
 from collections.abc import Generator, Iterator
 from queue import Full, Queue
@@ -7,14 +7,14 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_LOOK_EVERY_SECONDS = 0.1
+_CHECK_SECONDS = 0.1
 
 
 def read_ahead(items: Iterator[T], ahead: int) -> Generator[T, None, None]:
-    """The same items in the same order, at most `ahead` of them read before they are asked for.
+    """The same items in the same order; at most `ahead` of them are read in advance.
 
-    What `items` raises is raised here, after what it gave before. `items` is used by no other
-    thread from the first item on until this is exhausted or closed.
+    An error of `items` is raised here, after the items before it. From the first item on until this
+    is exhausted or closed, only the other thread uses `items`.
     """
     ready: Queue[tuple[T] | BaseException | None] = Queue(ahead)
     closed = Event()
@@ -22,7 +22,7 @@ def read_ahead(items: Iterator[T], ahead: int) -> Generator[T, None, None]:
     def put(entry: tuple[T] | BaseException | None) -> None:
         while not closed.is_set():
             try:
-                ready.put(entry, timeout=_LOOK_EVERY_SECONDS)
+                ready.put(entry, timeout=_CHECK_SECONDS)
             except Full:
                 continue
             return

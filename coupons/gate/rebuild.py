@@ -1,13 +1,13 @@
 """Rebuilds a coupon at the gate from the ledger, one rebuild of a coupon at a time.
 
-The ledger is fenced first: claims admitted under an older epoch are not accepted any more, so that
-what is read afterwards is complete. Claims in flight are turned away with 503 and may come again.
+The ledger is fenced first: it does not accept claims that were admitted under an older epoch any
+more, so what is read afterwards is complete. Claims in flight get 503 and may be repeated.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from coupons.gate import Gate, GateFigures, GateState, open_coupon
+from coupons.gate import Gate, GateFigures, open_coupon, unavailable_reason
 from coupons.gate.serving import check_serving
 from coupons.ledger.connection import Connection, translated
 from coupons.ledger.coupons import begin_gate_epoch, find_coupon
@@ -20,24 +20,11 @@ Progress = Callable[[int], None]
 _ROWS_PER_REPORT = 10_000
 
 
-def why_closed(figures: GateFigures | None, coupon: Coupon) -> str | None:
-    """Why the coupon needs a rebuild to be claimed again; None when it is open.
-
-    missing, stale, loading (a rebuild began and has not ended), or fenced: the ledger accepts
-    claims of another epoch than the gate admits under.
-    """
-    if figures is None:
-        return "missing"
-    if figures.state is not GateState.OPEN:
-        return str(figures.state)
-    return None if figures.epoch == coupon.gate_epoch else "fenced"
-
-
 def is_ahead(connection: Connection, coupon: Coupon, figures: GateFigures) -> bool:
     """Whether the gate has a definition that the ledger does not have: the ledger went back.
 
-    coupon: as read before the figures. The gate is told of a definition after it was committed, so
-    what is newer there must be in the ledger now. Raises LedgerUnavailable.
+    coupon: read before the figures. The gate gets a definition after its commit, so a newer one
+    there must be in the ledger now. Raises LedgerUnavailable.
     """
     if figures.version <= coupon.version:
         return False
@@ -55,19 +42,19 @@ def rebuild(
 ) -> int | None:
     """Fence the coupon, load it anew and open it; return how many requests were loaded.
 
-    progress: called with how many were loaded so far, again and again. None: somebody else is
-    rebuilding it or has just done so, there is no such coupon, or Redis restarted meanwhile, so
-    that it has to be done again. Raises GateUnavailable or LedgerUnavailable; then the coupon may
-    be closed, and may be rebuilt.
+    progress: called again and again with how many were loaded so far. Returns None when another
+    rebuild is running or has just ended, when there is no such coupon, or when Redis restarted
+    meanwhile, so that it has to be repeated. Raises GateUnavailable or LedgerUnavailable; then the
+    coupon may be unavailable, and the rebuild may be repeated.
     """
     with _alone(connection, coupon_id) as alone:
         coupon = find_coupon(connection, coupon_id) if alone else None
         if coupon is None:
             return None
         figures = gate.figures([coupon_id])[0]
-        if not even_if_open and why_closed(figures, coupon) is None:
+        if not even_if_open and unavailable_reason(figures, coupon) is None:
             return None
-        # Before the fence: a rebuild that cannot end would close a coupon that is open.
+        # Before the fence: a rebuild that cannot finish would make an open coupon unavailable.
         check_serving(gate.client)
         fenced = begin_gate_epoch(connection, coupon_id, figures.epoch if figures else 0)
         if fenced is None:
@@ -86,10 +73,10 @@ def rebuild(
 
 
 def _all_requests(connection: Connection, fenced: Coupon) -> Iterator[IssueRequest]:
-    """Every request, and the outcomes whose request row the ledger lost, after writing it again.
+    """Every request, with those whose row the ledger lost, after writing the row again.
 
-    Those are looked for only when the coupon's own counts say that there are some: it takes as long
-    as there are issued coupons of any kind.
+    Lost rows are searched only when the coupon's counts show that there are some: the search reads
+    all issued coupons.
     """
     final = 0
     for request in stream_requests(connection, fenced.coupon_id):
@@ -108,7 +95,7 @@ def _alone(connection: Connection, coupon_id: int) -> Iterator[bool]:
     try:
         yield locked
     finally:
-        # A broken connection has given the lock back by itself.
+        # A broken connection has released the lock by itself.
         if locked and not connection.broken and not connection.closed:
             with translated(connection):
                 connection.execute(query("unlock_rebuild"), values)

@@ -1,6 +1,11 @@
-"""What a failure of Redis means: it is away, or it answers and refuses. Only this file knows."""
+"""What a failure of Redis means: it does not answer, or it answers and refuses.
+
+Only this file knows.
+"""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 
 from redis.exceptions import (
@@ -11,6 +16,7 @@ from redis.exceptions import (
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisError,
     ResponseError,
 )
 
@@ -18,21 +24,21 @@ from coupons.errors import GateUnavailable
 
 
 class GateRefusal(StrEnum):
-    """Why a Redis that answers is of no use to the gate, as a sentence about it."""
+    """Why a Redis that answers cannot serve the gate, as a sentence."""
 
     OUT_OF_MEMORY = "Redis refuses writes: it uses more memory than its maxmemory"
     TOO_FEW_REPLICAS = (
         "Redis refuses writes: fewer replicas are connected than its min-replicas-to-write"
     )
     READ_ONLY = "Redis refuses writes: the server at this address is a replica, not the master"
-    CANNOT_SAVE = "Redis refuses writes: it cannot save its data, mostly because its disk is full"
+    CANNOT_SAVE = "Redis refuses writes: it cannot save its data; often its disk is full"
     MAY_EVICT = "Redis may evict the gate's keys: its maxmemory-policy has to be noeviction"
     STARTING = "Redis does not serve yet: it is loading its data"
     NOT_ALLOWED = "Redis does not allow it to the user of the URL"
 
 
 class GateRefused(GateUnavailable):
-    """Redis answers, and does not do what the gate needs. The text says why."""
+    """Redis answers, and refuses what the gate needs. The text says why."""
 
     def __init__(self, refusal: GateRefusal, detail: str) -> None:
         super().__init__(f"{refusal} ({detail})")
@@ -48,8 +54,8 @@ _BY_CLASS: dict[type[Exception], GateRefusal] = {
     AuthenticationError: GateRefusal.NOT_ALLOWED,
     AuthorizationError: GateRefusal.NOT_ALLOWED,
 }
-# The client has no class of its own for some; the server's first word is its code, and a pipeline
-# puts words of its own before it.
+# The client has no class for these. The server's first word is its code; a pipeline puts its own
+# words before it.
 _BY_CODE = {
     "OOM": GateRefusal.OUT_OF_MEMORY,
     "NOREPLICAS": GateRefusal.TOO_FEW_REPLICAS,
@@ -59,11 +65,27 @@ _BY_CODE = {
 _CODE = re.compile(rf"(?:^|: )({'|'.join(_BY_CODE)}) ")
 
 
+REDIS_ERRORS = (RedisError, OSError)
+"""What the Redis client raises: its own errors, and those of its socket."""
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the Redis client's errors into GateUnavailable.
+
+    The path of a claim (scripts.py) does without, because a context manager costs it time.
+    """
+    try:
+        yield
+    except REDIS_ERRORS as error:
+        raise unavailable(error) from error
+
+
 def unavailable(error: Exception) -> GateUnavailable:
-    """The project's own error for one of the Redis client or of its socket."""
+    """The project's own error for one of REDIS_ERRORS."""
     refusal = _refusal(error)
     if refusal is not None:
-        # A pipeline puts words of its own before the server's.
+        # A pipeline puts its own words before the server's.
         return GateRefused(refusal, str(error).rpartition("caused error: ")[2])
     if isinstance(error, ResponseError):
         return GateUnavailable(f"Redis answers with an error: {error}")

@@ -1,29 +1,27 @@
-"""Goes through everybody whom the gate holds of a coupon, in bounded memory."""
+"""Reads all requests that the gate has for a coupon, in bounded memory."""
 
 from collections.abc import Iterator
 from typing import cast
 
-from redis.exceptions import RedisError
-
 from coupons.errors import KeysUnreadable
 from coupons.gate.figures import GateFigures
 from coupons.gate.gate import Gate
-from coupons.gate.refusals import unavailable
+from coupons.gate.refusals import REDIS_ERRORS, translated, unavailable
 from coupons.gate.scripts import is_of_the_key
 from coupons.gate.values import coupon_key, read_request
 from coupons.model import IssueRequest, Status
 
 PENDING_PER_READ = 2_000
 SHARDS_PER_READ = 20
-"""Of about a hundred users each."""
+"""About a hundred users each."""
 _KEYS_MEASURED = 200
 
 
 def scan_requests(gate: Gate, coupon_id: int, figures: GateFigures) -> Iterator[list[IssueRequest]]:
-    """Everybody in the epoch of these figures, in groups of a few thousand, in no order.
+    """All requests in the epoch of these figures, in groups of a few thousand, in no order.
 
-    Who is there during the whole scan is found; who is settled meanwhile may be found twice or not
-    at all. Raises GateUnavailable.
+    A request that does not change during the scan is found; one that is settled meanwhile may be
+    found twice or not at all. Raises GateUnavailable.
     """
     prefix = f"{coupon_key(coupon_id)}:{figures.epoch}"
     try:
@@ -45,27 +43,25 @@ def scan_requests(gate: Gate, coupon_id: int, figures: GateFigures) -> Iterator[
                 for users in pipeline.execute()
                 for user, value in users.items()
             ]
-    except (RedisError, OSError) as error:
+    except REDIS_ERRORS as error:
         if is_of_the_key(error):
             raise KeysUnreadable(f"Redis refused to scan {prefix}: {error}") from error
         raise unavailable(error) from error
 
 
 def memory_bytes(gate: Gate, coupon_id: int, figures: GateFigures) -> int:
-    """What the coupon takes of the server's memory; of many shards, estimated from some.
+    """The memory of the coupon at the server, in bytes; with many shards, an estimate.
 
     Raises GateUnavailable.
     """
     key = coupon_key(coupon_id)
     step = -(-figures.shards // _KEYS_MEASURED)
     shards = range(0, figures.shards, step)
-    try:
+    with translated():
         pipeline = gate.client.pipeline(transaction=False)
         for name in (key, f"{key}:{figures.epoch}:pending"):
             pipeline.memory_usage(name)
         for shard in shards:
             pipeline.memory_usage(f"{key}:{figures.epoch}:settled:{shard}")
-        whole, pending, *some = [size or 0 for size in pipeline.execute()]
-    except (RedisError, OSError) as error:
-        raise unavailable(error) from error
-    return whole + pending + sum(some) * figures.shards // len(shards)
+        coupon, pending, *some = [size or 0 for size in pipeline.execute()]
+    return coupon + pending + sum(some) * figures.shards // len(shards)

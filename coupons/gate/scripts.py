@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import redis
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
 from coupons.errors import GateUnavailable, KeysUnreadable
-from coupons.gate.refusals import GateRefused, unavailable
+from coupons.gate.refusals import REDIS_ERRORS, GateRefused, unavailable
 
 _FOLDER = Path(__file__).parent / "lua"
 
@@ -37,9 +37,9 @@ def _digest(script: str) -> str:
 def run_scripts(client: redis.Redis, calls: Sequence[Call]) -> list[Any]:
     """Run the calls in one round trip and return their answers in order.
 
-    A server that does not have a script (restart, SCRIPT FLUSH) is given it, and only the calls
-    that it turned away run again. Raises GateUnavailable when Redis does not answer or answers an
-    error (KeysUnreadable: about that coupon alone); then any of the calls may or may not have run.
+    When the server does not have a script (restart, SCRIPT FLUSH), it is loaded, and only the calls
+    that failed run again. Raises GateUnavailable when Redis does not answer or answers with an
+    error (KeysUnreadable: of that coupon only); then any of the calls may or may not have run.
     """
     answers = try_scripts(client, calls)
     for answer in answers:
@@ -49,7 +49,7 @@ def run_scripts(client: redis.Redis, calls: Sequence[Call]) -> list[Any]:
 
 
 def try_scripts(client: redis.Redis, calls: Sequence[Call]) -> list[Any]:
-    """Like run_scripts; a call of unreadable keys has KeysUnreadable as its answer, alone."""
+    """Like run_scripts, but the answer to a call with unreadable keys is a KeysUnreadable."""
     try:
         answers = _run(client, calls)
         missing = [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
@@ -58,7 +58,7 @@ def try_scripts(client: redis.Redis, calls: Sequence[Call]) -> list[Any]:
                 client.script_load(_source(script))
             for i, answer in zip(missing, _run(client, [calls[i] for i in missing]), strict=True):
                 answers[i] = answer
-    except (RedisError, OSError) as error:
+    except REDIS_ERRORS as error:
         raise unavailable(error) from error
     return [_answer(call, answer) for call, answer in zip(calls, answers, strict=True)]
 
@@ -66,18 +66,18 @@ def try_scripts(client: redis.Redis, calls: Sequence[Call]) -> list[Any]:
 def _answer(call: Call, answer: Any) -> Any:
     if not isinstance(answer, Exception):
         return answer
-    says = f"Redis refused {call.script} on {call.key}: {answer}"
+    text = f"Redis refused {call.script} on {call.key}: {answer}"
     if is_of_the_key(answer):
-        return KeysUnreadable(says)
+        return KeysUnreadable(text)
     refused = unavailable(answer)
-    raise (refused if isinstance(refused, GateRefused) else GateUnavailable(says)) from answer
+    raise (refused if isinstance(refused, GateRefused) else GateUnavailable(text)) from answer
 
 
 def is_of_the_key(error: Exception) -> bool:
-    """Whether a key has another type, or another value, than the script can work on.
+    """Whether a key has a type or a value that the script cannot work on.
 
-    Everything else that Redis may refuse (out of memory, read-only, no right) has a code of its
-    own, and concerns every coupon alike.
+    All other refusals of Redis (out of memory, read-only, no permission) have a code of their own,
+    and concern every coupon.
     """
     if isinstance(unavailable(error), GateRefused):
         return False

@@ -1,4 +1,4 @@
-"""What a redis+sentinel:// URL says: which sentinels to ask for which master."""
+"""Parses redis+sentinel:// URLs: which sentinels to ask for which master."""
 
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, unquote
 from coupons.host_lists import split_url
 
 SCHEMES = ("redis+sentinel", "rediss+sentinel")
-"""The second: TLS to the servers and to the sentinels."""
+"""rediss+sentinel: TLS to the servers and to the sentinels."""
 
 TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
@@ -14,7 +14,7 @@ DEFAULT_PORT = 26379
 
 
 class SentinelUrl(NamedTuple):
-    """sentinels: (host, port) of each. username, password: those of the servers they watch.
+    """sentinels: (host, port) of each. username, password: for the servers that they watch.
 
     tls: keyword arguments of redis-py, empty without TLS.
     """
@@ -30,8 +30,8 @@ class SentinelUrl(NamedTuple):
 def parse_sentinel_url(url: str) -> SentinelUrl | None:
     """Read redis+sentinel://[user:password@]host[:port],.../[database]?service=NAME.
 
-    rediss+sentinel:// takes TLS_OPTIONS too. None: the URL is of another scheme. Raises ValueError
-    that says what is wrong, without secrets.
+    rediss+sentinel:// accepts TLS_OPTIONS too. None: the URL has another scheme. Raises ValueError
+    with the reason, without secrets.
     """
     parts = split_url(url)
     if parts.scheme not in SCHEMES:
@@ -68,7 +68,7 @@ def _service(options: dict[str, str]) -> str:
     if unknown := sorted(options.keys() - {"service", *TLS_OPTIONS}):
         raise ValueError(f"unknown option {unknown[0]}; a sentinel URL takes service")
     if not options.get("service"):
-        raise ValueError("no ?service=NAME; it is what the sentinels call the master")
+        raise ValueError("no ?service=NAME; it is the sentinels' name of the master")
     return options["service"]
 
 

@@ -1,30 +1,27 @@
-"""Whether Redis would take what the gate writes. A server that answers PING may not."""
+"""Checks that Redis would take the gate's writes. A server that answers PING may not."""
 
 from typing import Any, cast
 
 import redis
-from redis.exceptions import RedisError
 
-from coupons.gate.refusals import GateRefusal, GateRefused, unavailable
+from coupons.gate.refusals import GateRefusal, GateRefused, translated
 
 _NO_SUCH_KEY = "coupon:write-check"
 _SAFE_POLICY = "noeviction"
 
 
 def check_serving(client: redis.Redis) -> None:
-    """Ask Redis, in one round trip and without changing anything, whether the gate can work on it.
+    """Check in one round trip, without changing anything, that the gate can work on this Redis.
 
-    Raises GateRefused when it refuses writes or may evict keys, GateUnavailable when it is away.
+    Raises GateRefused when it refuses writes or may evict keys, GateUnavailable when it is down.
     """
     pipeline = client.pipeline(transaction=False)
-    # A write like any other to the server, which looks whether it takes one before it looks for
-    # the key; and the key is never there, so that nothing is written.
+    # The server checks that it may write before it checks the key. The key never exists, so
+    # nothing is written.
     pipeline.set(_NO_SUCH_KEY, "", xx=True)
     pipeline.info("memory")
-    try:
+    with translated():
         _, memory = pipeline.execute()
-    except (RedisError, OSError) as error:
-        raise unavailable(error) from error
     # Not CONFIG GET, which managed servers forbid.
     policy = cast(dict[str, Any], memory).get("maxmemory_policy", _SAFE_POLICY)
     if policy != _SAFE_POLICY:

@@ -1,24 +1,24 @@
-"""How keys and the values in them are written, the Python side of the Lua scripts' headers."""
+"""The format of keys and values in Redis, as the headers of the Lua scripts describe it."""
 
 from collections.abc import Iterable
 
 from coupons.errors import KeysUnreadable
-from coupons.model import Coupon, GateClosed, IssueRequest, Refusal, Status, to_microseconds
+from coupons.model import Coupon, GateState, IssueRequest, Refusal, Status, to_microseconds
 
 SETTLED_CHANNEL = "coupon:settled"
 
 PEOPLE_PER_SHARD = 100
-"""Below hash-max-listpack-entries (512), so that a shard stays a compact and quick list."""
+"""Below hash-max-listpack-entries (512), so that a shard stays a compact and fast list."""
 
 MOST_SHARDS = 20_000
-"""Two million users before a shard holds more than PEOPLE_PER_SHARD, ten million before it is no
-compact list any more. Whatever goes through a coupon asks for every shard, used or not: without a
-bound that would take minutes for a coupon that is made never to sell out."""
+"""From two million users on a shard holds more than PEOPLE_PER_SHARD, from ten million on it is no
+compact list any more. A scan of a coupon reads every shard, used or not: without a bound it would
+take minutes for a coupon with a huge total."""
 
 _LETTERS = {Status.REQUESTED: "P", Status.ISSUED: "I", Status.REJECTED: "R"}
 _STATUSES = {letter: status for status, letter in _LETTERS.items()}
 _REFUSALS = {str(refusal): refusal for refusal in Refusal}
-_CLOSED = {str(closed): closed for closed in GateClosed}
+_UNAVAILABLE = {str(state): state for state in (GateState.MISSING, GateState.STALE)}
 
 
 def coupon_key(coupon_id: int) -> str:
@@ -32,12 +32,12 @@ def coupon_of_key(key: str) -> int:
 
 
 def shard_count(total_quantity: int) -> int:
-    """How many hashes hold the settled users: at most `total_quantity` of them are ever issued."""
+    """How many hashes hold the settled users: at most `total_quantity` are ever issued."""
     return min(total_quantity // PEOPLE_PER_SHARD + 1, MOST_SHARDS)
 
 
 def definition_fields(coupon: Coupon) -> list[str | int]:
-    """Field, value ... of a coupon's definition for its hash."""
+    """Field, value ... of a coupon's definition, for its hash."""
     ends_at = "" if coupon.issue_ends_at is None else to_microseconds(coupon.issue_ends_at)
     return [
         *("version", coupon.version),
@@ -50,7 +50,7 @@ def definition_fields(coupon: Coupon) -> list[str | int]:
 
 
 def write_request(request: IssueRequest) -> str:
-    """The value that stands for a request: a letter, microseconds, for a rejection its reason."""
+    """The value of a request: a letter, microseconds, and the reason of a rejection."""
     value = f"{_LETTERS[request.status]}{request.requested_at_us}"
     return f"{value}:{request.reason}" if request.status is Status.REJECTED else value
 
@@ -67,13 +67,13 @@ def read_request(coupon_id: int, user_id: int, value: str) -> IssueRequest:
 
 
 def read_refusal(value: str) -> Refusal | None:
-    """The refusal, when the answer is one."""
+    """The refusal, if the answer is one."""
     return _REFUSALS.get(value)
 
 
-def read_closed(value: str | KeysUnreadable) -> GateClosed | None:
-    """Why the gate is closed, when the first part of an answer says so."""
-    return GateClosed.UNREADABLE if isinstance(value, KeysUnreadable) else _CLOSED.get(value)
+def read_unavailable(value: str | KeysUnreadable) -> GateState | None:
+    """The gate's state, if the answer says that it is unavailable for the coupon."""
+    return GateState.UNREADABLE if isinstance(value, KeysUnreadable) else _UNAVAILABLE.get(value)
 
 
 def parse_settled(message: str) -> list[IssueRequest]:

@@ -1,8 +1,8 @@
-"""Ends at the server what a client has given up, so that giving up leaves nothing behind.
+"""Cancels at the server the statements that a client has given up.
 
-A client that closes its connection ends nothing: a backend that waits, for a lock or for a standby
-that does not confirm its commit, does not look at its client. Each attempt would add one more,
-until nobody can connect.
+A client that closes its connection does not end its statement: a backend that waits for a lock, or
+for a standby to confirm a commit, does not check its client. Each new attempt would add one more
+backend, until nobody can connect.
 """
 
 import logging
@@ -18,16 +18,16 @@ from psycopg.pq.abc import PGconn as AnyPGconn
 log = logging.getLogger(__name__)
 
 MOST_ABANDONED = 4
-"""Of one process, beside those that it uses. Each is gone in milliseconds, when all is well."""
+"""In one process, besides the connections that it uses. Usually each ends in milliseconds."""
 ROUND_SECONDS = 1.0
 UNREACHABLE_SECONDS = 30.0
-"""A server that cannot even be asked to cancel for so long is down, or is another one by now."""
+"""A server that cannot be reached for so long is down, or another server has replaced it."""
 
 _CLOSED = b"port=none"
 
 
 class AbandonedConnections:
-    """Connections whose last request is being cancelled. Safe to share between threads."""
+    """Connections whose last statement is being cancelled. Safe to share between threads."""
 
     def __init__(self, most: int = MOST_ABANDONED) -> None:
         self._most = most
@@ -41,11 +41,11 @@ class AbandonedConnections:
 
     @property
     def full(self) -> bool:
-        """Whether there are so many that no further connection should be made."""
+        """Whether there are so many that no new connection should be made."""
         return self._count >= self._most
 
     def take(self, connection: psycopg.Connection[Any]) -> None:
-        """Take over what a connection is connected to; the connection itself is closed then."""
+        """Take over the session of a connection; the connection itself is closed then."""
         taken = psycopg.Connection[Any](connection.pgconn)
         connection.pgconn = _closed()
         with self._lock:
@@ -55,7 +55,7 @@ class AbandonedConnections:
     def _end(self, taken: psycopg.Connection[Any]) -> None:
         try:
             if not _cancelled(taken):
-                log.warning("Postgres cannot be asked to cancel what was given up")
+                log.warning("Postgres cannot be reached to cancel an abandoned statement")
         finally:
             taken.close()
             with self._lock:
@@ -63,18 +63,18 @@ class AbandonedConnections:
 
 
 ABANDONED = AbandonedConnections()
-"""Of this process."""
+"""Those of this process."""
 
 
 def _closed() -> AnyPGconn:
-    """A connection that never was: psycopg has no other way to let go of one without ending it."""
+    """A closed connection: psycopg has no other way to detach a session without ending it."""
     never = PGconn.connect_start(_CLOSED)
     never.finish()
     return never
 
 
 def _cancelled(taken: psycopg.Connection[Any]) -> bool:
-    """Cancel until the server answers or hangs up: then its backend is free, and sees the end."""
+    """Cancel until the server answers or disconnects: then its backend is free and ends."""
     reached = monotonic()
     while monotonic() - reached < UNREACHABLE_SECONDS:
         try:

@@ -1,4 +1,4 @@
-"""Connections to Postgres, and what its failures mean."""
+"""Connections to Postgres, and the meaning of its errors."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ SILENCE_TIMEOUT_MS = 30_000
 ANSWER_TIMEOUT_SECONDS = 6.0
 
 _WAITS_FOR_STANDBY = "SyncRepWaitForLSN"
-"""The server's function whose warning says that a commit was not confirmed by its standby."""
+"""The server's function that warns that no standby confirmed a commit."""
 _FINAL_SEVERITIES = ("FATAL", "PANIC")
 
 REFUSALS = (
@@ -30,11 +30,11 @@ REFUSALS = (
     psycopg.errors.WithCheckOptionViolation,
     psycopg.errors.RaiseException,
 )
-"""What is wrong with the rows: the same again is refused again, while others may go through.
+"""Errors of the rows: the same rows fail again, while others may succeed.
 
-Everything else is wrong with the server, the schema or the rights, whatever the rows are. What
-passes by itself (a deadlock, a timeout, a full disk, a restart) and what waits for a person (a
-missing table, a missing right) are treated alike: tried again later.
+All other errors are of the server, the schema or the permissions, whatever the rows are. Errors
+that pass (a deadlock, a timeout, a full disk, a restart) and errors that a person has to fix (a
+missing table, a missing permission) are handled alike: tried again later.
 """
 
 Connection = psycopg.Connection[Any]
@@ -42,11 +42,11 @@ T = TypeVar("T")
 
 
 def _options(answer_timeout_seconds: float) -> str:
-    """Of a session: whoever waits long for answers has long statements, never long locks."""
+    """Session options: a long answer timeout allows long statements, but no long locks."""
     values = {
         "statement_timeout": max(STATEMENT_TIMEOUT_MS, int(answer_timeout_seconds * 1000)),
         "lock_timeout": STATEMENT_TIMEOUT_MS,
-        # A process that is stopped in the middle of a transaction keeps no row locked for long.
+        # A process that is stopped inside a transaction keeps rows locked only for this long.
         "idle_in_transaction_session_timeout": SILENCE_TIMEOUT_MS,
         "tcp_user_timeout": SILENCE_TIMEOUT_MS,
         "timezone": "UTC",
@@ -55,15 +55,15 @@ def _options(answer_timeout_seconds: float) -> str:
 
 
 class BoundedConnection(psycopg.Connection[Any]):
-    """Gives up on a server that does not answer at all, and closes itself.
+    """Gives up when the server does not answer at all, and closes itself.
 
-    The server's own statement_timeout is no help when the server is stopped or cut off, and does
-    not count while a commit waits for a standby. What is given up is cancelled at the server.
+    The server's own statement_timeout does not help when the server is stopped or cut off, nor
+    while a commit waits for a standby. A statement that is given up is cancelled at the server.
     """
 
     answer_timeout_seconds = ANSWER_TIMEOUT_SECONDS
     last_failure: ClassVar[psycopg.Error | None] = None
-    """Why this process could not connect the last time; None: it could."""
+    """Why this process could not connect the last time; None: it could connect."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -72,7 +72,7 @@ class BoundedConnection(psycopg.Connection[Any]):
 
     @classmethod
     def connect(cls, *args: Any, **kwargs: Any) -> Self:
-        """Like its parent's. Raises TooMuchAbandoned as well: a process has a bounded number."""
+        """As in the base class. Also raises TooMuchAbandoned, which bounds their number."""
         try:
             if ABANDONED.full:
                 count = ABANDONED.count
@@ -85,12 +85,12 @@ class BoundedConnection(psycopg.Connection[Any]):
         return connection
 
     def _note(self, notice: psycopg.errors.Diagnostic) -> None:
-        # Its words depend on the server's language.
+        # The text depends on the server's language.
         if notice.source_function == _WAITS_FOR_STANDBY:
             self._unconfirmed = True
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        """Like its parent's, bounded. Raises OperationalError."""
+        """As in the base class, with a timeout. Raises OperationalError."""
         began = monotonic()
         try:
             answer = super().wait(gen, interval, timeout or self.answer_timeout_seconds)
@@ -99,9 +99,11 @@ class BoundedConnection(psycopg.Connection[Any]):
                 ABANDONED.take(self)
             raise
         if self._unconfirmed:
-            # Somebody ended the wait at the server, which then answers as if all were well.
+            # Somebody cancelled the wait at the server, which then answers as after a success.
             self.close()
-            raise psycopg.OperationalError("committed here, and by no synchronous standby yet")
+            raise psycopg.OperationalError(
+                "committed on this server, and not confirmed by a synchronous standby"
+            )
         return answer
 
 
@@ -111,7 +113,7 @@ LedgerPool = ConnectionPool[BoundedConnection]
 def connect_ledger(
     url: str, application_name: str, answer_timeout_seconds: float = ANSWER_TIMEOUT_SECONDS
 ) -> Connection:
-    """Return an autocommit connection with bounded waiting. Raises LedgerUnavailable."""
+    """An autocommit connection with bounded waiting. Raises LedgerUnavailable."""
     try:
         connection = BoundedConnection.connect(
             url,
@@ -120,7 +122,7 @@ def connect_ledger(
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             application_name=application_name,
             options=_options(answer_timeout_seconds),
-            # An unreachable server is noticed within seconds, not after the kernel's minutes.
+            # An unreachable server is noticed within seconds instead of minutes.
             tcp_user_timeout=STATEMENT_TIMEOUT_MS,
             keepalives_idle=5,
             keepalives_interval=2,
@@ -138,7 +140,7 @@ def ledger_pool(
     size: int,
     answer_timeout_seconds: float = ANSWER_TIMEOUT_SECONDS,
 ) -> LedgerPool:
-    """A pool for reads; it connects in the background and heals itself."""
+    """A pool for reads; it connects in the background and replaces broken connections."""
 
     def configure(connection: BoundedConnection) -> None:
         connection.answer_timeout_seconds = answer_timeout_seconds
@@ -163,20 +165,20 @@ def ledger_pool(
 
 @contextmanager
 def pooled(pool: LedgerPool) -> Iterator[Connection]:
-    """A connection of the pool. Raises LedgerUnavailable when there is none or it breaks."""
+    """A connection of the pool. Raises LedgerUnavailable: there is none, or it breaks."""
     try:
         with pool.connection() as connection, translated(connection):
             yield connection
     except PoolTimeout as error:
-        # The pool itself says only that it took too long.
+        # The pool itself only says that it took too long.
         raise unreachable(BoundedConnection.last_failure or error) from error
 
 
 @contextmanager
 def translated(connection: Connection) -> Iterator[None]:
-    """Turn Postgres' failures into errors of this project; REFUSALS pass as they are.
+    """Turn errors of Postgres into errors of this project; REFUSALS pass as they are.
 
-    LedgerUnavailable: it said no, and nothing was changed. OutcomeUnknown: the connection was lost
+    LedgerUnavailable: it refused, and nothing was changed. OutcomeUnknown: the connection was lost
     before the answer; it is closed then.
     """
     try:
@@ -188,8 +190,8 @@ def translated(connection: Connection) -> Iterator[None]:
         if isinstance(error, REFUSALS):
             raise
         if not isinstance(error, psycopg.OperationalError):
-            # It may hang on this session (a server that became a read-only standby, the plan of a
-            # table that changed): the next attempt gets a new one.
+            # The cause may be this session (the server became a read-only standby, a table
+            # changed): the next attempt gets a new one.
             connection.close()
         raise refused(error) or LedgerUnavailable(
             f"Postgres could not do it: {error} ({type(error).__name__})"
@@ -197,9 +199,9 @@ def translated(connection: Connection) -> Iterator[None]:
 
 
 def _is_spent(connection: Connection, error: psycopg.Error) -> bool:
-    """Whether nothing more can be done over a connection after an error.
+    """Whether a connection cannot be used any more after an error.
 
-    One that the server ends in the middle of a pipeline seems open for ever: it stays there.
+    A connection that the server ends inside a pipeline never leaves the pipeline, and seems open.
     """
     return (
         connection.closed
@@ -209,5 +211,5 @@ def _is_spent(connection: Connection, error: psycopg.Error) -> bool:
 
 
 def int_array(numbers: Iterable[int]) -> str:
-    """An array parameter as Postgres' own text, which is cheaper than adapting each number."""
+    """An array parameter as text of Postgres: cheaper than adapting each number."""
     return "{" + ",".join(map(str, numbers)) + "}"

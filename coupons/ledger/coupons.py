@@ -17,7 +17,7 @@ _LONGEST_LEAP = 65_536
 
 
 class CouponChanges(TypedDict, total=False):
-    """What to change, by column; None takes a start that lies ahead, an end or a group away."""
+    """What to change, by column; None removes a start in the future, an end or a group."""
 
     name: str
     total_quantity: int
@@ -37,10 +37,10 @@ def create_coupon(
     issue_ends_at: datetime | None,
     eligible_group: str | None,
 ) -> Coupon | None:
-    """Create a coupon. None when the id is taken.
+    """Create a coupon. None when the id is already used.
 
-    Without an id it gets the next free one of the sequence, which leaps ever further over ids that
-    were chosen ahead of it: over some five million that lie side by side; then None.
+    Without an id it gets the next free id of the sequence. The sequence skips ids that were chosen
+    before, up to about five million in a row; with more, the result is None.
     """
     values = {
         "coupon_id": coupon_id,
@@ -68,12 +68,12 @@ def find_coupon(connection: Connection, coupon_id: int) -> Coupon | None:
 
 
 def list_coupons(connection: Connection) -> list[Coupon]:
-    """Every coupon that can be read, by id."""
+    """Every coupon that can be read, in order of id."""
     return list_readable(connection)[0]
 
 
 def list_readable(connection: Connection) -> tuple[list[Coupon], dict[int, CouponUnreadable]]:
-    """Every coupon that can be read, by id; and why the others cannot be."""
+    """Every coupon that can be read, in order of id; and why the others cannot be read."""
     try:
         with translated(connection), connection.cursor(row_factory=dict_row) as cursor:
             return [_coupon(row) for row in cursor.execute(query("list_coupons"))], {}
@@ -84,7 +84,7 @@ def list_readable(connection: Connection) -> tuple[list[Coupon], dict[int, Coupo
 def _one_by_one(
     connection: Connection,
 ) -> tuple[list[Coupon], dict[int, CouponUnreadable]]:
-    """A row that cannot be read spoils its whole answer, so each is asked for by itself."""
+    """One unreadable row makes the whole result fail, so each row is read by itself."""
     with translated(connection):
         ids = [row[0] for row in connection.execute(query("list_coupon_ids"))]
     readable, unreadable = [], {}
@@ -101,9 +101,9 @@ def _one_by_one(
 def change_coupon(
     connection: Connection, coupon_id: int, **changes: Unpack[CouponChanges]
 ) -> Coupon | None:
-    """Change what is given. None when there is no such coupon or it is closed.
+    """Change the given columns. None when there is no such coupon or it is closed.
 
-    Raises psycopg.errors.CheckViolation when the stock would fall below what is issued, or the
+    Raises psycopg.errors.CheckViolation when the total would be less than what is issued, or the
     window would end before it starts.
     """
     values: dict[str, Any] = dict.fromkeys(CouponChanges.__annotations__)
@@ -114,13 +114,13 @@ def change_coupon(
 def begin_gate_epoch(connection: Connection, coupon_id: int, above: int = 0) -> Coupon | None:
     """Fence all claims admitted so far; return the coupon with its new gate_epoch.
 
-    above: an epoch that the gate has, in case that the ledger was restored from an older backup.
+    above: an epoch that the gate has, in case the ledger was restored from an older backup.
     """
     return _one(connection, "begin_gate_epoch", {"coupon_id": coupon_id, "above": above})
 
 
 def _one(connection: Connection, name: str, values: dict[str, Any]) -> Coupon | None:
-    # In a transaction: a row that cannot be read back is not changed.
+    # In a transaction, so that a row that cannot be read back is not changed.
     with (
         translated(connection),
         connection.transaction(),
@@ -131,6 +131,6 @@ def _one(connection: Connection, name: str, values: dict[str, Any]) -> Coupon | 
 
 
 def _coupon(row: dict[str, Any]) -> Coupon:
-    # Columns of a later version of the schema are passed over.
+    # Columns of a later version of the schema are ignored.
     known = {field.name: row[field.name] for field in fields(Coupon)}
     return Coupon(**{**known, "state": CouponState(row["state"])})

@@ -15,6 +15,6 @@ def newest_heartbeat(connection: Connection) -> datetime | None:
 
 
 def write_heartbeat(connection: Connection) -> None:
-    """Write one, as coupon_owner. Raises LedgerUnavailable."""
+    """Write a heartbeat, as coupon_owner. Raises LedgerUnavailable."""
     with translated(connection):
         connection.execute(query("beat"))

@@ -1,4 +1,4 @@
-"""Issued coupons in the ledger: issue a batch, read a user's."""
+"""Issued coupons in the ledger: issue a batch, read those of a user."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,7 +19,7 @@ class IssuedCoupon(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """A request that is final; `fresh` when this batch made it so, not an earlier one."""
+    """A request that is final. fresh: this batch made it final, not an earlier one."""
 
     request: IssueRequest
     fresh: bool
@@ -28,9 +28,9 @@ class Outcome(NamedTuple):
 def issue_requests(connection: Connection, requests: Sequence[IssueRequest]) -> list[Outcome]:
     """Issue what fits each coupon's total, reject the rest, in one transaction, and commit.
 
-    Returns an outcome for each distinct request whose coupon exists; those that were final before
-    are reported again. Repeating it is harmless. Raises LedgerUnavailable when nothing was changed,
-    OutcomeUnknown when that is not known.
+    Returns an outcome for each distinct request whose coupon exists, also when it was final before.
+    Repeating it is harmless. Raises LedgerUnavailable when nothing was changed, OutcomeUnknown when
+    that is not known.
     """
     coupon_ids = [request.coupon_id for request in requests]
     values = {

@@ -1,4 +1,4 @@
-"""Roles, database and migrations of a Postgres server for the project."""
+"""Roles, database and migrations of the project on a Postgres server."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -23,18 +23,18 @@ def create_roles(superuser_url: str, passwords: Mapping[str, str]) -> None:
 
 
 def create_database(superuser_url: str, database: str, owner: str) -> None:
-    """Create the database when it is missing; nobody but its owner may enter it or use it."""
+    """Create the database when it is missing; only its owner may connect to it."""
     with psycopg.connect(superuser_url, autocommit=True) as connection:
         found = connection.execute("SELECT FROM pg_database WHERE datname = %s", [database])
         if found.fetchone() is None:
             statement = sql.SQL("CREATE DATABASE {} OWNER {}")
             connection.execute(statement.format(sql.Identifier(database), sql.Identifier(owner)))
-    # Also of one that was there: everybody may enter a database, until it is said otherwise.
+    # Also for an existing database: by default every role may connect.
     close_databases(superuser_url, [database])
 
 
 def close_databases(superuser_url: str, databases: Sequence[str]) -> None:
-    """Let nobody but its owner enter these databases, as far as they are there."""
+    """Let only the owners connect to these databases, as far as they exist."""
     with psycopg.connect(superuser_url, autocommit=True) as connection:
         found = connection.execute(
             "SELECT datname FROM pg_database WHERE datname = ANY(%s)", [list(databases)]
@@ -45,7 +45,7 @@ def close_databases(superuser_url: str, databases: Sequence[str]) -> None:
 
 
 def admit_roles(superuser_url: str, database: str) -> None:
-    """Let the project's roles into the database, and nobody else at its advisory locks."""
+    """Let the project's roles connect to the database, and only some take advisory locks."""
     with psycopg.connect(superuser_url, dbname=database) as connection:
         connection.execute((SQL_FOLDER / "database.sql").read_bytes())
 
@@ -53,8 +53,8 @@ def admit_roles(superuser_url: str, database: str) -> None:
 def migrate(owner_url: str) -> list[str]:
     """Apply the migrations of sql/migrations that are not applied yet; return their names.
 
-    Under an advisory lock: the lock of yoyo itself is a row that a killed process leaves behind. A
-    process that is stopped keeps neither that lock nor those on the tables.
+    Under an advisory lock, because yoyo's own lock is a row that a killed process leaves behind. A
+    process that is stopped loses this lock and those on the tables.
     """
     migrations = yoyo.read_migrations(str(SQL_FOLDER / "migrations"))
     with psycopg.connect(owner_url, autocommit=True) as connected:
@@ -68,7 +68,7 @@ def migrate(owner_url: str) -> list[str]:
 
 
 def _yoyo_url(owner_url: str, connected: psycopg.ConnectionInfo) -> str:
-    """As yoyo wants it, which knows no lists of servers: of those, the one connected to."""
+    """The URL for yoyo. It accepts no list of servers, so this names the connected one."""
     parts = split_url(owner_url)._replace(scheme="postgresql+psycopg")
     login, _, servers = parts.netloc.rpartition("@")
     if "," in servers:

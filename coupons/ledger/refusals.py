@@ -1,7 +1,7 @@
-"""What a failure of Postgres means: it is away, or it answers and refuses. Only this file knows.
+"""What a failure of Postgres means: it is down, or it answers and refuses. Only this file knows.
 
-While a connection is made the client has the server's words and no error code. They are English
-where `lc_messages` is C, as on the stacks of this project; another server's are passed on as is.
+While it connects, the client gets the server's text without an error code. The text is English
+where `lc_messages` is C, as on the stacks of this project; any other text is passed on as it is.
 """
 
 from enum import StrEnum
@@ -13,16 +13,16 @@ from coupons.errors import LedgerUnavailable
 
 
 class LedgerRefusal(StrEnum):
-    """Why a Postgres that answers does not do it, as a sentence about it."""
+    """Why a Postgres that answers refuses, as a sentence."""
 
     READ_ONLY = "Postgres takes no writes: it is a standby, or set to read only"
     DISK_FULL = "Postgres takes no writes: its disk is full"
     NO_CONNECTIONS = "Postgres has no free connection: max_connections of them are open"
-    STARTING = "Postgres does not serve yet, or no longer: it is starting or stopping"
-    LOCKED = "Postgres made it wait for a lock for too long"
+    STARTING = "Postgres is not ready: it is starting or stopping"
+    LOCKED = "Postgres waited too long for a lock"
     STANDBY_AWAY = "Postgres confirms no commit: it waits for a synchronous standby"
-    ABANDONED = "Postgres still works on what this process has given up"
-    NOT_ALLOWED = "Postgres does not allow it to this role"
+    ABANDONED = "Postgres is still running statements that this process has given up"
+    NOT_ALLOWED = "Postgres does not permit this to the role"
 
 
 class LedgerRefused(LedgerUnavailable):
@@ -34,7 +34,7 @@ class LedgerRefused(LedgerUnavailable):
 
 
 class TooMuchAbandoned(psycopg.OperationalError):
-    """No further connection is made before Postgres has ended some that were given up."""
+    """No new connection is made until Postgres has ended some abandoned ones."""
 
 
 _BY_CLASS: dict[type[psycopg.Error], LedgerRefusal] = {
@@ -63,7 +63,7 @@ _BY_WORDS = {
 
 
 def refused(error: psycopg.Error) -> LedgerRefused | None:
-    """The refusal that an error of Postgres is; None for every other error."""
+    """The refusal behind an error of Postgres; None for every other error."""
     detail = str(error).strip()
     for kind, refusal in _BY_CLASS.items():
         if isinstance(error, kind):

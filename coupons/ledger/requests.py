@@ -17,13 +17,13 @@ ROWS_PER_FETCH = 5_000
 
 
 def accept_requests(connection: Connection, admissions: Sequence[Admission]) -> set[int]:
-    """Write admitted claims as issue requests and commit; return the coupons that accepted theirs.
+    """Write admitted claims as issue requests and commit; return the coupons that accepted them.
 
-    admissions: those of one coupon all of one epoch, as one call of the gate gives them. When this
-    returns, every claim of a returned coupon is a committed row (written now or before); no claim
-    of another coupon was written now: its epoch is over. The connection must be in autocommit.
-    Raises LedgerUnavailable when nothing was written, OutcomeUnknown when that is not known.
-    Repeating it is harmless.
+    admissions: all of one coupon have the same epoch, as from one call of the gate. After this,
+    every claim of a returned coupon is a committed row (written now or before). No claim of another
+    coupon was written now: its epoch is over. The connection must be in autocommit. Raises
+    LedgerUnavailable when nothing was written, OutcomeUnknown when that is not known. Repeating it
+    is harmless.
     """
     epochs = {admission.coupon_id: admission.epoch for admission in admissions}
     values = {
@@ -52,14 +52,14 @@ def find_requests(connection: Connection, keys: Sequence[tuple[int, int]]) -> li
 def find_unwritten_users(
     connection: Connection, coupon_id: int, user_ids: Sequence[int]
 ) -> set[int]:
-    """Those of the users who have no request of the coupon."""
+    """The users among these that have no request for the coupon."""
     values = {"coupon_id": coupon_id, "user_ids": int_array(user_ids)}
     with translated(connection):
         return {row[0] for row in connection.execute(query("find_unwritten_users"), values)}
 
 
 def stream_requests(connection: Connection, coupon_id: int) -> Generator[IssueRequest, None, None]:
-    """Every request of a coupon as of one moment, in bounded memory, whatever their number."""
+    """Every request of a coupon at one moment, in bounded memory."""
     with (
         translated(connection),
         connection.transaction(),
@@ -72,14 +72,14 @@ def stream_requests(connection: Connection, coupon_id: int) -> Generator[IssueRe
 
 
 def count_requests(connection: Connection, coupon_id: int) -> RequestCounts | None:
-    """Counted from the rows of one coupon; None when there is no such coupon."""
+    """The counts of a coupon's rows; None when there is no such coupon."""
     with translated(connection):
         row = connection.execute(query("count_requests"), {"coupon_id": coupon_id}).fetchone()
     return None if row is None else RequestCounts(*row)
 
 
 def admitted_as_request(admission: Admission) -> IssueRequest:
-    """The request that an admission becomes once accepted."""
+    """The request that an admission becomes when it is accepted."""
     return IssueRequest(
         admission.coupon_id, admission.user_id, admission.requested_at_us, Status.REQUESTED
     )

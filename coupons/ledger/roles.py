@@ -7,7 +7,7 @@ from coupons.host_lists import split_url
 DATABASE = "coupon"
 OWNER = "coupon_owner"
 ROLES = ("owner", "api", "consumer", "reconciler", "ops", "cdc", "registry")
-"""Each is a Postgres role coupon_<name> with a password of its own."""
+"""Each is a Postgres role coupon_<name> with its own password."""
 
 
 def role_url(url: str, role: str, password: str, database: str) -> str:

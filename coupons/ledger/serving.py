@@ -1,4 +1,4 @@
-"""Whether Postgres would take what a claim writes. A server that answers a query may not."""
+"""Checks that Postgres would take the write of a claim. A server that answers may not."""
 
 from coupons.ledger.connection import Connection, translated
 from coupons.ledger.refusals import LedgerRefusal, LedgerRefused
@@ -6,10 +6,10 @@ from coupons.queries import query
 
 
 def check_serving(connection: Connection) -> None:
-    """Ask Postgres whether it takes writes, by one that it undoes itself.
+    """Check that Postgres takes writes, with a write that is rolled back.
 
     Raises LedgerRefused with the reason (a standby, read only, a full disk, commits that no
-    standby confirms), LedgerUnavailable when it is away.
+    standby confirms), LedgerUnavailable when it is down.
     """
     with translated(connection):
         row = connection.execute(query("read_serving")).fetchone()
@@ -22,7 +22,7 @@ def check_serving(connection: Connection) -> None:
         raise LedgerRefused(LedgerRefusal.READ_ONLY, detail)
     if standbys:
         _check_standbys(connection, standbys)
-    # Rolled back: its commit would wait for a standby, and for the disk.
+    # Rolled back: a commit would wait for a standby, and for the disk.
     with translated(connection), connection.transaction(force_rollback=True):
         connection.execute(query("try_write"))
 
@@ -36,7 +36,7 @@ def count_unconfirmed(connection: Connection) -> int:
 
 
 def _standby_state(connection: Connection) -> tuple[int, int]:
-    """Standbys that confirm commits; commits that have waited for one for long."""
+    """(standbys that confirm commits, commits that have waited long for one)."""
     with translated(connection):
         row = connection.execute(query("read_standby_state")).fetchone()
     assert row is not None
@@ -46,5 +46,5 @@ def _standby_state(connection: Connection) -> tuple[int, int]:
 def _check_standbys(connection: Connection, wanted: str) -> None:
     confirming, unconfirmed = _standby_state(connection)
     if unconfirmed or not confirming:
-        detail = f"{unconfirmed} commits wait for long; synchronous_standby_names is {wanted!r}"
+        detail = f"{unconfirmed} commits wait too long; synchronous_standby_names is {wanted!r}"
         raise LedgerRefused(LedgerRefusal.STANDBY_AWAY, detail)

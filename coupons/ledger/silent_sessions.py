@@ -1,7 +1,7 @@
-"""Sessions that hold a lock, and a process that was stopped or cut off while it held one.
+"""Ends the session of a process that was stopped or cut off while it held a lock.
 
-A stopped process keeps its connections, and with them its locks, without limit: its kernel goes on
-answering for it. So the server ends a session that says nothing, or takes nothing, for too long.
+A stopped process keeps its connections, and with them its locks, without limit: its kernel still
+answers for it. So the server ends a session that sends nothing, or reads nothing, for too long.
 """
 
 import os
@@ -12,16 +12,16 @@ from coupons.queries import query
 
 VARIABLE = "COUPON_RECONCILER_TAKEOVER_SECONDS"
 SILENT_SECONDS = 30.0
-"""As that setting of the reconciler is by default: a rebuild by hand is held to the same."""
+"""The default of that setting; a rebuild by hand has the same limit."""
 WAITING_SECONDS = 300.0
-"""For a session whose process waits meanwhile for Kafka or Connect, a minute and more."""
+"""For a session whose process waits for Kafka or Connect, a minute or more."""
 
 
 def end_when_silent(connection: Connection, seconds: float) -> None:
     """Have the server end this session, and free its locks, after so many seconds of silence.
 
-    Silent: no statement comes, inside or outside of a transaction, or rows that were asked for are
-    not taken. Raises LedgerUnavailable.
+    Silent: it sends no statement, inside or outside of a transaction, or it does not read the rows
+    of a query. Raises LedgerUnavailable.
     """
     with translated(connection):
         connection.execute(query("end_when_silent"), {"timeout": f"{int(seconds * 1000)}ms"})

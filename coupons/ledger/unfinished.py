@@ -1,4 +1,4 @@
-"""What the change stream still owes: requests that are not final yet."""
+"""Requests that are not final yet: their change events are still to be handled."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from coupons.queries import query
 
 
 def read_clock_us(connection: Connection) -> int:
-    """The server's clock, microseconds since 1970, which dates heartbeats."""
+    """The server's clock in microseconds since 1970, as in heartbeats."""
     with translated(connection):
         row = connection.execute(query("read_clock")).fetchone()
     assert row is not None

@@ -1,4 +1,4 @@
-"""Outcomes without their request row: the ledger went back in time, and the event came after."""
+"""Outcomes without a request row: the ledger went back in time before the event was handled."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from coupons.queries import query
 def find_unrequested(
     connection: Connection, coupon_id: int, user_ids: Sequence[int] | None = None
 ) -> list[IssueRequest]:
-    """As the requests that they were issued or rejected for; of these users, or of all."""
+    """The requests of these outcomes; of these users, or of all users."""
     users = None if user_ids is None else int_array(user_ids)
     values = {"coupon_id": coupon_id, "user_ids": users}
     with translated(connection):
@@ -24,10 +24,10 @@ def find_unrequested(
 def write_unrequested(
     connection: Connection, coupon_id: int, user_ids: Sequence[int] | None = None
 ) -> list[IssueRequest]:
-    """Write their request rows, as they were; return them.
+    """Write their request rows again; return the requests.
 
-    An outcome holds all that its request held, so the row is exact. Its event comes once more, and
-    is known.
+    An outcome has all the fields of its request, so the row is exact. Its change event comes once
+    more, and changes nothing.
     """
     found = find_unrequested(connection, coupon_id, user_ids)
     if found:

@@ -1,7 +1,7 @@
-"""What came through the change stream and is not in the ledger: lost, or not confirmed yet.
+"""Rows that came through the change stream and are not in the ledger: lost, or not confirmed yet.
 
-Postgres streams a commit as soon as it is on its own disk. Nobody else sees its rows until a
-synchronous standby, if there is one, confirms it.
+Postgres streams a commit as soon as it is on its own disk. Other sessions do not see its rows until
+a synchronous standby, if there is one, confirms it.
 """
 
 import time
@@ -12,29 +12,29 @@ from coupons.errors import CouponError
 from coupons.ledger.connection import Connection
 from coupons.ledger.serving import count_unconfirmed
 
-LOOK_AGAIN_SECONDS = 1.2
+CHECK_AGAIN_SECONDS = 1.2
 """Longer than a commit has to wait until standby_state() counts it."""
 
 Missing = TypeVar("Missing")
 
 
 class CommitsUnseen(CouponError):
-    """What the ledger lacks may be committed, and wait for a synchronous standby."""
+    """The missing rows may be committed, and wait for a synchronous standby."""
 
 
-def look_for_missing(connection: Connection, look: Callable[[], Missing]) -> Missing:
-    """What `look` finds missing in the ledger, if no commit waits that could bring it.
+def look_for_missing(connection: Connection, find: Callable[[], Missing]) -> Missing:
+    """What `find` finds missing in the ledger, if no waiting commit could bring it.
 
-    look: returns something false when nothing is missing; asked again a little later if not.
-    Raises CommitsUnseen while it cannot be told, or LedgerUnavailable.
+    find: returns something false when nothing is missing; else it is called again a little later.
+    Raises CommitsUnseen while it cannot be decided, or LedgerUnavailable.
     """
-    missing = look()
+    missing = find()
     if not missing:
         return missing
-    # A commit that was streamed before this is by then counted, or seen by the second look.
-    time.sleep(LOOK_AGAIN_SECONDS)
+    # After this pause, a commit that was streamed before is counted, or visible.
+    time.sleep(CHECK_AGAIN_SECONDS)
     if unconfirmed := count_unconfirmed(connection):
         raise CommitsUnseen(
-            f"{unconfirmed} commits wait for a synchronous standby, and nobody sees their rows yet"
+            f"{unconfirmed} commits wait for a synchronous standby; their rows are not visible yet"
         )
-    return look()
+    return find()

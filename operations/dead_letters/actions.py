@@ -1,4 +1,4 @@
-"""What operators do with dead letters: write their records back, or give them up."""
+"""What operators do with dead letters: write their records back, or discard them."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,17 +18,17 @@ DELIVERY_SECONDS = 10.0
 
 
 class Result(NamedTuple):
-    """Of one letter. outcome: written, failed, discarded or skipped. detail: in words."""
+    """The result for one dead letter. outcome: written, failed, discarded or skipped."""
 
-    standing: DeadLetterStatus
+    status: DeadLetterStatus
     outcome: str
     detail: str
 
 
 class Replayer:
-    """Writes records back to where they stood, with their keys, values and headers.
+    """Writes records back to their topic and partition, with their keys, values and headers.
 
-    The consumer handles them as any other: what is final already stays as it is.
+    The consumer handles them as any others; a request that is final already stays as it is.
     allowed: the states that are written back. per_second: most records a second.
     """
 
@@ -46,49 +46,49 @@ class Replayer:
         self._allowed = frozenset(allowed)
         self._pause_seconds = 1 / per_second
 
-    def replay(self, standings: Iterable[DeadLetterStatus]) -> Iterator[Result]:
-        """One result a letter, as it is known. Ends after the first failure: all would fail.
+    def replay(self, statuses: Iterable[DeadLetterStatus]) -> Iterator[Result]:
+        """Yield one result for each dead letter. Ends after the first failure: all would fail.
 
         Raises LedgerUnavailable when the audit trail cannot be written; nothing is written back
         without it.
         """
         next_at = time.monotonic()
-        for standing in standings:
-            if objection := refusal(standing, self._allowed):
-                yield Result(standing, "skipped", objection)
+        for status in statuses:
+            if objection := refusal(status, self._allowed):
+                yield Result(status, "skipped", objection)
                 continue
             time.sleep(max(0.0, next_at - time.monotonic()))
             next_at = max(next_at, time.monotonic() - self._pause_seconds) + self._pause_seconds
-            result = self._replay_one(standing)
+            result = self._replay_one(status)
             yield result
             if result.outcome == "failed":
                 return
 
-    def _replay_one(self, standing: DeadLetterStatus) -> Result:
-        self._note(standing, "begun", "")
-        facts = standing.letter.facts
+    def _replay_one(self, status: DeadLetterStatus) -> Result:
+        self._note(status, "begun", "")
+        metadata = status.letter.metadata
         try:
-            partition, offset = self._write(standing)
+            partition, offset = self._write(status)
         except KafkaUnavailable as error:
-            self._note(standing, "failed", str(error))
-            return Result(standing, "failed", str(error))
-        detail = f"{facts.topic} [{partition}] at {offset}, replay {facts.replays + 1}"
-        self._note(standing, "written", detail)
-        return Result(standing, "written", detail)
+            self._note(status, "failed", str(error))
+            return Result(status, "failed", str(error))
+        detail = f"{metadata.topic} [{partition}] at {offset}, replay {metadata.replays + 1}"
+        self._note(status, "written", detail)
+        return Result(status, "written", detail)
 
-    def _write(self, standing: DeadLetterStatus) -> tuple[int | None, int | None]:
-        letter, facts = standing.letter, standing.letter.facts
-        places: list[tuple[int | None, int | None]] = []
+    def _write(self, status: DeadLetterStatus) -> tuple[int | None, int | None]:
+        letter, metadata = status.letter, status.letter.metadata
+        written: list[tuple[int | None, int | None]] = []
         errors: list[str] = []
-        deliver = _delivery(places, errors)
+        deliver = _delivery(written, errors)
         try:
             self._producer.produce(
-                facts.topic,
+                metadata.topic,
                 key=letter.key,
                 value=letter.value,
                 # Not by the key: this client would hash it to another partition than Java's did.
-                partition=facts.partition,
-                headers=replay_headers(facts.replays + 1, letter.place, letter.headers),
+                partition=metadata.partition,
+                headers=replay_headers(metadata.replays + 1, letter.position, letter.headers),
                 on_delivery=deliver,
             )
         except (KafkaException, BufferError) as error:
@@ -96,83 +96,83 @@ class Replayer:
         if self._producer.flush(DELIVERY_SECONDS):
             self._producer.purge()
             errors.append(f"not acknowledged within {DELIVERY_SECONDS:.0f} s; see `coupon status`")
-        if errors or not places:
+        if errors or not written:
             raise KafkaUnavailable(f"the record was not written back: {errors[0]}")
-        return places[0]
+        return written[0]
 
-    def _note(self, standing: DeadLetterStatus, result: str, detail: str) -> None:
-        request = standing.key or (None, None)
-        letter = standing.letter
+    def _note(self, status: DeadLetterStatus, result: str, detail: str) -> None:
+        request = status.key or (None, None)
+        letter = status.letter
         add_action(self._connection, letter, request, self._acted_by, "replay", result, detail)
 
 
 def discard(
-    connection: Connection, standings: Iterable[DeadLetterStatus], acted_by: str, reason: str
+    connection: Connection, statuses: Iterable[DeadLetterStatus], acted_by: str, reason: str
 ) -> Iterator[Result]:
-    """Give letters up for good; their records stay in the topic. Raises LedgerUnavailable."""
-    for standing in standings:
-        if objection := no_discard(standing):
-            yield Result(standing, "skipped", objection)
+    """Discard dead letters; their records stay in the topic. Raises LedgerUnavailable."""
+    for status in statuses:
+        if objection := no_discard(status):
+            yield Result(status, "skipped", objection)
             continue
-        request = standing.key or (None, None)
-        add_action(connection, standing.letter, request, acted_by, "discard", "discarded", reason)
-        yield Result(standing, "discarded", consequence(standing))
+        request = status.key or (None, None)
+        add_action(connection, status.letter, request, acted_by, "discard", "discarded", reason)
+        yield Result(status, "discarded", consequence(status))
 
 
-def refusal(standing: DeadLetterStatus, allowed: Iterable[State]) -> str | None:
-    """Why a letter is not written back, and what to do; None when it can be."""
-    facts, last = standing.letter.facts, standing.last
-    if facts.topic not in READER_SCHEMAS:
-        return f"the consumer does not read its topic {facts.topic!r}: {facts.error_message}"
-    if standing.state in allowed:
+def refusal(status: DeadLetterStatus, allowed: Iterable[State]) -> str | None:
+    """Why a dead letter is not written back, and what to do; None when it can be."""
+    metadata, last = status.letter.metadata, status.last_action
+    if metadata.topic not in READER_SCHEMAS:
+        return f"the consumer does not read its topic {metadata.topic!r}: {metadata.error_message}"
+    if status.state in allowed:
         return None
     who = f" by {last.acted_by}, {last.acted_at:%Y-%m-%d %H:%M:%S} UTC" if last else ""
-    match standing.state:
+    match status.state:
         case State.PARKED:
             return (
-                f"parked: written back {facts.replays} times and refused each time;"
-                " mend the cause, then say --parked"
+                f"parked: written back {metadata.replays} times and failed each time;"
+                " fix the cause, then use --parked"
             )
-        case State.REPLAYED if standing.came_back_as:
-            return f"written back{who}; came back as {standing.came_back_as}"
+        case State.REPLAYED if status.came_back_as:
+            return f"written back{who}; came back as {status.came_back_as}"
         case State.REPLAYED:
-            return f"written back{who}; say --again to write it once more"
+            return f"written back{who}; use --again to write it back once more"
         case State.DISCARDED:
-            return f"discarded{who}; say --again to write it back nonetheless"
+            return f"discarded{who}; use --again to write it back all the same"
         case _:
-            return f"{standing.state}: {_final(standing)}"
+            return f"{status.state}: {_final(status)}"
 
 
-def no_discard(standing: DeadLetterStatus) -> str | None:
-    """Why there is nothing to give up; None when there is."""
-    if standing.state is State.DISCARDED:
+def no_discard(status: DeadLetterStatus) -> str | None:
+    """Why there is nothing to discard; None when there is."""
+    if status.state is State.DISCARDED:
         return "discarded before"
-    return _final(standing) if standing.state is State.RESOLVED else None
+    return _final(status) if status.state is State.RESOLVED else None
 
 
-def consequence(standing: DeadLetterStatus) -> str:
-    """What it means that a letter is given up."""
-    request = standing.request
+def consequence(status: DeadLetterStatus) -> str:
+    """What it means that a dead letter is discarded."""
+    request = status.request
     if request is None:
-        return "no request is known that it would have made final"
+        return "no request of it is known"
     return (
         f"request {request.id} of user {request.user_id} for coupon {request.coupon_id} stays"
-        f" {request.status}: `coupon verify` goes on naming it"
+        f" {request.status}: `coupon verify` still names it"
     )
 
 
-def _final(standing: DeadLetterStatus) -> str:
-    request = standing.request
+def _final(status: DeadLetterStatus) -> str:
+    request = status.request
     return f"request {request.id} is {request.status}" if request else "it needs nothing"
 
 
 def _delivery(
-    places: list[tuple[int | None, int | None]], errors: list[str]
+    written: list[tuple[int | None, int | None]], errors: list[str]
 ) -> Callable[..., None]:
     def delivered(error: KafkaError | None, message: object) -> None:
         if error is not None:
             errors.append(error.str())
         else:
-            places.append((message.partition(), message.offset()))  # type: ignore[attr-defined]
+            written.append((message.partition(), message.offset()))  # type: ignore[attr-defined]
 
     return delivered

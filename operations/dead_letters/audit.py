@@ -1,10 +1,10 @@
-"""The audit trail of dead letters: who did what with which letter, and how it went."""
+"""The audit trail of dead letters: who did what, and with what result."""
 
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from coupons.change_events.dead_letter_topic import StoredDeadLetter
+from coupons.change_events.dead_letter_topic import DeadLetter
 from coupons.errors import CouponError
 from coupons.ledger.connection import Connection, translated
 from coupons.ledger.silent_sessions import WAITING_SECONDS, end_when_silent
@@ -16,11 +16,11 @@ LetterKey = tuple[int, int, int]
 
 
 class DeadLettersBusy(CouponError):
-    """Somebody else replays or discards dead letters just now; try again in a while."""
+    """Somebody else is replaying or discarding dead letters; try again later."""
 
 
 class Action(NamedTuple):
-    """action: replay or discard. result: begun, written, failed or discarded. detail: in words."""
+    """action: replay or discard. result: begun, written, failed or discarded."""
 
     acted_at: datetime
     acted_by: str
@@ -29,13 +29,13 @@ class Action(NamedTuple):
     detail: str
 
 
-def key_of(letter: StoredDeadLetter) -> LetterKey:
-    """What the audit trail knows a letter by."""
+def key_of(letter: DeadLetter) -> LetterKey:
+    """The key of a dead letter in the audit trail."""
     return letter.partition, letter.offset, letter.dead_lettered_ms
 
 
 def take_lock(connection: Connection) -> None:
-    """Keep others from acting until the connection is closed, or long silent.
+    """Keep others from acting until the connection is closed, or silent for too long.
 
     Raises DeadLettersBusy.
     """
@@ -50,37 +50,37 @@ def take_lock(connection: Connection) -> None:
 
 
 def last_actions(connection: Connection) -> dict[LetterKey, Action]:
-    """The last action on each letter that there was one on."""
+    """The last action on each dead letter that has one."""
     with translated(connection):
         return dict(_read(connection.execute(query("last_dead_letter_actions"))))
 
 
-def actions_of(connection: Connection, letter: StoredDeadLetter) -> list[Action]:
-    """Everything that was done with a letter, in order."""
+def actions_of(connection: Connection, letter: DeadLetter) -> list[Action]:
+    """Every action on a dead letter, in order."""
     with translated(connection):
-        rows = connection.execute(query("dead_letter_actions_of"), _place(letter))
+        rows = connection.execute(query("dead_letter_actions_of"), _values_of(letter))
         return [action for _, action in _read(rows)]
 
 
 def add_action(
     connection: Connection,
-    letter: StoredDeadLetter,
+    letter: DeadLetter,
     request: tuple[int | None, int | None],
     acted_by: str,
     action: str,
     result: str,
     detail: str = "",
 ) -> None:
-    """Write down what is done; committed on return. request: coupon and user, as far as known."""
+    """Add one action; committed on return. request: coupon and user, as far as they are known."""
     values = {
-        **_place(letter),
+        **_values_of(letter),
         "acted_by": acted_by,
         "action": action,
         "result": result,
         "detail": detail,
-        "record_topic": letter.facts.topic,
-        "record_partition": letter.facts.partition,
-        "record_offset": letter.facts.offset,
+        "record_topic": letter.metadata.topic,
+        "record_partition": letter.metadata.partition,
+        "record_offset": letter.metadata.offset,
         "coupon_id": request[0],
         "user_id": request[1],
     }
@@ -88,7 +88,7 @@ def add_action(
         connection.execute(query("add_dead_letter_action"), values)
 
 
-def _place(letter: StoredDeadLetter) -> dict[str, int]:
+def _values_of(letter: DeadLetter) -> dict[str, int]:
     names = ("letter_partition", "letter_offset", "dead_lettered_ms")
     return dict(zip(names, key_of(letter), strict=True))
 

@@ -1,4 +1,4 @@
-"""Which dead letters are meant."""
+"""Selects dead letters."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -9,17 +9,18 @@ from coupons.errors import NotThere
 from coupons.model import to_microseconds
 from operations.dead_letters.status import DeadLetterStatus, State
 
-_WHICH_ARE_THERE = "`coupon dead-letters list` shows those that are there"
+_LIST_HINT = "`coupon dead-letters list` shows those that are there"
 
 
 class NoSuchLetter(NotThere):
-    """A place was named where there is no dead letter."""
+    """There is no dead letter at the position that was given."""
 
 
 class Selection(NamedTuple):
-    """What every letter has to match; None or empty: anything. since, until: when set aside.
+    """What a dead letter has to match; None or empty: anything.
 
-    came_back: whether letters count whose record became another letter since.
+    since, until: when it was dead-lettered. came_back: whether to select dead letters whose record
+    was written back and became another dead letter since.
     """
 
     coupon_id: int | None = None
@@ -30,45 +31,43 @@ class Selection(NamedTuple):
     limit: int | None = None
     came_back: bool = True
 
-    def chooses(self, standing: DeadLetterStatus) -> bool:
-        """Whether the letter matches; the limit is not looked at."""
-        letter = standing.letter
+    def chooses(self, status: DeadLetterStatus) -> bool:
+        """Whether the dead letter matches; the limit is not applied here."""
+        letter = status.letter
         since, until = _milliseconds(self.since), _milliseconds(self.until)
         return (
-            (self.coupon_id is None or bool(standing.key and standing.key[0] == self.coupon_id))
-            and self.error_class in (None, letter.facts.error_class)
+            (self.coupon_id is None or bool(status.key and status.key[0] == self.coupon_id))
+            and self.error_class in (None, letter.metadata.error_class)
             and (since is None or letter.dead_lettered_ms >= since)
             and (until is None or letter.dead_lettered_ms < until)
-            and (not self.states or standing.state in self.states)
-            and (self.came_back or standing.came_back_as is None)
+            and (not self.states or status.state in self.states)
+            and (self.came_back or status.came_back_as is None)
         )
 
 
-def select(standings: Iterable[DeadLetterStatus], selection: Selection) -> list[DeadLetterStatus]:
-    """Those that match, in order, up to the limit."""
-    chosen = [standing for standing in standings if selection.chooses(standing)]
+def select(statuses: Iterable[DeadLetterStatus], selection: Selection) -> list[DeadLetterStatus]:
+    """The dead letters that match, in order, up to the limit."""
+    chosen = [status for status in statuses if selection.chooses(status)]
     return chosen[: selection.limit]
 
 
 def choose(
-    standings: list[DeadLetterStatus], places: Sequence[str], selection: Selection
+    statuses: list[DeadLetterStatus], positions: Sequence[str], selection: Selection
 ) -> list[DeadLetterStatus]:
-    """The letters that are named, or else those that match. Raises NoSuchLetter."""
-    return named(standings, places) if places else select(standings, selection)
+    """The dead letters at these positions; without any, those that match. Raises NoSuchLetter."""
+    return named(statuses, positions) if positions else select(statuses, selection)
 
 
-def named(standings: Iterable[DeadLetterStatus], places: Sequence[str]) -> list[DeadLetterStatus]:
-    """The letters at these places, PARTITION:OFFSET or OFFSET. Raises NoSuchLetter."""
-    known = {standing.letter.place: standing for standing in standings}
+def named(statuses: Iterable[DeadLetterStatus], positions: Sequence[str]) -> list[DeadLetterStatus]:
+    """The dead letters at these positions, PARTITION:OFFSET or OFFSET. Raises NoSuchLetter."""
+    known = {status.letter.position: status for status in statuses}
     found = []
-    for place in places:
-        full = place if ":" in place else f"0:{place}"
+    for position in positions:
+        full = position if ":" in position else f"0:{position}"
         if not re.fullmatch(r"\d+:\d+", full):
-            raise NoSuchLetter(
-                f"{place}: a dead letter is named PARTITION:OFFSET; {_WHICH_ARE_THERE}"
-            )
+            raise NoSuchLetter(f"{position}: a dead letter is named PARTITION:OFFSET; {_LIST_HINT}")
         if full not in known:
-            raise NoSuchLetter(f"there is no dead letter {place}; {_WHICH_ARE_THERE}")
+            raise NoSuchLetter(f"there is no dead letter {position}; {_LIST_HINT}")
         found.append(known[full])
     return found
 

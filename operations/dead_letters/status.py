@@ -1,11 +1,11 @@
-"""How each dead letter stands: from the topic, the audit trail and the ledger together."""
+"""The status of each dead letter: from the topic, the audit trail and the ledger together."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 from coupons.change_events import REQUEST_TOPIC, ChangeEventDecoder, SchemaRegistry
-from coupons.change_events.dead_letter_topic import StoredDeadLetter, read_dead_letters
+from coupons.change_events.dead_letter_topic import DeadLetter, read_dead_letters
 from coupons.endpoints import Endpoints
 from coupons.errors import SchemaRegistryUnavailable, UndecodableEvent
 from coupons.ids import MAX_COUPON_ID, MAX_USER_ID
@@ -15,7 +15,7 @@ from coupons.model import IssueRequest
 from operations.dead_letters.audit import Action, key_of, last_actions
 
 MAX_REPLAYS = 3
-"""Who fails as often as this is not tried again without being told to."""
+"""A record that was replayed as often as this is replayed again only with --parked."""
 
 _REQUESTS_PER_READ = 5_000
 
@@ -23,42 +23,47 @@ RequestKey = tuple[int, int]
 
 
 class State(StrEnum):
-    """Of a dead letter."""
+    """The state of a dead letter."""
 
     OPEN = "open"
-    """Nobody has done anything with it yet, or what was done failed."""
+    """Nobody has acted on it yet, or the last action failed."""
     PARKED = "parked"
-    """It was written back as often as is allowed, and came back each time."""
+    """It was written back as often as is allowed, and failed again each time."""
     REPLAYED = "replayed"
-    """Its record was written back; its request is not final (yet), or not known."""
+    """Its record was written back; its request is not final yet, or is not known."""
     RESOLVED = "resolved"
     """Its request is final in the ledger."""
     DISCARDED = "discarded"
     """An operator gave it up, with a reason."""
 
 
-class DeadLetterStatus(NamedTuple):
-    """A letter and how it stands. request: as the ledger has it; None: no row, or not known.
+UNRESOLVED = (State.OPEN, State.PARKED, State.REPLAYED)
+"""The states in which somebody may still have to act."""
 
-    key: coupon and user that the record asks for; None when it cannot be read. came_back_as: the
-    place of the letter that its record became after it was written back.
+
+class DeadLetterStatus(NamedTuple):
+    """A dead letter and its state.
+
+    key: coupon and user of the record's request; None when the record cannot be read. request: as
+    the ledger has it; None: no row, or not known. came_back_as: the position of the dead letter
+    that the record became after it was written back.
     """
 
-    letter: StoredDeadLetter
+    letter: DeadLetter
     state: State
     key: RequestKey | None
     request: IssueRequest | None
-    last: Action | None
+    last_action: Action | None
     came_back_as: str | None
 
 
 def read_statuses(
     where: Endpoints, connection: Connection, max_replays: int = MAX_REPLAYS
 ) -> list[DeadLetterStatus]:
-    """Every letter, in order. where: the addresses of the stack, COUPON_*.
+    """Every dead letter, in order. where: the endpoints of the system, COUPON_*.
 
-    Raises KafkaUnavailable or LedgerUnavailable. Without the schema registry, coupon and user stay
-    unknown of records that the consumer could not read.
+    Raises KafkaUnavailable or LedgerUnavailable. Without the schema registry, the coupon and
+    the user of records that the consumer could not read stay unknown.
     """
     letters = read_dead_letters(where.kafka_client())
     keys, guesses = _keys(letters, where["COUPON_SCHEMA_REGISTRY_URL"])
@@ -69,15 +74,31 @@ def read_statuses(
         if row is not None and row.requested_at_us == guess.requested_at_us:
             keys[number] = guess[:2]
     actions = last_actions(connection) if letters else {}
-    back = {each.facts.replayed_from: each.place for each in letters if each.facts.replayed_from}
+    back = {
+        each.metadata.replayed_from: each.position
+        for each in letters
+        if each.metadata.replayed_from
+    }
     return [
-        _standing(letter, key, requests, actions.get(key_of(letter)), back, max_replays)
+        _status(letter, key, requests, actions.get(key_of(letter)), back, max_replays)
         for letter, key in zip(letters, keys, strict=True)
     ]
 
 
-def _standing(
-    letter: StoredDeadLetter,
+def read_unresolved(where: Endpoints, connection: Connection) -> list[DeadLetterStatus]:
+    """The dead letters that are neither resolved nor discarded, in order.
+
+    A record that was written back and failed again is there once. Raises as `read_statuses`.
+    """
+    return [
+        status
+        for status in read_statuses(where, connection)
+        if status.state in UNRESOLVED and status.came_back_as is None
+    ]
+
+
+def _status(
+    letter: DeadLetter,
     key: RequestKey | None,
     requests: Mapping[RequestKey, IssueRequest],
     last: Action | None,
@@ -91,29 +112,29 @@ def _standing(
         state = State.RESOLVED
     elif last is not None and last.result == "written":
         state = State.REPLAYED
-    elif letter.facts.replays >= max_replays:
+    elif letter.metadata.replays >= max_replays:
         state = State.PARKED
     else:
         state = State.OPEN
-    return DeadLetterStatus(letter, state, key, request, last, back.get(letter.place))
+    return DeadLetterStatus(letter, state, key, request, last, back.get(letter.position))
 
 
 def _keys(
-    letters: Iterable[StoredDeadLetter], registry_url: str
+    letters: Iterable[DeadLetter], registry_url: str
 ) -> tuple[list[RequestKey | None], dict[int, IssueRequest]]:
-    """What each letter asks for; and by number what those may ask for that cannot be read.
+    """The request key of each dead letter; and by number a guess for those that cannot be read.
 
-    A registry that lost its schemas leaves records of which nobody knows for certain.
+    A registry that lost its schemas leaves records that nobody can read for certain.
     """
     decoder: ChangeEventDecoder | None = ChangeEventDecoder(SchemaRegistry(registry_url))
     keys: list[RequestKey | None] = []
     guesses: dict[int, IssueRequest] = {}
     for number, letter in enumerate(letters):
-        facts = letter.facts
+        metadata = letter.metadata
         key: RequestKey | None = None
-        if facts.coupon_id is not None and facts.user_id is not None:
-            key = facts.coupon_id, facts.user_id
-        elif decoder is not None and facts.topic == REQUEST_TOPIC:
+        if metadata.coupon_id is not None and metadata.user_id is not None:
+            key = metadata.coupon_id, metadata.user_id
+        elif decoder is not None and metadata.topic == REQUEST_TOPIC:
             try:
                 key, guess = _read(decoder, letter)
             except SchemaRegistryUnavailable:
@@ -125,9 +146,9 @@ def _keys(
 
 
 def _read(
-    decoder: ChangeEventDecoder, letter: StoredDeadLetter
+    decoder: ChangeEventDecoder, letter: DeadLetter
 ) -> tuple[RequestKey | None, IssueRequest | None]:
-    """What it asks for, or else what it may ask for."""
+    """The request key in the record, or else a guess of its request."""
     try:
         return decoder.issue_request(letter.value)[:2], None
     except UndecodableEvent:

@@ -6,8 +6,7 @@ It takes a second. `coupon verify` compares request by request.
 from collections.abc import Iterator
 from contextlib import closing
 
-from coupons.gate import Gate, GateFigures, connect_gate
-from coupons.gate.rebuild import why_closed
+from coupons.gate import Gate, GateFigures, connect_gate, unavailable_reason
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import list_coupons
 from coupons.model import Coupon
@@ -65,7 +64,7 @@ def _differing(gate: Gate, connection: Connection) -> set[int]:
         was.coupon_id
         for was, figures in zip(before, found, strict=True)
         if figures is not None
-        and why_closed(figures, was) is None
+        and unavailable_reason(figures, was) is None
         and not _agree(was, figures, after.get(was.coupon_id, was))
     }
 

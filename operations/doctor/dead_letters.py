@@ -30,7 +30,7 @@ def dead_letters_finding(statuses: Sequence[DeadLetterStatus]) -> Finding:
     ]
     if not waiting:
         return ok("dead letters", f"all are handled ({len(statuses)} in the topic)")
-    causes = Counter(each.letter.facts.error_class for each in waiting)
+    causes = Counter(each.letter.metadata.error_class for each in waiting)
     cause, times = causes.most_common(1)[0]
     requests = sum(each.key is not None for each in waiting)
     says = (

@@ -3,13 +3,12 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 
-from coupons.gate import GateFigures, GateState, connect_gate
-from coupons.gate.rebuild import why_closed
+from coupons.gate import GateFigures, connect_gate, unavailable_reason
 from coupons.gate.refusals import GateRefused
 from coupons.gate.serving import check_serving as check_gate_serving
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import list_readable
-from coupons.model import Coupon
+from coupons.model import Coupon, GateState
 from operations.doctor.findings import Finding, Section, failing, ok
 from operations.doctor.runbook_sections import section_of
 from operations.doctor.system import System
@@ -56,7 +55,7 @@ def gate_findings(
     if old := [coupon.coupon_id for coupon, figures in pairs if _is_old_copy(coupon, figures)]:
         says = f"Redis was restored from an older copy: marks of {_ids(old)} are missing in it"
         yield failing("redis copy", says, "coupon gate status", Section.REDIS_RESTORED)
-    reasons = {coupon.coupon_id: why_closed(figures, coupon) for coupon, figures in pairs}
+    reasons = {coupon.coupon_id: unavailable_reason(figures, coupon) for coupon, figures in pairs}
     if unavailable := [coupon_id for coupon_id, why in reasons.items() if why is not None]:
         whys = ", ".join(sorted({str(reasons[coupon_id]) for coupon_id in unavailable}))
         says = (

@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from connectors.republish import NotFinal, count_not_final
 from coupons.errors import GateUnavailable, KafkaUnavailable
-from coupons.gate import Gate, connect_gate
-from coupons.gate.rebuild import why_closed
+from coupons.gate import Gate, connect_gate, unavailable_reason
 from coupons.heartbeat import read_heartbeat
 from coupons.kafka_admin import KafkaAdmin
 from coupons.ledger.connection import Connection, connect_ledger
@@ -82,7 +81,7 @@ def _may_have_overdue(gate: Gate, coupons: Sequence[Coupon], before: datetime) -
         coupon.coupon_id
         for coupon, figures in zip(coupons, found, strict=True)
         if figures is None
-        or why_closed(figures, coupon) is not None
+        or unavailable_reason(figures, coupon) is not None
         or not figures.balance
         or oldest_us.get(coupon.coupon_id, before_us) < before_us
     ]

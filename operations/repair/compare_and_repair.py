@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from coupons.errors import KeysUnreadable
-from coupons.gate import Gate
-from coupons.gate.rebuild import is_ahead, rebuild, why_closed
+from coupons.gate import Gate, unavailable_reason
+from coupons.gate.rebuild import is_ahead, rebuild
 from coupons.ledger.connection import Connection
 from coupons.ledger.requests import count_requests
 from coupons.ledger.unrequested import write_unrequested
@@ -44,7 +44,7 @@ def compare_and_repair(
     """
     coupon_id = coupon.coupon_id
     figures = gate.figures([coupon_id])[0]
-    why = why_closed(figures, coupon)
+    why = unavailable_reason(figures, coupon)
     if why is not None:
         yield from _rebuild(gate, connection, coupon_id, why, dry_run, even_if_open=False)
         return

@@ -9,12 +9,12 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 
-from coupons.gate import Gate, GateState
+from coupons.gate import Gate
 from coupons.gate.scan import scan_requests
 from coupons.ledger.connection import Connection
 from coupons.ledger.requests import find_requests, find_unwritten_users, stream_requests
 from coupons.ledger.unrequested import find_unrequested
-from coupons.model import GateClosed, IssueRequest
+from coupons.model import GateState, IssueRequest
 from operations.verify.mismatch import Mismatch, MismatchKind, classify
 
 REQUESTS_PER_READ = 2_000
@@ -130,8 +130,8 @@ def _in_ledger(
 
 def _read(gate: Gate, coupon_id: int, users: Sequence[int]) -> list[IssueRequest | None]:
     known = gate.read(coupon_id, users)
-    if known is GateClosed.UNREADABLE:
+    if known is GateState.UNREADABLE:
         raise GateUnreadable
-    if isinstance(known, GateClosed):
+    if isinstance(known, GateState):
         raise GateChanged
     return known

@@ -7,8 +7,7 @@ from contextlib import closing
 from typing import NamedTuple
 
 from coupons.errors import KeysUnreadable
-from coupons.gate import Gate, GateFigures
-from coupons.gate.rebuild import why_closed
+from coupons.gate import Gate, GateFigures, unavailable_reason
 from coupons.ids import request_id
 from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import find_coupon
@@ -134,7 +133,7 @@ def check_consistency(
         coupon_id,
         counts,
         figures,
-        why_closed(figures, coupon),
+        unavailable_reason(figures, coupon),
         discrepancies,
         discrepancy_counts,
         same_definition=figures is None or figures.version == coupon.version,
@@ -173,7 +172,7 @@ def _await_counts(gate: Gate, connection: Connection, coupon_id: int, deadline: 
 def _differing(gate: Gate, connection: Connection, coupon: Coupon) -> Iterator[Discrepancy]:
     """Mismatches, when the gate is available. Raises GateChanged or GateUnreadable."""
     coupon_id = coupon.coupon_id
-    if why_closed(gate.figures([coupon_id])[0], coupon) is not None:
+    if unavailable_reason(gate.figures([coupon_id])[0], coupon) is not None:
         return
     with closing(compare(gate, connection, coupon_id)) as differences:
         for found in differences:

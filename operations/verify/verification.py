@@ -6,7 +6,7 @@ from typing import NamedTuple
 from connectors.stream_state import StreamState, read_stream_state
 from coupons.errors import KafkaUnavailable
 from coupons.model import Coupon
-from operations.dead_letters import UnresolvedLetter, unresolved_letters
+from operations.dead_letters.status import DeadLetterStatus, read_unresolved
 from operations.session import Failed, Session
 from operations.verify.in_flight import explain_in_flight
 from operations.verify.report import ConsistencyReport, Discrepancy, await_consistency
@@ -22,7 +22,7 @@ class Verification(NamedTuple):
 
     reports: Sequence[ConsistencyReport]
     stream: StreamState
-    dead_letters: Sequence[UnresolvedLetter]
+    dead_letters: Sequence[DeadLetterStatus]
     dead_letters_error: str | None
     unmatched: Sequence[Discrepancy]
     failures: Sequence[Failed]
@@ -60,15 +60,15 @@ def verify(
     reports, stream = explain_in_flight(
         found,
         lambda: read_stream_state(session.where, session.gate, session.connection, group),
-        {letter.key: letter.place for letter in letters if letter.key is not None},
+        {letter.key: letter.letter.position for letter in letters if letter.key is not None},
         session.connection,
     )
     return Verification(reports, stream, letters, error, unmatched, failures)
 
 
-def _unresolved(session: Session) -> tuple[list[UnresolvedLetter], str | None]:
+def _unresolved(session: Session) -> tuple[list[DeadLetterStatus], str | None]:
     """The unresolved dead letters, or why they are not known."""
     try:
-        return unresolved_letters(session.where, session.connection), None
+        return read_unresolved(session.where, session.connection), None
     except KafkaUnavailable as error:
         return [], str(error)

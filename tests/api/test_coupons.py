@@ -152,7 +152,7 @@ def test_ids_that_were_chosen_ahead_of_the_sequence_are_leapt_over(
     taken = client.post("/coupons", json=body, headers=admin)
     assert (taken.status_code, taken.json["detail"]) == (
         409,
-        f"There is a coupon {first} already; take another id.",
+        f"Coupon {first} already exists. Choose another id.",
     )
 
 

@@ -99,4 +99,4 @@ def test_responses_are_counted_by_route_and_status(client: Client) -> None:
     client.get("/nothing")
     text = metrics()
     assert 'coupon_api_requests_total{route="none",status="404"}' in text
-    assert 'coupon_api_response_seconds_bucket{le="0.002",route="none"}' in text
+    assert 'coupon_api_request_duration_seconds_bucket{le="0.002",route="none"}' in text

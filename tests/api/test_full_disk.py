@@ -72,7 +72,7 @@ def test_a_full_disk_is_named_and_claims_go_on_when_there_is_room(
     coupon_id = make_coupon(total_quantity=100_000)
     assert claim(coupon_id, 1).status_code == 202
     volume.fill()
-    status, states = readiness.look()
+    status, states = readiness.check()
     assert (status, states["redis"]) == (503, "ready")
     assert states["postgres"].startswith(f"not ready: {LedgerRefusal.DISK_FULL}")
     with (
@@ -85,5 +85,5 @@ def test_a_full_disk_is_named_and_claims_go_on_when_there_is_room(
     )
     is_503(refused, "ledger-unavailable")
     volume.make_room()
-    assert readiness.look()[0] == 200
+    assert readiness.check()[0] == 200
     assert claim(coupon_id, 5_000).status_code == 202

@@ -31,7 +31,7 @@ def coupon_id(make_coupon: MakeCoupon) -> int:
 
 
 def state_of(readiness: Readiness, server: str) -> str:
-    status, states = readiness.look()
+    status, states = readiness.check()
     assert status == (200 if states["status"] == "ready" else 503)
     return states[server]
 

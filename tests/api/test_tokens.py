@@ -85,17 +85,17 @@ def test_what_is_not_valid_is_not_remembered(verifier: TokenVerifier) -> None:
     for token in (signed(exp=time.time() - 60), signed(aud="another"), signed()[:-2], "x" * 100):
         with pytest.raises(Problem):
             verifier.verify(token)
-    assert not verifier._remembered._callers
+    assert not verifier._cache._callers
 
 
 def test_the_memory_for_tokens_is_bounded_in_bytes(
     verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(authentication, "MOST_REMEMBERED_BYTES", 100_000)
+    monkeypatch.setattr(authentication, "MOST_CACHED_BYTES", 100_000)
     groups = ["g" * 60 + str(number) for number in range(10, 40)]
     for user in range(1, 300):
         assert verifier.verify(signed(sub=str(user), groups=groups)).user_id == user
-    remembered = verifier._remembered
+    remembered = verifier._cache
     assert 0 < remembered._bytes <= 100_000
     sizes = [authentication._size(caller) for caller in remembered._callers.values()]
     assert remembered._bytes == sum(sizes)

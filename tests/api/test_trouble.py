@@ -194,19 +194,19 @@ def test_readiness_names_what_is_missing_and_liveness_does_not_care(
     client: Client, readiness: Readiness, redis_link: Link, postgres_link: Link
 ) -> None:
     ready = {"workers": "ready", "redis": "ready", "postgres": "ready"}
-    assert readiness.look() == (200, {"status": "ready", **ready})
+    assert readiness.check() == (200, {"status": "ready", **ready})
     redis_link.cut()
-    status, states = readiness.look()
+    status, states = readiness.check()
     assert (status, states["postgres"]) == (503, "ready")
     assert states["redis"].startswith("not ready: ")
     redis_link.restore()
     postgres_link.cut()
-    status, states = readiness.look()
+    status, states = readiness.check()
     assert (status, states["redis"]) == (503, "ready")
     assert states["postgres"].startswith("not ready: ")
     assert client.get("/healthz").status_code == 200
     postgres_link.restore()
-    eventually(lambda: readiness.look()[0] == 200, what="ready again")
+    eventually(lambda: readiness.check()[0] == 200, what="ready again")
 
 
 def test_a_coupon_made_while_redis_is_down_exists(

@@ -31,7 +31,7 @@ def poll(client: Client, bearer: Bearer) -> Callable[..., Any]:
 
 
 def waiting(api: Api) -> int:
-    return len(api.room._by_age)
+    return len(api.long_polls._by_age)
 
 
 def begin(
@@ -142,7 +142,7 @@ def test_closing_sends_everybody_away_with_what_is_known(
     locations = {user: claim(coupon_id, user).headers["Location"] for user in (1, 2)}
     with ThreadPoolExecutor(2) as threads:
         polls = begin(threads, poll, api, locations)
-        api.room.close()
+        api.long_polls.close()
         assert {each.result(5).json["status"] for each in polls} == {"REQUESTED"}
 
 

@@ -76,9 +76,9 @@ def test_the_consumer_in_the_image_has_the_settings_of_the_guarantees(
     containers: Containers, kafka: AdminClient
 ) -> None:
     program = (
-        "import json; from cdc_consumer.kafka import consumer_config;"
+        "import json; from cdc_consumer.kafka import consumer_settings;"
         "from cdc_consumer.settings import ConsumerSettings; s = ConsumerSettings();"
-        "config = consumer_config(s.kafka, s.consumer_group, None, print);"
+        "config = consumer_settings(s.consumer_group, None, print);"
         "print(json.dumps(config, default=str))"
     )
     code, printed = containers.container("consumer").exec_run(["python", "-c", program])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastavro import parse_schema, schemaless_writer
 
-from cdc_consumer.dead_letters import DeadLetter
+from cdc_consumer.dead_letters import FailedRecord
 from cdc_consumer.records import Record
 from coupons.change_events import HEARTBEAT_TOPIC, REQUEST_TOPIC
 from coupons.errors import KafkaUnavailable
@@ -49,11 +49,11 @@ class KeptLetters:
     """In place of the dead-letter topic: keeps what is delivered, or refuses it."""
 
     def __init__(self) -> None:
-        self.letters: list[DeadLetter] = []
+        self.letters: list[FailedRecord] = []
         self.attempts = 0
         self.away = False
 
-    def deliver(self, letters: Sequence[DeadLetter], attempts: int) -> None:
+    def deliver(self, letters: Sequence[FailedRecord], attempts: int) -> None:
         if letters and self.away:
             raise KafkaUnavailable("away")
         self.letters += letters

@@ -14,7 +14,7 @@ from threading import Event
 from confluent_kafka import Consumer
 
 from cdc_consumer.health import Health
-from cdc_consumer.kafka import consumer_config
+from cdc_consumer.kafka import consumer_settings
 from cdc_consumer.limits import DlqLimit, DlqLimitState
 from cdc_consumer.loop import ConsumerLoop
 from cdc_consumer.records import Record
@@ -31,8 +31,8 @@ def main(servers: str, group: str, session_seconds: str, name: str, file: str) -
     member = None if name == "-" else name
 
     def connect(on_commit: Callable[..., None]) -> Consumer:
-        kafka = KafkaClient(servers)
-        return Consumer(consumer_config(kafka, group, member, on_commit, int(session_seconds)))
+        settings = consumer_settings(group, member, on_commit, int(session_seconds))
+        return KafkaClient(servers).consumer(settings)
 
     with Path(file).open("a", buffering=1) as noted:
 

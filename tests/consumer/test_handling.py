@@ -27,7 +27,7 @@ from coupons.errors import (
 )
 from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.heartbeat import read_heartbeat
-from coupons.model import Claim, Coupon, GateClosed, Status
+from coupons.model import Claim, Coupon, GateState, Status
 from tests.consumer.events import HEARTBEAT, SCHEMAS, KeptLetters, record_of, request_records
 from tests.databases import Database
 from tests.ledger.conftest import MakeCoupon, make_coupon
@@ -96,7 +96,7 @@ def issued_users(database: Database) -> list[int]:
 
 def statuses(gate: Gate, coupon: Coupon, user_ids: list[int]) -> list[Status | None]:
     found = gate.read(coupon.coupon_id, user_ids)
-    assert not isinstance(found, GateClosed)
+    assert not isinstance(found, GateState)
     return [request and request.status for request in found]
 
 

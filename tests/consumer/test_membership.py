@@ -5,9 +5,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer
 
-from cdc_consumer.kafka import consumer_config
+from cdc_consumer.kafka import consumer_settings
 from cdc_consumer.membership import NotReading, not_reading
 from coupons.change_events import Topic, ensure_topics
 from coupons.kafka import KafkaClient
@@ -39,10 +38,8 @@ class Watched:
 
     def __init__(self, servers: str, group: str) -> None:
         self.trouble: NotReading | None = NotReading("no figures yet", False)
-        self.client = Consumer(
-            consumer_config(
-                KafkaClient(servers), group, None, lambda *_: None, SESSION_SECONDS, self._read
-            )
+        self.client = KafkaClient(servers).consumer(
+            consumer_settings(group, None, lambda *_: None, SESSION_SECONDS, self._read)
         )
         self.client.subscribe([ONE_PARTITION])
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from api.claims import Accepted, Verdict
+from api.claim_results import ClaimResult
 from cdc_consumer.handling import BatchHandler
 from cdc_consumer.records import Record
 from chaos.evidence import Evidence
@@ -160,12 +160,11 @@ def broken(complaints: Iterable[str]) -> set[str]:
     return {complaint.partition(":")[0] for complaint in complaints}
 
 
-def _response(claim: Claim, verdict: Verdict, began: float) -> Response:
-    status, reason, request_status = 503, str(verdict), ""
-    if isinstance(verdict, Accepted | IssueRequest):
-        request = verdict.request if isinstance(verdict, Accepted) else verdict
-        status, reason, request_status = 202, "", str(request.status)
-    elif isinstance(verdict, Refusal):
+def _response(claim: Claim, result: ClaimResult, began: float) -> Response:
+    status, reason, request_status = 503, str(result.outcome), ""
+    if result.request is not None:
+        status, reason, request_status = 202, "", str(result.request.status)
+    elif result.outcome in set(Refusal):
         status = 409
     location = f"/issue-requests/{request_id(*claim[:2])}"
     now = time.monotonic()

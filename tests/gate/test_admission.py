@@ -10,7 +10,7 @@ from coupons.model import (
     Admission,
     Claim,
     CouponState,
-    GateClosed,
+    GateState,
     IssueRequest,
     Refusal,
     Status,
@@ -39,7 +39,7 @@ def test_a_batch_over_several_coupons_answers_in_the_order_of_its_claims(
     assert isinstance(second, Admission)
     assert (second.coupon_id, second.user_id) == (8, 2)
     assert third is Refusal.SOLD_OUT
-    assert unknown is GateClosed.MISSING
+    assert unknown is GateState.MISSING
     assert again == second._replace(repeated=True)
 
 
@@ -104,7 +104,7 @@ def test_ids_of_64_bits_are_told_apart(gate: Gate, opened: OpenCoupon) -> None:
         if isinstance(d, Admission)
     )
     read = gate.read(7, users)
-    assert not isinstance(read, GateClosed)
+    assert not isinstance(read, GateState)
     assert [request and request.status for request in read] == [
         Status.ISSUED,
         Status.REQUESTED,

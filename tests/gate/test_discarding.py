@@ -2,7 +2,7 @@
 
 from coupons.gate import Gate
 from coupons.gate.discard import discard
-from coupons.model import Admission, Claim, GateClosed
+from coupons.model import Admission, Claim, GateState
 from tests.gate.conftest import OpenCoupon
 
 
@@ -16,7 +16,7 @@ def test_a_discarded_gate_admits_nobody_and_can_be_opened_at_a_lower_epoch(
 
     assert discard(gate) >= 4
     assert gate.client.keys() == ["of-somebody-else"]
-    assert gate.admit([Claim(7, 1)]) == [GateClosed.MISSING]
+    assert gate.admit([Claim(7, 1)]) == [GateState.MISSING]
 
     opened(coupon_id=7, gate_epoch=2)
     assert isinstance(gate.admit([Claim(7, 1)])[0], Admission)

@@ -9,7 +9,7 @@ import pytest
 from coupons.errors import GateUnavailable, LedgerUnavailable
 from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.gate.opening import REQUESTS_PER_CALL
-from coupons.model import Admission, Claim, GateClosed, IssueRequest, Refusal, Status
+from coupons.model import Admission, Claim, GateState, IssueRequest, Refusal, Status
 from tests.gate.conftest import PROTOTYPE, OpenCoupon
 from tests.servers import ValkeyServer
 
@@ -35,8 +35,8 @@ def test_a_restarted_server_admits_nobody_even_with_all_its_data(server: ValkeyS
         gate.admit([Claim(7, 2)])
     server.start()
     # The same client goes on: its first command after the restart must be turned away already.
-    assert gate.admit([Claim(7, 2)]) == [GateClosed.STALE]
-    assert gate.read(7, [1]) is GateClosed.STALE
+    assert gate.admit([Claim(7, 2)]) == [GateState.STALE]
+    assert gate.read(7, [1]) is GateState.STALE
 
 
 def test_a_rebuild_opens_a_restarted_server_again(server: ValkeyServer) -> None:
@@ -53,7 +53,7 @@ def test_a_rebuild_opens_a_restarted_server_again(server: ValkeyServer) -> None:
 def test_a_flushed_server_admits_nobody(gate: Gate, opened: OpenCoupon) -> None:
     opened()
     gate.client.flushall()
-    assert gate.admit([Claim(7, 1)]) == [GateClosed.MISSING]
+    assert gate.admit([Claim(7, 1)]) == [GateState.MISSING]
 
 
 def test_a_rebuild_loads_every_request_however_many(gate: Gate) -> None:
@@ -91,7 +91,7 @@ def test_a_mark_that_arrives_during_a_rebuild_is_not_undone_by_it(gate: Gate) ->
 
 def test_a_coupon_is_closed_while_it_is_loaded(gate: Gate) -> None:
     def stream() -> Iterator[IssueRequest]:
-        assert gate.admit([Claim(7, 1)]) == [GateClosed.STALE]
+        assert gate.admit([Claim(7, 1)]) == [GateState.STALE]
         yield from _requests(1)
 
     assert open_coupon(gate, PROTOTYPE, stream())
@@ -111,7 +111,7 @@ def test_a_server_that_restarts_during_a_rebuild_is_not_opened(server: ValkeySer
         assert not open_coupon(gate, PROTOTYPE, stream())
     except GateUnavailable as error:
         assert "Redis does not answer" in str(error)  # noqa: PT017
-    assert gate.admit([Claim(7, 9)])[0] in set(GateClosed)
+    assert gate.admit([Claim(7, 9)])[0] in set(GateState)
 
 
 def test_a_ledger_that_breaks_during_a_rebuild_leaves_the_coupon_closed(gate: Gate) -> None:
@@ -121,7 +121,7 @@ def test_a_ledger_that_breaks_during_a_rebuild_leaves_the_coupon_closed(gate: Ga
 
     with pytest.raises(LedgerUnavailable, match="gone"):
         open_coupon(gate, PROTOTYPE, stream())
-    assert gate.admit([Claim(7, 9)]) == [GateClosed.STALE]
+    assert gate.admit([Claim(7, 9)]) == [GateState.STALE]
 
 
 def test_a_rebuild_that_became_void_stops_reading_the_ledger(gate: Gate) -> None:
@@ -152,7 +152,7 @@ def test_scripts_survive_script_flush(gate: Gate, opened: OpenCoupon) -> None:
     gate.client.script_flush()
     first, second = gate.admit([Claim(7, 2), Claim(8, 2)])
     assert isinstance(first, Admission)
-    assert second is GateClosed.MISSING
+    assert second is GateState.MISSING
 
 
 def test_a_server_that_is_away_is_an_error_and_not_a_hang(server: ValkeyServer) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from coupons.gate import Gate, GateState, connect_gate, open_coupon
+from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.gate.scripts import Call, run_scripts
 from coupons.gate.values import coupon_key, definition_fields, write_requests
-from coupons.model import Admission, Claim, GateClosed, IssueRequest, Status
+from coupons.model import Admission, Claim, GateState, IssueRequest, Status
 from coupons.waiting import eventually
 from stack.ports import HOST, free_ports
 from stack.servers.valkey import valkey_server
@@ -85,10 +85,10 @@ def test_a_master_that_was_demoted_and_promoted_again_admits_nobody(
     second.promote()
     # The first one is cut off from the other, and not yet from its clients.
     assert isinstance(first.gate.admit([Claim(7, 1)])[0], Admission)
-    assert second.gate.admit([Claim(7, 1)]) == [GateClosed.STALE]
+    assert second.gate.admit([Claim(7, 1)]) == [GateState.STALE]
     _there_and_back(first, second)
-    assert first.gate.admit([Claim(7, 2)]) == [GateClosed.STALE]
-    assert first.gate.read(7, [1]) is GateClosed.STALE
+    assert first.gate.admit([Claim(7, 2)]) == [GateState.STALE]
+    assert first.gate.read(7, [1]) is GateState.STALE
     [figures] = first.gate.figures([7])
     assert figures is not None
     assert figures.state is GateState.STALE
@@ -120,7 +120,7 @@ def test_a_rebuild_that_lost_what_it_loaded_there_and_back_does_not_open(
     _there_and_back(first, second)
     # Even if there had been nothing to load: its identity is what is looked at.
     assert not _open(first.gate, 2, loaded=0)
-    assert first.gate.admit([Claim(7, 2)]) == [GateClosed.STALE]
+    assert first.gate.admit([Claim(7, 2)]) == [GateState.STALE]
 
 
 def test_a_rebuild_loads_nothing_into_a_server_that_it_did_not_begin_on(
@@ -139,7 +139,7 @@ def test_a_rebuild_loads_nothing_into_a_server_that_it_did_not_begin_on(
 def test_a_rebuild_does_not_open_a_gate_that_holds_less_than_was_loaded(gate: Gate) -> None:
     _begin(gate, 2)
     assert not _open(gate, 2)
-    assert gate.admit([Claim(7, 2)]) == [GateClosed.STALE]
+    assert gate.admit([Claim(7, 2)]) == [GateState.STALE]
     assert _load(gate, 2)
     assert _open(gate, 2)
 
@@ -148,5 +148,5 @@ def test_a_replica_admits_nobody_and_tells_nothing(pair: tuple[Member, Member]) 
     first, second = pair
     assert open_coupon(first.gate, PROTOTYPE)
     first.gate.client.wait(1, 2_000)
-    assert second.gate.admit([Claim(7, 1)]) == [GateClosed.STALE]
-    assert second.gate.read(7, [1]) is GateClosed.STALE
+    assert second.gate.admit([Claim(7, 1)]) == [GateState.STALE]
+    assert second.gate.read(7, [1]) is GateState.STALE

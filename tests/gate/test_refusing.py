@@ -9,7 +9,7 @@ from coupons.errors import GateUnavailable
 from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.gate.refusals import GateRefusal, GateRefused
 from coupons.gate.serving import check_serving
-from coupons.model import Admission, Claim, GateClosed
+from coupons.model import Admission, Claim, GateState
 from stack.ports import free_ports
 from tests.gate.conftest import PROTOTYPE, OpenCoupon
 from tests.refusing import HOW_REDIS_REFUSES, redis_that
@@ -69,7 +69,7 @@ def test_a_master_that_became_a_replica_admits_nobody_then_and_afterwards(
             gate.admit([claim])
         with pytest.raises(GateRefused):
             opened(gate_epoch=2)
-    assert gate.admit([claim]) == [GateClosed.STALE]
+    assert gate.admit([claim]) == [GateState.STALE]
 
 
 @pytest.mark.parametrize("refusal", STAYS_ITSELF, ids=lambda each: each.name)

@@ -11,7 +11,7 @@ import redis
 
 from coupons.errors import GateUnavailable
 from coupons.gate import Gate, connect_gate, open_coupon
-from coupons.model import Admission, Claim, GateClosed
+from coupons.model import Admission, Claim, GateState
 from coupons.waiting import eventually
 from stack.ports import HOST, free_ports
 from stack.servers.valkey import valkey_server
@@ -124,7 +124,7 @@ def test_a_failover_closes_the_gate_until_it_is_rebuilt_on_the_new_master(
     watched.kill("master")
     # The replica holds the coupon as it was, so only its run_id can tell that it may be behind.
     answer = eventually(lambda: _answered(gate, 2), FAILOVER_SECONDS, "the new master")
-    assert answer is GateClosed.STALE
+    assert answer is GateState.STALE
     assert open_coupon(gate, replace(PROTOTYPE, gate_epoch=2))
     assert isinstance(_answered(gate, 2), Admission)
 
@@ -142,4 +142,4 @@ def test_a_demoted_master_that_still_answers_is_left(watched: Watched) -> None:
     eventually(lambda: _failover_begins(watched), FAILOVER_SECONDS, "a replica to promote")
     eventually(lambda: watched.ask("master").role()[0] == "slave", FAILOVER_SECONDS)
     answer = eventually(lambda: _answered(gate, 2), FAILOVER_SECONDS, "the new master")
-    assert answer is GateClosed.STALE
+    assert answer is GateState.STALE

@@ -5,7 +5,7 @@ import redis
 from coupons.gate import Gate
 from coupons.gate.scan import scan_requests
 from coupons.gate.values import MOST_SHARDS, PEOPLE_PER_SHARD, SETTLED_CHANNEL, parse_settled
-from coupons.model import Claim, GateClosed, IssueRequest, Status
+from coupons.model import Claim, GateState, IssueRequest, Status
 from coupons.waiting import eventually
 from tests.gate.conftest import OpenCoupon
 
@@ -38,7 +38,7 @@ def test_a_coupon_that_the_gate_does_not_have_is_passed_over(
     opened()
     elsewhere = ISSUED._replace(coupon_id=9)
     assert gate.settle([ISSUED, elsewhere]) == 1
-    assert gate.read(9, [1]) is GateClosed.MISSING
+    assert gate.read(9, [1]) is GateState.MISSING
 
 
 def test_those_who_wait_are_told_the_outcome(

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from api.claims import Accepted, ClaimFailure, Verdict
+from api.claim_results import ClaimOutcome, ClaimResult, decided_at_gate
 from coupons.gate import Decision
-from coupons.model import Admission, Claim, IssueRequest
+from coupons.model import Admission, Claim
 from tests.model.expected import GROUP, ExpectedCoupon
 from tests.model.start import COUPONS, USERS, Start, anything
 from tests.model.system import SCRIPTS, DecidedGate, Died, WatchedGate
@@ -51,7 +51,7 @@ class Claiming(Start):
 
     def _verdicts(
         self, gate: WatchedGate | DecidedGate, batch: list[Claim], script: Sequence[str]
-    ) -> list[Verdict] | None:
+    ) -> list[ClaimResult] | None:
         try:
             return self.system.write(gate, batch, script)
         except Died:
@@ -66,7 +66,7 @@ class Claiming(Start):
         batch: list[Claim],
         decisions: list[Decision],
         script: Sequence[str],
-        verdicts: list[Verdict] | None,
+        verdicts: list[ClaimResult] | None,
     ) -> None:
         """Expect what the script has made of a batch with these decisions."""
         admitted: dict[int, list[Admission]] = {}
@@ -82,24 +82,24 @@ class Claiming(Start):
             return
         for claim, decision, verdict in zip(batch, decisions, verdicts, strict=True):
             if not isinstance(decision, Admission):
-                assert verdict == decision
+                assert verdict == decided_at_gate(decision)
             elif trouble := troubles[claim.coupon_id]:
-                assert verdict is trouble, (claim, verdict, trouble)
+                assert verdict == ClaimResult(trouble), (claim, verdict, trouble)
             else:
-                assert isinstance(verdict, Accepted), (claim, verdict)
-            if isinstance(verdict, Accepted | IssueRequest):
+                assert verdict.outcome in ("accepted", "repeated"), (claim, verdict)
+            if verdict.request is not None:
                 self.promised.add(claim[:2])
 
     def _attempt(
         self, coupon: ExpectedCoupon, admissions: list[Admission], script: Sequence[str]
-    ) -> ClaimFailure | None:
+    ) -> ClaimOutcome | None:
         for step in script:
             if step == "ok" or "commit" in step:
                 accepted = coupon.accept(admissions)
         if script == ["refuse"]:
             coupon.give_back(admissions)
-            return ClaimFailure.LEDGER_UNAVAILABLE
+            return ClaimOutcome.LEDGER_UNAVAILABLE
         if script == ["ok"] and not accepted:
             coupon.give_back(admissions)
-            return ClaimFailure.EPOCH_OVER
-        return None if script[-1] == "ok" and accepted else ClaimFailure.OUTCOME_UNKNOWN
+            return ClaimOutcome.EPOCH_OVER
+        return None if script[-1] == "ok" and accepted else ClaimOutcome.OUTCOME_UNKNOWN

@@ -10,7 +10,7 @@ from coupons.model import (
     Admission,
     Claim,
     CouponState,
-    GateClosed,
+    GateState,
     IssueRequest,
     Refusal,
     Status,
@@ -60,7 +60,7 @@ class ExpectedCoupon:
         """The gate's decision was the right one; remember what it changed."""
         user_id = claim.user_id
         if self.gate_epoch is None:
-            assert isinstance(decision, GateClosed), (claim, decision)
+            assert isinstance(decision, GateState), (claim, decision)
         elif user_id in self.marked:
             assert decision == self.marked[user_id]
         elif user_id in self.pending:

@@ -3,7 +3,7 @@
 from hypothesis.stateful import invariant
 
 from coupons.ledger.requests import count_requests
-from coupons.model import GateClosed
+from coupons.model import GateState
 from operations.verify.report import check_consistency
 from tests.model.changing import Changing, Delivering
 from tests.model.claiming import Claiming
@@ -45,7 +45,7 @@ class GateAndLedger(Claiming, Changing, Delivering, Repairing):
         for coupon_id, coupon in self.expected.items():
             read = self.gate.read(coupon_id, USERS)
             if coupon.gate_epoch is None:
-                assert isinstance(read, GateClosed)
+                assert isinstance(read, GateState)
                 continue
             assert read == [coupon.at(user_id) for user_id in USERS]
             [figures] = self.gate.figures([coupon_id])

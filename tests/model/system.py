@@ -5,7 +5,8 @@ from contextlib import ExitStack, closing, contextmanager
 
 from psycopg import sql
 
-from api.claims import ClaimWriter, Verdict
+from api.claim_results import ClaimResult
+from api.claims import ClaimWriter
 from api.ledger_connections import LedgerConnections
 from coupons.errors import LedgerUnavailable, OutcomeUnknown
 from coupons.gate import Decision, Gate, connect_gate
@@ -123,7 +124,9 @@ class System:
         self.server.kill()
         self.server.start()
 
-    def write(self, gate: Gate, claims: Sequence[Claim], script: Sequence[str]) -> list[Verdict]:
+    def write(
+        self, gate: Gate, claims: Sequence[Claim], script: Sequence[str]
+    ) -> list[ClaimResult]:
         """As the API does. Raises Died where the script says so."""
         unknown_outcome_seconds = 60.0 if len(script) > 1 else 0.0
         connections = ScriptedConnections(self.ledger["api"], script)

@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from coupons.change_events import DEAD_LETTER_TOPIC, REQUEST_TOPIC
 from coupons.ledger.connection import connect_ledger
 from coupons.waiting import eventually
-from operations.dead_letters import unresolved_letters
+from operations.dead_letters.status import read_unresolved
 from stack.disposable import DisposableStack
 from stack.endpoints import StackEndpoints
 from stack.ports import free_ports
@@ -94,9 +94,11 @@ def test_a_poison_record_among_500_is_one_letter_and_resolved_when_it_is_replaye
         assert (letter["state"], letter["status"]) == ("open", "REQUESTED")
         where = StackEndpoints(stack.folder, "ops")
         with connect_ledger(stack.environment["COUPON_DATABASE_URL"], "test") as ops:
-            assert letter["letter"] in [place for _, place in unresolved_letters(where, ops)]
+            assert letter["letter"] in [
+                each.letter.position for each in read_unresolved(where, ops)
+            ]
             assert (coupon_id, letter["user_id"]) in [
-                key for key, _ in unresolved_letters(where, ops)
+                each.key for each in read_unresolved(where, ops)
             ]
     dry = said(coupon(stack, "replay", letter["letter"], "--dry-run"))
     assert [each["outcome"] for each in dry["results"]] == ["dry run"]

@@ -12,11 +12,11 @@ from click.testing import CliRunner, Result
 
 from cli.main import main
 from coupons.endpoints import Endpoints
-from coupons.gate import Gate, GateState, connect_gate, open_coupon
+from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.gate.values import coupon_key
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import find_coupon
-from coupons.model import Admission, Claim, Coupon, GateClosed, IssueRequest, Status
+from coupons.model import Admission, Claim, Coupon, GateState, IssueRequest, Status
 from coupons.waiting import eventually
 from operations.repair.repairs import Repair, RepairAction
 from operations.session import Failed, Session
@@ -83,7 +83,7 @@ def test_a_row_that_cannot_be_read_is_named_and_the_others_are_rebuilt(
     assert f"coupon {bad.coupon_id} cannot be read" in repairs[0].why
     assert _can_claim(gate, first)
     assert _can_claim(gate, last)
-    assert gate.admit([Claim(bad.coupon_id, 1)]) == [GateClosed.MISSING]
+    assert gate.admit([Claim(bad.coupon_id, 1)]) == [GateState.MISSING]
 
 
 def test_a_coupon_that_somebody_locks_is_named_and_the_others_are_rebuilt(
@@ -134,7 +134,7 @@ def test_a_key_of_another_type_closes_its_coupon_alone_until_it_is_rebuilt(
     spoil(gate, bad)
     answers = gate.admit([Claim(each.coupon_id, 1) for each in three])
     assert isinstance(answers[0], Admission)
-    assert answers[1] in set(GateClosed)
+    assert answers[1] in set(GateState)
     assert isinstance(answers[2], Admission)
     marks = [IssueRequest(each.coupon_id, 2, 1_000, Status.ISSUED) for each in three]
     assert gate.settle(marks) >= 2

@@ -5,13 +5,14 @@ from threading import Event
 
 import pytest
 
-from api.claims import Accepted, ClaimFailure, ClaimWriter
+from api.claim_results import ClaimOutcome, ClaimResult
+from api.claims import ClaimWriter
 from api.ledger_connections import LedgerConnections
-from coupons.gate import Gate, GateState, connect_gate
-from coupons.gate.rebuild import rebuild, why_closed
+from coupons.gate import Gate, connect_gate, unavailable_reason
+from coupons.gate.rebuild import rebuild
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.requests import count_requests, stream_requests
-from coupons.model import Claim, GateClosed, Refusal
+from coupons.model import Claim, GateState
 from operations.gate import report_gate
 from tests.databases import Database
 from tests.reconciler.conftest import Shop
@@ -33,10 +34,10 @@ def test_claims_in_flight_during_rebuilds_are_neither_lost_nor_too_many(
                 done += rebuild(gate, connection, shop.coupon_id) is not None
             return done
 
-    def claim(user: int) -> object:
+    def claim(user: int) -> ClaimResult:
         while True:
             [verdict] = writer.write([Claim(shop.coupon_id, user)])
-            if not isinstance(verdict, GateClosed) and verdict is not ClaimFailure.EPOCH_OVER:
+            if verdict.outcome not in (*GateState, ClaimOutcome.EPOCH_OVER):
                 return verdict
 
     with ThreadPoolExecutor(9) as threads:
@@ -44,9 +45,9 @@ def test_claims_in_flight_during_rebuilds_are_neither_lost_nor_too_many(
         verdicts = list(threads.map(claim, range(1, 401)))
         stop.set()
         assert rebuilding.result() > 5
-    accepted = {each.request.user_id for each in verdicts if isinstance(each, Accepted)}
+    accepted = {each.request.user_id for each in verdicts if each.request is not None}
     assert len(accepted) == 20
-    assert verdicts.count(Refusal.SOLD_OUT) == 380
+    assert verdicts.count(ClaimResult(ClaimOutcome.SOLD_OUT)) == 380
     with connect_ledger(database.url("coupon_ops"), "test") as ops:
         assert {request.user_id for request in stream_requests(ops, shop.coupon_id)} == accepted
         counts = count_requests(ops, shop.coupon_id)
@@ -90,4 +91,4 @@ def test_the_report_says_why_a_coupon_is_closed(
     gate.client.flushall()
     [report] = report_gate(gate, reconciler, [shop.ledger()])
     assert (report.unavailable_reason, report.memory) == ("missing", 0)
-    assert why_closed(None, shop.ledger()) == "missing"
+    assert unavailable_reason(None, shop.ledger()) == "missing"

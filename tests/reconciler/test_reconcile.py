@@ -8,7 +8,7 @@ from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import begin_gate_epoch, change_coupon
 from coupons.ledger.issued_coupons import issue_requests
 from coupons.ledger.requests import accept_requests, count_requests, find_requests
-from coupons.model import Admission, Claim, Coupon, CouponState, GateClosed, Refusal, Status
+from coupons.model import Admission, Claim, Coupon, CouponState, GateState, Refusal, Status
 from operations.repair.repairs import Repair, RepairAction
 from reconciler.reconcile import reconcile
 from reconciler.watch import Watch
@@ -69,7 +69,7 @@ def test_a_missing_mark_is_made_from_the_ledger(
     _issue(database, coupon, 1)
     assert _pass(gate, reconciler) == [Repair(RepairAction.MARKED, "pending", coupon.coupon_id, 1)]
     read = gate.read(coupon.coupon_id, [1, 2])
-    assert not isinstance(read, GateClosed)
+    assert not isinstance(read, GateState)
     assert [request and request.status for request in read] == [Status.ISSUED, Status.REQUESTED]
 
 
@@ -79,10 +79,10 @@ def test_a_flushed_gate_is_rebuilt_with_every_request_in_its_status(
     _accept(database, _admit(gate, coupon, 1, 2))
     _issue(database, coupon, 1)
     gate.client.flushall()
-    assert gate.admit([Claim(coupon.coupon_id, 3)]) == [GateClosed.MISSING]
+    assert gate.admit([Claim(coupon.coupon_id, 3)]) == [GateState.MISSING]
     assert _pass(gate, reconciler) == [Repair(RepairAction.REBUILT, "missing", coupon.coupon_id, 2)]
     read = gate.read(coupon.coupon_id, [1, 2, 3])
-    assert not isinstance(read, GateClosed)
+    assert not isinstance(read, GateState)
     assert [request and request.status for request in read] == [
         Status.ISSUED,
         Status.REQUESTED,

@@ -5,7 +5,7 @@ import pytest
 from coupons.gate import Gate
 from coupons.gate.values import coupon_key
 from coupons.ledger.connection import Connection
-from coupons.model import Claim, GateClosed
+from coupons.model import Claim, GateState
 from operations.repair.compare_and_repair import compare_and_repair
 from operations.verify.report import check_consistency
 from reconciler.reconcile import reconcile
@@ -60,7 +60,7 @@ def test_a_claim_that_meets_them_has_the_next_pass_rebuild_the_coupon(
     [figures] = gate.figures([crowded.coupon_id])
     assert figures is not None
     in_that_shard = figures.shards + 1
-    assert gate.admit([Claim(crowded.coupon_id, in_that_shard)]) == [GateClosed.UNREADABLE]
-    assert gate.closed([crowded.coupon_id]) == [GateClosed.STALE]
+    assert gate.admit([Claim(crowded.coupon_id, in_that_shard)]) == [GateState.UNREADABLE]
+    assert gate.unavailable([crowded.coupon_id]) == [GateState.STALE]
     assert [each.kind for each in reconcile(gate, reconciler, 10.0)] == ["rebuilt_loading"]
     assert crowded.statuses(in_that_shard) == ["ISSUED"]

@@ -5,7 +5,8 @@ import subprocess
 import uuid
 from pathlib import Path
 
-from coupons.kafka import KafkaClient, KafkaSecurity
+from coupons.kafka import KafkaClient
+from coupons.kafka_security import KafkaSecurity
 from stack.cache import ensure_bundles
 from stack.environment import server_environment
 from stack.java import JavaProgram, java_command

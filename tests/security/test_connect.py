@@ -7,14 +7,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from confluent_kafka import Consumer
 
-from cdc_consumer.kafka import consumer_config
+from cdc_consumer.kafka import consumer_settings
 from connectors.prepare import create_slot
 from connectors.register import CONNECTOR_FILE, register
 from coupons.change_events import REQUEST_TOPIC
 from coupons.errors import ConnectorError
-from coupons.kafka import KafkaClient, KafkaSecurity
+from coupons.kafka import KafkaClient
+from coupons.kafka_security import KafkaSecurity
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.requests import accept_requests
 from coupons.model import Admission
@@ -104,7 +104,7 @@ def test_rows_reach_kafka_over_secured_links_only_and_from_the_right_postgres_on
     right = tmp_path / "right"
     with secure_connect(right, secure_kafka, authority, tls_database, authority) as connect:
         assert register(connect.url, kafka, connector_file).is_running
-        consumer = Consumer(consumer_config(kafka, "of-connect", None, lambda *_: None))
+        consumer = kafka.consumer(consumer_settings("of-connect", None, lambda *_: None))
         consumer.subscribe([REQUEST_TOPIC])
         message = eventually(lambda: consumer.poll(0.5), 120)
         consumer.close()

@@ -3,15 +3,15 @@
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, Producer
 
-from cdc_consumer.dead_letters import DeadLetter, DeadLetters
-from cdc_consumer.kafka import consumer_config, topics
+from cdc_consumer.dead_letters import DeadLetters, FailedRecord
+from cdc_consumer.kafka import consumer_settings, topics
 from cdc_consumer.records import Record
 from coupons.change_events import DEAD_LETTER_TOPIC, ensure_topics
-from coupons.change_events.producing import producer_config
+from coupons.change_events.producing import PRODUCER_SETTINGS
 from coupons.errors import KafkaUnavailable, UndecodableEvent
-from coupons.kafka import KafkaClient, KafkaSecurity
+from coupons.kafka import KafkaClient
+from coupons.kafka_security import KafkaSecurity
 from coupons.waiting import eventually
 from tests.security.certificates import Authority
 from tests.security.kafka_server import PASSWORD, USER, SecureKafka
@@ -63,15 +63,15 @@ def kafka(
 
 def test_topics_dead_letters_and_consumers_work_over_it(kafka: KafkaClient) -> None:
     ensure_topics(kafka, topics())
-    letters = DeadLetters(Producer(producer_config(kafka)), "test")
+    letters = DeadLetters(kafka.producer(PRODUCER_SETTINGS), "test")
     record = Record("of-a-test", 0, 0, b"key", b"value", 0, None)
-    letters.deliver([DeadLetter(record, UndecodableEvent("of a test"))], attempts=1)
+    letters.deliver([FailedRecord(record, UndecodableEvent("of a test"))], attempts=1)
     assert first_value(kafka) == b"value"
 
 
 def first_value(kafka: KafkaClient) -> bytes | None:
     """Of the dead letters, as a consumer of ours reads them."""
-    consumer = Consumer(consumer_config(kafka, "of-a-test", None, lambda *_: None))
+    consumer = kafka.consumer(consumer_settings("of-a-test", None, lambda *_: None))
     consumer.subscribe([DEAD_LETTER_TOPIC])
     try:
         message = eventually(lambda: consumer.poll(0.5), 60)

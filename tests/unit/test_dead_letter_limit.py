@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdc_consumer.dead_letters import DeadLetter
+from cdc_consumer.dead_letters import FailedRecord
 from cdc_consumer.limits import DlqLimit, DlqLimitState
 from cdc_consumer.records import Record
 from coupons.change_events.dead_letter_headers import replay_headers
@@ -10,7 +10,7 @@ from coupons.errors import DeadLetterOutage, UndecodableEvent
 
 LIMIT = DlqLimit(in_a_row=5, share=0.2, recent=100)
 PARTITION = ("requests", 0)
-NO_LETTERS: list[DeadLetter] = []
+NO_LETTERS: list[FailedRecord] = []
 
 
 def records(first: int, number: int, partition: int = 0) -> list[Record]:
@@ -19,8 +19,8 @@ def records(first: int, number: int, partition: int = 0) -> list[Record]:
     ]
 
 
-def letters_of(some: list[Record]) -> list[DeadLetter]:
-    return [DeadLetter(record, UndecodableEvent("garbage")) for record in some]
+def letters_of(some: list[Record]) -> list[FailedRecord]:
+    return [FailedRecord(record, UndecodableEvent("garbage")) for record in some]
 
 
 def take(history: DlqLimitState, batch: list[Record], dead: list[Record]) -> None:

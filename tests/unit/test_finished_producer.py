@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from cdc_consumer.dead_letters import DeadLetter, DeadLetters
+from cdc_consumer.dead_letters import DeadLetters, FailedRecord
 from cdc_consumer.kafka import log_error
 from coupons.errors import KafkaUnavailable, UndecodableEvent
 from tests.consumer.events import record_of
@@ -47,7 +47,7 @@ def test_only_a_producer_that_is_finished_for_good_ends_the_process(
     at_once: KafkaError | None, delivered: KafkaError | None, raised: type[Exception]
 ) -> None:
     producer: Any = ScriptedProducer(at_once, delivered)
-    letter = DeadLetter(record_of(b"garbage"), UndecodableEvent("garbage"))
+    letter = FailedRecord(record_of(b"garbage"), UndecodableEvent("garbage"))
     with pytest.raises(raised):
         DeadLetters(producer, "test").deliver([letter], 1)
 

@@ -47,8 +47,8 @@ KAFKA = "COUPON_KAFKA_"
 PROTOCOL = f"{KAFKA}SECURITY_PROTOCOL"
 WRONG = [
     ({DATABASE: "postgresql://u@db/coupon?sslmode=verify-ful"}, "sslmode is verify-ful,"),
-    ({DATABASE: "postgresql://u@db/coupon?sslmod=verify-full"}, "libpq does not take it"),
-    ({DATABASE: "postgresql://u@db/coupon?sslrootcert={ca.crt}"}, "say sslmode=verify-full"),
+    ({DATABASE: "postgresql://u@db/coupon?sslmod=verify-full"}, "libpq does not accept it"),
+    ({DATABASE: "postgresql://u@db/coupon?sslrootcert={ca.crt}"}, "use sslmode=verify-full"),
     (
         {DATABASE: "postgresql://u@db/coupon?sslmode=verify-full&sslrootcert={missing}"},
         "missing cannot be read",

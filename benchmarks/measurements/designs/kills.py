@@ -16,7 +16,7 @@ from benchmarks.load.issued import await_all_issued
 from benchmarks.load.rounds import CONNECTIONS, FASTEST_PER_SECOND
 from benchmarks.strategies.running import API, Design
 from coupons.gate import Gate, connect_gate
-from coupons.model import GateClosed, Status
+from coupons.model import GateState, Status
 
 KILLED_AFTER = 0.3
 """Share of the load's time, from the first admitted claim on."""
@@ -160,7 +160,7 @@ def _marked(gate: Gate, coupon_id: int, users: Sequence[int]) -> set[int]:
     marked: set[int] = set()
     for at in range(0, len(users), _READ_AT_ONCE):
         found = gate.read(coupon_id, users[at : at + _READ_AT_ONCE])
-        if isinstance(found, GateClosed):
+        if isinstance(found, GateState):
             return set()
         marked |= {each.user_id for each in found if each and each.status is Status.ISSUED}
     return marked

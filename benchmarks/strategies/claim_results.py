@@ -1,23 +1,26 @@
-"""Verdicts of a batch of claims, from the gate's decisions."""
+"""From the decisions of the gate to the results of a batch."""
 
 from collections.abc import Sequence
 
-from api.claims import Accepted, ClaimFailure, Verdict
+from api.claim_results import ClaimOutcome, ClaimResult, accepted, decided_at_gate
 from coupons.gate import Decision
-from coupons.ledger.requests import admitted_as_request
 from coupons.model import Admission
 
 
 def admissions_of(decisions: Sequence[Decision]) -> list[Admission]:
-    """The decisions that admit."""
+    """The admitted ones."""
     return [decision for decision in decisions if isinstance(decision, Admission)]
 
 
-def verdicts(decisions: Sequence[Decision], failure: ClaimFailure | None = None) -> list[Verdict]:
+def results(
+    decisions: Sequence[Decision], failure: ClaimOutcome | None = None
+) -> list[ClaimResult]:
     """Accepted for each admission, or `failure` for each; refusals stay as they are."""
     return [
-        decision
+        decided_at_gate(decision)
         if not isinstance(decision, Admission)
-        else failure or Accepted(admitted_as_request(decision), decision.repeated)
+        else ClaimResult(failure)
+        if failure
+        else accepted(decision)
         for decision in decisions
     ]

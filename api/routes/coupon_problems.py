@@ -1,0 +1,79 @@
+"""Why a coupon was not read or written, as problems."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flask import request
+from psycopg.errors import CheckViolation
+
+from api.problems import Problem, ProblemType
+from api.request_ids import X_REQUEST_ID
+from coupons.errors import OutcomeUnknown
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def writing(maybe_done: Problem) -> Iterator[None]:
+    """Turn errors of a write to the coupon table into problems.
+
+    maybe_done: raised when the connection was lost before Postgres answered.
+    """
+    try:
+        yield
+    except OutcomeUnknown as error:
+        log.warning("%s", error, extra=log_fields())
+        raise maybe_done from error
+    except CheckViolation as error:
+        if error.diag.constraint_name == "coupon_never_oversold":
+            raise Problem(
+                ProblemType.STOCK_BELOW_ISSUED,
+                "More coupons are already issued; the total can only be lowered to that number.",
+            ) from None
+        if error.diag.constraint_name == "coupon_window_is_forward":
+            message = "issue_ends_at must be later than issue_starts_at (if left out: now)."
+            named = [{"field": "issue_ends_at", "message": message}]
+            raise Problem(ProblemType.INVALID, message, errors=named) from None
+        raise
+
+
+def log_fields(coupon_id: int | None = None) -> dict[str, object]:
+    """The fields of a log line about the current HTTP request."""
+    about: dict[str, object] = {"x_request_id": request.environ[X_REQUEST_ID]}
+    return about if coupon_id is None else {**about, "coupon_id": coupon_id}
+
+
+def id_taken(coupon_id: int | None) -> Problem:
+    if coupon_id is None:
+        return Problem(
+            ProblemType.ID_TAKEN,
+            "The next ids are all used: they were chosen for other coupons. Choose an id.",
+        )
+    return Problem(ProblemType.ID_TAKEN, f"Coupon {coupon_id} already exists. Choose another id.")
+
+
+def maybe_created(coupon_id: int | None) -> Problem:
+    which = "A coupon" if coupon_id is None else f"Coupon {coupon_id}"
+    next_step = (
+        "Repeating the call may create another one. Choose an id to make it safe to repeat."
+        if coupon_id is None
+        else "Repeat the call: if it was created, the response is id-taken."
+    )
+    return Problem(
+        ProblemType.OUTCOME_UNKNOWN,
+        f"Postgres did not answer in time. {which} may have been created. {next_step}",
+        {} if coupon_id is None else {"Location": f"/coupons/{coupon_id}"},
+    )
+
+
+def maybe_changed(coupon_id: int) -> Problem:
+    return Problem(
+        ProblemType.OUTCOME_UNKNOWN,
+        f"Postgres did not answer in time. Coupon {coupon_id} may have been changed."
+        " Repeat the call, which is harmless.",
+    )
+
+
+def no_such_coupon(coupon_id: int) -> Problem:
+    return Problem(ProblemType.NOT_FOUND, f"Coupon {coupon_id} does not exist.")
