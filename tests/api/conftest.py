@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 from werkzeug.test import Client
 
 from api.bootstrap import Api, build_api
@@ -51,8 +52,8 @@ def postgres_link(database: Database) -> Iterator[Link]:
 @pytest.fixture
 def settings(redis_link: Link, postgres_link: Link, key_file: Path) -> ApiSettings:
     return ApiSettings(
-        database_url=postgres_link.url,
-        redis_url=redis_link.url,
+        database_url=SecretStr(postgres_link.url),
+        redis_url=SecretStr(redis_link.url),
         jwt_key_file=key_file,
         api_max_waiters=3,
         api_unknown_outcome_seconds=1.0,
@@ -109,7 +110,7 @@ def make_coupon(client: Client, admin: dict[str, str]) -> MakeCoupon:
         body = {"name": "of a test", "total_quantity": 100, **fields}
         answer = client.post("/coupons", json=body, headers=admin)
         assert answer.status_code == 201, answer.text
-        return int(answer.json["id"])
+        return int(answer.get_json()["id"])
 
     return make
 

@@ -19,7 +19,8 @@ from api.settings import ApiSettings
 from coupons.errors import ConfigurationError
 from coupons.tokens import AUDIENCE, ISSUER
 from coupons.waiting import eventually
-from tests.api.conftest import SECRET, Bearer
+from tests.api.conftest import SECRET
+from tests.api.process import Bearer
 
 VALID: dict[str, Any] = {"iss": ISSUER, "aud": AUDIENCE, "sub": "42", "scope": "coupon:issue"}
 
@@ -89,7 +90,7 @@ def critical() -> str:
 def test_a_token_that_is_not_valid_is_401(client: Client, token: str) -> None:
     answer = client.post("/coupons/1/issue-requests", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 401
-    assert answer.json["type"] == "urn:coupon-cdc:problem:unauthenticated"
+    assert answer.get_json()["type"] == "urn:coupon-cdc:problem:unauthenticated"
     assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
 
 
@@ -117,7 +118,7 @@ def test_a_token_without_the_scope_is_403(client: Client, bearer: Bearer) -> Non
     ):
         answer = client.post(path, json={}, headers=bearer(1, scopes))
         assert answer.status_code == 403
-        assert answer.json["type"] == "urn:coupon-cdc:problem:insufficient-scope"
+        assert answer.get_json()["type"] == "urn:coupon-cdc:problem:insufficient-scope"
         assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
 
 

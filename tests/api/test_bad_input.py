@@ -68,7 +68,7 @@ def test_what_has_not_the_agreed_form_is_422_and_names_the_field(
 ) -> None:
     answer = client.post("/coupons", json={**GOOD, **change}, headers=admin)
     is_problem(answer, 422, "invalid")
-    assert field in [error["field"] for error in answer.json["errors"]]
+    assert field in [error["field"] for error in answer.get_json()["errors"]]
 
 
 @pytest.mark.parametrize("body", ["[]", "null", "1", '"x"', "{}"])

@@ -11,7 +11,8 @@ from api import views
 from api.bootstrap import Api
 from api.management import metrics_page
 from api.problems import Kind
-from tests.api.conftest import Bearer, MakeCoupon
+from tests.api.conftest import MakeCoupon
+from tests.api.process import Bearer
 
 Claim = Callable[..., Any]
 
@@ -29,7 +30,7 @@ def metrics() -> str:
 def test_every_route_is_described_and_nothing_else(client: Client, api: Api) -> None:
     described = {
         (method.upper(), path)
-        for path, item in client.get("/openapi.json").json["paths"].items()
+        for path, item in client.get("/openapi.json").get_json()["paths"].items()
         for method in item
         if method != "parameters"
     }
@@ -44,7 +45,7 @@ def test_every_route_is_described_and_nothing_else(client: Client, api: Api) -> 
 
 
 def test_every_kind_of_problem_is_described(client: Client) -> None:
-    document = client.get("/openapi.json").json
+    document = client.get("/openapi.json").get_json()
     assert document["components"]["schemas"]["Problem"]["properties"]["type"]["enum"] == [
         kind.type for kind in Kind
     ]
@@ -53,7 +54,7 @@ def test_every_kind_of_problem_is_described(client: Client) -> None:
 
 def test_every_reference_of_the_document_leads_somewhere(client: Client) -> None:
     text = client.get("/openapi.json").text
-    schemas = client.get("/openapi.json").json["components"]["schemas"]
+    schemas = client.get("/openapi.json").get_json()["components"]["schemas"]
     references = set(re.findall(r'"#/components/schemas/(\w+)"', text))
     assert references
     assert references <= set(schemas)

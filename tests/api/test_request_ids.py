@@ -59,7 +59,7 @@ def test_what_the_log_says_of_a_failure_has_the_id(
     postgres_link.cut()
     with caplog.at_level(logging.WARNING):
         answer = client.get("/coupons/7", headers={**admin, "X-Request-Id": GIVEN})
-    assert (answer.status_code, answer.json["type"]) == (
+    assert (answer.status_code, answer.get_json()["type"]) == (
         503,
         "urn:coupon-cdc:problem:ledger-unavailable",
     )

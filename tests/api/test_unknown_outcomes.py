@@ -17,7 +17,8 @@ from coupons.ledger.requests import find_requests
 from coupons.waiting import eventually
 from operations.verify.report import check_books
 from reconciler.reconcile import reconcile
-from tests.api.conftest import Bearer, MakeCoupon
+from tests.api.conftest import MakeCoupon
+from tests.api.process import Bearer
 from tests.api.test_trouble import PATIENCE_SECONDS, figures_of, is_503, writers_waiting
 from tests.databases import Database
 
@@ -42,7 +43,7 @@ def reconciler(database: Database) -> Iterator[Connection]:
 def _status(client: Client, bearer: Bearer, location: str, user: int) -> str:
     answer = client.get(location, headers=bearer(user))
     assert answer.status_code == 200, answer.text
-    return str(answer.json["status"])
+    return str(answer.get_json()["status"])
 
 
 @pytest.mark.parametrize("lost", ["answers", "requests"])
@@ -228,4 +229,4 @@ def test_an_administrators_write_whose_answer_was_lost_is_outcome_unknown(
         is_503(answer.result(), "outcome-unknown")
         postgres_link.mend()
     again = client.post(path, headers=admin)
-    assert (again.status_code, again.json["state"]) == (200, "paused")
+    assert (again.status_code, again.get_json()["state"]) == (200, "paused")

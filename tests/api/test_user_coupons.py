@@ -9,7 +9,8 @@ from coupons.ids import request_id
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.issued_coupons import issue_requests
 from coupons.model import IssueRequest, Status
-from tests.api.conftest import Bearer, MakeCoupon
+from tests.api.conftest import MakeCoupon
+from tests.api.process import Bearer
 from tests.databases import Database
 
 Claim = Callable[..., Any]
@@ -28,7 +29,9 @@ def issue(database: Database, *keys: tuple[int, int]) -> None:
 def pages(client: Client, headers: dict[str, str], page_size: int) -> list[list[Any]]:
     found, cursor = [], ""
     while True:
-        page = client.get(f"/users/me/coupons?page_size={page_size}{cursor}", headers=headers).json
+        page = client.get(
+            f"/users/me/coupons?page_size={page_size}{cursor}", headers=headers
+        ).get_json()
         found.append(page["items"])
         if page["next_cursor"] is None:
             return found

@@ -14,7 +14,8 @@ from coupons.gate import Gate
 from coupons.ids import request_id
 from coupons.model import IssueRequest, Status
 from coupons.waiting import eventually
-from tests.api.conftest import RETRY_AFTER, Bearer, MakeCoupon
+from tests.api.conftest import RETRY_AFTER, MakeCoupon
+from tests.api.process import Bearer
 
 Claim = Callable[..., Any]
 NOW_US = 1_700_000_000_000_000

@@ -28,9 +28,9 @@ def _inspected(containers: Containers) -> dict[str, dict[str, Any]]:
 
 
 def _printed(containers: Containers, service: str, *command: str) -> str:
-    code, output = containers.container(service).exec_run(list(command))
+    code, output = containers.run_in(service, *command)
     assert code == 0, output
-    return str(output.decode())
+    return output
 
 
 def test_the_image_is_small(containers: Containers) -> None:

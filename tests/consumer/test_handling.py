@@ -1,10 +1,12 @@
 """What becomes of one batch, against a real Postgres and a real Valkey."""
 
 from collections.abc import Iterator
+from typing import cast
 
 import psycopg
 import pytest
 
+from cdc_consumer.dead_letters import DeadLetters
 from cdc_consumer.handling import BatchHandler
 from cdc_consumer.health import Health
 from cdc_consumer.issuing import Ledger
@@ -85,7 +87,8 @@ def handler(
     for topic in READER_SCHEMAS:
         registry_server.subjects[subject_of(topic)] = next(iter(SCHEMAS.values()))
     decoder = ChangeEventDecoder(SchemaRegistry(registry_server.url))
-    return BatchHandler(decoder, ledger, gate, letters, History(LIMIT), Health())
+    dead_letters = cast(DeadLetters, letters)
+    return BatchHandler(decoder, ledger, gate, dead_letters, History(LIMIT), Health())
 
 
 def issued_users(database: Database) -> list[int]:

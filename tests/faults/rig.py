@@ -109,7 +109,7 @@ class Rig:
         # On a busy disk Redis answers before its append-only file has the write.
         with self.system.gate.client.pipeline(transaction=False) as pipeline:
             pipeline.set("saved", "", px=1)
-            pipeline.execute_command("WAITAOF", 1, 0, 10_000)
+            pipeline.execute_command("WAITAOF", 1, 0, 10_000)  # type: ignore[no-untyped-call]
             _, [in_file, _] = pipeline.execute()
         assert in_file == 1, "the append-only file was not written within 10 s"
         shutil.copytree(self._gate_data, to)

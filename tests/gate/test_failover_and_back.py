@@ -38,12 +38,12 @@ class Member:
 
     def follow(self, master: "Member") -> None:
         """Become a replica of the other: the same process, with the other's data."""
-        self.gate.client.execute_command("REPLICAOF", HOST, str(master._port))
+        self.gate.client.replicaof(HOST, str(master._port))
         eventually(self._has_caught_up, what="the replica has the master's data")
 
     def promote(self) -> None:
         """Become a master with what is there."""
-        self.gate.client.execute_command("REPLICAOF", "NO", "ONE")
+        self.gate.client.replicaof("NO", "ONE")
 
     def _has_caught_up(self) -> bool:
         state = self.gate.client.info("replication")

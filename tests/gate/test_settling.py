@@ -45,7 +45,7 @@ def test_those_who_wait_are_told_the_outcome(
     gate: Gate, opened: OpenCoupon, valkey_url: str
 ) -> None:
     opened()
-    with redis.Redis.from_url(valkey_url, decode_responses=True).pubsub() as subscriber:
+    with redis.Redis.from_url(valkey_url, decode_responses=True).pubsub() as subscriber:  # type: ignore[no-untyped-call]
         subscriber.subscribe(SETTLED_CHANNEL)
         eventually(lambda: subscriber.get_message(timeout=0.1), what="subscribed")
         gate.settle([ISSUED, REJECTED])

@@ -82,7 +82,7 @@ class Log:
             database_url=SecretStr("postgresql://nobody@127.0.0.1:9/nowhere"),
             redis_url=SecretStr(self._where["COUPON_REDIS_URL"]),
             kafka_bootstrap_servers=self._servers,
-            schema_registry_url=self._where["COUPON_SCHEMA_REGISTRY_URL"],
+            schema_registry_url=SecretStr(self._where["COUPON_SCHEMA_REGISTRY_URL"]),
             consumer_port=free_ports(["consumer"])["consumer"],
             consumer_group=self.topic,
             consumer_instance_id=instance_id,

@@ -10,7 +10,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Message, Producer
 
 from coupons.change_events import DEAD_LETTER_TOPIC, REQUEST_TOPIC
 from coupons.ledger.connection import connect_ledger
@@ -97,6 +97,28 @@ def test_two_consumers_share_the_partitions_and_one_may_leave_at_any_time(
     assert pipeline.counts().issued == 11_000
 
 
+def _dead_letter(servers: str, value: bytes) -> Message[bytes, bytes]:
+    """The dead letter of a record with this value."""
+    found: list[Message[bytes, bytes]] = []
+    reader = read_topic(servers, DEAD_LETTER_TOPIC, f"test-{time.time_ns()}")
+
+    def is_there() -> bool:
+        record = next_record(reader)
+        if record is not None and record.value() == value:
+            found.append(record)
+        return bool(found)
+
+    eventually(is_there, 30)
+    reader.close()
+    return found[0]
+
+
+def _headers(record: Message[bytes, bytes]) -> dict[str, str]:
+    headers = record.headers()
+    assert isinstance(headers, list)
+    return {name: str(value, "utf-8") for name, value in headers if isinstance(value, bytes)}
+
+
 def test_garbage_on_the_topic_is_set_aside_with_its_place_and_stops_nothing(
     stack: DisposableStack, pipeline: Pipeline
 ) -> None:
@@ -117,12 +139,8 @@ def test_garbage_on_the_topic_is_set_aside_with_its_place_and_stops_nothing(
     eventually(pipeline.all_final, FINAL_WITHIN_SECONDS)
     assert pipeline.counts().issued == 2_000
 
-    reader = read_topic(servers, DEAD_LETTER_TOPIC, f"test-{time.time_ns()}")
-    letter = eventually(
-        lambda: (found := next_record(reader)) and found.value() == garbage and found, 30
-    )
-    reader.close()
-    headers = {name: value.decode() for name, value in letter.headers()}
+    letter = _dead_letter(servers, garbage)
+    headers = _headers(letter)
     [(partition, offset)] = places
     assert letter.key() == b"some key"
     assert headers["kept"] == "yes"

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -117,11 +118,15 @@ def test_a_record_that_comes_back_as_often_as_allowed_is_parked_until_it_is_said
     stack: DisposableStack, pipeline: Pipeline
 ) -> None:
     coupon_id = str(pipeline.coupon.coupon_id)
+
+    def is_replayed(times: int) -> bool:
+        return [letter["replays"] for letter in letters_of(stack, pipeline)] == [times]
+
     with constraint(stack, f"coupon_id <> {coupon_id} OR user_id <> 1"):
         pipeline.request([1])
         for replays in range(3):
             eventually(
-                lambda n=replays: [each["replays"] for each in letters_of(stack, pipeline)] == [n],
+                partial(is_replayed, replays),
                 FINAL_WITHIN_SECONDS,
             )
             assert coupon(stack, "replay", "--coupon", coupon_id).returncode == 0
@@ -193,6 +198,10 @@ def consumer_in_its_place(stack: DisposableStack) -> Iterator[int]:
         process.wait(30)
 
 
+def is_stopped(port: int) -> bool:
+    return "stopped: " in health(port)
+
+
 def test_an_outage_sets_little_aside_over_restarts_too_and_ends_by_itself_when_it_is_mended(
     stack: DisposableStack, pipeline: Pipeline
 ) -> None:
@@ -201,15 +210,15 @@ def test_an_outage_sets_little_aside_over_restarts_too_and_ends_by_itself_when_i
     with constraint(stack, f"coupon_id <> {pipeline.coupon.coupon_id}"):
         pipeline.request(range(1, 5_001))
         with consumer_in_its_place(stack) as port:
-            eventually(lambda: "stopped: " in health(port), FINAL_WITHIN_SECONDS)
+            eventually(partial(is_stopped, port), FINAL_WITHIN_SECONDS)
             set_aside = end_of_letters(stack)
         for _ in range(2):
             with consumer_in_its_place(stack) as port:
-                eventually(lambda port=port: "stopped: " in health(port), FINAL_WITHIN_SECONDS)
+                eventually(partial(is_stopped, port), FINAL_WITHIN_SECONDS)
                 assert "coupon_consumer_stopped 1.0" in metrics(port)
                 assert end_of_letters(stack) == set_aside
         with consumer_in_its_place(stack) as port:
-            eventually(lambda: "stopped: " in health(port), FINAL_WITHIN_SECONDS)
+            eventually(partial(is_stopped, port), FINAL_WITHIN_SECONDS)
             with psycopg.connect(stack.database_url("owner")) as owner:
                 owner.execute("ALTER TABLE issued_coupon DROP CONSTRAINT of_a_test")
             aside = set_aside - before
@@ -236,10 +245,11 @@ def test_garbage_of_many_kinds_is_listed_and_stops_nothing(
     assert producer.flush(20) == 0
     pipeline.request(range(1, 101))
     eventually(pipeline.all_final, FINAL_WITHIN_SECONDS)
-    listed = eventually(
-        lambda: (
-            (found := said(coupon(stack, "list", "--since", "5m"))) and len(found) >= 5 and found
-        ),
-        60,
-    )
+    listed: list[dict[str, Any]] = []
+
+    def all_are_listed() -> bool:
+        listed[:] = said(coupon(stack, "list", "--since", "5m"))
+        return len(listed) >= 5
+
+    eventually(all_are_listed, 60)
     assert {"UndecodableEvent"} <= {each["error_class"] for each in listed}

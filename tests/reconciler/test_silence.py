@@ -43,7 +43,9 @@ def _holders(database: Database) -> int:
 
 
 @contextmanager
-def _command(database: Database, redis_url: str, *arguments: str) -> Iterator[subprocess.Popen]:
+def _command(
+    database: Database, redis_url: str, *arguments: str
+) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "cli", *arguments],
         cwd=ROOT,

@@ -4,6 +4,7 @@ import logging
 from threading import Event, Thread
 
 import pytest
+from pydantic import SecretStr
 
 from coupons.gate import Gate
 from coupons.gate.rebuild import rebuild
@@ -76,8 +77,8 @@ def test_a_redis_that_may_evict_keys_is_told_in_one_line_however_long_it_lasts(
     make_coupon()
     monkeypatch.setattr(service, "LONGEST_PAUSE_S", 0.01)
     settings = ReconcilerSettings(
-        database_url=database.url("coupon_reconciler"),
-        redis_url=valkey_url,
+        database_url=SecretStr(database.url("coupon_reconciler")),
+        redis_url=SecretStr(valkey_url),
         reconciler_port=free_ports(["reconciler"])["reconciler"],
         reconcile_interval_seconds=0.01,
     )

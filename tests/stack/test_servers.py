@@ -150,7 +150,7 @@ def test_valkey_comes_back_after_kill_9_with_all_that_was_synced(folder: StateFo
 def _wait_for_sync(client: redis.Redis) -> None:
     def synced() -> bool:
         # It answers how many logs hold the last write on disk, first this server's own.
-        return bool(client.execute_command("WAITAOF", 1, 0, 5000)[0] == 1)
+        return bool(client.execute_command("WAITAOF", 1, 0, 5000)[0] == 1)  # type: ignore[no-untyped-call]
 
     eventually(synced, what="the append-only file is synced")
 

@@ -211,10 +211,12 @@ FINISHED = [KafkaError._FATAL, KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID
 
 
 @pytest.mark.parametrize("code", FINISHED)
-def test_a_client_that_is_finished_says_so_in_a_message_and_ends_the_process(code: int) -> None:
+def test_a_client_that_is_finished_says_so_in_a_message_and_ends_the_process(
+    code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = Run()
     messages = [Message(0, error=KafkaError(code))]
-    run.consumer.poll = lambda _: messages.pop()  # type: ignore[method-assign]
+    monkeypatch.setattr(run.consumer, "poll", lambda _: messages.pop())
     with pytest.raises(KafkaException):
         run.run()
     assert run.consumer.calls == ["close"]
@@ -250,16 +252,18 @@ def test_a_refused_commit_is_covered_by_the_next_one() -> None:
     assert calls == [("handle", ALL), ("commit", 5, True), ("commit", 5, False), "close"]
 
 
-def test_it_is_healthy_once_the_group_told_it_what_is_its_own() -> None:
+def test_it_is_healthy_once_the_group_told_it_what_is_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     run = Run()
     assert run.health.complaint() == "starting"
     subscribe = run.consumer.subscribe
 
-    def watched(*topics: Any, **callbacks: Callable[..., None]) -> None:
+    def watched(topics: Sequence[str], **callbacks: Callable[..., None]) -> None:
         assert run.health.complaint() == "joining the group"
-        subscribe(*topics, **callbacks)
+        subscribe(topics, **callbacks)
 
-    run.consumer.subscribe = watched  # type: ignore[method-assign]
+    monkeypatch.setattr(run.consumer, "subscribe", watched)
     run.run()
     assert run.health.complaint() is None
 
