@@ -13,8 +13,8 @@ from werkzeug.test import Client
 from chaos.link import Link
 from coupons.gate.values import coupon_key
 from coupons.waiting import eventually
-from tests.api.conftest import MakeCoupon
-from tests.databases import Database
+from tests.support.api import NewCoupon
+from tests.support.databases import Database
 
 Headers = dict[str, str]
 BODY = {"name": "x", "total_quantity": 5}
@@ -80,9 +80,9 @@ def test_a_coupon_whose_gate_cannot_be_opened_is_created(
 
 @pytest.mark.parametrize("harm", ["wrong type", "not a number"])
 def test_a_change_that_the_gate_cannot_take_is_made(
-    client: Client, admin: Headers, make_coupon: MakeCoupon, keys: redis.Redis, harm: str
+    client: Client, admin: Headers, new_coupon: NewCoupon, keys: redis.Redis, harm: str
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     if harm == "wrong type":
         keys.set(coupon_key(coupon_id), "of the wrong type")
     else:
@@ -100,9 +100,9 @@ def test_a_change_that_the_gate_cannot_take_is_made(
 
 
 def test_a_write_whose_answer_is_lost_is_not_said_to_have_failed(
-    client: Client, admin: Headers, make_coupon: MakeCoupon, database: Database
+    client: Client, admin: Headers, new_coupon: NewCoupon, database: Database
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     calls: list[tuple[Callable[..., Any], str, dict[str, Any], str]] = [
         (client.post, "/coupons", BODY, "may create another one"),
         (client.post, "/coupons", {**BODY, "id": 77}, "Coupon 77 may have been created"),

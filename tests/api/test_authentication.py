@@ -19,8 +19,8 @@ from api.settings import ApiSettings
 from coupons.errors import ConfigurationError
 from coupons.tokens import AUDIENCE, ISSUER
 from coupons.waiting import eventually
-from tests.api.conftest import SECRET
-from tests.api.process import Bearer
+from tests.support.api import SECRET
+from tests.support.api_process import Bearer
 
 VALID: dict[str, Any] = {"iss": ISSUER, "aud": AUDIENCE, "sub": "42", "scope": "coupon:issue"}
 

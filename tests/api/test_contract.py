@@ -10,7 +10,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from werkzeug.test import Client
 
 from chaos.link import Link
-from tests.api.process import Bearer
+from tests.support.api_process import Bearer
 
 Headers = dict[str, str]
 Document = dict[str, Any]

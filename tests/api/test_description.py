@@ -11,8 +11,8 @@ from api import views
 from api.bootstrap import Api
 from api.management import metrics_page
 from api.problems import Kind
-from tests.api.conftest import MakeCoupon
-from tests.api.process import Bearer
+from tests.support.api import NewCoupon
+from tests.support.api_process import Bearer
 
 Claim = Callable[..., Any]
 
@@ -61,12 +61,12 @@ def test_every_reference_of_the_document_leads_somewhere(client: Client) -> None
 
 
 def test_answers_are_of_the_described_form(
-    make_coupon: MakeCoupon,
+    new_coupon: NewCoupon,
     claim: Claim,
     client: Client,
     bearer: Bearer,
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     claimed = claim(coupon_id, 1)
     conforms(views.IssueRequestView, claimed.json)
     conforms(
@@ -76,13 +76,13 @@ def test_answers_are_of_the_described_form(
     conforms(views.IssuedCouponPage, client.get("/users/me/coupons", headers=bearer(1)).json)
 
 
-def test_metrics_count_claims_by_outcome(make_coupon: MakeCoupon, claim: Claim) -> None:
+def test_metrics_count_claims_by_outcome(new_coupon: NewCoupon, claim: Claim) -> None:
     def counted(outcome: str) -> float:
         text = metrics()
         found = re.search(rf'^coupon_api_claims_total{{outcome="{outcome}"}} (\S+)$', text, re.M)
         return float(found.group(1)) if found else 0.0
 
-    coupon_id = make_coupon(total_quantity=1)
+    coupon_id = new_coupon(total_quantity=1)
     before = {name: counted(name) for name in ("accepted", "repeated", "sold_out")}
     for user in (1, 1, 2, 3):
         claim(coupon_id, user)

@@ -10,8 +10,8 @@ import pytest
 
 from coupons.tokens import SCOPES
 from coupons.waiting import eventually
-from tests.api.process import ADMIN, Bearer, Server, running
-from tests.databases import Database
+from tests.support.api_process import ADMIN, Bearer, Server, running
+from tests.support.databases import Database
 
 BODY_SECONDS = 1.0
 THREADS = 16

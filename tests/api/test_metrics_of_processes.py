@@ -17,7 +17,7 @@ import pytest
 from coupons import metrics
 from coupons.waiting import eventually
 from stack.ports import free_ports
-from tests.databases import Database
+from tests.support.databases import Database
 
 ROOT = Path(__file__).parents[2]
 OF_ANY_PROCESS = ("process_", "python_")

@@ -17,8 +17,8 @@ from coupons.gate import connect_gate
 from coupons.model import IssueRequest, Status
 from coupons.tokens import SCOPES
 from coupons.waiting import eventually
-from tests.api.conftest import RETRY_AFTER
-from tests.api.process import ADMIN, Bearer, Server, running, start
+from tests.support.api import RETRY_AFTER
+from tests.support.api_process import ADMIN, Bearer, Server, running, start
 
 Rows = Callable[[int], int]
 

@@ -16,18 +16,18 @@ from coupons.ledger.connection import connect_ledger
 from coupons.ledger.refusals import LedgerRefusal
 from coupons.waiting import eventually
 from reconciler.reconcile import reconcile
-from tests.api.conftest import MakeCoupon
 from tests.api.test_trouble import figures_of, is_503
-from tests.databases import Database
-from tests.refusing import HOW_REDIS_REFUSES, postgres_setting, redis_that
+from tests.support.api import NewCoupon
+from tests.support.databases import Database
+from tests.support.refusing import HOW_REDIS_REFUSES, postgres_setting, redis_that
 
 Claim = Callable[..., Any]
 Rows = Callable[[int], int]
 
 
 @pytest.fixture
-def coupon_id(make_coupon: MakeCoupon) -> int:
-    return make_coupon()
+def coupon_id(new_coupon: NewCoupon) -> int:
+    return new_coupon()
 
 
 def state_of(readiness: Readiness, server: str) -> str:
@@ -60,10 +60,10 @@ def test_a_claim_that_redis_refuses_is_not_told_of_a_rebuild_and_works_later(
 
 
 def test_a_coupon_that_is_made_on_a_redis_that_may_evict_keys_waits_for_another_policy(
-    make_coupon: MakeCoupon, claim: Claim, gate: Gate, database: Database, valkey_url: str
+    new_coupon: NewCoupon, claim: Claim, gate: Gate, database: Database, valkey_url: str
 ) -> None:
     with redis_that(GateRefusal.MAY_EVICT, valkey_url):
-        coupon_id = make_coupon()
+        coupon_id = new_coupon()
         is_503(claim(coupon_id, 1), "gate-closed")
     with connect_ledger(database.url("coupon_reconciler"), "test") as reconciler:
         assert list(reconcile(gate, reconciler, 10.0)) != []

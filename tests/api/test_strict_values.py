@@ -3,7 +3,7 @@
 import psycopg
 from werkzeug.test import Client
 
-from tests.databases import Database
+from tests.support.databases import Database
 
 Headers = dict[str, str]
 GOOD = {"name": "x", "total_quantity": 1}

@@ -17,19 +17,19 @@ from coupons.ledger.requests import find_requests
 from coupons.waiting import eventually
 from operations.verify.report import check_books
 from reconciler.reconcile import reconcile
-from tests.api.conftest import MakeCoupon
-from tests.api.process import Bearer
 from tests.api.test_trouble import PATIENCE_SECONDS, figures_of, is_503, writers_waiting
-from tests.databases import Database
+from tests.support.api import NewCoupon
+from tests.support.api_process import Bearer
+from tests.support.databases import Database
 
 Claim = Callable[..., Any]
 Rows = Callable[[int], int]
 
 
 @pytest.fixture
-def coupon_id(make_coupon: MakeCoupon, claim: Claim) -> int:
+def coupon_id(new_coupon: NewCoupon, claim: Claim) -> int:
     """A coupon with one place taken, so that the writer's connection is made and idle."""
-    made = make_coupon()
+    made = new_coupon()
     assert claim(made, 1).status_code == 202
     return made
 

@@ -1,22 +1,14 @@
 """What becomes of one batch, against a real Postgres and a real Valkey."""
 
-from collections.abc import Iterator
-from typing import cast
-
 import psycopg
 import pytest
 
-from cdc_consumer.dead_letters import DeadLetters
 from cdc_consumer.handling import BatchHandler
-from cdc_consumer.health import Health
 from cdc_consumer.issuing import Ledger
-from cdc_consumer.limits import DeadLetterLimit, History
 from coupons.change_events import (
     HEARTBEAT_TOPIC,
-    READER_SCHEMAS,
     ChangeEventDecoder,
     SchemaRegistry,
-    subject_of,
 )
 from coupons.errors import (
     DeadLetterOutage,
@@ -29,29 +21,14 @@ from coupons.errors import (
 )
 from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.heartbeat import read_beat
-from coupons.model import Claim, Coupon, GateClosed, Status
-from tests.consumer.events import HEARTBEAT, SCHEMAS, KeptLetters, record_of, request_records
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon, make_coupon
-from tests.registry import RegistryServer
+from coupons.model import Claim, Coupon, Status
+from tests.support.databases import Database
+from tests.support.events import HEARTBEAT, SCHEMAS, KeptLetters, record_of, request_records
+from tests.support.handling import issued_users, statuses
+from tests.support.ledger import MakeCoupon
+from tests.support.registry import RegistryServer
 
-__all__ = ["make_coupon"]
-
-PLACES = 3
 POISONED_USER = 321
-LIMIT = DeadLetterLimit(in_a_row=50, share=0.2, recent=1_000)
-
-
-@pytest.fixture
-def gate(valkey_url: str) -> Gate:
-    return connect_gate(valkey_url)
-
-
-@pytest.fixture
-def coupon(gate: Gate, make_coupon: MakeCoupon) -> Coupon:
-    made = make_coupon(total_quantity=PLACES)
-    assert open_coupon(gate, made)
-    return made
 
 
 @pytest.fixture
@@ -65,42 +42,6 @@ def poison(gate: Gate, make_coupon: MakeCoupon, database: Database) -> Coupon:
             f" CHECK (user_id <> {POISONED_USER} OR coupon_id <> {made.coupon_id})"
         )
     return made
-
-
-@pytest.fixture
-def ledger(database: Database) -> Iterator[Ledger]:
-    connected = Ledger(database.url("coupon_consumer"))
-    yield connected
-    connected.close()
-
-
-@pytest.fixture
-def letters() -> KeptLetters:
-    return KeptLetters()
-
-
-@pytest.fixture
-def handler(
-    registry_server: RegistryServer, ledger: Ledger, gate: Gate, letters: KeptLetters
-) -> BatchHandler:
-    registry_server.schemas.update(SCHEMAS)
-    for topic in READER_SCHEMAS:
-        registry_server.subjects[subject_of(topic)] = next(iter(SCHEMAS.values()))
-    decoder = ChangeEventDecoder(SchemaRegistry(registry_server.url))
-    dead_letters = cast(DeadLetters, letters)
-    return BatchHandler(decoder, ledger, gate, dead_letters, History(LIMIT), Health())
-
-
-def issued_users(database: Database) -> list[int]:
-    with psycopg.connect(database.url("coupon_owner")) as connection:
-        rows = connection.execute("SELECT user_id FROM issued_coupon ORDER BY user_id")
-        return [row[0] for row in rows]
-
-
-def statuses(gate: Gate, coupon: Coupon, user_ids: list[int]) -> list[Status | None]:
-    found = gate.read(coupon.coupon_id, user_ids)
-    assert not isinstance(found, GateClosed)
-    return [request and request.status for request in found]
 
 
 def test_what_fits_is_issued_and_the_rest_is_rejected_in_order(

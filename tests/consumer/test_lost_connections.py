@@ -11,10 +11,8 @@ import pytest
 from cdc_consumer.issuing import Ledger
 from coupons.errors import LedgerUnavailable
 from coupons.model import IssueRequest, Status
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon, make_coupon
-
-__all__ = ["make_coupon"]
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
 
 BATCHES, BATCH = 60, 50
 ONE_BATCH_SECONDS = 0.01

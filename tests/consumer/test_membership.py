@@ -13,7 +13,7 @@ from coupons.change_events import Topic, ensure_topics
 from coupons.kafka import KafkaClient
 from coupons.waiting import eventually
 from tests.consumer.members import SESSION_SECONDS, Member
-from tests.servers import KafkaServer
+from tests.support.servers import KafkaServer
 
 ONE_PARTITION = "of-one-partition"
 

@@ -8,21 +8,14 @@ import psycopg
 import pytest
 
 from benchmarks.strategies.redis_queue import FAILED, IN_WORK, WAITING, work
-from coupons.gate import Gate, connect_gate, open_coupon
+from coupons.gate import Gate, open_coupon
 from coupons.model import Claim, Coupon, IssueRequest, Status
 from coupons.waiting import eventually
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon, make_coupon
-
-__all__ = ["make_coupon"]
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
 
 USERS = range(1, 1_001)
 POISONED_USER = 321
-
-
-@pytest.fixture
-def gate(valkey_url: str) -> Gate:
-    return connect_gate(valkey_url)
 
 
 @pytest.fixture

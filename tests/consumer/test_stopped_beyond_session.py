@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from coupons.change_events import REQUEST_PARTITIONS, REQUEST_TOPIC
 from tests.consumer.members import Member, Place
-from tests.servers import KafkaServer
+from tests.support.servers import KafkaServer
 
 STOPS = 3
 SECONDS_BETWEEN_RECORDS = 0.003

@@ -10,7 +10,7 @@ from coupons.errors import KafkaUnavailable
 from coupons.kafka import KafkaClient
 from coupons.kafka_admin import Kafka, Unread
 from coupons.waiting import eventually
-from tests.servers import KafkaServer
+from tests.support.servers import KafkaServer
 
 PARTITION = 3
 

@@ -21,8 +21,8 @@ from coupons.ledger.coupons import change_coupon, create_coupon
 from coupons.ledger.requests import stream_requests
 from coupons.model import Claim, IssueRequest, Refusal
 from reconciler.reconcile import reconcile
-from tests.consumer.events import request_records
 from tests.model.system import DecidedGate, System
+from tests.support.events import request_records
 
 COUPON = 1
 

@@ -3,7 +3,7 @@
 from coupons.gate import Gate
 from coupons.gate.discard import discard
 from coupons.model import Admission, Claim, GateClosed
-from tests.gate.conftest import OpenCoupon
+from tests.support.gate import OpenCoupon
 
 
 def test_a_discarded_gate_admits_nobody_and_can_be_opened_at_a_lower_epoch(

@@ -16,7 +16,7 @@ from coupons.model import Admission, Claim, GateClosed, IssueRequest, Status
 from coupons.waiting import eventually
 from stack.ports import HOST, free_ports
 from stack.servers.valkey import valkey_server
-from tests.gate.conftest import PROTOTYPE
+from tests.support.gate import PROTOTYPE
 
 KEY = coupon_key(PROTOTYPE.coupon_id)
 ISSUED = IssueRequest(PROTOTYPE.coupon_id, 1, 1_000, Status.ISSUED)

@@ -7,7 +7,7 @@ from threading import Barrier
 
 from coupons.gate import Decision, connect_gate, open_coupon
 from coupons.model import Admission, Claim, IssueRequest, Refusal, Status
-from tests.gate.conftest import PROTOTYPE, OpenCoupon
+from tests.support.gate import PROTOTYPE, OpenCoupon
 
 CLIENTS = 16
 

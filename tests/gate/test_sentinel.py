@@ -15,7 +15,7 @@ from coupons.model import Admission, Claim, GateClosed
 from coupons.waiting import eventually
 from stack.ports import HOST, free_ports
 from stack.servers.valkey import valkey_server
-from tests.gate.conftest import PROTOTYPE
+from tests.support.gate import PROTOTYPE
 
 FAILOVER_SECONDS = 60
 SENTINELS = ("sentinel-1", "sentinel-2", "sentinel-3")

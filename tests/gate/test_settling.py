@@ -7,7 +7,7 @@ from coupons.gate.scan import scan_requests
 from coupons.gate.values import MOST_SHARDS, PEOPLE_PER_SHARD, SETTLED_CHANNEL, parse_settled
 from coupons.model import Claim, GateClosed, IssueRequest, Status
 from coupons.waiting import eventually
-from tests.gate.conftest import OpenCoupon
+from tests.support.gate import OpenCoupon
 
 ISSUED = IssueRequest(7, 1, 1_795_360_000_000_001, Status.ISSUED)
 REJECTED = IssueRequest(7, 2, 1_795_360_000_000_002, Status.REJECTED, "sold_out")

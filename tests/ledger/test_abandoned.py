@@ -13,7 +13,7 @@ from coupons.ledger.abandoned import AbandonedConnections
 from coupons.ledger.connection import BoundedConnection, Connection, connect_ledger, translated
 from coupons.ledger.refusals import LedgerRefusal, LedgerRefused
 from coupons.waiting import eventually
-from tests.databases import Database
+from tests.support.databases import Database
 
 ROLE = "coupon_consumer"
 

@@ -22,8 +22,8 @@ from operations.doctor.postgres_waits import check_waits
 from operations.doctor.refusals import section_of
 from operations.doctor.serving import check_postgres_writes, check_redis_writes
 from stack.ports import HOST, free_ports
-from tests.databases import Database
-from tests.refusing import postgres_setting
+from tests.support.databases import Database
+from tests.support.refusing import postgres_setting
 
 RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text("utf-8")
 LOCAL = "-c synchronous_commit=local"

@@ -10,8 +10,8 @@ from coupons.ledger.coupons import change_coupon, find_coupon
 from coupons.ledger.issued_coupons import Outcome, issue_requests, list_user_coupons
 from coupons.ledger.requests import accept_requests, count_requests
 from coupons.model import Admission, IssueRequest, Status
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
 
 FIRST_US = 1_795_360_000_000_000
 

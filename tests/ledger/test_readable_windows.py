@@ -10,7 +10,7 @@ from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import list_coupons
 from coupons.model import EARLIEST_MOMENT, LATEST_MOMENT
 from coupons.queries import SQL_FOLDER
-from tests.databases import Database
+from tests.support.databases import Database
 
 MIGRATION = (SQL_FOLDER / "migrations" / "0007_readable_windows.sql").read_text("utf-8")
 INSERT = (

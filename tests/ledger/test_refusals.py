@@ -8,8 +8,8 @@ from coupons.errors import LedgerUnavailable, OutcomeUnknown
 from coupons.ledger.connection import REFUSALS, connect_ledger, translated
 from coupons.ledger.requests import accept_requests
 from coupons.model import Admission
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
 
 TRIED_AGAIN = [
     errors.SerializationFailure,

@@ -9,22 +9,11 @@ from cdc_consumer.handling import BatchHandler
 from coupons.errors import LedgerUnavailable
 from coupons.gate import Gate, open_coupon
 from coupons.model import Admission, Claim, Coupon, Status
-from tests.consumer.conftest import registry_server
-from tests.consumer.events import KeptLetters, request_records
-from tests.consumer.test_handling import (
-    coupon,
-    gate,
-    handler,
-    issued_users,
-    ledger,
-    letters,
-    statuses,
-)
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon, make_coupon
 from tests.losses.commits import held_commits
-
-__all__ = ["coupon", "gate", "handler", "ledger", "letters", "make_coupon", "registry_server"]
+from tests.support.databases import Database
+from tests.support.events import KeptLetters, request_records
+from tests.support.handling import issued_users, statuses
+from tests.support.ledger import MakeCoupon
 
 BATCH = range(1, 501)
 

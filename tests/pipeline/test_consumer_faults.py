@@ -97,7 +97,7 @@ def test_two_consumers_share_the_partitions_and_one_may_leave_at_any_time(
     assert pipeline.counts().issued == 11_000
 
 
-def _dead_letter(servers: str, value: bytes) -> Message[bytes, bytes]:
+def _dead_letter(servers: str, value: bytes) -> "Message[bytes, bytes]":
     """The dead letter of a record with this value."""
     found: list[Message[bytes, bytes]] = []
     reader = read_topic(servers, DEAD_LETTER_TOPIC, f"test-{time.time_ns()}")
@@ -113,7 +113,7 @@ def _dead_letter(servers: str, value: bytes) -> Message[bytes, bytes]:
     return found[0]
 
 
-def _headers(record: Message[bytes, bytes]) -> dict[str, str]:
+def _headers(record: "Message[bytes, bytes]") -> dict[str, str]:
     headers = record.headers()
     assert isinstance(headers, list)
     return {name: str(value, "utf-8") for name, value in headers if isinstance(value, bytes)}

@@ -22,9 +22,9 @@ from operations.doctor.disk import FULL_MIB, NEARLY_FULL_MIB, disk_finding
 from operations.doctor.findings import Finding, Level, Section
 from operations.doctor.places import Places
 from operations.doctor.requests import check_final, check_gate, check_redis
-from tests.databases import Database
 from tests.reconciler.conftest import Shop
-from tests.servers import ValkeyServer
+from tests.support.databases import Database
+from tests.support.servers import ValkeyServer
 
 Served = Callable[[int, bytes], str]
 

@@ -8,8 +8,8 @@ from click.testing import CliRunner, Result
 
 from cli.main import main
 from coupons.ledger.connection import connect_ledger
-from tests.databases import Database
 from tests.reconciler.conftest import Shop
+from tests.support.databases import Database
 
 Status = Callable[..., Result]
 

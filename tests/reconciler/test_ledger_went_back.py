@@ -18,9 +18,9 @@ from operations.repair.actions import Deed, Repair
 from operations.repair.examine import examine
 from operations.verify.report import check_books
 from reconciler.reconcile import reconcile
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon
 from tests.reconciler.conftest import Shop
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
 
 AsOwner = Callable[[str], None]
 

@@ -24,8 +24,8 @@ from operations.verify.report import check_books
 from reconciler import comparer
 from reconciler.reconcile import reconcile
 from reconciler.watch import Watch
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
 
 BEFORE_CHRIST = "UPDATE coupon SET issue_starts_at = '0044-03-15 BC' WHERE coupon_id = %s"
 BEYOND_PYTHON = "UPDATE coupon SET issue_ends_at = 'infinity' WHERE coupon_id = %s"

@@ -12,8 +12,8 @@ from coupons.model import Admission, Claim, Coupon, CouponState, GateClosed, Ref
 from operations.repair.actions import Deed, Repair
 from reconciler.reconcile import reconcile
 from reconciler.watch import Watch
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
 
 
 @pytest.fixture

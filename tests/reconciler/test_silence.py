@@ -16,9 +16,9 @@ from coupons.gate.rebuild import rebuild
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.silent_sessions import end_when_silent
 from coupons.waiting import eventually
-from tests.databases import Database
 from tests.reconciler.conftest import Shop
 from tests.reconciler.test_takeover import reconciler as running_reconciler
+from tests.support.databases import Database
 
 ROOT = Path(__file__).parents[2]
 SILENT_SECONDS = 2

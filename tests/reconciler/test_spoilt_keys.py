@@ -9,9 +9,9 @@ from coupons.model import Claim, GateClosed
 from operations.repair.examine import examine
 from operations.verify.report import check_books
 from reconciler.reconcile import reconcile
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon
 from tests.reconciler.conftest import Shop
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
 
 USERS = 2_500
 """More than a comparison reads at once, so that it ends in the middle of the ledger's rows."""

@@ -19,8 +19,8 @@ from operations.doctor import went_back
 from operations.doctor.findings import Finding, Level, Section
 from operations.doctor.places import Places
 from operations.doctor.went_back import RequestKey, check_ledger_history
-from tests.databases import Database
-from tests.refusing import postgres_setting
+from tests.support.databases import Database
+from tests.support.refusing import postgres_setting
 
 WAITING = "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 

@@ -17,10 +17,10 @@ from reconciler import service
 from reconciler.reconcile import reconcile
 from reconciler.settings import ReconcilerSettings
 from stack.ports import free_ports
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon
 from tests.reconciler.conftest import Shop
-from tests.refusing import HOW_REDIS_REFUSES, postgres_setting, redis_that
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
+from tests.support.refusing import HOW_REDIS_REFUSES, postgres_setting, redis_that
 
 
 @pytest.mark.parametrize("refusal", HOW_REDIS_REFUSES, ids=lambda each: each.name)

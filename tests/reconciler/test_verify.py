@@ -6,7 +6,7 @@ import pytest
 
 from connectors.slot import Slot, read_slot
 from connectors.stream_state import StreamState
-from coupons.gate import Gate, connect_gate, open_coupon
+from coupons.gate import Gate, open_coupon
 from coupons.ids import request_id
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import begin_gate_epoch
@@ -16,17 +16,10 @@ from coupons.model import Admission, Claim, Coupon, IssueRequest, Status
 from operations.verify.in_flight import judge
 from operations.verify.mismatch import Kind
 from operations.verify.report import Books, check_books
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon, make_coupon
-
-__all__ = ["make_coupon"]
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
 
 USERS = (1, 2, 3)
-
-
-@pytest.fixture
-def gate(valkey_url: str) -> Gate:
-    return connect_gate(valkey_url)
 
 
 @pytest.fixture

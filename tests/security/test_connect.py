@@ -19,11 +19,11 @@ from coupons.ledger.connection import connect_ledger
 from coupons.ledger.requests import accept_requests
 from coupons.model import Admission
 from coupons.waiting import eventually
-from tests.databases import PASSWORDS, Database
-from tests.security.certificates import Authority
 from tests.security.connect_server import SecureConnect
 from tests.security.kafka_server import PASSWORD, USER, SecureKafka
 from tests.security.test_postgres import make_coupon
+from tests.support.certificates import Authority
+from tests.support.databases import PASSWORDS, Database
 
 JSON = "org.apache.kafka.connect.json.JsonConverter"
 

@@ -7,8 +7,8 @@ from coupons.ledger.connection import Connection, connect_ledger, ledger_pool, p
 from coupons.ledger.coupons import create_coupon
 from coupons.ledger.requests import accept_requests, find_requests
 from coupons.model import Admission, Coupon
-from tests.databases import Database
-from tests.security.certificates import Authority
+from tests.support.certificates import Authority
+from tests.support.databases import Database
 
 
 def make_coupon(connection: Connection) -> Coupon:

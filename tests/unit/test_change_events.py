@@ -22,7 +22,7 @@ from coupons.change_events import (
 )
 from coupons.errors import SchemaRegistryUnavailable, UndecodableEvent
 from coupons.model import IssueRequest, Status, to_microseconds
-from tests.registry import RegistryServer
+from tests.support.registry import RegistryServer
 
 RECORDED = json.loads((Path(__file__).parent / "data" / "change_events.json").read_text())
 REQUESTS = [each for each in RECORDED["records"] if each["topic"] == REQUEST_TOPIC]

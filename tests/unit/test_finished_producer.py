@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException
 from cdc_consumer.dead_letters import DeadLetter, DeadLetters
 from cdc_consumer.kafka import log_error
 from coupons.errors import KafkaUnavailable, UndecodableEvent
-from tests.consumer.events import record_of
+from tests.support.events import record_of
 
 FATAL = KafkaError(KafkaError._FATAL)
 PASSING = KafkaError(KafkaError._MSG_TIMED_OUT)
