@@ -127,9 +127,10 @@ def test_a_coupon_that_the_gate_lost_is_503_until_it_is_rebuilt(
     assert rows(coupon_id) == 0
 
 
-def test_a_claim_admitted_before_the_gate_was_fenced_is_not_written_and_gives_its_place_back(
+def test_a_claim_admitted_before_the_fence_gives_its_place_back(
     new_coupon: NewCoupon, claim: Claim, gate: Gate, rows: Rows, database: Database
 ) -> None:
+    """A claim admitted before the gate was fenced is not written and gives its place back."""
     coupon_id = new_coupon()
     with psycopg.connect(database.url("coupon_reconciler"), autocommit=True) as reconciler:
         reconciler.execute(

@@ -113,9 +113,10 @@ def test_what_is_left_out_of_a_change_stays(
     assert after == {**before, "name": "after"}
 
 
-def test_a_change_that_the_gate_was_not_told_of_is_202_and_can_be_repeated(
+def test_a_change_that_did_not_reach_the_gate_is_202_and_repeatable(
     new_coupon: NewCoupon, client: Client, admin: Headers, claim: Claim, redis_link: Link
 ) -> None:
+    """A change that the gate was not told of is 202 and can be repeated."""
     coupon_id = new_coupon()
     redis_link.cut()
     answer = client.post(f"/coupons/{coupon_id}/pause", headers=admin)

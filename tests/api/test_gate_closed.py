@@ -68,7 +68,7 @@ def _lead_to(link: Link, url: str) -> None:
     link.mend()
 
 
-def test_a_server_with_an_older_copy_in_place_of_ours_sells_no_place_twice(
+def test_a_server_with_an_older_copy_sells_no_place_twice(
     new_coupon: NewCoupon,
     claim: Claim,
     gate: Gate,
@@ -77,6 +77,7 @@ def test_a_server_with_an_older_copy_in_place_of_ours_sells_no_place_twice(
     redis_link: Link,
     reconciler: Connection,
 ) -> None:
+    """A server with an older copy in place of ours sells no place twice."""
     used, other = servers
     coupon_id = new_coupon(total_quantity=3)
     assert claim(coupon_id, 1).status_code == 202

@@ -55,9 +55,10 @@ def test_a_time_that_no_reader_could_read_leaves_no_row(
         assert connection.execute("SELECT count(*) FROM coupon").fetchone() == (0,)
 
 
-def test_an_id_goes_in_as_a_number_or_as_a_string_and_comes_out_as_a_string(
+def test_an_id_goes_in_as_number_or_string_and_comes_out_as_string(
     client: Client, admin: Headers
 ) -> None:
+    """An id goes in as a number or as a string and comes out as a string."""
     for coupon_id in (2**53 + 1, str(2**53 + 3)):
         made = client.post("/coupons", json={**GOOD, "id": coupon_id}, headers=admin)
         assert made.get_json()["id"] == str(coupon_id)

@@ -89,7 +89,7 @@ def test_a_commit_whose_answer_was_lost_is_asked_for_again_and_then_202(
     assert figures_of(gate, coupon_id).pending == 2
 
 
-def test_an_outcome_that_stays_unknown_keeps_its_place_and_says_where_to_ask(
+def test_an_outcome_that_stays_unknown_keeps_its_place(
     new_coupon: NewCoupon,
     claim: Claim,
     gate: Gate,
@@ -220,7 +220,7 @@ def test_a_coupon_made_while_redis_is_down_exists(
     assert (read.status_code, read.get_json()["name"]) == (200, "of a test")
 
 
-def test_a_postgres_that_only_reads_is_503_for_every_write_and_heals_without_a_restart(
+def test_a_postgres_that_only_reads_is_503_for_every_write(
     new_coupon: NewCoupon,
     claim: Claim,
     client: Client,
@@ -229,6 +229,7 @@ def test_a_postgres_that_only_reads_is_503_for_every_write_and_heals_without_a_r
     rows: Rows,
     database: Database,
 ) -> None:
+    """A postgres that only reads is 503 for every write and heals without a restart."""
     coupon_id = new_coupon()
     _only_reads(database, "on")
     is_503(claim(coupon_id, 1), "ledger-unavailable")

@@ -57,7 +57,7 @@ def test_a_commit_that_broke_is_202_whether_it_got_through_or_not(
     assert (figures.pending, figures.compensated) == (2, 0)
 
 
-def test_an_unknown_outcome_without_a_row_is_listed_and_written_by_the_reconciler(
+def test_an_unknown_outcome_is_listed_and_written_by_the_reconciler(
     coupon_id: int,
     claim: Claim,
     client: Client,
@@ -67,6 +67,7 @@ def test_an_unknown_outcome_without_a_row_is_listed_and_written_by_the_reconcile
     postgres_link: Link,
     reconciler: Connection,
 ) -> None:
+    """An unknown outcome without a row is listed and written by the reconciler."""
     postgres_link.deafen()
     unknown = claim(coupon_id, 2)
     is_503(unknown, "outcome-unknown")
@@ -175,9 +176,10 @@ def test_an_old_backend_that_never_ends_is_waited_for_within_a_bound(
     assert rows(coupon_id) == 2
 
 
-def test_an_admission_whose_answer_was_lost_once_is_asked_for_again_and_accepted(
+def test_an_admission_whose_answer_was_lost_is_asked_for_again(
     coupon_id: int, claim: Claim, gate: Gate, rows: Rows, redis_link: Link
 ) -> None:
+    """An admission whose answer was lost once is asked for again and accepted."""
     redis_link.break_next(1, "answers")
     assert claim(coupon_id, 2).status_code in (200, 202)
     figures = figures_of(gate, coupon_id)

@@ -88,9 +88,10 @@ def test_a_request_for_an_unknown_coupon_is_set_aside(
     assert issued_users(database) == [1]
 
 
-def test_a_row_that_postgres_refuses_is_set_aside_and_the_others_go_through(
+def test_a_row_that_postgres_refuses_does_not_stop_the_others(
     handler: BatchHandler, letters: KeptLetters, database: Database, make_coupon: MakeCoupon
 ) -> None:
+    """A row that postgres refuses is set aside and the others go through."""
     coupon = make_coupon(total_quantity=100)
     with psycopg.connect(database.url("coupon_owner")) as owner:
         owner.execute("ALTER TABLE issued_coupon ADD CONSTRAINT unlucky CHECK (user_id <> 13)")
@@ -178,9 +179,10 @@ def test_one_poison_record_among_500_leaves_499_final_and_one_letter(
     assert isinstance(letter.error, psycopg.errors.CheckViolation)
 
 
-def test_a_batch_that_cannot_be_handled_at_all_is_an_outage_that_ends_when_its_cause_is_mended(
+def test_a_batch_that_cannot_be_handled_at_all_is_an_outage(
     handler: BatchHandler, letters: KeptLetters, database: Database, poison: Coupon
 ) -> None:
+    """A batch that cannot be handled at all is an outage that ends when its cause is mended."""
     with psycopg.connect(database.url("coupon_owner")) as owner:
         owner.execute("ALTER TABLE issued_coupon ADD CONSTRAINT nobody CHECK (user_id < 0)")
     batch = request_records(poison.coupon_id, [1, *range(1_000, 1_100)])
@@ -195,13 +197,14 @@ def test_a_batch_that_cannot_be_handled_at_all_is_an_outage_that_ends_when_its_c
     assert len(issued_users(database)) == 101
 
 
-def test_a_schema_that_is_unknown_for_a_while_is_an_outage_and_not_500_letters(
+def test_a_schema_that_is_unknown_for_a_while_is_an_outage(
     handler: BatchHandler,
     letters: KeptLetters,
     registry_server: RegistryServer,
     database: Database,
     poison: Coupon,
 ) -> None:
+    """A schema that is unknown for a while is an outage and not 500 letters."""
     registry_server.schemas.clear()
     batch = request_records(poison.coupon_id, range(1_000, 1_100))
     with pytest.raises(DeadLetterOutage, match="has no schema"):
@@ -213,9 +216,10 @@ def test_a_schema_that_is_unknown_for_a_while_is_an_outage_and_not_500_letters(
     assert len(issued_users(database)) == 100
 
 
-def test_a_registry_that_lost_its_schemas_is_waited_for_and_sets_nothing_aside(
+def test_a_registry_that_lost_its_schemas_is_waited_for(
     handler: BatchHandler, letters: KeptLetters, registry_server: RegistryServer, coupon: Coupon
 ) -> None:
+    """A registry that lost its schemas is waited for and sets nothing aside."""
     registry_server.schemas.clear()
     registry_server.subjects.clear()
     beat = record_of(bytes.fromhex(HEARTBEAT["value"]), topic=HEARTBEAT_TOPIC)
@@ -225,9 +229,10 @@ def test_a_registry_that_lost_its_schemas_is_waited_for_and_sets_nothing_aside(
     assert letters.letters == []
 
 
-def test_heartbeats_that_cannot_be_read_are_nobodys_request_and_stop_nothing(
+def test_heartbeats_that_cannot_be_read_stop_nothing(
     handler: BatchHandler, letters: KeptLetters, database: Database, coupon: Coupon
 ) -> None:
+    """Heartbeats that cannot be read are nobody's request and stop nothing."""
     beats = [record_of(b"garbage", offset=n, topic=HEARTBEAT_TOPIC) for n in range(200)]
     handler.handle([*beats, *request_records(coupon.coupon_id, [1])])
     assert letters.letters == []

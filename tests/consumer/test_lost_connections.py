@@ -29,7 +29,7 @@ def ledger(database: Database) -> Iterator[Ledger]:
     connected.close()
 
 
-def test_backends_that_are_terminated_at_any_moment_leave_no_connection_that_is_no_use(
+def test_terminated_backends_leave_no_broken_connection(
     database: Database, make_coupon: MakeCoupon, ledger: Ledger
 ) -> None:
     """A pipeline that is cut short seems open for ever, and every batch after it fails."""

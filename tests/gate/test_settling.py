@@ -72,9 +72,10 @@ def test_pending_requests_are_found_oldest_first(gate: Gate, opened: OpenCoupon)
     assert gate.pending_before(7, first.requested_at_us - 1, limit=2) == []  # type: ignore[union-attr]
 
 
-def test_a_coupon_that_never_sells_out_has_no_more_shards_than_can_be_gone_through(
+def test_a_coupon_that_never_sells_out_has_a_bounded_number_of_shards(
     gate: Gate, opened: OpenCoupon
 ) -> None:
+    """A coupon that never sells out has no more shards than can be gone through."""
     opened(total_quantity=1_000_000_000)
     gate.settle([ISSUED, REJECTED])
     figures = gate.figures([7])[0]

@@ -135,9 +135,10 @@ def log(
     return log
 
 
-def test_an_exception_while_handling_a_batch_is_not_followed_by_an_acknowledgement_that_skips_it(
+def test_an_exception_in_a_batch_is_not_followed_by_a_commit_past_it(
     log: Log,
 ) -> None:
+    """An exception while handling a batch is not followed by an acknowledgement that skips it."""
     failures = iter([LedgerUnavailable("away"), LedgerUnavailable("away")])
 
     def fail_twice(records: Sequence[Record]) -> None:

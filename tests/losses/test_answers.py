@@ -28,7 +28,7 @@ def test_a_claim_is_not_answered_while_its_commit_is_held_up(
     assert rows(coupon_id) == 1
 
 
-def test_a_commit_that_died_in_the_middle_is_never_answered_with_202_without_its_row(
+def test_a_commit_that_died_is_never_202_without_its_row(
     new_coupon: NewCoupon, claim: Claim, rows: Rows, gate: Gate, database: Database
 ) -> None:
     """What was written is gone with the backend; the claim is written again, and then answered."""

@@ -57,9 +57,10 @@ def owned_partitions(port: int) -> int:
     return int(float(line.split()[1]))
 
 
-def test_a_consumer_killed_in_the_middle_loses_nothing_and_issues_nothing_twice(
+def test_a_killed_consumer_loses_nothing_and_issues_nothing_twice(
     stack: DisposableStack, pipeline: Pipeline
 ) -> None:
+    """A consumer killed in the middle loses nothing and issues nothing twice."""
     pipeline.request(range(1, 20_001))
     eventually(lambda: pipeline.counts().issued > 0, 60, "it has begun")
     stack.kill("consumer-1")
@@ -69,9 +70,10 @@ def test_a_consumer_killed_in_the_middle_loses_nothing_and_issues_nothing_twice(
     assert pipeline.counts().issued == 20_000
 
 
-def test_a_consumer_killed_and_started_again_goes_on_before_its_session_has_timed_out(
+def test_a_restarted_consumer_goes_on_before_its_session_times_out(
     stack: DisposableStack, pipeline: Pipeline
 ) -> None:
+    """A consumer killed and started again goes on before its session has timed out."""
     pipeline.request([1])
     eventually(lambda: pipeline.counts().issued == 1, 60, "it owns the partitions")
     killed_at = time.monotonic()
@@ -119,9 +121,10 @@ def _headers(record: "Message[bytes, bytes]") -> dict[str, str]:
     return {name: str(value, "utf-8") for name, value in headers if isinstance(value, bytes)}
 
 
-def test_garbage_on_the_topic_is_set_aside_with_its_place_and_stops_nothing(
+def test_garbage_on_the_topic_is_a_dead_letter_and_stops_nothing(
     stack: DisposableStack, pipeline: Pipeline
 ) -> None:
+    """Garbage on the topic is set aside with its place and stops nothing."""
     servers = stack.environment["COUPON_KAFKA_BOOTSTRAP_SERVERS"]
     garbage = os.urandom(40)
     places: list[tuple[int | None, int | None]] = []
@@ -151,9 +154,10 @@ def test_garbage_on_the_topic_is_set_aside_with_its_place_and_stops_nothing(
 
 
 @pytest.mark.parametrize("part", ["valkey", "postgres"])
-def test_an_outage_in_the_middle_is_waited_out_without_a_restart_of_the_consumer(
+def test_an_outage_is_waited_out_without_a_restart_of_the_consumer(
     stack: DisposableStack, pipeline: Pipeline, part: str
 ) -> None:
+    """An outage in the middle is waited out without a restart of the consumer."""
     consumer = stack.pid("consumer-1")
     pipeline.request(range(1, 20_001))
     eventually(lambda: pipeline.counts().issued > 0, 60, "it has begun")

@@ -83,9 +83,10 @@ def _get(port: int, path: str) -> str:
         return error.read().decode()
 
 
-def test_a_poison_record_among_500_is_one_letter_and_resolved_when_it_is_replayed(
+def test_a_poison_record_among_500_is_one_letter_until_it_is_replayed(
     stack: DisposableStack, pipeline: Pipeline
 ) -> None:
+    """A poison record among 500 is one letter and resolved when it is replayed."""
     coupon_id = pipeline.coupon.coupon_id
     with constraint(stack, f"coupon_id <> {coupon_id} OR user_id <> 250"):
         pipeline.request(range(1, 501))
@@ -114,9 +115,10 @@ def test_a_poison_record_among_500_is_one_letter_and_resolved_when_it_is_replaye
     assert (again.returncode, said(again)["results"][0]["outcome"]) == (1, "skipped")
 
 
-def test_a_record_that_comes_back_as_often_as_allowed_is_parked_until_it_is_said_otherwise(
+def test_a_record_that_came_back_too_often_is_parked(
     stack: DisposableStack, pipeline: Pipeline
 ) -> None:
+    """A record that comes back as often as allowed is parked until it is said otherwise."""
     coupon_id = str(pipeline.coupon.coupon_id)
 
     def is_replayed(times: int) -> bool:
@@ -202,9 +204,10 @@ def is_stopped(port: int) -> bool:
     return "stopped: " in health(port)
 
 
-def test_an_outage_sets_little_aside_over_restarts_too_and_ends_by_itself_when_it_is_mended(
+def test_an_outage_makes_few_dead_letters_over_restarts_too(
     stack: DisposableStack, pipeline: Pipeline
 ) -> None:
+    """An outage sets little aside over restarts too and ends by itself when it is mended."""
     before = end_of_letters(stack)
     stack.stop("consumer-1")
     with constraint(stack, f"coupon_id <> {pipeline.coupon.coupon_id}"):

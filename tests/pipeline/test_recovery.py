@@ -173,9 +173,7 @@ def test_a_lost_slot_is_named_and_its_requests_are_streamed_again(
     assert pipeline.all_final()
 
 
-def test_slot_and_offsets_lost_together_are_named_although_the_connector_runs(
-    stream: Stream, pipeline: Pipeline
-) -> None:
+def test_slot_and_offsets_lost_together_are_named(stream: Stream, pipeline: Pipeline) -> None:
     """Debezium then makes itself a slot, and goes on after the gap as if nothing had been."""
     stream.stop()
     pipeline.request(range(1, 101))
@@ -192,9 +190,10 @@ def test_slot_and_offsets_lost_together_are_named_although_the_connector_runs(
     assert not read_slot(stream.cdc).made_by_connector
 
 
-def test_a_slot_that_outgrew_its_wal_is_named_and_its_requests_are_streamed_again(
+def test_a_slot_that_outgrew_its_wal_is_named_and_streamed_again(
     stream: Stream, pipeline: Pipeline, superuser: psycopg.Connection
 ) -> None:
+    """A slot that outgrew its wal is named and its requests are streamed again."""
     stream.stop()
     pipeline.request(range(1, 101))
     with _small_wal(superuser):

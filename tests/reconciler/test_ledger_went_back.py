@@ -73,9 +73,10 @@ def test_an_issued_coupon_without_its_request_is_named_and_gets_it_back(
     assert books.complaints == []
 
 
-def test_a_rebuild_does_not_offer_the_place_of_an_issued_coupon_without_its_request(
+def test_a_rebuild_does_not_offer_the_place_of_an_issued_coupon(
     only_one: Shop, unrequested: IssueRequest, reconciler: Connection
 ) -> None:
+    """A rebuild does not offer the place of an issued coupon without its request."""
     assert rebuild(only_one.gate, reconciler, only_one.coupon_id) == 1
     assert _figures(only_one).places_left == 0
     assert only_one.gate.read(only_one.coupon_id, [1]) == [unrequested]
@@ -138,9 +139,10 @@ def test_an_epoch_that_the_ledger_lost_is_not_given_out_again(
     assert shop.ledger().gate_epoch > late[0].epoch
 
 
-def test_a_coupon_made_again_under_the_id_of_a_lost_one_is_not_taken_for_it(
+def test_a_coupon_with_the_id_of_a_lost_one_is_not_taken_for_it(
     shop: Shop, gate: Gate, database: Database, reconciler: Connection, as_owner: AsOwner
 ) -> None:
+    """A coupon made again under the id of a lost one is not taken for it."""
     lost = shop.ledger()
     shop.admit(1)
     as_owner("TRUNCATE coupon")

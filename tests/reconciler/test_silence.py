@@ -81,13 +81,14 @@ def _is_rebuilt_by_another(shop: Shop, connection: Connection) -> bool:
 @pytest.mark.parametrize(
     "arguments", [("gate", "rebuild", "--all"), ("reconcile",)], ids=["rebuild", "reconcile"]
 )
-def test_a_command_that_is_stopped_in_a_rebuild_keeps_its_coupon_shut_for_seconds(
+def test_a_command_stopped_in_a_rebuild_keeps_its_coupon_shut_briefly(
     large: Shop,
     database: Database,
     valkey_url: str,
     reconciler: Connection,
     arguments: tuple[str, ...],
 ) -> None:
+    """A command that is stopped in a rebuild keeps its coupon shut for seconds."""
     large.gate.client.flushall()
     with _command(database, valkey_url, *arguments) as process:
         eventually(lambda: _holders(database) == 1, WITHIN_SECONDS, "it rebuilds")
@@ -104,9 +105,10 @@ def test_a_command_that_is_stopped_in_a_rebuild_keeps_its_coupon_shut_for_second
     assert figures.epoch == large.ledger().gate_epoch
 
 
-def test_a_reconciler_that_is_stopped_in_a_comparison_keeps_its_coupon_shut_for_seconds(
+def test_a_stopped_reconciler_keeps_its_coupon_shut_briefly(
     large: Shop, gate: Gate, database: Database, valkey_url: str, reconciler: Connection
 ) -> None:
+    """A reconciler that is stopped in a comparison keeps its coupon shut for seconds."""
     gate.client.flushall()
     with running_reconciler(database, valkey_url) as process:
         eventually(lambda: _holders(database) == 1, WITHIN_SECONDS, "it rebuilds")

@@ -37,9 +37,10 @@ def test_no_rebuild_begins_that_cannot_end(
     assert figures.state == ("stale" if refusal is GateRefusal.READ_ONLY else "open")
 
 
-def test_a_gate_that_is_open_on_a_server_that_refuses_is_not_reported_open(
+def test_a_gate_on_a_server_that_refuses_is_not_reported_open(
     shop: Shop, gate: Gate, database: Database, valkey_url: str
 ) -> None:
+    """A gate that is open on a server that refuses is not reported open."""
     with connect_ledger(database.url("coupon_ops"), "test") as ops:
         with redis_that(GateRefusal.OUT_OF_MEMORY, valkey_url):
             [report] = report_gate(gate, ops, [shop.ledger()])
@@ -53,9 +54,10 @@ def test_a_gate_that_is_open_on_a_server_that_refuses_is_not_reported_open(
         assert report.why_closed is None
 
 
-def test_the_open_coupons_are_looked_after_while_another_cannot_be_rebuilt(
+def test_open_coupons_are_reconciled_while_another_cannot_be_rebuilt(
     shop: Shop, gate: Gate, reconciler: Connection, valkey_url: str, make_coupon: MakeCoupon
 ) -> None:
+    """The open coupons are looked after while another cannot be rebuilt."""
     missing = make_coupon()
     shop.admit(1)
     with redis_that(GateRefusal.MAY_EVICT, valkey_url):
@@ -66,7 +68,7 @@ def test_the_open_coupons_are_looked_after_while_another_cannot_be_rebuilt(
     assert gate.figures([missing.coupon_id])[0] is not None
 
 
-def test_a_redis_that_may_evict_keys_is_told_in_one_line_however_long_it_lasts(
+def test_a_redis_that_may_evict_keys_is_logged_once(
     database: Database,
     gate: Gate,
     valkey_url: str,
@@ -74,6 +76,7 @@ def test_a_redis_that_may_evict_keys_is_told_in_one_line_however_long_it_lasts(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """A redis that may evict keys is told in one line however long it lasts."""
     make_coupon()
     monkeypatch.setattr(service, "LONGEST_PAUSE_S", 0.01)
     settings = ReconcilerSettings(

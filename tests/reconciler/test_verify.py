@@ -199,7 +199,7 @@ def test_a_dead_letter_is_told_as_one(
     assert "0:17" in judged.complaints[-1]
 
 
-def test_a_slot_that_is_gone_is_a_fault_and_a_stopped_connector_is_not_known(
+def test_a_lost_slot_is_a_fault_and_a_stopped_connector_is_unknown(
     ops: Connection,
 ) -> None:
     """Every test database lives on a server without the project's slot."""

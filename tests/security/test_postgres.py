@@ -48,9 +48,10 @@ def test_a_postgres_that_another_authority_vouches_for_is_not_spoken_to(
         connect_ledger(url, "test")
 
 
-def test_a_postgres_that_is_not_the_host_of_its_certificate_is_not_spoken_to(
+def test_a_postgres_that_is_not_its_certificates_host_is_refused(
     tls_database: Database,
 ) -> None:
+    """A postgres that is not the host of its certificate is not spoken to."""
     url = tls_database.url("coupon_api").replace("127.0.0.1", "localhost.localdomain")
     with pytest.raises(LedgerUnavailable, match="certificate"):
         connect_ledger(f"{url}&hostaddr=127.0.0.1", "test")

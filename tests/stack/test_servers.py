@@ -65,9 +65,10 @@ def test_postgres_comes_back_after_kill_9_with_all_that_was_committed(
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (1000,)
 
 
-def test_postgres_starts_anew_only_when_the_last_backend_of_a_killed_one_is_gone(
+def test_postgres_starts_only_when_all_killed_backends_are_gone(
     folder: StateFolder, postgres: Part
 ) -> None:
+    """Postgres starts anew only when the last backend of a killed one is gone."""
     bring_up(folder, [postgres], [], _quiet)
     run = folder.part("postgres").last_run()
     assert run is not None

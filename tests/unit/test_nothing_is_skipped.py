@@ -200,9 +200,10 @@ def quick_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(events=st.lists(st.sampled_from(EVENTS), max_size=60))
 @example(events=LOST_WHILE_IT_WAITS)
 @pytest.mark.usefixtures("quick_clock")
-def test_everything_below_a_committed_offset_is_handled_and_in_the_end_all_is(
+def test_everything_below_a_committed_offset_is_handled(
     events: list[str],
 ) -> None:
+    """Everything below a committed offset is handled and in the end all is."""
     kafka = run(events)
     assert kafka.handled == {number: set(log) for number, log in LOGS.items()}
     assert kafka.committed_offsets == {number: log[-1] + 1 for number, log in LOGS.items()}
