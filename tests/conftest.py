@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.support.ledger",
     "tests.support.registry",
     "tests.support.servers",
+    "tests.support.workers",
 ]
 
 
