@@ -67,4 +67,4 @@ constraints: ## resolve the versions anew (needs uv)
 	  --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o constraints.txt
 
 clean: ## remove what the setup made here
-	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) *.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache
