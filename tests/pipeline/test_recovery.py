@@ -18,7 +18,7 @@ from connectors.state import existing_state, read_state
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.waiting import eventually
 from stack.choices import existing
-from stack.disposable import DisposableStack, disposable_stack
+from stack.disposable import DisposableStack
 from stack.endpoints import database_url
 from tests.pipeline.pipeline import FINAL_WITHIN_SECONDS, Pipeline
 
@@ -67,10 +67,9 @@ class Stream:
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[DisposableStack]:
-    """One of these tests' own: requests that other tests leave for ever are not in order here."""
-    with disposable_stack() as own:
-        yield own
+def stack(spare_stack: DisposableStack) -> DisposableStack:
+    """Not the shared one: requests that other tests leave for ever are not in order here."""
+    return spare_stack
 
 
 @pytest.fixture

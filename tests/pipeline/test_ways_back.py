@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from contextlib import closing
 
 import psycopg
@@ -21,7 +20,7 @@ from connectors.state import read_state
 from coupons.change_events import REQUEST_TOPIC
 from coupons.waiting import eventually
 from stack.choices import existing
-from stack.disposable import DisposableStack, disposable_stack
+from stack.disposable import DisposableStack
 from stack.endpoints import database_url
 from tests.pipeline.operator_at_work import Operator
 from tests.pipeline.people import People
@@ -83,10 +82,9 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[DisposableStack]:
-    """One of these tests' own, which they may take apart."""
-    with disposable_stack() as own:
-        yield own
+def stack(spare_stack: DisposableStack) -> DisposableStack:
+    """Not the shared one: they take it apart, and put it in order again."""
+    return spare_stack
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,8 @@ def group_of(item: pytest.Item) -> str:
     """Tests of one group run one after the other, in one worker."""
     if _uses_shared_stack(item):
         return "stack"
+    if "spare_stack" in getattr(item, "fixturenames", ()):
+        return "spare_stack"
     folder, *_ = item.path.relative_to(TESTS).parts
     return folder if folder in ONE_WORKER else str(item.path.relative_to(TESTS))
 
