@@ -1,5 +1,5 @@
 # make up      set up, start the embedded stack, run a short rush on it, leave it running
-# make test    set up, run all tests on a stack of their own
+# make test    set up, run all tests on a stack of their own (ARGS="-m gate -n 0": a kind, one by one)
 # make bench   set up, run the benchmarks on a stack of their own
 # make chaos   set up, cause faults at random for MINUTES (30) on a stack of its own; SEED repeats a run
 # make model   set up, search large scopes of the protocol's models (needs g++; SCOPE="words of a name": one)
@@ -8,6 +8,7 @@
 # make docs    write the generated pages of docs/
 
 PYTHON ?= python3
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
@@ -26,7 +27,7 @@ up: $(READY)
 	$(BIN)/coupon rush
 
 test: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -66,4 +67,4 @@ constraints: ## resolve the versions anew (needs uv)
 	  --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o constraints.txt
 
 clean: ## remove what the setup made here
-	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) *.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache

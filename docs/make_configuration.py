@@ -6,6 +6,7 @@ A test fails when the file is not what this writes.
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from api.settings import ApiSettings
@@ -16,13 +17,15 @@ from reconciler.settings import ReconcilerSettings
 
 FILE = Path(__file__).parent / "configuration.md"
 
-PROCESSES = {
+PROCESSES: dict[str, type[BaseModel]] = {
     "Every process": ProcessSettings,
     "The link to Kafka (consumer, and what `coupon` does on Kafka)": KafkaSecurity,
     "API (`python -m api`)": ApiSettings,
     "Consumer (`python -m cdc_consumer`)": ConsumerSettings,
     "Reconciler (`python -m reconciler`)": ReconcilerSettings,
 }
+
+SHARED: tuple[type[BaseModel], ...] = (ProcessSettings, KafkaSecurity)
 
 HEAD = """# Configuration
 
@@ -80,10 +83,7 @@ def render() -> str:
     sections = []
     for title, settings in PROCESSES.items():
         inherited = {
-            name
-            for shared in (ProcessSettings, KafkaSecurity)
-            if settings is not shared
-            for name in shared.model_fields
+            name for shared in SHARED if settings is not shared for name in shared.model_fields
         }
         fields = {name: f for name, f in settings.model_fields.items() if name not in inherited}
         rows = [

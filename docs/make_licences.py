@@ -6,9 +6,10 @@ python docs/make_licences.py; a test fails when the file is not what this writes
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
+from email.message import Message
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -101,7 +102,7 @@ def licence_of(name: str) -> str:
     """The SPDX expression of a package. Raises LookupError when it does not say one."""
     if name in NOT_EVERYWHERE:
         return NOT_EVERYWHERE[name]
-    found = metadata.metadata(name)
+    found = cast(Message, metadata.metadata(name))  # its protocol has no get
     if expression := found.get("License-Expression"):
         return str(expression)
     said = [found.get("License") or ""]

@@ -1,32 +1,22 @@
-"""Servers and databases for the tests: each started once for the run, when a test first asks."""
-
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
+"""Options of the test run. Its fixtures are plugins: the modules of tests/support."""
 
 import pytest
-import redis
 
-from stack.disposable import DisposableStack, disposable_stack
-from tests.databases import Database, Databases
-from tests.servers import PostgresServer, ValkeyServer
+# They import each other; what is asserted in them shall be explained all the same.
+pytest.register_assert_rewrite("tests.support")
 
-KINDS = {
-    "unit",
-    "gate",
-    "ledger",
-    "reconciler",
-    "api",
-    "connectors",
-    "consumer",
-    "security",
-    "stack",
-    "compose",
-    "pipeline",
-    "model",
-    "losses",
-    "faults",
-}
+pytest_plugins = [
+    "tests.support.api",
+    "tests.support.databases",
+    "tests.support.embedded",
+    "tests.support.gate",
+    "tests.support.handling",
+    "tests.support.kinds",
+    "tests.support.ledger",
+    "tests.support.registry",
+    "tests.support.servers",
+    "tests.support.workers",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,65 +35,3 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FOLDER",
         help="run pipeline tests on the stack with this state folder, which runs already",
     )
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test's kind is the folder it lies in; `-m gate` selects by it."""
-    for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        if folder in KINDS:
-            item.add_marker(getattr(pytest.mark, folder))
-
-
-@pytest.fixture(scope="session")
-def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """A Redis-compatible server of this run's own."""
-    server = ValkeyServer(tmp_path_factory.mktemp("valkey"))
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def valkey_url(valkey_server: ValkeyServer) -> str:
-    """Its URL, with nothing in it."""
-    with redis.Redis.from_url(valkey_server.url) as client:
-        client.flushall()
-    return valkey_server.url
-
-
-@pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """A Postgres of this run's own."""
-    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
-    server.start()
-    yield server
-    server.stop()
-    if server.home:
-        shutil.rmtree(server.home)
-
-
-@pytest.fixture(scope="session")
-def databases(postgres_server: PostgresServer) -> Databases:
-    """Makes databases on it."""
-    return Databases(postgres_server.superuser_url)
-
-
-@pytest.fixture
-def database(databases: Databases) -> Iterator[Database]:
-    """A migrated, empty database for the test, dropped afterwards."""
-    with databases.fresh() as made:
-        yield made
-
-
-@pytest.fixture(scope="session")
-def stack(request: pytest.FixtureRequest) -> Iterator[DisposableStack]:
-    """The whole embedded stack, once for the run; a test leaves it running and in order."""
-    folder = request.config.getoption("--stack")
-    if folder:
-        running = DisposableStack(Path(folder).absolute())
-        running.adopt()
-        yield running
-        return
-    with disposable_stack() as own:
-        yield own

@@ -13,8 +13,8 @@ from werkzeug.test import Client
 from chaos.link import Link
 from coupons.gate.values import coupon_key
 from coupons.waiting import eventually
-from tests.api.conftest import MakeCoupon
-from tests.databases import Database
+from tests.support.api import NewCoupon
+from tests.support.databases import Database
 
 Headers = dict[str, str]
 BODY = {"name": "x", "total_quantity": 5}
@@ -65,38 +65,44 @@ def test_a_coupon_whose_gate_cannot_be_opened_is_created(
     wrong = client.post("/coupons", json={**BODY, "id": 7}, headers=admin)
     keys.hset(coupon_key(9), mapping={"epoch": "0", "shards": "not a number"})
     odd = client.post("/coupons", json={**BODY, "id": 9}, headers=admin)
-    assert (odd.status_code, odd.json["id"]) == (201, "9")
+    assert (odd.status_code, odd.get_json()["id"]) == (201, "9")
     redis_link.cut()
     away = client.post("/coupons", json={**BODY, "id": 8}, headers=admin)
     redis_link.restore()
-    assert wrong.json["places_left"] == BODY["total_quantity"], "keys of another type are replaced"
-    assert away.json["places_left"] is None
+    assert wrong.get_json()["places_left"] == BODY["total_quantity"], (
+        "keys of another type are replaced"
+    )
+    assert away.get_json()["places_left"] is None
     for answer, coupon_id in ((wrong, "7"), (away, "8")):
-        assert (answer.status_code, answer.json["id"]) == (201, coupon_id)
+        assert (answer.status_code, answer.get_json()["id"]) == (201, coupon_id)
         assert client.get(f"/coupons/{coupon_id}", headers=admin).status_code == 200
 
 
 @pytest.mark.parametrize("harm", ["wrong type", "not a number"])
 def test_a_change_that_the_gate_cannot_take_is_made(
-    client: Client, admin: Headers, make_coupon: MakeCoupon, keys: redis.Redis, harm: str
+    client: Client, admin: Headers, new_coupon: NewCoupon, keys: redis.Redis, harm: str
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     if harm == "wrong type":
         keys.set(coupon_key(coupon_id), "of the wrong type")
     else:
         keys.hset(coupon_key(coupon_id), mapping={"version": "x", "epoch": "x", "total": "x"})
     change = client.patch(f"/coupons/{coupon_id}", json={"name": "y"}, headers=admin)
-    assert (change.status_code, change.json["name"]) == (202, "y")
+    assert (change.status_code, change.get_json()["name"]) == (202, "y")
     pause = client.post(f"/coupons/{coupon_id}/pause", headers=admin)
-    assert (pause.status_code, pause.json["state"]) == (202, "paused")
+    assert (pause.status_code, pause.get_json()["state"]) == (202, "paused")
     read = client.get(f"/coupons/{coupon_id}", headers=admin)
-    assert (read.status_code, read.json["name"], read.json["state"]) == (200, "y", "paused")
+    assert (read.status_code, read.get_json()["name"], read.get_json()["state"]) == (
+        200,
+        "y",
+        "paused",
+    )
 
 
 def test_a_write_whose_answer_is_lost_is_not_said_to_have_failed(
-    client: Client, admin: Headers, make_coupon: MakeCoupon, database: Database
+    client: Client, admin: Headers, new_coupon: NewCoupon, database: Database
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     calls: list[tuple[Callable[..., Any], str, dict[str, Any], str]] = [
         (client.post, "/coupons", BODY, "may create another one"),
         (client.post, "/coupons", {**BODY, "id": 77}, "Coupon 77 may have been created"),

@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from werkzeug.test import Client
 
-from tests.api.conftest import MakeCoupon
+from tests.support.api import NewCoupon
 
 Headers = dict[str, str]
 GOOD = {"name": "x", "total_quantity": 1}
@@ -68,7 +68,7 @@ def test_what_has_not_the_agreed_form_is_422_and_names_the_field(
 ) -> None:
     answer = client.post("/coupons", json={**GOOD, **change}, headers=admin)
     is_problem(answer, 422, "invalid")
-    assert field in [error["field"] for error in answer.json["errors"]]
+    assert field in [error["field"] for error in answer.get_json()["errors"]]
 
 
 @pytest.mark.parametrize("body", ["[]", "null", "1", '"x"', "{}"])
@@ -180,9 +180,9 @@ def test_a_page_that_cannot_be_is_422(client: Client, admin: Headers, query: str
 
 @pytest.mark.parametrize("body", [{}, {"name": None}, {"total_quantity": None}, {"state": "open"}])
 def test_a_change_of_nothing_or_to_nothing_is_422(
-    client: Client, admin: Headers, make_coupon: MakeCoupon, body: dict[str, Any]
+    client: Client, admin: Headers, new_coupon: NewCoupon, body: dict[str, Any]
 ) -> None:
-    answer = client.patch(f"/coupons/{make_coupon()}", json=body, headers=admin)
+    answer = client.patch(f"/coupons/{new_coupon()}", json=body, headers=admin)
     is_problem(answer, 422, "invalid")
 
 

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from tests.api.process import Server
 from tests.api.test_hostile_clients import answer_of
+from tests.support.api_process import Server
 
 
 def asked(server: Server, target: bytes) -> tuple[int, str]:

@@ -12,17 +12,17 @@ from werkzeug.test import Client
 from coupons.gate import Gate
 from coupons.ids import request_id
 from coupons.model import IssueRequest, Status
-from tests.api.conftest import RETRY_AFTER, MakeCoupon
-from tests.databases import Database
+from tests.support.api import RETRY_AFTER, NewCoupon
+from tests.support.databases import Database
 
 Claim = Callable[..., Any]
 Rows = Callable[[int], int]
 
 
 def test_202_means_that_the_row_is_committed(
-    make_coupon: MakeCoupon, claim: Claim, rows: Rows
+    new_coupon: NewCoupon, claim: Claim, rows: Rows
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     answer = claim(coupon_id, 42)
     assert answer.status_code == 202
     assert rows(coupon_id) == 1
@@ -40,9 +40,9 @@ def test_202_means_that_the_row_is_committed(
 
 
 def test_the_same_user_again_gets_the_same_request(
-    make_coupon: MakeCoupon, claim: Claim, rows: Rows
+    new_coupon: NewCoupon, claim: Claim, rows: Rows
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     first, again = claim(coupon_id, 42), claim(coupon_id, 42)
     assert (first.status_code, again.status_code) == (202, 200)
     assert again.json == first.json
@@ -50,9 +50,9 @@ def test_the_same_user_again_gets_the_same_request(
 
 
 def test_a_claim_that_is_final_already_answers_with_what_became_of_it(
-    make_coupon: MakeCoupon, claim: Claim, gate: Gate
+    new_coupon: NewCoupon, claim: Claim, gate: Gate
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     issued, rejected = claim(coupon_id, 1).json, claim(coupon_id, 2).json
     now = 1_700_000_000_000_000
     gate.settle(
@@ -72,18 +72,18 @@ def test_a_claim_that_is_final_already_answers_with_what_became_of_it(
 
 
 def test_a_refusal_says_why_and_writes_nothing(
-    make_coupon: MakeCoupon,
+    new_coupon: NewCoupon,
     claim: Claim,
     rows: Rows,
     client: Client,
     admin: dict[str, str],
 ) -> None:
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-    early = make_coupon(issue_starts_at=tomorrow)
-    late = make_coupon(
+    early = new_coupon(issue_starts_at=tomorrow)
+    late = new_coupon(
         issue_starts_at="2020-01-01T00:00:00Z", issue_ends_at="2020-01-02T00:00:00+09:00"
     )
-    paused, closed, scarce = make_coupon(), make_coupon(), make_coupon(total_quantity=1)
+    paused, closed, scarce = new_coupon(), new_coupon(), new_coupon(total_quantity=1)
     for coupon_id, action in ((paused, "pause"), (closed, "close")):
         assert client.post(f"/coupons/{coupon_id}/{action}", headers=admin).status_code == 200
     assert claim(scarce, 1).status_code == 202
@@ -102,10 +102,8 @@ def test_a_refusal_says_why_and_writes_nothing(
         assert rows(coupon_id) == (1 if coupon_id == scarce else 0)
 
 
-def test_a_coupon_for_a_group_is_for_its_members_only(
-    make_coupon: MakeCoupon, claim: Claim
-) -> None:
-    coupon_id = make_coupon(eligible_group="vip")
+def test_a_coupon_for_a_group_is_for_its_members_only(new_coupon: NewCoupon, claim: Claim) -> None:
+    coupon_id = new_coupon(eligible_group="vip")
     refused = claim(coupon_id, 1, groups=["vip-not", "other"])
     assert (refused.status_code, refused.json["reason"]) == (403, "not_eligible")
     assert claim(coupon_id, 2).status_code == 403
@@ -118,9 +116,9 @@ def test_an_unknown_coupon_is_404_even_though_the_gate_cannot_tell(claim: Claim)
 
 
 def test_a_coupon_that_the_gate_lost_is_503_until_it_is_rebuilt(
-    make_coupon: MakeCoupon, claim: Claim, gate: Gate, rows: Rows
+    new_coupon: NewCoupon, claim: Claim, gate: Gate, rows: Rows
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     gate.client.flushall()
     answer = claim(coupon_id, 1)
     assert answer.status_code == 503
@@ -129,10 +127,11 @@ def test_a_coupon_that_the_gate_lost_is_503_until_it_is_rebuilt(
     assert rows(coupon_id) == 0
 
 
-def test_a_claim_admitted_before_the_gate_was_fenced_is_not_written_and_gives_its_place_back(
-    make_coupon: MakeCoupon, claim: Claim, gate: Gate, rows: Rows, database: Database
+def test_a_claim_admitted_before_the_fence_gives_its_place_back(
+    new_coupon: NewCoupon, claim: Claim, gate: Gate, rows: Rows, database: Database
 ) -> None:
-    coupon_id = make_coupon()
+    """A claim admitted before the gate was fenced is not written and gives its place back."""
+    coupon_id = new_coupon()
     with psycopg.connect(database.url("coupon_reconciler"), autocommit=True) as reconciler:
         reconciler.execute(
             "UPDATE coupon SET gate_epoch = gate_epoch + 1 WHERE coupon_id = %s", [coupon_id]
@@ -146,9 +145,9 @@ def test_a_claim_admitted_before_the_gate_was_fenced_is_not_written_and_gives_it
 
 @pytest.mark.parametrize("total", [10, 1000])
 def test_claims_at_once_are_accepted_exactly_as_often_as_there_are_places(
-    make_coupon: MakeCoupon, claim: Claim, rows: Rows, total: int
+    new_coupon: NewCoupon, claim: Claim, rows: Rows, total: int
 ) -> None:
-    coupon_id = make_coupon(total_quantity=total)
+    coupon_id = new_coupon(total_quantity=total)
     users = [user for user in range(1, 201) for _ in range(2)]
     with ThreadPoolExecutor(32) as threads:
         answers = list(threads.map(lambda user: claim(coupon_id, user), users))

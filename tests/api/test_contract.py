@@ -10,7 +10,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from werkzeug.test import Client
 
 from chaos.link import Link
-from tests.api.conftest import Bearer
+from tests.support.api_process import Bearer
 
 Headers = dict[str, str]
 Document = dict[str, Any]
@@ -23,7 +23,7 @@ NO_REQUEST = "/issue-requests/00000000-0000-8002-8000-000000000001"
 
 @pytest.fixture
 def document(client: Client) -> Document:
-    document: Document = client.get("/openapi.json").json
+    document: Document = client.get("/openapi.json").get_json()
     return document
 
 

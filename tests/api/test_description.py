@@ -11,7 +11,8 @@ from api import schemas
 from api.bootstrap import Api
 from api.management import metrics_page
 from api.problems import ProblemType
-from tests.api.conftest import Bearer, MakeCoupon
+from tests.support.api import NewCoupon
+from tests.support.api_process import Bearer
 
 Claim = Callable[..., Any]
 
@@ -29,7 +30,7 @@ def metrics() -> str:
 def test_every_route_is_described_and_nothing_else(client: Client, api: Api) -> None:
     described = {
         (method.upper(), path)
-        for path, item in client.get("/openapi.json").json["paths"].items()
+        for path, item in client.get("/openapi.json").get_json()["paths"].items()
         for method in item
         if method != "parameters"
     }
@@ -44,7 +45,7 @@ def test_every_route_is_described_and_nothing_else(client: Client, api: Api) -> 
 
 
 def test_every_kind_of_problem_is_described(client: Client) -> None:
-    document = client.get("/openapi.json").json
+    document = client.get("/openapi.json").get_json()
     assert document["components"]["schemas"]["Problem"]["properties"]["type"]["enum"] == [
         kind.type for kind in ProblemType
     ]
@@ -53,19 +54,19 @@ def test_every_kind_of_problem_is_described(client: Client) -> None:
 
 def test_every_reference_of_the_document_leads_somewhere(client: Client) -> None:
     text = client.get("/openapi.json").text
-    schemas = client.get("/openapi.json").json["components"]["schemas"]
+    schemas = client.get("/openapi.json").get_json()["components"]["schemas"]
     references = set(re.findall(r'"#/components/schemas/(\w+)"', text))
     assert references
     assert references <= set(schemas)
 
 
 def test_answers_are_of_the_described_form(
-    make_coupon: MakeCoupon,
+    new_coupon: NewCoupon,
     claim: Claim,
     client: Client,
     bearer: Bearer,
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     claimed = claim(coupon_id, 1)
     conforms(schemas.IssueRequestView, claimed.json)
     conforms(
@@ -75,13 +76,13 @@ def test_answers_are_of_the_described_form(
     conforms(schemas.IssuedCouponPage, client.get("/users/me/coupons", headers=bearer(1)).json)
 
 
-def test_metrics_count_claims_by_outcome(make_coupon: MakeCoupon, claim: Claim) -> None:
+def test_metrics_count_claims_by_outcome(new_coupon: NewCoupon, claim: Claim) -> None:
     def counted(outcome: str) -> float:
         text = metrics()
         found = re.search(rf'^coupon_api_claims_total{{outcome="{outcome}"}} (\S+)$', text, re.M)
         return float(found.group(1)) if found else 0.0
 
-    coupon_id = make_coupon(total_quantity=1)
+    coupon_id = new_coupon(total_quantity=1)
     before = {name: counted(name) for name in ("accepted", "repeated", "sold_out")}
     for user in (1, 1, 2, 3):
         claim(coupon_id, user)

@@ -60,6 +60,6 @@ def test_an_answer_names_the_first_errors_and_counts_the_others(
     fields = {f"{'x' * 300}{number}": 1 for number in range(40)}
     answer = client.post("/coupons", json=fields, headers=admin)
     is_problem(answer, 422, "invalid")
-    assert len(answer.json["errors"]) == 10
-    assert "more" in answer.json["detail"]
+    assert len(answer.get_json()["errors"]) == 10
+    assert "more" in answer.get_json()["detail"]
     assert len(answer.data) < 4_000

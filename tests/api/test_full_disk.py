@@ -1,10 +1,7 @@
 """A Postgres whose disk is full: readiness and the doctor say so, and all is well with room."""
 
 import os
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -16,11 +13,11 @@ from coupons.errors import LedgerUnavailable
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.refusals import LedgerRefusal
 from coupons.ledger.serving import check_serving
-from tests.api.conftest import MakeCoupon
 from tests.api.test_trouble import is_503
-from tests.databases import Database
-from tests.faults.test_disk_full import Volume
-from tests.servers import PostgresServer
+from tests.support.api import NewCoupon
+from tests.support.databases import Database
+from tests.support.servers import PostgresServer
+from tests.support.volume import Volume, mounted
 
 SIZE = "16m"
 MOVED = ("TABLE write_check", "TABLE coupon_issue_request", "INDEX coupon_issue_request_pkey")
@@ -29,32 +26,21 @@ MOVED = ("TABLE write_check", "TABLE coupon_issue_request", "INDEX coupon_issue_
 @pytest.fixture
 def volume(database: Database, postgres_server: PostgresServer) -> Iterator[Volume]:
     """A small file system, on which the tables are that claims are written to."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a volume")
-    path = Path(tempfile.mkdtemp(prefix="coupon-volume-"))
-    path.chmod(0o755)
-    options = ["-t", "tmpfs", "-o", f"size={SIZE},mode=0755", "coupon-volume"]
-    mounted = subprocess.run(["mount", *options, path], capture_output=True, text=True)
-    if mounted.returncode != 0:
-        path.rmdir()
-        pytest.skip(f"no volume can be mounted here: {mounted.stderr.strip()}")
-    space = path / "space"
-    space.mkdir()
-    assert postgres_server.home is not None
-    owner = postgres_server.home.stat()
-    os.chown(space, owner.st_uid, owner.st_gid)
-    url = database.superuser_url
-    with psycopg.connect(url, dbname=database.name, autocommit=True) as superuser:
-        place = sql.Literal(str(space))
-        superuser.execute(sql.SQL("CREATE TABLESPACE of_a_test LOCATION {}").format(place))
-        _move(superuser, "of_a_test")
-        made = Volume(path)
-        yield made
-        made.make_room()
-        _move(superuser, "pg_default")
-        superuser.execute("DROP TABLESPACE of_a_test")
-    subprocess.run(["umount", "--lazy", path], check=True)
-    path.rmdir()
+    with mounted(SIZE) as made:
+        space = made.path / "space"
+        space.mkdir()
+        assert postgres_server.home is not None
+        owner = postgres_server.home.stat()
+        os.chown(space, owner.st_uid, owner.st_gid)
+        url = database.superuser_url
+        with psycopg.connect(url, dbname=database.name, autocommit=True) as superuser:
+            place = sql.Literal(str(space))
+            superuser.execute(sql.SQL("CREATE TABLESPACE of_a_test LOCATION {}").format(place))
+            _move(superuser, "of_a_test")
+            yield made
+            made.make_room()
+            _move(superuser, "pg_default")
+            superuser.execute("DROP TABLESPACE of_a_test")
 
 
 def _move(superuser: psycopg.Connection[Any], place: str) -> None:
@@ -65,11 +51,11 @@ def _move(superuser: psycopg.Connection[Any], place: str) -> None:
 def test_a_full_disk_is_named_and_claims_go_on_when_there_is_room(
     volume: Volume,
     readiness: Readiness,
-    make_coupon: MakeCoupon,
+    new_coupon: NewCoupon,
     claim: Callable[..., Any],
     database: Database,
 ) -> None:
-    coupon_id = make_coupon(total_quantity=100_000)
+    coupon_id = new_coupon(total_quantity=100_000)
     assert claim(coupon_id, 1).status_code == 202
     volume.fill()
     status, states = readiness.check()

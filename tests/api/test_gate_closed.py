@@ -13,10 +13,10 @@ from chaos.link import Link
 from coupons.gate import Gate, connect_gate
 from coupons.ledger.connection import Connection, connect_ledger
 from reconciler.reconcile import reconcile
-from tests.api.conftest import MakeCoupon
 from tests.api.test_trouble import figures_of, is_503
-from tests.databases import Database
-from tests.servers import ValkeyServer
+from tests.support.api import NewCoupon
+from tests.support.databases import Database
+from tests.support.servers import ValkeyServer
 
 Claim = Callable[..., Any]
 Rows = Callable[[int], int]
@@ -68,8 +68,8 @@ def _lead_to(link: Link, url: str) -> None:
     link.restore()
 
 
-def test_a_server_with_an_older_copy_in_place_of_ours_sells_no_place_twice(
-    make_coupon: MakeCoupon,
+def test_a_server_with_an_older_copy_sells_no_place_twice(
+    new_coupon: NewCoupon,
     claim: Claim,
     gate: Gate,
     rows: Rows,
@@ -77,8 +77,9 @@ def test_a_server_with_an_older_copy_in_place_of_ours_sells_no_place_twice(
     redis_link: Link,
     reconciler: Connection,
 ) -> None:
+    """A server with an older copy in place of ours sells no place twice."""
     used, other = servers
-    coupon_id = make_coupon(total_quantity=3)
+    coupon_id = new_coupon(total_quantity=3)
     assert claim(coupon_id, 1).status_code == 202
     _copy(used.url, other.url)
     assert [claim(coupon_id, user).status_code for user in (2, 3)] == [202, 202]
@@ -97,13 +98,13 @@ def test_a_server_with_an_older_copy_in_place_of_ours_sells_no_place_twice(
 def test_after_a_restart_or_a_flush_the_first_claim_is_503_already(
     what: str,
     kind: str,
-    make_coupon: MakeCoupon,
+    new_coupon: NewCoupon,
     claim: Claim,
     gate: Gate,
     servers: tuple[ValkeyServer, ValkeyServer],
     reconciler: Connection,
 ) -> None:
-    coupon_id = make_coupon(total_quantity=2)
+    coupon_id = new_coupon(total_quantity=2)
     assert claim(coupon_id, 1).status_code == 202
     if what == "restart":
         servers[0].kill()

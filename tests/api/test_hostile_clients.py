@@ -10,8 +10,8 @@ import pytest
 
 from coupons.tokens import SCOPES
 from coupons.waiting import eventually
-from tests.api.process import ADMIN, Bearer, Server, running
-from tests.databases import Database
+from tests.support.api_process import ADMIN, Bearer, Server, running
+from tests.support.databases import Database
 
 BODY_SECONDS = 1.0
 THREADS = 16
@@ -59,9 +59,8 @@ def test_who_sends_neither_body_nor_token_is_refused_and_not_waited_for(server: 
         assert {answer_of(each) for each in silent} == {(401, "unauthenticated")}
 
 
-def test_bodies_that_never_come_are_ended_and_honest_claims_are_answered_meanwhile(
-    server: Server, token: str
-) -> None:
+def test_bodies_that_never_come_do_not_stop_honest_claims(server: Server, token: str) -> None:
+    """Bodies that never come are ended and honest claims are answered meanwhile."""
     coupon_id = server.make_coupon()
     with ExitStack() as open_sockets:
         for framing in (SILENT_BODY, CHUNKED) * BODIES_AT_ONCE:
@@ -74,9 +73,10 @@ def test_bodies_that_never_come_are_ended_and_honest_claims_are_answered_meanwhi
         eventually(lambda: server.make_coupon() > coupon_id, 20, "bodies are waited for again")
 
 
-def test_a_body_that_never_comes_is_408_and_more_of_them_than_may_wait_503(
+def test_a_body_that_never_comes_is_408_and_too_many_of_them_are_503(
     server: Server, token: str
 ) -> None:
+    """A body that never comes is 408 and more of them than may wait 503."""
     with ExitStack() as open_sockets:
         silent = [
             open_sockets.enter_context(opened(server, "POST /coupons", SILENT_BODY + token))

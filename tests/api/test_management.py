@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 
 from coupons.waiting import eventually
-from tests.api.process import Server
+from tests.support.api_process import Server
 
 
 def claims_counted(server: Server) -> bool:

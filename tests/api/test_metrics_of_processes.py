@@ -19,7 +19,7 @@ from cdc_consumer.metrics import CONSUMER
 from coupons.waiting import eventually
 from reconciler.metrics import RECONCILER
 from stack.ports import free_ports
-from tests.databases import Database
+from tests.support.databases import Database
 
 ROOT = Path(__file__).parents[2]
 OF_ANY_PROCESS = ("process_", "python_")

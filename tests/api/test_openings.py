@@ -13,7 +13,7 @@ from werkzeug.test import Client
 from api.openings import Openings
 from coupons.gate import Gate
 from coupons.waiting import eventually
-from tests.api.conftest import RETRY_AFTER, MakeCoupon
+from tests.support.api import RETRY_AFTER, NewCoupon
 
 Headers = dict[str, str]
 Claim = Callable[..., Any]
@@ -24,10 +24,10 @@ def in_seconds(seconds: float) -> str:
 
 
 def test_a_claim_that_is_too_early_is_told_when_to_come_back(
-    make_coupon: MakeCoupon, claim: Claim
+    new_coupon: NewCoupon, claim: Claim
 ) -> None:
     opens_at = in_seconds(300)
-    coupon_id = make_coupon(issue_starts_at=opens_at)
+    coupon_id = new_coupon(issue_starts_at=opens_at)
     answer = claim(coupon_id, 1)
     assert (answer.status_code, answer.json["reason"]) == (409, "not_open")
     assert answer.json["opens_at"] == opens_at
@@ -35,17 +35,17 @@ def test_a_claim_that_is_too_early_is_told_when_to_come_back(
 
 
 def test_one_that_is_much_too_early_is_told_the_time_alone(
-    make_coupon: MakeCoupon, claim: Claim
+    new_coupon: NewCoupon, claim: Claim
 ) -> None:
-    answer = claim(make_coupon(issue_starts_at="2090-01-01T00:00:00Z"), 1)
+    answer = claim(new_coupon(issue_starts_at="2090-01-01T00:00:00Z"), 1)
     assert answer.json["opens_at"] == "2090-01-01T00:00:00.000000Z"
     assert "Retry-After" not in answer.headers
 
 
 def test_the_gate_is_asked_once_for_all_who_are_too_early(
-    make_coupon: MakeCoupon, claim: Claim, valkey_url: str
+    new_coupon: NewCoupon, claim: Claim, valkey_url: str
 ) -> None:
-    coupon_id = make_coupon(issue_starts_at="2090-01-01T00:00:00Z")
+    coupon_id = new_coupon(issue_starts_at="2090-01-01T00:00:00Z")
     with redis.Redis.from_url(valkey_url, decode_responses=True) as client:
         client.config_resetstat()
         for user_id in range(1, 21):
@@ -55,17 +55,17 @@ def test_the_gate_is_asked_once_for_all_who_are_too_early(
 
 
 def test_those_who_are_turned_away_together_do_not_come_back_together(
-    make_coupon: MakeCoupon, claim: Claim
+    new_coupon: NewCoupon, claim: Claim
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     told = {claim(coupon_id, user_id).headers["Retry-After"] for user_id in range(1, 41)}
     assert told == RETRY_AFTER
 
 
 def test_a_change_of_the_opening_is_told_soon(
-    make_coupon: MakeCoupon, claim: Claim, client: Client, admin: Headers
+    new_coupon: NewCoupon, claim: Claim, client: Client, admin: Headers
 ) -> None:
-    coupon_id = make_coupon(issue_starts_at="2090-01-01T00:00:00Z")
+    coupon_id = new_coupon(issue_starts_at="2090-01-01T00:00:00Z")
     assert claim(coupon_id, 1).json["opens_at"].startswith("2090")
     change = {"issue_starts_at": "2080-01-01T00:00:00Z"}
     assert client.patch(f"/coupons/{coupon_id}", json=change, headers=admin).status_code == 200

@@ -17,8 +17,8 @@ from coupons.gate import connect_gate
 from coupons.model import IssueRequest, Status
 from coupons.tokens import SCOPES
 from coupons.waiting import eventually
-from tests.api.conftest import RETRY_AFTER
-from tests.api.process import ADMIN, Bearer, Server, running, start
+from tests.support.api import RETRY_AFTER
+from tests.support.api_process import ADMIN, Bearer, Server, running, start
 
 Rows = Callable[[int], int]
 
@@ -112,9 +112,10 @@ def test_it_recovers_from_losing_both_servers_without_a_restart(
         eventually(lambda: server.claim(coupon_id, next(users))[0] == 202, 10, "claims again")
 
 
-def test_liveness_does_not_wait_for_requests_that_wait_for_a_server_that_hangs(
+def test_liveness_does_not_wait_for_requests_that_hang(
     environment: dict[str, str], bearer: Bearer, postgres_link: Link
 ) -> None:
+    """Liveness does not wait for requests that wait for a server that hangs."""
     few = {**environment, "COUPON_API_WORKERS": "1", "COUPON_API_THREADS": "1"}
     with running(few, bearer) as server, ThreadPoolExecutor(1) as threads:
         assert server.call("GET", "/coupons/1")[0] == 404  # it is connected
@@ -195,9 +196,10 @@ def test_a_port_that_is_taken_is_refused_and_named(
         ("COUPON_LOG_LEVEL", "LOUD"),
     ],
 )
-def test_a_wrong_setting_is_named_without_its_secret_and_the_exit_code_is_2(
+def test_a_wrong_setting_is_named_without_its_secret(
     environment: dict[str, str], variable: str, value: str | None
 ) -> None:
+    """A wrong setting is named without its secret and the exit code is 2."""
     changed = {name: held for name, held in environment.items() if name != variable}
     process = start(changed if value is None else {**changed, variable: value})
     _, error = process.communicate(timeout=20)

@@ -16,18 +16,18 @@ from coupons.ledger.connection import connect_ledger
 from coupons.ledger.refusals import LedgerRefusal
 from coupons.waiting import eventually
 from reconciler.reconcile import reconcile
-from tests.api.conftest import MakeCoupon
 from tests.api.test_trouble import figures_of, is_503
-from tests.databases import Database
-from tests.refusing import HOW_REDIS_REFUSES, postgres_setting, redis_that
+from tests.support.api import NewCoupon
+from tests.support.databases import Database
+from tests.support.refusing import HOW_REDIS_REFUSES, postgres_setting, redis_that
 
 Claim = Callable[..., Any]
 Rows = Callable[[int], int]
 
 
 @pytest.fixture
-def coupon_id(make_coupon: MakeCoupon) -> int:
-    return make_coupon()
+def coupon_id(new_coupon: NewCoupon) -> int:
+    return new_coupon()
 
 
 def state_of(readiness: Readiness, server: str) -> str:
@@ -47,9 +47,10 @@ def test_readiness_names_a_redis_that_refuses_and_why(
     assert state_of(readiness, "redis") == "ready"
 
 
-def test_a_claim_that_redis_refuses_is_not_told_of_a_rebuild_and_works_later(
+def test_a_claim_that_redis_refuses_names_no_rebuild_and_works_later(
     claim: Claim, coupon_id: int, rows: Rows, valkey_url: str
 ) -> None:
+    """A claim that redis refuses is not told of a rebuild and works later."""
     with redis_that(GateRefusal.OUT_OF_MEMORY, valkey_url):
         answer = claim(coupon_id, 1)
         is_503(answer, "gate-unavailable")
@@ -59,11 +60,12 @@ def test_a_claim_that_redis_refuses_is_not_told_of_a_rebuild_and_works_later(
     assert rows(coupon_id) == 1
 
 
-def test_a_coupon_that_is_made_on_a_redis_that_may_evict_keys_waits_for_another_policy(
-    make_coupon: MakeCoupon, claim: Claim, gate: Gate, database: Database, valkey_url: str
+def test_a_coupon_made_on_a_redis_that_evicts_waits_for_another_policy(
+    new_coupon: NewCoupon, claim: Claim, gate: Gate, database: Database, valkey_url: str
 ) -> None:
+    """A coupon that is made on a redis that may evict keys waits for another policy."""
     with redis_that(GateRefusal.MAY_EVICT, valkey_url):
-        coupon_id = make_coupon()
+        coupon_id = new_coupon()
         is_503(claim(coupon_id, 1), "gate-closed")
     with connect_ledger(database.url("coupon_reconciler"), "test") as reconciler:
         assert list(reconcile(gate, reconciler, 10.0)) != []
@@ -80,7 +82,7 @@ def test_readiness_names_a_postgres_that_only_reads(
     assert state_of(readiness, "postgres") == "ready"
 
 
-def test_commits_that_no_standby_confirms_are_never_202_and_leave_no_backend_behind(
+def test_commits_that_no_standby_confirms_are_never_202(
     readiness: Readiness,
     coupon_id: int,
     claim: Claim,
@@ -127,7 +129,7 @@ def test_claims_behind_a_waiting_alter_leave_no_backend_in_its_queue(
     assert rows(coupon_id) >= 1
 
 
-def test_a_commit_whose_wait_somebody_else_ended_is_not_taken_for_confirmed(
+def test_a_commit_whose_wait_was_ended_is_not_taken_for_confirmed(
     coupon_id: int, claim: Claim, rows: Rows, database: Database
 ) -> None:
     """The server then answers as after any commit, with a warning beside it."""
@@ -143,9 +145,10 @@ def test_a_commit_whose_wait_somebody_else_ended_is_not_taken_for_confirmed(
     assert claim(coupon_id, 1).status_code == 200
 
 
-def test_a_coupon_whose_commit_no_standby_confirms_is_not_said_to_have_failed(
+def test_a_coupon_that_no_standby_confirms_is_not_said_to_have_failed(
     client: Client, admin: dict[str, str], database: Database
 ) -> None:
+    """A coupon whose commit no standby confirms is not said to have failed."""
     body = {"name": "of a test", "total_quantity": 3}
     with postgres_setting(database.superuser_url, "synchronous_standby_names", "nobody"):
         is_503(client.post("/coupons", json=body, headers=admin), "outcome-unknown")

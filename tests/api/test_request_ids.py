@@ -9,7 +9,7 @@ from werkzeug.test import Client
 
 from chaos.link import Link
 from coupons.logging import JsonLines
-from tests.api.conftest import MakeCoupon
+from tests.support.api import NewCoupon
 
 Headers = dict[str, str]
 GIVEN = "3f1c-42:of.a_proxy/7+8="
@@ -35,8 +35,8 @@ def test_the_id_of_a_request_is_echoed_and_in_its_problem(
         assert answer.json["instance"] == f"urn:coupon-cdc:request:{GIVEN}"
 
 
-def test_an_accepted_claim_has_one_too(make_coupon: MakeCoupon, client: Client, admin: Any) -> None:
-    path = f"/coupons/{make_coupon()}/issue-requests"
+def test_an_accepted_claim_has_one_too(new_coupon: NewCoupon, client: Client, admin: Any) -> None:
+    path = f"/coupons/{new_coupon()}/issue-requests"
     for status in (202, 200):
         answer = client.post(path, headers={**admin, "X-Request-Id": GIVEN})
         assert (answer.status_code, answer.headers["X-Request-Id"]) == (status, GIVEN)
@@ -59,7 +59,7 @@ def test_what_the_log_says_of_a_failure_has_the_id(
     postgres_link.cut()
     with caplog.at_level(logging.WARNING):
         answer = client.get("/coupons/7", headers={**admin, "X-Request-Id": GIVEN})
-    assert (answer.status_code, answer.json["type"]) == (
+    assert (answer.status_code, answer.get_json()["type"]) == (
         503,
         "urn:coupon-cdc:problem:ledger-unavailable",
     )

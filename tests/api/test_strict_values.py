@@ -3,7 +3,7 @@
 import psycopg
 from werkzeug.test import Client
 
-from tests.databases import Database
+from tests.support.databases import Database
 
 Headers = dict[str, str]
 GOOD = {"name": "x", "total_quantity": 1}
@@ -33,14 +33,14 @@ def test_a_time_is_kept_to_the_microsecond(client: Client, admin: Headers) -> No
         made = client.post("/coupons", json={**GOOD, "issue_starts_at": sent}, headers=admin)
         assert made.status_code == 201, made.text
         read = client.get(made.headers["Location"], headers=admin)
-        assert read.json["issue_starts_at"] == kept
+        assert read.get_json()["issue_starts_at"] == kept
 
 
 def test_an_ordinary_name_in_any_script_is_kept_as_it_is(client: Client, admin: Headers) -> None:
     for name in NAMES:
         made = client.post("/coupons", json={**GOOD, "name": name}, headers=admin)
         assert made.status_code == 201, made.text
-        assert client.get(made.headers["Location"], headers=admin).json["name"] == name
+        assert client.get(made.headers["Location"], headers=admin).get_json()["name"] == name
 
 
 def test_a_time_that_no_reader_could_read_leaves_no_row(
@@ -50,16 +50,20 @@ def test_a_time_that_no_reader_could_read_leaves_no_row(
         for field in ("issue_starts_at", "issue_ends_at"):
             answer = client.post("/coupons", json={**GOOD, field: time}, headers=admin)
             assert answer.status_code == 422, answer.text
-            assert [error["field"] for error in answer.json["errors"]] == [field]
+            assert [error["field"] for error in answer.get_json()["errors"]] == [field]
     with psycopg.connect(database.url("coupon_ops")) as connection:
         assert connection.execute("SELECT count(*) FROM coupon").fetchone() == (0,)
 
 
-def test_an_id_goes_in_as_a_number_or_as_a_string_and_comes_out_as_a_string(
+def test_an_id_goes_in_as_number_or_string_and_comes_out_as_string(
     client: Client, admin: Headers
 ) -> None:
+    """An id goes in as a number or as a string and comes out as a string."""
     for coupon_id in (2**53 + 1, str(2**53 + 3)):
         made = client.post("/coupons", json={**GOOD, "id": coupon_id}, headers=admin)
-        assert made.json["id"] == str(coupon_id)
+        assert made.get_json()["id"] == str(coupon_id)
         claimed = client.post(f"/coupons/{coupon_id}/issue-requests", headers=admin)
-        assert (claimed.json["coupon_id"], claimed.json["user_id"]) == (str(coupon_id), "1")
+        assert (claimed.get_json()["coupon_id"], claimed.get_json()["user_id"]) == (
+            str(coupon_id),
+            "1",
+        )

@@ -56,15 +56,15 @@ def test_a_time_that_is_no_number_is_refused(
 
 @pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_number_that_is_none_is_refused(verifier: TokenVerifier, name: str, value: float) -> None:
+def test_a_number_that_is_none_is_refused(verifier: TokenVerifier, name: str, value: Any) -> None:
     with pytest.raises(Problem):
         verifier.verify(signed(**{name: value}))
 
 
 def test_clocks_may_differ_by_the_leeway_and_no_more(settings: ApiSettings) -> None:
     now = time.time()
-    within = [{"nbf": now + 8}, {"iat": now + 8}, {"exp": now - 8}]
-    beyond = [{"nbf": now + 30}, {"iat": now + 30}, {"exp": now - 30}]
+    within: list[dict[str, Any]] = [{"nbf": now + 8}, {"iat": now + 8}, {"exp": now - 8}]
+    beyond: list[dict[str, Any]] = [{"nbf": now + 30}, {"iat": now + 30}, {"exp": now - 30}]
     lenient = load_verifier(settings.model_copy(update={"jwt_leeway_seconds": 10.0}))
     strict = load_verifier(settings.model_copy(update={"jwt_leeway_seconds": 0.0}))
     for claims in within:

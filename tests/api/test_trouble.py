@@ -13,8 +13,8 @@ from chaos.link import Link
 from coupons.gate import Gate, GateFigures
 from coupons.ids import request_id
 from coupons.waiting import eventually
-from tests.api.conftest import RETRY_AFTER, MakeCoupon
-from tests.databases import Database
+from tests.support.api import RETRY_AFTER, NewCoupon
+from tests.support.databases import Database
 
 Claim = Callable[..., Any]
 Rows = Callable[[int], int]
@@ -47,9 +47,9 @@ def writers_waiting(database: Database) -> list[int]:
 
 
 def test_with_postgres_down_a_claim_is_503_and_its_place_is_given_back(
-    make_coupon: MakeCoupon, claim: Claim, gate: Gate, rows: Rows, postgres_link: Link
+    new_coupon: NewCoupon, claim: Claim, gate: Gate, rows: Rows, postgres_link: Link
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     postgres_link.cut()
     is_503(claim(coupon_id, 1), "ledger-unavailable")
     figures = figures_of(gate, coupon_id)
@@ -60,9 +60,9 @@ def test_with_postgres_down_a_claim_is_503_and_its_place_is_given_back(
 
 
 def test_a_connection_that_died_while_idle_costs_no_claim(
-    make_coupon: MakeCoupon, claim: Claim, rows: Rows, postgres_link: Link
+    new_coupon: NewCoupon, claim: Claim, rows: Rows, postgres_link: Link
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     assert claim(coupon_id, 1).status_code == 202
     postgres_link.cut()
     postgres_link.restore()
@@ -71,13 +71,13 @@ def test_a_connection_that_died_while_idle_costs_no_claim(
 
 
 def test_a_commit_whose_answer_was_lost_is_asked_for_again_and_then_202(
-    make_coupon: MakeCoupon,
+    new_coupon: NewCoupon,
     claim: Claim,
     gate: Gate,
     rows: Rows,
     postgres_link: Link,
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     assert claim(coupon_id, 1).status_code == 202
     postgres_link.silence()
     with ThreadPoolExecutor(1) as threads:
@@ -89,15 +89,15 @@ def test_a_commit_whose_answer_was_lost_is_asked_for_again_and_then_202(
     assert figures_of(gate, coupon_id).pending == 2
 
 
-def test_an_outcome_that_stays_unknown_keeps_its_place_and_says_where_to_ask(
-    make_coupon: MakeCoupon,
+def test_an_outcome_that_stays_unknown_keeps_its_place(
+    new_coupon: NewCoupon,
     claim: Claim,
     gate: Gate,
     rows: Rows,
     postgres_link: Link,
 ) -> None:
     """Also when later attempts fail for certain: the first may have been committed, as here."""
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     assert claim(coupon_id, 1).status_code == 202
     postgres_link.silence()
     with ThreadPoolExecutor(1) as threads:
@@ -117,9 +117,9 @@ def test_an_outcome_that_stays_unknown_keeps_its_place_and_says_where_to_ask(
 
 
 def test_a_claim_that_the_gate_admitted_before_never_gives_its_place_back(
-    make_coupon: MakeCoupon, claim: Claim, gate: Gate, rows: Rows, postgres_link: Link
+    new_coupon: NewCoupon, claim: Claim, gate: Gate, rows: Rows, postgres_link: Link
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     assert claim(coupon_id, 1).status_code == 202
     postgres_link.cut()
     is_503(claim(coupon_id, 1), "outcome-unknown")
@@ -128,9 +128,9 @@ def test_a_claim_that_the_gate_admitted_before_never_gives_its_place_back(
 
 
 def test_a_backend_terminated_in_the_middle_of_a_batch_loses_no_claim(
-    make_coupon: MakeCoupon, claim: Claim, rows: Rows, database: Database
+    new_coupon: NewCoupon, claim: Claim, rows: Rows, database: Database
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     with (
         psycopg.connect(database.url("coupon_owner")) as blocker,
         ThreadPoolExecutor(20) as threads,
@@ -146,9 +146,9 @@ def test_a_backend_terminated_in_the_middle_of_a_batch_loses_no_claim(
 
 
 def test_with_redis_down_a_claim_is_503_and_nothing_is_written(
-    make_coupon: MakeCoupon, claim: Claim, rows: Rows, redis_link: Link
+    new_coupon: NewCoupon, claim: Claim, rows: Rows, redis_link: Link
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     redis_link.cut()
     is_503(claim(coupon_id, 1), "gate-unavailable")
     assert rows(coupon_id) == 0
@@ -157,25 +157,25 @@ def test_with_redis_down_a_claim_is_503_and_nothing_is_written(
 
 
 def test_with_redis_down_a_status_comes_from_the_ledger(
-    make_coupon: MakeCoupon,
+    new_coupon: NewCoupon,
     claim: Claim,
     client: Client,
     bearer: Callable[..., dict[str, str]],
     redis_link: Link,
     postgres_link: Link,
 ) -> None:
-    location = claim(make_coupon(), 1).headers["Location"]
+    location = claim(new_coupon(), 1).headers["Location"]
     redis_link.cut()
     answer = client.get(location, headers=bearer(1))
-    assert (answer.status_code, answer.json["status"]) == (200, "REQUESTED")
+    assert (answer.status_code, answer.get_json()["status"]) == (200, "REQUESTED")
     postgres_link.cut()
     is_503(client.get(location, headers=bearer(1)), "ledger-unavailable")
 
 
 def test_a_server_that_hangs_is_answered_for_within_seconds(
-    make_coupon: MakeCoupon, claim: Claim, redis_link: Link, postgres_link: Link
+    new_coupon: NewCoupon, claim: Claim, redis_link: Link, postgres_link: Link
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     assert claim(coupon_id, 1).status_code == 202
     for link, kind in ((redis_link, "gate-unavailable"), (postgres_link, "outcome-unknown")):
         link.silence()
@@ -215,13 +215,13 @@ def test_a_coupon_made_while_redis_is_down_exists(
     redis_link.cut()
     body = {"name": "of a test", "total_quantity": 3}
     made = client.post("/coupons", json=body, headers=admin)
-    assert (made.status_code, made.json["places_left"]) == (201, None)
+    assert (made.status_code, made.get_json()["places_left"]) == (201, None)
     read = client.get(made.headers["Location"], headers=admin)
-    assert (read.status_code, read.json["name"]) == (200, "of a test")
+    assert (read.status_code, read.get_json()["name"]) == (200, "of a test")
 
 
-def test_a_postgres_that_only_reads_is_503_for_every_write_and_heals_without_a_restart(
-    make_coupon: MakeCoupon,
+def test_a_postgres_that_only_reads_is_503_for_every_write(
+    new_coupon: NewCoupon,
     claim: Claim,
     client: Client,
     admin: dict[str, str],
@@ -229,7 +229,8 @@ def test_a_postgres_that_only_reads_is_503_for_every_write_and_heals_without_a_r
     rows: Rows,
     database: Database,
 ) -> None:
-    coupon_id = make_coupon()
+    """A postgres that only reads is 503 for every write and heals without a restart."""
+    coupon_id = new_coupon()
     _only_reads(database, "on")
     is_503(claim(coupon_id, 1), "ledger-unavailable")
     figures = figures_of(gate, coupon_id)
@@ -244,9 +245,9 @@ def test_a_postgres_that_only_reads_is_503_for_every_write_and_heals_without_a_r
 
 
 def test_a_table_that_is_away_is_503_and_no_fault_of_the_api(
-    make_coupon: MakeCoupon, claim: Claim, rows: Rows, database: Database
+    new_coupon: NewCoupon, claim: Claim, rows: Rows, database: Database
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     with psycopg.connect(database.url("coupon_owner")) as owner:
         owner.execute("ALTER TABLE coupon_issue_request RENAME TO away")
     is_503(claim(coupon_id, 1), "ledger-unavailable")

@@ -17,18 +17,19 @@ from coupons.ledger.requests import find_requests
 from coupons.waiting import eventually
 from operations.verify.report import check_consistency
 from reconciler.reconcile import reconcile
-from tests.api.conftest import Bearer, MakeCoupon
 from tests.api.test_trouble import PATIENCE_SECONDS, figures_of, is_503, writers_waiting
-from tests.databases import Database
+from tests.support.api import NewCoupon
+from tests.support.api_process import Bearer
+from tests.support.databases import Database
 
 Claim = Callable[..., Any]
 Rows = Callable[[int], int]
 
 
 @pytest.fixture
-def coupon_id(make_coupon: MakeCoupon, claim: Claim) -> int:
+def coupon_id(new_coupon: NewCoupon, claim: Claim) -> int:
     """A coupon with one place taken, so that the writer's connection is made and idle."""
-    made = make_coupon()
+    made = new_coupon()
     assert claim(made, 1).status_code == 202
     return made
 
@@ -42,7 +43,7 @@ def reconciler(database: Database) -> Iterator[Connection]:
 def _status(client: Client, bearer: Bearer, location: str, user: int) -> str:
     answer = client.get(location, headers=bearer(user))
     assert answer.status_code == 200, answer.text
-    return str(answer.json["status"])
+    return str(answer.get_json()["status"])
 
 
 @pytest.mark.parametrize("lost", ["answers", "requests"])
@@ -56,7 +57,7 @@ def test_a_commit_that_broke_is_202_whether_it_got_through_or_not(
     assert (figures.pending, figures.compensated) == (2, 0)
 
 
-def test_an_unknown_outcome_without_a_row_is_listed_and_written_by_the_reconciler(
+def test_an_unknown_outcome_is_listed_and_written_by_the_reconciler(
     coupon_id: int,
     claim: Claim,
     client: Client,
@@ -66,6 +67,7 @@ def test_an_unknown_outcome_without_a_row_is_listed_and_written_by_the_reconcile
     postgres_link: Link,
     reconciler: Connection,
 ) -> None:
+    """An unknown outcome without a row is listed and written by the reconciler."""
     postgres_link.deafen()
     unknown = claim(coupon_id, 2)
     is_503(unknown, "outcome-unknown")
@@ -174,9 +176,10 @@ def test_an_old_backend_that_never_ends_is_waited_for_within_a_bound(
     assert rows(coupon_id) == 2
 
 
-def test_an_admission_whose_answer_was_lost_once_is_asked_for_again_and_accepted(
+def test_an_admission_whose_answer_was_lost_is_asked_for_again(
     coupon_id: int, claim: Claim, gate: Gate, rows: Rows, redis_link: Link
 ) -> None:
+    """An admission whose answer was lost once is asked for again and accepted."""
     redis_link.break_next(1, "answers")
     assert claim(coupon_id, 2).status_code in (200, 202)
     figures = figures_of(gate, coupon_id)
@@ -228,4 +231,4 @@ def test_an_administrators_write_whose_answer_was_lost_is_outcome_unknown(
         is_503(answer.result(), "outcome-unknown")
         postgres_link.restore()
     again = client.post(path, headers=admin)
-    assert (again.status_code, again.json["state"]) == (200, "paused")
+    assert (again.status_code, again.get_json()["state"]) == (200, "paused")

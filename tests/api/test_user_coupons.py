@@ -9,8 +9,9 @@ from coupons.ids import request_id
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.issued_coupons import issue_requests
 from coupons.model import IssueRequest, Status
-from tests.api.conftest import Bearer, MakeCoupon
-from tests.databases import Database
+from tests.support.api import NewCoupon
+from tests.support.api_process import Bearer
+from tests.support.databases import Database
 
 Claim = Callable[..., Any]
 NOW_US = 1_700_000_000_000_000
@@ -28,7 +29,9 @@ def issue(database: Database, *keys: tuple[int, int]) -> None:
 def pages(client: Client, headers: dict[str, str], page_size: int) -> list[list[Any]]:
     found, cursor = [], ""
     while True:
-        page = client.get(f"/users/me/coupons?page_size={page_size}{cursor}", headers=headers).json
+        page = client.get(
+            f"/users/me/coupons?page_size={page_size}{cursor}", headers=headers
+        ).get_json()
         found.append(page["items"])
         if page["next_cursor"] is None:
             return found
@@ -36,13 +39,13 @@ def pages(client: Client, headers: dict[str, str], page_size: int) -> list[list[
 
 
 def test_pages_together_are_every_coupon_once_newest_first(
-    make_coupon: MakeCoupon,
+    new_coupon: NewCoupon,
     claim: Claim,
     client: Client,
     bearer: Bearer,
     database: Database,
 ) -> None:
-    coupon_ids = [make_coupon(name=f"number {n}") for n in range(7)]
+    coupon_ids = [new_coupon(name=f"number {n}") for n in range(7)]
     for coupon_id in coupon_ids:
         claim(coupon_id, 1)
         claim(coupon_id, 2)

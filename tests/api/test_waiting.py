@@ -14,7 +14,8 @@ from coupons.gate import Gate
 from coupons.ids import request_id
 from coupons.model import IssueRequest, Status
 from coupons.waiting import eventually
-from tests.api.conftest import RETRY_AFTER, Bearer, MakeCoupon
+from tests.support.api import RETRY_AFTER, NewCoupon
+from tests.support.api_process import Bearer
 
 Claim = Callable[..., Any]
 NOW_US = 1_700_000_000_000_000
@@ -49,9 +50,9 @@ def issue(gate: Gate, coupon_id: int, *user_ids: int) -> None:
 
 
 def test_who_waits_is_told_when_the_request_is_final(
-    make_coupon: MakeCoupon, claim: Claim, poll: Callable[..., Any], api: Api, gate: Gate
+    new_coupon: NewCoupon, claim: Claim, poll: Callable[..., Any], api: Api, gate: Gate
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     locations = {user: claim(coupon_id, user).headers["Location"] for user in (1, 2)}
     with ThreadPoolExecutor(2) as threads:
         first, second = begin(threads, poll, api, locations)
@@ -65,9 +66,9 @@ def test_who_waits_is_told_when_the_request_is_final(
 
 
 def test_what_is_final_already_is_answered_at_once(
-    make_coupon: MakeCoupon, claim: Claim, poll: Callable[..., Any], gate: Gate
+    new_coupon: NewCoupon, claim: Claim, poll: Callable[..., Any], gate: Gate
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     location = claim(coupon_id, 1).headers["Location"]
     issue(gate, coupon_id, 1)
     began = monotonic()
@@ -76,9 +77,9 @@ def test_what_is_final_already_is_answered_at_once(
 
 
 def test_when_the_time_is_over_the_answer_is_what_is_known(
-    make_coupon: MakeCoupon, claim: Claim, poll: Callable[..., Any]
+    new_coupon: NewCoupon, claim: Claim, poll: Callable[..., Any]
 ) -> None:
-    location = claim(make_coupon(), 1).headers["Location"]
+    location = claim(new_coupon(), 1).headers["Location"]
     began = monotonic()
     answer = poll(location, 1, 0.3)
     assert monotonic() - began >= 0.3
@@ -87,14 +88,14 @@ def test_when_the_time_is_over_the_answer_is_what_is_known(
 
 
 def test_a_message_that_was_lost_is_made_up_for_by_looking_again(
-    make_coupon: MakeCoupon,
+    new_coupon: NewCoupon,
     claim: Claim,
     poll: Callable[..., Any],
     api: Api,
     gate: Gate,
     redis_link: Link,
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     locations = {1: claim(coupon_id, 1).headers["Location"]}
     with ThreadPoolExecutor(1) as threads:
         [answer] = begin(threads, poll, api, locations)
@@ -105,9 +106,9 @@ def test_a_message_that_was_lost_is_made_up_for_by_looking_again(
 
 
 def test_beyond_the_bound_who_has_waited_longest_is_answered_at_once(
-    make_coupon: MakeCoupon, claim: Claim, poll: Callable[..., Any], api: Api, gate: Gate
+    new_coupon: NewCoupon, claim: Claim, poll: Callable[..., Any], api: Api, gate: Gate
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     locations = {user: claim(coupon_id, user).headers["Location"] for user in (1, 2, 3, 4)}
     last = locations.pop(4)
     with ThreadPoolExecutor(4) as threads:
@@ -125,9 +126,9 @@ def test_beyond_the_bound_who_has_waited_longest_is_answered_at_once(
 
 
 def test_two_polls_of_one_request_are_both_told(
-    make_coupon: MakeCoupon, claim: Claim, poll: Callable[..., Any], api: Api, gate: Gate
+    new_coupon: NewCoupon, claim: Claim, poll: Callable[..., Any], api: Api, gate: Gate
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     locations = {1: claim(coupon_id, 1).headers["Location"]}
     with ThreadPoolExecutor(2) as threads:
         polls = [begin(threads, poll, api, locations)[0] for _ in range(2)]
@@ -136,9 +137,9 @@ def test_two_polls_of_one_request_are_both_told(
 
 
 def test_closing_sends_everybody_away_with_what_is_known(
-    make_coupon: MakeCoupon, claim: Claim, poll: Callable[..., Any], api: Api
+    new_coupon: NewCoupon, claim: Claim, poll: Callable[..., Any], api: Api
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     locations = {user: claim(coupon_id, user).headers["Location"] for user in (1, 2)}
     with ThreadPoolExecutor(2) as threads:
         polls = begin(threads, poll, api, locations)
@@ -147,9 +148,9 @@ def test_closing_sends_everybody_away_with_what_is_known(
 
 
 def test_a_status_is_for_its_user_and_for_operators(
-    make_coupon: MakeCoupon, claim: Claim, client: Client, bearer: Bearer
+    new_coupon: NewCoupon, claim: Claim, client: Client, bearer: Bearer
 ) -> None:
-    location = claim(make_coupon(), 1).headers["Location"]
+    location = claim(new_coupon(), 1).headers["Location"]
     assert client.get(location, headers=bearer(1)).status_code == 200
     assert client.get(location, headers=bearer(2)).status_code == 404
     assert client.get(location, headers=bearer(2, ("coupon:ops",))).status_code == 200
@@ -157,8 +158,8 @@ def test_a_status_is_for_its_user_and_for_operators(
 
 
 def test_a_request_that_was_never_made_is_404_without_waiting(
-    make_coupon: MakeCoupon, poll: Callable[..., Any]
+    new_coupon: NewCoupon, poll: Callable[..., Any]
 ) -> None:
     began = monotonic()
-    assert poll(f"/issue-requests/{request_id(make_coupon(), 9)}", 9, 20).status_code == 404
+    assert poll(f"/issue-requests/{request_id(new_coupon(), 9)}", 9, 20).status_code == 404
     assert monotonic() - began < 5

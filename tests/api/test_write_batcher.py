@@ -9,7 +9,7 @@ import pytest
 
 from api.write_batcher import NoAnswer, NotReached, WriteBatcher
 from coupons.waiting import eventually
-from tests.api.serving import running_loop
+from tests.support.serving import running_loop
 
 Loop = asyncio.AbstractEventLoop
 Batcher = WriteBatcher[int, int]

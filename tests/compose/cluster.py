@@ -38,11 +38,6 @@ class Cluster(Containers):
     files = ("compose.yaml", "cluster.yaml", str(MUTE_NAME_SERVER))
     images: ClassVar = {**Containers.images, "COUPON_PROXY_IMAGE": "-proxy"}
 
-    def run_in(self, service: str, *command: str) -> tuple[int, str]:
-        """Run a command in the container of a service; its exit code and what it printed."""
-        code, output = self.container(service).exec_run(list(command))
-        return int(code), output.decode().strip()
-
     def crash(self, service: str) -> None:
         """SIGKILL to its processes, so that the engine sees it die and starts it again."""
         self.run_in(service, "sh", "-c", "kill -9 -1")

@@ -54,6 +54,13 @@ class Containers:
         labels += [f"com.docker.compose.service={service}"] if service else []
         return list(self.engine.containers.list(all=True, filters={"label": labels}))
 
+    def run_in(self, service: str, *command: str) -> tuple[int, str]:
+        """Run a command in the container of a service; its exit code and what it printed."""
+        code, output = self.container(service).exec_run(list(command))
+        assert code is not None
+        assert isinstance(output, bytes)
+        return code, output.decode().strip()
+
     def kill_and_start(self, service: str) -> None:
         """SIGKILL, and a start of what is left: the engine itself restarts only what died alone."""
         container = self.container(service)

@@ -151,9 +151,10 @@ def test_the_others_go_on_without_one_that_was_killed(
     assert outcome.pause < ANSWERED_AGAIN_SECONDS, outcome
 
 
-def test_without_the_standby_that_capture_follows_claims_are_accepted_and_issued_later(
+def test_without_the_standby_of_capture_claims_are_issued_later(
     cluster: Cluster, outcomes: list[Outcome]
 ) -> None:
+    """Without the standby that capture follows claims are accepted and issued later."""
     standby = cluster.followed_standby()
     coupon_id = create_coupon(cluster, CLAIMS)
     with rush(cluster, coupon_id, CLAIMS, THREADS) as told:
@@ -174,9 +175,10 @@ def test_without_the_standby_that_capture_follows_claims_are_accepted_and_issued
     assert outcome.pause < ANSWERED_AGAIN_SECONDS, outcome
 
 
-def test_a_promoted_standby_has_all_that_was_acknowledged_and_capture_goes_on_from_there(
+def test_a_promoted_standby_has_all_and_capture_goes_on_from_there(
     cluster: Cluster, outcomes: list[Outcome]
 ) -> None:
+    """A promoted standby has all that was acknowledged and capture goes on from there."""
     eventually(cluster.failover_slot_is_copied, FINAL_SECONDS, "the slot on both standbys")
     primary = cluster.postgres_primary()
     others = [name for name in ("postgres-2", "postgres-3", "postgres") if name != primary]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from threading import Event, Lock
 
@@ -64,9 +65,7 @@ class Crowd:
             with self._lock:
                 user_id = next(self._users)
             # 200: the first answer was lost on its way, the claim was not.
-            status = eventually(
-                lambda user_id=user_id: self._answer(user_id), LONG_ENOUGH_SECONDS, "an answer"
-            )
+            status = eventually(partial(self._answer, user_id), LONG_ENOUGH_SECONDS, "an answer")
             assert status in (200, 202), status
             with self._lock:
                 self.accepted.add(user_id)
@@ -118,9 +117,7 @@ def test_connect_takes_the_connector_file_of_the_embedded_stack_as_it_is(
 
     def running() -> bool:
         state = containers.connect(f"{path}/status")
-        return [state["connector"], *state["tasks"]] and all(
-            part["state"] == "RUNNING" for part in (state["connector"], *state["tasks"])
-        )
+        return all(part["state"] == "RUNNING" for part in (state["connector"], *state["tasks"]))
 
     eventually(running, LONG_ENOUGH_SECONDS)
 

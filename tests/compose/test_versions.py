@@ -177,9 +177,9 @@ def _has_compose() -> bool:
 
 @pytest.mark.skipif(not _has_compose(), reason="no docker compose here")
 def test_without_secrets_compose_says_how_to_make_them(tmp_path: Path) -> None:
-    command = ["docker", "compose", "--env-file", "/dev/null", "--file", COMPOSE / "compose.yaml"]
-    done = subprocess.run(
-        [*command, "up"], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True
-    )
+    file = str(COMPOSE / "compose.yaml")
+    command = ["docker", "compose", "--env-file", "/dev/null", "--file", file, "up"]
+    environment = {"PATH": "/usr/bin:/bin"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode != 0
     assert "run compose/make-secrets first" in done.stderr

@@ -7,8 +7,8 @@ import pytest
 
 from connectors.schemas import check_schemas
 from coupons.change_events import HEARTBEAT_TOPIC, REQUEST_TOPIC
-from tests.consumer.events import RECORDED, SCHEMAS
-from tests.registry import RegistryServer
+from tests.support.events import RECORDED, SCHEMAS
+from tests.support.registry import RegistryServer
 
 
 def writer_schema(topic: str) -> Any:

@@ -1,4 +1,4 @@
-"""The schema registry of these tests, and a Kafka."""
+"""A Kafka for the tests of the group."""
 
 from collections.abc import Iterator
 
@@ -7,10 +7,7 @@ import pytest
 from cdc_consumer.kafka import topics
 from coupons.change_events import ensure_topics
 from coupons.kafka import KafkaClient
-from tests.registry import registry_server
-from tests.servers import KafkaServer
-
-__all__ = ["registry_server"]
+from tests.support.servers import KafkaServer
 
 
 @pytest.fixture(scope="package")

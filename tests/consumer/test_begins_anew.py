@@ -14,8 +14,8 @@ from coupons.kafka import KafkaClient
 from coupons.kafka_admin import KafkaAdmin
 from coupons.waiting import eventually
 from stack.ports import free_ports
-from tests.databases import Database
-from tests.servers import KafkaServer
+from tests.support.databases import Database
+from tests.support.servers import KafkaServer
 
 SESSION_SECONDS = 6
 """The shortest that a broker allows by default."""

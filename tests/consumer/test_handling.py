@@ -1,20 +1,14 @@
 """What becomes of one batch, against a real Postgres and a real Valkey."""
 
-from collections.abc import Iterator
-
 import psycopg
 import pytest
 
 from cdc_consumer.handling import BatchHandler
-from cdc_consumer.health import Health
 from cdc_consumer.issuing import Ledger
-from cdc_consumer.limits import DlqLimit, DlqLimitState
 from coupons.change_events import (
     HEARTBEAT_TOPIC,
-    READER_SCHEMAS,
     ChangeEventDecoder,
     SchemaRegistry,
-    subject_of,
 )
 from coupons.errors import (
     DeadLetterOutage,
@@ -27,29 +21,14 @@ from coupons.errors import (
 )
 from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.heartbeat import read_heartbeat
-from coupons.model import Claim, Coupon, GateState, Status
-from tests.consumer.events import HEARTBEAT, SCHEMAS, KeptLetters, record_of, request_records
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon, make_coupon
-from tests.registry import RegistryServer
+from coupons.model import Claim, Coupon, Status
+from tests.support.databases import Database
+from tests.support.events import HEARTBEAT, SCHEMAS, KeptLetters, record_of, request_records
+from tests.support.handling import issued_users, statuses
+from tests.support.ledger import MakeCoupon
+from tests.support.registry import RegistryServer
 
-__all__ = ["make_coupon"]
-
-PLACES = 3
 POISONED_USER = 321
-LIMIT = DlqLimit(in_a_row=50, share=0.2, recent=1_000)
-
-
-@pytest.fixture
-def gate(valkey_url: str) -> Gate:
-    return connect_gate(valkey_url)
-
-
-@pytest.fixture
-def coupon(gate: Gate, make_coupon: MakeCoupon) -> Coupon:
-    made = make_coupon(total_quantity=PLACES)
-    assert open_coupon(gate, made)
-    return made
 
 
 @pytest.fixture
@@ -63,41 +42,6 @@ def poison(gate: Gate, make_coupon: MakeCoupon, database: Database) -> Coupon:
             f" CHECK (user_id <> {POISONED_USER} OR coupon_id <> {made.coupon_id})"
         )
     return made
-
-
-@pytest.fixture
-def ledger(database: Database) -> Iterator[Ledger]:
-    connected = Ledger(database.url("coupon_consumer"))
-    yield connected
-    connected.close()
-
-
-@pytest.fixture
-def letters() -> KeptLetters:
-    return KeptLetters()
-
-
-@pytest.fixture
-def handler(
-    registry_server: RegistryServer, ledger: Ledger, gate: Gate, letters: KeptLetters
-) -> BatchHandler:
-    registry_server.schemas.update(SCHEMAS)
-    for topic in READER_SCHEMAS:
-        registry_server.subjects[subject_of(topic)] = next(iter(SCHEMAS.values()))
-    decoder = ChangeEventDecoder(SchemaRegistry(registry_server.url))
-    return BatchHandler(decoder, ledger, gate, letters, DlqLimitState(LIMIT), Health())
-
-
-def issued_users(database: Database) -> list[int]:
-    with psycopg.connect(database.url("coupon_owner")) as connection:
-        rows = connection.execute("SELECT user_id FROM issued_coupon ORDER BY user_id")
-        return [row[0] for row in rows]
-
-
-def statuses(gate: Gate, coupon: Coupon, user_ids: list[int]) -> list[Status | None]:
-    found = gate.read(coupon.coupon_id, user_ids)
-    assert not isinstance(found, GateState)
-    return [request and request.status for request in found]
 
 
 def test_what_fits_is_issued_and_the_rest_is_rejected_in_order(
@@ -144,9 +88,10 @@ def test_a_request_for_an_unknown_coupon_is_set_aside(
     assert issued_users(database) == [1]
 
 
-def test_a_row_that_postgres_refuses_is_set_aside_and_the_others_go_through(
+def test_a_row_that_postgres_refuses_does_not_stop_the_others(
     handler: BatchHandler, letters: KeptLetters, database: Database, make_coupon: MakeCoupon
 ) -> None:
+    """A row that postgres refuses is set aside and the others go through."""
     coupon = make_coupon(total_quantity=100)
     with psycopg.connect(database.url("coupon_owner")) as owner:
         owner.execute("ALTER TABLE issued_coupon ADD CONSTRAINT unlucky CHECK (user_id <> 13)")
@@ -234,9 +179,10 @@ def test_one_poison_record_among_500_leaves_499_final_and_one_letter(
     assert isinstance(letter.error, psycopg.errors.CheckViolation)
 
 
-def test_a_batch_that_cannot_be_handled_at_all_is_an_outage_that_ends_when_its_cause_is_mended(
+def test_a_batch_that_cannot_be_handled_at_all_is_an_outage(
     handler: BatchHandler, letters: KeptLetters, database: Database, poison: Coupon
 ) -> None:
+    """A batch that cannot be handled at all is an outage that ends when its cause is mended."""
     with psycopg.connect(database.url("coupon_owner")) as owner:
         owner.execute("ALTER TABLE issued_coupon ADD CONSTRAINT nobody CHECK (user_id < 0)")
     batch = request_records(poison.coupon_id, [1, *range(1_000, 1_100)])
@@ -251,13 +197,14 @@ def test_a_batch_that_cannot_be_handled_at_all_is_an_outage_that_ends_when_its_c
     assert len(issued_users(database)) == 101
 
 
-def test_a_schema_that_is_unknown_for_a_while_is_an_outage_and_not_500_letters(
+def test_a_schema_that_is_unknown_for_a_while_is_an_outage(
     handler: BatchHandler,
     letters: KeptLetters,
     registry_server: RegistryServer,
     database: Database,
     poison: Coupon,
 ) -> None:
+    """A schema that is unknown for a while is an outage and not 500 letters."""
     registry_server.schemas.clear()
     batch = request_records(poison.coupon_id, range(1_000, 1_100))
     with pytest.raises(DeadLetterOutage, match="has no schema"):
@@ -269,9 +216,10 @@ def test_a_schema_that_is_unknown_for_a_while_is_an_outage_and_not_500_letters(
     assert len(issued_users(database)) == 100
 
 
-def test_a_registry_that_lost_its_schemas_is_waited_for_and_sets_nothing_aside(
+def test_a_registry_that_lost_its_schemas_is_waited_for(
     handler: BatchHandler, letters: KeptLetters, registry_server: RegistryServer, coupon: Coupon
 ) -> None:
+    """A registry that lost its schemas is waited for and sets nothing aside."""
     registry_server.schemas.clear()
     registry_server.subjects.clear()
     beat = record_of(bytes.fromhex(HEARTBEAT["value"]), topic=HEARTBEAT_TOPIC)
@@ -281,9 +229,10 @@ def test_a_registry_that_lost_its_schemas_is_waited_for_and_sets_nothing_aside(
     assert letters.letters == []
 
 
-def test_heartbeats_that_cannot_be_read_are_nobodys_request_and_stop_nothing(
+def test_heartbeats_that_cannot_be_read_stop_nothing(
     handler: BatchHandler, letters: KeptLetters, database: Database, coupon: Coupon
 ) -> None:
+    """Heartbeats that cannot be read are nobody's request and stop nothing."""
     beats = [record_of(b"garbage", offset=n, topic=HEARTBEAT_TOPIC) for n in range(200)]
     handler.handle([*beats, *request_records(coupon.coupon_id, [1])])
     assert letters.letters == []

@@ -11,10 +11,8 @@ import pytest
 from cdc_consumer.issuing import Ledger
 from coupons.errors import LedgerUnavailable
 from coupons.model import IssueRequest, Status
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon, make_coupon
-
-__all__ = ["make_coupon"]
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
 
 BATCHES, BATCH = 60, 50
 ONE_BATCH_SECONDS = 0.01
@@ -31,7 +29,7 @@ def ledger(database: Database) -> Iterator[Ledger]:
     connected.close()
 
 
-def test_backends_that_are_terminated_at_any_moment_leave_no_connection_that_is_no_use(
+def test_terminated_backends_leave_no_broken_connection(
     database: Database, make_coupon: MakeCoupon, ledger: Ledger
 ) -> None:
     """A pipeline that is cut short seems open for ever, and every batch after it fails."""

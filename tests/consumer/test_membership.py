@@ -12,7 +12,7 @@ from coupons.change_events import Topic, ensure_topics
 from coupons.kafka import KafkaClient
 from coupons.waiting import eventually
 from tests.consumer.members import SESSION_SECONDS, Member
-from tests.servers import KafkaServer
+from tests.support.servers import KafkaServer
 
 ONE_PARTITION = "of-one-partition"
 
@@ -67,9 +67,10 @@ def two(kafka_server: KafkaServer, tmp_path: Path) -> Iterator[list[Watched]]:
         yield [first, second]
 
 
-def test_members_are_healthy_with_or_without_partitions_and_not_while_kafka_is_away(
+def test_members_are_unhealthy_only_while_kafka_is_away(
     kafka_server: KafkaServer, two: list[Watched]
 ) -> None:
+    """Members are healthy with or without partitions and not while kafka is away."""
     assert both_are(False, two), "nobody knows yet"
     eventually(lambda: both_are(True, two), 30, "both are members")
     assert sorted(len(each.client.assignment()) for each in two) == [0, 1]

@@ -8,21 +8,14 @@ import psycopg
 import pytest
 
 from benchmarks.strategies.redis_queue import FAILED, IN_WORK, WAITING, work
-from coupons.gate import Gate, connect_gate, open_coupon
-from coupons.model import Claim, Coupon, Status
+from coupons.gate import Gate, open_coupon
+from coupons.model import Claim, Coupon, IssueRequest, Status
 from coupons.waiting import eventually
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon, make_coupon
-
-__all__ = ["make_coupon"]
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
 
 USERS = range(1, 1_001)
 POISONED_USER = 321
-
-
-@pytest.fixture
-def gate(valkey_url: str) -> Gate:
-    return connect_gate(valkey_url)
 
 
 @pytest.fixture
@@ -47,7 +40,7 @@ def _working(gate: Gate, database: Database) -> Iterator[None]:
 
 def _push(gate: Gate, coupon: Coupon, to: str = WAITING) -> None:
     admitted = gate.admit([Claim(coupon.coupon_id, user, ()) for user in USERS])
-    gate.client.rpush(to, *(f"{a[0]} {a[1]} {a[2]}" for a in admitted))  # type: ignore[misc]
+    gate.client.rpush(to, *(f"{a[0]} {a[1]} {a[2]}" for a in admitted))
 
 
 def _issued(gate: Gate, coupon: Coupon) -> int:
@@ -85,8 +78,8 @@ def test_an_entry_that_postgres_refuses_stops_nobody_else(
     with _working(gate, database):
         eventually(lambda: _issued(gate, coupon) == len(USERS) - 1, 60, "the others are issued")
         eventually(lambda: gate.client.llen(FAILED) == 1, 60, "it is set aside")
-    [entry] = gate.client.lrange(FAILED, 0, -1)  # type: ignore[misc]
+    [entry] = gate.client.lrange(FAILED, 0, -1)
     assert entry.split()[1] == str(POISONED_USER)
-    [request] = gate.read(coupon.coupon_id, [POISONED_USER])  # type: ignore[misc]
-    assert request is not None
+    [request] = gate.read(coupon.coupon_id, [POISONED_USER])
+    assert isinstance(request, IssueRequest)
     assert request.status is Status.REQUESTED

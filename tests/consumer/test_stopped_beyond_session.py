@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from coupons.change_events import REQUEST_PARTITIONS, REQUEST_TOPIC
 from tests.consumer.members import Member, Place
-from tests.servers import KafkaServer
+from tests.support.servers import KafkaServer
 
 STOPS = 3
 SECONDS_BETWEEN_RECORDS = 0.003
@@ -42,7 +42,7 @@ def records_coming(servers: str) -> Iterator[None]:
 def written(servers: str) -> set[Place]:
     """The places of all records on the topic."""
     reader = Consumer({"bootstrap.servers": servers, "group.id": "looks only", "log_level": 2})
-    places = set()
+    places: set[Place] = set()
     for number in range(REQUEST_PARTITIONS):
         low, high = reader.get_watermark_offsets(TopicPartition(REQUEST_TOPIC, number), 20)
         places.update((number, offset) for offset in range(low, high))

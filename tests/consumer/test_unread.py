@@ -10,7 +10,7 @@ from coupons.errors import KafkaUnavailable
 from coupons.kafka import KafkaClient
 from coupons.kafka_admin import KafkaAdmin, UnreadPartition
 from coupons.waiting import eventually
-from tests.servers import KafkaServer
+from tests.support.servers import KafkaServer
 
 PARTITION = 3
 
@@ -38,9 +38,10 @@ def ends(reader: Consumer) -> list[TopicPartition]:
     ]
 
 
-def test_one_old_record_that_is_not_handled_is_found_and_a_young_one_is_not(
+def test_one_old_unhandled_record_is_found_and_a_young_one_is_not(
     kafka_server: KafkaServer, request: pytest.FixtureRequest
 ) -> None:
+    """One old record that is not handled is found and a young one is not."""
     servers, group = kafka_server.bootstrap_servers, request.node.name
     kafka = KafkaAdmin(KafkaClient(servers))
     reader = Consumer({"bootstrap.servers": servers, "group.id": group, "log_level": 2})

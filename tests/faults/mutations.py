@@ -19,7 +19,7 @@ from cdc_consumer.records import Record, to_record
 from coupons.gate import connect_gate
 from coupons.model import Admission, IssueRequest, Status
 from coupons.queries import SQL_FOLDER, query
-from tests.databases import Database
+from tests.support.databases import Database
 
 Mutation = Callable[[pytest.MonkeyPatch, Database, str], None]
 """Gets the database and the URL of Redis, to remove protections there too."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from api.claim_results import ClaimResult
+from api.claim_results import ClaimResult, decided_at_gate
 from cdc_consumer.handling import BatchHandler
 from cdc_consumer.records import Record
 from chaos.evidence import Evidence
@@ -23,8 +23,8 @@ from coupons.ledger.coupons import change_coupon, create_coupon
 from coupons.ledger.requests import stream_requests
 from coupons.model import Claim, IssueRequest, Refusal
 from reconciler.reconcile import reconcile
-from tests.consumer.events import request_records
 from tests.model.system import DecidedGate, System
+from tests.support.events import request_records
 
 COUPON = 1
 
@@ -90,7 +90,7 @@ class Rig:
         assert isinstance(found, list)
         now = time.monotonic()
         self.history.add(
-            _response(Claim(COUPON, user), request, now)
+            _response(Claim(COUPON, user), decided_at_gate(request), now)
             for user, request in zip(users, found, strict=True)
             if request is not None
         )
@@ -112,7 +112,7 @@ class Rig:
         # On a busy disk Redis responds before its append-only file has the write.
         with self.system.gate.client.pipeline(transaction=False) as pipeline:
             pipeline.set("saved", "", px=1)
-            pipeline.execute_command("WAITAOF", 1, 0, 10_000)
+            pipeline.execute_command("WAITAOF", 1, 0, 10_000)  # type: ignore[no-untyped-call]
             _, [in_file, _] = pipeline.execute()
         assert in_file == 1, "the append-only file was not written within 10 s"
         shutil.copytree(self._gate_data, to)
@@ -164,7 +164,7 @@ def _response(claim: Claim, result: ClaimResult, began: float) -> Response:
     status, reason, request_status = 503, str(result.outcome), ""
     if result.request is not None:
         status, reason, request_status = 202, "", str(result.request.status)
-    elif result.outcome in set(Refusal):
+    elif str(result.outcome) in set(Refusal):
         status = 409
     location = f"/issue-requests/{request_id(*claim[:2])}"
     now = time.monotonic()

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from cdc_consumer.records import Record
 from coupons.errors import LedgerUnavailable
-from tests.databases import Database
 from tests.faults.rig import Rig
+from tests.support.databases import Database
 from tests.unit.test_consumer_loop import ALL, Run
 
 

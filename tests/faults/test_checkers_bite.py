@@ -7,17 +7,13 @@ from pathlib import Path
 import pytest
 
 from cdc_consumer.handling import BatchHandler
-from tests.consumer.conftest import registry_server
-from tests.consumer.test_handling import gate, handler, ledger, letters
-from tests.databases import Database
 from tests.faults import mutations, scenarios
 from tests.faults.mutations import Mutation
 from tests.faults.rig import Rig, broken
 from tests.faults.scenarios import Ground, Scenario
 from tests.model.system import System
-from tests.servers import ValkeyServer
-
-__all__ = ["gate", "handler", "ledger", "letters", "registry_server"]
+from tests.support.databases import Database
+from tests.support.servers import ValkeyServer
 
 BITES: list[tuple[Mutation, Scenario, str]] = [
     (

@@ -2,10 +2,8 @@
 
 import os
 import pwd
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,45 +14,17 @@ from chaos.trial import Trial
 from coupons.waiting import eventually
 from stack.disposable import DisposableStack
 from stack.folder import StateFolder
+from tests.support.volume import Volume, mounted
 
 VOLUME = "512m"
 USERS = ("postgres", "nobody")
 
 
-class Volume:
-    """A small file system that can be filled to its last byte."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._ballast = path / "ballast"
-
-    def fill(self) -> None:
-        """Leave no free block."""
-        with self._ballast.open("wb", buffering=0) as ballast, suppress(OSError):
-            while True:
-                ballast.write(bytes(2**20))
-
-    def make_room(self) -> None:
-        """Remove what `fill` wrote."""
-        self._ballast.unlink(missing_ok=True)
-
-
 @pytest.fixture
 def volume() -> Iterator[Volume]:
-    """A volume, mounted for this test."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a volume")
-    # Postgres runs as another user than root, which must be able to enter the folder.
-    path = Path(tempfile.mkdtemp(prefix="coupon-volume-"))
-    path.chmod(0o755)
-    options = ["-t", "tmpfs", "-o", f"size={VOLUME},mode=0755", "coupon-volume"]
-    mounted = subprocess.run(["mount", *options, path], capture_output=True, text=True)
-    if mounted.returncode != 0:
-        path.rmdir()
-        pytest.skip(f"no volume can be mounted here: {mounted.stderr.strip()}")
-    yield Volume(path)
-    subprocess.run(["umount", "--lazy", path], check=True)
-    path.rmdir()
+    """Mounted for this test."""
+    with mounted(VOLUME) as volume:
+        yield volume
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from coupons.model import (
     Refusal,
     Status,
 )
-from tests.gate.conftest import OpenCoupon
+from tests.support.gate import OpenCoupon
 
 HOUR = timedelta(hours=1)
 

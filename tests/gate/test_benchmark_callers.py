@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.load.callers import GATE, Job, call_side_by_side, run
 from coupons.gate import Gate
-from tests.gate.conftest import OpenCoupon
+from tests.support.gate import OpenCoupon
 
 COUPONS = [7, 8]
 

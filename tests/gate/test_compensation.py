@@ -7,7 +7,7 @@ import pytest
 
 from coupons.gate import Gate, open_coupon
 from coupons.model import Admission, Claim, IssueRequest, Refusal, Status
-from tests.gate.conftest import OpenCoupon
+from tests.support.gate import OpenCoupon
 
 
 def _admit(gate: Gate, user_id: int) -> Admission:

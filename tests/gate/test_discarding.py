@@ -3,12 +3,13 @@
 from coupons.gate import Gate
 from coupons.gate.discard import discard
 from coupons.model import Admission, Claim, GateState
-from tests.gate.conftest import OpenCoupon
+from tests.support.gate import OpenCoupon
 
 
-def test_a_discarded_gate_admits_nobody_and_can_be_opened_at_a_lower_epoch(
+def test_a_discarded_gate_admits_nobody_and_opens_at_a_lower_epoch(
     gate: Gate, opened: OpenCoupon
 ) -> None:
+    """A discarded gate admits nobody and can be opened at a lower epoch."""
     opened(coupon_id=7, gate_epoch=9)
     opened(coupon_id=8, total_quantity=5_000)
     gate.admit([Claim(7, 1), Claim(8, 1)])

@@ -10,8 +10,8 @@ from coupons.errors import GateUnavailable, LedgerUnavailable
 from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.gate.opening import REQUESTS_PER_CALL
 from coupons.model import Admission, Claim, GateState, IssueRequest, Refusal, Status
-from tests.gate.conftest import PROTOTYPE, OpenCoupon
-from tests.servers import ValkeyServer
+from tests.support.gate import PROTOTYPE, OpenCoupon
+from tests.support.servers import ValkeyServer
 
 
 @pytest.fixture

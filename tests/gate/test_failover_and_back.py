@@ -16,7 +16,7 @@ from coupons.model import Admission, Claim, GateState, IssueRequest, Status
 from coupons.waiting import eventually
 from stack.ports import HOST, free_ports
 from stack.servers.valkey import valkey_server
-from tests.gate.conftest import PROTOTYPE
+from tests.support.gate import PROTOTYPE
 
 KEY = coupon_key(PROTOTYPE.coupon_id)
 ISSUED = IssueRequest(PROTOTYPE.coupon_id, 1, 1_000, Status.ISSUED)
@@ -38,12 +38,12 @@ class Member:
 
     def follow(self, master: "Member") -> None:
         """Become a replica of the other: the same process, with the other's data."""
-        self.gate.client.execute_command("REPLICAOF", HOST, str(master._port))
+        self.gate.client.replicaof(HOST, str(master._port))
         eventually(self._has_caught_up, what="the replica has the master's data")
 
     def promote(self) -> None:
         """Become a master with what is there."""
-        self.gate.client.execute_command("REPLICAOF", "NO", "ONE")
+        self.gate.client.replicaof("NO", "ONE")
 
     def _has_caught_up(self) -> bool:
         state = self.gate.client.info("replication")

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Barrier
 
 from coupons.gate import Decision, connect_gate, open_coupon
 from coupons.model import Admission, Claim, IssueRequest, Refusal, Status
-from tests.gate.conftest import PROTOTYPE, OpenCoupon
+from tests.support.gate import PROTOTYPE, OpenCoupon
 
 CLIENTS = 16
 
@@ -75,7 +76,7 @@ def test_claims_settling_and_compensation_in_a_race_keep_the_books(
 
 def test_of_rebuilds_in_a_race_the_newest_epoch_wins(valkey_url: str) -> None:
     def rebuild(epoch: int) -> bool:
-        coupon = type(PROTOTYPE)(**{**_fields(), "gate_epoch": epoch})
+        coupon = replace(PROTOTYPE, gate_epoch=epoch)
         requests = [IssueRequest(7, user, 1, Status.ISSUED) for user in range(1, 500)]
         return open_coupon(connect_gate(valkey_url), coupon, requests)
 
@@ -85,7 +86,3 @@ def test_of_rebuilds_in_a_race_the_newest_epoch_wins(valkey_url: str) -> None:
     assert figures is not None
     assert (figures.epoch, figures.issued) == (8, 499)
     assert results[-1]
-
-
-def _fields() -> dict[str, object]:
-    return {name: getattr(PROTOTYPE, name) for name in PROTOTYPE.__slots__}

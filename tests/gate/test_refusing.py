@@ -11,8 +11,8 @@ from coupons.gate.refusals import GateRefusal, GateRefused
 from coupons.gate.serving import check_serving
 from coupons.model import Admission, Claim, GateState
 from stack.ports import free_ports
-from tests.gate.conftest import PROTOTYPE, OpenCoupon
-from tests.refusing import HOW_REDIS_REFUSES, redis_that
+from tests.support.gate import PROTOTYPE, OpenCoupon
+from tests.support.refusing import HOW_REDIS_REFUSES, redis_that
 
 RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text("utf-8")
 PAGES = {
@@ -111,5 +111,5 @@ def test_what_the_runbook_says_to_type_mends_it(
         with pytest.raises(GateRefused):
             check_serving(gate.client)
         for command in typed:
-            gate.client.execute_command(*command.split())
+            gate.client.execute_command(*command.split())  # type: ignore[no-untyped-call]
         check_serving(gate.client)

@@ -15,7 +15,7 @@ from coupons.model import Admission, Claim, GateState
 from coupons.waiting import eventually
 from stack.ports import HOST, free_ports
 from stack.servers.valkey import valkey_server
-from tests.gate.conftest import PROTOTYPE
+from tests.support.gate import PROTOTYPE
 
 FAILOVER_SECONDS = 60
 SENTINELS = ("sentinel-1", "sentinel-2", "sentinel-3")
@@ -62,9 +62,9 @@ class Watched:
 
     def ask(self, name: str) -> redis.Redis:
         """A client of one server."""
-        return self._stack.enter_context(
-            redis.Redis(host=HOST, port=self._ports[name], decode_responses=True)
-        )
+        client = redis.Redis(host=HOST, port=self._ports[name], decode_responses=True)
+        self._stack.enter_context(client)
+        return client
 
     def _is(self, name: str, section: str, **facts: str) -> bool:
         try:
@@ -78,7 +78,9 @@ class Watched:
             state = self.ask(name).sentinel_master("coupon")
         except redis.RedisError:
             return False
-        return state["num-slaves"] == 1 and state["num-other-sentinels"] == len(SENTINELS) - 1
+        assert isinstance(state, dict)
+        replicas, others = state["num-slaves"], state["num-other-sentinels"]
+        return bool(replicas == 1 and others == len(SENTINELS) - 1)
 
 
 @contextmanager
@@ -108,7 +110,7 @@ def _answered(gate: Gate, user_id: int) -> object:
 
 def _failover_begins(watched: Watched) -> bool:
     try:
-        watched.ask(SENTINELS[0]).execute_command("SENTINEL", "FAILOVER", "coupon")
+        watched.ask(SENTINELS[0]).execute_command("SENTINEL", "FAILOVER", "coupon")  # type: ignore[no-untyped-call]
     except redis.ResponseError:
         return False
     return True

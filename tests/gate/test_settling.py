@@ -7,7 +7,7 @@ from coupons.gate.scan import scan_requests
 from coupons.gate.values import MOST_SHARDS, PEOPLE_PER_SHARD, SETTLED_CHANNEL, parse_settled
 from coupons.model import Claim, GateState, IssueRequest, Status
 from coupons.waiting import eventually
-from tests.gate.conftest import OpenCoupon
+from tests.support.gate import OpenCoupon
 
 ISSUED = IssueRequest(7, 1, 1_795_360_000_000_001, Status.ISSUED)
 REJECTED = IssueRequest(7, 2, 1_795_360_000_000_002, Status.REJECTED, "sold_out")
@@ -45,7 +45,7 @@ def test_those_who_wait_are_told_the_outcome(
     gate: Gate, opened: OpenCoupon, valkey_url: str
 ) -> None:
     opened()
-    with redis.Redis.from_url(valkey_url, decode_responses=True).pubsub() as subscriber:
+    with redis.Redis.from_url(valkey_url, decode_responses=True).pubsub() as subscriber:  # type: ignore[no-untyped-call]
         subscriber.subscribe(SETTLED_CHANNEL)
         eventually(lambda: subscriber.get_message(timeout=0.1), what="subscribed")
         gate.settle([ISSUED, REJECTED])
@@ -72,9 +72,10 @@ def test_pending_requests_are_found_oldest_first(gate: Gate, opened: OpenCoupon)
     assert gate.pending_before(7, first.requested_at_us - 1, limit=2) == []  # type: ignore[union-attr]
 
 
-def test_a_coupon_that_never_sells_out_has_no_more_shards_than_can_be_gone_through(
+def test_a_coupon_that_never_sells_out_has_a_bounded_number_of_shards(
     gate: Gate, opened: OpenCoupon
 ) -> None:
+    """A coupon that never sells out has no more shards than can be gone through."""
     opened(total_quantity=1_000_000_000)
     gate.settle([ISSUED, REJECTED])
     figures = gate.figures([7])[0]

@@ -13,7 +13,7 @@ from coupons.ledger.abandoned import AbandonedConnections
 from coupons.ledger.connection import BoundedConnection, Connection, connect_ledger, translated
 from coupons.ledger.refusals import LedgerRefusal, LedgerRefused
 from coupons.waiting import eventually
-from tests.databases import Database
+from tests.support.databases import Database
 
 ROLE = "coupon_consumer"
 
@@ -55,9 +55,10 @@ def at_the_server(database: Database) -> int:
     return int(row[0])
 
 
-def test_a_statement_that_is_given_up_is_cancelled_and_its_connection_ended(
+def test_a_statement_that_is_given_up_is_cancelled(
     database: Database, given_up: AbandonedConnections
 ) -> None:
+    """A statement that is given up is cancelled and its connection ended."""
     for _ in range(5):
         eventually(lambda: given_up.count < 2)
         give_up(connected(database.url(ROLE)))

@@ -14,8 +14,8 @@ from coupons.ledger.coupons import begin_gate_epoch
 from coupons.ledger.requests import accept_requests, count_requests, find_requests, stream_requests
 from coupons.model import Admission, Coupon, IssueRequest, Status
 from coupons.waiting import eventually
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
 
 NOW_US = 1_795_360_000_123_457
 

@@ -7,8 +7,8 @@ import pytest
 from benchmarks.load.callers import LEDGER, Job, run
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.requests import count_requests
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
 
 
 def test_every_row_that_a_caller_counts_is_committed(

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from coupons.ledger.migrations import close_databases
-from tests.databases import Database
+from tests.support.databases import Database
 
 
 def test_an_open_database_is_closed_and_a_missing_one_is_passed_over(database: Database) -> None:

@@ -22,8 +22,8 @@ from operations.doctor.postgres_waits import check_waits
 from operations.doctor.runbook_sections import section_of
 from operations.doctor.system import System
 from stack.ports import HOST, free_ports
-from tests.databases import Database
-from tests.refusing import postgres_setting
+from tests.support.databases import Database
+from tests.support.refusing import postgres_setting
 
 RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text("utf-8")
 LOCAL = "-c synchronous_commit=local"
@@ -86,9 +86,10 @@ def test_nothing_waits_in_a_database_that_is_well(places: System) -> None:
     assert {each.level for each in found} == {Level.OK}
 
 
-def test_the_standby_that_every_commit_waits_for_is_named_and_the_page_mends_it(
+def test_the_standby_that_commits_wait_for_is_named_and_mended(
     places: System, database: Database
 ) -> None:
+    """The standby that every commit waits for is named and the page mends it."""
     with (
         ThreadPoolExecutor(1) as threads,
         psycopg.connect(database.url("coupon_owner"), autocommit=True) as owner,
@@ -108,9 +109,7 @@ def test_the_standby_that_every_commit_waits_for_is_named_and_the_page_mends_it(
         eventually(lambda: find(places, "standbys").level is Level.OK)
 
 
-def test_who_blocks_a_queue_behind_a_waiting_alter_is_named_and_the_page_mends_it(
-    places: System, database: Database
-) -> None:
+def test_who_blocks_a_waiting_alter_is_named_and_mended(places: System, database: Database) -> None:
     with (
         ThreadPoolExecutor(2) as threads,
         psycopg.connect(database.url("coupon_owner"), application_name="a-claim") as claim,
@@ -149,9 +148,10 @@ def is_waiting(database: Database, application: str) -> bool:
     return row is not None
 
 
-def test_when_every_connection_is_taken_the_doctor_gets_in_and_says_by_whom(
+def test_when_every_connection_is_taken_the_doctor_says_by_whom(
     places: System, database: Database
 ) -> None:
+    """When every connection is taken the doctor gets in and says by whom."""
     with ExitStack() as held:
         with suppress(psycopg.OperationalError):
             while True:
@@ -173,9 +173,10 @@ def examine_as(places: System, database: Database, role: str) -> list[Finding]:
     return [each for each in found if each.check in ("postgres", "ledger writes")]
 
 
-def test_a_slot_that_the_change_stream_waits_for_in_vain_is_named_and_the_page_mends_it(
+def test_a_slot_that_the_stream_waits_for_is_named_and_mended(
     places: System, database: Database
 ) -> None:
+    """A slot that the change stream waits for in vain is named and the page mends it."""
     assert find(places, "awaited slots").level is Level.OK
     with postgres_setting(database.superuser_url, "synchronized_standby_slots", "nobody"):
         told = find(places, "awaited slots")
@@ -185,9 +186,10 @@ def test_a_slot_that_the_change_stream_waits_for_in_vain_is_named_and_the_page_m
         eventually(lambda: find(places, "awaited slots").level is Level.OK)
 
 
-def test_a_postgres_that_only_reads_is_not_called_down_and_the_page_mends_it(
+def test_a_postgres_that_only_reads_is_not_called_down_and_is_mended(
     places: System, database: Database
 ) -> None:
+    """A postgres that only reads is not called down and the page mends it."""
     with postgres_setting(database.superuser_url, "default_transaction_read_only", "on"):
         [told] = check_postgres_writes(places)
         assert (told.level, told.section) == (Level.FAILING, Section.POSTGRES_REFUSES)

@@ -10,7 +10,7 @@ from connectors import republish as pages
 from connectors.republish import count_not_final, republish
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.queries import query
-from tests.databases import Database
+from tests.support.databases import Database
 
 
 @pytest.fixture

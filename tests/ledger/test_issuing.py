@@ -10,8 +10,8 @@ from coupons.ledger.coupons import change_coupon, find_coupon
 from coupons.ledger.issued_coupons import Outcome, issue_requests, list_user_coupons
 from coupons.ledger.requests import accept_requests, count_requests
 from coupons.model import Admission, IssueRequest, Status
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
 
 FIRST_US = 1_795_360_000_000_000
 
@@ -79,9 +79,10 @@ def test_a_duplicate_within_a_batch_does_not_roll_the_batch_back(
     assert len(outcomes) == 3
 
 
-def test_a_request_whose_coupon_is_unknown_has_no_outcome_and_holds_up_nobody(
+def test_a_request_of_an_unknown_coupon_has_no_outcome(
     database: Database, make_coupon: MakeCoupon
 ) -> None:
+    """A request whose coupon is unknown has no outcome and holds up nobody."""
     coupon = make_coupon()
     outcomes = _issue(
         database, _requests(999, range(1, 3)) + _requests(coupon.coupon_id, range(5, 6))

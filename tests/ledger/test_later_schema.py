@@ -4,8 +4,8 @@ import psycopg
 
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import change_coupon, find_coupon, list_coupons
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
 
 TABLES = ("coupon", "coupon_issue_request", "issued_coupon", "issue_rejection")
 

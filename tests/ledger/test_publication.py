@@ -7,7 +7,7 @@ import pytest
 
 from connectors.publication import Publication, make_publication, read_publication, slot_can_be_read
 from coupons.ledger.connection import Connection, connect_ledger
-from tests.databases import Database
+from tests.support.databases import Database
 
 
 @pytest.fixture

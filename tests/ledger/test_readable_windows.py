@@ -10,7 +10,7 @@ from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import list_coupons
 from coupons.model import EARLIEST_MOMENT, LATEST_MOMENT
 from coupons.queries import SQL_FOLDER
-from tests.databases import Database
+from tests.support.databases import Database
 
 MIGRATION = (SQL_FOLDER / "migrations" / "0007_readable_windows.sql").read_text("utf-8")
 INSERT = (
@@ -50,7 +50,8 @@ def test_the_bounds_of_the_table_are_those_of_the_model() -> None:
     assert named == {f"{each:%Y-%m-%d %H:%M:%S}Z" for each in (EARLIEST_MOMENT, LATEST_MOMENT)}
 
 
-VERSIONS = "SELECT coupon_id, version FROM coupon"
+def _versions(owner: psycopg.Connection) -> dict[int, int]:
+    return dict(owner.execute("SELECT coupon_id, version FROM coupon").fetchall())
 
 
 def test_windows_that_are_there_already_are_brought_within_the_bounds(database: Database) -> None:
@@ -67,10 +68,10 @@ def test_windows_that_are_there_already_are_brought_within_the_bounds(database: 
             owner.execute(f"ALTER TABLE coupon DROP CONSTRAINT {constraint}")
         for coupon_id, (starts, ends) in enumerate(windows, 1):
             owner.execute(INSERT, [coupon_id, starts, ends])
-        before = dict(owner.execute(VERSIONS).fetchall())
+        before = _versions(owner)
         owner.commit()
-        owner.execute(MIGRATION)  # type: ignore[arg-type]  # a LiteralString is wanted
-        after = dict(owner.execute(VERSIONS).fetchall())
+        owner.execute(MIGRATION)
+        after = _versions(owner)
     with connect_ledger(database.url("coupon_ops"), "test") as connection:
         coupons = list_coupons(connection)
     assert [after[number] > before[number] for number in sorted(before)] == [False, *[True] * 5]

@@ -8,8 +8,8 @@ from coupons.errors import LedgerUnavailable, OutcomeUnknown
 from coupons.ledger.connection import REFUSALS, connect_ledger, translated
 from coupons.ledger.requests import accept_requests
 from coupons.model import Admission
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
 
 TRIED_AGAIN = [
     errors.SerializationFailure,
@@ -95,9 +95,10 @@ def test_a_terminated_session_leaves_the_outcome_unknown(database: Database) -> 
             connection.execute("SELECT 1")
 
 
-def test_a_standby_that_only_reads_is_unavailable_and_its_session_is_given_up(
+def test_a_standby_that_only_reads_is_unavailable(
     database: Database, make_coupon: MakeCoupon
 ) -> None:
+    """A standby that only reads is unavailable and its session is given up."""
     coupon = make_coupon()
     with connect_ledger(database.url("coupon_api"), "test") as api:
         api.execute("SET default_transaction_read_only = on")

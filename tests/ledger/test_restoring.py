@@ -7,8 +7,8 @@ from coupons.ledger.requests import accept_requests, count_requests, find_reques
 from coupons.model import Admission, IssueRequest, Status
 from coupons.waiting import eventually
 from operations.restore import SKIPPED_IDS, StillRunning, refuse_while_running, restore, skip_ids
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
 
 NOW_US = 1_795_360_000_123_457
 

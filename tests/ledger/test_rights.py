@@ -9,7 +9,7 @@ from psycopg import errors, pq, sql
 
 from coupons.ledger.migrations import admit_roles, create_database, migrate
 from coupons.ledger.roles import OWNER, role_url
-from tests.databases import PASSWORDS, Database, Databases
+from tests.support.databases import PASSWORDS, Database, Databases
 
 API, CONSUMER, RECONCILER, CDC, OPS = (
     f"coupon_{name}" for name in ("api", "consumer", "reconciler", "cdc", "ops")

@@ -5,7 +5,7 @@ import psycopg
 from coupons.ledger.migrations import migrate
 from coupons.ledger.roles import OWNER
 from stack.ports import free_ports
-from tests.databases import Database
+from tests.support.databases import Database
 
 
 def test_migrations_and_roles_take_a_url_of_several_servers(database: Database) -> None:

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from cli.main import main
 from coupons.ledger.roles import ROLES
-from tests.databases import PASSWORDS, Database
+from tests.support.databases import PASSWORDS, Database
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import psycopg
 from psycopg import sql
 
 from coupons.waiting import eventually
-from tests.databases import Database
+from tests.support.databases import Database
 
 
 class HeldCommits:

@@ -82,7 +82,7 @@ class Log:
             database_url=SecretStr("postgresql://nobody@127.0.0.1:9/nowhere"),
             redis_url=SecretStr(self._where["COUPON_REDIS_URL"]),
             kafka_bootstrap_servers=self._servers,
-            schema_registry_url=self._where["COUPON_SCHEMA_REGISTRY_URL"],
+            schema_registry_url=SecretStr(self._where["COUPON_SCHEMA_REGISTRY_URL"]),
             consumer_port=free_ports(["consumer"])["consumer"],
             consumer_group=self.topic,
             consumer_instance_id=instance_id,
@@ -135,9 +135,10 @@ def log(
     return log
 
 
-def test_an_exception_while_handling_a_batch_is_not_followed_by_an_acknowledgement_that_skips_it(
+def test_an_exception_in_a_batch_is_not_followed_by_a_commit_past_it(
     log: Log,
 ) -> None:
+    """An exception while handling a batch is not followed by an acknowledgement that skips it."""
     failures = iter([LedgerUnavailable("away"), LedgerUnavailable("away")])
 
     def fail_twice(records: Sequence[Record]) -> None:

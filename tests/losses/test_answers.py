@@ -6,47 +6,18 @@ from typing import Any
 
 from coupons.gate import Gate
 from coupons.waiting import eventually
-from tests.api.conftest import (
-    MakeCoupon,
-    admin,
-    api,
-    bearer,
-    claim,
-    client,
-    gate,
-    key_file,
-    make_coupon,
-    postgres_link,
-    redis_link,
-    rows,
-    settings,
-)
-from tests.databases import Database
 from tests.losses.commits import held_commits
-
-__all__ = [
-    "admin",
-    "api",
-    "bearer",
-    "claim",
-    "client",
-    "gate",
-    "key_file",
-    "make_coupon",
-    "postgres_link",
-    "redis_link",
-    "rows",
-    "settings",
-]
+from tests.support.api import NewCoupon
+from tests.support.databases import Database
 
 Claim = Callable[..., Any]
 Rows = Callable[[int], int]
 
 
 def test_a_claim_is_not_answered_while_its_commit_is_held_up(
-    make_coupon: MakeCoupon, claim: Claim, rows: Rows, database: Database
+    new_coupon: NewCoupon, claim: Claim, rows: Rows, database: Database
 ) -> None:
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     with held_commits(database, "coupon_issue_request") as held, ThreadPoolExecutor(1) as threads:
         answer = threads.submit(claim, coupon_id, 1)
         held.await_one()
@@ -57,11 +28,11 @@ def test_a_claim_is_not_answered_while_its_commit_is_held_up(
     assert rows(coupon_id) == 1
 
 
-def test_a_commit_that_died_in_the_middle_is_never_answered_with_202_without_its_row(
-    make_coupon: MakeCoupon, claim: Claim, rows: Rows, gate: Gate, database: Database
+def test_a_commit_that_died_is_never_202_without_its_row(
+    new_coupon: NewCoupon, claim: Claim, rows: Rows, gate: Gate, database: Database
 ) -> None:
     """What was written is gone with the backend; the claim is written again, and then answered."""
-    coupon_id = make_coupon()
+    coupon_id = new_coupon()
     with held_commits(database, "coupon_issue_request") as held, ThreadPoolExecutor(1) as threads:
         answer = threads.submit(claim, coupon_id, 1)
         first = held.await_one()

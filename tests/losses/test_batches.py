@@ -9,22 +9,11 @@ from cdc_consumer.handling import BatchHandler
 from coupons.errors import LedgerUnavailable
 from coupons.gate import Gate, open_coupon
 from coupons.model import Admission, Claim, Coupon, Status
-from tests.consumer.conftest import registry_server
-from tests.consumer.events import KeptLetters, request_records
-from tests.consumer.test_handling import (
-    coupon,
-    gate,
-    handler,
-    issued_users,
-    ledger,
-    letters,
-    statuses,
-)
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon, make_coupon
 from tests.losses.commits import held_commits
-
-__all__ = ["coupon", "gate", "handler", "ledger", "letters", "make_coupon", "registry_server"]
+from tests.support.databases import Database
+from tests.support.events import KeptLetters, request_records
+from tests.support.handling import issued_users, statuses
+from tests.support.ledger import MakeCoupon
 
 BATCH = range(1, 501)
 
@@ -75,9 +64,10 @@ def test_redis_is_not_told_issued_while_the_commit_is_held_up(
     assert statuses(gate, big, list(BATCH)) == [Status.ISSUED] * len(BATCH)
 
 
-def test_redis_is_not_told_issued_when_the_commit_dies_and_the_batch_is_done_again(
+def test_redis_never_says_issued_when_the_commit_dies(
     handler: BatchHandler, database: Database, gate: Gate, big: Coupon
 ) -> None:
+    """Redis is not told issued when the commit dies and the batch is done again."""
     records = request_records(big.coupon_id, BATCH)
     with held_commits(database, "issued_coupon") as held, ThreadPoolExecutor(1) as threads:
         handling = threads.submit(handler.handle, records)
@@ -91,9 +81,10 @@ def test_redis_is_not_told_issued_when_the_commit_dies_and_the_batch_is_done_aga
     assert statuses(gate, big, list(BATCH)) == [Status.ISSUED] * len(BATCH)
 
 
-def test_postgres_waits_for_its_disk_before_it_says_that_something_is_committed(
+def test_postgres_waits_for_its_disk_before_it_confirms_a_commit(
     database: Database,
 ) -> None:
+    """Postgres waits for its disk before it says that something is committed."""
     for role in ("coupon_api", "coupon_consumer", "coupon_reconciler"):
         with psycopg.connect(database.url(role)) as connection:
             for setting in ("fsync", "synchronous_commit"):

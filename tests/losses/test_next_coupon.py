@@ -19,7 +19,7 @@ def coupons(stack: DisposableStack) -> Iterator[tuple[Pipeline, Pipeline]]:
         yield Pipeline(stack, ledger, 1_000_000), Pipeline(stack, ledger, 1_000_000)
 
 
-def test_the_next_coupon_waits_for_the_backlog_before_it_and_for_nothing_after_it(
+def test_the_next_coupon_waits_for_the_backlog_before_it_only(
     coupons: tuple[Pipeline, Pipeline],
 ) -> None:
     """Measured in rows, not in time: how many later requests were issued before the quiet one's.

@@ -1,13 +1,14 @@
 """Coupons are changed, and change events delivered."""
 
 from datetime import timedelta
+from typing import Any, cast
 
 import psycopg
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from coupons.ledger.coupons import change_coupon
+from coupons.ledger.coupons import CouponChanges, change_coupon
 from coupons.model import CouponState, IssueRequest
 from tests.model.start import FAR_OFF, LONG_AGO, Start, anything, coupon_ids, totals
 from tests.model.system import WatchedGate
@@ -58,14 +59,15 @@ class Changing(Start):
         window: str | None = None,
     ) -> None:
         starts_at, ends_at = WINDOWS[window] if window else (None, None)
-        wanted = {
+        wanted: dict[str, Any] = {
             "total_quantity": total,
             "state": state,
             "issue_starts_at": starts_at,
             "issue_ends_at": ends_at,
         }
         given = {name: value for name, value in wanted.items() if value is not None}
-        changed = change_coupon(self.system.ledger["api"], coupon_id, **given)
+        changes = cast(CouponChanges, given)
+        changed = change_coupon(self.system.ledger["api"], coupon_id, **changes)
         coupon = self.expected[coupon_id]
         if coupon.definition.state is CouponState.CLOSED:
             assert changed is None, "closed is final"

@@ -12,8 +12,8 @@ from coupons.errors import LedgerUnavailable, OutcomeUnknown
 from coupons.gate import Decision, Gate, connect_gate
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.model import Admission, Claim, IssueRequest
-from tests.databases import Database
-from tests.servers import ValkeyServer
+from tests.support.databases import Database
+from tests.support.servers import ValkeyServer
 
 ROLES = ("owner", "api", "consumer", "reconciler", "ops")
 SCRIPTS = (

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.databases import Database
 from tests.model.machine import GateAndLedger
 from tests.model.system import System
-from tests.servers import ValkeyServer
+from tests.support.databases import Database
+from tests.support.servers import ValkeyServer
 
 EXAMPLES = "COUPON_MODEL_EXAMPLES"
 EXAMPLES_BY_DEFAULT = 40

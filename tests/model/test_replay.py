@@ -16,13 +16,13 @@ import pytest
 
 from coupons.gate import rebuild
 from coupons.ledger.connection import connect_ledger
-from tests.databases import Database
 from tests.model.protocol.programs import Programs
 from tests.model.protocol.scopes import REPLAYED, Scope
 from tests.model.replay.actors import Connections, stepped_stream_requests
 from tests.model.replay.world import World
 from tests.model.system import System
-from tests.servers import ValkeyServer
+from tests.support.databases import Database
+from tests.support.servers import ValkeyServer
 
 WAYS = "COUPON_MODEL_WAYS"
 WAYS_BY_DEFAULT = 8

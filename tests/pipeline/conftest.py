@@ -5,8 +5,15 @@ from collections.abc import Iterator
 import pytest
 
 from coupons.ledger.connection import connect_ledger
-from stack.disposable import DisposableStack
+from stack.disposable import DisposableStack, disposable_stack
 from tests.pipeline.pipeline import Pipeline
+
+
+@pytest.fixture(scope="session")
+def spare_stack() -> Iterator[DisposableStack]:
+    """A stack for what must not happen to the shared one; each test leaves it in order."""
+    with disposable_stack() as spare:
+        yield spare
 
 
 @pytest.fixture

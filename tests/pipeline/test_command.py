@@ -10,7 +10,7 @@ from stack.disposable import DisposableStack
 
 
 def _coupon(stack: DisposableStack, *arguments: str) -> Any:
-    args = [sys.executable, "-m", "cli", *arguments, "--state", stack.folder.path, "--json"]
+    args = [sys.executable, "-m", "cli", *arguments, "--state", str(stack.folder.path), "--json"]
     done = subprocess.run(args, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

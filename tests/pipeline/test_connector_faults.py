@@ -71,9 +71,10 @@ def slot_is_gone(own: OwnConnector) -> bool:
     return True
 
 
-def test_rows_written_before_the_connector_is_first_registered_are_delivered(
+def test_rows_older_than_the_connector_are_delivered(
     stack: DisposableStack, pipeline: Pipeline, own_connector: OwnConnector
 ) -> None:
+    """Rows written before the connector is first registered are delivered."""
     own_connector.make_slot()
     pipeline.request(range(1, 501))
     servers = stack.environment["COUPON_KAFKA_BOOTSTRAP_SERVERS"]
@@ -121,9 +122,10 @@ def test_a_connector_restarted_in_the_middle_loses_nothing(
     assert pipeline.counts().issued == 11_000
 
 
-def test_requests_written_while_connect_is_down_are_issued_when_it_is_back(
+def test_requests_made_while_connect_is_down_are_issued_later(
     stack: DisposableStack, pipeline: Pipeline
 ) -> None:
+    """Requests written while connect is down are issued when it is back."""
     stack.kill("connect")
     pipeline.request(range(1, 5_001))
     assert pipeline.counts().in_flight == 5_000

@@ -10,7 +10,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Message, Producer
 
 from coupons.change_events import DEAD_LETTER_TOPIC, REQUEST_TOPIC
 from coupons.ledger.connection import connect_ledger
@@ -59,9 +59,10 @@ def owned_partitions(port: int) -> int:
     return int(float(line.split()[1]))
 
 
-def test_a_consumer_killed_in_the_middle_loses_nothing_and_issues_nothing_twice(
+def test_a_killed_consumer_loses_nothing_and_issues_nothing_twice(
     stack: DisposableStack, pipeline: Pipeline
 ) -> None:
+    """A consumer killed in the middle loses nothing and issues nothing twice."""
     pipeline.request(range(1, 20_001))
     eventually(lambda: pipeline.counts().issued > 0, 60, "it has begun")
     stack.kill("consumer-1")
@@ -71,9 +72,10 @@ def test_a_consumer_killed_in_the_middle_loses_nothing_and_issues_nothing_twice(
     assert pipeline.counts().issued == 20_000
 
 
-def test_a_consumer_killed_and_started_again_goes_on_before_its_session_has_timed_out(
+def test_a_restarted_consumer_goes_on_before_its_session_times_out(
     stack: DisposableStack, pipeline: Pipeline
 ) -> None:
+    """A consumer killed and started again goes on before its session has timed out."""
     pipeline.request([1])
     eventually(lambda: pipeline.counts().issued == 1, 60, "it owns the partitions")
     killed_at = time.monotonic()
@@ -99,9 +101,32 @@ def test_two_consumers_share_the_partitions_and_one_may_leave_at_any_time(
     assert pipeline.counts().issued == 11_000
 
 
-def test_garbage_on_the_topic_is_set_aside_with_its_place_and_stops_nothing(
+def _dead_letter(servers: str, value: bytes) -> "Message[bytes, bytes]":
+    """The dead letter of a record with this value."""
+    found: list[Message[bytes, bytes]] = []
+    reader = read_topic(servers, DEAD_LETTER_TOPIC, f"test-{time.time_ns()}")
+
+    def is_there() -> bool:
+        record = next_record(reader)
+        if record is not None and record.value() == value:
+            found.append(record)
+        return bool(found)
+
+    eventually(is_there, 30)
+    reader.close()
+    return found[0]
+
+
+def _headers(record: "Message[bytes, bytes]") -> dict[str, str]:
+    headers = record.headers()
+    assert isinstance(headers, list)
+    return {name: str(value, "utf-8") for name, value in headers if isinstance(value, bytes)}
+
+
+def test_garbage_on_the_topic_is_a_dead_letter_and_stops_nothing(
     stack: DisposableStack, pipeline: Pipeline
 ) -> None:
+    """Garbage on the topic is set aside with its place and stops nothing."""
     servers = stack.environment["COUPON_KAFKA_BOOTSTRAP_SERVERS"]
     garbage = os.urandom(40)
     places: list[tuple[int | None, int | None]] = []
@@ -119,12 +144,8 @@ def test_garbage_on_the_topic_is_set_aside_with_its_place_and_stops_nothing(
     eventually(pipeline.all_final, FINAL_WITHIN_SECONDS)
     assert pipeline.counts().issued == 2_000
 
-    reader = read_topic(servers, DEAD_LETTER_TOPIC, f"test-{time.time_ns()}")
-    letter = eventually(
-        lambda: (found := next_record(reader)) and found.value() == garbage and found, 30
-    )
-    reader.close()
-    headers = {name: value.decode() for name, value in letter.headers()}
+    letter = _dead_letter(servers, garbage)
+    headers = _headers(letter)
     [(partition, offset)] = places
     assert letter.key() == b"some key"
     assert headers["kept"] == "yes"
@@ -135,9 +156,10 @@ def test_garbage_on_the_topic_is_set_aside_with_its_place_and_stops_nothing(
 
 
 @pytest.mark.parametrize("part", ["valkey", "postgres"])
-def test_an_outage_in_the_middle_is_waited_out_without_a_restart_of_the_consumer(
+def test_an_outage_is_waited_out_without_a_restart_of_the_consumer(
     stack: DisposableStack, pipeline: Pipeline, part: str
 ) -> None:
+    """An outage in the middle is waited out without a restart of the consumer."""
     consumer = stack.pid("consumer-1")
     pipeline.request(range(1, 20_001))
     eventually(lambda: pipeline.counts().issued > 0, 60, "it has begun")

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -82,9 +83,10 @@ def _get(port: int, path: str) -> str:
         return error.read().decode()
 
 
-def test_a_poison_record_among_500_is_one_letter_and_resolved_when_it_is_replayed(
+def test_a_poison_record_among_500_is_one_letter_until_it_is_replayed(
     stack: DisposableStack, pipeline: Pipeline
 ) -> None:
+    """A poison record among 500 is one letter and resolved when it is replayed."""
     coupon_id = pipeline.coupon.coupon_id
     with constraint(stack, f"coupon_id <> {coupon_id} OR user_id <> 250"):
         pipeline.request(range(1, 501))
@@ -117,15 +119,20 @@ def test_a_poison_record_among_500_is_one_letter_and_resolved_when_it_is_replaye
     assert (again.returncode, said(again)["results"][0]["outcome"]) == (1, "skipped")
 
 
-def test_a_record_that_comes_back_as_often_as_allowed_is_parked_until_it_is_said_otherwise(
+def test_a_record_that_came_back_too_often_is_parked(
     stack: DisposableStack, pipeline: Pipeline
 ) -> None:
+    """A record that comes back as often as allowed is parked until it is said otherwise."""
     coupon_id = str(pipeline.coupon.coupon_id)
+
+    def is_replayed(times: int) -> bool:
+        return [letter["replays"] for letter in letters_of(stack, pipeline)] == [times]
+
     with constraint(stack, f"coupon_id <> {coupon_id} OR user_id <> 1"):
         pipeline.request([1])
         for replays in range(3):
             eventually(
-                lambda n=replays: [each["replays"] for each in letters_of(stack, pipeline)] == [n],
+                partial(is_replayed, replays),
                 FINAL_WITHIN_SECONDS,
             )
             assert coupon(stack, "replay", "--coupon", coupon_id).returncode == 0
@@ -197,23 +204,28 @@ def consumer_in_its_place(stack: DisposableStack) -> Iterator[int]:
         process.wait(30)
 
 
-def test_an_outage_sets_little_aside_over_restarts_too_and_ends_by_itself_when_it_is_mended(
+def is_stopped(port: int) -> bool:
+    return "stopped: " in health(port)
+
+
+def test_an_outage_makes_few_dead_letters_over_restarts_too(
     stack: DisposableStack, pipeline: Pipeline
 ) -> None:
+    """An outage sets little aside over restarts too and ends by itself when it is mended."""
     before = end_of_letters(stack)
     stack.stop("consumer-1")
     with constraint(stack, f"coupon_id <> {pipeline.coupon.coupon_id}"):
         pipeline.request(range(1, 5_001))
         with consumer_in_its_place(stack) as port:
-            eventually(lambda: "stopped: " in health(port), FINAL_WITHIN_SECONDS)
+            eventually(partial(is_stopped, port), FINAL_WITHIN_SECONDS)
             set_aside = end_of_letters(stack)
         for _ in range(2):
             with consumer_in_its_place(stack) as port:
-                eventually(lambda port=port: "stopped: " in health(port), FINAL_WITHIN_SECONDS)
+                eventually(partial(is_stopped, port), FINAL_WITHIN_SECONDS)
                 assert "coupon_consumer_stopped 1.0" in metrics(port)
                 assert end_of_letters(stack) == set_aside
         with consumer_in_its_place(stack) as port:
-            eventually(lambda: "stopped: " in health(port), FINAL_WITHIN_SECONDS)
+            eventually(partial(is_stopped, port), FINAL_WITHIN_SECONDS)
             with psycopg.connect(stack.database_url("owner")) as owner:
                 owner.execute("ALTER TABLE issued_coupon DROP CONSTRAINT of_a_test")
             aside = set_aside - before
@@ -240,10 +252,11 @@ def test_garbage_of_many_kinds_is_listed_and_stops_nothing(
     assert producer.flush(20) == 0
     pipeline.request(range(1, 101))
     eventually(pipeline.all_final, FINAL_WITHIN_SECONDS)
-    listed = eventually(
-        lambda: (
-            (found := said(coupon(stack, "list", "--since", "5m"))) and len(found) >= 5 and found
-        ),
-        60,
-    )
+    listed: list[dict[str, Any]] = []
+
+    def all_are_listed() -> bool:
+        listed[:] = said(coupon(stack, "list", "--since", "5m"))
+        return len(listed) >= 5
+
+    eventually(all_are_listed, 60)
     assert {"UndecodableEvent"} <= {each["error_class"] for each in listed}

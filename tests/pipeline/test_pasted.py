@@ -11,7 +11,7 @@ import pytest
 
 from stack.disposable import DisposableStack
 from tests.pipeline.pipeline import Pipeline
-from tests.typed import ROOT
+from tests.support.typed import ROOT
 from tests.unit.test_pasted_commands import commands
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "runbook.md"]

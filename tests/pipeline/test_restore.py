@@ -64,7 +64,7 @@ class Claims:
 
 
 @pytest.mark.timeout(900)
-def test_requests_that_a_backup_does_not_have_come_back_from_the_change_stream(
+def test_requests_missing_in_a_backup_come_back_from_the_stream(
     own_stack: DisposableStack,
 ) -> None:
     """By the text of the runbook's page, line by line, with everything running at first."""

@@ -44,9 +44,10 @@ def _requested_users(stack: DisposableStack, coupon_id: int) -> set[int]:
         return {row[0] for row in rows}
 
 
-def test_of_5000_claims_for_1000_places_exactly_1000_are_issued_to_those_who_were_accepted(
+def test_of_5000_claims_for_1000_places_exactly_1000_are_issued(
     stack: DisposableStack, people: People
 ) -> None:
+    """Of 5000 claims for 1000 places exactly 1000 are issued to those who were accepted."""
     coupon_id = people.create_coupon(total_quantity=1_000)
     answers = people.claim_all(coupon_id, range(1, 5_001), threads=50)
     statuses = Counter(answer.status_code for _, answer in answers)

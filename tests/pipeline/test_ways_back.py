@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from contextlib import closing
 
 import psycopg
@@ -20,7 +19,7 @@ from connectors.connector_state import read_state
 from connectors.lifecycle import CONNECTOR_NAME
 from coupons.change_events import REQUEST_TOPIC
 from coupons.waiting import eventually
-from stack.disposable import DisposableStack, disposable_stack
+from stack.disposable import DisposableStack
 from stack.endpoints import database_url
 from stack.options import existing
 from tests.pipeline.operator_at_work import Operator
@@ -83,10 +82,9 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[DisposableStack]:
-    """One of these tests' own, which they may take apart."""
-    with disposable_stack() as own:
-        yield own
+def stack(spare_stack: DisposableStack) -> DisposableStack:
+    """Not the shared one: they take it apart, and put it in order again."""
+    return spare_stack
 
 
 @pytest.fixture(scope="module")

@@ -4,21 +4,14 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from coupons.gate import Gate, connect_gate, open_coupon
+from coupons.gate import Gate, open_coupon
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import find_coupon
 from coupons.ledger.issued_coupons import issue_requests
 from coupons.ledger.requests import accept_requests, find_requests
 from coupons.model import Admission, Claim, Coupon
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon, make_coupon
-
-__all__ = ["make_coupon"]
-
-
-@pytest.fixture
-def gate(valkey_url: str) -> Gate:
-    return connect_gate(valkey_url)
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
 
 
 @pytest.fixture

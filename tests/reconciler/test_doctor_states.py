@@ -22,9 +22,9 @@ from operations.doctor.machine import FULL_MIB, NEARLY_FULL_MIB, disk_finding
 from operations.doctor.postgres import check_database
 from operations.doctor.requests import check_final
 from operations.doctor.system import System
-from tests.databases import Database
 from tests.reconciler.conftest import Shop
-from tests.servers import ValkeyServer
+from tests.support.databases import Database
+from tests.support.servers import ValkeyServer
 
 Served = Callable[[int, bytes], str]
 

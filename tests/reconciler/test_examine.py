@@ -44,9 +44,10 @@ def test_a_final_request_that_the_gate_forgot_is_marked_again(
     assert shop.statuses(1, 2) == ["ISSUED", "ISSUED"]
 
 
-def test_a_request_in_flight_that_the_gate_forgot_gets_its_place_back_by_a_rebuild(
+def test_a_request_that_the_gate_forgot_is_put_back_by_a_rebuild(
     shop: Shop, reconciler: Connection
 ) -> None:
+    """A request in flight that the gate forgot gets its place back by a rebuild."""
     shop.accept(*range(1, 21))
     shop.forget(7)
     assert shop.admit(21), "the gate would admit one too many"

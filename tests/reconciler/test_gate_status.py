@@ -8,8 +8,8 @@ from click.testing import CliRunner, Result
 
 from cli.main import main
 from coupons.ledger.connection import connect_ledger
-from tests.databases import Database
 from tests.reconciler.conftest import Shop
+from tests.support.databases import Database
 
 Status = Callable[..., Result]
 
@@ -61,9 +61,10 @@ def test_a_coupon_that_is_sold_out_says_so(shop: Shop, status: Status) -> None:
     assert json.loads(status("--json").output)[0]["claims"] == "sold out"
 
 
-def test_a_closed_gate_is_exit_code_1_and_a_coupon_that_does_not_exist_is_2(
+def test_a_closed_gate_is_exit_code_1_and_an_unknown_coupon_is_2(
     shop: Shop, status: Status
 ) -> None:
+    """A closed gate is exit code 1 and a coupon that does not exist is 2."""
     shop.gate.client.flushall()
     assert status().exit_code == 1
     none = status("--coupon", "99")

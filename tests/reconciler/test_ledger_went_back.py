@@ -18,9 +18,9 @@ from operations.repair.compare_and_repair import compare_and_repair
 from operations.repair.repairs import Repair, RepairAction
 from operations.verify.report import check_consistency
 from reconciler.reconcile import reconcile
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon
 from tests.reconciler.conftest import Shop
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
 
 AsOwner = Callable[[str], None]
 
@@ -73,9 +73,10 @@ def test_an_issued_coupon_without_its_request_is_named_and_gets_it_back(
     assert books.complaints == []
 
 
-def test_a_rebuild_does_not_offer_the_place_of_an_issued_coupon_without_its_request(
+def test_a_rebuild_does_not_offer_the_place_of_an_issued_coupon(
     only_one: Shop, unrequested: IssueRequest, reconciler: Connection
 ) -> None:
+    """A rebuild does not offer the place of an issued coupon without its request."""
     assert rebuild(only_one.gate, reconciler, only_one.coupon_id) == 1
     assert _figures(only_one).places_left == 0
     assert only_one.gate.read(only_one.coupon_id, [1]) == [unrequested]
@@ -138,9 +139,10 @@ def test_an_epoch_that_the_ledger_lost_is_not_given_out_again(
     assert shop.ledger().gate_epoch > late[0].epoch
 
 
-def test_a_coupon_made_again_under_the_id_of_a_lost_one_is_not_taken_for_it(
+def test_a_coupon_with_the_id_of_a_lost_one_is_not_taken_for_it(
     shop: Shop, gate: Gate, database: Database, reconciler: Connection, as_owner: AsOwner
 ) -> None:
+    """A coupon made again under the id of a lost one is not taken for it."""
     lost = shop.ledger()
     shop.admit(1)
     as_owner("TRUNCATE coupon")

@@ -24,8 +24,8 @@ from operations.verify.report import check_consistency
 from reconciler import comparer
 from reconciler.reconcile import reconcile
 from reconciler.watch import Watch
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
 
 BEFORE_CHRIST = "UPDATE coupon SET issue_starts_at = '0044-03-15 BC' WHERE coupon_id = %s"
 BEYOND_PYTHON = "UPDATE coupon SET issue_ends_at = 'infinity' WHERE coupon_id = %s"
@@ -124,12 +124,13 @@ def _spoil_pending(gate: Gate, coupon: Coupon) -> None:
 
 
 @pytest.mark.parametrize("spoil", [_spoil_hash, _spoil_epoch, _spoil_count, _spoil_pending])
-def test_a_key_of_another_type_closes_its_coupon_alone_until_it_is_rebuilt(
+def test_a_key_of_another_type_closes_only_its_own_coupon(
     gate: Gate,
     reconciler: Connection,
     three: list[Coupon],
     spoil: Callable[[Gate, Coupon], None],
 ) -> None:
+    """A key of another type closes its coupon alone until it is rebuilt."""
     first, bad, _ = three
     spoil(gate, bad)
     answers = gate.admit([Claim(each.coupon_id, 1) for each in three])

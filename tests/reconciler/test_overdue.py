@@ -9,8 +9,8 @@ from coupons.gate import Gate, connect_gate
 from coupons.ledger.connection import Connection, connect_ledger
 from operations.doctor.requests import count_overdue
 from stack.ports import HOST, free_ports
-from tests.databases import Database
 from tests.reconciler.conftest import Shop
+from tests.support.databases import Database
 
 
 @pytest.fixture

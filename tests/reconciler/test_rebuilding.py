@@ -14,8 +14,8 @@ from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.requests import count_requests, stream_requests
 from coupons.model import Claim, GateState
 from operations.gate import report_gate
-from tests.databases import Database
 from tests.reconciler.conftest import Shop
+from tests.support.databases import Database
 
 
 def test_claims_in_flight_during_rebuilds_are_neither_lost_nor_too_many(

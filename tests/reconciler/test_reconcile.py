@@ -12,8 +12,8 @@ from coupons.model import Admission, Claim, Coupon, CouponState, GateState, Refu
 from operations.repair.repairs import Repair, RepairAction
 from reconciler.reconcile import reconcile
 from reconciler.watch import Watch
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
 
 
 @pytest.fixture
@@ -157,9 +157,10 @@ def test_a_fence_without_its_rebuild_closes_the_coupon_for_one_pass_only(
     assert _accept(database, _admit(gate, coupon, 1)) == {coupon.coupon_id}
 
 
-def test_a_ledger_restored_from_an_older_backup_is_rebuilt_above_the_gates_epoch(
+def test_a_restored_ledger_is_rebuilt_above_the_epoch_of_the_gate(
     gate: Gate, database: Database, reconciler: Connection, coupon: Coupon
 ) -> None:
+    """A ledger restored from an older backup is rebuilt above the gate's epoch."""
     for _ in range(2):
         assert rebuild(gate, reconciler, coupon.coupon_id) == 0
     with connect_ledger(database.url("coupon_owner"), "test") as owner:
@@ -179,13 +180,14 @@ def test_two_never_rebuild_one_coupon_at_once(
     assert other_way == [None, 0]
 
 
-def test_every_pending_request_is_reached_however_many_are_merely_in_flight(
+def test_every_pending_request_is_reached_however_many_are_in_flight(
     gate: Gate,
     database: Database,
     reconciler: Connection,
     make_coupon: MakeCoupon,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Every pending request is reached however many are merely in flight."""
     monkeypatch.setattr("reconciler.reconcile.PENDING_PER_PASS", 3)
     coupon = make_coupon()
     open_coupon(gate, coupon)
@@ -199,18 +201,20 @@ def test_every_pending_request_is_reached_however_many_are_merely_in_flight(
     assert find_requests(reconciler, [(coupon.coupon_id, 8)])
 
 
-def test_after_a_restart_of_redis_the_coupons_that_people_wait_for_are_rebuilt_first(
+def test_after_a_restart_of_redis_awaited_coupons_are_rebuilt_first(
     gate: Gate, reconciler: Connection, database: Database, make_coupon: MakeCoupon
 ) -> None:
+    """After a restart of redis the coupons that people wait for are rebuilt first."""
     oldest, newer, newest = (make_coupon(total_quantity=3).coupon_id for _ in range(3))
     with connect_ledger(database.url("coupon_api"), "test") as api:
         change_coupon(api, newest, state=CouponState.CLOSED)
     assert [repair.coupon_id for repair in _pass(gate, reconciler)] == [newer, oldest, newest]
 
 
-def test_a_pass_over_many_coupons_with_claims_in_flight_asks_redis_a_few_times(
+def test_a_pass_over_many_coupons_asks_redis_a_few_times(
     gate: Gate, reconciler: Connection, make_coupon: MakeCoupon
 ) -> None:
+    """A pass over many coupons with claims in flight asks redis a few times."""
     coupons = [make_coupon() for _ in range(30)]
     for each in coupons:
         open_coupon(gate, each)

@@ -13,7 +13,7 @@ from coupons.kafka import KafkaClient
 from coupons.ledger.connection import connect_ledger
 from operations import restore as module
 from operations.restore import Restored, after_restore
-from tests.databases import Database
+from tests.support.databases import Database
 
 BACKUP = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LATER = BACKUP + timedelta(minutes=10)

@@ -16,9 +16,9 @@ from coupons.gate.rebuild import rebuild
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.silent_sessions import end_when_silent
 from coupons.waiting import eventually
-from tests.databases import Database
 from tests.reconciler.conftest import Shop
 from tests.reconciler.test_takeover import reconciler as running_reconciler
+from tests.support.databases import Database
 
 ROOT = Path(__file__).parents[2]
 SILENT_SECONDS = 2
@@ -43,7 +43,9 @@ def _holders(database: Database) -> int:
 
 
 @contextmanager
-def _command(database: Database, redis_url: str, *arguments: str) -> Iterator[subprocess.Popen]:
+def _command(
+    database: Database, redis_url: str, *arguments: str
+) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "cli", *arguments],
         cwd=ROOT,
@@ -79,13 +81,14 @@ def _is_rebuilt_by_another(shop: Shop, connection: Connection) -> bool:
 @pytest.mark.parametrize(
     "arguments", [("gate", "rebuild", "--all"), ("reconcile",)], ids=["rebuild", "reconcile"]
 )
-def test_a_command_that_is_stopped_in_a_rebuild_keeps_its_coupon_shut_for_seconds(
+def test_a_command_stopped_in_a_rebuild_keeps_its_coupon_shut_briefly(
     large: Shop,
     database: Database,
     valkey_url: str,
     reconciler: Connection,
     arguments: tuple[str, ...],
 ) -> None:
+    """A command that is stopped in a rebuild keeps its coupon shut for seconds."""
     large.gate.client.flushall()
     with _command(database, valkey_url, *arguments) as process:
         eventually(lambda: _holders(database) == 1, WITHIN_SECONDS, "it rebuilds")
@@ -102,9 +105,10 @@ def test_a_command_that_is_stopped_in_a_rebuild_keeps_its_coupon_shut_for_second
     assert figures.epoch == large.ledger().gate_epoch
 
 
-def test_a_reconciler_that_is_stopped_in_a_comparison_keeps_its_coupon_shut_for_seconds(
+def test_a_stopped_reconciler_keeps_its_coupon_shut_briefly(
     large: Shop, gate: Gate, database: Database, valkey_url: str, reconciler: Connection
 ) -> None:
+    """A reconciler that is stopped in a comparison keeps its coupon shut for seconds."""
     gate.client.flushall()
     with running_reconciler(database, valkey_url) as process:
         eventually(lambda: _holders(database) == 1, WITHIN_SECONDS, "it rebuilds")

@@ -9,9 +9,9 @@ from coupons.model import Claim, GateState
 from operations.repair.compare_and_repair import compare_and_repair
 from operations.verify.report import check_consistency
 from reconciler.reconcile import reconcile
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon
 from tests.reconciler.conftest import Shop
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
 
 USERS = 2_500
 """More than a comparison reads at once, so that it ends in the middle of the ledger's rows."""

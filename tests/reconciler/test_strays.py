@@ -6,8 +6,8 @@ import pytest
 
 from coupons.ledger.connection import Connection, connect_ledger
 from operations.verify.unmatched_rows import find_requests_without_coupon, find_unmatched
-from tests.databases import Database
 from tests.reconciler.conftest import Shop
+from tests.support.databases import Database
 
 
 @pytest.fixture

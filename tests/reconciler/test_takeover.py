@@ -17,8 +17,8 @@ from coupons.settings import load_settings
 from coupons.waiting import eventually
 from reconciler.settings import ReconcilerSettings
 from stack.ports import free_ports
-from tests.databases import Database
 from tests.reconciler.conftest import Shop
+from tests.support.databases import Database
 
 ROOT = Path(__file__).parents[2]
 TAKEN_OVER_SECONDS = 60

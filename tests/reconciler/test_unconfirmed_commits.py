@@ -19,8 +19,8 @@ from operations.doctor import ledger_history
 from operations.doctor.findings import Finding, Level, Section
 from operations.doctor.ledger_history import RequestKey, check_ledger_history
 from operations.doctor.system import System
-from tests.databases import Database
-from tests.refusing import postgres_setting
+from tests.support.databases import Database
+from tests.support.refusing import postgres_setting
 
 WAITING = "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
@@ -61,9 +61,10 @@ def of_history(places: System) -> Finding:
     return found
 
 
-def test_a_heartbeat_that_waits_for_a_standby_is_not_a_ledger_that_went_back(
+def test_a_heartbeat_that_waits_for_a_standby_is_no_older_ledger(
     database: Database, gate: Gate, places: System, where: dict[str, str]
 ) -> None:
+    """A heartbeat that waits for a standby is not a ledger that went back."""
     with waiting_beat(database, gate):
         found = of_history(places)
         assert (found.level, found.section) == (Level.UNKNOWN, Section.STANDBY_DOWN)
@@ -72,7 +73,7 @@ def test_a_heartbeat_that_waits_for_a_standby_is_not_a_ledger_that_went_back(
         assert missing_heartbeat(gate, connection) is None
 
 
-def test_a_request_that_waits_for_a_standby_is_not_a_ledger_that_went_back(
+def test_a_request_that_waits_for_a_standby_is_no_older_ledger(
     database: Database, gate: Gate, places: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is no Kafka here: what it holds is put in its place."""

@@ -4,6 +4,7 @@ import logging
 from threading import Event, Thread
 
 import pytest
+from pydantic import SecretStr
 
 from coupons.gate import Gate
 from coupons.gate.rebuild import rebuild
@@ -16,10 +17,10 @@ from reconciler import service
 from reconciler.reconcile import reconcile
 from reconciler.settings import ReconcilerSettings
 from stack.ports import free_ports
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon
 from tests.reconciler.conftest import Shop
-from tests.refusing import HOW_REDIS_REFUSES, postgres_setting, redis_that
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
+from tests.support.refusing import HOW_REDIS_REFUSES, postgres_setting, redis_that
 
 
 @pytest.mark.parametrize("refusal", HOW_REDIS_REFUSES, ids=lambda each: each.name)
@@ -36,9 +37,10 @@ def test_no_rebuild_begins_that_cannot_end(
     assert figures.state == ("stale" if refusal is GateRefusal.READ_ONLY else "open")
 
 
-def test_a_gate_that_is_open_on_a_server_that_refuses_is_not_reported_open(
+def test_a_gate_on_a_server_that_refuses_is_not_reported_open(
     shop: Shop, gate: Gate, database: Database, valkey_url: str
 ) -> None:
+    """A gate that is open on a server that refuses is not reported open."""
     with connect_ledger(database.url("coupon_ops"), "test") as ops:
         with redis_that(GateRefusal.OUT_OF_MEMORY, valkey_url):
             [report] = report_gate(gate, ops, [shop.ledger()])
@@ -52,9 +54,10 @@ def test_a_gate_that_is_open_on_a_server_that_refuses_is_not_reported_open(
         assert report.unavailable_reason is None
 
 
-def test_the_open_coupons_are_looked_after_while_another_cannot_be_rebuilt(
+def test_open_coupons_are_reconciled_while_another_cannot_be_rebuilt(
     shop: Shop, gate: Gate, reconciler: Connection, valkey_url: str, make_coupon: MakeCoupon
 ) -> None:
+    """The open coupons are looked after while another cannot be rebuilt."""
     missing = make_coupon()
     shop.admit(1)
     with redis_that(GateRefusal.MAY_EVICT, valkey_url):
@@ -65,7 +68,7 @@ def test_the_open_coupons_are_looked_after_while_another_cannot_be_rebuilt(
     assert gate.figures([missing.coupon_id])[0] is not None
 
 
-def test_a_redis_that_may_evict_keys_is_told_in_one_line_however_long_it_lasts(
+def test_a_redis_that_may_evict_keys_is_logged_once(
     database: Database,
     gate: Gate,
     valkey_url: str,
@@ -73,11 +76,12 @@ def test_a_redis_that_may_evict_keys_is_told_in_one_line_however_long_it_lasts(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """A redis that may evict keys is told in one line however long it lasts."""
     make_coupon()
     monkeypatch.setattr(service, "LONGEST_PAUSE_S", 0.01)
     settings = ReconcilerSettings(
-        database_url=database.url("coupon_reconciler"),
-        redis_url=valkey_url,
+        database_url=SecretStr(database.url("coupon_reconciler")),
+        redis_url=SecretStr(valkey_url),
         reconciler_port=free_ports(["reconciler"])["reconciler"],
         reconciler_interval_seconds=0.01,
     )

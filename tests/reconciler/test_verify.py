@@ -6,7 +6,7 @@ import pytest
 
 from connectors.slot import Slot, read_slot
 from connectors.stream_state import StreamState
-from coupons.gate import Gate, connect_gate, open_coupon
+from coupons.gate import Gate, open_coupon
 from coupons.ids import request_id
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import begin_gate_epoch
@@ -16,17 +16,12 @@ from coupons.model import Admission, Claim, Coupon, IssueRequest, Status
 from operations.verify.in_flight import explain_in_flight
 from operations.verify.mismatch import MismatchKind
 from operations.verify.report import ConsistencyReport, check_consistency
-from tests.databases import Database
-from tests.ledger.conftest import MakeCoupon, make_coupon
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon, make_coupon
 
 __all__ = ["make_coupon"]
 
 USERS = (1, 2, 3)
-
-
-@pytest.fixture
-def gate(valkey_url: str) -> Gate:
-    return connect_gate(valkey_url)
 
 
 @pytest.fixture
@@ -208,7 +203,7 @@ def test_a_dead_letter_is_told_as_one(
     assert "0:17" in judged.complaints[-1]
 
 
-def test_a_slot_that_is_gone_is_a_fault_and_a_stopped_connector_is_not_known(
+def test_a_lost_slot_is_a_fault_and_a_stopped_connector_is_unknown(
     ops: Connection,
 ) -> None:
     """Every test database lives on a server without the project's slot."""

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.databases import Database, Databases
-from tests.security.certificates import Authority, Pair
 from tests.security.kafka_server import SecureKafka
 from tests.security.servers import TlsPostgres, TlsRedis, tls_redis_program
+from tests.support.certificates import Authority, Pair
+from tests.support.databases import Database, Databases
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ from stack.cache import ensure_bundles
 from stack.ports import HOST, free_ports
 from stack.processes import Command
 from stack.servers.connect import connect_part
-from tests.security.certificates import Authority
 from tests.security.kafka_server import PASSWORD, USER
-from tests.servers import Server, new_folder
+from tests.support.certificates import Authority
+from tests.support.servers import Server, new_folder
 
 CLIENTS = ("", "producer.", "consumer.", "admin.")
 """Of the worker itself, and of the clients that it makes for connectors."""

@@ -15,8 +15,8 @@ from stack.ports import HOST, free_ports
 from stack.probes import kafka_ready
 from stack.processes import Command
 from stack.servers.kafka import classpath, java_properties
-from tests.security.certificates import Authority, Pair
-from tests.servers import Server, new_folder
+from tests.support.certificates import Authority, Pair
+from tests.support.servers import Server, new_folder
 
 USER = "coupon"
 PASSWORD = "of-a-test"

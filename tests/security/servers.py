@@ -10,8 +10,8 @@ from stack.environment import server_environment
 from stack.parts import Part
 from stack.ports import HOST, free_ports
 from stack.processes import Command
-from tests.security.certificates import Authority, Pair
-from tests.servers import PostgresServer, Server, new_folder
+from tests.support.certificates import Authority, Pair
+from tests.support.servers import PostgresServer, Server, new_folder
 
 _ACCESS = """
 # Only for the probe that tells whether the server is up.

@@ -13,9 +13,9 @@ import requests
 from coupons.tokens import SCOPES, mint_token
 from coupons.waiting import eventually
 from stack.ports import free_ports
-from tests.databases import Database
-from tests.security.certificates import Authority, Pair
 from tests.security.servers import TlsRedis
+from tests.support.certificates import Authority, Pair
+from tests.support.databases import Database
 
 ROOT = Path(__file__).parents[2]
 KEY = "a-key-of-a-test-that-is-long-enough"

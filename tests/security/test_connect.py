@@ -19,11 +19,11 @@ from coupons.ledger.connection import connect_ledger
 from coupons.ledger.requests import accept_requests
 from coupons.model import Admission
 from coupons.waiting import eventually
-from tests.databases import PASSWORDS, Database
-from tests.security.certificates import Authority
 from tests.security.connect_server import SecureConnect
 from tests.security.kafka_server import PASSWORD, USER, SecureKafka
 from tests.security.test_postgres import make_coupon
+from tests.support.certificates import Authority
+from tests.support.databases import PASSWORDS, Database
 
 JSON = "org.apache.kafka.connect.json.JsonConverter"
 
@@ -80,7 +80,7 @@ def secure_connect(
 
 
 @pytest.mark.timeout(600)
-def test_rows_reach_kafka_over_secured_links_only_and_from_the_right_postgres_only(
+def test_rows_reach_kafka_over_secured_links_only(
     tmp_path: Path,
     secure_kafka: SecureKafka,
     kafka: KafkaClient,
@@ -89,6 +89,7 @@ def test_rows_reach_kafka_over_secured_links_only_and_from_the_right_postgres_on
     tls_database: Database,
     connector_file: Path,
 ) -> None:
+    """Rows reach kafka over secured links only and from the right postgres only."""
     create_slot(tls_database.url("coupon_cdc"))
     with connect_ledger(tls_database.url("coupon_api"), "test") as api:
         coupon = make_coupon(api)

@@ -13,8 +13,8 @@ from coupons.errors import KafkaUnavailable, UndecodableEvent
 from coupons.kafka import KafkaClient
 from coupons.kafka_security import KafkaSecurity
 from coupons.waiting import eventually
-from tests.security.certificates import Authority
 from tests.security.kafka_server import PASSWORD, USER, SecureKafka
+from tests.support.certificates import Authority
 
 
 @pytest.fixture

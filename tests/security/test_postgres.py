@@ -7,8 +7,8 @@ from coupons.ledger.connection import Connection, connect_ledger, ledger_pool, p
 from coupons.ledger.coupons import create_coupon
 from coupons.ledger.requests import accept_requests, find_requests
 from coupons.model import Admission, Coupon
-from tests.databases import Database
-from tests.security.certificates import Authority
+from tests.support.certificates import Authority
+from tests.support.databases import Database
 
 
 def make_coupon(connection: Connection) -> Coupon:
@@ -48,9 +48,10 @@ def test_a_postgres_that_another_authority_vouches_for_is_not_spoken_to(
         connect_ledger(url, "test")
 
 
-def test_a_postgres_that_is_not_the_host_of_its_certificate_is_not_spoken_to(
+def test_a_postgres_that_is_not_its_certificates_host_is_refused(
     tls_database: Database,
 ) -> None:
+    """A postgres that is not the host of its certificate is not spoken to."""
     url = tls_database.url("coupon_api").replace("127.0.0.1", "localhost.localdomain")
     with pytest.raises(LedgerUnavailable, match="certificate"):
         connect_ledger(f"{url}&hostaddr=127.0.0.1", "test")

@@ -8,9 +8,9 @@ import pytest
 from coupons.errors import GateUnavailable
 from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.model import Admission, Claim
-from tests.gate.conftest import PROTOTYPE
-from tests.security.certificates import Authority
 from tests.security.servers import TlsRedis, tls_redis_program
+from tests.support.certificates import Authority
+from tests.support.gate import PROTOTYPE
 
 CLAIM = Claim(PROTOTYPE.coupon_id, 1)
 

@@ -13,7 +13,7 @@ import pytest
 from connectors.connect import Connect
 from coupons.change_events import SchemaRegistry
 from coupons.errors import ConnectorError, SchemaRegistryUnavailable
-from tests.security.certificates import Authority, Pair
+from tests.support.certificates import Authority, Pair
 
 PASSWORD = "of-a/test"
 IN_A_URL = "of-a%2Ftest"

@@ -107,9 +107,10 @@ def test_coupon_is_named_by_its_path_where_a_shell_does_not_find_it(
 
 
 @pytest.mark.parametrize("line", ["status", "down", "stop api", "restart api", "logs api"])
-def test_a_command_on_processes_says_that_the_addresses_are_of_another_stack(
+def test_a_command_on_processes_says_when_addresses_are_not_its_own(
     stopped: StateFolder, line: str
 ) -> None:
+    """A command on processes says that the addresses are of another stack."""
     here = {"COUPON_STATE_DIR": str(stopped.path)}
     says = f"This is about the stack in {stopped.path}; the COUPON_* addresses"
     assert says in _coupon({**here, **ELSEWHERE}, *line.split()).stderr

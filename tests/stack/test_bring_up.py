@@ -25,9 +25,10 @@ def _up(folder: StateFolder, *parts: Part) -> list[str]:
     return bring_up(folder, parts, [], _quiet)
 
 
-def test_a_part_that_dies_while_starting_is_told_with_its_last_words_and_all_is_stopped(
+def test_a_part_that_dies_while_starting_is_named_with_its_last_lines(
     folder: StateFolder, tmp_path: Path
 ) -> None:
+    """A part that dies while starting is told with its last words and all is stopped."""
     first = web_part("first", tmp_path)
     bad = dying_part("bad", tmp_path, "no space left on the moon", after=("first",))
 
@@ -100,9 +101,10 @@ def test_a_second_start_begins_only_what_is_down(folder: StateFolder, tmp_path: 
 
 
 @pytest.mark.parametrize("reuse", [False, True], ids=["plain", "SO_REUSEPORT"])
-def test_a_taken_port_is_named_with_its_part_and_option_before_anything_starts(
+def test_a_taken_port_is_named_before_anything_starts(
     folder: StateFolder, tmp_path: Path, reuse: bool
 ) -> None:
+    """A taken port is named with its part and option before anything starts."""
     first, second = web_part("first", tmp_path), web_part("second", tmp_path)
     port = second.ports["second"]
     with socket.socket() as other:

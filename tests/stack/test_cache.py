@@ -17,7 +17,7 @@ import pytest
 from stack.artifacts import Artifact
 from stack.cache import ensure_bundles
 from stack.errors import StackError
-from tests.security.certificates import Authority
+from tests.support.certificates import Authority
 
 JAR = b"a small jar" * 1000
 

@@ -133,8 +133,8 @@ def test_wipe_asks_first_and_names_what_it_removes(
 
 
 def test_ports_are_remembered_and_single_ones_can_be_moved(stopped: StateFolder) -> None:
-    def ports(*arguments: object) -> StackOptions:
-        chosen = choose(stopped, *arguments, consumers=None, servers_only=False)  # type: ignore[arg-type]
+    def ports(ports: str | None, single: dict[str, int]) -> StackOptions:
+        chosen = choose(stopped, ports, single, consumers=None, servers_only=False)
         remember(stopped, chosen)
         return chosen
 

@@ -52,9 +52,10 @@ def test_the_exit_code_of_a_program_that_ends_by_itself_is_written_down(
     assert str(files.last_exit()) == "exit code 7"
 
 
-def test_without_its_wrapper_a_program_goes_on_and_its_log_tells_when_it_ended(
+def test_without_its_wrapper_a_program_goes_on_and_logs_its_end(
     folder: StateFolder,
 ) -> None:
+    """Without its wrapper a program goes on and its log tells when it ended."""
     running = _start(folder, SLEEP)
     os.kill(running.wrapper, signal.SIGKILL)
     assert running.process() is not None

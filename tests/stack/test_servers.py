@@ -65,9 +65,10 @@ def test_postgres_comes_back_after_kill_9_with_all_that_was_committed(
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (1000,)
 
 
-def test_postgres_starts_anew_only_when_the_last_backend_of_a_killed_one_is_gone(
+def test_postgres_starts_only_when_all_killed_backends_are_gone(
     folder: StateFolder, postgres: Part
 ) -> None:
+    """Postgres starts anew only when the last backend of a killed one is gone."""
     bring_up(folder, [postgres], [], _quiet)
     run = folder.part("postgres").last_run()
     assert run is not None
@@ -150,7 +151,7 @@ def test_valkey_comes_back_after_kill_9_with_all_that_was_synced(folder: StateFo
 def _wait_for_sync(client: redis.Redis) -> None:
     def synced() -> bool:
         # It answers how many logs hold the last write on disk, first this server's own.
-        return bool(client.execute_command("WAITAOF", 1, 0, 5000)[0] == 1)
+        return bool(client.execute_command("WAITAOF", 1, 0, 5000)[0] == 1)  # type: ignore[no-untyped-call]
 
     eventually(synced, what="the append-only file is synced")
 

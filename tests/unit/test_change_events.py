@@ -22,7 +22,7 @@ from coupons.change_events import (
 )
 from coupons.errors import SchemaRegistryUnavailable, UndecodableEvent
 from coupons.model import IssueRequest, Status, to_microseconds
-from tests.registry import RegistryServer
+from tests.support.registry import RegistryServer
 
 RECORDED = json.loads((Path(__file__).parent / "data" / "change_events.json").read_text())
 REQUESTS = [each for each in RECORDED["records"] if each["topic"] == REQUEST_TOPIC]
@@ -156,9 +156,10 @@ def test_a_registry_in_trouble_is_an_outage_and_no_fault_of_the_event(
     assert decoder.issue_request(REQUEST)
 
 
-def test_a_registry_that_lost_its_schemas_is_an_outage_and_no_fault_of_the_event(
+def test_a_registry_that_lost_its_schemas_is_an_outage(
     decoder: ChangeEventDecoder, registry_server: RegistryServer
 ) -> None:
+    """A registry that lost its schemas is an outage and no fault of the event."""
     registry_server.schemas.clear()
     registry_server.subjects.clear()
     with pytest.raises(SchemaRegistryUnavailable, match="it lost them"):
@@ -167,9 +168,10 @@ def test_a_registry_that_lost_its_schemas_is_an_outage_and_no_fault_of_the_event
     assert decoder.issue_request(REQUEST)
 
 
-def test_a_record_of_an_id_that_nobody_knows_is_guessed_by_the_newest_schema(
+def test_a_record_of_an_unknown_schema_id_is_read_by_the_newest(
     decoder: ChangeEventDecoder, registry_server: RegistryServer
 ) -> None:
+    """A record of an id that nobody knows is guessed by the newest schema."""
     known = decoder.issue_request(REQUEST)
     record = b"\0" + (999).to_bytes(4, "big") + REQUEST[5:]
     with pytest.raises(UndecodableEvent):

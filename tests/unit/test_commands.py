@@ -17,7 +17,7 @@ from coupons.errors import (
     LedgerUnavailable,
 )
 from operations.dead_letters.selection import NoSuchLetter
-from tests.typed import check_coupon, examples, leaves
+from tests.support.typed import check_coupon, examples, leaves
 
 COMMANDS = dict(leaves())
 PASSED_ON = {"coupon bench"}

@@ -177,7 +177,8 @@ def test_a_batch_in_trouble_is_put_back_at_its_beginning_and_comes_again() -> No
     assert calls[5] == ("commit", 5, True)
 
 
-def test_a_partition_that_cannot_be_set_back_at_once_is_before_anything_of_it_is_taken() -> None:
+def test_a_partition_is_set_back_before_anything_of_it_is_taken() -> None:
+    """A partition that cannot be set back at once is before anything of it is taken."""
     run = Run(GateUnavailable("away"))
     run.consumer.refuse_seeks = 3
     calls = run.run()
@@ -191,7 +192,8 @@ def test_a_partition_that_cannot_be_set_back_at_once_is_before_anything_of_it_is
     ]
 
 
-def test_a_partition_lost_and_gained_within_one_poll_is_read_from_what_is_committed() -> None:
+def test_a_partition_lost_and_regained_is_read_from_its_commit() -> None:
+    """A partition lost and gained within one poll is read from what is committed."""
     run = Run()
     run.consumer.lose_and_regain_before = {0}
     assert run.run() == [("handle", ALL), ("commit", 5, True), ("commit", 5, False), "close"]
@@ -211,17 +213,21 @@ FINISHED = [KafkaError._FATAL, KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID
 
 
 @pytest.mark.parametrize("code", FINISHED)
-def test_a_client_that_is_finished_says_so_in_a_message_and_ends_the_process(code: int) -> None:
+def test_a_fatal_error_in_a_message_ends_the_process(
+    code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that is finished says so in a message and ends the process."""
     run = Run()
     messages = [Message(0, error=KafkaError(code))]
-    run.consumer.poll = lambda _: messages.pop()  # type: ignore[method-assign]
+    monkeypatch.setattr(run.consumer, "poll", lambda _: messages.pop())
     with pytest.raises(KafkaException):
         run.run()
     assert run.consumer.calls == ["close"]
 
 
 @pytest.mark.parametrize("code", FINISHED)
-def test_a_client_that_is_finished_says_so_to_a_commit_and_ends_the_process(code: int) -> None:
+def test_a_fatal_error_of_a_commit_ends_the_process(code: int) -> None:
+    """A client that is finished says so to a commit and ends the process."""
     run = Run()
     run.consumer.commit_error = KafkaError(code)
     with pytest.raises(KafkaException):
@@ -229,7 +235,8 @@ def test_a_client_that_is_finished_says_so_to_a_commit_and_ends_the_process(code
     assert ("commit", 5, True) in run.consumer.calls
 
 
-def test_a_client_that_is_finished_says_so_to_a_late_answer_and_ends_the_process() -> None:
+def test_a_fatal_error_of_a_late_answer_ends_the_process() -> None:
+    """A client that is finished says so to a late answer and ends the process."""
     run = Run()
     client: Any = run.consumer
     answers: list[Callable[..., None]] = []
@@ -250,16 +257,18 @@ def test_a_refused_commit_is_covered_by_the_next_one() -> None:
     assert calls == [("handle", ALL), ("commit", 5, True), ("commit", 5, False), "close"]
 
 
-def test_it_is_healthy_once_the_group_told_it_what_is_its_own() -> None:
+def test_it_is_healthy_once_the_group_told_it_what_is_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     run = Run()
     assert run.health.complaint() == "starting"
     subscribe = run.consumer.subscribe
 
-    def watched(*topics: Any, **callbacks: Callable[..., None]) -> None:
+    def watched(topics: Sequence[str], **callbacks: Callable[..., None]) -> None:
         assert run.health.complaint() == "joining the group"
-        subscribe(*topics, **callbacks)
+        subscribe(topics, **callbacks)
 
-    run.consumer.subscribe = watched  # type: ignore[method-assign]
+    monkeypatch.setattr(run.consumer, "subscribe", watched)
     run.run()
     assert run.health.complaint() is None
 
@@ -271,22 +280,25 @@ def test_any_other_error_ends_the_process_and_commits_nothing() -> None:
     assert run.consumer.calls == [("handle", ALL), "close"]
 
 
-def test_records_of_a_partition_lost_while_gathering_are_left_to_its_new_owner() -> None:
+def test_records_of_a_partition_lost_while_gathering_are_left_alone() -> None:
+    """Records of a partition lost while gathering are left to its new owner."""
     run = Run()
     run.consumer.lose_while_gathering = True
     assert run.run() == ["close"]
 
 
-def test_at_an_outage_nothing_is_committed_and_the_same_batch_comes_again_until_it_passes() -> None:
+def test_at_an_outage_nothing_is_committed_and_the_batch_comes_again() -> None:
+    """At an outage nothing is committed and the same batch comes again until it passes."""
     run = Run(*[DeadLetterOutage("too many")] * 2)
     calls = run.run()
     attempt = [("handle", ALL), "pause", ("seek", 0), "resume"]
     assert calls[:10] == [*attempt, *attempt, ("handle", ALL), ("commit", 5, True)]
 
 
-def test_an_outage_is_told_in_one_error_and_by_health_and_its_end_in_one_line(
+def test_an_outage_is_one_error_in_the_log_and_its_end_one_line(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """An outage is told in one error and by health and its end in one line."""
     run = Run(*[DeadLetterOutage("too many")] * 3)
     complaints: list[str | None] = []
     handle = run.handle
@@ -304,7 +316,8 @@ def test_an_outage_is_told_in_one_error_and_by_health_and_its_end_in_one_line(
     assert run.health.complaint() is None
 
 
-def test_the_history_of_dead_letters_is_loaded_from_and_committed_with_the_offsets() -> None:
+def test_the_history_of_dead_letters_is_committed_with_the_offsets() -> None:
+    """The history of dead letters is loaded from and committed with the offsets."""
     run = Run()
     run.consumer.metadata = "dead-letters:5"
     run.run()

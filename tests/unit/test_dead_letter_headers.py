@@ -44,7 +44,7 @@ def test_the_names_of_the_headers_are_those_of_the_convention() -> None:
     ]
 
 
-def test_a_record_that_is_written_back_has_its_own_headers_and_its_count_and_no_others() -> None:
+def test_a_record_that_is_written_back_has_its_own_headers_and_count() -> None:
     back = replay_headers(2, "0:17", dead_letter_headers(FACTS, OWN))
     assert replays_of(back) == (2, "0:17")
     assert own_headers(back) == OWN

@@ -74,7 +74,7 @@ def test_partitions_are_judged_each_by_itself() -> None:
         take(history, batch, batch)
 
 
-def test_an_outage_changes_nothing_so_that_the_same_batch_passes_when_its_cause_is_mended() -> None:
+def test_an_outage_changes_nothing_so_that_the_batch_passes_later() -> None:
     history = DlqLimitState(LIMIT)
     batch = records(0, 20)
     for _ in range(3):
@@ -84,7 +84,7 @@ def test_an_outage_changes_nothing_so_that_the_same_batch_passes_when_its_cause_
     assert history.metadata(PARTITION) == ""
 
 
-def test_who_starts_anew_goes_on_from_what_was_committed_and_does_not_creep_on() -> None:
+def test_a_restart_does_not_reset_the_limit_of_dead_letters() -> None:
     history = DlqLimitState(LIMIT)
     first = records(0, 5)
     take(history, first, first)
@@ -101,7 +101,7 @@ def test_metadata_of_others_counts_as_nothing(metadata: str | None) -> None:
     assert history.metadata(PARTITION) == ""
 
 
-def test_the_history_of_the_largest_window_fits_into_the_metadata_of_an_offset() -> None:
+def test_the_largest_history_fits_into_the_metadata_of_an_offset() -> None:
     history = DlqLimitState(DlqLimit(in_a_row=10_000, share=1, recent=10_000))
     batch = records(0, 10_000)
     take(history, batch, batch)

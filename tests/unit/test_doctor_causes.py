@@ -99,7 +99,8 @@ def looked(error: Exception, away: Section, times: int = 1) -> list[Finding]:
     return run_checks(NOWHERE, 5, [Check(f"check {n}", look, away) for n in range(times)])
 
 
-def test_a_server_that_is_away_fails_once_and_the_other_checks_could_not_look() -> None:
+def test_a_server_that_is_away_fails_one_check_only() -> None:
+    """A server that is away fails once and the other checks could not look."""
     first, second = looked(GateUnavailable("Redis does not answer"), Section.REDIS_DOWN, 2)
     assert (first.level, first.because) == (Level.FAILING, None)
     assert (second.level, second.because) == (Level.UNKNOWN, Section.REDIS_DOWN)

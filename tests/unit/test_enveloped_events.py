@@ -12,7 +12,7 @@ from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from coupons.change_events import REQUEST_TOPIC, ChangeEventDecoder, SchemaRegistry
 from coupons.errors import UndecodableEvent
 from coupons.model import IssueRequest, Status, to_microseconds
-from tests.registry import RegistryServer
+from tests.support.registry import RegistryServer
 
 _FILE = Path(__file__).parent / "data" / "enveloped_change_events.json"
 RECORDED = json.loads(_FILE.read_text())

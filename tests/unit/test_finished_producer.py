@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException
 from cdc_consumer.dead_letters import DeadLetters, FailedRecord
 from cdc_consumer.kafka import log_error
 from coupons.errors import KafkaUnavailable, UndecodableEvent
-from tests.consumer.events import record_of
+from tests.support.events import record_of
 
 FATAL = KafkaError(KafkaError._FATAL)
 PASSING = KafkaError(KafkaError._MSG_TIMED_OUT)
@@ -52,7 +52,8 @@ def test_only_a_producer_that_is_finished_for_good_ends_the_process(
         DeadLetters(producer, "test").deliver([letter], 1)
 
 
-def test_what_a_client_says_of_itself_ends_the_process_only_if_it_is_finished() -> None:
+def test_an_error_of_the_client_ends_the_process_only_if_it_is_fatal() -> None:
+    """What a client says of itself ends the process only if it is finished."""
     log_error(KafkaError(KafkaError._ALL_BROKERS_DOWN))
     with pytest.raises(KafkaException):
         log_error(FATAL)

@@ -11,7 +11,7 @@ from cdc_consumer.settings import ConsumerSettings
 from coupons.errors import ConfigurationError
 from coupons.settings import load_settings
 from coupons.web import WebService
-from tests.security.certificates import Authority
+from tests.support.certificates import Authority
 
 ROOT = Path(__file__).parents[2]
 SECRET = "a-secret-of-a-test"

@@ -7,14 +7,13 @@ librdkafka does. Its log has gaps of its own. Everything below a committed offse
 from collections.abc import Callable, Sequence
 from itertools import count
 from threading import Event
-from typing import Any
+from typing import cast
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-import cdc_consumer.loop
 from cdc_consumer.health import Health
 from cdc_consumer.limits import DlqLimit, DlqLimitState
 from cdc_consumer.loop import ConsumerLoop
@@ -71,7 +70,7 @@ class SimulatedKafka:
         return message
 
     def consume(self, most: int, _seconds: float) -> list[Message]:
-        found = []
+        found: list[Message] = []
         while len(found) < most and (message := self._serve()) is not None:
             found.append(message)
         return found
@@ -174,7 +173,7 @@ class SimulatedKafka:
 def run(events: Sequence[str]) -> SimulatedKafka:
     """The loop over these events and then a calm time, until nothing comes any more."""
     stopping = Event()
-    kafka: Any = SimulatedKafka(events, stopping)
+    kafka = SimulatedKafka(events, stopping)
 
     def handle(batch: Sequence[Record]) -> None:
         if kafka.failures:
@@ -184,7 +183,8 @@ def run(events: Sequence[str]) -> SimulatedKafka:
             kafka.handled[record.partition].add(record.offset)
 
     history = DlqLimitState(DlqLimit(in_a_row=3, share=0.5, recent=100))
-    ConsumerLoop(lambda _: kafka, handle, history, Health(), BATCH_SIZE, 60).run(stopping)
+    client = cast(Consumer, kafka)
+    ConsumerLoop(lambda _: client, handle, history, Health(), BATCH_SIZE, 60).run(stopping)
     return kafka
 
 
@@ -192,16 +192,17 @@ def run(events: Sequence[str]) -> SimulatedKafka:
 def quick_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each look at the clock takes a while, so that waiting takes no time."""
     ticks = count()
-    monkeypatch.setattr(cdc_consumer.loop.time, "monotonic", lambda: next(ticks) * 0.05)
+    monkeypatch.setattr("cdc_consumer.loop.time.monotonic", lambda: next(ticks) * 0.05)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(events=st.lists(st.sampled_from(EVENTS), max_size=60))
 @example(events=LOST_WHILE_IT_WAITS)
 @pytest.mark.usefixtures("quick_clock")
-def test_everything_below_a_committed_offset_is_handled_and_in_the_end_all_is(
+def test_everything_below_a_committed_offset_is_handled(
     events: list[str],
 ) -> None:
+    """Everything below a committed offset is handled and in the end all is."""
     kafka = run(events)
     assert kafka.handled == {number: set(log) for number, log in LOGS.items()}
     assert kafka.committed_offsets == {number: log[-1] + 1 for number, log in LOGS.items()}

@@ -1,6 +1,7 @@
 """What a person types after an option is in the one form that is promised, or a usage error."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 import click
 import pytest
@@ -15,19 +16,25 @@ from coupons.moments import parse_rfc3339
 @pytest.mark.parametrize(
     "text", ["0", "-1", "07", "1_000", " 7", "+7", "٧", "7.0", "x", "9" * 19 + "9"]
 )
-def test_an_id_is_in_plain_digits(kind: click.ParamType, text: str) -> None:
+def test_an_id_is_in_plain_digits(kind: click.ParamType[int], text: str) -> None:
     with pytest.raises(click.BadParameter):
         kind.convert(text, None, None)
 
 
 @pytest.mark.parametrize(("kind", "most"), [(COUPON_ID, MAX_COUPON_ID), (USER_ID, MAX_USER_ID)])
-def test_every_id_that_there_can_be_is_taken(kind: click.ParamType, most: int) -> None:
+def test_every_id_that_there_can_be_is_taken(kind: click.ParamType[int], most: int) -> None:
     assert [kind.convert(str(each), None, None) for each in (1, most)] == [1, most]
     with pytest.raises(click.BadParameter):
         kind.convert(str(most + 1), None, None)
 
 
-@pytest.mark.parametrize("read", [parse_rfc3339, lambda text: _moment(None, None, text)])
+def _option(text: str) -> datetime | None:
+    """As the option `--since` reads it."""
+    option = click.Option(["--since"])
+    return _moment(click.Context(click.Command("list")), option, text)
+
+
+@pytest.mark.parametrize("read", [parse_rfc3339, _option])
 @pytest.mark.parametrize(
     "text", ["20261231", "2026-12-31", "2026-12-31 09:00:00Z", "2026-W53-4", "2026-12-31T09:00:00"]
 )

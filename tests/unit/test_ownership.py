@@ -27,7 +27,8 @@ def test_nothing_is_committed_for_a_partition_that_was_lost() -> None:
     assert ownership.to_commit(lambda _: "") == [TopicPartition(*B, 20)]
 
 
-def test_records_of_a_partition_that_left_and_came_back_meanwhile_are_read_again() -> None:
+def test_records_of_a_partition_that_left_and_came_back_are_read_again() -> None:
+    """Records of a partition that left and came back meanwhile are read again."""
     ownership = owning(A, B)
     ownership.lose([A])
     ownership.gain({A: 4})
@@ -48,7 +49,8 @@ def test_what_came_before_the_records_in_hand_is_not_doubted() -> None:
     assert ownership.take(at(A, 4, 5)) == at(A, 4, 5)
 
 
-def test_records_beyond_the_position_are_read_again_and_believed_if_they_come_again() -> None:
+def test_records_beyond_the_position_are_read_a_second_time() -> None:
+    """Records beyond the position are read again and believed if they come again."""
     ownership = owning(A, start=4)
     assert ownership.take(at(A, 7)) == []
     [place] = ownership.to_seek()
@@ -83,7 +85,8 @@ def test_what_is_not_handled_begins_again_with_its_lowest_offset() -> None:
     assert ownership.to_seek() == [TopicPartition(*A, 2)]
 
 
-def test_an_offset_stays_to_be_committed_until_kafka_confirms_that_very_one() -> None:
+def test_an_offset_stays_to_be_committed_until_kafka_confirms_it() -> None:
+    """An offset stays to be committed until kafka confirms that very one."""
     ownership = owning(A)
     ownership.handled(at(A, 9))
     sent = ownership.to_commit(lambda _: "")
@@ -94,7 +97,8 @@ def test_an_offset_stays_to_be_committed_until_kafka_confirms_that_very_one() ->
     assert ownership.to_commit(lambda _: "") == []
 
 
-def test_a_batch_goes_from_its_first_to_after_its_last_record_of_each_partition() -> None:
+def test_a_batch_covers_each_partition_from_first_to_last_record() -> None:
+    """A batch goes from its first to after its last record of each partition."""
     batch = [*at(A, 4), *at(B, 8), *at(A, 5), *at(B, 9)]
     assert first_offsets(batch) == {A: 4, B: 8}
     assert next_offsets(batch) == {A: 6, B: 10}

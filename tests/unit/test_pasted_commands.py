@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from tests.typed import ROOT, check_coupon, pasted, spans, top_level
+from tests.support.typed import ROOT, check_coupon, pasted, spans, top_level
 
 DOCUMENTS = [
     ROOT / "README.md",

@@ -28,6 +28,7 @@ def test_processor_time_is_that_of_all_children_living_and_ended() -> None:
             family.kill()
 
 
-def test_microseconds_of_an_item_are_of_what_was_spent_between_two_readings() -> None:
+def test_microseconds_of_an_item_are_those_between_two_readings() -> None:
+    """Microseconds of an item are of what was spent between two readings."""
     before, after = {"api": 1.0, "kafka": 2.0, "gone": 1.0}, {"api": 1.5, "kafka": 2.0, "new": 1.0}
     assert per_item(before, after, 1_000) == {"api": 500.0, "kafka": 0.0}

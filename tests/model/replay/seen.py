@@ -85,8 +85,10 @@ class Servers:
             for group in scan_requests(self._gate, self._coupon_id, figures)
             for request in group
         ]
-        scores = self._gate.client.zrange(f"{key}:{figures.epoch}:pending", 0, -1, withscores=True)
-        retried = {int(user) for user, score in scores if int(score) % 2}  # type: ignore[misc]
+        pending = f"{key}:{figures.epoch}:pending"
+        retried = {
+            int(user) for user, score in self._gate.client.zscan_iter(pending) if int(score) % 2
+        }
         held = {
             request.user_id: (
                 _STATUSES[request.status],

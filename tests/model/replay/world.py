@@ -84,8 +84,10 @@ class World:
 
     def end(self) -> None:
         """Every process ends where it stands."""
-        for process in [*self._writers.values(), *self._rebuilds.values()]:
-            process.end() if isinstance(process, Writer) else process.rebuild_ends()
+        for writer in self._writers.values():
+            writer.end()
+        for rebuild in self._rebuilds.values():
+            rebuild.rebuild_ends()
         self._connections.take_back()
 
     def come_to_rest(self) -> None:
@@ -106,7 +108,11 @@ class World:
         writer.claim(Claim(COUPON, step["user"] + 1))
         self._writers[step["who"]] = writer
         if step["value"] not in (NEW, REPEATED):
-            outcomes = {CLOSED: set(GateState), REFUSED: set(Refusal), FINAL: {ClaimOutcome.FINAL}}
+            outcomes: dict[int, set[str]] = {
+                CLOSED: set(GateState),
+                REFUSED: set(Refusal),
+                FINAL: {ClaimOutcome.FINAL},
+            }
             assert writer.verdict.outcome in outcomes[step["value"]]
             return
         self._admitted(writer, step)
@@ -310,7 +316,7 @@ class World:
         elif step["more"]:
             held = self.gate.client.keys(f"{key}:*")
             if held:
-                self.gate.client.delete(*held)  # type: ignore[misc]
+                self.gate.client.delete(*held)
             counts = dict.fromkeys(("issued", "rejected", "admitted", "compensated"), 0)
             older = {"epoch": self.servers.epochs.real(epoch), **counts}
             self.gate.client.hset(key, mapping=older)  # type: ignore[arg-type]

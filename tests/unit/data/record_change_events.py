@@ -10,6 +10,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import requests
@@ -56,10 +57,10 @@ def write_rows() -> None:
         )
 
 
-def read_records(consumer: Consumer) -> list[dict]:
+def read_records(consumer: Consumer) -> list[dict[str, Any]]:
     """The record of each row, found by its ids as Avro writes them, and that of a heartbeat."""
     wanted = {zigzag(row[0]) + zigzag(row[1]): row for row in ROWS}
-    found = {}
+    found: dict[bytes | None, dict[str, Any]] = {}
     while len(found) < len(ROWS) + 1:
         message = consumer.poll(30)
         assert message is not None, "not every record came"
@@ -68,9 +69,9 @@ def read_records(consumer: Consumer) -> list[dict]:
         if ids or message.topic() == TOPICS[1]:
             found[ids] = {
                 "topic": message.topic(),
-                "key": message.key().hex(),
+                "key": (message.key() or b"").hex(),
                 "value": value.hex(),
-                "row": wanted.get(ids),
+                "row": ids and wanted[ids],
             }
     return list(found.values())
 
@@ -84,7 +85,7 @@ def zigzag(number: int) -> bytes:
     return bytes([*found, number])
 
 
-def read_schema(schema_id: int) -> dict:
+def read_schema(schema_id: int) -> Any:
     url = f"{os.environ['COUPON_SCHEMA_REGISTRY_URL']}/schemas/ids/{schema_id}"
     return json.loads(requests.get(url, timeout=10).json()["schema"])
 

@@ -10,7 +10,7 @@ import click
 
 from cli.main import main
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PLACEHOLDER = re.compile(r"^[A-Z]{1,10}$|^\$|^<.*>$")
 """A word that a reader replaces, such as PART or N, or that a variable gives."""
 

@@ -1,4 +1,4 @@
-"""A gate on a real server, and coupons to open on it."""
+"""A gate on the run's Redis-compatible server, and coupons to open on it."""
 
 from collections.abc import Callable
 from dataclasses import replace

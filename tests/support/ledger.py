@@ -8,7 +8,7 @@ import pytest
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import create_coupon
 from coupons.model import Coupon
-from tests.databases import Database
+from tests.support.databases import Database
 
 MakeCoupon = Callable[..., Coupon]
 

@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
+import pytest
 from psycopg import sql
 
 from coupons.ledger.migrations import admit_roles, create_database, create_roles, migrate
 from coupons.ledger.roles import OWNER, ROLES, role_url
+from tests.support.servers import PostgresServer
 
 PASSWORDS = {f"coupon_{role}": "of-a-test" for role in ROLES}
 TEMPLATE = "coupon_template"
@@ -53,3 +55,16 @@ class Databases:
         with psycopg.connect(self._superuser_url, autocommit=True) as connection:
             identifiers = [sql.Identifier(name) for name in names]
             connection.execute(sql.SQL(statement).format(*identifiers))
+
+
+@pytest.fixture(scope="session")
+def databases(postgres_server: PostgresServer) -> Databases:
+    """Makes databases on the run's Postgres."""
+    return Databases(postgres_server.superuser_url)
+
+
+@pytest.fixture
+def database(databases: Databases) -> Iterator[Database]:
+    """A migrated, empty database for the test, dropped afterwards."""
+    with databases.fresh() as made:
+        yield made

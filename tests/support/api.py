@@ -8,25 +8,26 @@ from typing import Any
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 from werkzeug.test import Client
 
 from api.bootstrap import Api, build_api
 from api.routes.health import Readiness
 from api.settings import ApiSettings
 from chaos.link import Link
-from coupons.gate import Gate, connect_gate
+from coupons.gate import connect_gate
 from coupons.ledger.connection import ledger_pool
 from coupons.tokens import SCOPES, mint_token
 from stack.ports import free_ports
-from tests.api.process import ADMIN, Bearer, Server, running
-from tests.api.serving import served
-from tests.databases import Database
+from tests.support.api_process import ADMIN, Bearer, Server, running
+from tests.support.databases import Database
+from tests.support.serving import served
 
 SECRET = "a-secret-of-the-tests-only-32-bytes"
 RETRY_AFTER = {"1", "2", "3"}
 """Whichever of these: they are drawn at random."""
 
-MakeCoupon = Callable[..., int]
+NewCoupon = Callable[..., int]
 
 
 @pytest.fixture
@@ -51,8 +52,8 @@ def postgres_link(database: Database) -> Iterator[Link]:
 @pytest.fixture
 def settings(redis_link: Link, postgres_link: Link, key_file: Path) -> ApiSettings:
     return ApiSettings(
-        database_url=postgres_link.url,
-        redis_url=redis_link.url,
+        database_url=SecretStr(postgres_link.url),
+        redis_url=SecretStr(redis_link.url),
         jwt_key_file=key_file,
         api_max_waiters=3,
         api_unknown_outcome_seconds=1.0,
@@ -80,12 +81,6 @@ def client(api: Api) -> Iterator[Client]:
 
 
 @pytest.fixture
-def gate(valkey_url: str) -> Gate:
-    """The same gate, reached without the API."""
-    return connect_gate(valkey_url)
-
-
-@pytest.fixture
 def bearer() -> Bearer:
     """Headers that speak for a user: bearer(42), bearer(42, scopes=[...], groups=[...])."""
 
@@ -102,14 +97,14 @@ def admin(bearer: Bearer) -> dict[str, str]:
 
 
 @pytest.fixture
-def make_coupon(client: Client, admin: dict[str, str]) -> MakeCoupon:
+def new_coupon(client: Client, admin: dict[str, str]) -> NewCoupon:
     """Creates a coupon through the API and returns its id."""
 
     def make(**fields: Any) -> int:
         body = {"name": "of a test", "total_quantity": 100, **fields}
         answer = client.post("/coupons", json=body, headers=admin)
         assert answer.status_code == 201, answer.text
-        return int(answer.json["id"])
+        return int(answer.get_json()["id"])
 
     return make
 

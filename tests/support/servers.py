@@ -1,8 +1,12 @@
-"""Single servers of the embedded stack, for tests that need no more than one of them."""
+"""Single servers of the embedded stack, each started once for the run, when a test first asks."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+import pytest
+import redis
 
 from stack.cache import ensure_bundles
 from stack.folder import StateFolder
@@ -87,3 +91,31 @@ class PostgresServer(Server):
     def home(self) -> Path | None:
         """Where its data is: as root, outside the state folder."""
         return postgres_home(self.folder)
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """A Redis-compatible server of this run's own."""
+    server = ValkeyServer(tmp_path_factory.mktemp("valkey"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def valkey_url(valkey_server: ValkeyServer) -> str:
+    """Its URL, with nothing in it."""
+    with redis.Redis.from_url(valkey_server.url) as client:
+        client.flushall()
+    return valkey_server.url
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A Postgres of this run's own."""
+    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
+    server.start()
+    yield server
+    server.stop()
+    if server.home:
+        shutil.rmtree(server.home)
