@@ -12,7 +12,7 @@ from benchmarks.poison import Poison
 from benchmarks.rebuild import Rebuild
 
 RESULTS = Path(__file__).parent / "results"
-DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "reference" / "benchmarks.md"
 
 
 class Report:

@@ -17,8 +17,8 @@ from reconciler.settings import ReconcilerSettings
 def main() -> None:
     """Repair the gate from the ledger, again and again, until SIGTERM.
 
-    Settings come from COUPON_* environment variables; docs/configuration.md lists them. Several may
-    run: one works, the others stand by.
+    Settings come from COUPON_* environment variables; docs/reference/settings.md lists them.
+    Several may run: one works, the others stand by.
     """
     stop = Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):

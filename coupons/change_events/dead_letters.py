@@ -1,4 +1,4 @@
-"""What a dead letter says, as headers: the convention of docs/dead-letters.md."""
+"""What a dead letter says, as headers: the convention of docs/reference/dead-letters.md."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple

@@ -17,7 +17,7 @@ class Level(StrEnum):
 
 
 class Section(StrEnum):
-    """Headings of docs/runbook.md; what may explain others stands before them."""
+    """Headings of docs/how-to/runbook.md; what may explain others stands before them."""
 
     DISK_FULL = "The disk is full"
     POSTGRES_DOWN = "Postgres is down"
@@ -53,12 +53,12 @@ class Section(StrEnum):
     FOREIGN_LOCK = "Somebody else holds the reconciler's lock"
     RECONCILER_AWAY = "The reconciler is away"
     REDIS_RESTORED = "Redis was restored from an old copy"
-    BROKEN_COUPON = "A coupon cannot be worked on"
-    GATE_CLOSED = "The gate is closed"
+    BROKEN_COUPON = "A coupon cannot be processed"
+    GATE_CLOSED = "The gate is unavailable"
     API_503 = "The API answers 503"
     DEAD_LETTERS = "Dead letters are open"
     NOT_FINAL = "Requests stay without a final status"
-    BOOKS = "The books do not add up"
+    BOOKS = "Ledger and gate do not match"
 
 
 class Finding(NamedTuple):

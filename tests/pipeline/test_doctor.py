@@ -138,7 +138,7 @@ def test_a_request_of_no_coupon_is_named_by_doctor_and_verify(
         owner.execute("INSERT INTO coupon_issue_request VALUES (%s, 7, now())", [nobodys])
         try:
             found = finds(stack, "Dead letters are open", by_addresses=True)
-            assert "The books do not add up" in failing(found)
+            assert "Ledger and gate do not match" in failing(found)
             [stray] = coupon(stack, "verify")["strays"]
             assert (stray["coupon_id"], stray["user_id"]) == (int(nobodys), 7)
             assert stray["why"] == "no_coupon"
