@@ -88,7 +88,7 @@ def test_a_consumer_killed_within_its_session_is_found_from_addresses(
     is_well(stack)
     stack.kill("consumer-1")
     try:
-        finds(stack, "The consumer is away", by_addresses=True)
+        finds(stack, "The consumer is down", by_addresses=True)
     finally:
         stack.up()
     is_well(stack)
@@ -119,7 +119,7 @@ def test_a_consumer_at_the_limit_of_dead_letters_is_found(
         stopped = "The consumer stopped at the dead-letter limit"
         found = finds(stack, stopped, by_addresses=False)
         assert {each["because"] for each in found if each["level"] == "failing"} <= {None, stopped}
-        finds(stack, "The consumer is away", by_addresses=True)
+        finds(stack, "The consumer is down", by_addresses=True)
         port = existing(stack.folder).ports["consumer-1"]
         monkeypatch.setenv("COUPON_CONSUMER_URLS", f"http://{HOST}:{port}")
         finds(stack, stopped, by_addresses=True)

@@ -84,7 +84,7 @@ def test_search_works_from_a_folder(site: Path) -> None:
     """The index is a script, and the search runs without a Worker."""
     index = (site / "search" / "search_index.js").read_text("utf-8")
     assert index.startswith("var __index = ")
-    assert "The consumer is away" in index
+    assert "The consumer is down" in index
     assert any("iframe-worker" in each for each in Loaded(site / "index.html").addresses)
 
 
