@@ -1,5 +1,6 @@
 """The figure of the packages and of who may import whom, from the import contracts."""
 
+import textwrap
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from docs.make.drawing import BLUE, Box, Drawing
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
-WIDTH, HIGH, GAP = 560, 62, 34
+WIDTH, HIGH, GAP = 520, 78, 28
 
 
 def render() -> str:
@@ -49,9 +50,4 @@ def _draw_layer(
 
 
 def _not(names: Sequence[str]) -> list[str]:
-    """Two lines at most, so that they fit into a box."""
-    if not names:
-        return []
-    text = ", ".join(names)
-    first, _, rest = text.rpartition(", ") if len(text) > 16 else (text, "", "")
-    return [f"not {first},", rest] if rest else [f"not {first}"]
+    return textwrap.wrap(f"not {', '.join(names)}", 16) if names else []

@@ -41,13 +41,13 @@ def summary(results: str) -> str:
         (
             text,
             speed[name][0].partition(" (")[0],
-            f"{delays[name]} ms",
-            f"{seconds[name].strip('*')} s",
+            delays[name],
+            seconds[name].strip("*"),
             lost[name],
         )
         for name, text in DESIGNS.items()
     ]
-    head = ["design", "claims/s", "delay p50 / p99", "processor time", "accepted requests lost"]
+    head = ["design", "claims/s", "delay p50 / p99, ms", "processor time, s", "accepted and lost"]
     return "\n" + table(head, rows) + "\n"
 
 
