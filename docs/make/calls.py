@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from api.openapi import describe
+from api.problems import TYPE_PREFIX
 from docs.make.markdown import paragraph, table
 
 METHODS = ("get", "post", "patch", "put", "delete")
@@ -13,7 +14,7 @@ HEAD = """# Calls of the API
 `GET /openapi.json` returns the same description for programs. [The HTTP API](api.md) explains what
 the calls have in common: ids, times, headers, tokens and limits.
 
-Besides what is listed here, every call can answer with another of the
+Every call also takes the header `X-Request-Id` and can answer with another of the
 [problem types](problems.md), such as `internal` (500).
 
 *Generated from the OpenAPI document by `make docs`. A test compares the two.*
@@ -42,9 +43,10 @@ def _section(
     lines = [f"\n## {operation['summary']}\n\n", f"```http\n{method.upper()} {path}\n```\n\n"]
     lines += [f"{each}\n\n" for each in _needs(operation)]
     parameters = [_resolved(document, each) for each in [*shared, *operation.get("parameters", [])]]
-    if parameters:
-        lines += [table(["parameter", "in", "meaning"], map(_parameter, parameters)), "\n"]
-    rows = [(status, _answer(answer)) for status, answer in operation["responses"].items()]
+    if own := [each for each in parameters if each["in"] != "header"]:
+        lines += [table(["parameter", "in", "meaning"], map(_parameter, own)), "\n"]
+    answers = operation["responses"].items()
+    rows = [(status, _answer(answer)) for status, answer in answers if status != "default"]
     return "".join(lines) + table(["status", "answer"], rows)
 
 
@@ -67,7 +69,8 @@ def _parameter(parameter: Mapping[str, Any]) -> tuple[str, str, str]:
 def _answer(answer: Mapping[str, Any]) -> str:
     schemas = [each["schema"] for each in answer.get("content", {}).values()]
     models = [_model(each) for each in schemas if "$ref" in each and "Problem" not in each["$ref"]]
-    return f"{answer['description']}{': ' if models else ''}{', '.join(models)}"
+    text = answer["description"].replace(TYPE_PREFIX, "")
+    return f"{text}{': ' if models else ''}{', '.join(models)}"
 
 
 def _models(schemas: Mapping[str, Mapping[str, Any]]) -> str:

@@ -22,7 +22,7 @@ HEAD = """# Settings
 
 Every process reads its settings from environment variables, and only from there. A variable that is
 missing or wrong stops the process at once, with exit code 2 and a line that names it. `coupon env`
-prints the addresses of a running stack under these names.
+prints the addresses of a running stack under these names. A setting without a default is optional.
 
 A setting that holds a URL may come from a file instead: `COUPON_DATABASE_URL_FILE` names a file
 that holds what `COUPON_DATABASE_URL` would, and so on. How each link is secured:
@@ -97,4 +97,6 @@ def render() -> str:
 
 
 def _default(value: Any) -> str:
+    if value is None:
+        return ""
     return "required" if value is PydanticUndefined else f"`{value}`"
