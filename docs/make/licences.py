@@ -98,9 +98,9 @@ def licence_of(name: str) -> str:
     if name in NOT_EVERYWHERE:
         return NOT_EVERYWHERE[name]
     found = metadata.metadata(name)
-    if expression := found.get("License-Expression"):
-        return str(expression)
-    said = [found.get("License") or ""]
+    if "License-Expression" in found:
+        return found["License-Expression"]
+    said = [*found.get_all("License", [])]
     said += [
         each.rpartition(" :: ")[2]
         for each in found.get_all("Classifier", [])

@@ -3,6 +3,7 @@
 from typing import Any
 
 from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
 
 from api.settings import ApiSettings
 from cdc_consumer.settings import ConsumerSettings
@@ -10,7 +11,7 @@ from coupons.kafka import KafkaSecurity
 from coupons.settings import ProcessSettings, variable_of
 from reconciler.settings import ReconcilerSettings
 
-PROCESSES = {
+PROCESSES: dict[str, type[BaseSettings]] = {
     "Every process": ProcessSettings,
     "The link to Kafka (consumer, and what `coupon` does on Kafka)": KafkaSecurity,
     "API (`python -m api`)": ApiSettings,

@@ -148,7 +148,7 @@ def test_the_documents_have_commands_to_look_at() -> None:
     assert found["docs/how-to/runbook.md"] > 60
     assert found["docs/start/first-coupon.md"] > 15
     assert found["CONTRIBUTING.md"] >= 6
-    assert found["README.md"] > 20
+    assert found["README.md"] >= 8
 
 
 @pytest.mark.parametrize(
