@@ -100,7 +100,7 @@ def licence_of(name: str) -> str:
     found = metadata.metadata(name)
     if "License-Expression" in found:
         return found["License-Expression"]
-    said = [*found.get_all("License", [])]
+    said: list[str] = [*found.get_all("License", [])]
     said += [
         each.rpartition(" :: ")[2]
         for each in found.get_all("Classifier", [])
