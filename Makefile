@@ -5,7 +5,7 @@
 # make model   set up, search large scopes of the protocol's models (needs g++; SCOPE="words of a name": one)
 # make down    stop the stack that `make up` left running (its data stays)
 # make check   format, lint, types, imports
-# make docs    write the generated pages of docs/
+# make docs    write the generated pages, build the site into build/site
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -48,8 +48,8 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 docs: $(READY)
-	$(BIN)/python -m docs.make_configuration
-	$(BIN)/python -m docs.make_licences
+	$(BIN)/python -m docs.make
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 $(READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -37,7 +37,7 @@ def main(parts: tuple[str, ...], quick: bool, long: bool, running: bool) -> None
 
     PART: what to measure; by default everything, with --quick without rebuild, ceilings and growth.
     Results are printed as Markdown. A full run also stores them in benchmarks/results, with charts
-    of the four designs, and in docs/benchmarks.md.
+    of the four designs, and in docs/reference/benchmarks.md.
 
     \b
       python -m benchmarks                 everything

@@ -13,7 +13,7 @@ from coupons.model import from_microseconds, to_microseconds
 
 PROCEDURE = (
     "type `coupon up --servers-only`, `coupon after-restore --stop`, then `coupon up`"
-    " (docs/runbook.md, Postgres was restored from a backup)"
+    " (docs/how-to/runbook.md, Postgres was restored from a backup)"
 )
 
 

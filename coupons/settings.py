@@ -35,7 +35,7 @@ class ProcessSettings(BaseSettings):
 
     Field `database_url` is environment variable COUPON_DATABASE_URL, and so on. A secret may come
     from a file instead, named by the variable with _FILE at its end. Every field has a description
-    that names its unit: docs/configuration.md is made from them.
+    that names its unit: docs/reference/settings.md is made from them.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)

@@ -33,8 +33,9 @@ def command(where: Endpoints, as_json: bool) -> None:
     """Check every part of the system and the stream of requests through it.
 
     Each finding has a sentence on what it means and, unless all is well, the command to type and
-    the section of docs/runbook.md that says more. Root causes come first, their consequences after
-    them. It changes nothing, takes a few seconds, and works while servers are down.
+    the section of docs/how-to/runbook.md that says more. Root causes come first, their
+    consequences after them. It changes nothing, takes a few seconds, and works while servers are
+    down.
 
     \b
     Exit code 0: nothing is failing
@@ -73,5 +74,5 @@ def _show(findings: Sequence[Finding]) -> None:
         console.print(finding.says, markup=False)
         if finding.command is not None:
             console.print(f"{'':25}type: {finding.command}", markup=False)
-            console.print(f"{'':25}read: docs/runbook.md, {finding.section}", markup=False)
+            console.print(f"{'':25}read: docs/how-to/runbook.md, {finding.section}", markup=False)
     console.print(f"\n{verdict(findings)}")

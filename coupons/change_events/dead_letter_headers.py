@@ -1,4 +1,4 @@
-"""The metadata of a dead letter, as headers: the convention of docs/dead-letters.md."""
+"""The metadata of a dead letter, as headers: the convention of docs/reference/dead-letters.md."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple

@@ -18,7 +18,7 @@ class Level(StrEnum):
 
 
 class Section(StrEnum):
-    """Headings of docs/runbook.md; a state that may explain others stands before them."""
+    """Headings of docs/how-to/runbook.md; a state that may explain others stands before them."""
 
     DISK_FULL = "The disk is full"
     POSTGRES_DOWN = "Postgres is down"

@@ -1,4 +1,4 @@
-"""What a request line with bytes beyond ASCII is answered, as docs/api.md says it."""
+"""What a request line with bytes beyond ASCII is answered, as docs/reference/api.md says it."""
 
 import socket
 

@@ -9,7 +9,6 @@ import pytest
 
 from connectors.register import CONNECTOR_FILE
 from coupons.ledger.roles import ROLES
-from docs.make_configuration import FILE as SETTINGS_PAGE
 from stack.artifacts import bundle_artifacts
 from stack.folder import StateFolder
 from stack.options import default_ports
@@ -20,6 +19,7 @@ from stack.versions import versions
 from tests.compose.containers import COMPOSE
 
 ROOT = COMPOSE.parent
+SETTINGS_PAGE = ROOT / "docs" / "reference" / "settings.md"
 TEXT = (COMPOSE / "compose.yaml").read_text("utf-8")
 CONVERTER = "apicurio-registry-utils-converter"
 

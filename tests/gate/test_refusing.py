@@ -14,7 +14,7 @@ from stack.ports import free_ports
 from tests.support.gate import PROTOTYPE, OpenCoupon
 from tests.support.refusing import HOW_REDIS_REFUSES, redis_that
 
-RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text("utf-8")
+RUNBOOK = (Path(__file__).parents[2] / "docs" / "how-to" / "runbook.md").read_text("utf-8")
 PAGES = {
     GateRefusal.OUT_OF_MEMORY: "Redis refuses writes",
     GateRefusal.TOO_FEW_REPLICAS: "Redis refuses writes",

@@ -25,7 +25,7 @@ from stack.ports import HOST, free_ports
 from tests.support.databases import Database
 from tests.support.refusing import postgres_setting
 
-RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text("utf-8")
+RUNBOOK = (Path(__file__).parents[2] / "docs" / "how-to" / "runbook.md").read_text("utf-8")
 LOCAL = "-c synchronous_commit=local"
 
 

@@ -63,7 +63,7 @@ ALLOWED: dict[str, set[str]] = {
     "SELECT cdc_beat()": {CDC},
     "SELECT cdc_emit_again(0, 0, 1)": {CDC},
     "ALTER PUBLICATION coupon_cdc SET (publish = 'insert')": NOBODY,
-    # Postgres has no right for one plugin alone: deploy.md says what follows from that.
+    # Postgres has no right for one plugin alone: reference/rights.md says what follows.
     "SELECT pg_create_logical_replication_slot('of_a_test', 'test_decoding', true)": {CDC},
     "SELECT FROM incomplete_restore": NOBODY,
     # operators
@@ -219,7 +219,7 @@ def test_the_connectors_role_streams_the_publication(ledger: Database) -> None:
 
 
 def test_what_replication_cannot_be_narrowed_to_is_still_so(ledger: Database) -> None:
-    """Postgres lets REPLICATION read the whole server: docs/deploy.md draws the conclusions.
+    """Postgres lets REPLICATION read the whole server: docs/reference/rights.md says what helps.
 
     When this fails, Postgres has learned to refuse it: take that sentence out of the page.
     """

@@ -1,5 +1,10 @@
-"""What README and runbook tell a reader to type is typed, in a shell, on a stack that runs."""
+"""What the documents tell a reader to type is typed, in a shell, on a stack that runs.
 
+Of README, CONTRIBUTING and runbook line by line, because their lines stand alone; of every other
+page on how to do something, all blocks together, as a reader would.
+"""
+
+import json
 import os
 import re
 import subprocess
@@ -8,13 +13,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 
+from coupons.change_events import REQUEST_TOPIC
+from coupons.waiting import eventually
 from stack.disposable import DisposableStack
 from tests.pipeline.pipeline import Pipeline
 from tests.support.typed import ROOT
-from tests.unit.test_pasted_commands import commands
+from tests.unit.test_pasted_commands import NOT_RUN as MARK
+from tests.unit.test_pasted_commands import blocks, commands, name_of
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "runbook.md"]
+RUNBOOK = ROOT / "docs" / "how-to" / "runbook.md"
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", RUNBOOK]
+FIRST_COUPON = ROOT / "docs" / "start" / "first-coupon.md"
+REPLAY = ROOT / "docs" / "how-to" / "replay-dead-letters.md"
+PAGES = [
+    page
+    for folder in ("start", "how-to")
+    for page in sorted((ROOT / "docs" / folder).glob("*.md"))
+    if page not in (RUNBOOK, FIRST_COUPON, REPLAY)  # these have tests of their own
+]
 NOT_RUN = (
     "coupon after-restore",  # the stack has to be down
     "coupon bench",  # minutes
@@ -32,6 +50,14 @@ NOT_RUN = (
 )
 RUN_ANYWAY = "--dry-run"
 SHELL = Path("/bin/bash")
+BEFORE = """
+set -uE
+trap 'code=$?; [ $code -le 1 ] || { echo "exit code $code: $BASH_COMMAND" >&2; exit 99; }' ERR
+make() {  # the stack of the tests is up already, and other tests use it afterwards
+  case "$1" in up) coupon up && coupon rush ;; down) ;; *) return 2 ;; esac
+}
+"""
+"""Ends a page at the first line that is not possible as typed, or finds no server."""
 
 
 def typed() -> list[str]:
@@ -44,6 +70,66 @@ def typed() -> list[str]:
         if RUN_ANYWAY in line or not line.startswith(NOT_RUN)
         if not re.search(r" (?:-f|--follow)$|\.\.\.", line)
     ]
+
+
+def run(stack: DisposableStack, script: str) -> subprocess.CompletedProcess[str]:
+    """What a shell says that has `coupon` on its PATH and the stack of the tests in mind."""
+    programs = str(Path(sys.executable).parent)
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("COUPON_")},
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "COUPON_STATE_DIR": str(stack.folder.path),
+    }
+    return subprocess.run(
+        [SHELL, "-c", script],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+
+
+def script_of(page: Path) -> str:
+    """Its blocks, but for those that say why they are not run."""
+    text = "".join(block for block in blocks(page) if not block.startswith(MARK))
+    return BEFORE + re.sub(r"--wait \d+", "--wait 1", text.replace(".venv/bin/coupon", "coupon"))
+
+
+@pytest.fixture
+def letter(stack: DisposableStack) -> str:
+    """The place of a dead letter: of garbage that somebody wrote to the topic."""
+    producer = Producer({"bootstrap.servers": stack.environment["COUPON_KAFKA_BOOTSTRAP_SERVERS"]})
+    garbage = os.urandom(40)
+    producer.produce(REQUEST_TOPIC, garbage, partition=0)
+    assert producer.flush(30) == 0
+
+    def place() -> str:
+        letters = json.loads(run(stack, "coupon dead-letters list --json").stdout)
+        shown = run(stack, f"coupon dead-letters show {letters[-1]['letter']} --json")
+        assert json.loads(shown.stdout)["value"] == garbage.hex()
+        return str(letters[-1]["letter"])
+
+    return eventually(place, 60, "the garbage is dead-lettered")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_blocks_of_a_page_can_be_pasted(stack: DisposableStack, page: Path) -> None:
+    """Each line runs and answers: not 2 (wrong use), 3 (looked elsewhere) or 127 (no program)."""
+    done = run(stack, script_of(page))
+    assert done.returncode in (0, 1), (done.stdout, done.stderr)
+
+
+def test_the_first_coupon_is_issued_as_the_page_says(stack: DisposableStack) -> None:
+    done = run(stack, script_of(FIRST_COUPON))
+    assert done.returncode in (0, 1), (done.stdout, done.stderr)
+    assert re.findall(r'"status":"(\w+)"', done.stdout)[-3:] == ["ISSUED", "REQUESTED", "ISSUED"]
+
+
+def test_dead_letters_are_replayed_as_the_page_says(stack: DisposableStack, letter: str) -> None:
+    done = run(stack, script_of(REPLAY).replace("0:17", letter))
+    assert done.returncode in (0, 1), (done.stdout, done.stderr)
+    assert letter in done.stdout
 
 
 @pytest.fixture
@@ -64,20 +150,7 @@ def test_a_line_of_the_documents_can_be_pasted(
     filled = re.sub(r"\bPID\b", "0", filled)  # no session of Postgres has it
     filled = re.sub(r"\bN\b", str(pipeline.coupon.coupon_id), filled)
     filled = re.sub(r"--wait \d+", "--wait 1", filled)
-    programs = str(Path(sys.executable).parent)
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("COUPON_")},
-        "PATH": f"{programs}:{os.environ['PATH']}",
-        "COUPON_STATE_DIR": str(stack.folder.path),
-    }
-    done = subprocess.run(
-        [SHELL, "-c", filled],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
+    done = run(stack, filled)
     assert done.returncode in (0, 1), (filled, done.stdout, done.stderr)
     assert "Error: " not in done.stderr, (filled, done.stderr)
 
@@ -85,7 +158,7 @@ def test_a_line_of_the_documents_can_be_pasted(
 def test_what_env_prints_makes_a_shell_that_finds_coupon_and_its_stack(
     stack: DisposableStack,
 ) -> None:
-    first = f"{sys.executable} -m ops env --role ops --state {stack.folder.path}"
+    first = f"{sys.executable} -m cli env --role ops --state {stack.folder.path}"
     line = f'eval "$({first})" && coupon connector status && curl -sf $COUPON_API_URL/healthz'
     bare = {"PATH": "/usr/bin:/bin", "HOME": os.environ.get("HOME", "/")}
     done = subprocess.run(

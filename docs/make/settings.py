@@ -1,13 +1,9 @@
-"""Writes docs/configuration.md from the settings classes: python docs/make_configuration.py
+"""The reference of the settings, from the settings classes of the processes."""
 
-A test fails when the file is not what this writes.
-"""
-
-from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
 
 from api.settings import ApiSettings
 from cdc_consumer.settings import ConsumerSettings
@@ -15,9 +11,7 @@ from coupons.kafka_security import KafkaSecurity
 from coupons.settings import ProcessSettings, variable_of
 from reconciler.settings import ReconcilerSettings
 
-FILE = Path(__file__).parent / "configuration.md"
-
-PROCESSES: dict[str, type[BaseModel]] = {
+PROCESSES: dict[str, type[BaseSettings]] = {
     "Every process": ProcessSettings,
     "The link to Kafka (consumer, and what `coupon` does on Kafka)": KafkaSecurity,
     "API (`python -m api`)": ApiSettings,
@@ -25,23 +19,26 @@ PROCESSES: dict[str, type[BaseModel]] = {
     "Reconciler (`python -m reconciler`)": ReconcilerSettings,
 }
 
-SHARED: tuple[type[BaseModel], ...] = (ProcessSettings, KafkaSecurity)
+SHARED: tuple[type[BaseSettings], ...] = (ProcessSettings, KafkaSecurity)
 
-HEAD = """# Configuration
+HEAD = """# Settings
 
-Every process reads its settings from environment variables, and only from there. A variable that is missing or wrong stops the
-process at once, with exit code 2 and a line that names it. `coupon env` prints the addresses of a running stack under these names.
+Every process reads its settings from environment variables, and only from there. A variable that is
+missing or wrong stops the process at once, with exit code 2 and a line that names it. `coupon env`
+prints the addresses of a running stack under these names. A setting without a default is optional.
 
-A setting that holds a URL may come from a file instead: `COUPON_DATABASE_URL_FILE` names a file that holds what `COUPON_DATABASE_URL`
-would, and so on. How each link is secured: [deploy.md](deploy.md#security-of-each-link).
+A setting that holds a URL may come from a file instead: `COUPON_DATABASE_URL_FILE` names a file
+that holds what `COUPON_DATABASE_URL` would, and so on. How each link is secured:
+[Secure each link](../how-to/secure.md).
 
-*Made from the settings classes by `make docs`; a test holds it against them.*
+*Generated from the settings classes by `make docs`. A test compares the two.*
 """
 
 TAIL = """
 ## The connector (in the environment of Kafka Connect)
 
-`connectors/coupon-cdc.json` takes hosts and secrets from here, through Connect's `EnvVarConfigProvider`, so that the same file serves everywhere.
+`connectors/coupon-cdc.json` takes hosts and secrets from here, through Connect's
+`EnvVarConfigProvider`, so that the same file serves everywhere.
 
 | variable | holds |
 | --- | --- |
@@ -56,10 +53,14 @@ TAIL = """
 
 ## The embedded stack and the `coupon` command
 
-Ports and the number of consumers are options of `coupon up`, remembered in the state folder. Commands that work on a running system
-(`verify`, `rush`, `token`, `connector`, ...) find it by `--state`; without that by the addresses in the environment (`COUPON_API_URL`, `COUPON_API_MANAGEMENT_URL`,
-`COUPON_DATABASE_URL`, `COUPON_REDIS_URL`, `COUPON_KAFKA_BOOTSTRAP_SERVERS`, `COUPON_SCHEMA_REGISTRY_URL`, `COUPON_CONNECT_URL`, and for tokens
-`COUPON_JWT_KEY_FILE`), as soon as one of them is set; else in the default state folder. So the same command serves any stack.
+Ports and the number of consumers are options of `coupon up`, remembered in the state folder.
+
+Commands that work on a running system (`verify`, `rush`, `token`, `connector` and others) find it
+in this order: by `--state`; by the addresses in the environment, as soon as one of them is set; in
+the default state folder. So the same command serves any stack. The addresses are `COUPON_API_URL`,
+`COUPON_API_MANAGEMENT_URL`, `COUPON_DATABASE_URL`, `COUPON_REDIS_URL`,
+`COUPON_KAFKA_BOOTSTRAP_SERVERS`, `COUPON_SCHEMA_REGISTRY_URL`, `COUPON_CONNECT_URL`, and for tokens
+`COUPON_JWT_KEY_FILE`.
 
 | variable | default | holds |
 | --- | --- | --- |
@@ -96,8 +97,6 @@ def render() -> str:
 
 
 def _default(value: Any) -> str:
+    if value is None:
+        return ""
     return "required" if value is PydanticUndefined else f"`{value}`"
-
-
-if __name__ == "__main__":
-    FILE.write_text(render(), "utf-8")

@@ -1,0 +1,39 @@
+"""Every page that is generated, with the function that renders it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from docs.make import (
+    architecture_figure,
+    benchmark_summary,
+    calls,
+    claim_figure,
+    commands,
+    licences,
+    metrics,
+    problems,
+    settings,
+)
+
+DOCS = Path(__file__).parents[1]
+
+GENERATED: dict[str, Callable[[], str]] = {
+    "reference/cli.md": commands.render,
+    "reference/calls.md": calls.render,
+    "reference/problems.md": problems.render,
+    "reference/settings.md": settings.render,
+    "reference/metrics.md": metrics.render,
+    "reference/licences.md": licences.render,
+    "figures/way-of-a-claim.svg": claim_figure.render,
+    "figures/rooms.svg": architecture_figure.render,
+    "reference/benchmarks.md": benchmark_summary.render,
+}
+"""By path below docs/. A test renders each and compares it with the file."""
+
+
+def write_all() -> None:
+    """Write every generated page, and copy the charts of the benchmarks."""
+    for path, render in GENERATED.items():
+        (DOCS / path).write_text(render(), "utf-8")
+    for path, text in benchmark_summary.charts().items():
+        (DOCS / path).write_text(text, "utf-8")

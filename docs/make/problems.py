@@ -1,0 +1,71 @@
+"""The reference of the API's problem types, from api/problems.py."""
+
+from api.problems import INSTANCE_PREFIX, TYPE_PREFIX, ProblemType
+from docs.make.markdown import table
+
+HEAD = f"""# Problem types
+
+Every error of the API is a JSON document of the type `application/problem+json` (RFC 9457).
+
+| member | meaning |
+| --- | --- |
+| `type` | `{TYPE_PREFIX}` and one of the names below; the names do not change |
+| `title` | one line about the type |
+| `status` | the HTTP status |
+| `detail` | what happened, to what, and what to do |
+| `instance` | `{INSTANCE_PREFIX}` and the `X-Request-Id` of this HTTP request |
+| `reason` | of a refused claim: the reason, with an underscore (`sold_out`) |
+| `opens_at` | of `not-open`: when the coupon opens, as the gate knew it at most a second ago |
+| `request_id` | of a claim that may have been accepted: its issue request |
+| `errors` | of `invalid`: a list of `field` and `message`, the first ten |
+
+Every answer with status 503 has a `Retry-After` header. **It is always safe to claim again.**
+
+*Generated from `api/problems.py` by `make docs`. A test compares the two.*
+
+"""
+
+MEANINGS = {
+    "malformed-json": "The body is not JSON.",
+    "malformed-request": "The request cannot be understood.",
+    "unauthenticated": "There is no token, or it is expired, forged or meant for another audience.",
+    "insufficient-scope": "The token is valid and does not allow this call.",
+    "not-eligible": "The coupon is for a group, and the user is not in it.",
+    "not-found": "There is nothing at this path, or it is not yours.",
+    "method-not-allowed": "The path exists and does not take this method.",
+    "body-timeout": "The body did not arrive in time. Nothing was done.",
+    "not-open": "The claim is refused: the coupon opens later.",
+    "closed": "The claim is refused: the coupon has ended.",
+    "paused": "The claim is refused: an administrator paused the coupon.",
+    "sold-out": "The claim is refused: every place is taken.",
+    "id-taken": "A coupon with this id exists already.",
+    "stock-below-issued": "The new total is below what is issued already.",
+    "body-too-large": "The body is larger than the limit.",
+    "uri-too-long": "The path or the query string is longer than the limit.",
+    "not-json": "The body has another content type than `application/json`.",
+    "invalid": "Unknown fields, wrong types or values out of range. `errors` names them.",
+    "headers-too-large": "There are more or larger headers than the limit allows.",
+    "internal": "The API has a fault. Its log has the error.",
+    "gate-closed": "The gate of this coupon is unavailable until it is rebuilt."
+    " Nothing was accepted.",
+    "gate-unavailable": "Redis did not answer, or takes no writes (out of memory, a replica)."
+    " The claim may have been admitted; `request_id` names it.",
+    "ledger-unavailable": "Postgres cannot be reached or cannot write (a read-only standby, a full"
+    " disk). Nothing was accepted.",
+    "outcome-unknown": "The connection was lost during the commit, or no standby confirmed it: the"
+    " call may have been carried out. For a claim, `Location` names the request, and claiming again"
+    " returns the same one. A change may be repeated. For a new coupon, repeat the call with the"
+    " same `id`: `id-taken` then says that it was created. Without an `id`, a repeat may create"
+    " a second coupon.",
+    "overloaded": "The claim was not processed in time, or too many bodies are still arriving."
+    " Nothing was done. Try again.",
+}
+
+
+def render() -> str:
+    """The whole page. Raises KeyError for a type without a meaning."""
+    rows = [
+        (f"`{kind.value.name}`", kind.value.status, kind.value.title, MEANINGS[kind.value.name])
+        for kind in ProblemType
+    ]
+    return HEAD + table(["name", "status", "title", "meaning"], rows)
