@@ -80,6 +80,7 @@ def main(
     log(f"seed {seed}")
     tally = Tally()
     with ExitStack() as opened:
+        log("starting a stack" if state is None else f"using the stack of {state}")
         target = Target(_stack(opened, state))
         target.open()
         opened.callback(target.close)
