@@ -68,13 +68,13 @@ def _compare(
 def record_repair(repair: Repair) -> None:
     """Count and log a repair."""
     about: dict[str, object] = {"coupon_id": repair.coupon_id, "count": repair.requests}
-    difference = repair.difference
+    mismatch = repair.mismatch
     if repair.action is RepairAction.FAILED:
         log.error("could not reconcile the coupon, will try again: %s", repair.why, extra=about)
         return
-    if difference is not None:
-        RECONCILER_MISMATCHES.labels(difference.kind).inc()
-        about |= {"user_id": difference.user_id, "difference": str(difference.kind)}
+    if mismatch is not None:
+        RECONCILER_MISMATCHES.labels(mismatch.kind).inc()
+        about |= {"user_id": mismatch.user_id, "mismatch": str(mismatch.kind)}
     if repair.action in (RepairAction.LEFT, RepairAction.FOR_REBUILD):
         log.warning("the gate differs from the ledger: %s", repair.why, extra=about)
         return

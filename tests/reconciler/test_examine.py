@@ -18,9 +18,7 @@ def _examined(shop: Shop, connection: Connection, *, dry_run: bool = False) -> l
 
 def _found(repairs: list[Repair]) -> set[tuple[int, str, str]]:
     return {
-        (r.difference.user_id, str(r.difference.kind), str(r.action))
-        for r in repairs
-        if r.difference
+        (r.mismatch.user_id, str(r.mismatch.kind), str(r.action)) for r in repairs if r.mismatch
     }
 
 
