@@ -174,6 +174,6 @@ def test_counts_that_agree_are_compared_now_and_then(shop: Shop) -> None:
 def test_the_kinds_of_the_comparison_are_the_ones_that_the_metric_names() -> None:
     from reconciler.metrics import RECONCILER_MISMATCHES
 
-    assert [
-        kind for kind in MismatchKind if str(kind) not in RECONCILER_MISMATCHES._documentation
-    ] == []
+    of_verify = {"in_flight", "dead_letter", "lost", "no_coupon"}
+    named = {kind for kind in MismatchKind if str(kind) in RECONCILER_MISMATCHES._documentation}
+    assert named == set(MismatchKind) - of_verify
