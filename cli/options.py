@@ -113,7 +113,7 @@ def confirm(question: str, says: str) -> None:
     """
     if not _is_terminal():
         raise click.UsageError(
-            f"{says}: there is no terminal to ask on; --yes removes without asking."
+            f"{says}: there is no terminal to ask; --yes removes without asking."
         )
     click.confirm(question, abort=True, err=True)
 

@@ -111,7 +111,7 @@ def test_a_command_on_processes_says_that_the_addresses_are_of_another_stack(
     stopped: StateFolder, line: str
 ) -> None:
     here = {"COUPON_STATE_DIR": str(stopped.path)}
-    says = f"This is about the stack in {stopped.path}; the COUPON_* addresses"
+    says = f"This command works on the stack in {stopped.path}; the COUPON_* addresses"
     assert says in _coupon({**here, **ELSEWHERE}, *line.split()).stderr
     assert says not in _coupon(here, *line.split()).stderr
     own = {**here, "COUPON_API_URL": "http://127.0.0.1:8500"}
