@@ -38,6 +38,12 @@ class Id(click.IntRange):
 COUPON_ID = Id(1, MAX_COUPON_ID)
 USER_ID = Id(1, MAX_USER_ID)
 
+_DEFAULT_FOLDER = ".coupon in the project"
+_DEFAULT_SYSTEM = (
+    "the system of the COUPON_* addresses in the environment, as `coupon env` prints them; else"
+    f" {_DEFAULT_FOLDER}"
+)
+
 
 def _folder(ctx: click.Context, _option: click.Parameter, value: Path | None) -> StateFolder:
     folder = StateFolder((value or default_state()).absolute())
@@ -59,24 +65,12 @@ def _local_folder(ctx: click.Context, option: click.Parameter, value: Path | Non
 
 def state_option(command: Decorated) -> Decorated:
     """--state, given to the command as `folder`."""
-    return _state_option(_folder)(command)
+    return _state_option("folder", _folder, _DEFAULT_FOLDER)(command)
 
 
 def local_state_option(command: Decorated) -> Decorated:
     """The same for a command that ignores the addresses of the environment, and says so."""
-    return _state_option(_local_folder)(command)
-
-
-def _state_option(callback: Callable[..., StateFolder]) -> Callable[[Decorated], Decorated]:
-    return click.option(
-        "--state",
-        "folder",
-        metavar="FOLDER",
-        envvar="COUPON_STATE_DIR",
-        type=click.Path(path_type=Path),
-        callback=callback,
-        help="State folder of the stack [default: .coupon in the project].",
-    )
+    return _state_option("folder", _local_folder, _DEFAULT_FOLDER)(command)
 
 
 def endpoints_option(role: str, role_option: str | None = None) -> Callable[[Decorated], Decorated]:
@@ -95,15 +89,20 @@ def endpoints_option(role: str, role_option: str | None = None) -> Callable[[Dec
         set_stack(ctx, folder_of(found))
         return found
 
+    return _state_option("where", find, _DEFAULT_SYSTEM)
+
+
+def _state_option(
+    name: str, callback: Callable[..., Any], default: str
+) -> Callable[[Decorated], Decorated]:
     return click.option(
         "--state",
-        "where",
+        name,
         metavar="FOLDER",
         envvar="COUPON_STATE_DIR",
         type=click.Path(path_type=Path),
-        callback=find,
-        help="State folder of the stack [default: the system of the COUPON_* addresses in the"
-        " environment, as `coupon env` prints them; else .coupon in the project].",
+        callback=callback,
+        help=f"State folder of the stack [default: {default}].",
     )
 
 
@@ -114,7 +113,7 @@ def confirm(question: str, says: str) -> None:
     """
     if not _is_terminal():
         raise click.UsageError(
-            f"{says}: there is no terminal to ask on; --yes removes without asking."
+            f"{says}: there is no terminal to ask; --yes removes without asking."
         )
     click.confirm(question, abort=True, err=True)
 

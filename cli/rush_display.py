@@ -17,7 +17,7 @@ from stack.endpoints import folder_of
 
 _FIRST = ("admitted", "duplicate")
 _TRY_NEXT = """
-[bold]Try next[/], on coupon {coupon_id}, which is open and has 10 places:
+[bold]Try next[/], on coupon {coupon_id}, which is open and has a total of 10:
 
   URL={url}
   TOKEN={token}

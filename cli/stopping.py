@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 
-from stack.errors import SettingError
 from stack.folder import StateFolder
 from stack.lifecycle import take_down
 
@@ -20,11 +19,8 @@ def stop_parts(folder: StateFolder, parts: Sequence[str], now: bool, quiet: bool
 
     Raises SettingError for a name that is not a part of this stack.
     """
-    names = folder.part_names()
-    if unknown := [part for part in parts if part not in names]:
-        raise SettingError(
-            f"no part called {unknown[0]} was started here: there are {', '.join(names)}"
-        )
+    for part in parts:
+        folder.started_part(part)
     stopped: list[str] = []
 
     def on_stop(name: str, gracefully: bool) -> None:

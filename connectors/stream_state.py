@@ -8,7 +8,13 @@ from typing import NamedTuple
 from connectors.lifecycle import status
 from connectors.slot import SLOT, Slot, read_slot
 from coupons.endpoints import Endpoints
-from coupons.errors import ConnectorError, GateUnavailable, KafkaUnavailable, PartNotRunningError
+from coupons.errors import (
+    ConfigurationError,
+    ConnectorError,
+    GateUnavailable,
+    KafkaUnavailable,
+    PartNotRunningError,
+)
 from coupons.gate import Gate, connect_gate
 from coupons.heartbeat import read_heartbeat
 from coupons.kafka_admin import GROUP, KafkaAdmin
@@ -127,7 +133,7 @@ class _ConnectorQuery:
     def _ask(self, where: Mapping[str, str]) -> None:
         try:
             state = status(where["COUPON_CONNECT_URL"])
-        except (ConnectorError, PartNotRunningError) as error:
+        except (ConfigurationError, ConnectorError, PartNotRunningError) as error:
             self._results.append((f"not known: {error}", False))
         else:
             self._results.append((state.summary, state.is_running))

@@ -1,1 +1,6 @@
-"""Finds what Redis and Postgres disagree on, and repairs Redis from Postgres."""
+"""Finds where Redis and Postgres disagree, and repairs Redis from Postgres.
+
+service.py is the process. reconcile.py is the pass over all coupons every second, comparer.py the
+request-by-request comparison beside it, watch.py what both remember. connector_watch.py restarts a
+failed connector.
+"""

@@ -1,4 +1,4 @@
-"""Compares coupons request by request beside the passes, as they become due."""
+"""Compares coupons request by request when they are due, on a thread beside the passes."""
 
 import logging
 from contextlib import closing
@@ -16,7 +16,7 @@ from reconciler.watch import Watch
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_SECONDS = 0.5
+CHECK_EVERY_SECONDS = 0.5
 ANSWER_TIMEOUT_SECONDS = 120.0
 """Counting the rows of a large coupon takes seconds."""
 
@@ -29,29 +29,30 @@ def run_comparer(
     watch: Watch,
     stop: Event,
 ) -> None:
-    """Examine what `watch` says is due until `stop` is set.
+    """Compare the coupons that `watch` reports as due, until `stop` is set.
 
-    silent_s: silence after which the server ends a session of this thread, and frees its locks.
+    silent_s: after so many silent seconds the server ends a session of this thread and frees its
+    locks.
 
-    On a thread and a connection of its own: a comparison of a large coupon takes a minute, and a
-    gate that was flushed meanwhile must not wait for it.
+    It has its own thread and connection: comparing a large coupon takes a minute, and the rebuild
+    of a gate that was flushed meanwhile must not wait for it.
     """
-    while not stop.wait(LOOK_EVERY_SECONDS):
+    while not stop.wait(CHECK_EVERY_SECONDS):
         due = watch.take_due()
         if due is None:
             continue
         coupon_id, why = due
         RECONCILER_COMPARISONS.labels(why).inc()
         try:
-            _examine(gate, database_url, coupon_id, pending_after_s, silent_s)
+            _compare(gate, database_url, coupon_id, pending_after_s, silent_s)
         except CouponError as error:
             log.warning("could not compare: %s", error, extra={"coupon_id": coupon_id})
         except Exception:
-            # Whatever it is, it is of this coupon: the thread has to compare the others too.
+            # Any error concerns this coupon only: the thread has to compare the others too.
             log.exception("could not compare", extra={"coupon_id": coupon_id})
 
 
-def _examine(
+def _compare(
     gate: Gate, database_url: str, coupon_id: int, pending_after_s: float, silent_s: float
 ) -> None:
     with closing(
@@ -61,19 +62,19 @@ def _examine(
         coupon = find_coupon(connection, coupon_id)
         if coupon is not None:
             for repair in compare_and_repair(gate, connection, coupon, pending_after_s):
-                tell(repair)
+                record_repair(repair)
 
 
-def tell(repair: Repair) -> None:
+def record_repair(repair: Repair) -> None:
     """Count and log a repair."""
     about: dict[str, object] = {"coupon_id": repair.coupon_id, "count": repair.requests}
-    difference = repair.difference
+    mismatch = repair.mismatch
     if repair.action is RepairAction.FAILED:
         log.error("could not reconcile the coupon, will try again: %s", repair.why, extra=about)
         return
-    if difference is not None:
-        RECONCILER_MISMATCHES.labels(difference.kind).inc()
-        about |= {"user_id": difference.user_id, "difference": str(difference.kind)}
+    if mismatch is not None:
+        RECONCILER_MISMATCHES.labels(mismatch.kind).inc()
+        about |= {"user_id": mismatch.user_id, "mismatch": str(mismatch.kind)}
     if repair.action in (RepairAction.LEFT, RepairAction.FOR_REBUILD):
         log.warning("the gate differs from the ledger: %s", repair.why, extra=about)
         return
@@ -82,6 +83,6 @@ def tell(repair: Repair) -> None:
 
 
 def _repaired(repair: Repair) -> int:
-    """One a coupon for what concerns a coupon as a whole, else one a request."""
-    whole = repair.action in (RepairAction.REBUILT, RepairAction.REDEFINED)
-    return 1 if whole else repair.requests
+    """One for a repair of a coupon, else the number of requests."""
+    is_of_coupon = repair.action in (RepairAction.REBUILT, RepairAction.REDEFINED)
+    return 1 if is_of_coupon else repair.requests

@@ -1,4 +1,4 @@
-"""Restarts a failed connector task, ever less often: what made it fail may have passed."""
+"""Restarts a failed connector task, with growing pauses: the cause may be over."""
 
 import logging
 from threading import Event
@@ -10,37 +10,38 @@ from reconciler.metrics import CONNECTOR_RESTARTS
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_SECONDS = 2.0
+CHECK_EVERY_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 5.0
 
 
 def watch_connector(connect_url: str, stop: Event) -> None:
-    """Look after the connector until `stop` is set.
+    """Restart the connector whenever it failed, until `stop` is set.
 
-    Debezium does not try again by itself after an error that it takes for final, such as a schema
-    registry that answered wrongly while its database was away. A paused connector is left alone.
+    Debezium does not retry after an error that it considers final, such as a wrong answer of the
+    schema registry while its database was down. A paused connector stays paused.
     """
-    pause, backoff = LOOK_EVERY_SECONDS, Backoff(2 * LOOK_EVERY_SECONDS, LONGEST_PAUSE_SECONDS)
-    told: str | None = None
+    pause = CHECK_EVERY_SECONDS
+    backoff = Backoff(2 * CHECK_EVERY_SECONDS, LONGEST_PAUSE_SECONDS)
+    logged: str | None = None
     while not stop.wait(pause):
         try:
             failure = restart_failed(connect_url).failure
         except ConnectorError as error:
-            told = _tell(told, str(error))
-            pause = LOOK_EVERY_SECONDS
+            logged = _log_once(logged, str(error))
+            pause = CHECK_EVERY_SECONDS
             backoff.reset()
             continue
         if failure is None:
-            pause, told = LOOK_EVERY_SECONDS, None
+            pause, logged = CHECK_EVERY_SECONDS, None
             backoff.reset()
         else:
             CONNECTOR_RESTARTS.inc()
             pause = backoff.next_seconds()
-            told = _tell(told, f"the connector had failed and was restarted: {failure}")
+            logged = _log_once(logged, f"the connector had failed and was restarted: {failure}")
 
 
-def _tell(told: str | None, what: str) -> str:
-    """Log what is new; an outage is told once."""
-    if what != told:
-        log.warning("%s", what)
-    return what
+def _log_once(logged: str | None, message: str) -> str:
+    """Log a new message; the same message is logged once."""
+    if message != logged:
+        log.warning("%s", message)
+    return message

@@ -1,4 +1,4 @@
-"""What the reconciler measures, each metric with a sentence on what it means."""
+"""The metrics of the reconciler, each with a sentence on what it means."""
 
 from prometheus_client import Counter, Gauge
 
@@ -21,26 +21,26 @@ RECONCILER_REPAIRS = Counter(
 )
 RECONCILER_MISMATCHES = Counter(
     "coupon_reconciler_mismatches_total",
-    "Requests of which gate and ledger told differently in a full comparison, by kind:"
+    "Requests about which gate and ledger differed in a full comparison, by kind:"
     " missing_mark, unwritten, forgotten, ghost, no_request, other.",
     ["kind"],
     registry=RECONCILER,
 )
 RECONCILER_COMPARISONS = Counter(
     "coupon_reconciler_comparisons_total",
-    "Coupons compared request by request, by why: drift (their counts disagreed) or routine.",
+    "Coupons compared request by request, by why: drift (their counts differed) or routine.",
     ["why"],
     registry=RECONCILER,
 )
 RECONCILER_UNAVAILABLE_COUPONS = Gauge(
     "coupon_reconciler_unavailable_coupons",
-    "Coupons that were unavailable at the gate when the last pass began: it admits nobody to them.",
+    "Coupons that were unavailable at the gate when the last pass began: it admits no claim.",
     registry=RECONCILER,
 )
 RECONCILER_FAILING_COUPONS = Gauge(
     "coupon_reconciler_failing_coupons",
-    "Coupons that could not be worked on when they were last tried: a row that cannot be read, a"
-    " lock that somebody holds. The log names each; the others go on.",
+    "Coupons that could not be processed at the last attempt: their row cannot be read or is"
+    " locked. The log names each; the other coupons are processed.",
     registry=RECONCILER,
 )
 RECONCILER_OLDEST_PENDING_SECONDS = Gauge(

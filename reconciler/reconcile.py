@@ -1,14 +1,14 @@
-"""The pass over all coupons that is made every second, and is cheap.
+"""The pass over all coupons that runs every second, and is cheap.
 
-Three things can be seen without comparing request by request, and each has one repair:
-- a coupon that the gate does not have, or has from another life of the server, or under another
-  epoch than the ledger accepts: fence and rebuild;
-- a definition older than the ledger's: define again; a newer one: the ledger went back in time, so
-  that nothing of the gate may be relied on: rebuild;
-- a request pending for long: mark it when its outcome is in the ledger, and when not even its row
-  is there, claim again on the user's behalf. The place is held and the user wanted it, so an
-  admission that nobody finished is rolled forward; whether its first write got through does not
-  matter, because writing it again is harmless. Nothing is guessed and nothing is given back.
+It finds three faults without comparing request by request, and each has one repair:
+- The gate does not have a coupon, loaded it before Redis restarted, or has it under another epoch
+  than the ledger accepts: fence and rebuild.
+- The gate's definition is older than the ledger's: define again. It is newer: the ledger went back
+  in time, so the gate's data is not valid: rebuild.
+- A request is pending for long. Its outcome is in the ledger: mark it. Not even its row is there:
+  claim again on the user's behalf. The gate admitted the claim and the user wanted it, so an
+  unfinished admission is rolled forward. Whether its first write succeeded does not matter, because
+  writing it again is harmless. Nothing is guessed, and no admitted claim is taken back.
 """
 
 import logging
@@ -39,7 +39,7 @@ from reconciler.watch import Watch
 log = logging.getLogger(__name__)
 
 PENDING_PER_PASS = 10_000
-"""More than claims are admitted in one call, which all have one time."""
+"""More than the claims of one call, which all have the same time."""
 PENDING_PER_ROUND = 500
 
 
@@ -51,12 +51,12 @@ def reconcile(
 ) -> Iterator[Repair]:
     """Go once over all coupons; yield each repair after it was done.
 
-    pending_after_s: age in seconds from which a pending request is looked into; longer than a claim
-    takes. watch: takes note of what is seen on the way, for the next pass. A coupon that cannot be
-    worked on is yielded as FAILED, tried again ever less often, and stops no other. Raises
-    GateUnavailable or LedgerUnavailable when all would fail; what was done until then stays, and
-    the next pass does the rest. A Redis that no coupon can be rebuilt on (GateRefused) is raised
-    at the end, after all that could be done.
+    pending_after_s: a request that is pending for so many seconds is checked; longer than a claim
+    takes. watch: notes what the pass sees, for the next one. A coupon that cannot be processed is
+    yielded as FAILED, retried with growing pauses, and stops no other. Raises GateUnavailable or
+    LedgerUnavailable when all would fail; the repairs until then stay, and the next pass does the
+    rest. A Redis on which no coupon can be rebuilt (GateRefused) is raised at the end, after
+    everything that can be done.
     """
     watch = watch or Watch(compare_every_s=0)
     readable, unreadable = list_readable(connection)
@@ -69,7 +69,7 @@ def reconcile(
     coupon_ids = [coupon.coupon_id for coupon in coupons]
     found = gate.figures(coupon_ids)
     oldest_us = gate.oldest_pending_us(dict(zip(coupon_ids, found, strict=True)))
-    _show(coupons, found, now_us, min(oldest_us.values(), default=now_us))
+    _set_metrics(coupons, found, now_us, min(oldest_us.values(), default=now_us))
     refused: GateRefused | None = None
     for coupon, figures in zip(coupons, found, strict=True):
         if not watch.may_try(coupon.coupon_id):
@@ -80,10 +80,10 @@ def reconcile(
         except GateRefused as error:
             refused = error
         except Exception as error:
-            told = failed(coupon.coupon_id, error, watch)
+            repair = failed(coupon.coupon_id, error, watch)
             if not is_of_one_coupon(error, connection):
                 raise
-            yield told
+            yield repair
         else:
             watch.worked(coupon.coupon_id)
     RECONCILER_FAILING_COUPONS.set(watch.failing_among([*coupon_ids, *unreadable]))
@@ -92,7 +92,7 @@ def reconcile(
 
 
 def failed(coupon_id: int, error: Exception, watch: Watch) -> Repair:
-    """What is told of a coupon that could not be worked on, after taking note of it."""
+    """Note a coupon that could not be processed, and return its repair as FAILED."""
     watch.failed(coupon_id)
     if not isinstance(error, CouponError | psycopg.Error):
         log.exception("unexpected error", extra={"coupon_id": coupon_id})
@@ -108,7 +108,7 @@ def _repair(
     before_us: int,
     watch: Watch,
 ) -> Iterator[Repair]:
-    """Repair one coupon; before_us: some request is pending since before then; 0: none is."""
+    """Repair one coupon. before_us: a request has been pending since before then; 0: none."""
     why = unavailable_reason(figures, coupon)
     if why is not None or figures is None:
         loaded = rebuild(gate, connection, coupon.coupon_id, even_if_open=False)
@@ -130,22 +130,22 @@ def _repair(
 
 
 def _order(coupon: Coupon) -> tuple[bool, int]:
-    """Sorts those that can be claimed to the front, the newest first: people wait for them."""
+    """Sorts coupons that can be claimed first, the newest in front: users wait for them."""
     return coupon.state is not CouponState.OPEN, -coupon.coupon_id
 
 
-def _show(
+def _set_metrics(
     coupons: Sequence[Coupon], found: Sequence[GateFigures | None], now_us: int, oldest_us: int
 ) -> None:
     pairs = zip(coupons, found, strict=True)
-    closed = sum(unavailable_reason(figures, coupon) is not None for coupon, figures in pairs)
-    RECONCILER_UNAVAILABLE_COUPONS.set(closed)
+    unavailable = sum(unavailable_reason(figures, coupon) is not None for coupon, figures in pairs)
+    RECONCILER_UNAVAILABLE_COUPONS.set(unavailable)
     # A request may have been admitted since the clock was read.
     RECONCILER_OLDEST_PENDING_SECONDS.set(max(0, now_us - oldest_us) / 1_000_000)
 
 
-def show_nothing() -> None:
-    """Nothing is known of the gate: another reconciler is active, or a server is away."""
+def clear_metrics() -> None:
+    """The gate's state is not known: another reconciler is active, or a server is down."""
     RECONCILER_UNAVAILABLE_COUPONS.set(NOT_MEASURED)
     RECONCILER_FAILING_COUPONS.set(NOT_MEASURED)
     RECONCILER_OLDEST_PENDING_SECONDS.set(NOT_MEASURED)
@@ -154,7 +154,7 @@ def show_nothing() -> None:
 def _settle_pending(
     gate: Gate, connection: Connection, coupon_id: int, before_us: int, watch: Watch
 ) -> Iterator[Repair]:
-    """Look into some of the pending, from where the last pass stopped; at the end, from the start.
+    """Check some pending requests, from where the last pass stopped; at the end, from the start.
 
     So the pass stays cheap with a backlog of hundreds of thousands, and reaches all of them.
     """

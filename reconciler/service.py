@@ -1,4 +1,4 @@
-"""The reconciler as a long-running process: one active instance, healing itself."""
+"""The reconciler process: one instance is active, the others stand by."""
 
 import logging
 import time
@@ -12,34 +12,34 @@ from coupons.ledger.connection import Connection, connect_ledger, translated
 from coupons.ledger.silent_sessions import end_when_silent
 from coupons.probes import serve_probes
 from coupons.queries import query
-from reconciler.comparer import run_comparer, tell
+from reconciler.comparer import record_repair, run_comparer
 from reconciler.connector_watch import watch_connector
 from reconciler.metrics import RECONCILER, RECONCILER_PASSES
-from reconciler.reconcile import reconcile, show_nothing
+from reconciler.reconcile import clear_metrics, reconcile
 from reconciler.settings import ReconcilerSettings
 from reconciler.watch import Watch
 
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE_S = 5.0
-TOLD_AGAIN_SECONDS = 60.0
+LOG_AGAIN_SECONDS = 60.0
 ANSWER_TIMEOUT_SECONDS = 30.0
-"""The first rows of a large coupon's rebuild take seconds, on a busy server many."""
+"""The first rows of a large coupon's rebuild take seconds, more on a busy server."""
 
 
 class Reconciler:
-    """Repeats passes; knows which error it met last."""
+    """Repeats passes. failure: why the last pass failed; None: it did not."""
 
     def __init__(self, settings: ReconcilerSettings) -> None:
         self._settings = settings
         self._gate = connect_gate(settings.redis_url.get_secret_value())
         self.watch = Watch(settings.reconciler_compare_every_minutes * 60)
-        self.trouble: str | None = None
-        self._told_at = 0.0
-        show_nothing()
+        self.failure: str | None = None
+        self._logged_at = 0.0
+        clear_metrics()
 
     def run(self, stop: Event) -> None:
-        """Work until `stop` is set. Redis or Postgres away: try again, ever less often."""
+        """Work until `stop` is set. While Redis or Postgres is down, retry with growing pauses."""
         pause = self._settings.reconciler_interval_seconds
         backoff = Backoff(2 * pause, LONGEST_PAUSE_S)
         while not stop.is_set():
@@ -54,35 +54,35 @@ class Reconciler:
                         backoff.reset()
                         stop.wait(pause)
             except (GateUnavailable, LedgerUnavailable) as error:
-                show_nothing()
-                self._tell(str(error))
+                clear_metrics()
+                self._log_failure(str(error))
                 stop.wait(backoff.next_seconds())
 
-    def _tell(self, trouble: str) -> None:
-        """Log what is new at once, and what lasts once a minute."""
+    def _log_failure(self, failure: str) -> None:
+        """Log a new failure at once, and a lasting one once a minute."""
         now = time.monotonic()
-        if trouble != self.trouble or now - self._told_at >= TOLD_AGAIN_SECONDS:
-            log.warning("cannot reconcile, will try again: %s", trouble)
-            self._told_at = now
-        self.trouble = trouble
+        if failure != self.failure or now - self._logged_at >= LOG_AGAIN_SECONDS:
+            log.warning("cannot reconcile, will try again: %s", failure)
+            self._logged_at = now
+        self.failure = failure
 
     def _pass(self, connection: Connection) -> None:
         if not _is_active(connection):
-            show_nothing()
-            self.trouble = None
+            clear_metrics()
+            self.failure = None
             return
         pending_after_s = self._settings.reconciler_pending_after_seconds
         for repair in reconcile(self._gate, connection, pending_after_s, self.watch):
-            tell(repair)
+            record_repair(repair)
         RECONCILER_PASSES.inc()
-        self.trouble = None
+        self.failure = None
 
 
 def run_reconciler(settings: ReconcilerSettings, stop: Event) -> None:
     """Serve the probes, watch the connector and reconcile until `stop` is set."""
     reconciler = Reconciler(settings)
     probes = serve_probes(
-        settings.reconciler_host, settings.reconciler_port, lambda: reconciler.trouble, RECONCILER
+        settings.reconciler_host, settings.reconciler_port, lambda: reconciler.failure, RECONCILER
     )
     if settings.connect_url is not None:
         arguments = (settings.connect_url.get_secret_value(), stop)
@@ -108,7 +108,7 @@ def run_reconciler(settings: ReconcilerSettings, stop: Event) -> None:
 
 
 def _is_active(connection: Connection) -> bool:
-    """Whether this process holds the lock that one reconciler works under, taken if it is free."""
+    """Whether this process holds the lock of the active reconciler, taken if it is free."""
     with translated(connection):
         row = connection.execute(query("become_active_reconciler")).fetchone()
     return row is not None and bool(row[0])

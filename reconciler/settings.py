@@ -39,16 +39,16 @@ class ReconcilerSettings(ProcessSettings):
     reconciler_pending_after_seconds: float = Field(
         default=10.0,
         ge=1,
-        description="Age, in seconds, from which a pending request is looked into; longer than"
+        description="Age, in seconds, from which a pending request is checked; longer than"
         " COUPON_API_UNKNOWN_OUTCOME_SECONDS",
     )
 
     @model_validator(mode="after")
-    def _speaks_in_time(self) -> Self:
+    def _takeover_is_longer(self) -> Self:
         if self.reconciler_takeover_seconds <= self.reconciler_interval_seconds:
             raise ValueError(
                 "COUPON_RECONCILER_TAKEOVER_SECONDS must be longer than"
                 f" COUPON_RECONCILER_INTERVAL_SECONDS ({self.reconciler_interval_seconds:g}):"
-                " between two passes the active reconciler says nothing"
+                " between two passes the active reconciler sends nothing to Postgres"
             )
         return self

@@ -1,4 +1,4 @@
-"""What the reconciler remembers from pass to pass."""
+"""What the reconciler remembers between passes."""
 
 import random
 import time
@@ -11,9 +11,9 @@ from coupons.gate import GateFigures
 from coupons.model import Coupon
 
 PASSES_OF_DRIFT = 5
-"""Marks follow their commit within a second or so; what lasts longer is looked into."""
+"""Marks follow their commit within about a second; a longer difference is compared."""
 AFTER_A_COMPARISON_SECONDS = 60.0
-"""A coupon is not compared more often than this, whatever its counts say."""
+"""A coupon is not compared more often than this, also when its counts differ."""
 
 
 LONGEST_PAUSE_SECONDS = 30.0
@@ -35,7 +35,7 @@ class Watch:
 
     def __init__(self, compare_every_s: float) -> None:
         self.pending_from_us: dict[int, int] = {}
-        """Where the next pass goes on among a coupon's pending requests."""
+        """Where the next pass continues in a coupon's pending requests."""
         self._compare_every_s = compare_every_s
         self._last: dict[int, _Last] = {}
         self._drifts: dict[int, int] = {}
@@ -47,29 +47,29 @@ class Watch:
         self._try_at: dict[int, float] = {}
 
     def failed(self, coupon_id: int) -> None:
-        """Take note that the coupon could not be worked on."""
+        """Note that the coupon could not be processed."""
         backoff = self._failures.setdefault(coupon_id, Backoff(1.0, LONGEST_PAUSE_SECONDS))
         self._try_at[coupon_id] = time.monotonic() + backoff.next_seconds()
 
     def worked(self, coupon_id: int) -> None:
-        """Take note that it could."""
+        """Note that it could be processed."""
         self._failures.pop(coupon_id, None)
         self._try_at.pop(coupon_id, None)
 
     def may_try(self, coupon_id: int) -> bool:
-        """Whether it is time to work on the coupon: not at every pass when it failed."""
+        """Whether it is time to process the coupon: after a failure not at every pass."""
         return time.monotonic() >= self._try_at.get(coupon_id, 0.0)
 
     def is_failing(self, coupon_id: int) -> bool:
-        """Whether it could not be worked on when it was last tried."""
+        """Whether the last attempt to process it failed."""
         return coupon_id in self._failures
 
     def failing_among(self, coupon_ids: Iterable[int]) -> int:
-        """How many of these could not be worked on when they were last tried."""
+        """For how many of these the last attempt failed."""
         return len(self._failures.keys() & set(coupon_ids))
 
     def note(self, coupon: Coupon, figures: GateFigures) -> None:
-        """Take note of an open coupon's counts: the ledger's, and the gate's read after them."""
+        """Note an open coupon's counts: the ledger's, and the gate's read after them."""
         now = time.monotonic()
         with self._lock:
             drifts = self._drifts.get(coupon.coupon_id, 0) + 1
@@ -98,7 +98,7 @@ class Watch:
             return coupon_id, why
 
     def _drifted(self, coupon: Coupon, figures: GateFigures) -> bool:
-        """Behind what the ledger held a pass ago, ahead of what it holds now, or not in itself."""
+        """Behind the ledger's last counts, ahead of its present ones, or not balanced."""
         last = self._last.get(coupon.coupon_id)
         if last is None:
             return False
@@ -107,6 +107,6 @@ class Watch:
         return behind or ahead or not figures.balance
 
     def _routine(self, coupon_id: int, now: float) -> float:
-        # After a start they are spread, so that not all are compared at once.
+        # Spread after a start, so that not all are compared at once.
         spread = random.uniform(0.0, self._compare_every_s)  # noqa: S311
         return self._compare_at.setdefault(coupon_id, now + spread)

@@ -63,6 +63,14 @@ class StateFolder:
     def part(self, name: str) -> "PartFiles":
         return PartFiles(self.path, name)
 
+    def started_part(self, name: str) -> "PartFiles":
+        """The files of a part that was started here. Raises SettingError for another name."""
+        names = self.part_names()
+        if name not in names:
+            known = f"there are {', '.join(names)}" if names else "no part was started"
+            raise SettingError(f"no part called {name} was started in {self.path}: {known}")
+        return self.part(name)
+
     def part_names(self) -> list[str]:
         """Every part that was started here at least once."""
         return sorted(each.stem for each in (self.path / "run").glob("*.json"))

@@ -12,7 +12,7 @@ from stack.errors import StackError
 _TIMEOUT_S = 60
 OnBytes = Callable[[int], None]
 _BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""Either names the certificate authorities that `requests` trusts, in place of its own list."""
+"""Either names the certificate authorities that `requests` trusts, instead of its own list."""
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def fetch(artifact: Artifact, folder: Path, on_bytes: OnBytes) -> Path:
     """Downloads one artifact into `folder` and returns its path; the content is not checked here.
 
     `on_bytes` is called with the number of bytes of each piece that arrives. The setting
-    COUPON_MAVEN_MIRROR names a repository to ask in place of the public one.
+    COUPON_MAVEN_MIRROR names a repository to ask instead of the public one.
     """
     import requests
     from jgo.maven import MavenContext, PythonResolver

@@ -23,7 +23,7 @@ from coupons.waiting import attempts
 from stack.errors import StackError
 
 _RUN_ID = "COUPON_STACK_RUN"
-# A clock that is set anew shifts the times the system reports for old processes a little.
+# When the clock is set, the system reports slightly other times for old processes.
 _CREATED_TOLERANCE_S = 2.0
 _KILL_DEADLINE_S = 10.0
 _POLL_S = 0.05

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from cli.options import json_option, local_state_option
-from stack.errors import SettingError
 from stack.folder import StateFolder
 from stack.options import existing
 
@@ -30,10 +29,7 @@ def command(part: str, folder: StateFolder, lines: int, follow: bool, as_json: b
       coupon logs consumer-1 -f
     """
     existing(folder)
-    names = folder.part_names()
-    if part not in names:
-        raise SettingError(f"no part called {part} was started here: there are {', '.join(names)}")
-    files = folder.part(part)
+    files = folder.started_part(part)
     tail = files.log_tail(lines)
     if as_json:
         click.echo(json.dumps({"part": part, "file": str(files.log), "lines": tail}))

@@ -84,9 +84,9 @@ def _show(repairs: Iterator[Repair], dry_run: bool) -> tuple[bool, bool]:
     lines = 0
     for repair in repairs:
         counts[repair.action] += 1
-        if repair.difference is None or lines < _LINES:
+        if repair.mismatch is None or lines < _LINES:
             console.print(_line(repair, dry_run), soft_wrap=True)
-            lines += repair.difference is not None
+            lines += repair.mismatch is not None
     if sum(counts.values()) > _LINES:
         console.print("  ... and more; --json lists all")
     if not any(counts.values()):
@@ -100,25 +100,25 @@ def _show(repairs: Iterator[Repair], dry_run: bool) -> tuple[bool, bool]:
 
 def _line(repair: Repair, dry_run: bool) -> str:
     words = _WORDS[repair.action][0 if dry_run else 1]
-    difference = repair.difference
-    if difference is None:
+    mismatch = repair.mismatch
+    if mismatch is None:
         about = f"{repair.why}, {repair.requests:,} requests" if repair.requests else repair.why
         return f"[yellow]coupon {repair.coupon_id}[/]: {words} ({about})"
     return (
-        f"coupon {repair.coupon_id}, user {difference.user_id}, {difference.request_id}:"
-        f" {difference.sentence} ({difference.kind}) -> {words}"
+        f"coupon {repair.coupon_id}, user {mismatch.user_id}, {mismatch.request_id}:"
+        f" {mismatch.sentence} ({mismatch.kind}) -> {words}"
     )
 
 
 def _as_json(repair: Repair) -> dict[str, object]:
-    difference = repair.difference
+    mismatch = repair.mismatch
     return {
         "coupon_id": repair.coupon_id,
         "action": repair.action,
         "why": repair.why,
         "requests": repair.requests,
-        "user_id": difference and difference.user_id,
-        "request_id": difference and difference.request_id,
-        "ledger": difference and difference.in_ledger and difference.in_ledger.status,
-        "gate": difference and difference.at_gate and difference.at_gate.status,
+        "user_id": mismatch and mismatch.user_id,
+        "request_id": mismatch and mismatch.request_id,
+        "ledger": mismatch and mismatch.in_ledger and mismatch.in_ledger.status,
+        "gate": mismatch and mismatch.at_gate and mismatch.at_gate.status,
     }

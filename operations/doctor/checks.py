@@ -58,7 +58,7 @@ CHECKS = (
     Check("consumers", check_consumers, Section.CONSUMER_DOWN),
     Check("progress", check_progress, Section.KAFKA_DOWN),
     Check("dead letters", check_dead_letters, Section.KAFKA_DOWN),
-    Check("books", check_consistency, Section.REDIS_DOWN),
+    Check("consistency", check_consistency, Section.REDIS_DOWN),
 )
 
 

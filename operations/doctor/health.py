@@ -5,9 +5,10 @@ from http import HTTPStatus
 
 import requests
 
+from coupons.endpoints import CONSUMER_URLS, MANAGEMENT_URL
 from coupons.web import WebService
 from operations.doctor.findings import Finding, Section, elsewhere, failing, ok
-from operations.doctor.system import MANAGEMENT_URL, System
+from operations.doctor.system import System
 
 _API_ANSWER_SECONDS = 8.0
 _CONSUMER_ANSWER_SECONDS = 3.0
@@ -54,7 +55,7 @@ def _not_ready(answer: requests.Response) -> str:
 def check_consumers(system: System) -> Iterator[Finding]:
     """Ask each consumer whose address is known."""
     if not system.consumer_urls and system.folder is None:
-        says = "COUPON_CONSUMER_URLS is not set; their /healthz says what they wait for"
+        says = f"{CONSUMER_URLS} is not set; their /healthz says what they wait for"
         yield elsewhere("consumers", says)
     for name, url in system.consumer_urls.items():
         yield _health(name, url, is_part=system.folder is not None)

@@ -17,7 +17,7 @@ from operations.doctor.system import System
 
 MUCH_LAG = 10_000
 OLD_RECORD_SECONDS = 45.0
-"""Longer than the session of a consumer that died, during which its partitions wait (30 s)."""
+"""The partitions of a consumer that died wait for the end of its session (30 s); this is longer."""
 UNREAD_PAUSE_SECONDS = 4.0
 """Between the two reads of old records: longer than a batch, shorter than the deadline."""
 STANDS_STILL_SECONDS = 5.0

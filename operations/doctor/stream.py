@@ -117,7 +117,7 @@ def check_heartbeat(system: System) -> Iterator[Finding]:
         yield failing("heartbeat", says, "coupon connector status", Section.STALE)
         return
     age = time.time() - heartbeat_us / 1_000_000
-    says = f"the newest that came through the whole pipeline is {age:.1f} s old"
+    says = f"the newest that came through the complete pipeline is {age:.1f} s old"
     if age > OLD_HEARTBEAT_SECONDS:
         yield failing("heartbeat", says, "coupon connector status", Section.STALE)
     else:

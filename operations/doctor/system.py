@@ -5,7 +5,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from coupons.endpoints import Endpoints
+from coupons.endpoints import (
+    CONNECT_URL,
+    CONSUMER_URLS,
+    DATABASE_URL,
+    MANAGEMENT_URL,
+    REDIS_URL,
+    REGISTRY_URL,
+    Endpoints,
+)
 from coupons.kafka import KafkaClient
 from coupons.kafka_admin import GROUP
 from stack.endpoints import folder_of
@@ -13,9 +21,6 @@ from stack.folder import StateFolder
 from stack.options import StackOptions, existing
 from stack.parts import is_running
 from stack.ports import HOST
-
-CONSUMER_URLS = "COUPON_CONSUMER_URLS"
-MANAGEMENT_URL = "COUPON_API_MANAGEMENT_URL"
 
 
 class System(NamedTuple):
@@ -47,11 +52,11 @@ class EmbeddedSystem(System):
 
     @property
     def database_url(self) -> str:
-        return self.where["COUPON_DATABASE_URL"]
+        return self.where[DATABASE_URL]
 
     @property
     def redis_url(self) -> str:
-        return self.where["COUPON_REDIS_URL"]
+        return self.where[REDIS_URL]
 
     @property
     def kafka(self) -> KafkaClient:
@@ -59,11 +64,11 @@ class EmbeddedSystem(System):
 
     @property
     def registry_url(self) -> str:
-        return self.where["COUPON_SCHEMA_REGISTRY_URL"]
+        return self.where[REGISTRY_URL]
 
     @property
     def connect_url(self) -> str:
-        return self.where["COUPON_CONNECT_URL"]
+        return self.where[CONNECT_URL]
 
     @property
     def management_url(self) -> str:
@@ -82,11 +87,11 @@ def find_system(where: Endpoints) -> System:
     return System(
         None,
         None,
-        where["COUPON_DATABASE_URL"],
-        where["COUPON_REDIS_URL"],
+        where[DATABASE_URL],
+        where[REDIS_URL],
         where.kafka_client(),
-        where["COUPON_SCHEMA_REGISTRY_URL"],
-        where["COUPON_CONNECT_URL"],
+        where[REGISTRY_URL],
+        where[CONNECT_URL],
         group,
         where[MANAGEMENT_URL] if MANAGEMENT_URL in set(where) else None,
         _given_consumers(),

@@ -38,7 +38,7 @@ def compare_and_repair(
     """Compare a coupon request by request; yield each repair after it was done, or would be.
 
     Safe during claims, issuing, the reconciler's passes and other comparisons. Missing marks and
-    rows are written at once; one fenced rebuild at the end repairs every other difference.
+    rows are written at once; one fenced rebuild at the end repairs every other mismatch.
 
     Raises GateUnavailable or LedgerUnavailable.
     """
@@ -56,17 +56,17 @@ def compare_and_repair(
     beyond_marks = 0
     rebuild_for: str | None = None
     try:
-        with closing(compare(gate, connection, coupon_id, progress=progress)) as differences:
-            for difference in differences:
-                if difference.kind in NEEDS_REBUILD:
+        with closing(compare(gate, connection, coupon_id, progress=progress)) as mismatches:
+            for mismatch in mismatches:
+                if mismatch.kind in NEEDS_REBUILD:
                     beyond_marks += 1
                     yield Repair(
-                        RepairAction.FOR_REBUILD, str(difference.kind), coupon_id, 1, difference
+                        RepairAction.FOR_REBUILD, str(mismatch.kind), coupon_id, 1, mismatch
                     )
                     if beyond_marks >= MOST_BEFORE_A_REBUILD and not dry_run:
                         break
                 else:
-                    yield _repair_request(gate, connection, difference, pending_after_s, dry_run)
+                    yield _repair_request(gate, connection, mismatch, pending_after_s, dry_run)
         if beyond_marks:
             rebuild_for = "differences"
         elif _figures_are_wrong(gate, connection, coupon_id):
@@ -98,10 +98,10 @@ def _rebuild(
 
 
 def _repair_request(
-    gate: Gate, connection: Connection, difference: Mismatch, pending_after_s: float, dry: bool
+    gate: Gate, connection: Connection, mismatch: Mismatch, pending_after_s: float, dry: bool
 ) -> Repair:
     """Write the mark or the row that is missing."""
-    coupon_id, user_id, kind, in_ledger, at_gate = difference
+    coupon_id, user_id, kind, in_ledger, at_gate = mismatch
     action = RepairAction.LEFT
     if kind is MismatchKind.NO_REQUEST:
         if dry or write_unrequested(connection, coupon_id, [user_id]):
@@ -113,7 +113,7 @@ def _repair_request(
         old = at_gate.requested_at_us < gate.now_us() - int(pending_after_s * 1_000_000)
         if old and (dry or roll_forward(gate, connection, coupon_id, [user_id])):
             action = RepairAction.ROLLED_FORWARD
-    return Repair(action, str(kind), coupon_id, 1, difference)
+    return Repair(action, str(kind), coupon_id, 1, mismatch)
 
 
 def _figures_are_wrong(gate: Gate, connection: Connection, coupon_id: int) -> bool:

@@ -32,14 +32,14 @@ class Repair(NamedTuple):
 
     why: for a request a MismatchKind; for a coupon missing, stale, loading, unreadable, fenced,
     ahead, differences, figures, definition or pending; for a failure, what happened. requests: how
-    many were affected. difference: of a single request.
+    many were affected. mismatch: of a single request.
     """
 
     action: RepairAction
     why: str
     coupon_id: int
     requests: int
-    difference: Mismatch | None = None
+    mismatch: Mismatch | None = None
 
     @property
     def kind(self) -> str:

@@ -174,8 +174,8 @@ def _differing(gate: Gate, connection: Connection, coupon: Coupon) -> Iterator[D
     coupon_id = coupon.coupon_id
     if unavailable_reason(gate.figures([coupon_id])[0], coupon) is not None:
         return
-    with closing(compare(gate, connection, coupon_id)) as differences:
-        for found in differences:
+    with closing(compare(gate, connection, coupon_id)) as mismatches:
+        for found in mismatches:
             if found.kind is MismatchKind.NO_REQUEST:
                 continue
             known = found.in_ledger or found.at_gate

@@ -180,8 +180,8 @@ def test_the_comparing_thread_survives_whatever_one_coupon_does(
         def take_due(self) -> tuple[int, str] | None:
             return due.pop(0) if due else None
 
-    monkeypatch.setattr(comparer, "_examine", examine)
-    monkeypatch.setattr(comparer, "LOOK_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(comparer, "_compare", examine)
+    monkeypatch.setattr(comparer, "CHECK_EVERY_SECONDS", 0.01)
     stop = Event()
     with caplog.at_level(logging.ERROR):
         thread = Thread(target=comparer.run_comparer, args=(gate, "", 0.0, 30.0, Due(0), stop))

@@ -93,8 +93,8 @@ def test_a_redis_that_may_evict_keys_is_logged_once(
         running.start()
         try:
             eventually(lambda: _looks(gate) > 10, 30, "it has tried again and again")
-            assert reconciler.trouble is not None
-            assert "allkeys-lru" in reconciler.trouble
+            assert reconciler.failure is not None
+            assert "allkeys-lru" in reconciler.failure
         finally:
             stop.set()
             running.join()

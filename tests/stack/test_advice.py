@@ -112,7 +112,7 @@ def test_a_command_on_processes_says_when_addresses_are_not_its_own(
 ) -> None:
     """A command on processes says that the addresses are of another stack."""
     here = {"COUPON_STATE_DIR": str(stopped.path)}
-    says = f"This is about the stack in {stopped.path}; the COUPON_* addresses"
+    says = f"This command works on the stack in {stopped.path}; the COUPON_* addresses"
     assert says in _coupon({**here, **ELSEWHERE}, *line.split()).stderr
     assert says not in _coupon(here, *line.split()).stderr
     own = {**here, "COUPON_API_URL": "http://127.0.0.1:8500"}

@@ -129,7 +129,7 @@ def test_taking_down_leaves_nothing_and_twice_is_no_error(
 
 def test_a_folder_with_other_things_in_it_is_not_taken_for_a_state_folder(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").touch()
-    with pytest.raises(SettingError, match="something else"):
+    with pytest.raises(SettingError, match="is not the state folder"):
         StateFolder(tmp_path).create()
 
 

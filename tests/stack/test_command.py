@@ -164,5 +164,5 @@ def test_nothing_is_removed_where_nobody_can_be_asked(stopped: StateFolder, line
     done = _coupon(*line.split(), "--state", stopped.path)
     assert done.exit_code == 2
     said = " ".join(done.output.split())
-    assert "Nothing was removed: nobody can be asked here; --yes removes without asking." in said
+    assert "Nothing was removed: there is no terminal to ask; --yes removes without asking." in said
     assert stopped.path.exists()
