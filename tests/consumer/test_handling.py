@@ -37,7 +37,7 @@ __all__ = ["make_coupon"]
 
 PLACES = 3
 POISONED_USER = 321
-LIMIT = DlqLimit(in_a_row=50, share=0.2, recent=1_000)
+LIMIT = DlqLimit(max_consecutive=50, max_ratio=0.2, window=1_000)
 
 
 @pytest.fixture

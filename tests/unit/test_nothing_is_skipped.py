@@ -183,7 +183,7 @@ def run(events: Sequence[str]) -> SimulatedKafka:
         for record in batch:
             kafka.handled[record.partition].add(record.offset)
 
-    history = DlqLimitState(DlqLimit(in_a_row=3, share=0.5, recent=100))
+    history = DlqLimitState(DlqLimit(max_consecutive=3, max_ratio=0.5, window=100))
     ConsumerLoop(lambda _: kafka, handle, history, Health(), BATCH_SIZE).run(stopping)
     return kafka
 
