@@ -50,7 +50,7 @@ class BatchHandler:
 
         Raises LedgerUnavailable, GateUnavailable, SchemaRegistryUnavailable, KafkaUnavailable or
         DeadLetterOutage. Then any part may have been done (but at an outage nothing was
-        dead-lettered), and the whole batch must be repeated.
+        dead-lettered), and the batch must be repeated.
         """
         self._attempts += 1
         started = time.perf_counter()

@@ -70,7 +70,7 @@ def member_name(instance_id: str | None, sizes: Mapping[str, int]) -> str | None
 
     sizes: partitions by topic. A static member that comes back gets its old partitions, without a
     new assignment. If the topic has grown meanwhile and no other member has seen it, nobody would
-    ever read the new partitions. With another name it is a new member, and all is assigned anew.
+    ever read the new partitions. With another name it is a new member, and all is assigned again.
     """
     return None if instance_id is None else f"{instance_id}.{sizes[REQUEST_TOPIC]}"
 

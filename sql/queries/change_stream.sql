@@ -44,7 +44,7 @@ SELECT count(*) FROM pg_logical_slot_peek_binary_changes(
   %(slot_name)s, NULL, 1, 'proto_version', '1', 'publication_names', %(publication_name)s);
 
 -- name: republish
--- in:  coupon_id, user_id (the last key of the page before), page_size
+-- in:  coupon_id, user_id (the key to go on after), page_size
 -- out: last_coupon_id, last_user_id, read_rows, emitted_rows
 SELECT last_coupon_id, last_user_id, read_rows, emitted_rows
   FROM cdc_emit_again(%(coupon_id)s, %(user_id)s, %(page_size)s);

@@ -22,7 +22,7 @@ SELECT CASE WHEN EXISTS (SELECT FROM incomplete_restore WHERE reaches IS NULL) T
 -- in:  reaches
 INSERT INTO incomplete_restore (reaches) VALUES (%(reaches)s::timestamptz);
 
--- name: beat
+-- name: write_heartbeat
 SELECT cdc_beat();
 
 -- name: restore_requests
