@@ -38,7 +38,7 @@ class RsgiApp:
     """One worker's application.
 
     threads: how many requests run in threads at once. on_stop: called once in the event loop when
-    the worker is told to stop; requests in flight are still answered. bodies: reads the bodies of
+    the worker has to stop; requests in flight are still answered. bodies: reads the bodies of
     requests that run in threads.
     """
 

@@ -1,4 +1,4 @@
-"""How a worker process is told to stop."""
+"""How a worker process learns that it has to stop."""
 
 import asyncio
 import multiprocessing

@@ -35,7 +35,7 @@ class WriteBatcher(Generic[Item, Result]):
 
     `submit` is called in one event loop, which owns all the state; only `write` runs in threads.
     write: takes the items of a batch and returns a result for each, in order; an error that it
-    raises is the result of the whole batch. batch_size: most items of a batch. batches_in_flight:
+    raises is the result of all its items. batch_size: most items of a batch. batches_in_flight:
     most batches written at once. deadline_seconds: longest wait of an item. An item that is still
     in the queue after half of it is removed, because writing takes time too.
     """

@@ -1,4 +1,4 @@
-"""What the records of a batch say."""
+"""Decodes the records of a batch."""
 
 import logging
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class Contents(NamedTuple):
-    """requests: each with its record. newest_heartbeat_us: of the heartbeats, None without any."""
+    """requests: each with its record. newest_heartbeat_us: None without a heartbeat."""
 
     requests: list[tuple[Record, IssueRequest]]
     newest_heartbeat_us: int | None
@@ -24,18 +24,18 @@ class Contents(NamedTuple):
 def read_batch(decoder: ChangeEventDecoder, records: Sequence[Record]) -> Contents:
     """Decode every record. Raises SchemaRegistryUnavailable."""
     requests: list[tuple[Record, IssueRequest]] = []
-    beats: list[int] = []
+    heartbeats: list[int] = []
     undecodable: list[FailedRecord] = []
     for record in records:
         try:
             if record.topic == HEARTBEAT_TOPIC:
-                beats.append(decoder.heartbeat_us(record.value))
+                heartbeats.append(decoder.heartbeat_us(record.value))
             else:
                 requests.append((record, decoder.issue_request(record.value)))
         except UndecodableEvent as error:
             if record.topic == HEARTBEAT_TOPIC:
-                # Nobody's request: the next one says the same, and its absence is what is watched.
-                log.warning("a heartbeat that cannot be read is passed over: %s", error)
+                # It is no request, and the next heartbeat replaces it.
+                log.warning("a heartbeat that cannot be read is ignored: %s", error)
             else:
                 undecodable.append(FailedRecord(record, error))
-    return Contents(requests, max(beats, default=None), undecodable)
+    return Contents(requests, max(heartbeats, default=None), undecodable)

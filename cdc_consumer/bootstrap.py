@@ -1,4 +1,4 @@
-"""Settings in, a wired consumer out."""
+"""Composition root: builds the consumer from the settings and runs it."""
 
 import logging
 from importlib import metadata
@@ -54,8 +54,8 @@ def _run(settings: ConsumerSettings, stopping: Event) -> None:
             return
         name = member_name(settings.consumer_instance_id, sizes)
         ledger = Ledger(settings.database_url.get_secret_value())
-        history = DlqLimitState(settings.dlq_limit)
-        handler = build_handler(settings, ledger, history, health)
+        limit_state = DlqLimitState(settings.dlq_limit)
+        handler = build_handler(settings, ledger, limit_state, health)
         loop = ConsumerLoop(
             lambda on_commit: settings.kafka.consumer(
                 consumer_settings(
@@ -67,7 +67,7 @@ def _run(settings: ConsumerSettings, stopping: Event) -> None:
                 )
             ),
             handler.handle,
-            history,
+            limit_state,
             health,
             settings.consumer_batch_size,
             OUTSIDE_SESSIONS * settings.consumer_session_seconds,
@@ -81,22 +81,22 @@ def _run(settings: ConsumerSettings, stopping: Event) -> None:
 
 
 def build_handler(
-    settings: ConsumerSettings, ledger: Ledger, history: DlqLimitState, health: Health
+    settings: ConsumerSettings, ledger: Ledger, limit_state: DlqLimitState, health: Health
 ) -> BatchHandler:
-    """What does the work of a batch, on the servers that the settings name."""
+    """The handler of batches, with the servers of the settings."""
     producer = settings.kafka.producer({**PRODUCER_SETTINGS, "error_cb": log_error})
     return BatchHandler(
         ChangeEventDecoder(SchemaRegistry(settings.schema_registry_url.get_secret_value())),
         ledger,
         connect_gate(settings.redis_url.get_secret_value()),
         DeadLetters(producer, metadata.version("coupon-cdc")),
-        history,
+        limit_state,
         health,
     )
 
 
 def _wait_for_topics(kafka: KafkaClient, health: Health, stopping: Event) -> dict[str, int]:
-    """How many partitions each topic has; nothing when it is to stop before they are there."""
+    """How many partitions each topic has; empty when it has to stop before they exist."""
     backoff = Backoff()
     while not stopping.is_set():
         health.alive()

@@ -1,4 +1,4 @@
-"""What is done with one batch, in the order that keeps every promise."""
+"""Handles one batch, in the order that keeps every guarantee."""
 
 import logging
 import time
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class BatchHandler:
-    """Makes the requests of a batch final and sets aside what cannot be."""
+    """Makes the requests of a batch final, and dead-letters those that cannot be."""
 
     def __init__(
         self,
@@ -34,47 +34,47 @@ class BatchHandler:
         ledger: Ledger,
         gate: Gate,
         dead_letters: DeadLetters,
-        history: DlqLimitState,
+        limit_state: DlqLimitState,
         health: Health,
     ) -> None:
         self._decoder = decoder
         self._ledger = ledger
         self._gate = gate
         self._dead_letters = dead_letters
-        self._history = history
+        self._limit_state = limit_state
         self._health = health
         self._attempts = 0
 
     def handle(self, records: Sequence[Record]) -> None:
-        """After this the offsets of the batch may be committed. Repeating it is harmless.
+        """Handle a batch; afterwards its offsets may be committed. Repeating it is harmless.
 
         Raises LedgerUnavailable, GateUnavailable, SchemaRegistryUnavailable, KafkaUnavailable or
-        DeadLetterOutage: then any part of it may have been done (but at an outage nothing was set
-        aside), and all of it is to be done again.
+        DeadLetterOutage. Then any part may have been done (but at an outage nothing was
+        dead-lettered), and the batch must be repeated.
         """
         self._attempts += 1
         started = time.perf_counter()
         contents = read_batch(self._decoder, records)
         issued = self._ledger.issue([request for _, request in contents.requests])
         self._gate.settle(outcome.request for outcome in issued.outcomes)
-        letters = [*contents.undecodable, *_left_over(contents, issued)]
-        history = self._history.after(records, letters)
-        self._dead_letters.deliver(letters, self._attempts)
-        self._history.keep(history)
+        failed = [*contents.undecodable, *_without_outcome(contents, issued)]
+        recent = self._limit_state.after(records, failed)
+        self._dead_letters.deliver(failed, self._attempts)
+        self._limit_state.keep(recent)
         self._attempts = 0
         if contents.newest_heartbeat_us is not None:
             record_heartbeat(self._gate.client, contents.newest_heartbeat_us)
             self._health.heartbeat_seen(contents.newest_heartbeat_us)
         CONSUMER_BATCH_DURATION.observe(time.perf_counter() - started)
-        _count(records, contents, issued, letters)
+        _count(records, contents, issued, failed)
 
 
-def _left_over(contents: Contents, issued: Issued) -> list[FailedRecord]:
-    """The requests that have no outcome: Postgres refused them, or knows no such coupon."""
+def _without_outcome(contents: Contents, issued: Issued) -> list[FailedRecord]:
+    """The requests that have no outcome: Postgres refused them, or has no such coupon."""
     final = {outcome.request[:2] for outcome in issued.outcomes}
     if len(final) == len(contents.requests):
         return []
-    refused = {request[:2]: error for request, error in issued.offending}
+    refused = {request[:2]: error for request, error in issued.refused}
     return [
         FailedRecord(
             record, refused.get(request[:2]) or _unknown_coupon(request.coupon_id), request
@@ -92,7 +92,7 @@ def _count(
     records: Sequence[Record],
     contents: Contents,
     issued: Issued,
-    letters: Sequence[FailedRecord],
+    failed: Sequence[FailedRecord],
 ) -> None:
     CONSUMER_BATCH_EVENTS.observe(len(records))
     fresh = [outcome.request for outcome in issued.outcomes if outcome.fresh]
@@ -104,11 +104,11 @@ def _count(
         "issued": number_issued,
         "rejected": len(fresh) - number_issued,
         "repeated": len(issued.outcomes) - len(fresh),
-        "dead_letter": len(letters),
+        "dead_letter": len(failed),
         "heartbeat": len(records) - len(contents.requests) - len(contents.undecodable),
     }
     for result, number in results.items():
         CONSUMER_EVENTS.labels(result).inc(number)
-    for record, error, _ in letters:
-        place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-        log.error("set aside as a dead letter: %s: %s", type(error).__name__, error, extra=place)
+    for record, error, _ in failed:
+        fields = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+        log.error("dead-lettered: %s: %s", type(error).__name__, error, extra=fields)

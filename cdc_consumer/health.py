@@ -1,4 +1,4 @@
-"""Whether the consumer is getting on, for /healthz and the metrics."""
+"""The health of the consumer, for /healthz and the metrics."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ STUCK_AFTER_SECONDS = 30.0
 """Longer than any batch may take with every timeout used up."""
 
 UNREAD_AFTER_SECONDS = 30.0
-"""Longer than a rebalance takes where no member has to be waited for."""
+"""Longer than a rebalance takes when no member has to be waited for."""
 
 _JOINING = "joining the group"
 
@@ -24,34 +24,34 @@ class Health:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._last_sign = clock()
-        self._trouble: str | None = "starting"
+        self._alive_at = clock()
+        self._failure: str | None = "starting"
         self._unread: tuple[float, NotReading] | None = None
         self._outside_since: float | None = None
         self._newest_heartbeat_us: int | None = None
         HEARTBEAT_AGE_SECONDS.set_function(self._heartbeat_age_seconds)
 
     def alive(self) -> None:
-        """The loop goes round."""
-        self._last_sign = self._clock()
+        """The loop is running."""
+        self._alive_at = self._clock()
 
     def joining(self) -> None:
-        """It is no member of its group yet."""
-        self._trouble = _JOINING
+        """It is not a member of its group yet."""
+        self._failure = _JOINING
 
     def joined(self) -> None:
-        """The group told which partitions are ours, perhaps none."""
-        if self._trouble == _JOINING:
-            self._trouble = None
+        """The group assigned partitions, perhaps none."""
+        if self._failure == _JOINING:
+            self._failure = None
 
-    def reading(self, trouble: NotReading | None) -> None:
-        """Whether it is a member of the group and reads what it owns; None: it does."""
+    def reading(self, failure: NotReading | None) -> None:
+        """Set why it does not read its partitions; None: it reads them."""
         now = self._clock()
-        if trouble is None:
+        if failure is None:
             self._unread = None
         else:
-            self._unread = (now if self._unread is None else self._unread[0]), trouble
-        if trouble is None or trouble.is_member:
+            self._unread = (now if self._unread is None else self._unread[0]), failure
+        if failure is None or failure.is_member:
             self._outside_since = None
         elif self._outside_since is None:
             self._outside_since = now
@@ -61,42 +61,42 @@ class Health:
         return 0.0 if self._outside_since is None else self._clock() - self._outside_since
 
     def working(self) -> None:
-        """Nothing is in the way (any more)."""
-        self._trouble = None
+        """It handles batches (again)."""
+        self._failure = None
         CONSUMER_STOPPED.set(0)
 
-    def backing_off(self, trouble: str) -> None:
-        """Something is away; it is tried again in a while."""
-        self._trouble = trouble
+    def backing_off(self, failure: str) -> None:
+        """A server does not answer; the batch is tried again later."""
+        self._failure = failure
 
-    def stopped(self, trouble: str) -> None:
-        """Somebody has to look: it is tried again, but will hardly pass by itself."""
-        self._trouble = f"stopped: {trouble}"
+    def stopped(self, failure: str) -> None:
+        """Somebody has to act: it is tried again, but this will hardly pass by itself."""
+        self._failure = f"stopped: {failure}"
         CONSUMER_STOPPED.set(1)
 
     def owns(self, partitions: int, heartbeat: bool) -> None:
-        """What was assigned. Who does not own the heartbeat's partition knows no freshness."""
+        """Set what is assigned. Without the heartbeat's partition the heartbeat age is unknown."""
         CONSUMER_ASSIGNED_PARTITIONS.set(partitions)
         if not heartbeat:
             self._newest_heartbeat_us = None
 
     def heartbeat_seen(self, heartbeat_us: int) -> None:
-        """A heartbeat came through; when its row was written, in microseconds since 1970."""
+        """A heartbeat came; when its row was written, in microseconds since 1970."""
         self._newest_heartbeat_us = heartbeat_us
 
     def complaint(self) -> str | None:
-        """What is wrong, in a sentence; None when all is well."""
-        silent_seconds = self._clock() - self._last_sign
+        """What is wrong, in words; None when it is healthy."""
+        silent_seconds = self._clock() - self._alive_at
         if silent_seconds > STUCK_AFTER_SECONDS:
-            return f"stuck: the loop has not come round for {silent_seconds:.0f} s"
-        return self._trouble or self._unread_for_long()
+            return f"stuck: the loop has not run for {silent_seconds:.0f} s"
+        return self._failure or self._unread_for_long()
 
     def _unread_for_long(self) -> str | None:
         if self._unread is None:
             return None
-        since, trouble = self._unread
+        since, failure = self._unread
         seconds = self._clock() - since
-        return f"{trouble.why}, for {seconds:.0f} s" if seconds > UNREAD_AFTER_SECONDS else None
+        return f"{failure.why}, for {seconds:.0f} s" if seconds > UNREAD_AFTER_SECONDS else None
 
     def _heartbeat_age_seconds(self) -> float:
         newest_heartbeat_us = self._newest_heartbeat_us

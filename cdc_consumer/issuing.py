@@ -1,4 +1,4 @@
-"""Makes the requests of a batch final in the ledger, around those that cannot be."""
+"""Makes the requests of a batch final in the ledger, and finds those that Postgres refuses."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,23 +9,23 @@ from coupons.model import IssueRequest
 
 
 class Issued(NamedTuple):
-    """outcomes: of the requests that are final now. offending: those Postgres refuses, and why."""
+    """outcomes: of the requests that are final now. refused: by Postgres, with the error."""
 
     outcomes: list[Outcome]
-    offending: list[tuple[IssueRequest, Exception]]
+    refused: list[tuple[IssueRequest, Exception]]
 
 
 class Ledger:
-    """One connection to Postgres, made when it is needed and again after it broke."""
+    """One connection to Postgres, made when needed and again after it broke."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection: Connection | None = None
 
     def issue(self, requests: Sequence[IssueRequest]) -> Issued:
-        """Issue or reject the requests and commit; those with unknown coupons have no outcome.
+        """Issue or reject the requests and commit; those of unknown coupons have no outcome.
 
-        Raises LedgerUnavailable or OutcomeUnknown; trying the same again is harmless.
+        Raises LedgerUnavailable or OutcomeUnknown; repeating it is harmless.
         """
         if not requests:
             return Issued([], [])
@@ -48,7 +48,7 @@ def _issue(connection: Connection, requests: Sequence[IssueRequest]) -> Issued:
     except REFUSALS as error:
         if len(requests) == 1:
             return Issued([], [(requests[0], error)])
-    # Halved until those that break a constraint stand alone, so that all the others go through.
+    # Halved until each request that breaks a constraint is alone, so that all others succeed.
     middle = len(requests) // 2
     first, second = _issue(connection, requests[:middle]), _issue(connection, requests[middle:])
-    return Issued(first.outcomes + second.outcomes, first.offending + second.offending)
+    return Issued(first.outcomes + second.outcomes, first.refused + second.refused)

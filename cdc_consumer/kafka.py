@@ -1,4 +1,4 @@
-"""How the consumer talks to Kafka: settings of the clients, and the topics."""
+"""The consumer's Kafka settings and topics."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -33,13 +33,12 @@ def consumer_settings(
 ) -> dict[str, Any]:
     """For KafkaClient.consumer.
 
-    on_statistics: gets the client's own figures as JSON, every STATISTICS_SECONDS.
-    member: makes it a static member of the group (KIP-345) of that name, which is waited for
-    instead of replaced; None: a dynamic one.
-    cooperative-sticky: when a consumer comes or goes, only the partitions that move stop; all the
-    others go on being issued. The fetch limits bound the memory that a backlog takes, and how far
-    one partition is read before the next: some thousand requests, so that a backlog is worked off
-    in about the order of its commits.
+    on_statistics: gets the client's statistics as JSON, every STATISTICS_SECONDS.
+    member: the name of a static member of the group (KIP-345): the group waits for it instead of
+    replacing it; None: a dynamic member.
+    cooperative-sticky: when a consumer joins or leaves, only the partitions that move stop. The
+    fetch limits bound the memory that a backlog takes, and how far one partition is read before the
+    next: a few thousand requests, so that a backlog is handled in about the order of its commits.
     """
     return {
         "group.id": group,
@@ -67,19 +66,19 @@ def consumer_settings(
 
 
 def member_name(instance_id: str | None, sizes: Mapping[str, int]) -> str | None:
-    """What a consumer is called in its group: another name when the topic of requests has grown.
+    """The name of a consumer in its group; it changes when the topic of requests grows.
 
-    sizes: partitions by topic. A static member that comes back is given what it had, without a new
-    assignment. If the topic had grown meanwhile and no other member had seen it, nobody would read
-    the new partitions, ever. By another name it is a new member, and everything is assigned anew.
+    sizes: partitions by topic. A static member that comes back gets its old partitions, without a
+    new assignment. If the topic has grown meanwhile and no other member has seen it, nobody would
+    ever read the new partitions. With another name it is a new member, and all is assigned again.
     """
     return None if instance_id is None else f"{instance_id}.{sizes[REQUEST_TOPIC]}"
 
 
 def log_error(error: KafkaError) -> None:
-    """All brokers away is told once an outage; of the rest, what is not about one connection.
+    """Log an error that is not about one connection; all brokers down is logged once an outage.
 
-    Raises KafkaException when the client is finished for good; the call that polls it raises it.
+    Raises KafkaException when the client can never work again; the call that polls it raises it.
     """
     raise_if_finished(error)
     if error.code() not in (KafkaError._TRANSPORT, KafkaError._RESOLVE):
@@ -87,10 +86,10 @@ def log_error(error: KafkaError) -> None:
 
 
 def topics() -> list[Topic]:
-    """What the consumer reads and writes; sizes as in the connector's topic.creation settings."""
-    kept_for_ever = {"retention.ms": "-1", "max.message.bytes": str(LARGEST_DEAD_LETTER_BYTES)}
+    """The topics that it reads and writes; sizes as in the connector's topic.creation settings."""
+    no_retention = {"retention.ms": "-1", "max.message.bytes": str(LARGEST_DEAD_LETTER_BYTES)}
     return [
         Topic(REQUEST_TOPIC, REQUEST_PARTITIONS),
         Topic(HEARTBEAT_TOPIC, HEARTBEAT_PARTITIONS),
-        Topic(DEAD_LETTER_TOPIC, 1, kept_for_ever),
+        Topic(DEAD_LETTER_TOPIC, 1, no_retention),
     ]

@@ -1,8 +1,7 @@
-"""When dead letters are no longer poison but an outage.
+"""The limit above which dead letters are an outage.
 
-What is looked at belongs to the partition and is committed with its offset, as the offset's
-metadata: it survives a restart and moves with the partition, so that nobody creeps on through an
-outage by restarting or by sharing it out.
+The state belongs to the partition and is committed with its offset, as the offset's metadata. It
+survives a restart and moves with the partition, so a restart or a rebalance cannot reset the limit.
 """
 
 from collections.abc import Sequence
@@ -17,23 +16,26 @@ _METADATA = "dead-letters:"
 
 
 class DlqLimit(NamedTuple):
-    """Most dead letters of one partition: in a row, and as a share of its last `recent` events.
+    """Most dead letters of one partition: consecutive, and as a ratio of the last `window` events.
 
-    share: 0 to 1; of events that are not there yet it counts as if they had gone through.
+    max_ratio: 0 to 1. Until the window is full, the missing events count as handled.
     """
 
-    in_a_row: int
-    share: float
-    recent: int
+    max_consecutive: int
+    max_ratio: float
+    window: int
 
-    def exceeded_by(self, history: int) -> str | None:
-        """What is beyond the limit, in words. history: bits, the newest event lowest, 1: dead."""
-        row = (~history & (history + 1)).bit_length() - 1
-        if row > self.in_a_row:
-            return f"{row} change events in a row"
-        dead = history.bit_count()
-        if dead > self.share * self.recent:
-            return f"{dead} of the last {self.recent} change events"
+    def exceeded_by(self, recent: int) -> str | None:
+        """What exceeds the limit, in words; None: nothing.
+
+        recent: one bit for each recent event, the newest lowest; 1: a dead letter.
+        """
+        consecutive = (~recent & (recent + 1)).bit_length() - 1
+        if consecutive > self.max_consecutive:
+            return f"{consecutive} change events in a row"
+        dead = recent.bit_count()
+        if dead > self.max_ratio * self.window:
+            return f"{dead} of the last {self.window} change events"
         return None
 
 
@@ -42,20 +44,20 @@ class DlqLimitState:
 
     def __init__(self, limit: DlqLimit) -> None:
         self._limit = limit
-        self._newest = (1 << limit.recent) - 1
+        self._mask = (1 << limit.window) - 1
         self._bits: dict[Partition, int] = {}
 
     def after(
-        self, records: Sequence[Record], letters: Sequence[FailedRecord]
+        self, records: Sequence[Record], failed: Sequence[FailedRecord]
     ) -> dict[Partition, int]:
-        """The history if these letters of these records are set aside, to be given to `keep`.
+        """The state if these failed records become dead letters, for `keep`.
 
-        Raises DeadLetterOutage when that is beyond the limit; it changes nothing, so that the same
-        records are judged in the same way whenever they come again. Records that were written back
-        do not count: they were refused before, which says nothing new.
+        Raises DeadLetterOutage when that exceeds the limit. It changes nothing, so the same records
+        get the same result whenever they come again. Records that were written back do not count:
+        that they fail again says nothing new.
         """
         bits = dict(self._bits)
-        reasons = {(*_partition(each.record), each.record.offset): each.error for each in letters}
+        reasons = {(*_partition(each.record), each.record.offset): each.error for each in failed}
         if not reasons and not bits:
             return bits
         for record in records:
@@ -63,28 +65,28 @@ class DlqLimitState:
                 continue
             partition = _partition(record)
             error = reasons.get((*partition, record.offset))
-            history = (bits.get(partition, 0) << 1 | (error is not None)) & self._newest
-            bits[partition] = history
-            if error is not None and (excess := self._limit.exceeded_by(history)):
+            recent = (bits.get(partition, 0) << 1 | (error is not None)) & self._mask
+            bits[partition] = recent
+            if error is not None and (excess := self._limit.exceeded_by(recent)):
                 raise DeadLetterOutage(_sentence(excess, record, error)) from error
         return bits
 
     def keep(self, bits: dict[Partition, int]) -> None:
-        """The letters are set aside."""
-        self._bits = {partition: history for partition, history in bits.items() if history}
+        """Store the state, after the dead letters are delivered."""
+        self._bits = {partition: recent for partition, recent in bits.items() if recent}
 
     def metadata(self, partition: Partition) -> str:
-        """What is committed with the partition's offset; empty when there is nothing to tell."""
-        history = self._bits.get(partition)
-        return f"{_METADATA}{history:x}" if history else ""
+        """The state to commit with the partition's offset; empty without recent dead letters."""
+        recent = self._bits.get(partition)
+        return f"{_METADATA}{recent:x}" if recent else ""
 
     def load(self, partition: Partition, metadata: str | None) -> None:
-        """Go on from what was committed; whatever is not of ours counts as nothing."""
+        """Load the committed state; metadata of another program counts as empty."""
         self._bits.pop(partition, None)
-        kind, _, history = (metadata or "").rpartition(":")
+        kind, _, recent = (metadata or "").rpartition(":")
         if f"{kind}:" == _METADATA:
             try:
-                self._bits[partition] = int(history, 16) & self._newest
+                self._bits[partition] = int(recent, 16) & self._mask
             except ValueError:
                 return
 
@@ -96,6 +98,6 @@ def _partition(record: Record) -> Partition:
 def _sentence(excess: str, record: Record, error: Exception) -> str:
     return (
         f"{excess} of {record.topic} [{record.partition}] up to offset {record.offset} cannot be"
-        f" handled, the last because of {type(error).__name__}: {error}; that is an outage:"
-        " nothing more is set aside, all of it is tried again until its cause is mended"
+        f" handled, the last because of {type(error).__name__}: {error}. This is an outage:"
+        " no more are dead-lettered; all are tried again until the cause is fixed"
     )

@@ -1,4 +1,4 @@
-"""Takes batches from Kafka, has them handled, and commits what is done."""
+"""Takes batches from Kafka, lets them be handled, and commits their offsets."""
 
 import logging
 import time
@@ -25,28 +25,28 @@ from coupons.errors import (
 from coupons.kafka import raise_if_finished
 
 POLL_SECONDS = 0.2
-"""How long nothing may come before the loop looks whether it is to stop."""
+"""How long the loop waits for a record before it checks whether it has to stop."""
 
 COMMITTED_SECONDS = 5.0
-"""How long Kafka may take to tell what was committed of partitions that were just assigned."""
+"""How long Kafka may take to return the committed offsets of newly assigned partitions."""
 
 TRANSIENT = (LedgerUnavailable, GateUnavailable, SchemaRegistryUnavailable, KafkaUnavailable)
-"""What passes by itself: the batch is abandoned and comes again. At an outage of dead letters too,
-so that consuming goes on when the cause is mended. Anything else ends the process."""
+"""Errors that pass: the batch is given up and comes again. An outage of dead letters is treated the
+same, so that consuming goes on when the cause is fixed. Any other error ends the process."""
 
 log = logging.getLogger(__name__)
 
 
 class OutsideOfGroup(CouponError):
-    """The client has found no way back into its group for long. A new one may."""
+    """The client has not come back into its group for long. A new client may."""
 
 
 class ConsumerLoop:
-    """Polls, hands over, commits; gives way to rebalances only between batches.
+    """Polls, handles, commits. Rebalances happen only between batches.
 
-    connect: makes the consumer, given what is to be called with Kafka's answers to commits.
-    handle: returns when a batch is done for good, or raises one of TRANSIENT or DeadLetterOutage.
-    history: of the dead letters; loaded from what was committed, and committed with the offsets.
+    connect: makes the Kafka consumer; its argument is the callback for the results of commits.
+    handle: returns when a batch is handled, or raises one of TRANSIENT or DeadLetterOutage.
+    limit_state: loaded from the committed offsets' metadata, and committed with the offsets.
     outside_seconds: how long the client may be outside of its group before it counts as stuck.
     """
 
@@ -54,14 +54,14 @@ class ConsumerLoop:
         self,
         connect: Callable[[Callable[..., None]], Consumer],
         handle: Callable[[Sequence[Record]], None],
-        history: DlqLimitState,
+        limit_state: DlqLimitState,
         health: Health,
         batch_size: int,
         outside_seconds: float,
     ) -> None:
         self._consumer = connect(self._on_commit)
         self._handle = handle
-        self._history = history
+        self._limit_state = limit_state
         self._health = health
         self._batch_size = batch_size
         self._outside_seconds = outside_seconds
@@ -71,10 +71,10 @@ class ConsumerLoop:
         self._stopped = False
 
     def run(self, stopping: Event) -> None:
-        """Until `stopping` is set; then finish the batch in hand, commit and leave the group.
+        """Run until `stopping` is set; then finish the current batch, commit and leave the group.
 
-        Raises KafkaException when the client is finished for good, and OutsideOfGroup when it is
-        stuck: then it is not closed, because closing may wait for its group without end.
+        Raises KafkaException when the client can never work again, and OutsideOfGroup when it is
+        stuck. Then it is not closed: closing may wait for its group without end.
         """
         try:
             self._health.joining()
@@ -90,7 +90,7 @@ class ConsumerLoop:
         except BaseException:
             self._consumer.close()
             raise
-        # Closing revokes everything, and what is revoked is committed first.
+        # Closing revokes all partitions, and revoking commits first.
         self._consumer.close()
 
     def _check_membership(self) -> None:
@@ -107,13 +107,13 @@ class ConsumerLoop:
         )
 
     def _gather(self) -> list[Record]:
-        """Whatever is there, up to a batch; waits only for the first record."""
-        self._set_back()
+        """The records that are there, up to a batch; waits only for the first record."""
+        self._seek_back()
         first = self._consumer.poll(POLL_SECONDS)
         if first is None:
             return []
-        # One poll may serve a loss, a new assignment and then a record of the new one. A rebalance
-        # after it takes the record out of our hands.
+        # One poll may report a lost assignment, a new one, and then a record of the new one. After
+        # a later rebalance the record may not be ours any more.
         self._ownership.mark()
         more = self._consumer.consume(self._batch_size - 1, 0) if self._batch_size > 1 else []
         return self._ownership.take(_records(first, *more))
@@ -122,7 +122,7 @@ class ConsumerLoop:
         try:
             self._handle(batch)
         except (*TRANSIENT, DeadLetterOutage) as error:
-            self._abandon(batch, error, stopping)
+            self._give_up(batch, error, stopping)
             return
         self._backoff.reset()
         self._health.working()
@@ -132,14 +132,14 @@ class ConsumerLoop:
         self._ownership.handled(batch)
         self._commit()
 
-    def _abandon(self, batch: Sequence[Record], error: CouponError, stopping: Event) -> None:
-        """Give the batch back, wait as a live member of the group, and go on from its beginning."""
+    def _give_up(self, batch: Sequence[Record], error: CouponError, stopping: Event) -> None:
+        """Put the batch back, wait as a live member of the group, and start with it again."""
         seconds = self._backoff.next_seconds()
         CONSUMER_RETRIES.labels(type(error).__name__).inc()
-        self._tell(error, seconds, len(batch))
+        self._report(error, seconds, len(batch))
         self._ownership.put_back(batch)
         self._pause()
-        self._set_back()
+        self._seek_back()
         until = time.monotonic() + seconds
         while not stopping.is_set() and (left := until - time.monotonic()) > 0:
             self._health.alive()
@@ -148,11 +148,11 @@ class ConsumerLoop:
                 # Of a partition that was assigned just now, and so is not paused.
                 self._ownership.put_back(self._ownership.take(_records(early)))
             self._pause()
-            self._set_back()
+            self._seek_back()
         self._resume()
 
-    def _tell(self, error: CouponError, seconds: float, count: int) -> None:
-        """A line each time; of an outage of dead letters, which may last, one in all."""
+    def _report(self, error: CouponError, seconds: float, count: int) -> None:
+        """Log each failure; an outage of dead letters, which may last, only once."""
         if not isinstance(error, DeadLetterOutage):
             log.warning("again in %.1f s: %s", seconds, error, extra={"count": count})
             self._health.backing_off(f"{type(error).__name__}: {error}")
@@ -162,33 +162,33 @@ class ConsumerLoop:
         self._stopped = True
         self._health.stopped(str(error))
 
-    def _set_back(self) -> None:
-        """Read again what was not handled. What cannot be set back now is at the next call."""
+    def _seek_back(self) -> None:
+        """Seek back to what was not handled. What fails now is done at the next call."""
         if unknown := self._ownership.unknown():
             self._ownership.locate(starts(self._committed(unknown)))
-        for place in self._ownership.to_seek():
+        for partition in self._ownership.to_seek():
             try:
-                self._consumer.seek(place)
+                self._consumer.seek(partition)
             except KafkaException as error:
-                # It is not read at present: just assigned, or just going.
+                # It is not read now: it was just assigned, or is being revoked.
                 raise_if_finished(error.args[0])
             else:
-                self._ownership.sought(place)
+                self._ownership.sought(partition)
 
     def _pause(self) -> None:
-        """Stop fetching, also of what was assigned since the last call."""
+        """Stop fetching, also for partitions that were assigned since the last call."""
         owned = self._ownership.owned - self._paused
         if owned:
             self._consumer.pause([TopicPartition(*each) for each in owned])
             self._paused |= owned
 
     def _resume(self) -> None:
-        """Everything, ours or not: what left while it was paused would come back paused."""
+        """Resume all, ours or not: a partition that left while paused would come back paused."""
         self._consumer.resume([TopicPartition(*each) for each in self._paused])
         self._paused.clear()
 
     def _commit(self) -> None:
-        offsets = self._ownership.to_commit(self._history.metadata)
+        offsets = self._ownership.to_commit(self._limit_state.metadata)
         if offsets:
             try:
                 self._consumer.commit(offsets=offsets)
@@ -196,7 +196,7 @@ class ConsumerLoop:
                 self._on_commit(error.args[0], offsets)
 
     def _commit_and_wait(self) -> None:
-        offsets = self._ownership.to_commit(self._history.metadata)
+        offsets = self._ownership.to_commit(self._limit_state.metadata)
         if offsets:
             try:
                 self._on_commit(None, self._consumer.commit(offsets=offsets, asynchronous=False))
@@ -204,10 +204,10 @@ class ConsumerLoop:
                 self._on_commit(error.args[0], offsets)
 
     def _on_commit(self, error: KafkaError | None, offsets: Sequence[TopicPartition]) -> None:
-        for each in (error, *(place.error for place in offsets)):
+        for each in (error, *(partition.error for partition in offsets)):
             raise_if_finished(each)
         if error is None:
-            self._ownership.committed(place for place in offsets if place.error is None)
+            self._ownership.committed(each for each in offsets if each.error is None)
         else:
             CONSUMER_COMMIT_FAILURES.inc()
             log.warning("offsets were not committed, the next commit covers them: %s", error.str())
@@ -215,23 +215,23 @@ class ConsumerLoop:
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         committed = self._committed(partitions)
         known = starts(committed)
-        metadata = {partition_of(place): place.metadata for place in committed}
-        gained = [partition_of(place) for place in partitions]
+        metadata = {partition_of(each): each.metadata for each in committed}
+        gained = [partition_of(each) for each in partitions]
         self._ownership.gain({each: known.get(each) for each in gained})
         for each in gained:
-            self._history.load(each, metadata.get(each))
+            self._limit_state.load(each, metadata.get(each))
         self._health.joined()
         self._owned_changed("gained", partitions)
 
     def _committed(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
-        """What is committed of these; nothing when Kafka does not say so in time."""
+        """The committed offsets of these; empty when Kafka does not answer in time."""
         if not partitions:
             return []
         try:
             return self._consumer.committed(partitions, timeout=COMMITTED_SECONDS)
         except KafkaException as error:
             raise_if_finished(error.args[0])
-            log.warning("what was committed is not known: %s", error.args[0].str())
+            log.warning("the committed offsets are not known: %s", error.args[0].str())
             return []
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
@@ -251,7 +251,7 @@ class ConsumerLoop:
 
 
 def _records(*messages: "Message[bytes, bytes]") -> list[Record]:
-    """The records among them; the others are complaints of the client, which are logged."""
+    """The records among them; the other messages are errors of the client, which are logged."""
     records = []
     for message in messages:
         error = message.error()

@@ -1,4 +1,4 @@
-"""Whether the client is a member of its group and reads its partitions, by its own figures."""
+"""Whether the client is a member of its group and reads its partitions, by its statistics."""
 
 import json
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ class NotReading(NamedTuple):
 
 
 def not_reading(statistics: str) -> NotReading | None:
-    """What keeps the consumer from reading; None when nothing does.
+    """Why the consumer does not read; None when it reads.
 
-    statistics: as librdkafka gives them, JSON. A member may own nothing: there are more of them
-    than partitions.
+    statistics: JSON of librdkafka. A member may own nothing when there are more members than
+    partitions.
     """
     figures = json.loads(statistics)
     group = figures.get("cgrp", {})

@@ -1,4 +1,4 @@
-"""What the consumer measures, each metric with a sentence on what it means."""
+"""The metrics of the consumer, each with its meaning."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -20,19 +20,19 @@ CONSUMER_BATCH_EVENTS = Histogram(
 )
 CONSUMER_BATCH_DURATION = Histogram(
     "coupon_consumer_batch_duration_seconds",
-    "Time from a batch in hand to its marks at the gate and its dead letters delivered.",
+    "Time from taking a batch to its marks at the gate and the delivery of its dead letters.",
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
     registry=CONSUMER,
 )
 CONSUMER_PROCESSING_DELAY = Histogram(
     "coupon_consumer_processing_delay_seconds",
-    "Time from the gate's admission to the mark ISSUED or REJECTED, of fresh outcomes.",
+    "Time from the gate's admission to the mark ISSUED or REJECTED, for new outcomes.",
     buckets=(0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 3600),
     registry=CONSUMER,
 )
 CONSUMER_RETRIES = Counter(
     "coupon_consumer_retries_total",
-    "Batches abandoned to be tried again, by the class of the error that stopped them.",
+    "Batches given up and tried again, by the class of the error.",
     ["error"],
     registry=CONSUMER,
 )
@@ -43,8 +43,8 @@ CONSUMER_COMMIT_FAILURES = Counter(
 )
 CONSUMER_STOPPED = Gauge(
     "coupon_consumer_stopped",
-    "1 while the consumer has stopped because too many change events cannot be handled, which is an"
-    " outage and no poison; else 0.",
+    "1 while the consumer has stopped because too many change events cannot be handled (an outage);"
+    " else 0.",
     registry=CONSUMER,
 )
 CONSUMER_ASSIGNED_PARTITIONS = Gauge(
@@ -54,7 +54,7 @@ CONSUMER_ASSIGNED_PARTITIONS = Gauge(
 )
 HEARTBEAT_AGE_SECONDS = Gauge(
     "coupon_consumer_heartbeat_age_seconds",
-    "Age of the newest heartbeat row seen: the pipeline's real delay, also while idle. NaN in a"
-    " consumer that does not own the heartbeat's partition.",
+    "Age of the newest heartbeat row: the pipeline's delay, also while idle. NaN in a consumer that"
+    " does not own the heartbeat's partition.",
     registry=CONSUMER,
 )

@@ -1,4 +1,4 @@
-"""Records as they come from Kafka, and the places of theirs."""
+"""Records from Kafka, and their offsets."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ Partition = tuple[str, int]
 
 
 class Record(NamedTuple):
-    """One record. timestamp_ms: since 1970, as the broker has it. headers: None without any."""
+    """One record. timestamp_ms: the broker's, since 1970. headers: None without any."""
 
     topic: str
     partition: int
@@ -22,7 +22,7 @@ class Record(NamedTuple):
 
 
 def to_record(message: "Message[bytes, bytes]") -> Record:
-    """What a message without an error holds. Raises KafkaException when it has one."""
+    """The record of a message. Raises KafkaException when the message is an error."""
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     error = message.error()
     if error is not None or topic is None or partition is None or offset is None:
@@ -31,13 +31,13 @@ def to_record(message: "Message[bytes, bytes]") -> Record:
     return Record(topic, partition, offset, key, value, message.timestamp()[1], message.headers())
 
 
-def partition_of(place: TopicPartition) -> Partition:
-    """Without the offset."""
-    return place.topic, place.partition
+def partition_of(position: TopicPartition) -> Partition:
+    """The partition without the offset."""
+    return position.topic, position.partition
 
 
 def first_offsets(records: Sequence[Record]) -> dict[Partition, int]:
-    """Of each partition, the lowest offset: from there on all of the records come again."""
+    """For each partition the lowest offset: from there on all these records come again."""
     first: dict[Partition, int] = {}
     for record in records:
         partition = record.topic, record.partition
@@ -46,5 +46,5 @@ def first_offsets(records: Sequence[Record]) -> dict[Partition, int]:
 
 
 def next_offsets(records: Sequence[Record]) -> dict[Partition, int]:
-    """Of each partition, the offset after the record that came last: where reading goes on."""
+    """For each partition the offset after the last record: where reading goes on."""
     return {(record.topic, record.partition): record.offset + 1 for record in records}

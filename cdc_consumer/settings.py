@@ -9,7 +9,7 @@ from coupons.settings import ProcessSettings, WebUrl
 
 
 class ConsumerSettings(KafkaSecurity, ProcessSettings):
-    """Of one consumer; several with the same group share the partitions."""
+    """The settings of one consumer; consumers with the same group share the partitions."""
 
     kafka_bootstrap_servers: str = Field(
         min_length=1,
@@ -37,17 +37,17 @@ class ConsumerSettings(KafkaSecurity, ProcessSettings):
     consumer_instance_id: str | None = Field(
         default=None,
         pattern="^[A-Za-z0-9._-]{1,200}$",
-        description="A name that this consumer keeps over restarts, of its own in the group: killed"
+        description="A name, unique in the group, that this consumer keeps over restarts. Killed"
         " and started again within COUPON_CONSUMER_SESSION_SECONDS, it goes on with its partitions"
-        " at once; unset: its partitions wait that long after a crash, and move to the others at"
-        " once after a clean stop. Of two consumers with one name Kafka ends the older one",
+        " at once. Unset: its partitions wait so long after a crash, and move to the others at once"
+        " after a clean stop. Of two consumers with the same name, Kafka ends the older one",
     )
     consumer_session_seconds: int = Field(
         default=30,
         ge=6,
         le=300,
         description="Silence, in seconds, after which Kafka gives this consumer's partitions to"
-        " others; a heartbeat goes ten times as often. The brokers bound it"
+        " others; it sends heartbeats ten times as often. The brokers bound it"
         " (group.min.session.timeout.ms, group.max.session.timeout.ms)",
     )
     consumer_batch_size: int = Field(
@@ -60,14 +60,14 @@ class ConsumerSettings(KafkaSecurity, ProcessSettings):
         default=50,
         ge=1,
         description="Most dead letters in a row of one partition, in events; beyond it the consumer"
-        " stops until the cause is mended",
+        " stops until the cause is fixed",
     )
     consumer_dlq_max_ratio: float = Field(
         default=0.2,
         gt=0,
         le=1,
-        description="Largest share of dead letters among the recent events of one partition, 0 to"
-        " 1; beyond it the consumer stops until the cause is mended",
+        description="Largest ratio of dead letters to recent events of one partition, 0 to"
+        " 1; beyond it the consumer stops until the cause is fixed",
     )
     consumer_dlq_window: int = Field(
         default=1_000,
@@ -79,7 +79,7 @@ class ConsumerSettings(KafkaSecurity, ProcessSettings):
 
     @property
     def dlq_limit(self) -> DlqLimit:
-        """Beyond it dead letters are an outage."""
+        """Above it dead letters are an outage."""
         return DlqLimit(
             self.consumer_dlq_max_consecutive,
             self.consumer_dlq_max_ratio,
@@ -88,5 +88,5 @@ class ConsumerSettings(KafkaSecurity, ProcessSettings):
 
     @property
     def kafka(self) -> KafkaClient:
-        """Kafka, and how to make oneself known to it."""
+        """Where Kafka is, and how the link is secured."""
         return self.client(self.kafka_bootstrap_servers)

@@ -1,4 +1,4 @@
-"""The one place that makes clients of Kafka."""
+"""The factory of all Kafka clients."""
 
 import logging
 from collections.abc import Mapping

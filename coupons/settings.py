@@ -49,7 +49,7 @@ class ProcessSettings(BaseSettings):
     redis_url: RedisUrl = Field(
         description="Redis of the gate, as a URL (redis://[user:password@]host:port/number), or its"
         " sentinels (redis+sentinel://[user:password@]host:port,host:port/number?service=NAME);"
-        " with TLS, `rediss` in place of `redis`, and `ssl_ca_certs=FILE`",
+        " with TLS, `rediss` instead of `redis`, and `ssl_ca_certs=FILE`",
     )
     log_level: str = Field(
         default="INFO",

@@ -50,7 +50,7 @@ def check_redis_url(url: str) -> None:
     options = dict(parse_qsl(parts.query))
     parse_sentinel_url(url)
     if not parts.scheme.startswith("rediss") and any(name.startswith("ssl_") for name in options):
-        raise ValueError("its ssl_ options need rediss:// in place of redis://")
+        raise ValueError("its ssl_ options need rediss:// instead of redis://")
     if "ssl_ca_certs" in options:
         check_ca_file(Path(options["ssl_ca_certs"]))
     _check_client(options.get("ssl_certfile"), options.get("ssl_keyfile"))

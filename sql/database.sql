@@ -1,5 +1,5 @@
--- Run by the database's superuser in the project's database, after roles.sql and before the migrations; safe to
--- repeat. A dump does not hold what is said here of the database itself.
+-- Run by the superuser in the project's database, after roles.sql and before the migrations; safe to repeat. A
+-- dump does not contain these settings of the database itself.
 DO $$
 DECLARE
   function regprocedure;
@@ -7,7 +7,7 @@ BEGIN
   EXECUTE format(
     'GRANT CONNECT ON DATABASE %I TO coupon_owner, coupon_api, coupon_consumer, coupon_reconciler, coupon_cdc, coupon_ops',
     current_database());
-  -- Advisory locks say who is the active reconciler, who rebuilds, who recovers: only those who do may take one.
+  -- Advisory locks select the active reconciler, and guard rebuilds and recovery: only these roles may take one.
   FOR function IN
     SELECT oid FROM pg_proc
      WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$'

@@ -1,6 +1,6 @@
--- Run by the database's superuser before the migrations, in any database of the server; safe to repeat.
--- Passwords are set by the caller (ALTER ROLE), never written here. Rights on tables are granted by the
--- migrations: this file only says which roles there are.
+-- Run by the superuser before the migrations, in any database of the server; safe to repeat. The caller sets
+-- the passwords (ALTER ROLE); they are never written here. The migrations grant rights on tables: this file
+-- only creates the roles.
 DO $$
 DECLARE
   role_name text;
@@ -11,7 +11,7 @@ BEGIN
     'coupon_consumer',    -- issues coupons
     'coupon_reconciler',  -- rolls admitted claims forward, rebuilds the gate
     'coupon_cdc',         -- Debezium: replication, and SELECT on the published tables
-    'coupon_ops',         -- reads everything, writes only what operators did with dead letters
+    'coupon_ops',         -- reads everything, writes only the audit trail of dead letters
     'coupon_registry'     -- owns the schema registry's own database
   ] LOOP
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN
@@ -20,8 +20,8 @@ BEGIN
   END LOOP;
 END $$;
 ALTER ROLE coupon_cdc REPLICATION;
--- Whoever looks for what is wrong sees what every session waits for, and gets in when others have taken every
--- connection (reserved_connections).
+-- For diagnosis: it sees what every session waits for, and can connect when all other connections are taken
+-- (reserved_connections).
 GRANT pg_read_all_stats, pg_use_reserved_connections TO coupon_ops;
--- For standby_state(), which tells the others numbers only.
+-- For standby_state(), which shows only numbers to the other roles.
 GRANT pg_read_all_stats TO coupon_owner;

@@ -1,6 +1,8 @@
 """Liveness and the API's description, and the checks of its readiness."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
 
 from flask import Blueprint
 
@@ -22,7 +24,7 @@ class HealthRoutes:
     """
 
     def __init__(self, parts: Sequence[DocumentPart]) -> None:
-        self._document = build_document([*parts, openapi_part()])
+        self._parts = [*parts, openapi_part()]
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -42,6 +44,11 @@ class HealthRoutes:
     def openapi(self) -> JsonResponse:
         """The description of this API."""
         return json_response(self._document)
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        """Built when it is first asked for: it takes 50 ms, and few workers are asked."""
+        return build_document(self._parts)
 
 
 def openapi_part() -> DocumentPart:

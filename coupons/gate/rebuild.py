@@ -40,7 +40,7 @@ def rebuild(
     *,
     even_if_open: bool = True,
 ) -> int | None:
-    """Fence the coupon, load it anew and open it; return how many requests were loaded.
+    """Fence the coupon, load it again and open it; return how many requests were loaded.
 
     progress: called again and again with how many were loaded so far. Returns None when another
     rebuild is running or has just ended, when there is no such coupon, or when Redis restarted

@@ -84,7 +84,7 @@ def list_readable(connection: Connection) -> tuple[list[Coupon], dict[int, Coupo
 def _one_by_one(
     connection: Connection,
 ) -> tuple[list[Coupon], dict[int, CouponUnreadable]]:
-    """One unreadable row makes the whole result fail, so each row is read by itself."""
+    """One unreadable row makes the query fail, so each row is read by itself."""
     with translated(connection):
         ids = [row[0] for row in connection.execute(query("list_coupon_ids"))]
     readable, unreadable = [], {}

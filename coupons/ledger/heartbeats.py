@@ -17,4 +17,4 @@ def newest_heartbeat(connection: Connection) -> datetime | None:
 def write_heartbeat(connection: Connection) -> None:
     """Write a heartbeat, as coupon_owner. Raises LedgerUnavailable."""
     with translated(connection):
-        connection.execute(query("beat"))
+        connection.execute(query("write_heartbeat"))

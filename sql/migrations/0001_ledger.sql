@@ -25,7 +25,7 @@ COMMENT ON COLUMN coupon.version IS 'Counts changes of the definition, so that t
 COMMENT ON COLUMN coupon.gate_epoch IS 'Counts rebuilds of the gate. A request admitted under an older epoch is not accepted.';
 
 -- No foreign key to coupon: accept_requests joins the coupon in the same statement, which checks the same
--- at a fraction of the cost of a trigger for each row. Coupons and requests are never deleted.
+-- for much less than a trigger on each row. Coupons and requests are never deleted.
 CREATE TABLE coupon_issue_request (
   coupon_id    bigint NOT NULL,
   user_id      bigint NOT NULL CHECK (user_id > 0),
@@ -50,7 +50,7 @@ CREATE TABLE issue_rejection (
   PRIMARY KEY (coupon_id, user_id)
 );
 
--- The UUIDv8 (RFC 9562) that coupons/ids.py derives from a coupon and a user; the same bits, for people and SQL.
+-- The UUIDv8 (RFC 9562) that coupons/ids.py derives from a coupon and a user; the same bits, for SQL.
 CREATE FUNCTION request_id(coupon_id bigint, user_id bigint) RETURNS uuid
   LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
   RETURN encode(
@@ -59,7 +59,7 @@ CREATE FUNCTION request_id(coupon_id bigint, user_id bigint) RETURNS uuid
     || int8send((-9223372036854775808)::bigint | (user_id & 4611686018427387903)),
     'hex')::uuid;
 
--- An issued coupon has the id of the request that it was issued for.
+-- An issued coupon has the id of its request.
 CREATE VIEW issue_request AS
   SELECT request_id(r.coupon_id, r.user_id) AS request_id,
          r.coupon_id, r.user_id, r.requested_at,

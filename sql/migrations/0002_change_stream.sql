@@ -6,8 +6,8 @@ CREATE TABLE cdc_heartbeat (
   beat_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- One beat, called by the connector's heartbeat.action.query. It runs with its owner's rights, so that the
--- connector's role needs no right to write. Beats older than an hour are pruned; pruning is not published.
+-- Writes one heartbeat; called by the connector's heartbeat.action.query. It runs with its owner's rights, so the
+-- connector's role needs no right to write. Heartbeats older than an hour are deleted; that is not published.
 CREATE FUNCTION cdc_beat() RETURNS bigint
   LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
   AS 'WITH pruned AS (DELETE FROM cdc_heartbeat WHERE beat_at < clock_timestamp() - interval ''1 hour'')

@@ -1,4 +1,4 @@
--- Least privilege: what each role may do, and nothing else. Nobody may delete.
+-- Least privilege: each role may do only what it needs. No role may delete.
 -- depends: 0002_change_stream
 
 GRANT USAGE ON SCHEMA public TO coupon_api, coupon_consumer, coupon_reconciler, coupon_cdc, coupon_ops;

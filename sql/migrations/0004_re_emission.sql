@@ -1,11 +1,11 @@
--- The way back from a gap in the change stream: requests that were never streamed are written to the WAL again.
+-- Repairs a gap in the change stream: requests that were never streamed are written to the WAL again.
 -- depends: 0003_grants
 
--- Reads the next page of requests in key order, and writes those of it that are not final anew: the same row,
--- deleted and inserted by one statement. The publication has only inserts, so that the change stream gets the
--- same change event once more, and nobody who reads the table ever misses the row. It runs with its owner's
--- rights: the connector's role can cause an event to be repeated, and nothing else.
--- out: the page's last key (null: there are no more), rows read, rows written again
+-- Reads the next page of requests in key order, and rewrites those that are not final: one statement deletes and
+-- inserts the same row. The publication has only inserts, so the change stream gets the same change event once
+-- more, and a reader of the table never misses the row. It runs with its owner's rights: the connector's role can
+-- republish an event, and nothing else.
+-- out: the page's last key (null: there are no more), rows read, rows rewritten
 CREATE FUNCTION cdc_emit_again(
   after_coupon_id bigint, after_user_id bigint, page_size integer,
   OUT last_coupon_id bigint, OUT last_user_id bigint, OUT read_rows bigint, OUT emitted_rows bigint

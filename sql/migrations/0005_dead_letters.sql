@@ -1,4 +1,4 @@
--- What operators did with dead letters: an audit trail that is only ever added to.
+-- The audit trail of dead letters: what operators did. Rows are only ever added.
 -- depends: 0004_re_emission
 
 CREATE TABLE dead_letter_action (
@@ -20,7 +20,7 @@ CREATE TABLE dead_letter_action (
                                      OR action = 'discard' AND result = 'discarded' AND detail <> '')
 );
 COMMENT ON COLUMN dead_letter_action.result IS 'A replay is begun before its record is written back, and written or failed afterwards; only begun: cut off in between.';
-COMMENT ON COLUMN dead_letter_action.dead_lettered_at IS 'With the place in the dead-letter topic the identity of a letter, also when the topic was lost and made anew.';
+COMMENT ON COLUMN dead_letter_action.dead_lettered_at IS 'With the position in the dead-letter topic the key of a dead letter, also after the topic was lost and created again.';
 
 CREATE INDEX dead_letter_action_of_letter ON dead_letter_action (letter_partition, letter_offset, dead_lettered_at, action_id DESC);
 

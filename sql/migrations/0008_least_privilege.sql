@@ -1,12 +1,12 @@
--- A write that shows whether the server takes writes, and narrower rights for who writes coupons.
+-- A test whether the server takes writes, and narrower rights for the roles that write coupons.
 -- depends: 0007_readable_windows
 
--- Nothing stays in it. Unlogged, so that a look every second writes no WAL; a row needs a page of its own,
--- so that a full disk is noticed.
+-- It stays empty. Unlogged, so that a check every second writes no WAL. A row needs a page of its own, so that a
+-- full disk is noticed.
 CREATE UNLOGGED TABLE write_check (filler text NOT NULL);
 ALTER TABLE write_check ALTER COLUMN filler SET STORAGE PLAIN;
 
--- Writes a row and undoes it. Raises what any write would: read only, disk full.
+-- Writes a row and undoes it. Raises the errors of any write: read only, disk full.
 CREATE FUNCTION try_write() RETURNS void
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
   AS $$
@@ -19,7 +19,7 @@ END $$;
 REVOKE ALL ON FUNCTION try_write() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION try_write() TO coupon_api, coupon_consumer, coupon_reconciler, coupon_ops;
 
--- Of standbys only numbers, for roles that may not see other sessions. The owner has pg_read_all_stats.
+-- Numbers of standbys, for roles that may not see other sessions. The owner has pg_read_all_stats.
 -- out: confirming (standbys that confirm commits), unconfirmed (commits that have waited for one for a second or more)
 CREATE FUNCTION standby_state(OUT confirming bigint, OUT unconfirmed bigint)
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
@@ -29,12 +29,12 @@ CREATE FUNCTION standby_state(OUT confirming bigint, OUT unconfirmed bigint)
 REVOKE ALL ON FUNCTION standby_state() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION standby_state() TO coupon_api, coupon_consumer, coupon_reconciler, coupon_ops;
 
--- A coupon begins with nothing issued, open, in its first epoch: the API gives the rest.
+-- A new coupon has nothing issued, is open, and is in its first epoch: the API sets only the rest.
 REVOKE INSERT ON coupon FROM coupon_api;
 GRANT INSERT (coupon_id, name, total_quantity, issue_starts_at, issue_ends_at, eligible_group) ON coupon TO coupon_api;
 
--- For every process: a closed coupon stays closed, and what the gate is compared by only grows. The owner, which no
--- process runs as, may put a coupon right.
+-- For every process: a closed coupon stays closed, and version and gate_epoch only grow. No process runs as the
+-- owner, which may correct a coupon.
 CREATE FUNCTION refuse_way_back() RETURNS trigger
   LANGUAGE plpgsql SET search_path = public, pg_temp
   AS $$

@@ -1,10 +1,10 @@
--- Ways back of the change stream: requests are written again with whatever columns the table has, and the
--- publication can be made anew.
+-- Repairs of the change stream: requests are rewritten with all columns of the table, and the publication can be
+-- created again.
 -- depends: 0008_least_privilege
 
--- The same as before, but the columns are looked up: those that Postgres computes may not be inserted, and all
--- others, of later migrations too, keep their values.
--- out: the page's last key (null: there are no more), rows read, rows written again
+-- The same as before, but the columns are read from the catalog: columns that Postgres computes must not be
+-- inserted, and all others, of later migrations too, keep their values.
+-- out: the page's last key (null: there are no more), rows read, rows rewritten
 CREATE OR REPLACE FUNCTION cdc_emit_again(
   after_coupon_id bigint, after_user_id bigint, page_size integer,
   OUT last_coupon_id bigint, OUT last_user_id bigint, OUT read_rows bigint, OUT emitted_rows bigint
@@ -43,9 +43,9 @@ BEGIN
 END
   $function$;
 
--- Makes the publication if it is missing or publishes anything else than it should. It runs with its owner's
--- rights: the connector's role can put the publication in order, and nothing else.
--- out: 'made' or 'corrected'; null: it was in order
+-- Creates the publication if it is missing or wrong. It runs with its owner's rights: the connector's role can
+-- correct the publication, and nothing else.
+-- out: 'made' or 'corrected'; null: it was right
 CREATE FUNCTION cdc_make_publication() RETURNS text
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
   AS $function$
@@ -63,7 +63,7 @@ END
 REVOKE ALL ON FUNCTION cdc_make_publication() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION cdc_make_publication() TO coupon_cdc;
 
--- Whether the publication has the inserts of both tables, every row and column of them, and nothing else.
+-- Whether the publication has the inserts of both tables, all rows and columns, and nothing else.
 CREATE FUNCTION cdc_publication_is_right() RETURNS boolean
   LANGUAGE sql STABLE SET search_path = public, pg_temp
   AS $function$
@@ -77,8 +77,8 @@ CREATE FUNCTION cdc_publication_is_right() RETURNS boolean
            = ARRAY['cdc_heartbeat', 'coupon_issue_request'])
   $function$;
 
--- Restores after which requests may be missing for good, so that a later run does not call the ledger complete: the
--- heartbeat that such a run ends with is younger than what is missing. For coupon_owner alone.
+-- Restores after which requests may be missing for good. Without this, a later run would call the ledger complete,
+-- because its newest heartbeat is younger than the missing requests. For coupon_owner only.
 CREATE TABLE incomplete_restore (
   reaches     timestamptz,
   restored_at timestamptz NOT NULL DEFAULT now()

@@ -1,9 +1,9 @@
 -- Coupons: create, read, change.
 
 -- name: create_coupon
--- steps: how many ids of the sequence are used up for one; more than 1 leaps over ids that were chosen ahead of it.
+-- steps: how many ids of the sequence this uses; more than 1 skips ids that were chosen before.
 -- in:  coupon_id (null: the next of the sequence), steps, name, total_quantity, issue_starts_at (null: now), issue_ends_at, eligible_group
--- out: the coupon; no row when the id is taken
+-- out: the coupon; no row when the id is already used
 INSERT INTO coupon AS c (coupon_id, name, total_quantity, issue_starts_at, issue_ends_at, eligible_group)
 VALUES (coalesce(%(coupon_id)s::bigint, (SELECT max(nextval('coupon_id_seq')) FROM generate_series(1, %(steps)s))), %(name)s, %(total_quantity)s,
         coalesce(%(issue_starts_at)s::timestamptz, now()), %(issue_ends_at)s::timestamptz, %(eligible_group)s)
@@ -16,18 +16,18 @@ RETURNING c.*;
 SELECT * FROM coupon WHERE coupon_id = %(coupon_id)s;
 
 -- name: list_coupons
--- out: every coupon that could still admit a claim or answer for one, by id
+-- out: every coupon, in order of coupon_id
 SELECT * FROM coupon ORDER BY coupon_id;
 
 -- name: list_coupon_ids
--- For when a row of list_coupons cannot be read, and the others have to be.
+-- For when one row of list_coupons cannot be read.
 -- out: every coupon_id, in order
 SELECT coupon_id FROM coupon ORDER BY coupon_id;
 
 -- name: change_coupon
--- Changes the columns that are named in `given`. Null is no end, and no group; as a start it is now, unless the
--- coupon has started before. Stock may be lowered to what is issued already, not below (coupon_never_oversold); a
--- closed coupon stays closed.
+-- Changes the columns that are named in `given`. Null: no end, no group; a null start is now, unless the coupon has
+-- started before. The total cannot be less than what is already issued (coupon_never_oversold). A closed coupon
+-- stays closed.
 -- in:  coupon_id, given (names of columns), name, total_quantity, issue_starts_at, issue_ends_at, eligible_group, state
 -- out: the coupon as changed; no row when there is none or it is closed
 UPDATE coupon
@@ -44,8 +44,8 @@ UPDATE coupon
 RETURNING *;
 
 -- name: begin_gate_epoch
--- Fences every claim admitted so far: FOR UPDATE waits for the accept_requests that hold FOR KEY SHARE, and
--- those that come later find another epoch and insert nothing.
+-- Fences every claim admitted so far: FOR UPDATE waits for running accept_requests, which hold FOR KEY SHARE;
+-- later ones find another epoch and insert nothing.
 -- in:  coupon_id, above (an epoch that the gate has: the new one is greater)
 -- out: the coupon with its new gate_epoch
 WITH fenced AS (

@@ -1,7 +1,7 @@
--- Dead letters: what operators did with them. A letter is known by its place in the dead-letter topic and its time.
+-- The audit trail of dead letters. The key of a dead letter is its position in the topic and its time.
 
 -- name: lock_dead_letters
--- Held until the session ends, so that two operators never work on the same letters.
+-- Held until the session ends, so that two operators never work on the same dead letters.
 -- out: whether the lock is held now
 SELECT pg_try_advisory_lock(1668246884) AS held;
 
@@ -15,7 +15,7 @@ VALUES (%(acted_by)s, %(action)s, %(result)s, %(detail)s, %(letter_partition)s, 
         %(record_topic)s, %(record_partition)s, %(record_offset)s, %(coupon_id)s, %(user_id)s);
 
 -- name: last_dead_letter_actions
--- out: letter_partition, letter_offset, dead_lettered_at, acted_at, acted_by, action, result, detail: the last one of each letter
+-- out: letter_partition, letter_offset, dead_lettered_at, acted_at, acted_by, action, result, detail: the last one of each dead letter
 SELECT DISTINCT ON (letter_partition, letter_offset, dead_lettered_at)
        letter_partition, letter_offset, dead_lettered_at, acted_at, acted_by, action, result, detail
   FROM dead_letter_action
@@ -23,7 +23,7 @@ SELECT DISTINCT ON (letter_partition, letter_offset, dead_lettered_at)
 
 -- name: dead_letter_actions_of
 -- in:  letter_partition, letter_offset, dead_lettered_ms
--- out: letter_partition, letter_offset, dead_lettered_at, acted_at, acted_by, action, result, detail of one letter, in order
+-- out: letter_partition, letter_offset, dead_lettered_at, acted_at, acted_by, action, result, detail of one dead letter, in order
 SELECT letter_partition, letter_offset, dead_lettered_at, acted_at, acted_by, action, result, detail
   FROM dead_letter_action
  WHERE letter_partition = %(letter_partition)s AND letter_offset = %(letter_offset)s

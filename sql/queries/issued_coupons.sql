@@ -1,14 +1,14 @@
--- Issued coupons: issue a batch, read a user's.
+-- Issued coupons: issue a batch, read those of a user.
 
 -- name: lock_coupons
--- First statement of the issuing transaction. The next one sees what the last holder of the lock committed.
+-- First statement of the issuing transaction. The next statement sees what the last lock holder committed.
 -- in:  coupon_ids
 -- out: coupon_id of those that exist
 SELECT coupon_id FROM coupon WHERE coupon_id = ANY(%(coupon_ids)s::bigint[]) ORDER BY coupon_id FOR NO KEY UPDATE;
 
 -- name: issue_requests
 -- Second statement: issues what fits the total, in the order of the requests, and rejects the rest. Requests that
--- are final already are left as they are and reported again, so that a replay repeats their marks.
+-- are already final stay as they are and are returned again, so that a repeated batch repeats their marks.
 -- in:  coupon_ids, user_ids, requested_at_us (one each a request)
 -- out: coupon_id, user_id, requested_at_us, reason (null: issued), fresh (false: was final before)
 WITH event AS (

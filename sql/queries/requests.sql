@@ -1,9 +1,9 @@
 -- Issue requests: accept and read.
 
 -- name: accept_requests
--- Writes a batch of admitted claims, in key order so that two batches cannot deadlock. A claim whose coupon is
--- not there, or was admitted under another gate_epoch, is not written. A row that is there already is left as it
--- is: after this statement has committed, every claim of a coupon that it returns is a committed row.
+-- Writes a batch of admitted claims, in key order, so that two batches cannot deadlock. A claim whose coupon does
+-- not exist, or that was admitted under another gate_epoch, is not written. An existing row stays as it is. After
+-- the commit of this statement, every claim of a coupon that it returns is a committed row.
 -- in:  coupon_ids, epochs (one each a coupon); request_coupon_ids, user_ids, requested_at_us (one each a claim)
 -- out: coupon_id of each coupon whose claims are accepted
 WITH open_coupon AS (
@@ -25,14 +25,14 @@ SELECT coupon_id FROM open_coupon;
 
 -- name: find_requests
 -- in:  coupon_ids, user_ids (pairs)
--- out: coupon_id, user_id, requested_at, status, reason of those that are there
+-- out: coupon_id, user_id, requested_at, status, reason of those that exist
 SELECT v.coupon_id, v.user_id, v.requested_at, v.status, v.reason
   FROM unnest(%(coupon_ids)s::bigint[], %(user_ids)s::bigint[]) AS k (coupon_id, user_id)
   JOIN issue_request v ON v.coupon_id = k.coupon_id AND v.user_id = k.user_id;
 
 -- name: find_unwritten_users
 -- in:  coupon_id, user_ids
--- out: user_id of those that have no request of this coupon
+-- out: user_id of those that have no request for this coupon
 SELECT k.user_id
   FROM unnest(%(user_ids)s::bigint[]) AS k (user_id)
  WHERE NOT EXISTS (SELECT FROM coupon_issue_request r WHERE r.coupon_id = %(coupon_id)s AND r.user_id = k.user_id);
@@ -50,7 +50,7 @@ SELECT o.user_id, o.requested_at, o.status, o.reason
  ORDER BY o.user_id;
 
 -- name: stream_requests
--- Everything the gate has to know of a coupon, for a rebuild.
+-- All requests of a coupon, for a rebuild of the gate.
 -- in:  coupon_id
 -- out: coupon_id, user_id, requested_at, status, reason
 SELECT r.coupon_id, r.user_id, r.requested_at,
@@ -62,10 +62,10 @@ SELECT r.coupon_id, r.user_id, r.requested_at,
  WHERE r.coupon_id = %(coupon_id)s;
 
 -- name: count_requests
--- The conservation check of one coupon, counted from the rows and not from counters.
+-- The counts of one coupon, from its rows and not from counters.
 -- in:  coupon_id
--- out: total_quantity, accepted, issued, rejected, in_flight, each counted by itself, so that they can disagree;
---      issued_count, rejected_count, as the coupon's row keeps them
+-- out: total_quantity, accepted, issued, rejected, in_flight, each counted separately, so that errors show;
+--      issued_count, rejected_count: the counters of the coupon's row
 SELECT c.total_quantity,
        (SELECT count(*) FROM coupon_issue_request WHERE coupon_id = c.coupon_id) AS accepted,
        (SELECT count(*) FROM issued_coupon WHERE coupon_id = c.coupon_id) AS issued,

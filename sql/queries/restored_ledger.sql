@@ -1,8 +1,9 @@
--- After Postgres was restored from a backup: what it lacks, and who must not be at work meanwhile. As coupon_owner.
+-- After Postgres was restored from a backup: missing requests, and sessions that must not run meanwhile. As
+-- coupon_owner.
 
 -- name: find_sessions
 -- in:  roles
--- out: those of the roles that are connected to this database
+-- out: the roles among these that are connected to this database
 SELECT DISTINCT usename FROM pg_stat_activity
  WHERE usename = ANY(%(roles)s::text[]) AND datname = current_database() ORDER BY usename;
 
@@ -11,8 +12,8 @@ SELECT DISTINCT usename FROM pg_stat_activity
 SELECT beat_at FROM cdc_heartbeat ORDER BY beat_id DESC LIMIT 1;
 
 -- name: read_reaches
--- out: up to when the ledger has everything: its newest heartbeat, or the moment that an earlier incomplete restore
---      kept; null: unknown
+-- out: up to when the ledger is complete: its newest heartbeat, or the moment stored by an earlier incomplete
+--      restore; null: unknown
 SELECT CASE WHEN EXISTS (SELECT FROM incomplete_restore WHERE reaches IS NULL) THEN NULL
             ELSE least((SELECT min(reaches) FROM incomplete_restore),
                        (SELECT beat_at FROM cdc_heartbeat ORDER BY beat_id DESC LIMIT 1)) END AS reaches;
@@ -21,13 +22,13 @@ SELECT CASE WHEN EXISTS (SELECT FROM incomplete_restore WHERE reaches IS NULL) T
 -- in:  reaches
 INSERT INTO incomplete_restore (reaches) VALUES (%(reaches)s::timestamptz);
 
--- name: beat
+-- name: write_heartbeat
 SELECT cdc_beat();
 
 -- name: restore_requests
--- Writes requests of the change stream that the ledger lost, as they were. Requests that are there stay as they are.
+-- Writes requests of the change stream that the ledger lost. Existing requests stay as they are.
 -- in:  coupon_ids, user_ids, requested_at_us (one each a request)
--- out: restored (rows written), unknown_coupon_ids (one each a request whose coupon is not there)
+-- out: restored (rows written), unknown_coupon_ids (one for each request whose coupon does not exist)
 WITH event AS (
   SELECT DISTINCT ON (coupon_id, user_id) coupon_id, user_id,
          timestamptz 'epoch' + requested_at_us * interval '1 microsecond' AS requested_at
@@ -46,6 +47,6 @@ SELECT (SELECT count(*) FROM restored) AS restored,
          AS unknown_coupon_ids;
 
 -- name: skip_coupon_ids
--- No new coupon gets the id of one that was made after the backup: its requests may still be on the topic.
--- in:  ids (how many are left out)
+-- So that no new coupon gets the id of one that was created after the backup: its requests may still be on the topic.
+-- in:  ids (how many to skip)
 SELECT setval('coupon_id_seq', last_value + %(ids)s::bigint) FROM coupon_id_seq;

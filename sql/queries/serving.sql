@@ -1,4 +1,4 @@
--- Whether this server takes writes.
+-- Checks whether this server takes writes.
 
 -- name: read_serving
 -- out: in_recovery, read_only, standbys (synchronous_standby_names; '': this session's commits wait for none)
@@ -8,7 +8,7 @@ SELECT pg_is_in_recovery() AS in_recovery,
             ELSE current_setting('synchronous_standby_names') END AS standbys;
 
 -- name: read_standby_state
--- out: confirming (standbys that confirm commits), unconfirmed (commits that have waited for one for long)
+-- out: confirming (standbys that confirm commits), unconfirmed (commits that have waited long for one)
 SELECT confirming, unconfirmed FROM standby_state();
 
 -- name: try_write

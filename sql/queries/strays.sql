@@ -1,7 +1,7 @@
--- Rows that stand alone: no writer of this project makes them, and no foreign key forbids them.
+-- Rows without their counterpart: no program of this project writes them, and no foreign key prevents them.
 
 -- name: find_requests_without_coupon
--- Jumps from coupon to coupon along the key, so that it takes as long as there are coupons, not requests.
+-- Jumps from coupon to coupon along the key, so that the time depends on the number of coupons, not requests.
 -- in:  coupon_id (null: any), most (rows)
 -- out: coupon_id, user_id, requested_at_us
 WITH RECURSIVE known AS (

@@ -1,4 +1,4 @@
--- Requests that the change stream still owes.
+-- Requests that are not final yet.
 
 -- name: read_clock
 -- out: now_us, this server's clock in microseconds since 1970

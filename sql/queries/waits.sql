@@ -1,7 +1,7 @@
--- What Postgres' sessions wait for, and who holds it. Whole only for a role with pg_read_all_stats.
+-- What the sessions of Postgres wait for, and which session blocks them. Complete only with pg_read_all_stats.
 
 -- name: read_standbys
--- out: wanted (synchronous_standby_names; '': nobody), confirming (names of standbys that confirm commits), connected
+-- out: wanted (synchronous_standby_names; '': none), confirming (names of standbys that confirm commits), connected
 --      (names of all standbys), waiting (commits that wait for one), longest (their longest wait, in seconds)
 SELECT current_setting('synchronous_standby_names') AS wanted,
        ARRAY(SELECT application_name FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum') ORDER BY 1) AS confirming,
@@ -13,7 +13,7 @@ SELECT current_setting('synchronous_standby_names') AS wanted,
   FROM pg_stat_activity WHERE wait_event = 'SyncRep';
 
 -- name: list_blockers
--- in:  waits (seconds that somebody has waited at least)
+-- in:  waits (a session counts when it has waited this many seconds)
 -- out: of each session that others wait for: pid (0: a prepared transaction), role, application, state, wait_event,
 --      seconds (age of its transaction), query, blocks (sessions that wait for it directly), longest (their longest
 --      wait, in seconds), is_blocked (it waits for a lock itself)
@@ -46,7 +46,7 @@ SELECT usename AS role, datname AS database, application_name AS application, co
  GROUP BY 1, 2, 3, 4 ORDER BY connections DESC, role, database, application;
 
 -- name: list_awaited_slots
--- The change stream sends nothing that these physical slots have not confirmed.
+-- The change stream waits until these physical slots have confirmed.
 -- out: name, state (missing, not physical, inactive, active) of each slot in synchronized_standby_slots
 SELECT n.name,
        CASE WHEN s.slot_name IS NULL THEN 'missing' WHEN s.slot_type <> 'physical' THEN 'not physical'
@@ -57,7 +57,7 @@ SELECT n.name,
  WHERE n.name <> '' ORDER BY n.name;
 
 -- name: find_reconciler_lock
--- out: role, application, address of the session that holds the lock of become_active_reconciler; no row: nobody
+-- out: role, application, address of the session that holds the lock of become_active_reconciler; no row: no session
 SELECT a.usename, a.application_name, coalesce(host(a.client_addr), 'a socket') AS address
   FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
  WHERE l.locktype = 'advisory' AND l.granted AND l.objid = 1668249710 AND l.objsubid = 1

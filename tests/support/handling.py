@@ -20,7 +20,7 @@ from tests.support.ledger import MakeCoupon
 from tests.support.registry import RegistryServer
 
 PLACES = 3
-LIMIT = DlqLimit(in_a_row=50, share=0.2, recent=1_000)
+LIMIT = DlqLimit(max_consecutive=50, max_ratio=0.2, window=1_000)
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ def test_an_id_out_of_range_is_undecodable(
 @pytest.mark.parametrize("text", ["yesterday", "2026-11-22T12:00:00"])
 def test_a_moment_that_is_none_is_undecodable(decoder: ChangeEventDecoder, text: str) -> None:
     value = rewritten(WRITER_SCHEMA, WRITER_ID, {"requested_at": text})
-    with pytest.raises(UndecodableEvent, match="not a moment"):
+    with pytest.raises(UndecodableEvent, match="not a time"):
         decoder.issue_request(value)
 
 

@@ -142,7 +142,7 @@ class Run:
     def __init__(self, *troubles: Exception) -> None:
         self.stopping = Event()
         self.consumer = ScriptedConsumer(self.stopping)
-        self.history = DlqLimitState(DlqLimit(in_a_row=3, share=0.5, recent=100))
+        self.history = DlqLimitState(DlqLimit(max_consecutive=3, max_ratio=0.5, window=100))
         self.health = Health()
         self._troubles = list(troubles)
 

@@ -8,7 +8,7 @@ from cdc_consumer.records import Record
 from coupons.change_events.dead_letter_headers import replay_headers
 from coupons.errors import DeadLetterOutage, UndecodableEvent
 
-LIMIT = DlqLimit(in_a_row=5, share=0.2, recent=100)
+LIMIT = DlqLimit(max_consecutive=5, max_ratio=0.2, window=100)
 PARTITION = ("requests", 0)
 NO_LETTERS: list[FailedRecord] = []
 
@@ -102,7 +102,7 @@ def test_metadata_of_others_counts_as_nothing(metadata: str | None) -> None:
 
 
 def test_the_largest_history_fits_into_the_metadata_of_an_offset() -> None:
-    history = DlqLimitState(DlqLimit(in_a_row=10_000, share=1, recent=10_000))
+    history = DlqLimitState(DlqLimit(max_consecutive=10_000, max_ratio=1, window=10_000))
     batch = records(0, 10_000)
     take(history, batch, batch)
     assert len(history.metadata(PARTITION)) < 4096, "offset.metadata.max.bytes of the brokers"

@@ -182,7 +182,7 @@ def run(events: Sequence[str]) -> SimulatedKafka:
         for record in batch:
             kafka.handled[record.partition].add(record.offset)
 
-    history = DlqLimitState(DlqLimit(in_a_row=3, share=0.5, recent=100))
+    history = DlqLimitState(DlqLimit(max_consecutive=3, max_ratio=0.5, window=100))
     client = cast(Consumer, kafka)
     ConsumerLoop(lambda _: client, handle, history, Health(), BATCH_SIZE, 60).run(stopping)
     return kafka

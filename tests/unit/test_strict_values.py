@@ -91,12 +91,12 @@ def test_a_time_that_a_reader_could_not_read_is_refused(
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        (" ", "can be seen"),
-        ("\u200b\u200d\ufeff", "can be seen"),
-        ("\u200e\u200f\u061c", "can be seen"),
-        ("\u0301", "can be seen"),
-        ("\u3164\u115f\u2800", "can be seen"),
-        ("\U000e0041", "can be seen"),
+        (" ", "visible"),
+        ("\u200b\u200d\ufeff", "visible"),
+        ("\u200e\u200f\u061c", "visible"),
+        ("\u0301", "visible"),
+        ("\u3164\u115f\u2800", "visible"),
+        ("\U000e0041", "visible"),
         ("a\x00", "U+0000 is a control character"),
         ("a\x1b[31m", "U+001B is a control character"),
         ("a\x9b31m", "U+009B is a control character"),
@@ -129,7 +129,7 @@ def test_a_number_of_a_query_is_in_plain_digits(text: str) -> None:
 )
 def test_a_cursor_is_one_that_was_given(text: str) -> None:
     page = PageQuery(cursor=urlsafe_b64encode(text.encode()).decode())
-    with pytest.raises(Problem, match="begin without one"):
+    with pytest.raises(Problem, match="Start without a cursor"):
         page.after()
 
 

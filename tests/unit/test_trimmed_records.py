@@ -18,7 +18,7 @@ def test_only_requests_that_retention_took_unread_are_counted(
     kafka = KafkaAdmin(KafkaClient("127.0.0.1:1"))
     answers: dict[str, Any] = {
         "committed": {REQUESTS: 10, BEATS: 10},
-        "_places": [REQUESTS, BEATS],
+        "_partitions": [REQUESTS, BEATS],
         "_offsets": {REQUESTS: 13, BEATS: 500},
     }
     for name, answer in answers.items():

@@ -1,9 +1,9 @@
 -- Admits or refuses a batch of claims of one coupon, each atomically, by this server's clock.
 -- KEYS[1]  the coupon's hash
--- ARGV[1]  "user 1 .. user n", one text because that is cheaper to send than n of them
--- ARGV[2]  "groups 1 .. groups n" of these users, "." for none; "" when nobody has any
--- Returns  "missing" or "stale": the gate is closed; else "epoch answer 1 .. answer n", each
---   A<us>  admitted just now: requested at <us>    P<us>  admitted before, and not yet final
+-- ARGV[1]  "user 1 .. user n": one text, because it is cheaper to send than n arguments
+-- ARGV[2]  "groups 1 .. groups n" of these users, "." for none; "" when no user has groups
+-- Returns  "missing" or "stale": the gate is unavailable; else "epoch answer 1 .. answer n", each
+--   A<us>  admitted now: requested at <us>         P<us>  admitted before, and not yet final
 --   I<us>, R<us>:<reason>  final already            otherwise the reason of a refusal
 local coupon = redis.call('HMGET', KEYS[1], 'opened_under', 'epoch', 'shards', 'total', 'issued',
   'starts_at_us', 'ends_at_us', 'state', 'eligible_group')
@@ -16,15 +16,15 @@ local prefix = KEYS[1] .. ':' .. epoch
 local pending = prefix .. ':pending'
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
-local places = coupon[4] - coupon[5] - redis.call('ZCARD', pending)
+local left = coupon[4] - coupon[5] - redis.call('ZCARD', pending)
 
-local closed_to_all
+local refused_for_all
 if coupon[8] ~= 'open' then
-  closed_to_all = coupon[8]
+  refused_for_all = coupon[8]
 elseif now_us < tonumber(coupon[6]) then
-  closed_to_all = 'not_open'
+  refused_for_all = 'not_open'
 elseif coupon[7] ~= '' and now_us >= tonumber(coupon[7]) then
-  closed_to_all = 'closed'
+  refused_for_all = 'closed'
 end
 
 local function is_eligible(groups)
@@ -35,25 +35,25 @@ local groups_of = string.gmatch(ARGV[2], '%S+')
 local answers, admitted = {epoch}, 0
 for user in string.gmatch(ARGV[1], '%d+') do
   local groups = groups_of()
-  -- The low nine digits, because a Lua number does not hold all of a 64-bit id.
+  -- The last nine digits, because a Lua number cannot hold a 64-bit id.
   local shard = prefix .. ':settled:' .. (tonumber(string.sub(user, -9)) % shards)
   local answer = redis.call('HGET', shard, user)
   if not answer then
     local score = redis.call('ZSCORE', pending, user)
     if score then
-      -- Odd: this claim was tried more than once, so that nobody may give its place back.
+      -- Odd: this claim was tried more than once, so its reservation must not be given back.
       local requested_at_us = math.floor(score / 2)
       redis.call('ZADD', pending, string.format('%.0f', requested_at_us * 2 + 1), user)
       answer = string.format('P%.0f', requested_at_us)
-    elseif closed_to_all then
-      answer = closed_to_all
+    elseif refused_for_all then
+      answer = refused_for_all
     elseif not is_eligible(groups) then
       answer = 'not_eligible'
-    elseif places <= 0 then
+    elseif left <= 0 then
       answer = 'sold_out'
     else
       redis.call('ZADD', pending, string.format('%.0f', now_us * 2), user)
-      places = places - 1
+      left = left - 1
       admitted = admitted + 1
       answer = string.format('A%.0f', now_us)
     end

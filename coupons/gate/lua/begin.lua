@@ -1,9 +1,9 @@
--- Begins a new epoch of a coupon: its keys start empty and it admits nobody until open.lua.
+-- Begins a new epoch of a coupon: its keys are empty, and it admits nobody until open.lua.
 -- KEYS[1]  the coupon's hash
 -- ARGV     epoch, shards, then field, value ... of the definition
--- Returns  {1, old epoch, old shards} ("" where there was none), so that the caller can remove the old
---          epoch's keys; {0} when the gate has this epoch or a newer one already. What is there and is no
---          hash or no epoch was written by somebody else, and makes way
+-- Returns  {1, old epoch, old shards} ("" without an old epoch), so that the caller can remove the old
+--          epoch's keys; {0} when the gate has this epoch or a newer one already. A key that is no hash, or
+--          has no epoch, was written by somebody else, and is replaced
 if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then redis.call('DEL', KEYS[1]) end
 local old = redis.call('HMGET', KEYS[1], 'epoch', 'shards')
 if (tonumber(old[1]) or 0) >= tonumber(ARGV[1]) then return {0} end

@@ -1,9 +1,8 @@
--- Gives places back: of claims that were admitted once, tried once, and definitely not written.
+-- Gives back admissions: of claims that were admitted once, tried once, and definitely not written.
 -- KEYS[1]  the coupon's hash
 -- ARGV     epoch, then for each claim: user, the <us> at which it was admitted
--- Returns  how many places were given back. A claim that somebody tried again since keeps its place
---          (its score is odd), and so does one that was admitted anew (its score is another). None of an
---          epoch that is over: its places are not held any more.
+-- Returns  how many were given back. A claim that was tried again since is kept (its score is odd), and so is
+--          one that was admitted again (its score differs). For an older epoch: 0, because its keys are gone.
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 0 end
 local pending = KEYS[1] .. ':' .. ARGV[1] .. ':pending'
 local given_back = 0

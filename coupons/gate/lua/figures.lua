@@ -1,8 +1,8 @@
--- Counts of a coupon, all of one moment.
+-- The counts of a coupon, all of the same moment.
 -- KEYS[1]  the coupon's hash
 -- Returns  "missing", or {state, epoch, version, shards, total, admitted, compensated, pending, issued, rejected}, state being
---   open   it admits       loading  a rebuild has begun under this identity of the server, and has not opened it
---   stale  the server has another identity than it had when the coupon was loaded
+--   open   it admits       loading  a rebuild has begun on this server, and has not opened it
+--   stale  the server has another identity than when the coupon was loaded
 local c = redis.call('HMGET', KEYS[1], 'opened_under', 'epoch', 'version', 'shards', 'total', 'admitted', 'compensated',
   'issued', 'rejected', 'begun_under')
 if not c[2] then return 'missing' end

@@ -1,10 +1,10 @@
--- Put before each script that calls identity(): which data this server holds, and in which life.
--- run_id is another after a restart, and is of this server alone. master_replid is another after each
--- promotion, also of a server that was the master before, kept running, and took over another one's data
--- in between. Neither tells both. The server itself says them: no client can be wrong about it.
+-- Put before each script that calls identity(): it identifies the server process and its data.
+-- run_id changes with each restart, and belongs to this server only. master_replid changes with each
+-- promotion, also of a server that was the master before, kept running, and got another server's data in
+-- between. Both are needed. The server itself reports them, so no client can be wrong about them.
 local function info_field(section, field)
   local info = redis.call('INFO', section)
-  -- A plain find costs half of what a pattern does, so that two fields cost what one did.
+  -- A plain find costs half as much as a pattern, so two fields cost as much as one pattern.
   local _, last = string.find(info, field, 1, true)
   return string.sub(info, last + 1, last + 40)
 end
