@@ -9,7 +9,7 @@ from stack.disposable import DisposableStack, disposable_stack
 from tests.pipeline.pipeline import Pipeline
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def spare_stack() -> Iterator[DisposableStack]:
     """A stack for what must not happen to the shared one; each test leaves it in order."""
     with disposable_stack() as spare:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
-FIRST = ("faults", "pipeline", "compose", "losses", "stack", "security", "consumer")
+FIRST = ("faults", "pipeline", "compose", "losses", "security", "consumer", "stack")
 """The kinds that start Java or containers: what takes longest must not be begun last."""
 ONE_WORKER = ("compose", "consumer", "losses", "model", "security")
 """The kinds whose tests share servers, or programs, that are expensive to start."""
@@ -24,21 +24,33 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def group_of(item: pytest.Item) -> str:
-    """Tests of one group run one after the other, in one worker."""
+    """Tests of one group run one after the other, in one worker.
+
+    Each worker has a stack of its own, for all tests that ask for `stack`.
+    """
+    kind = _kind(item)
     if _uses_shared_stack(item):
-        return "stack"
-    if "spare_stack" in getattr(item, "fixturenames", ()):
-        return "spare_stack"
-    folder, *_ = item.path.relative_to(TESTS).parts
-    return folder if folder in ONE_WORKER else str(item.path.relative_to(TESTS))
+        return f"{kind} on the stack"
+    if "spare_stack" in _fixtures(item):
+        return f"{kind} on the spare stack"
+    return kind if kind in ONE_WORKER else str(item.path.relative_to(TESTS))
 
 
 def _uses_shared_stack(item: pytest.Item) -> bool:
-    folder, *_ = item.path.relative_to(TESTS).parts
-    own = folder in ONE_WORKER or hasattr(getattr(item, "module", None), "stack")
-    return "stack" in getattr(item, "fixturenames", ()) and not own
+    # Some modules, and the losses, have one of their own under this name.
+    own = _kind(item) in ONE_WORKER or hasattr(getattr(item, "module", None), "stack")
+    return "stack" in _fixtures(item) and not own
 
 
 def _turn(item: pytest.Item) -> tuple[bool, int]:
-    folder, *_ = item.path.relative_to(TESTS).parts
-    return not _uses_shared_stack(item), FIRST.index(folder) if folder in FIRST else len(FIRST)
+    kind = _kind(item)
+    return not _uses_shared_stack(item), FIRST.index(kind) if kind in FIRST else len(FIRST)
+
+
+def _kind(item: pytest.Item) -> str:
+    return item.path.relative_to(TESTS).parts[0]
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    names: list[str] = getattr(item, "fixturenames", [])
+    return names
