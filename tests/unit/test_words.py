@@ -1,4 +1,4 @@
-"""Removed words stay removed: code, messages and pages use the words of docs/words.md."""
+"""Removed words stay removed: code, messages and pages use the words of docs/reference/words.md."""
 
 import re
 from collections.abc import Iterator
@@ -52,9 +52,6 @@ ALLOWED = {
     ("cli/commands/rush.py", "places"): "the option --places",
     ("operations/gate.py", "places"): "places_left, as the API calls it",
     ("cli/commands/gate.py", "places"): "places_left, as the API calls it",
-    ("cli/commands/verify.py", "place"): "the attribute of an unresolved dead letter",
-    ("operations/verify/verification.py", "place"): "the attribute of an unresolved dead letter",
-    ("operations/verify/comparison.py", "gate closed"): "the type of coupons.model",
 }
 """Interfaces that keep their spelling: file and word, and why."""
 
