@@ -51,8 +51,8 @@ def command(
     """Compare every request of every coupon in both directions, once, and repair the gate.
 
     The running reconciler does the same by itself: it compares counts every second, and requests
-    when counts differ for long and once an hour. Safe while it runs: a mark or row that is written
-    twice does no harm, and two rebuilds of one coupon exclude each other.
+    when counts differ for long and, by default, once an hour. Safe while it runs: a mark or row
+    that is written twice does no harm, and two rebuilds of one coupon exclude each other.
 
     \b
     Exit code 0: nothing differs, or all that did was repaired
