@@ -38,7 +38,7 @@ class FailureLog:
             if len(self._seen) >= MOST_KINDS:
                 self._seen.popitem(last=False)
             self._seen[origin] = now, 0
-        since = f", and {more} more requests in the same way before it" if more else ""
+        since = f", and {more} requests before it in the same way" if more else ""
         extra = {"x_request_id": x_request_id}
         log.error("%s failed%s", request, since, exc_info=error, extra=extra)
 
