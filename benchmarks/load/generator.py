@@ -79,9 +79,11 @@ def run(job: Job) -> Result:
         raise ValueError(f"{job.url} is not on this machine; use a loopback address")
     with selectors.DefaultSelector() as selector:
         load = _Load(job, selector, (address.hostname, address.port or 80))
-        load.run()
-        for key in list(selector.get_map().values()):
-            key.data.socket.close()
+        try:
+            load.run()
+        finally:
+            for key in list(selector.get_map().values()):
+                key.data.socket.close()
     return load.result
 
 
