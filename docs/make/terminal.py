@@ -19,8 +19,8 @@ from rich.text import Text
 
 FILE = Path(__file__).parents[1] / "figures" / "terminal.svg"
 COLUMNS = 100
-SESSION = ("up --ports auto", "rush", "verify", "down")
-SHOWN = {"up --ports auto": "up", "rush": "rush", "verify": "verify"}
+SESSION = {"coupon up": "up --ports auto", "coupon rush": "rush", "coupon verify": "verify"}
+"""What a reader sees, and what is run for it."""
 
 
 def main() -> None:
@@ -28,27 +28,30 @@ def main() -> None:
     console = Console(record=True, width=COLUMNS, file=StringIO(), highlight=False)
     with TemporaryDirectory(prefix="coupon-terminal-") as folder:
         try:
-            for line in SESSION[:-1]:
-                console.print(Text.assemble(("$ ", "green"), (f"coupon {SHOWN[line]}", "bold")))
-                console.print(Text.from_ansi(_tidy(run(line, folder))))
+            for shown, line in SESSION.items():
+                console.print(Text.assemble(("$ ", "green"), (shown, "bold")))
+                console.print(Text(_shortened(run(line, folder), folder)))
         finally:
-            run(SESSION[-1], folder)
+            run("down", folder)
     FILE.write_text(without_fonts(console.export_svg(title="coupon", theme=MONOKAI)), "utf-8")
 
 
 def run(line: str, folder: str) -> str:
-    """What the command prints, with its colours."""
+    """What the command prints where nothing is written over: the last state of each line."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("COUPON_")},
         "COUPON_STATE_DIR": f"{folder}/stack",
-        "FORCE_COLOR": "1",
         "COLUMNS": str(COLUMNS),
     }
     command = [sys.executable, "-m", "cli", *line.split()]
-    done = subprocess.run(  # noqa: S603
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    return done.stdout
+    return subprocess.run(  # noqa: S603
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    ).stdout
 
 
 def without_fonts(svg: str) -> str:
@@ -56,11 +59,10 @@ def without_fonts(svg: str) -> str:
     return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
 
 
-def _tidy(output: str) -> str:
-    """Only the last state of what is written over, and nothing after the rush's results."""
-    lines = [line.rpartition("\r")[2] for line in output.rstrip("\n").splitlines()]
-    text = "\n".join(lines)
-    return text.partition("\n\nTry next")[0].rstrip() + "\n"
+def _shortened(output: str, folder: str) -> str:
+    """Without what the rush says to try next, and without where this stack is."""
+    text = output.partition("\n\nTry next")[0].strip("\n") + "\n"
+    return text.replace(f" --state {folder}/stack", "")
 
 
 if __name__ == "__main__":

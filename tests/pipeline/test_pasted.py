@@ -149,6 +149,7 @@ def test_a_line_of_the_documents_can_be_pasted(
     filled = re.sub(r"\bPART\b", "postgres", line)
     filled = re.sub(r"\bPID\b", "0", filled)  # no session of Postgres has it
     filled = re.sub(r"\bN\b", str(pipeline.coupon.coupon_id), filled)
+    filled = re.sub(r"\bFOLDER\b", str(stack.folder.path), filled)
     filled = re.sub(r"--wait \d+", "--wait 1", filled)
     done = run(stack, filled)
     assert done.returncode in (0, 1), (filled, done.stdout, done.stderr)
