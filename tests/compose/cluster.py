@@ -24,10 +24,10 @@ _COMPLAINTS = """
 import os, sys
 from coupons.gate import connect_gate
 from coupons.ledger.connection import connect_ledger
-from operations.verify.report import await_balanced_books
+from operations.verify.report import await_consistency
 gate = connect_gate(os.environ["COUPON_REDIS_URL"])
 with connect_ledger(os.environ["COUPON_DATABASE_URL"], "test") as ledger:
-    books = await_balanced_books(gate, ledger, int(sys.argv[1]), float(sys.argv[2]))
+    books = await_consistency(gate, ledger, int(sys.argv[1]), float(sys.argv[2]))
 print(*books.complaints, sep="\\n")
 """
 

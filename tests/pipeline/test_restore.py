@@ -107,7 +107,7 @@ def test_requests_missing_in_a_backup_come_back_from_the_stream(
         expected = 1 if line.startswith("coupon after-restore") else 0
         assert done.returncode == expected, (line, done.stdout, done.stderr, stack.log_tails())
     assert "restored 40 requests" in said
-    assert f"coupon {lost} was made after the backup: 3 requests are lost" in said
+    assert f"coupon {lost} was created after the backup: 3 requests are lost" in said
     assert "1 records; what is left begins at" in said
     assert said.count("may be lost") == 0
     statuses = {place: claims.status(*place) for place in claims.accepted if place[0] == kept}
