@@ -25,7 +25,7 @@ from coupons.model import Claim
 from coupons.settings import load_settings
 
 Write = Callable[[Sequence[Claim]], Sequence[ClaimResult]]
-"""Decides a batch of claims; on return everything accepted is as durable as it will be."""
+"""Decides a batch of claims. When it returns, the accepted ones are stored for good."""
 
 
 class Api(NamedTuple):

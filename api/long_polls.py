@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 CHECK_SECONDS = 1.0
 
 Waiter = asyncio.Future[IssueRequest | None]
-"""What one waiting task waits for: the final request, or None to return the status it knows."""
+"""What one task waits for: the final request; None: stop and answer with the status read before."""
 
 
 class LongPollHub:

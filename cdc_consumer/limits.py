@@ -28,7 +28,8 @@ class DlqLimit(NamedTuple):
     def exceeded_by(self, recent: int) -> str | None:
         """What exceeds the limit, in words; None: nothing.
 
-        recent: one bit for each recent event, the newest lowest; 1: a dead letter.
+        recent: one bit for each event. Bit 0 is the newest; a bit is 1 if the event was
+        dead-lettered.
         """
         consecutive = (~recent & (recent + 1)).bit_length() - 1
         if consecutive > self.max_consecutive:

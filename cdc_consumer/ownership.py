@@ -45,7 +45,7 @@ class Ownership:
         self._forget(partitions)
 
     def mark(self) -> None:
-        """The records that were just polled belong to the present assignment."""
+        """Call right after a poll: what it returned belongs to the current assignment."""
         self._moved_since_mark.clear()
 
     def take(self, records: Sequence[Record]) -> list[Record]:
@@ -53,9 +53,9 @@ class Ownership:
 
         The others are not ours, may be of an earlier assignment, or do not continue at the
         partition's position. Only the first record of each partition is compared with the position:
-        within a batch the client returns the log in order, so gaps inside it are real. Gaps come
-        from retention, compaction and markers of transactions. A gap before a batch is accepted
-        when it is still there after reading again.
+        within a batch the client returns the log in order, so an offset that is missing inside it
+        does not exist. Such gaps come from retention, compaction and markers of transactions. A
+        gap before a batch is accepted when it is still there after reading again.
         """
         continues = {
             partition: self._continues(partition, offset)

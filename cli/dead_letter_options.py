@@ -110,10 +110,11 @@ def selection_of(filters: Mapping[str, Any], states: Collection[State] = UNRESOL
     asked = filters["states"]
     wanted = tuple(State(each) for each in asked if each != _ALL)
     chosen = () if _ALL in asked else wanted or tuple(states)
+    # Who names states also wants the dead letters whose replay failed again.
     return Selection(**{**filters, "states": chosen}, came_back=bool(asked))
 
 
-def narrowed(positions: Collection[str], everything: bool, selection: Selection) -> Selection:
+def require_choice(positions: Collection[str], everything: bool, selection: Selection) -> Selection:
     """The selection. Raises UsageError when neither dead letters, a filter nor --all is given."""
     by_filters = selection._replace(states=(), limit=None, came_back=True) != Selection()
     if not positions and not everything and not by_filters:

@@ -66,7 +66,8 @@ class StreamCheck(NamedTuple):
 
     @property
     def is_streaming(self) -> bool:
-        """Whether the connector reads its slot; also True where it was not asked to.
+        """Whether the connector reads its slot; also True when it is paused,
+        stopped or missing.
 
         That is: there is no connector, somebody paused or stopped it, or there is no slot.
         """

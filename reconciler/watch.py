@@ -98,7 +98,11 @@ class Watch:
             return coupon_id, why
 
     def _drifted(self, coupon: Coupon, figures: GateFigures) -> bool:
-        """Behind the ledger's last counts, ahead of its present ones, or not balanced."""
+        """Whether the gate's counts do not fit the ledger's, or do not add up.
+
+        Either it has fewer final requests than the ledger had at the last pass, or it had more then
+        than the ledger has now.
+        """
         last = self._last.get(coupon.coupon_id)
         if last is None:
             return False

@@ -11,10 +11,10 @@ from cli.dead_letter_options import (
     all_option,
     by_option,
     dry_option,
-    narrowed,
     positions_argument,
     rate_option,
     replays_option,
+    require_choice,
     selection_of,
     selection_options,
 )
@@ -139,7 +139,7 @@ def replay_command(
     allowed |= {State.PARKED} if parked else set()
     allowed |= {State.REPLAYED, State.DISCARDED} if again else set()
     meant = allowed | {State.PARKED}  # without --parked they are named, and left as they are
-    selection = narrowed(positions, everything, selection_of(filters, meant))
+    selection = require_choice(positions, everything, selection_of(filters, meant))
     with _ledger(where) as connection:
         if not dry_run:
             take_lock(connection)
@@ -184,7 +184,7 @@ def discard_command(
     """
     if not reason.strip():
         raise click.UsageError("give a reason that tells the next person why")
-    selection = narrowed(positions, everything, selection_of(filters))
+    selection = require_choice(positions, everything, selection_of(filters))
     with _ledger(where) as connection:
         if not dry_run:
             take_lock(connection)

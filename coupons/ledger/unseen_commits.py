@@ -23,7 +23,7 @@ class CommitsUnseen(CouponError):
 
 
 def look_for_missing(connection: Connection, find: Callable[[], Missing]) -> Missing:
-    """What `find` finds missing in the ledger, if no waiting commit could bring it.
+    """What `find` finds missing in the ledger. Commits that wait for a standby are not missing.
 
     find: returns something false when nothing is missing; else it is called again a little later.
     Raises CommitsUnseen while it cannot be decided, or LedgerUnavailable.

@@ -88,7 +88,8 @@ def read_statuses(
 def read_unresolved(where: Endpoints, connection: Connection) -> list[DeadLetterStatus]:
     """The dead letters that are neither resolved nor discarded, in order.
 
-    A record that was written back and failed again is there once. Raises as `read_statuses`.
+    Of a record whose replay failed again, only the newest dead letter is listed. Raises as
+    `read_statuses`.
     """
     return [
         status
