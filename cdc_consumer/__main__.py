@@ -20,8 +20,8 @@ def main() -> int:
         try:
             run(settings, stopping)
         except OutsideOfGroup as error:
-            # Seen after a whole machine had stood still: the client never asked Kafka again.
-            logging.critical("%s: the process begins anew", error)
+            # Seen after a machine had stood still: the client never asked Kafka again.
+            logging.critical("%s: the process restarts itself", error)
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
     return run_process(ConsumerSettings, consume)

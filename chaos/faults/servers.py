@@ -57,7 +57,7 @@ def _client(target: Target) -> redis.Redis:
 
 
 def _put_older_copy_back(target: Target) -> None:
-    """Copy the data, wait until Redis has newer data, kill it, and put the copy in place."""
+    """Copy the data, wait until Redis has newer data, kill it, and put the copy back."""
 
     def scripts_run() -> int:
         return int(_client(target).info("commandstats")["cmdstat_evalsha"]["calls"])

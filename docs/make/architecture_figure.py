@@ -48,9 +48,9 @@ def _draw_layer(
 ) -> None:
     width = (WIDTH - 20 - 10 * (len(names) - 1)) / len(names)
     y = 16 + number * (HIGH + GAP)
-    for place, name in enumerate(names):
+    for column, name in enumerate(names):
         lines = [name, *_not(forbidden.get(name, []))]
-        drawing.box(Box(10 + place * (width + 10), y, width, HIGH), lines, BLUE)
+        drawing.box(Box(10 + column * (width + 10), y, width, HIGH), lines, BLUE)
 
 
 def _not(names: Sequence[str]) -> list[str]:

@@ -18,7 +18,7 @@ DESIGNS = {
 
 
 def render() -> str:
-    """The whole page, with the table between its two marks."""
+    """The page, with the table between its two marks."""
     before, _, after = PAGE.read_text("utf-8").split(MARK)
     return MARK.join((before, summary((RESULTS / "designs.md").read_text("utf-8")), after))
 

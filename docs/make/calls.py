@@ -23,7 +23,7 @@ Every call also takes the header `X-Request-Id` and can answer with another of t
 
 
 def render() -> str:
-    """The whole page."""
+    """The page."""
     routes = (coupons, claims, issue_requests, users, health)
     document = build_document([each.openapi_part() for each in routes])
     sections = [

@@ -36,7 +36,7 @@ with 1.
 
 
 def render() -> str:
-    """The whole page."""
+    """The page."""
     context = click.Context(main, info_name="coupon")
     commands = list(_below(main, context, "coupon"))
     rows = [

@@ -39,7 +39,7 @@ servers, each under its own licence. None of the packages is under the AGPL.
 **psycopg, the driver for Postgres, is under LGPL-3.0-only.** The project imports it as it is
 published and does not change it, so its own code stays under Apache-2.0. If you pass on an image or
 an installation with psycopg in it, also pass on the text of its licence, say where its source is
-(its page on the package index), and let others put another version in its place; `pip install` into
+(its page on the package index), and let others replace it by another version; `pip install` into
 the same environment does that. Using the API over HTTP requires nothing.
 
 **certifi and orjson are under MPL-2.0**, and so are hypothesis and pathspec, which only tests and
@@ -75,7 +75,7 @@ containers use the publishers' images.
 | Debezium | Apache-2.0 |
 | Apicurio Registry and its converter | Apache-2.0 |
 
-Redis works in the place of Valkey and is neither shipped nor downloaded: up to 7.2 it is under
+Redis can replace Valkey and is neither shipped nor downloaded: up to 7.2 it is under
 BSD-3-Clause, later versions have other licences.
 """
 
@@ -115,7 +115,7 @@ def licence_of(name: str) -> str:
 
 
 def render() -> str:
-    """The whole page."""
+    """The page."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     run = _closure(project["dependencies"])
     stack = _closure(project["optional-dependencies"]["stack"]) - run

@@ -32,7 +32,7 @@ process itself.
 
 
 def render() -> str:
-    """The whole page."""
+    """The page."""
     head = ["metric", "type", "labels", "meaning"]
     sections = [
         f"\n## {title}\n\n{table(head, _rows(registry))}" for title, registry in PROCESSES.items()

@@ -37,7 +37,7 @@ MEANINGS = {
     "not-open": "The claim is refused: the coupon opens later.",
     "closed": "The claim is refused: the coupon has ended.",
     "paused": "The claim is refused: an administrator paused the coupon.",
-    "sold-out": "The claim is refused: every place is taken.",
+    "sold-out": "The claim is refused: no coupon is left.",
     "id-taken": "A coupon with this id exists already.",
     "stock-below-issued": "The new total is below what is issued already.",
     "body-too-large": "The body is larger than the limit.",
@@ -63,7 +63,7 @@ MEANINGS = {
 
 
 def render() -> str:
-    """The whole page. Raises KeyError for a type without a meaning."""
+    """The page. Raises KeyError for a type without a meaning."""
     rows = [
         (f"`{kind.value.name}`", kind.value.status, kind.value.title, MEANINGS[kind.value.name])
         for kind in ProblemType

@@ -80,7 +80,7 @@ the default state folder. So the same command serves any stack. The addresses ar
 
 
 def render() -> str:
-    """The whole page."""
+    """The page."""
     sections = []
     for title, settings in PROCESSES.items():
         inherited = {

@@ -65,7 +65,7 @@ def test_a_client_outside_of_its_group_is_replaced_in_place(
     try:
         eventually(is_healthy, 60, "it is a member")
         with standing_still(kafka_server):
-            eventually(lambda: "begins anew" in log.read_text(), STUCK_SECONDS, "it gives up")
+            eventually(lambda: "restarts itself" in log.read_text(), STUCK_SECONDS, "it gives up")
         eventually(is_healthy, 60, "it is a member again")
         assert process.poll() is None, log.read_text()
         assert kafka.consuming(group).members == 1
