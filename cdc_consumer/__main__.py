@@ -1,14 +1,13 @@
 """One consumer: python -m cdc_consumer"""
 
 import logging
-import os
 import sys
 
 from cdc_consumer import __doc__ as purpose
 from cdc_consumer.bootstrap import run
 from cdc_consumer.loop import OutsideOfGroup
 from cdc_consumer.settings import ConsumerSettings
-from coupons.process import run_process, show_help, stop_on_signals
+from coupons.process import restart_in_place, run_process, show_help, stop_on_signals
 
 
 def main() -> int:
@@ -22,7 +21,7 @@ def main() -> int:
         except OutsideOfGroup as error:
             # Seen after a machine had stood still: the client never asked Kafka again.
             logging.critical("%s: the process restarts itself", error)
-            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+            restart_in_place(stopping)
 
     return run_process(ConsumerSettings, consume)
 

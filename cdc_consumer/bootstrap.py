@@ -8,7 +8,7 @@ from confluent_kafka import KafkaException
 
 from cdc_consumer.dead_letters import DeadLetters
 from cdc_consumer.handling import BatchHandler
-from cdc_consumer.health import Health
+from cdc_consumer.health import STUCK_AFTER_SECONDS, Health
 from cdc_consumer.issuing import Ledger
 from cdc_consumer.kafka import consumer_settings, log_error, member_name, topics
 from cdc_consumer.limits import DlqLimitState
@@ -22,10 +22,14 @@ from coupons.change_events.producing import PRODUCER_SETTINGS
 from coupons.errors import KafkaUnavailable
 from coupons.gate import connect_gate
 from coupons.kafka import KafkaClient
+from coupons.kafka_admin import KafkaAdmin
 from coupons.probes import serve_probes
 
 OUTSIDE_SESSIONS = 2
 """A group waits one session for a member that is gone. A client outside for two is stuck."""
+
+SHORTEST_OUTSIDE_SECONDS = 2 * STUCK_AFTER_SECONDS
+"""A rebalance waits for the batches of the other members."""
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +74,8 @@ def _run(settings: ConsumerSettings, stopping: Event) -> None:
             limit_state,
             health,
             settings.consumer_batch_size,
-            OUTSIDE_SESSIONS * settings.consumer_session_seconds,
+            max(OUTSIDE_SESSIONS * settings.consumer_session_seconds, SHORTEST_OUTSIDE_SECONDS),
+            lambda: _answers(settings.kafka, settings.consumer_group),
         )
         try:
             loop.run(stopping)
@@ -78,6 +83,16 @@ def _run(settings: ConsumerSettings, stopping: Event) -> None:
             ledger.close()
     finally:
         probes.shutdown()
+
+
+def _answers(kafka: KafkaClient, group: str) -> bool:
+    """Whether a new client reaches the group's coordinator."""
+    try:
+        KafkaAdmin(kafka).consuming(group)
+    except KafkaUnavailable as error:
+        log.warning("waiting for Kafka: %s", error)
+        return False
+    return True
 
 
 def build_handler(

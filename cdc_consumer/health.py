@@ -41,6 +41,7 @@ class Health:
 
     def joined(self) -> None:
         """The group assigned partitions, perhaps none."""
+        self._outside_since = None
         if self._failure == _JOINING:
             self._failure = None
 
@@ -55,6 +56,10 @@ class Health:
             self._outside_since = None
         elif self._outside_since is None:
             self._outside_since = now
+
+    def outside_with_reason(self) -> None:
+        """Nobody could be in the group: being outside of it counts from now."""
+        self._outside_since = self._clock()
 
     def outside_seconds(self) -> float:
         """For how long it has not been a member of its group; 0: it is one."""

@@ -47,7 +47,8 @@ class ConsumerLoop:
     connect: makes the Kafka consumer; its argument is the callback for the results of commits.
     handle: returns when a batch is handled, or raises one of TRANSIENT or DeadLetterOutage.
     limit_state: loaded from the committed offsets' metadata, and committed with the offsets.
-    outside_seconds: how long the client may be outside of its group before it counts as stuck.
+    outside_seconds: how long the client may be outside of its group, while `group_answers` to a new
+    client, before it counts as stuck.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class ConsumerLoop:
         health: Health,
         batch_size: int,
         outside_seconds: float,
+        group_answers: Callable[[], bool],
     ) -> None:
         self._consumer = connect(self._on_commit)
         self._handle = handle
@@ -65,6 +67,7 @@ class ConsumerLoop:
         self._health = health
         self._batch_size = batch_size
         self._outside_seconds = outside_seconds
+        self._group_answers = group_answers
         self._ownership = Ownership()
         self._backoff = Backoff()
         self._paused: set[Partition] = set()
@@ -81,10 +84,11 @@ class ConsumerLoop:
             self._subscribe()
             while not stopping.is_set():
                 self._health.alive()
-                self._check_membership()
                 batch = self._gather()
                 if batch:
                     self._work(batch, stopping)
+                else:
+                    self._check_membership()
         except OutsideOfGroup:
             raise
         except BaseException:
@@ -95,8 +99,15 @@ class ConsumerLoop:
 
     def _check_membership(self) -> None:
         seconds = self._health.outside_seconds()
-        if seconds > self._outside_seconds:
-            raise OutsideOfGroup(f"this client has been outside of its group for {seconds:.0f} s")
+        if seconds <= self._outside_seconds:
+            return
+        if not self._group_answers():
+            self._health.outside_with_reason()
+            return
+        raise OutsideOfGroup(
+            f"this client has been outside of its group for {seconds:.0f} s,"
+            " and Kafka answers others"
+        )
 
     def _subscribe(self) -> None:
         self._consumer.subscribe(

@@ -8,13 +8,7 @@ from typing import NamedTuple
 from connectors.lifecycle import status
 from connectors.slot import SLOT, Slot, read_slot
 from coupons.endpoints import Endpoints
-from coupons.errors import (
-    ConfigurationError,
-    ConnectorError,
-    GateUnavailable,
-    KafkaUnavailable,
-    PartNotRunningError,
-)
+from coupons.errors import CouponError, KafkaUnavailable
 from coupons.gate import Gate, connect_gate
 from coupons.heartbeat import read_heartbeat
 from coupons.kafka_admin import GROUP, KafkaAdmin
@@ -133,7 +127,7 @@ class _ConnectorQuery:
     def _ask(self, where: Mapping[str, str]) -> None:
         try:
             state = status(where["COUPON_CONNECT_URL"])
-        except (ConfigurationError, ConnectorError, PartNotRunningError) as error:
+        except CouponError as error:
             self._results.append((f"not known: {error}", False))
         else:
             self._results.append((state.summary, state.is_running))
@@ -142,6 +136,6 @@ class _ConnectorQuery:
 def _heartbeat_age(where: Mapping[str, str]) -> float | None:
     try:
         heartbeat_us = read_heartbeat(connect_gate(where["COUPON_REDIS_URL"]).client)
-    except (GateUnavailable, PartNotRunningError):
+    except CouponError:
         return None
     return None if heartbeat_us is None else time.time() - heartbeat_us / 1_000_000

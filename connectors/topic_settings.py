@@ -20,7 +20,6 @@ WEEK_MS = 7 * DAY_MS
 """Kafka's default. A retention that is too short is set to it."""
 
 _ANSWER_SECONDS = 5.0
-_CRITICAL = 2
 
 
 class Rule(NamedTuple):

@@ -2,9 +2,11 @@
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Event
 from typing import TypeVar
 
@@ -35,7 +37,26 @@ def stop_on_signals() -> Event:
     stopping = Event()
     for each in STOP_SIGNALS:
         signal.signal(each, lambda *_: stopping.set())
+    # `restart_in_place` blocked them until now.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     return stopping
+
+
+def restart_in_place(stopping: Event) -> None:
+    """Replace the process by a new one with the same id, command and environment.
+
+    Nothing of this one ends in order. Returns only when `stopping` is set. A stop signal that comes
+    later stops the new process.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    if stopping.is_set():
+        return
+    # Clients in C leave some of theirs open for the new process.
+    for descriptor in map(int, os.listdir("/dev/fd")):
+        if descriptor > 2:
+            with suppress(OSError):
+                os.set_inheritable(descriptor, False)
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
 
 def run_process(kind: type[Settings], run: Callable[[Settings], None]) -> int:

@@ -1,7 +1,9 @@
 """The errors of the embedded stack."""
 
+from coupons.errors import CouponError
 
-class StackError(Exception):
+
+class StackError(CouponError):
     """Says what happened, to which part or file, and what to do."""
 
 

@@ -211,9 +211,7 @@ def _keep(running: Running) -> None:
 
 
 def _left_after(running: Running, deadline_s: float) -> list[psutil.Process]:
-    family = running.family()
     for _ in attempts(deadline_s, _POLL_S):
-        if not family:
+        if not running.family():
             break
-        family = running.family()
-    return family
+    return running.family()

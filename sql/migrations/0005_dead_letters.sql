@@ -10,7 +10,7 @@ CREATE TABLE dead_letter_action (
   detail           text NOT NULL DEFAULT '',
   letter_partition integer NOT NULL,
   letter_offset    bigint NOT NULL,
-  dead_lettered_at     timestamptz NOT NULL,
+  set_aside_at     timestamptz NOT NULL,
   record_topic     text NOT NULL,
   record_partition integer NOT NULL,
   record_offset    bigint NOT NULL,
@@ -20,8 +20,8 @@ CREATE TABLE dead_letter_action (
                                      OR action = 'discard' AND result = 'discarded' AND detail <> '')
 );
 COMMENT ON COLUMN dead_letter_action.result IS 'A replay is begun before its record is written back, and written or failed afterwards; only begun: cut off in between.';
-COMMENT ON COLUMN dead_letter_action.dead_lettered_at IS 'With the position in the dead-letter topic the key of a dead letter, also after the topic was lost and created again.';
+COMMENT ON COLUMN dead_letter_action.set_aside_at IS 'With the position in the dead-letter topic the key of a dead letter, also after the topic was lost and created again.';
 
-CREATE INDEX dead_letter_action_of_letter ON dead_letter_action (letter_partition, letter_offset, dead_lettered_at, action_id DESC);
+CREATE INDEX dead_letter_action_of_letter ON dead_letter_action (letter_partition, letter_offset, set_aside_at, action_id DESC);
 
 GRANT SELECT, INSERT ON dead_letter_action TO coupon_ops;

@@ -1,10 +1,14 @@
 """The containers and the embedded stack are of one mind; needs no engine."""
 
 import re
+import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
+import jgo
+import psutil
 import pytest
 
 from connectors.register import CONNECTOR_FILE
@@ -183,3 +187,27 @@ def test_without_secrets_compose_says_how_to_make_them(tmp_path: Path) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode != 0
     assert "run compose/make-secrets first" in done.stderr
+
+
+def test_the_converter_is_fetched_with_what_its_stage_copies(tmp_path: Path) -> None:
+    """The Connect image's build has a few of the project's folders, and two packages."""
+    _, _, stage = (COMPOSE / "Dockerfile").read_text("utf-8").partition(" AS converter\n")
+    copied = re.findall(r"^COPY (\S+) /project/", stage.partition("\nFROM ")[0], re.MULTILINE)
+    for each in copied:
+        source, target = ROOT / each, tmp_path / Path(each).name
+        shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
+    missing = {"redis", "psycopg", "pydantic", "confluent_kafka", "click", "rich", "flask"}
+    program = (
+        f"import sys; sys.modules.update(dict.fromkeys({missing}, None)); import fetch_converter"
+    )
+    # -S and the path: neither this checkout nor what it installed, but for the two packages.
+    packages = {Path(jgo.__file__).parents[1], Path(psutil.__file__).parents[1]}
+    path = ":".join(map(str, (tmp_path, *packages)))
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program],
+        env={"PYTHONPATH": path},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr

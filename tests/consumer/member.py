@@ -43,7 +43,7 @@ def main(servers: str, group: str, session_seconds: str, name: str, file: str) -
             noted.write(json.dumps(places) + "\n")
 
         history = DlqLimitState(DlqLimit(50, 0.2, 1_000))
-        ConsumerLoop(connect, handle, history, Health(), 500, 60).run(stopping)
+        ConsumerLoop(connect, handle, history, Health(), 500, 60, lambda: True).run(stopping)
 
 
 if __name__ == "__main__":

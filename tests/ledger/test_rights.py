@@ -24,7 +24,7 @@ COUPON = "INSERT INTO coupon (name, total_quantity{}) VALUES ('n', 1{})"
 REQUEST = "(coupon_id, user_id, requested_at) VALUES (1, 9, now())"
 ACTION = (
     "INSERT INTO dead_letter_action (acted_by, action, result, letter_partition, letter_offset,"
-    " dead_lettered_at, record_topic, record_partition, record_offset)"
+    " set_aside_at, record_topic, record_partition, record_offset)"
     " VALUES ('a test', 'replay', 'begun', 0, 0, now(), 't', 0, 0)"
 )
 ALLOWED: dict[str, set[str]] = {

@@ -154,7 +154,7 @@ class Run:
     def run(self) -> list[Any]:
         client: Any = self.consumer
         ConsumerLoop(
-            lambda _: client, self.handle, self.history, self.health, self.batch_size, 60
+            lambda _: client, self.handle, self.history, self.health, self.batch_size, 60, bool
         ).run(self.stopping)
         return self.consumer.calls
 
@@ -245,7 +245,7 @@ def test_a_fatal_error_of_a_late_answer_ends_the_process() -> None:
         answers.append(on_commit)
         return client
 
-    ConsumerLoop(connect, run.handle, run.history, run.health, 500, 60)
+    ConsumerLoop(connect, run.handle, run.history, run.health, 500, 60, bool)
     with pytest.raises(KafkaException):
         answers[0](KafkaError(KafkaError._FATAL), [PARTITION])
 

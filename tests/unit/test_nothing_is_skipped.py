@@ -184,7 +184,7 @@ def run(events: Sequence[str]) -> SimulatedKafka:
 
     history = DlqLimitState(DlqLimit(max_consecutive=3, max_ratio=0.5, window=100))
     client = cast(Consumer, kafka)
-    ConsumerLoop(lambda _: client, handle, history, Health(), BATCH_SIZE, 60).run(stopping)
+    ConsumerLoop(lambda _: client, handle, history, Health(), BATCH_SIZE, 60, bool).run(stopping)
     return kafka
 
 
