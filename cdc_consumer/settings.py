@@ -48,7 +48,9 @@ class ConsumerSettings(KafkaSecurity, ProcessSettings):
         le=300,
         description="Silence, in seconds, after which Kafka gives this consumer's partitions to"
         " others; it sends heartbeats ten times as often. The brokers bound it"
-        " (group.min.session.timeout.ms, group.max.session.timeout.ms)",
+        " (group.min.session.timeout.ms, group.max.session.timeout.ms). A consumer that is outside"
+        " of its group for twice as long, and for a minute at least, while Kafka answers a new"
+        " client, restarts itself",
     )
     consumer_batch_size: int = Field(
         default=500,
