@@ -1,3 +1,4 @@
+# make setup   make .venv with all packages; every target below does that first
 # make up      set up, start the embedded stack, run a short rush on it, leave it running
 # make test    set up, run all tests on a stack of their own (ARGS="-m gate -n 0": a kind, one by one)
 # make bench   set up, run the benchmarks on a stack of their own
@@ -16,11 +17,13 @@ READY := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | cut
 PIP_INSTALL := $(BIN)/pip install --quiet --progress-bar on --disable-pip-version-check
 PIP_HINT := "The packages could not be installed (see above). Behind a proxy with its own certificate authority: PIP_CERT=FILE make ..."
 
-.PHONY: help up test bench chaos model down check docs constraints clean
+.PHONY: help setup up test bench chaos model down check docs constraints clean
 .DEFAULT_GOAL := help
 
 help: ## show these lines
 	@sed -n 's/^# make/make/p' Makefile
+
+setup: $(READY)
 
 up: $(READY)
 	$(BIN)/coupon up --ports first-free

@@ -23,6 +23,8 @@ DOCUMENTS = [
 DOCUMENTS.remove(ROOT / "docs" / "reference" / "cli.md")  # made from the command itself
 ORDINARY = {
     "cd",
+    "chown",
+    "cp",
     "curl",
     "df",
     "docker",
@@ -30,8 +32,10 @@ ORDINARY = {
     "echo",
     "eval",
     "export",
+    "mv",
     "pg_basebackup",
     "pg_dump",
+    "pg_restore",
     "psql",
 }
 """Programs that are not ours; of docker only what is ours in it is looked at."""
