@@ -7,7 +7,7 @@ from cdc_consumer import __doc__ as purpose
 from cdc_consumer.bootstrap import run
 from cdc_consumer.loop import OutsideOfGroup
 from cdc_consumer.settings import ConsumerSettings
-from coupons.process import restart_in_place, run_process, show_help, stop_on_signals
+from coupons.process import restart_process, run_process, show_help, stop_on_signals
 
 
 def main() -> int:
@@ -21,7 +21,7 @@ def main() -> int:
         except OutsideOfGroup as error:
             # Seen after a machine had stood still: the client never asked Kafka again.
             logging.critical("%s: the process restarts itself", error)
-            restart_in_place(stopping)
+            restart_process(stopping)
 
     return run_process(ConsumerSettings, consume)
 

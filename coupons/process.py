@@ -37,12 +37,12 @@ def stop_on_signals() -> Event:
     stopping = Event()
     for each in STOP_SIGNALS:
         signal.signal(each, lambda *_: stopping.set())
-    # `restart_in_place` blocked them until now.
+    # `restart_process` blocked them until now.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     return stopping
 
 
-def restart_in_place(stopping: Event) -> None:
+def restart_process(stopping: Event) -> None:
     """Replace the process by a new one with the same id, command and environment.
 
     Nothing of this one ends in order. Returns only when `stopping` is set. A stop signal that comes
