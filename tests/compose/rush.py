@@ -54,6 +54,8 @@ def rush(containers: Containers, coupon_id: int, claims: int, threads: int) -> I
     finally:
         for thread in running:
             thread.join()
+        for claimant in claimants:
+            claimant.close()
 
 
 class _Claimant:
@@ -75,6 +77,9 @@ class _Claimant:
                 return
             self._told.otherwise[answer] = self._told.otherwise.get(answer, 0) + 1
             self._pause.wait(PAUSE_SECONDS)
+
+    def close(self) -> None:
+        self._connection.close()
 
     def _ask(self, token: str) -> int | str:
         try:

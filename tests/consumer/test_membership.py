@@ -81,9 +81,9 @@ def test_members_are_unhealthy_only_while_kafka_is_down(
     def none_reads() -> bool:
         return all(each.said()[1] != "reads" for each in two)
 
-    eventually(both_read, 60, "both are members")
+    eventually(both_read, 30, "both are members")
     assert sorted(each.said()[0] for each in two) == [0, 1]
     kafka_server.kill()
-    eventually(none_reads, 60, "both see that Kafka is down")
+    eventually(none_reads, 30, "both see that Kafka is down")
     kafka_server.start()
-    eventually(both_read, 90, "both are members again")
+    eventually(both_read, 60, "both are members again")
