@@ -5,8 +5,8 @@ import sys
 from api.authentication import load_verifier
 from api.server import serve
 from api.settings import ApiSettings
-from coupons.open_files import raise_open_files_limit
-from coupons.process import run_process, show_help
+from coupons.process.main import run_process, show_help
+from coupons.process.open_files import raise_open_files_limit
 
 
 def main() -> int:

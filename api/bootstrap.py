@@ -20,9 +20,9 @@ from api.stopping import stop_with_parent
 from api.write_batcher import WriteBatcher
 from coupons.gate import Gate, connect_gate
 from coupons.ledger.connection import LedgerPool, ledger_pool
-from coupons.logging import configure_logging
 from coupons.model import Claim
-from coupons.settings import load_settings
+from coupons.process.logging import configure_logging
+from coupons.process.settings import load_settings
 
 Write = Callable[[Sequence[Claim]], Sequence[ClaimResult]]
 """Decides a batch of claims. When it returns, the accepted ones are stored for good."""

@@ -21,9 +21,9 @@ from api.routes.health import Readiness
 from api.settings import ApiSettings
 from coupons.gate import connect_gate
 from coupons.ledger.connection import ledger_pool
-from coupons.metrics import exposition
-from coupons.probes import Page, ProbeServer, json_page
-from coupons.process import run_process, stop_on_signals
+from coupons.process.main import run_process, stop_on_signals
+from coupons.process.metrics import exposition
+from coupons.process.probes import Page, ProbeServer, json_page
 
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 WORKERS_ANSWER_SECONDS = 2.0

@@ -5,8 +5,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from coupons.certificates import check_key_pair
-from coupons.settings import ProcessSettings
+from coupons.links.certificates import check_key_pair
+from coupons.process.settings import ProcessSettings
 from coupons.tokens import AUDIENCE, ISSUER
 
 

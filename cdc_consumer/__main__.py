@@ -7,7 +7,7 @@ from cdc_consumer import __doc__ as purpose
 from cdc_consumer.bootstrap import run
 from cdc_consumer.loop import OutsideOfGroup
 from cdc_consumer.settings import ConsumerSettings
-from coupons.process import restart_process, run_process, show_help, stop_on_signals
+from coupons.process.main import restart_process, run_process, show_help, stop_on_signals
 
 
 def main() -> int:

@@ -18,12 +18,12 @@ from cdc_consumer.metrics import CONSUMER
 from cdc_consumer.settings import ConsumerSettings
 from coupons.backoff import Backoff
 from coupons.change_events import ChangeEventDecoder, SchemaRegistry, ensure_topics
+from coupons.change_events.kafka_admin import KafkaAdmin
 from coupons.change_events.producing import PRODUCER_SETTINGS
 from coupons.errors import KafkaUnavailable
 from coupons.gate import connect_gate
-from coupons.kafka import KafkaClient
-from coupons.kafka_admin import KafkaAdmin
-from coupons.probes import serve_probes
+from coupons.kafka.client import KafkaClient
+from coupons.process.probes import serve_probes
 
 OUTSIDE_SESSIONS = 2
 """A group waits one session for a member that is gone. A client outside for two is stuck."""

@@ -14,7 +14,7 @@ from coupons.change_events.dead_letter_headers import (
     replays_of,
 )
 from coupons.errors import KafkaUnavailable
-from coupons.kafka import raise_if_finished
+from coupons.kafka.client import raise_if_finished
 from coupons.model import IssueRequest
 
 DELIVERY_SECONDS = 5.0

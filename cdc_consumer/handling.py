@@ -19,7 +19,7 @@ from cdc_consumer.records import Record
 from coupons.change_events import ChangeEventDecoder
 from coupons.errors import UnknownCoupon
 from coupons.gate import Gate
-from coupons.heartbeat import record_heartbeat
+from coupons.gate.heartbeat import record_heartbeat
 from coupons.model import Status
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from coupons.change_events import (
     Topic,
 )
 from coupons.change_events.producing import LARGEST_DEAD_LETTER_BYTES
-from coupons.kafka import raise_if_finished
+from coupons.kafka.client import raise_if_finished
 
 log = logging.getLogger(__name__)
 

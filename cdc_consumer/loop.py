@@ -22,7 +22,7 @@ from coupons.errors import (
     LedgerUnavailable,
     SchemaRegistryUnavailable,
 )
-from coupons.kafka import raise_if_finished
+from coupons.kafka.client import raise_if_finished
 
 POLL_SECONDS = 0.2
 """How long the loop waits for a record before it checks whether it has to stop."""

@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from coupons.metrics import process_registry
+from coupons.process.metrics import process_registry
 
 CONSUMER = process_registry()
 

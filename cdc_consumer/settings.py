@@ -3,9 +3,9 @@
 from pydantic import Field
 
 from cdc_consumer.limits import DlqLimit
-from coupons.kafka import KafkaClient
-from coupons.kafka_security import KafkaSecurity
-from coupons.settings import ProcessSettings, WebUrl
+from coupons.kafka.client import KafkaClient
+from coupons.kafka.security import KafkaSecurity
+from coupons.process.settings import ProcessSettings, WebUrl
 
 
 class ConsumerSettings(KafkaSecurity, ProcessSettings):

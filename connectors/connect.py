@@ -6,8 +6,8 @@ from typing import Any
 import requests
 
 from coupons.errors import ConnectorError, ConnectUnavailable
+from coupons.links.web import WebService
 from coupons.waiting import attempts
-from coupons.web import WebService
 
 ANSWER_TIMEOUT_SECONDS = 20.0
 REBALANCE_SECONDS = 60.0
@@ -18,7 +18,7 @@ _ASK_AGAIN = (HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 class Connect:
-    """One Connect cluster, by the URL of any of its workers, as `coupons.web` takes it."""
+    """One Connect cluster, by the URL of any of its workers, as `coupons.links.web` takes it."""
 
     def __init__(self, url: str) -> None:
         self._service = WebService(url)

@@ -5,7 +5,7 @@ from contextlib import closing
 
 from coupons.errors import CouponError, GateUnavailable
 from coupons.gate import Gate, connect_gate
-from coupons.heartbeat import read_heartbeat
+from coupons.gate.heartbeat import read_heartbeat
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.heartbeats import newest_heartbeat
 from coupons.ledger.unseen_commits import CommitsUnseen, look_for_missing

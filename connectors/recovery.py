@@ -20,9 +20,9 @@ from connectors.slot import read_slot
 from connectors.stream_gap import check_stream
 from connectors.stream_progress import StreamProgress
 from connectors.stream_repair import begin_recovery, repair_stream
+from coupons.change_events.kafka_admin import KafkaAdmin
 from coupons.errors import KafkaUnavailable, LedgerUnavailable, SchemaRegistryUnavailable
-from coupons.kafka import KafkaClient
-from coupons.kafka_admin import KafkaAdmin
+from coupons.kafka.client import KafkaClient
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.silent_sessions import WAITING_SECONDS, end_when_silent
 

@@ -18,7 +18,7 @@ from connectors.lifecycle import (
 from connectors.stream_gap import check_stream
 from coupons.change_events import Topic, ensure_topics
 from coupons.errors import ConnectorError
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 from coupons.ledger.connection import connect_ledger
 
 CONNECTOR_FILE = Path(__file__).parent / "coupon-cdc.json"

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from coupons.change_events.kafka_admin import KafkaAdmin
 from coupons.errors import KafkaUnavailable
-from coupons.kafka_admin import KafkaAdmin
 
 
 class StreamProgress:

@@ -23,7 +23,7 @@ from connectors.republish import Notify, republish
 from connectors.slot import SLOT, drop_slot, make_slot, refuse_foreign
 from connectors.stream_gap import StreamCheck, check_stream
 from coupons.errors import ConnectorError
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 from coupons.ledger.connection import Connection, translated
 from coupons.queries import query
 

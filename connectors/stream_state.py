@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from connectors.lifecycle import status
 from connectors.slot import SLOT, Slot, read_slot
+from coupons.change_events.kafka_admin import GROUP, KafkaAdmin
 from coupons.endpoints import Endpoints
 from coupons.errors import CouponError, KafkaUnavailable
 from coupons.gate import Gate, connect_gate
-from coupons.heartbeat import read_heartbeat
-from coupons.kafka_admin import GROUP, KafkaAdmin
+from coupons.gate.heartbeat import read_heartbeat
 from coupons.ledger.connection import Connection
 from coupons.ledger.unfinished import read_clock_us
 

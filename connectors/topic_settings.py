@@ -13,7 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 
 from coupons.change_events import DEAD_LETTER_TOPIC, HEARTBEAT_TOPIC, REQUEST_TOPIC
 from coupons.errors import KafkaUnavailable
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 
 DAY_MS = 24 * 3600 * 1000
 WEEK_MS = 7 * DAY_MS

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from coupons.errors import ConfigurationError
-from coupons.host_lists import split_url
-from coupons.kafka import KafkaClient
-from coupons.kafka_security import KafkaSecurity
+from coupons.kafka.client import KafkaClient
+from coupons.kafka.security import KafkaSecurity
 from coupons.ledger.roles import DATABASE, role_url
-from coupons.settings import load_settings
+from coupons.links.host_lists import split_url
+from coupons.process.settings import load_settings
 
 API_URL = "COUPON_API_URL"
 MANAGEMENT_URL = "COUPON_API_MANAGEMENT_URL"

@@ -19,7 +19,7 @@ from coupons.change_events.request_log import RemovedByRetention, RequestLog
 from coupons.errors import CouponError
 from coupons.gate import Gate
 from coupons.gate.discard import discard
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 from coupons.ledger.connection import Connection, int_array, translated
 from coupons.ledger.heartbeats import write_heartbeat
 from coupons.model import IssueRequest

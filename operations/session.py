@@ -6,12 +6,12 @@ from typing import NamedTuple, TypeVar
 
 from coupons.endpoints import Endpoints
 from coupons.errors import CouponUnreadable, NotThere
-from coupons.failure_scope import is_of_one_coupon
 from coupons.gate import Gate, connect_gate
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import find_coupon, list_readable
 from coupons.ledger.silent_sessions import end_when_silent, silent_seconds
 from coupons.model import Coupon
+from operations.repair.failure_scope import is_of_one_coupon
 
 T = TypeVar("T")
 

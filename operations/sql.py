@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from coupons.endpoints import DATABASE_URL, PASSWORDS, Endpoints
 from coupons.errors import ConfigurationError
-from coupons.host_lists import split_url
 from coupons.ledger.connection import Connection
 from coupons.ledger.roles import DATABASE
+from coupons.links.host_lists import split_url
 from stack.endpoints import database_url, folder_of
 from stack.options import existing
 

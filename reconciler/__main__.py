@@ -2,7 +2,7 @@
 
 import sys
 
-from coupons.process import run_process, show_help, stop_on_signals
+from coupons.process.main import run_process, show_help, stop_on_signals
 from reconciler.service import run_reconciler
 from reconciler.settings import ReconcilerSettings
 

@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge
 
-from coupons.metrics import process_registry
+from coupons.process.metrics import process_registry
 
 RECONCILER = process_registry()
 

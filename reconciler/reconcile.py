@@ -18,15 +18,15 @@ from itertools import islice
 import psycopg
 
 from coupons.errors import CouponError
-from coupons.failure_scope import is_of_one_coupon
 from coupons.gate import Gate, GateFigures, unavailable_reason
 from coupons.gate.rebuild import is_ahead, rebuild
 from coupons.gate.refusals import GateRefused
 from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import list_readable
 from coupons.ledger.requests import find_requests
-from coupons.metrics import NOT_MEASURED
 from coupons.model import Coupon, CouponState
+from coupons.process.metrics import NOT_MEASURED
+from operations.repair.failure_scope import is_of_one_coupon
 from operations.repair.repairs import Repair, RepairAction
 from operations.repair.roll_forward import roll_forward
 from reconciler.metrics import (

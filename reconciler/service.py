@@ -10,7 +10,7 @@ from coupons.errors import GateUnavailable, LedgerUnavailable
 from coupons.gate import connect_gate
 from coupons.ledger.connection import Connection, connect_ledger, translated
 from coupons.ledger.silent_sessions import end_when_silent
-from coupons.probes import serve_probes
+from coupons.process.probes import serve_probes
 from coupons.queries import query
 from reconciler.comparer import record_repair, run_comparer
 from reconciler.connector_watch import watch_connector

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from coupons.settings import ProcessSettings, WebUrl
+from coupons.process.settings import ProcessSettings, WebUrl
 
 
 class ReconcilerSettings(ProcessSettings):

@@ -17,7 +17,7 @@ from coupons.endpoints import (
     Endpoints,
 )
 from coupons.errors import PartNotRunningError
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 from coupons.ledger.roles import DATABASE
 from stack.folder import StateFolder
 from stack.options import StackOptions, existing

@@ -5,7 +5,7 @@ from pathlib import Path
 from threading import Event
 
 from coupons.endpoints import KAFKA
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 from coupons.ledger.roles import DATABASE, ROLES
 from stack.applications import application_parts
 from stack.endpoints import database_url, stack_endpoints

@@ -15,7 +15,7 @@ from api.rsgi import RsgiApp
 from api.server import serve
 from api.settings import ApiSettings
 from api.stopping import stop_with_parent
-from coupons.settings import load_settings
+from coupons.process.settings import load_settings
 
 FLASK, BARE = "flask", "bare"
 

@@ -10,8 +10,8 @@ import click
 from api.server import serve
 from api.settings import ApiSettings
 from benchmarks.strategies.settings import StrategySettings
-from coupons.logging import configure_logging
-from coupons.settings import load_settings
+from coupons.process.logging import configure_logging
+from coupons.process.settings import load_settings
 
 if TYPE_CHECKING:
     from api.rsgi import RsgiApp

@@ -24,7 +24,7 @@ from benchmarks.strategies.settings import StrategySettings
 from coupons.change_events.producing import PRODUCER_SETTINGS
 from coupons.errors import GateUnavailable, LedgerUnavailable, OutcomeUnknown
 from coupons.gate import Gate
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 from coupons.ledger.connection import connect_ledger, int_array, translated
 from coupons.model import Admission, Claim
 

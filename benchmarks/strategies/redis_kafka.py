@@ -21,9 +21,9 @@ from benchmarks.strategies.settings import StrategySettings
 from coupons.change_events.producing import PRODUCER_SETTINGS
 from coupons.errors import GateUnavailable
 from coupons.gate import Decision, Gate
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 from coupons.model import Admission, Claim
-from coupons.settings import load_settings
+from coupons.process.settings import load_settings
 
 POLL_SECONDS = 0.1
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from coupons.settings import ProcessSettings
+from coupons.process.settings import ProcessSettings
 
 
 class StrategySettings(ProcessSettings):

@@ -11,7 +11,7 @@ from cli.advice import with_commands_for
 from cli.options import confirm, endpoints_option, json_option
 from coupons.endpoints import Endpoints
 from coupons.errors import ConfigurationError
-from coupons.web import WebService
+from coupons.links.web import WebService
 from stack.endpoints import folder_of
 
 connect_option = click.option(
@@ -152,7 +152,7 @@ def recover_command(
       coupon connector recover --emit --wait 300
     """
     from connectors.recovery import RecoverySettings, plan, recover
-    from coupons.kafka_admin import GROUP
+    from coupons.change_events.kafka_admin import GROUP
 
     system = RecoverySettings(
         _connect(where, connect_url),

@@ -10,8 +10,8 @@ from cli.exit_codes import NOT_ANSWERED
 from cli.options import COUPON_ID, endpoints_option, json_option
 from cli.session import open_session, print_failures
 from cli.verify_tables import show_report, show_stream, show_unmatched
+from coupons.change_events.kafka_admin import GROUP
 from coupons.endpoints import Endpoints
-from coupons.kafka_admin import GROUP
 from operations.dead_letters.status import DeadLetterStatus
 from operations.verify.report import MOST_NAMED, ConsistencyReport, Discrepancy
 from operations.verify.verification import Verification, verify

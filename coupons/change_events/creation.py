@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.cimpl import NewTopic
 
 from coupons.errors import KafkaUnavailable
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 
 _TIMEOUT_SECONDS = 5.0
 _BROKERS_DEFAULT = -1

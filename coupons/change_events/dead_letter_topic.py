@@ -12,7 +12,7 @@ from coupons.change_events.dead_letter_headers import (
     read_metadata,
 )
 from coupons.errors import UndecodableEvent
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 
 UNKNOWN = "NotByConvention"
 """The error class of a record on the topic that does not follow the convention."""

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from coupons.errors import KafkaUnavailable
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 
 ANSWER_SECONDS = 5.0
 SILENT_SECONDS = 15.0

@@ -11,7 +11,7 @@ from fastavro import parse_schema
 from fastavro.schema import SchemaParseException
 
 from coupons.errors import SchemaRegistryUnavailable, UndecodableEvent
-from coupons.web import WebService
+from coupons.links.web import WebService
 
 ASK_AGAIN_SECONDS = 10.0
 """How long the registry is not asked again for an id that it does not have."""
@@ -25,7 +25,7 @@ _TIMEOUT_SECONDS = (2.0, 3.0)
 class SchemaRegistry:
     """Reads schemas over the Confluent-compatible API (v7) and caches them. For one thread.
 
-    url: the root of the API, such as http://host:8080/apis/ccompat/v7, as for `coupons.web`.
+    url: the root of the API, such as http://host:8080/apis/ccompat/v7, as for `coupons.links.web`.
     clock: a monotonic clock, in seconds.
     """
 

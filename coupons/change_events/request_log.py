@@ -8,7 +8,7 @@ from confluent_kafka import Message
 
 from coupons.change_events import REQUEST_TOPIC, ChangeEventDecoder, LogReader, SchemaRegistry
 from coupons.errors import KafkaUnavailable, UndecodableEvent
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 from coupons.model import IssueRequest, from_microseconds
 
 

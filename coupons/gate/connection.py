@@ -7,7 +7,7 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from coupons.gate.sentinels import SentinelUrl, parse_sentinel_url
+from coupons.links.sentinels import SentinelUrl, parse_sentinel_url
 
 CONNECT_TIMEOUT_SECONDS = 1.0
 ANSWER_TIMEOUT_SECONDS = 2.0

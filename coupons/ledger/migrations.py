@@ -8,8 +8,8 @@ import psycopg
 import yoyo
 from psycopg import sql
 
-from coupons.host_lists import split_url
 from coupons.ledger.silent_sessions import SILENT_SECONDS, end_when_silent
+from coupons.links.host_lists import split_url
 from coupons.queries import SQL_FOLDER
 
 

@@ -2,7 +2,7 @@
 
 from urllib.parse import quote, urlunsplit
 
-from coupons.host_lists import split_url
+from coupons.links.host_lists import split_url
 
 DATABASE = "coupon"
 OWNER = "coupon_owner"

@@ -7,8 +7,8 @@ from pydantic_settings import BaseSettings
 
 from api.settings import ApiSettings
 from cdc_consumer.settings import ConsumerSettings
-from coupons.kafka_security import KafkaSecurity
-from coupons.settings import ProcessSettings, variable_of
+from coupons.kafka.security import KafkaSecurity
+from coupons.process.settings import ProcessSettings, variable_of
 from reconciler.settings import ReconcilerSettings
 
 PROCESSES: dict[str, type[BaseSettings]] = {

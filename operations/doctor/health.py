@@ -6,7 +6,7 @@ from http import HTTPStatus
 import requests
 
 from coupons.endpoints import CONSUMER_URLS, MANAGEMENT_URL
-from coupons.web import WebService
+from coupons.links.web import WebService
 from operations.doctor.findings import Finding, Section, elsewhere, failing, ok
 from operations.doctor.system import System
 

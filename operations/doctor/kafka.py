@@ -11,7 +11,7 @@ from coupons.change_events import (
     REQUEST_PARTITIONS,
     REQUEST_TOPIC,
 )
-from coupons.kafka_admin import GroupState, KafkaAdmin, UnreadPartition
+from coupons.change_events.kafka_admin import GroupState, KafkaAdmin, UnreadPartition
 from operations.doctor.findings import Finding, Section, failing, ok, warning
 from operations.doctor.system import System
 

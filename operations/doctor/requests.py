@@ -5,10 +5,10 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 from connectors.republish import NotFinal, count_not_final
+from coupons.change_events.kafka_admin import KafkaAdmin
 from coupons.errors import GateUnavailable, KafkaUnavailable
 from coupons.gate import Gate, connect_gate, unavailable_reason
-from coupons.heartbeat import read_heartbeat
-from coupons.kafka_admin import KafkaAdmin
+from coupons.gate.heartbeat import read_heartbeat
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import list_coupons
 from coupons.model import Coupon, from_microseconds, to_microseconds

@@ -10,10 +10,10 @@ from connectors.lifecycle import CONNECTOR_NAME
 from connectors.publication import Publication
 from connectors.schemas import check_schemas, lost_schemas
 from connectors.stream_gap import StreamCheck, check_stream
+from coupons.change_events.kafka_admin import KafkaAdmin
 from coupons.errors import LedgerUnavailable
 from coupons.gate import connect_gate
-from coupons.heartbeat import read_heartbeat
-from coupons.kafka_admin import KafkaAdmin
+from coupons.gate.heartbeat import read_heartbeat
 from coupons.ledger.connection import connect_ledger
 from operations.doctor.findings import Finding, Section, failing, ok, unknown, warning
 from operations.doctor.runbook_sections import runbook_section, sentence

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from coupons.change_events.kafka_admin import GROUP
 from coupons.endpoints import (
     CONNECT_URL,
     CONSUMER_URLS,
@@ -14,8 +15,7 @@ from coupons.endpoints import (
     REGISTRY_URL,
     Endpoints,
 )
-from coupons.kafka import KafkaClient
-from coupons.kafka_admin import GROUP
+from coupons.kafka.client import KafkaClient
 from stack.endpoints import folder_of
 from stack.folder import StateFolder
 from stack.options import StackOptions, existing

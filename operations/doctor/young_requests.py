@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 from connectors.stream_progress import StreamProgress
+from coupons.change_events.kafka_admin import KafkaAdmin
 from coupons.gate import Gate, connect_gate
-from coupons.heartbeat import read_heartbeat
-from coupons.kafka_admin import KafkaAdmin
+from coupons.gate.heartbeat import read_heartbeat
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import list_coupons
 from coupons.ledger.requests import find_requests

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from coupons.failure_scope import is_of_one_coupon
 from operations.repair.compare_and_repair import compare_and_repair
+from operations.repair.failure_scope import is_of_one_coupon
 from operations.repair.repairs import Repair, RepairAction
 from operations.session import Session
 

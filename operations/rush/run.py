@@ -9,7 +9,7 @@ from coupons.errors import ConfigurationError
 from coupons.gate import Gate, connect_gate
 from coupons.gate.delays import watched_delays
 from coupons.ledger.connection import connect_ledger
-from coupons.open_files import raise_open_files_limit
+from coupons.process.open_files import raise_open_files_limit
 from coupons.waiting import attempts
 from operations.rush.claimants import Api, Caller, create_coupon, rush, trickle
 from operations.rush.tally import Tally

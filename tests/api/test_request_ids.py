@@ -8,7 +8,7 @@ import pytest
 from werkzeug.test import Client
 
 from chaos.link import Link
-from coupons.logging import JsonLines
+from coupons.process.logging import JsonLines
 from tests.support.api import NewCoupon
 
 Headers = dict[str, str]

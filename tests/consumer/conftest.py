@@ -6,7 +6,7 @@ import pytest
 
 from cdc_consumer.kafka import topics
 from coupons.change_events import ensure_topics
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 from tests.support.servers import KafkaServer
 
 

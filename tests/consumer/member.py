@@ -19,8 +19,8 @@ from cdc_consumer.limits import DlqLimit, DlqLimitState
 from cdc_consumer.loop import ConsumerLoop
 from cdc_consumer.records import Record
 from coupons.change_events import REQUEST_TOPIC
-from coupons.kafka import KafkaClient
-from coupons.logging import configure_logging
+from coupons.kafka.client import KafkaClient
+from coupons.process.logging import configure_logging
 
 
 def main(servers: str, group: str, session_seconds: str, name: str, file: str) -> None:

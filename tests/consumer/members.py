@@ -7,9 +7,9 @@ import sys
 import time
 from pathlib import Path
 
+from coupons.change_events.kafka_admin import GroupState, KafkaAdmin
 from coupons.errors import KafkaUnavailable
-from coupons.kafka import KafkaClient
-from coupons.kafka_admin import GroupState, KafkaAdmin
+from coupons.kafka.client import KafkaClient
 from coupons.waiting import eventually
 
 SESSION_SECONDS = 6

@@ -20,7 +20,7 @@ from coupons.errors import (
     UnknownCoupon,
 )
 from coupons.gate import Gate, connect_gate, open_coupon
-from coupons.heartbeat import read_heartbeat
+from coupons.gate.heartbeat import read_heartbeat
 from coupons.model import Claim, Coupon, Status
 from tests.support.databases import Database
 from tests.support.events import HEARTBEAT, SCHEMAS, KeptLetters, record_of, request_records

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from coupons.change_events import Topic, ensure_topics
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 from coupons.waiting import eventually
 from tests.consumer.members import SESSION_SECONDS, Member
 from tests.support.servers import KafkaServer

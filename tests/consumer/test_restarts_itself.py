@@ -12,8 +12,8 @@ from urllib.request import urlopen
 from confluent_kafka import Consumer
 
 from coupons.change_events import REQUEST_TOPIC
-from coupons.kafka import KafkaClient
-from coupons.kafka_admin import KafkaAdmin
+from coupons.change_events.kafka_admin import KafkaAdmin
+from coupons.kafka.client import KafkaClient
 from coupons.waiting import eventually
 from stack.ports import free_ports
 from tests.support.databases import Database

@@ -6,9 +6,9 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from coupons.change_events import REQUEST_PARTITIONS, REQUEST_TOPIC
+from coupons.change_events.kafka_admin import KafkaAdmin, UnreadPartition
 from coupons.errors import KafkaUnavailable
-from coupons.kafka import KafkaClient
-from coupons.kafka_admin import KafkaAdmin, UnreadPartition
+from coupons.kafka.client import KafkaClient
 from coupons.waiting import eventually
 from tests.support.servers import KafkaServer
 

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer
 
 from cdc_consumer.kafka import consumer_settings
 from cdc_consumer.membership import not_reading
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 
 
 def main(servers: str, group: str, session_seconds: str, topic: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 from coupons.ledger.refusals import LedgerRefusal
 from coupons.waiting import eventually
 from operations.doctor.checks import run_checks

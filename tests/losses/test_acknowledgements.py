@@ -23,7 +23,7 @@ from cdc_consumer.records import Record
 from cdc_consumer.settings import ConsumerSettings
 from coupons.change_events import REQUEST_PARTITIONS, Topic, ensure_topics
 from coupons.errors import LedgerUnavailable
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 from coupons.waiting import eventually
 from stack.disposable import DisposableStack
 from stack.ports import free_ports

@@ -13,7 +13,7 @@ from connectors.connect import Connect
 from connectors.connector_state import existing_state
 from connectors.lifecycle import restart
 from connectors.register import CONNECTOR_FILE, register
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.waiting import eventually
 from stack.disposable import DisposableStack

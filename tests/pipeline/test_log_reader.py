@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient
 
 from coupons.change_events import LogReader, Topic, ensure_topics
 from coupons.change_events.log_reader import PartitionRange
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 from stack.disposable import DisposableStack
 
 WITHIN_SECONDS = 30

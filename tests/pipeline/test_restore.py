@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from coupons.change_events import REQUEST_PARTITIONS, REQUEST_TOPIC, LogReader
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 from coupons.waiting import eventually
 from stack.disposable import DisposableStack, disposable_stack
 from tests.pipeline.backups import back_up, put_back

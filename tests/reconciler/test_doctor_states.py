@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from coupons.gate import Gate
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import begin_gate_epoch
 from operations.doctor.consistency import check_consistency, differing

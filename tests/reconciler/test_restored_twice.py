@@ -9,7 +9,7 @@ import pytest
 from connectors.connect import Connect
 from coupons.change_events.request_log import RemovedByRetention, Requests
 from coupons.gate import Gate
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 from coupons.ledger.connection import connect_ledger
 from operations import restore as module
 from operations.restore import Restored, after_restore

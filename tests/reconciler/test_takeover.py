@@ -13,7 +13,7 @@ import pytest
 
 from coupons.errors import ConfigurationError
 from coupons.gate import Gate
-from coupons.settings import load_settings
+from coupons.process.settings import load_settings
 from coupons.waiting import eventually
 from reconciler.settings import ReconcilerSettings
 from stack.ports import free_ports

@@ -10,8 +10,8 @@ import pytest
 
 from connectors.ledger_history import find_restore, missing_heartbeat
 from coupons.gate import Gate
-from coupons.heartbeat import record_heartbeat
-from coupons.kafka import KafkaClient
+from coupons.gate.heartbeat import record_heartbeat
+from coupons.kafka.client import KafkaClient
 from coupons.ledger.connection import connect_ledger
 from coupons.model import to_microseconds
 from coupons.waiting import eventually

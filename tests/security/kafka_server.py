@@ -5,8 +5,8 @@ import subprocess
 import uuid
 from pathlib import Path
 
-from coupons.kafka import KafkaClient
-from coupons.kafka_security import KafkaSecurity
+from coupons.kafka.client import KafkaClient
+from coupons.kafka.security import KafkaSecurity
 from stack.cache import ensure_bundles
 from stack.environment import server_environment
 from stack.java import JavaProgram, java_command

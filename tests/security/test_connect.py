@@ -13,8 +13,8 @@ from connectors.prepare import create_slot
 from connectors.register import CONNECTOR_FILE, register
 from coupons.change_events import REQUEST_TOPIC
 from coupons.errors import ConnectorError
-from coupons.kafka import KafkaClient
-from coupons.kafka_security import KafkaSecurity
+from coupons.kafka.client import KafkaClient
+from coupons.kafka.security import KafkaSecurity
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.requests import accept_requests
 from coupons.model import Admission

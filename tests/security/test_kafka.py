@@ -10,8 +10,8 @@ from cdc_consumer.records import Record
 from coupons.change_events import DEAD_LETTER_TOPIC, ensure_topics
 from coupons.change_events.producing import PRODUCER_SETTINGS
 from coupons.errors import KafkaUnavailable, UndecodableEvent
-from coupons.kafka import KafkaClient
-from coupons.kafka_security import KafkaSecurity
+from coupons.kafka.client import KafkaClient
+from coupons.kafka.security import KafkaSecurity
 from coupons.waiting import eventually
 from tests.security.kafka_server import PASSWORD, USER, SecureKafka
 from tests.support.certificates import Authority

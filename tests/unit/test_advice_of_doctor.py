@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 from operations.dead_letters.selection import NoSuchLetter, named
 from operations.doctor.findings import Section
 from operations.doctor.health import check_consumers

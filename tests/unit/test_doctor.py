@@ -9,8 +9,8 @@ import pytest
 from connectors.connector_state import ConnectorState, TaskState
 from connectors.slot import Slot
 from connectors.stream_gap import StreamCheck
-from coupons.kafka import KafkaClient
-from coupons.kafka_admin import GroupState, UnreadPartition
+from coupons.change_events.kafka_admin import GroupState, UnreadPartition
+from coupons.kafka.client import KafkaClient
 from operations.doctor.checks import CHECKS, run_checks
 from operations.doctor.findings import Level, Section
 from operations.doctor.kafka import MUCH_LAG, consumer_finding, unread_findings

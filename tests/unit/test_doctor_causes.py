@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from coupons.errors import GateUnavailable, LedgerUnavailable
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 from operations.doctor.causes import CAUSES, arrange, reasons
 from operations.doctor.checks import Check, run_checks
 from operations.doctor.findings import (

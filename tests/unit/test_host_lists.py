@@ -4,9 +4,9 @@ from urllib.parse import urlunsplit
 
 import pytest
 
-from coupons.host_lists import split_url
 from coupons.ledger.roles import role_url
-from coupons.settings import ProcessSettings, load_settings
+from coupons.links.host_lists import split_url
+from coupons.process.settings import ProcessSettings, load_settings
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 
 from cdc_consumer.settings import ConsumerSettings
 from coupons.errors import ConfigurationError
-from coupons.settings import load_settings
-from coupons.web import WebService
+from coupons.links.web import WebService
+from coupons.process.settings import load_settings
 from tests.support.certificates import Authority
 
 ROOT = Path(__file__).parents[2]

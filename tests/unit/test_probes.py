@@ -8,9 +8,9 @@ from threading import Event, active_count
 import pytest
 
 from cdc_consumer.metrics import CONSUMER
-from coupons import probes
 from coupons.errors import ConfigurationError
-from coupons.probes import MOST_CONNECTIONS, PAGES_AT_ONCE, ProbeServer, serve_probes
+from coupons.process import probes
+from coupons.process.probes import MOST_CONNECTIONS, PAGES_AT_ONCE, ProbeServer, serve_probes
 from coupons.waiting import eventually
 from stack.ports import HOST, free_ports
 

@@ -3,8 +3,8 @@
 import pytest
 
 from coupons.errors import ConfigurationError
-from coupons.gate.sentinels import SentinelUrl, parse_sentinel_url
-from coupons.settings import ProcessSettings, load_settings
+from coupons.links.sentinels import SentinelUrl, parse_sentinel_url
+from coupons.process.settings import ProcessSettings, load_settings
 
 
 def test_everything_that_a_sentinel_url_may_hold_is_read() -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from coupons.change_events import HEARTBEAT_TOPIC, REQUEST_TOPIC
-from coupons.kafka import KafkaClient
-from coupons.kafka_admin import KafkaAdmin
+from coupons.change_events.kafka_admin import KafkaAdmin
+from coupons.kafka.client import KafkaClient
 
 REQUESTS, BEATS = (REQUEST_TOPIC, 0), (HEARTBEAT_TOPIC, 0)
 

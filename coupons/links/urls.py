@@ -13,10 +13,10 @@ from urllib.parse import parse_qsl, urlsplit
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from coupons.certificates import check_ca_file, check_key_pair
-from coupons.gate.sentinels import SCHEMES as SENTINEL_SCHEMES
-from coupons.gate.sentinels import parse_sentinel_url
-from coupons.host_lists import split_url
+from coupons.links.certificates import check_ca_file, check_key_pair
+from coupons.links.host_lists import split_url
+from coupons.links.sentinels import SCHEMES as SENTINEL_SCHEMES
+from coupons.links.sentinels import parse_sentinel_url
 
 CA_FILE = "ca_file"
 """The option of an HTTP service's URL; the options of the other URLs are their libraries'."""

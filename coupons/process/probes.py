@@ -17,7 +17,7 @@ from typing import NamedTuple
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
 
 from coupons.errors import ConfigurationError
-from coupons.metrics import exposition
+from coupons.process.metrics import exposition
 
 log = logging.getLogger(__name__)
 

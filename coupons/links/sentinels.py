@@ -3,7 +3,7 @@
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
-from coupons.host_lists import split_url
+from coupons.links.host_lists import split_url
 
 SCHEMES = ("redis+sentinel", "rediss+sentinel")
 """rediss+sentinel: TLS to the servers and to the sentinels."""

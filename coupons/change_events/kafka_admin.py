@@ -9,7 +9,7 @@ from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from coupons.change_events import READER_SCHEMAS, REQUEST_TOPIC
 from coupons.errors import KafkaUnavailable
-from coupons.kafka import KafkaClient
+from coupons.kafka.client import KafkaClient
 
 GROUP = "coupon-cdc-consumer"
 """The default of COUPON_CONSUMER_GROUP."""

@@ -10,9 +10,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from coupons.certificates import read_secret
 from coupons.errors import ConfigurationError
-from coupons.urls import check_database_url, check_redis_url, check_web_url
+from coupons.links.certificates import read_secret
+from coupons.links.urls import check_database_url, check_redis_url, check_web_url
 
 PREFIX = "COUPON_"
 

@@ -11,8 +11,8 @@ from threading import Event
 from typing import TypeVar
 
 from coupons.errors import ConfigurationError, CouponError
-from coupons.logging import configure_logging
-from coupons.settings import ProcessSettings, describe_settings, load_settings
+from coupons.process.logging import configure_logging
+from coupons.process.settings import ProcessSettings, describe_settings, load_settings
 
 Settings = TypeVar("Settings", bound=ProcessSettings)
 

@@ -6,9 +6,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from coupons.certificates import check_ca_file, check_key_pair, read_secret
-from coupons.kafka import KafkaClient
-from coupons.settings import PREFIX, variable_of
+from coupons.kafka.client import KafkaClient
+from coupons.links.certificates import check_ca_file, check_key_pair, read_secret
+from coupons.process.settings import PREFIX, variable_of
 
 
 def _checked_ca(path: Path) -> Path:

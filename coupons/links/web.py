@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 import requests
 
 from coupons.errors import ConfigurationError
-from coupons.urls import CA_FILE, check_web_url
+from coupons.links.urls import CA_FILE, check_web_url
 
 
 class WebService:
