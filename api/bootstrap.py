@@ -10,7 +10,7 @@ from api.claim_results import ClaimResult
 from api.claims import ClaimWriter
 from api.ledger_connections import ANSWER_TIMEOUT_SECONDS, LedgerConnections
 from api.long_polls import LongPollHub
-from api.openings import Openings
+from api.opening_times import OpeningTimes
 from api.request_body import BodyLimits, BodyReader
 from api.routes import claims, coupons, health, issue_requests, users
 from api.rsgi import RsgiApp
@@ -70,7 +70,7 @@ def build_api(
     authenticator = Authenticator(load_verifier(settings))
     parts = [each.openapi_part() for each in (coupons, claims, issue_requests, users)]
     routes = [
-        claims.ClaimRoutes(authenticator, batcher, pool, Openings(gate)).blueprint(),
+        claims.ClaimRoutes(authenticator, batcher, pool, OpeningTimes(gate)).blueprint(),
         issue_requests.IssueRequestRoutes(authenticator, long_polls).blueprint(),
         coupons.CouponRoutes(authenticator, gate, pool).blueprint(),
         users.UserRoutes(authenticator, pool).blueprint(),

@@ -13,7 +13,7 @@ from api.metrics import (
     API_COMPENSATIONS,
     API_UNKNOWN_OUTCOMES,
 )
-from coupons.errors import GateUnavailable, LedgerUnavailable, OutcomeUnknown
+from coupons.errors import LedgerUnavailable, OutcomeUnknown, RedisUnavailable
 from coupons.gate import Decision, Gate
 from coupons.ledger.requests import accept_requests
 from coupons.model import Admission, Claim
@@ -49,7 +49,7 @@ class ClaimWriter:
         try:
             with API_BATCH_DURATION.labels("admit").time():
                 decisions = self._gate.admit(claims)
-        except GateUnavailable as error:
+        except RedisUnavailable as error:
             log.warning("%s; %d claims answered with 503", error, len(claims))
             return [ClaimResult(ClaimOutcome.GATE_UNAVAILABLE)] * len(claims)
         admissions = [decision for decision in decisions if isinstance(decision, Admission)]
@@ -99,7 +99,7 @@ class ClaimWriter:
         first_attempts = [admission for admission in admissions if not admission.repeated]
         try:
             API_COMPENSATIONS.inc(self._gate.compensate(first_attempts))
-        except GateUnavailable as error:
+        except RedisUnavailable as error:
             log.warning("%s; the reconciler will settle %d admissions", error, len(first_attempts))
 
 

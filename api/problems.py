@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from api.failures import FailureLog
 from api.responses import JsonResponse, json_response
-from coupons.errors import CouponError, GateUnavailable, LedgerUnavailable, OutcomeUnknown
+from coupons.errors import CouponError, LedgerUnavailable, OutcomeUnknown, RedisUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -158,5 +158,5 @@ _HTTP_DETAILS = {
 }
 _UNAVAILABLE: dict[type[Exception], ProblemType] = {
     LedgerUnavailable: ProblemType.LEDGER_UNAVAILABLE,
-    GateUnavailable: ProblemType.GATE_UNAVAILABLE,
+    RedisUnavailable: ProblemType.GATE_UNAVAILABLE,
 }

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from coupons.errors import GateUnavailable
+from coupons.errors import RedisUnavailable
 from coupons.gate import Gate
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.requests import find_requests
@@ -35,6 +35,6 @@ class Statuses:
     def _at_gate(self, coupon_id: int, user_ids: Sequence[int]) -> list[IssueRequest]:
         try:
             answer = self._gate.read(coupon_id, user_ids)
-        except GateUnavailable:
+        except RedisUnavailable:
             return []
         return [] if isinstance(answer, GateState) else [each for each in answer if each]

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaException
 from cdc_consumer.dead_letters import DeadLetters
 from cdc_consumer.handling import BatchHandler
 from cdc_consumer.health import STUCK_AFTER_SECONDS, Health
-from cdc_consumer.issuing import Ledger
+from cdc_consumer.issuing import Issuer
 from cdc_consumer.kafka import consumer_settings, log_error, member_name, topics
 from cdc_consumer.limits import DlqLimitState
 from cdc_consumer.loop import ConsumerLoop
@@ -57,7 +57,7 @@ def _run(settings: ConsumerSettings, stopping: Event) -> None:
         if stopping.is_set():
             return
         name = member_name(settings.consumer_instance_id, sizes)
-        ledger = Ledger(settings.database_url.get_secret_value())
+        ledger = Issuer(settings.database_url.get_secret_value())
         limit_state = DlqLimitState(settings.dlq_limit)
         handler = build_handler(settings, ledger, limit_state, health)
         loop = ConsumerLoop(
@@ -96,7 +96,7 @@ def _answers(kafka: KafkaClient, group: str) -> bool:
 
 
 def build_handler(
-    settings: ConsumerSettings, ledger: Ledger, limit_state: DlqLimitState, health: Health
+    settings: ConsumerSettings, ledger: Issuer, limit_state: DlqLimitState, health: Health
 ) -> BatchHandler:
     """The handler of batches, with the servers of the settings."""
     producer = settings.kafka.producer({**PRODUCER_SETTINGS, "error_cb": log_error})

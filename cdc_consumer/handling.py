@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cdc_consumer.batch import Contents, read_batch
 from cdc_consumer.dead_letters import DeadLetters, FailedRecord
 from cdc_consumer.health import Health
-from cdc_consumer.issuing import Issued, Ledger
+from cdc_consumer.issuing import Issued, Issuer
 from cdc_consumer.limits import DlqLimitState
 from cdc_consumer.metrics import (
     CONSUMER_BATCH_DURATION,
@@ -31,7 +31,7 @@ class BatchHandler:
     def __init__(
         self,
         decoder: ChangeEventDecoder,
-        ledger: Ledger,
+        ledger: Issuer,
         gate: Gate,
         dead_letters: DeadLetters,
         limit_state: DlqLimitState,
@@ -48,7 +48,7 @@ class BatchHandler:
     def handle(self, records: Sequence[Record]) -> None:
         """Handle a batch; afterwards its offsets may be committed. Repeating it is harmless.
 
-        Raises LedgerUnavailable, GateUnavailable, SchemaRegistryUnavailable, KafkaUnavailable or
+        Raises LedgerUnavailable, RedisUnavailable, SchemaRegistryUnavailable, KafkaUnavailable or
         DeadLetterOutage. Then any part may have been done (but at an outage nothing was
         dead-lettered), and the batch must be repeated.
         """

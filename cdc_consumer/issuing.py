@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from coupons.ledger.connection import REFUSALS, Connection, connect_ledger
-from coupons.ledger.issued_coupons import Outcome, issue_requests
+from coupons.ledger.issued_coupons import Outcome, issue_or_reject
 from coupons.model import IssueRequest
 
 
@@ -15,7 +15,7 @@ class Issued(NamedTuple):
     refused: list[tuple[IssueRequest, Exception]]
 
 
-class Ledger:
+class Issuer:
     """One connection to Postgres, made when needed and again after it broke."""
 
     def __init__(self, url: str) -> None:
@@ -44,7 +44,7 @@ class Ledger:
 
 def _issue(connection: Connection, requests: Sequence[IssueRequest]) -> Issued:
     try:
-        return Issued(issue_requests(connection, requests), [])
+        return Issued(issue_or_reject(connection, requests), [])
     except REFUSALS as error:
         if len(requests) == 1:
             return Issued([], [(requests[0], error)])

@@ -17,9 +17,9 @@ from coupons.change_events import HEARTBEAT_PARTITIONS, HEARTBEAT_TOPIC, REQUEST
 from coupons.errors import (
     CouponError,
     DeadLetterOutage,
-    GateUnavailable,
     KafkaUnavailable,
     LedgerUnavailable,
+    RedisUnavailable,
     SchemaRegistryUnavailable,
 )
 from coupons.kafka.client import raise_if_finished
@@ -30,7 +30,7 @@ POLL_SECONDS = 0.2
 COMMITTED_SECONDS = 5.0
 """How long Kafka may take to return the committed offsets of newly assigned partitions."""
 
-TRANSIENT = (LedgerUnavailable, GateUnavailable, SchemaRegistryUnavailable, KafkaUnavailable)
+TRANSIENT = (LedgerUnavailable, RedisUnavailable, SchemaRegistryUnavailable, KafkaUnavailable)
 """Errors that pass: the batch is given up and comes again. An outage of dead letters is treated the
 same, so that consuming goes on when the cause is fixed. Any other error ends the process."""
 

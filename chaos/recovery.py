@@ -7,7 +7,7 @@ from typing import NamedTuple
 import psycopg
 
 from chaos.history import History
-from coupons.errors import GateUnavailable
+from coupons.errors import RedisUnavailable
 from coupons.gate import Gate, connect_gate
 from coupons.waiting import attempts
 
@@ -63,7 +63,7 @@ def unsettled(where: Mapping[str, str], coupon_ids: Sequence[int], before: float
                 "  WHERE j.coupon_id = r.coupon_id AND j.user_id = r.user_id)",
                 [list(coupon_ids), before],
             ).fetchone()
-    except (GateUnavailable, psycopg.OperationalError) as error:
+    except (RedisUnavailable, psycopg.OperationalError) as error:
         return str(error)
     assert row is not None
     return f"{row[0]} requests are not final in Postgres" if row[0] else ""

@@ -14,11 +14,11 @@ from coupons.errors import (
     ConfigurationError,
     ConnectUnavailable,
     CouponError,
-    GateUnavailable,
     KafkaUnavailable,
     LedgerUnavailable,
     NotThere,
     PartNotRunningError,
+    RedisUnavailable,
     SchemaRegistryUnavailable,
     is_without_descriptors,
 )
@@ -39,7 +39,7 @@ _AS_TYPED = (ConfigurationError, SettingError, NotThere)
 _DOWN = (
     ApiUnavailable,
     ConnectUnavailable,
-    GateUnavailable,
+    RedisUnavailable,
     KafkaUnavailable,
     LedgerUnavailable,
     PartNotRunningError,

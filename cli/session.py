@@ -7,7 +7,7 @@ import click
 
 from cli.exit_codes import NotAnswered
 from coupons.endpoints import Endpoints
-from coupons.errors import GateUnavailable, LedgerUnavailable
+from coupons.errors import LedgerUnavailable, RedisUnavailable
 from operations.session import Failed, Session, connect
 
 
@@ -17,7 +17,7 @@ def open_session(where: Endpoints, silent_s: float | None = None) -> Iterator[Se
     try:
         with connect(where, silent_s) as session:
             yield session
-    except (GateUnavailable, LedgerUnavailable) as error:
+    except (RedisUnavailable, LedgerUnavailable) as error:
         raise NotAnswered(
             f"{str(error).strip()}\n`coupon status` shows what is down; `coupon up` starts it."
         ) from error

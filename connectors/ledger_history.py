@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import closing
 
-from coupons.errors import CouponError, GateUnavailable
+from coupons.errors import CouponError, RedisUnavailable
 from coupons.gate import Gate, connect_gate
 from coupons.gate.heartbeat import read_heartbeat
 from coupons.ledger.connection import Connection, connect_ledger
@@ -25,7 +25,7 @@ def missing_heartbeat(gate: Gate, connection: Connection) -> str | None:
     """A sentence on a heartbeat that came through the stream and is not in the ledger; else None.
 
     Heartbeats are pruned only once there are newer ones. Raises CommitsUnseen while it may be
-    committed and wait for a standby, GateUnavailable or LedgerUnavailable.
+    committed and wait for a standby, RedisUnavailable or LedgerUnavailable.
     """
     return look_for_missing(connection, lambda: _missing_heartbeat(gate, connection))
 
@@ -51,7 +51,7 @@ def find_restore(where: Mapping[str, str], servers_only: bool) -> list[str]:
     with closing(connect_ledger(where["COUPON_DATABASE_URL"], "coupon-up")) as connection:
         try:
             why = missing_heartbeat(connect_gate(where["COUPON_REDIS_URL"]), connection)
-        except (GateUnavailable, CommitsUnseen):
+        except (RedisUnavailable, CommitsUnseen):
             return []
     if why is not None and not servers_only:
         raise LedgerWentBack(f"the ledger went back: {why}. Nothing is lost yet: {PROCEDURE}")

@@ -90,7 +90,7 @@ def read_stream_health(where: Mapping[str, str]) -> StreamHealth:
 def read_stream_state(
     where: Endpoints, gate: Gate, connection: Connection, group: str = GROUP
 ) -> StreamState:
-    """Raises GateUnavailable or LedgerUnavailable; that another server is down is in the result."""
+    """Other servers that are down are in the result. Raises RedisUnavailable, LedgerUnavailable."""
     behind, kafka_error = None, None
     connector, connector_runs = _ConnectorQuery(where).result()
     # The heartbeat before the group: what it proves to be in Kafka is there when the group is read.

@@ -49,11 +49,11 @@ class ConfigurationError(CouponError):
     """A setting is missing or wrong; the process cannot start (exit code 2)."""
 
 
-class GateUnavailable(CouponError):
+class RedisUnavailable(CouponError):
     """Redis did not answer; whether a script ran is unknown."""
 
 
-class KeysUnreadable(GateUnavailable):
+class KeysUnreadable(RedisUnavailable):
     """Redis answers, but its keys of one coupon are not what the scripts can work on."""
 
 

@@ -9,10 +9,10 @@ from coupons.gate import Gate, GateFigures, unavailable_reason
 from coupons.gate.rebuild import rebuild
 from coupons.gate.refusals import GateRefused
 from coupons.gate.scan import memory_bytes
-from coupons.gate.serving import check_serving as check_gate_serving
+from coupons.gate.write_check import check_takes_writes as check_gate_serving
 from coupons.ledger.connection import Connection
 from coupons.ledger.refusals import LedgerRefused
-from coupons.ledger.serving import check_serving as check_ledger_serving
+from coupons.ledger.write_check import check_takes_writes as check_ledger_serving
 from coupons.model import Coupon, CouponState, GateState
 from operations.session import Session
 
@@ -86,7 +86,7 @@ class RebuildResult(NamedTuple):
 
 
 def report_gate(gate: Gate, connection: Connection, coupons: Sequence[Coupon]) -> list[GateReport]:
-    """The reports of these coupons. Raises GateUnavailable or LedgerUnavailable."""
+    """The reports of these coupons. Raises RedisUnavailable or LedgerUnavailable."""
     found = gate.figures([coupon.coupon_id for coupon in coupons])
     refused = why_refused(gate, connection)
     return [
@@ -115,7 +115,7 @@ def rebuild_coupon(
 ) -> RebuildResult:
     """Load a coupon from the ledger again. progress: called with the requests loaded so far.
 
-    Not rebuilt: another rebuild runs, or Redis restarted meanwhile. Raises GateUnavailable or
+    Not rebuilt: another rebuild runs, or Redis restarted meanwhile. Raises RedisUnavailable or
     LedgerUnavailable.
     """
     began = time.monotonic()

@@ -18,7 +18,7 @@ from connectors.offsets import forget_offsets
 from coupons.change_events.request_log import RemovedByRetention, RequestLog
 from coupons.errors import CouponError
 from coupons.gate import Gate
-from coupons.gate.discard import discard
+from coupons.gate.removal import remove_all_coupons
 from coupons.kafka.client import KafkaClient
 from coupons.ledger.connection import Connection, int_array, translated
 from coupons.ledger.heartbeats import write_heartbeat
@@ -84,7 +84,7 @@ def after_restore(
         stop_connector(connect, CONNECTOR_NAME)
         forget_offsets(connect, CONNECTOR_NAME)
         notify("stopped the connector and deleted its offsets")
-    keys = discard(gate)
+    keys = remove_all_coupons(gate)
     notify(f"deleted the gate's {keys} keys: the reconciler rebuilds it from the ledger")
     read = restored = undecodable = 0
     unknown: Counter[int] = Counter()

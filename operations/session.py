@@ -54,7 +54,7 @@ class Session(NamedTuple):
     ) -> Iterator[T]:
         """The results of `work` for each coupon; coupons that fail are added to `failures`.
 
-        Raises GateUnavailable or LedgerUnavailable when the other coupons would fail as well.
+        Raises RedisUnavailable or LedgerUnavailable when the other coupons would fail as well.
         """
         readable, unreadable = self.coupons(coupon_id)
         failures += unreadable
@@ -71,7 +71,7 @@ class Session(NamedTuple):
 
 @contextmanager
 def connect(where: Endpoints, silent_s: float | None = None) -> Iterator[Session]:
-    """A session with both. Raises GateUnavailable or LedgerUnavailable.
+    """A session with both. Raises RedisUnavailable or LedgerUnavailable.
 
     silent_s: after so many silent seconds Postgres ends the session and frees its locks, in case
     the command was stopped; None: as for the reconciler.

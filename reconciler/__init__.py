@@ -1,6 +1,6 @@
 """Finds where Redis and Postgres disagree. Repairs Redis from Postgres, and writes missing rows.
 
-service.py is the process. reconcile.py is the pass over all coupons every second, comparer.py the
+service.py is the process, routine_pass.py the pass over all coupons every second, comparer.py the
 request-by-request comparison beside it, watch.py what both remember. connector_watch.py restarts a
 failed connector.
 """

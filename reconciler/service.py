@@ -6,7 +6,7 @@ from contextlib import closing
 from threading import Event, Thread
 
 from coupons.backoff import Backoff
-from coupons.errors import GateUnavailable, LedgerUnavailable
+from coupons.errors import LedgerUnavailable, RedisUnavailable
 from coupons.gate import connect_gate
 from coupons.ledger.connection import Connection, connect_ledger, translated
 from coupons.ledger.silent_sessions import end_when_silent
@@ -15,7 +15,7 @@ from coupons.queries import query
 from reconciler.comparer import record_repair, run_comparer
 from reconciler.connector_watch import watch_connector
 from reconciler.metrics import RECONCILER, RECONCILER_PASSES
-from reconciler.reconcile import clear_metrics, reconcile
+from reconciler.routine_pass import clear_metrics, run_pass
 from reconciler.settings import ReconcilerSettings
 from reconciler.watch import Watch
 
@@ -53,7 +53,7 @@ class Reconciler:
                         self._pass(connection)
                         backoff.reset()
                         stop.wait(pause)
-            except (GateUnavailable, LedgerUnavailable) as error:
+            except (RedisUnavailable, LedgerUnavailable) as error:
                 clear_metrics()
                 self._log_failure(str(error))
                 stop.wait(backoff.next_seconds())
@@ -72,7 +72,7 @@ class Reconciler:
             self.failure = None
             return
         pending_after_s = self._settings.reconciler_pending_after_seconds
-        for repair in reconcile(self._gate, connection, pending_after_s, self.watch):
+        for repair in run_pass(self._gate, connection, pending_after_s, self.watch):
             record_repair(repair)
         RECONCILER_PASSES.inc()
         self.failure = None

@@ -13,7 +13,7 @@ from api.app import in_event_loop
 from api.authentication import ISSUE, Authenticator
 from api.claim_results import ClaimOutcome, ClaimResult
 from api.openapi_parts import COUPON_ID, DocumentPart, operation, response
-from api.openings import Openings
+from api.opening_times import OpeningTimes
 from api.problems import Problem, ProblemType, retry_after
 from api.responses import RawResponse, raw_json_response
 from api.schemas import IssueRequestView, rfc3339_of, view_request
@@ -44,7 +44,7 @@ class ClaimRoutes:
         authenticator: Authenticator,
         batcher: WriteBatcher[Claim, ClaimResult],
         pool: LedgerPool,
-        openings: Openings,
+        openings: OpeningTimes,
     ) -> None:
         self._authenticator = authenticator
         self._openings = openings

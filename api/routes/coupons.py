@@ -27,7 +27,7 @@ from api.routes.coupon_problems import (
     writing,
 )
 from api.schemas import CouponView, view_coupon
-from coupons.errors import GateUnavailable
+from coupons.errors import RedisUnavailable
 from coupons.gate import Gate, open_coupon
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.coupons import change_coupon, create_coupon, find_coupon
@@ -102,7 +102,7 @@ class CouponRoutes:
         try:
             if not open_coupon(self._gate, coupon):
                 log.warning("the gate has a newer epoch of this coupon; not opened", extra=extra)
-        except GateUnavailable as error:
+        except RedisUnavailable as error:
             log.warning("%s; not opened yet", error, extra=extra)
         except Exception:
             log.exception("not opened yet; the reconciler will do it", extra=extra)
@@ -113,7 +113,7 @@ class CouponRoutes:
         try:
             self._gate.define(coupon)
             return True
-        except GateUnavailable as error:
+        except RedisUnavailable as error:
             log.warning("%s; the gate does not have the change yet", error, extra=extra)
         except Exception:
             log.exception(
@@ -139,7 +139,7 @@ class CouponRoutes:
     ) -> JsonResponse:
         try:
             figures = self._gate.figures([coupon.coupon_id])[0]
-        except GateUnavailable:
+        except RedisUnavailable:
             figures = None
         except Exception:
             log.exception("the gate's figures cannot be read", extra=log_fields(coupon.coupon_id))

@@ -10,11 +10,11 @@ from api.app import in_event_loop
 from api.openapi import build_document
 from api.openapi_parts import DocumentPart, public_operation
 from api.responses import JsonResponse, json_response
-from coupons.errors import GateUnavailable, LedgerUnavailable
+from coupons.errors import LedgerUnavailable, RedisUnavailable
 from coupons.gate import Gate
-from coupons.gate.serving import check_serving as check_gate_serving
+from coupons.gate.write_check import check_takes_writes as check_gate_serving
 from coupons.ledger.connection import LedgerPool, pooled
-from coupons.ledger.serving import check_serving as check_ledger_serving
+from coupons.ledger.write_check import check_takes_writes as check_ledger_serving
 
 
 class HealthRoutes:
@@ -88,7 +88,7 @@ def _state(check: Callable[[], object]) -> str:
     try:
         check()
         return "ready"
-    except (GateUnavailable, OSError, LedgerUnavailable) as error:
+    except (RedisUnavailable, OSError, LedgerUnavailable) as error:
         return f"not ready: {error}"
 
 

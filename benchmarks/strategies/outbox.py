@@ -22,7 +22,7 @@ from benchmarks.strategies.claim_results import admissions_of, results
 from benchmarks.strategies.request_topic import RequestTopic
 from benchmarks.strategies.settings import StrategySettings
 from coupons.change_events.producing import PRODUCER_SETTINGS
-from coupons.errors import GateUnavailable, LedgerUnavailable, OutcomeUnknown
+from coupons.errors import LedgerUnavailable, OutcomeUnknown, RedisUnavailable
 from coupons.gate import Gate
 from coupons.kafka.client import KafkaClient
 from coupons.ledger.connection import connect_ledger, int_array, translated
@@ -51,7 +51,7 @@ def writer(settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], lis
     def write(claims: Sequence[Claim]) -> list[ClaimResult]:
         try:
             decisions = gate.admit(claims)
-        except GateUnavailable:
+        except RedisUnavailable:
             return [ClaimResult(ClaimOutcome.GATE_UNAVAILABLE)] * len(claims)
         admitted = admissions_of(decisions)
         try:

@@ -19,7 +19,7 @@ from api.settings import ApiSettings
 from benchmarks.strategies.request_topic import RequestTopic
 from benchmarks.strategies.settings import StrategySettings
 from coupons.change_events.producing import PRODUCER_SETTINGS
-from coupons.errors import GateUnavailable
+from coupons.errors import RedisUnavailable
 from coupons.gate import Decision, Gate
 from coupons.kafka.client import KafkaClient
 from coupons.model import Admission, Claim
@@ -41,7 +41,7 @@ def writer(_settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], li
     def write(claims: Sequence[Claim]) -> list[ClaimResult]:
         try:
             decisions = gate.admit(claims)
-        except GateUnavailable:
+        except RedisUnavailable:
             return [ClaimResult(ClaimOutcome.GATE_UNAVAILABLE)] * len(claims)
         return [_produce(topic, gate, decision) for decision in decisions]
 
@@ -75,5 +75,5 @@ def _compensate(gate: Gate, admission: Admission, why: str) -> None:
         return
     try:
         gate.compensate([admission])
-    except GateUnavailable as error:
+    except RedisUnavailable as error:
         log.warning("an admission was not compensated: %s", error)

@@ -19,8 +19,8 @@ from redis.exceptions import RedisError
 from api.claim_results import ClaimOutcome, ClaimResult
 from api.settings import ApiSettings
 from benchmarks.strategies.claim_results import admissions_of, results
-from cdc_consumer.issuing import Ledger
-from coupons.errors import GateUnavailable, LedgerUnavailable
+from cdc_consumer.issuing import Issuer
+from coupons.errors import LedgerUnavailable, RedisUnavailable
 from coupons.gate import Gate
 from coupons.model import Claim, IssueRequest, Status
 
@@ -44,7 +44,7 @@ def writer(_settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], li
             if admitted:
                 entries = [f"{a.coupon_id} {a.user_id} {a.requested_at_us}" for a in admitted]
                 gate.client.rpush(WAITING, *entries)
-        except (GateUnavailable, RedisError):
+        except (RedisUnavailable, RedisError):
             return [ClaimResult(ClaimOutcome.GATE_UNAVAILABLE)] * len(claims)
         return results(decisions)
 
@@ -53,12 +53,12 @@ def writer(_settings: ApiSettings, gate: Gate) -> Callable[[Sequence[Claim]], li
 
 def work(gate: Gate, database_url: str, stopping: Event) -> None:
     """Save batches until `stopping` is set; retry while Redis or Postgres is down."""
-    ledger = Ledger(database_url)
+    ledger = Issuer(database_url)
     while not stopping.is_set():
         try:
             if entries := _unfinished(gate.client) or _take(gate.client):
                 _save(gate, ledger, entries)
-        except (GateUnavailable, LedgerUnavailable, RedisError) as error:
+        except (RedisUnavailable, LedgerUnavailable, RedisError) as error:
             log.warning("retrying in %s s: %s", PAUSE_SECONDS, error)
             stopping.wait(PAUSE_SECONDS)
     ledger.close()
@@ -78,7 +78,7 @@ def _take(client: redis.Redis) -> list[str]:
     return [cast(str, first), *cast(list[str], more)]
 
 
-def _save(gate: Gate, ledger: Ledger, entries: Sequence[str]) -> None:
+def _save(gate: Gate, ledger: Issuer, entries: Sequence[str]) -> None:
     """Issue a batch, mark it in Redis and remove it; what Postgres refuses goes to the failures."""
     requests = [_request(entry) for entry in entries]
     outcomes, _ = ledger.issue(requests)

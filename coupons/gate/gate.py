@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import redis
 
-from coupons.errors import GateUnavailable, KeysUnreadable
+from coupons.errors import KeysUnreadable, RedisUnavailable
 from coupons.gate.connection import connect_redis
 from coupons.gate.figures import GateFigures, read_figures
 from coupons.gate.refusals import translated
@@ -30,7 +30,7 @@ is unavailable for its coupon."""
 class Gate:
     """Admits, refuses, marks and reads. Safe to share between threads.
 
-    Every method raises GateUnavailable when Redis does not answer; all may safely be repeated.
+    Every method raises RedisUnavailable when Redis does not answer; all may safely be repeated.
     """
 
     def __init__(self, client: redis.Redis) -> None:
@@ -125,7 +125,7 @@ class Gate:
         A bad key may hold only a few users, so that the counts do not show it.
         """
         calls = [Call("distrust", coupon_key(coupon_id), []) for coupon_id in coupon_ids]
-        with suppress(GateUnavailable):  # the next call on these coupons does it
+        with suppress(RedisUnavailable):  # the next call on these coupons does it
             try_scripts(self.client, calls)
 
     def define(self, coupon: Coupon) -> bool:

@@ -13,13 +13,13 @@ HEARTBEAT_KEY = "cdc:freshness"
 
 
 def record_heartbeat(client: redis.Redis, heartbeat_us: int) -> None:
-    """Store the time of the newest heartbeat. Raises GateUnavailable."""
+    """Store the time of the newest heartbeat. Raises RedisUnavailable."""
     with translated():
         client.set(HEARTBEAT_KEY, heartbeat_us)
 
 
 def read_heartbeat(client: redis.Redis) -> int | None:
-    """Microseconds since 1970; None: there was never a heartbeat. Raises GateUnavailable."""
+    """Microseconds since 1970; None: there was never a heartbeat. Raises RedisUnavailable."""
     with translated():
         found = client.get(HEARTBEAT_KEY)
     return None if found is None else int(found)

@@ -9,8 +9,8 @@ from coupons.gate.gate import Gate
 from coupons.gate.prefetch import read_ahead
 from coupons.gate.refusals import translated
 from coupons.gate.scripts import Call, run_scripts
-from coupons.gate.serving import check_serving
 from coupons.gate.values import coupon_key, definition_fields, shard_count, write_requests
+from coupons.gate.write_check import check_takes_writes
 from coupons.model import Coupon, IssueRequest
 
 REQUESTS_PER_CALL = 1000
@@ -27,10 +27,10 @@ def open_coupon(gate: Gate, coupon: Coupon, requests: Iterable[IssueRequest] = (
     coupon: with a gate_epoch that the ledger has fenced (or created) for this. requests: all that
     the ledger has accepted for it, read after the fence; consumed as a stream. Returns False when a
     newer epoch was begun meanwhile, or Redis was restarted, failed over or lost something: then
-    this epoch is void. Raises GateUnavailable; GateRefused before anything is done, when Redis
+    this epoch is void. Raises RedisUnavailable; GateRefused before anything is done, when Redis
     takes no writes or may evict keys.
     """
-    check_serving(gate.client)
+    check_takes_writes(gate.client)
     key = coupon_key(coupon.coupon_id)
     shards = shard_count(coupon.total_quantity)
     arguments = [coupon.gate_epoch, shards, *definition_fields(coupon)]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from coupons.gate import Gate, GateFigures, open_coupon, unavailable_reason
-from coupons.gate.serving import check_serving
+from coupons.gate.write_check import check_takes_writes
 from coupons.ledger.connection import Connection, translated
 from coupons.ledger.coupons import begin_gate_epoch, find_coupon
 from coupons.ledger.requests import stream_requests
@@ -44,7 +44,7 @@ def rebuild(
 
     progress: called again and again with how many were loaded so far. Returns None when another
     rebuild is running or has just ended, when there is no such coupon, or when Redis restarted
-    meanwhile, so that it has to be repeated. Raises GateUnavailable or LedgerUnavailable; then the
+    meanwhile, so that it has to be repeated. Raises RedisUnavailable or LedgerUnavailable; then the
     coupon may be unavailable, and the rebuild may be repeated.
     """
     with _alone(connection, coupon_id) as alone:
@@ -55,7 +55,7 @@ def rebuild(
         if not even_if_open and unavailable_reason(figures, coupon) is None:
             return None
         # Before the fence: a rebuild that cannot finish would make an open coupon unavailable.
-        check_serving(gate.client)
+        check_takes_writes(gate.client)
         fenced = begin_gate_epoch(connection, coupon_id, figures.epoch if figures else 0)
         if fenced is None:
             return None

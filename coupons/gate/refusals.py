@@ -20,7 +20,7 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from coupons.errors import GateUnavailable
+from coupons.errors import RedisUnavailable
 
 
 class GateRefusal(StrEnum):
@@ -37,7 +37,7 @@ class GateRefusal(StrEnum):
     NOT_ALLOWED = "Redis does not allow it to the user of the URL"
 
 
-class GateRefused(GateUnavailable):
+class GateRefused(RedisUnavailable):
     """Redis answers, and refuses what the gate needs. The text says why."""
 
     def __init__(self, refusal: GateRefusal, detail: str) -> None:
@@ -71,7 +71,7 @@ REDIS_ERRORS = (RedisError, OSError)
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn the Redis client's errors into GateUnavailable.
+    """Turn the Redis client's errors into RedisUnavailable.
 
     The path of a claim (scripts.py) does without, because a context manager costs it time.
     """
@@ -81,15 +81,15 @@ def translated() -> Iterator[None]:
         raise unavailable(error) from error
 
 
-def unavailable(error: Exception) -> GateUnavailable:
+def unavailable(error: Exception) -> RedisUnavailable:
     """The project's own error for one of REDIS_ERRORS."""
     refusal = _refusal(error)
     if refusal is not None:
         # A pipeline puts its own words before the server's.
         return GateRefused(refusal, str(error).rpartition("caused error: ")[2])
     if isinstance(error, ResponseError):
-        return GateUnavailable(f"Redis answers with an error: {error}")
-    return GateUnavailable(f"Redis does not answer: {error}")
+        return RedisUnavailable(f"Redis answers with an error: {error}")
+    return RedisUnavailable(f"Redis does not answer: {error}")
 
 
 def _refusal(error: Exception) -> GateRefusal | None:

@@ -21,7 +21,7 @@ def scan_requests(gate: Gate, coupon_id: int, figures: GateFigures) -> Iterator[
     """All requests in the epoch of these figures, in groups of a few thousand, in no order.
 
     A request that does not change during the scan is found; one that is settled meanwhile may be
-    found twice or not at all. Raises GateUnavailable.
+    found twice or not at all. Raises RedisUnavailable.
     """
     prefix = f"{coupon_key(coupon_id)}:{figures.epoch}"
     try:
@@ -52,7 +52,7 @@ def scan_requests(gate: Gate, coupon_id: int, figures: GateFigures) -> Iterator[
 def memory_bytes(gate: Gate, coupon_id: int, figures: GateFigures) -> int:
     """The memory of the coupon at the server, in bytes; with many shards, an estimate.
 
-    Raises GateUnavailable.
+    Raises RedisUnavailable.
     """
     key = coupon_key(coupon_id)
     step = -(-figures.shards // _KEYS_MEASURED)

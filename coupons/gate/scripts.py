@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import redis
 from redis.exceptions import NoScriptError, ResponseError
 
-from coupons.errors import GateUnavailable, KeysUnreadable
+from coupons.errors import KeysUnreadable, RedisUnavailable
 from coupons.gate.refusals import REDIS_ERRORS, GateRefused, unavailable
 
 _FOLDER = Path(__file__).parent / "lua"
@@ -38,7 +38,7 @@ def run_scripts(client: redis.Redis, calls: Sequence[Call]) -> list[Any]:
     """Run the calls in one round trip and return their answers in order.
 
     When the server does not have a script (restart, SCRIPT FLUSH), it is loaded, and only the calls
-    that failed run again. Raises GateUnavailable when Redis does not answer or answers with an
+    that failed run again. Raises RedisUnavailable when Redis does not answer or answers with an
     error (KeysUnreadable: of that coupon only); then any of the calls may or may not have run.
     """
     answers = try_scripts(client, calls)
@@ -70,7 +70,7 @@ def _answer(call: Call, answer: Any) -> Any:
     if is_of_the_key(answer):
         return KeysUnreadable(text)
     refused = unavailable(answer)
-    raise (refused if isinstance(refused, GateRefused) else GateUnavailable(text)) from answer
+    raise (refused if isinstance(refused, GateRefused) else RedisUnavailable(text)) from answer
 
 
 def is_of_the_key(error: Exception) -> bool:

@@ -25,7 +25,7 @@ class Outcome(NamedTuple):
     fresh: bool
 
 
-def issue_requests(connection: Connection, requests: Sequence[IssueRequest]) -> list[Outcome]:
+def issue_or_reject(connection: Connection, requests: Sequence[IssueRequest]) -> list[Outcome]:
     """Issue what fits each coupon's total, reject the rest, in one transaction, and commit.
 
     Returns an outcome for each distinct request whose coupon exists, also when it was final before.

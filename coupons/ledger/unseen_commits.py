@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from coupons.errors import CouponError
 from coupons.ledger.connection import Connection
-from coupons.ledger.serving import count_unconfirmed
+from coupons.ledger.write_check import count_unconfirmed
 
 CHECK_AGAIN_SECONDS = 1.2
 """Longer than a commit has to wait until standby_state() counts it."""

@@ -23,7 +23,7 @@ _SHOWN = 5
 
 
 def check_consistency(system: System) -> Iterator[Finding]:
-    """Raises LedgerUnavailable or GateUnavailable."""
+    """Raises LedgerUnavailable or RedisUnavailable."""
     with closing(connect_ledger(system.database_url, "coupon-doctor")) as connection:
         if without_coupon := find_requests_without_coupon(connection):
             first = without_coupon[0]
@@ -46,7 +46,7 @@ def differing(
 ) -> list[int]:
     """Coupons whose counts differ for longer than `patience_s` seconds.
 
-    Raises LedgerUnavailable or GateUnavailable.
+    Raises LedgerUnavailable or RedisUnavailable.
     """
     wrong = _differing(gate, connection)
     for _ in attempts(patience_s, _PAUSE_SECONDS):

@@ -5,7 +5,7 @@ from contextlib import closing
 
 from coupons.gate import GateFigures, connect_gate, unavailable_reason
 from coupons.gate.refusals import GateRefused
-from coupons.gate.serving import check_serving as check_gate_serving
+from coupons.gate.write_check import check_takes_writes as check_gate_serving
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import list_readable
 from coupons.model import Coupon, GateState
@@ -17,13 +17,13 @@ _SHOWN = 5
 
 
 def check_redis(system: System) -> Iterator[Finding]:
-    """Raises GateUnavailable."""
+    """Raises RedisUnavailable."""
     connect_gate(system.redis_url).now_us()
     yield ok("redis", "it answers")
 
 
 def check_redis_writes(system: System) -> Iterator[Finding]:
-    """Raises GateUnavailable."""
+    """Raises RedisUnavailable."""
     try:
         check_gate_serving(connect_gate(system.redis_url).client)
     except GateRefused as error:
@@ -36,7 +36,7 @@ def check_redis_writes(system: System) -> Iterator[Finding]:
 
 
 def check_gate(system: System) -> Iterator[Finding]:
-    """Raises GateUnavailable or LedgerUnavailable."""
+    """Raises RedisUnavailable or LedgerUnavailable."""
     gate = connect_gate(system.redis_url)
     with closing(connect_ledger(system.database_url, "coupon-doctor")) as connection:
         coupons, unreadable = list_readable(connection)

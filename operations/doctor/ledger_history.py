@@ -35,7 +35,7 @@ RequestKey = tuple[int, int]
 
 
 def check_ledger_history(system: System) -> Iterator[Finding]:
-    """Raises LedgerUnavailable, GateUnavailable, KafkaUnavailable or SchemaRegistryUnavailable."""
+    """Raises LedgerUnavailable, RedisUnavailable, KafkaUnavailable or SchemaRegistryUnavailable."""
     with closing(connect_ledger(system.database_url, "coupon-doctor")) as connection:
         try:
             why = missing_heartbeat(connect_gate(system.redis_url), connection)

@@ -9,7 +9,7 @@ from coupons.errors import LedgerUnavailable
 from coupons.ledger.connection import Connection, connect_ledger, translated
 from coupons.ledger.refusals import LedgerRefused
 from coupons.ledger.roles import ROLES
-from coupons.ledger.serving import check_serving as check_ledger_serving
+from coupons.ledger.write_check import check_takes_writes as check_ledger_serving
 from coupons.queries import SQL_FOLDER, query
 from operations.doctor.findings import Finding, Section, failing, ok, unknown, warning
 from operations.doctor.runbook_sections import runbook_section, section_of, sentence

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from connectors.republish import NotFinal, count_not_final
 from coupons.change_events.kafka_admin import KafkaAdmin
-from coupons.errors import GateUnavailable, KafkaUnavailable
+from coupons.errors import KafkaUnavailable, RedisUnavailable
 from coupons.gate import Gate, connect_gate, unavailable_reason
 from coupons.gate.heartbeat import read_heartbeat
 from coupons.ledger.connection import Connection, connect_ledger
@@ -44,7 +44,7 @@ def _was_passed_over(system: System, old: NotFinal) -> bool:
     try:
         heartbeat_us = read_heartbeat(connect_gate(system.redis_url).client)
         lag = KafkaAdmin(system.kafka).consuming(system.consumer_group).lag
-    except (GateUnavailable, KafkaUnavailable):
+    except (RedisUnavailable, KafkaUnavailable):
         return False
     return (
         heartbeat_us is not None
@@ -62,13 +62,13 @@ def count_overdue(gate: Gate, connection: Connection, before: datetime) -> NotFi
     coupons = list_coupons(connection)
     try:
         suspects = _may_have_overdue(gate, coupons, before)
-    except GateUnavailable:
+    except RedisUnavailable:
         return count_not_final(connection, before)
     return count_not_final(connection, before, suspects) if suspects else NotFinal(0, None)
 
 
 def _may_have_overdue(gate: Gate, coupons: Sequence[Coupon], before: datetime) -> list[int]:
-    """Coupons that may have overdue requests. Raises GateUnavailable.
+    """Coupons that may have overdue requests. Raises RedisUnavailable.
 
     Where the gate is open and its counts add up, every request that is not final is pending at the
     gate. For every other coupon only the ledger knows.

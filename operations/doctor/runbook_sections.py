@@ -8,10 +8,10 @@ import psycopg.errors
 from coupons.errors import (
     ConnectUnavailable,
     CouponError,
-    GateUnavailable,
     KafkaUnavailable,
     LedgerUnavailable,
     PartNotRunningError,
+    RedisUnavailable,
     SchemaRegistryUnavailable,
 )
 from coupons.gate.refusals import GateRefusal, GateRefused
@@ -28,7 +28,7 @@ _PART = {
     "connect": Section.CONNECT_DOWN,
 }
 _UNAVAILABLE: dict[type[Exception], Section] = {
-    GateUnavailable: Section.REDIS_DOWN,
+    RedisUnavailable: Section.REDIS_DOWN,
     LedgerUnavailable: Section.POSTGRES_DOWN,
     KafkaUnavailable: Section.KAFKA_DOWN,
     SchemaRegistryUnavailable: Section.REGISTRY_DOWN,

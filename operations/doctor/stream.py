@@ -110,7 +110,7 @@ def check_registry(system: System) -> Iterator[Finding]:
 
 
 def check_heartbeat(system: System) -> Iterator[Finding]:
-    """Raises GateUnavailable."""
+    """Raises RedisUnavailable."""
     heartbeat_us = read_heartbeat(connect_gate(system.redis_url).client)
     if heartbeat_us is None:
         says = "none has come through the pipeline since Redis was emptied"

@@ -26,7 +26,7 @@ RequestKey = tuple[int, int]
 
 
 def check_young(system: System) -> Iterator[Finding]:
-    """Raises LedgerUnavailable, GateUnavailable or KafkaUnavailable."""
+    """Raises LedgerUnavailable, RedisUnavailable or KafkaUnavailable."""
     gate = connect_gate(system.redis_url)
     age = f"younger than {OLD_AFTER_SECONDS:.0f} s"
     with closing(connect_ledger(system.database_url, "coupon-doctor")) as connection:

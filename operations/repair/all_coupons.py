@@ -14,7 +14,7 @@ def repair_coupons(
     """Repair all coupons, or one; yield each repair after it was done, or in a dry run would be.
 
     pending_after_s: age from which a claim without a row is written on its user's behalf. A coupon
-    that cannot be processed is yielded as FAILED. Raises GateUnavailable, LedgerUnavailable or
+    that cannot be processed is yielded as FAILED. Raises RedisUnavailable, LedgerUnavailable or
     NotThere.
     """
     coupons, unreadable = session.coupons(coupon_id)

@@ -40,7 +40,7 @@ def compare_and_repair(
     Safe during claims, issuing, the reconciler's passes and other comparisons. Missing marks and
     rows are written at once; one fenced rebuild at the end repairs every other mismatch.
 
-    Raises GateUnavailable or LedgerUnavailable.
+    Raises RedisUnavailable or LedgerUnavailable.
     """
     coupon_id = coupon.coupon_id
     figures = gate.figures([coupon_id])[0]

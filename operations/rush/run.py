@@ -52,7 +52,7 @@ def run_rush(
 
     watching: entered with the coupon's id and the tally while the claims run. Raises
     ConfigurationError when this process may not open enough files, ApiUnavailable, RushError,
-    GateUnavailable or LedgerUnavailable.
+    RedisUnavailable or LedgerUnavailable.
     """
     _check_open_files(size.users)
     gate = connect_gate(where["COUPON_REDIS_URL"])

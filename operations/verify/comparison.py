@@ -44,7 +44,7 @@ def compare(
     """Yield each request about which gate and ledger differ.
 
     progress: called with the number of requests read since the last call. Raises GateChanged,
-    GateUnreadable, GateUnavailable, LedgerUnavailable. Close it when you stop before its end.
+    GateUnreadable, RedisUnavailable, LedgerUnavailable. Close it when you stop before its end.
     """
     suspects: set[int] = set()
     with closing(_suspects(gate, connection, coupon_id, progress)) as found:

@@ -100,7 +100,7 @@ def check_consistency(
     """Compare every request of a coupon in both directions; None when there is no such coupon.
 
     keep: how many discrepancies are named; the others are counted. A request between two steps
-    counts too: see `await_consistency`. Raises GateUnavailable or LedgerUnavailable.
+    counts too: see `await_consistency`. Raises RedisUnavailable or LedgerUnavailable.
     """
     coupon = find_coupon(connection, coupon_id)
     if coupon is None:

@@ -46,7 +46,7 @@ def verify(
     """Check all coupons, or one.
 
     wait_s: how long requests in flight may take to become final. group: the consumers' group.
-    keep: how many discrepancies are named; the others are counted. Raises GateUnavailable,
+    keep: how many discrepancies are named; the others are counted. Raises RedisUnavailable,
     LedgerUnavailable or NotThere.
     """
     failures: list[Failed] = []

@@ -12,7 +12,7 @@ from api.routes.health import Readiness
 from coupons.errors import LedgerUnavailable
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.refusals import LedgerRefusal
-from coupons.ledger.serving import check_serving
+from coupons.ledger.write_check import check_takes_writes
 from tests.api.test_trouble import is_503
 from tests.support.api import NewCoupon
 from tests.support.databases import Database
@@ -65,7 +65,7 @@ def test_a_full_disk_is_named_and_claims_go_on_when_there_is_room(
         connect_ledger(database.url("coupon_ops"), "test") as ops,
         pytest.raises(LedgerUnavailable, match="its disk is full"),
     ):
-        check_serving(ops)
+        check_takes_writes(ops)
     refused = next(
         told for user in range(2, 5_000) if (told := claim(coupon_id, user)).status_code != 202
     )

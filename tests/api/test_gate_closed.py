@@ -12,7 +12,7 @@ import redis
 from chaos.link import Link
 from coupons.gate import Gate, connect_gate
 from coupons.ledger.connection import Connection, connect_ledger
-from reconciler.reconcile import reconcile
+from reconciler.routine_pass import run_pass
 from tests.api.test_trouble import figures_of, is_503
 from tests.support.api import NewCoupon
 from tests.support.databases import Database
@@ -86,7 +86,7 @@ def test_a_server_with_an_older_copy_sells_no_place_twice(
     _lead_to(redis_link, other.url)
     for user in (4, 2):
         is_503(claim(coupon_id, user), "gate-closed")
-    assert [each.kind for each in reconcile(gate, reconciler, 10.0)] == ["rebuilt_stale"]
+    assert [each.kind for each in run_pass(gate, reconciler, 10.0)] == ["rebuilt_stale"]
     assert claim(coupon_id, 4).json["reason"] == "sold_out"
     assert claim(coupon_id, 2).status_code == 200
     assert (rows(coupon_id), figures_of(gate, coupon_id).pending) == (3, 3)
@@ -112,6 +112,6 @@ def test_after_a_restart_or_a_flush_the_first_claim_is_503_already(
     else:
         gate.client.flushall()
     is_503(claim(coupon_id, 2), "gate-closed")
-    assert [each.kind for each in reconcile(gate, reconciler, 10.0)] == [kind]
+    assert [each.kind for each in run_pass(gate, reconciler, 10.0)] == [kind]
     assert claim(coupon_id, 2).status_code == 202
     assert claim(coupon_id, 3).json["reason"] == "sold_out"

@@ -10,7 +10,7 @@ import pytest
 import redis
 from werkzeug.test import Client
 
-from api.openings import Openings
+from api.opening_times import OpeningTimes
 from coupons.gate import Gate
 from coupons.waiting import eventually
 from tests.support.api import RETRY_AFTER, NewCoupon
@@ -87,14 +87,14 @@ def test_who_is_too_early_does_not_wait_for_a_slow_gate_to_be_told_when(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gate = SlowGate()
-    openings = Openings(cast("Gate", gate))
-    monkeypatch.setattr("api.openings.ANSWER_SECONDS", 0.05)
+    openings = OpeningTimes(cast("Gate", gate))
+    monkeypatch.setattr("api.opening_times.ANSWER_SECONDS", 0.05)
 
     async def ask() -> list[int | None]:
         without = await openings.opens_at_us(1)
         gate.goes_on.set()
         # The same question is still being asked.
-        monkeypatch.setattr("api.openings.ANSWER_SECONDS", 20)
+        monkeypatch.setattr("api.opening_times.ANSWER_SECONDS", 20)
         return [without, await openings.opens_at_us(1)]
 
     assert asyncio.run(ask()) == [None, 7]

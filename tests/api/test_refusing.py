@@ -15,7 +15,7 @@ from coupons.ledger.abandoned import MOST_ABANDONED
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.refusals import LedgerRefusal
 from coupons.waiting import eventually
-from reconciler.reconcile import reconcile
+from reconciler.routine_pass import run_pass
 from tests.api.test_trouble import figures_of, is_503
 from tests.support.api import NewCoupon
 from tests.support.databases import Database
@@ -68,7 +68,7 @@ def test_a_coupon_made_on_a_redis_that_evicts_waits_for_another_policy(
         coupon_id = new_coupon()
         is_503(claim(coupon_id, 1), "gate-closed")
     with connect_ledger(database.url("coupon_reconciler"), "test") as reconciler:
-        assert list(reconcile(gate, reconciler, 10.0)) != []
+        assert list(run_pass(gate, reconciler, 10.0)) != []
     assert claim(coupon_id, 1).status_code == 202
 
 

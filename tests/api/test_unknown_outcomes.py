@@ -12,11 +12,11 @@ from werkzeug.test import Client
 from chaos.link import Link
 from coupons.gate import Gate
 from coupons.ledger.connection import Connection, connect_ledger
-from coupons.ledger.issued_coupons import issue_requests
+from coupons.ledger.issued_coupons import issue_or_reject
 from coupons.ledger.requests import find_requests
 from coupons.waiting import eventually
 from operations.verify.report import check_consistency
-from reconciler.reconcile import reconcile
+from reconciler.routine_pass import run_pass
 from tests.api.test_trouble import PATIENCE_SECONDS, figures_of, is_503, writers_waiting
 from tests.support.api import NewCoupon
 from tests.support.api_process import Bearer
@@ -77,7 +77,7 @@ def test_an_unknown_outcome_is_listed_and_written_by_the_reconciler(
     books = check_consistency(gate, reconciler, coupon_id)
     assert books is not None
     assert (2, "unwritten") in {(fault.user_id, fault.why) for fault in books.discrepancies}
-    [repair] = reconcile(gate, reconciler, pending_after_s=0.0)
+    [repair] = run_pass(gate, reconciler, pending_after_s=0.0)
     assert (repair.kind, repair.requests) == ("rolled_forward", 1)
     assert rows(coupon_id) == 2
     postgres_link.restore()
@@ -105,10 +105,10 @@ def test_an_unknown_outcome_with_a_row_is_settled_as_any_other(
     is_503(unknown, "outcome-unknown")
     location = unknown.headers["Location"]
     assert _status(client, bearer, location, 2) == "REQUESTED"
-    assert list(reconcile(gate, reconciler, pending_after_s=0.0)) == []
+    assert list(run_pass(gate, reconciler, pending_after_s=0.0)) == []
     with connect_ledger(database.url("coupon_consumer"), "test") as consumer:
-        issue_requests(consumer, find_requests(consumer, [(coupon_id, 2)]))
-    [repair] = reconcile(gate, reconciler, pending_after_s=0.0)
+        issue_or_reject(consumer, find_requests(consumer, [(coupon_id, 2)]))
+    [repair] = run_pass(gate, reconciler, pending_after_s=0.0)
     assert (repair.kind, repair.requests) == ("marked", 1)
     assert _status(client, bearer, location, 2) == "ISSUED"
     assert rows(coupon_id) == 2
@@ -206,7 +206,7 @@ def test_an_admission_whose_answer_was_lost_is_finished_by_either(
         assert answer.status_code in (200, 202)
         assert answer.headers["Location"] == lost.headers["Location"]
     else:
-        [repair] = reconcile(gate, reconciler, pending_after_s=0.0)
+        [repair] = run_pass(gate, reconciler, pending_after_s=0.0)
         assert (repair.kind, repair.requests) == ("rolled_forward", 1)
     figures = figures_of(gate, coupon_id)
     assert (figures.admitted, figures.pending, rows(coupon_id)) == (2, 2, 2)

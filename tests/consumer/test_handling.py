@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from cdc_consumer.handling import BatchHandler
-from cdc_consumer.issuing import Ledger
+from cdc_consumer.issuing import Issuer
 from coupons.change_events import (
     HEARTBEAT_TOPIC,
     ChangeEventDecoder,
@@ -12,9 +12,9 @@ from coupons.change_events import (
 )
 from coupons.errors import (
     DeadLetterOutage,
-    GateUnavailable,
     KafkaUnavailable,
     LedgerUnavailable,
+    RedisUnavailable,
     SchemaRegistryUnavailable,
     UndecodableEvent,
     UnknownCoupon,
@@ -131,11 +131,11 @@ def test_a_lost_connection_is_made_again(
 
 
 def test_marks_that_redis_missed_are_made_when_the_batch_comes_again(
-    handler: BatchHandler, ledger: Ledger, database: Database, gate: Gate, coupon: Coupon
+    handler: BatchHandler, ledger: Issuer, database: Database, gate: Gate, coupon: Coupon
 ) -> None:
     batch = request_records(coupon.coupon_id, [1])
     handler._gate = connect_gate("redis://127.0.0.1:9/0")
-    with pytest.raises(GateUnavailable):
+    with pytest.raises(RedisUnavailable):
         handler.handle(batch)
     assert issued_users(database) == [1]
     handler._gate = gate

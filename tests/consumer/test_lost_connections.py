@@ -8,7 +8,7 @@ from threading import Event, Thread
 import psycopg
 import pytest
 
-from cdc_consumer.issuing import Ledger
+from cdc_consumer.issuing import Issuer
 from coupons.errors import LedgerUnavailable
 from coupons.model import IssueRequest, Status
 from tests.support.databases import Database
@@ -23,14 +23,14 @@ TERMINATE = (
 
 
 @pytest.fixture
-def ledger(database: Database) -> Iterator[Ledger]:
-    connected = Ledger(database.url("coupon_consumer"))
+def ledger(database: Database) -> Iterator[Issuer]:
+    connected = Issuer(database.url("coupon_consumer"))
     yield connected
     connected.close()
 
 
 def test_terminated_backends_leave_no_broken_connection(
-    database: Database, make_coupon: MakeCoupon, ledger: Ledger
+    database: Database, make_coupon: MakeCoupon, ledger: Issuer
 ) -> None:
     """A pipeline that is cut short seems open for ever, and every batch after it fails."""
     coupon_id = make_coupon(total_quantity=BATCHES * BATCH).coupon_id

@@ -13,7 +13,7 @@ import coupons.gate.scripts
 import coupons.ledger.issued_coupons
 import coupons.ledger.requests
 from api.claims import ClaimWriter
-from cdc_consumer.issuing import Issued, Ledger
+from cdc_consumer.issuing import Issued, Issuer
 from cdc_consumer.loop import ConsumerLoop
 from cdc_consumer.records import Record, to_record
 from coupons.gate import connect_gate
@@ -27,14 +27,14 @@ Mutation = Callable[[pytest.MonkeyPatch, Database, str], None]
 
 def mark_before_commit(patch: pytest.MonkeyPatch, _: Database, redis_url: str) -> None:
     """ISSUED is written to Redis before Postgres."""
-    issue = Ledger.issue
+    issue = Issuer.issue
 
-    def issue_late(self: Ledger, requests: Sequence[IssueRequest]) -> Issued:
+    def issue_late(self: Issuer, requests: Sequence[IssueRequest]) -> Issued:
         marks = [request._replace(status=Status.ISSUED) for request in requests]
         connect_gate(redis_url).settle(marks)
         return issue(self, requests)
 
-    patch.setattr(Ledger, "issue", issue_late)
+    patch.setattr(Issuer, "issue", issue_late)
 
 
 def commit_offsets_first(patch: pytest.MonkeyPatch, _: Database, __: str) -> None:

@@ -22,7 +22,7 @@ from coupons.ids import request_id
 from coupons.ledger.coupons import change_coupon, create_coupon
 from coupons.ledger.requests import stream_requests
 from coupons.model import Claim, IssueRequest, Refusal
-from reconciler.reconcile import reconcile
+from reconciler.routine_pass import run_pass
 from tests.model.system import DecidedGate, System
 from tests.support.events import request_records
 
@@ -97,7 +97,7 @@ class Rig:
 
     def reconcile(self) -> None:
         """Run one pass of the reconciler."""
-        list(reconcile(self.system.gate, self.system.ledger["reconciler"], pending_after_s=0.0))
+        list(run_pass(self.system.gate, self.system.ledger["reconciler"], pending_after_s=0.0))
 
     def restore_gate(self, from_: Path) -> None:
         """Restart the gate's server with older data, as a failover to a late replica would."""

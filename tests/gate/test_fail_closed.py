@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coupons.errors import GateUnavailable, LedgerUnavailable
+from coupons.errors import LedgerUnavailable, RedisUnavailable
 from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.gate.opening import REQUESTS_PER_CALL
 from coupons.model import Admission, Claim, GateState, IssueRequest, Refusal, Status
@@ -31,7 +31,7 @@ def test_a_restarted_server_admits_nobody_even_with_all_its_data(server: ValkeyS
     open_coupon(gate, PROTOTYPE)
     assert isinstance(gate.admit([Claim(7, 1)])[0], Admission)
     server.kill()
-    with pytest.raises(GateUnavailable):
+    with pytest.raises(RedisUnavailable):
         gate.admit([Claim(7, 2)])
     server.start()
     # The same client goes on: its first command after the restart must be turned away already.
@@ -109,7 +109,7 @@ def test_a_server_that_restarts_during_a_rebuild_is_not_opened(server: ValkeySer
     # It is told in one of two ways, as it happens to be loading at that moment or not.
     try:
         assert not open_coupon(gate, PROTOTYPE, stream())
-    except GateUnavailable as error:
+    except RedisUnavailable as error:
         assert "Redis does not answer" in str(error)  # noqa: PT017
     assert gate.admit([Claim(7, 9)])[0] in set(GateState)
 
@@ -163,5 +163,5 @@ def test_a_server_that_is_away_is_an_error_and_not_a_hang(server: ValkeyServer) 
         lambda: gate.read(7, [1]),
         lambda: gate.figures([7]),
     ):
-        with pytest.raises(GateUnavailable, match="Redis does not answer"):
+        with pytest.raises(RedisUnavailable, match="Redis does not answer"):
             ask()

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from coupons.errors import GateUnavailable
+from coupons.errors import RedisUnavailable
 from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.gate.refusals import GateRefusal, GateRefused
-from coupons.gate.serving import check_serving
+from coupons.gate.write_check import check_takes_writes
 from coupons.model import Admission, Claim, GateState
 from stack.ports import free_ports
 from tests.support.gate import PROTOTYPE, OpenCoupon
@@ -27,7 +27,7 @@ STAYS_ITSELF = [each for each in HOW_REDIS_REFUSES if each is not GateRefusal.RE
 
 
 def test_a_redis_that_serves_is_asked_without_a_trace(gate: Gate) -> None:
-    check_serving(gate.client)
+    check_takes_writes(gate.client)
     assert gate.client.dbsize() == 0
 
 
@@ -36,9 +36,9 @@ def test_a_redis_that_the_gate_cannot_work_on_is_named_with_its_reason(
     gate: Gate, valkey_url: str, refusal: GateRefusal
 ) -> None:
     with redis_that(refusal, valkey_url), pytest.raises(GateRefused) as refused:
-        check_serving(gate.client)
+        check_takes_writes(gate.client)
     assert refused.value.refusal is refusal
-    check_serving(gate.client)
+    check_takes_writes(gate.client)
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ def test_the_gate_opens_under_no_policy_but_noeviction(gate: Gate, policy: str) 
 
 def test_a_redis_that_is_away_is_no_refusal() -> None:
     away = connect_gate(f"redis://127.0.0.1:{free_ports(['away'])['away']}/0")
-    with pytest.raises(GateUnavailable, match="does not answer") as unavailable:
-        check_serving(away.client)
+    with pytest.raises(RedisUnavailable, match="does not answer") as unavailable:
+        check_takes_writes(away.client)
     assert not isinstance(unavailable.value, GateRefused)
 
 
@@ -109,7 +109,7 @@ def test_what_the_runbook_says_to_type_mends_it(
     typed = re.findall(r"`((?:CONFIG SET|REPLICAOF) [^`]+)`", page.partition("**Type**")[2])
     with redis_that(refusal, valkey_url):
         with pytest.raises(GateRefused):
-            check_serving(gate.client)
+            check_takes_writes(gate.client)
         for command in typed:
             gate.client.execute_command(*command.split())  # type: ignore[no-untyped-call]
-        check_serving(gate.client)
+        check_takes_writes(gate.client)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from coupons.errors import GateUnavailable
+from coupons.errors import RedisUnavailable
 from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.model import Admission, Claim, GateState
 from coupons.waiting import eventually
@@ -104,7 +104,7 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
 def _answered(gate: Gate, user_id: int) -> object:
     try:
         return gate.admit([Claim(PROTOTYPE.coupon_id, user_id)])[0]
-    except GateUnavailable:
+    except RedisUnavailable:
         return None
 
 

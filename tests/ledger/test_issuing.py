@@ -7,7 +7,7 @@ import pytest
 
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import change_coupon, find_coupon
-from coupons.ledger.issued_coupons import Outcome, issue_requests, list_user_coupons
+from coupons.ledger.issued_coupons import Outcome, issue_or_reject, list_user_coupons
 from coupons.ledger.requests import accept_requests, count_requests
 from coupons.model import Admission, IssueRequest, Status
 from tests.support.databases import Database
@@ -22,7 +22,7 @@ def _requests(coupon_id: int, users: range) -> list[IssueRequest]:
 
 def _issue(database: Database, requests: list[IssueRequest]) -> list[Outcome]:
     with connect_ledger(database.url("coupon_consumer"), "test") as consumer:
-        return issue_requests(consumer, requests)
+        return issue_or_reject(consumer, requests)
 
 
 def _statuses(outcomes: list[Outcome]) -> dict[int, Status]:

@@ -9,7 +9,7 @@ from coupons.gate import open_coupon
 from coupons.ledger.coupons import begin_gate_epoch, find_coupon
 from coupons.ledger.requests import stream_requests
 from coupons.model import Coupon, IssueRequest
-from reconciler.reconcile import reconcile
+from reconciler.routine_pass import run_pass
 from tests.model.start import Start, coupon_ids
 
 
@@ -111,7 +111,7 @@ class Repairing(Failing):
 
     @rule()
     def reconcile(self) -> None:
-        list(reconcile(self.gate, self.system.ledger["reconciler"], pending_after_s=0.0))
+        list(run_pass(self.gate, self.system.ledger["reconciler"], pending_after_s=0.0))
         for coupon in self.expected.values():
             if coupon.gate_epoch == coupon.epoch:
                 coupon.roll_forward()

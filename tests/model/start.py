@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize
 
 from coupons.gate import Decision, open_coupon
 from coupons.ledger.coupons import create_coupon
-from coupons.ledger.issued_coupons import issue_requests
+from coupons.ledger.issued_coupons import issue_or_reject
 from coupons.model import Claim, IssueRequest
 from tests.model.expected import GROUP, Definition, ExpectedCoupon
 from tests.model.system import System
@@ -55,7 +55,7 @@ class Start(RuleBasedStateMachine):
 
     def issue(self, batch: list[IssueRequest]) -> list[IssueRequest]:
         """Make the requests of change events final, without telling the gate."""
-        outcomes = issue_requests(self.system.ledger["consumer"], batch)
+        outcomes = issue_or_reject(self.system.ledger["consumer"], batch)
         found = {outcome.request[:2]: outcome for outcome in outcomes}
         assert len(found) == len(outcomes)
         expected = {

@@ -7,7 +7,7 @@ import pytest
 from coupons.gate import Gate, open_coupon
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import find_coupon
-from coupons.ledger.issued_coupons import issue_requests
+from coupons.ledger.issued_coupons import issue_or_reject
 from coupons.ledger.requests import accept_requests, find_requests
 from coupons.model import Admission, Claim, Coupon
 from tests.support.databases import Database
@@ -40,7 +40,7 @@ class Shop:
     def issue(self, *users: int, mark: bool = True) -> None:
         with connect_ledger(self.database.url("coupon_consumer"), "test") as consumer:
             requests = find_requests(consumer, [(self.coupon_id, user) for user in users])
-            outcomes = issue_requests(consumer, requests)
+            outcomes = issue_or_reject(consumer, requests)
         if mark:
             self.gate.settle(outcome.request for outcome in outcomes)
 

@@ -11,13 +11,13 @@ from coupons.gate import Gate, GateFigures, open_coupon
 from coupons.gate.rebuild import rebuild
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import change_coupon, create_coupon
-from coupons.ledger.issued_coupons import issue_requests
+from coupons.ledger.issued_coupons import issue_or_reject
 from coupons.ledger.requests import accept_requests, find_requests
 from coupons.model import Coupon, IssueRequest, Status
 from operations.repair.compare_and_repair import compare_and_repair
 from operations.repair.repairs import Repair, RepairAction
 from operations.verify.report import check_consistency
-from reconciler.reconcile import reconcile
+from reconciler.routine_pass import run_pass
 from tests.reconciler.conftest import Shop
 from tests.support.databases import Database
 from tests.support.ledger import MakeCoupon
@@ -53,7 +53,7 @@ def unrequested(only_one: Shop, database: Database, as_owner: AsOwner) -> IssueR
     with connect_ledger(database.url("coupon_consumer"), "test") as consumer:
         [request] = find_requests(consumer, [(shop.coupon_id, 1)])
         as_owner("DELETE FROM coupon_issue_request")
-        [outcome] = issue_requests(consumer, [request])
+        [outcome] = issue_or_reject(consumer, [request])
     shop.gate.settle([outcome.request])
     return outcome.request
 
@@ -102,11 +102,11 @@ def test_a_change_that_the_ledger_lost_does_not_stay_at_the_gate(
     books = check_consistency(shop.gate, reconciler, shop.coupon_id)
     assert books is not None
     assert any("another version" in complaint for complaint in books.complaints)
-    assert list(reconcile(shop.gate, reconciler, 10.0)) == [
+    assert list(run_pass(shop.gate, reconciler, 10.0)) == [
         Repair(RepairAction.REBUILT, "ahead", shop.coupon_id, 0)
     ]
     assert (_figures(shop).total, _figures(shop).version) == (20, before.version)
-    assert list(reconcile(shop.gate, reconciler, 10.0)) == []
+    assert list(run_pass(shop.gate, reconciler, 10.0)) == []
 
 
 def test_a_version_that_the_ledger_lost_is_not_given_to_another_change(

@@ -22,7 +22,7 @@ from operations.repair.repairs import Repair, RepairAction
 from operations.session import Failed, Session
 from operations.verify.report import check_consistency
 from reconciler import comparer
-from reconciler.reconcile import reconcile
+from reconciler.routine_pass import run_pass
 from reconciler.watch import Watch
 from tests.support.databases import Database
 from tests.support.ledger import MakeCoupon
@@ -60,7 +60,7 @@ def _locked(database: Database, coupon: Coupon) -> Iterator[None]:
 
 
 def _pass(gate: Gate, connection: Connection, watch: Watch | None = None) -> list[Repair]:
-    return list(reconcile(gate, connection, 0.0, watch))
+    return list(run_pass(gate, connection, 0.0, watch))
 
 
 def _failed(repairs: list[Repair]) -> list[int]:

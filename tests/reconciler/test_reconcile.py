@@ -6,11 +6,11 @@ from coupons.gate import Gate, open_coupon
 from coupons.gate.rebuild import _alone, rebuild
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import begin_gate_epoch, change_coupon
-from coupons.ledger.issued_coupons import issue_requests
+from coupons.ledger.issued_coupons import issue_or_reject
 from coupons.ledger.requests import accept_requests, count_requests, find_requests
 from coupons.model import Admission, Claim, Coupon, CouponState, GateState, Refusal, Status
 from operations.repair.repairs import Repair, RepairAction
-from reconciler.reconcile import reconcile
+from reconciler.routine_pass import run_pass
 from reconciler.watch import Watch
 from tests.support.databases import Database
 from tests.support.ledger import MakeCoupon
@@ -24,7 +24,7 @@ def coupon(gate: Gate, make_coupon: MakeCoupon) -> Coupon:
 
 
 def _pass(gate: Gate, connection: Connection) -> list[Repair]:
-    return list(reconcile(gate, connection, pending_after_s=0.0))
+    return list(run_pass(gate, connection, pending_after_s=0.0))
 
 
 def _admit(gate: Gate, coupon: Coupon, *users: int) -> list[Admission]:
@@ -40,7 +40,7 @@ def _accept(database: Database, admissions: list[Admission]) -> set[int]:
 def _issue(database: Database, coupon: Coupon, *users: int) -> None:
     with connect_ledger(database.url("coupon_consumer"), "test") as consumer:
         requests = find_requests(consumer, [(coupon.coupon_id, user) for user in users])
-        issue_requests(consumer, requests)
+        issue_or_reject(consumer, requests)
 
 
 def test_a_gate_that_agrees_with_the_ledger_is_left_alone(
@@ -188,7 +188,7 @@ def test_every_pending_request_is_reached_however_many_are_in_flight(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Every pending request is reached however many are merely in flight."""
-    monkeypatch.setattr("reconciler.reconcile.PENDING_PER_PASS", 3)
+    monkeypatch.setattr("reconciler.routine_pass.PENDING_PER_PASS", 3)
     coupon = make_coupon()
     open_coupon(gate, coupon)
     for user in range(1, 10):
@@ -196,7 +196,7 @@ def test_every_pending_request_is_reached_however_many_are_in_flight(
         if user != 8:
             _accept(database, admitted)
     watch = Watch(compare_every_s=0)
-    passes = [list(reconcile(gate, reconciler, 0.0, watch)) for _ in range(6)]
+    passes = [list(run_pass(gate, reconciler, 0.0, watch)) for _ in range(6)]
     assert [len(repairs) for repairs in passes].count(1) == 1
     assert find_requests(reconciler, [(coupon.coupon_id, 8)])
 
@@ -219,7 +219,7 @@ def test_a_pass_over_many_coupons_asks_redis_a_few_times(
     for each in coupons:
         open_coupon(gate, each)
         _admit(gate, each, 1)
-    list(reconcile(gate, reconciler, pending_after_s=60.0))  # has the scripts loaded
+    list(run_pass(gate, reconciler, pending_after_s=60.0))  # has the scripts loaded
     before = gate.client.info("stats")["total_reads_processed"]
-    assert list(reconcile(gate, reconciler, pending_after_s=60.0)) == []
+    assert list(run_pass(gate, reconciler, pending_after_s=60.0)) == []
     assert gate.client.info("stats")["total_reads_processed"] - before < len(coupons)

@@ -8,7 +8,7 @@ from coupons.ledger.connection import Connection
 from coupons.model import Claim, GateState
 from operations.repair.compare_and_repair import compare_and_repair
 from operations.verify.report import check_consistency
-from reconciler.reconcile import reconcile
+from reconciler.routine_pass import run_pass
 from tests.reconciler.conftest import Shop
 from tests.support.databases import Database
 from tests.support.ledger import MakeCoupon
@@ -62,5 +62,5 @@ def test_a_claim_that_meets_them_has_the_next_pass_rebuild_the_coupon(
     in_that_shard = figures.shards + 1
     assert gate.admit([Claim(crowded.coupon_id, in_that_shard)]) == [GateState.UNREADABLE]
     assert gate.unavailable([crowded.coupon_id]) == [GateState.STALE]
-    assert [each.kind for each in reconcile(gate, reconciler, 10.0)] == ["rebuilt_loading"]
+    assert [each.kind for each in run_pass(gate, reconciler, 10.0)] == ["rebuilt_loading"]
     assert crowded.statuses(in_that_shard) == ["ISSUED"]

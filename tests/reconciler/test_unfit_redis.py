@@ -14,7 +14,7 @@ from coupons.ledger.refusals import LedgerRefusal
 from coupons.waiting import eventually
 from operations.gate import report_gate
 from reconciler import service
-from reconciler.reconcile import reconcile
+from reconciler.routine_pass import run_pass
 from reconciler.settings import ReconcilerSettings
 from stack.ports import free_ports
 from tests.reconciler.conftest import Shop
@@ -62,9 +62,9 @@ def test_open_coupons_are_reconciled_while_another_cannot_be_rebuilt(
     shop.admit(1)
     with redis_that(GateRefusal.MAY_EVICT, valkey_url):
         with pytest.raises(GateRefused, match="allkeys-lru"):
-            list(reconcile(gate, reconciler, pending_after_s=0.0))
+            list(run_pass(gate, reconciler, pending_after_s=0.0))
         assert shop.has_request(1)
-    assert [each.kind for each in reconcile(gate, reconciler, 10.0)] == ["rebuilt_missing"]
+    assert [each.kind for each in run_pass(gate, reconciler, 10.0)] == ["rebuilt_missing"]
     assert gate.figures([missing.coupon_id])[0] is not None
 
 

@@ -10,7 +10,7 @@ from coupons.gate import Gate, open_coupon
 from coupons.ids import request_id
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import begin_gate_epoch
-from coupons.ledger.issued_coupons import issue_requests
+from coupons.ledger.issued_coupons import issue_or_reject
 from coupons.ledger.requests import accept_requests, find_requests, stream_requests
 from coupons.model import Admission, Claim, Coupon, IssueRequest, Status
 from operations.verify.in_flight import explain_in_flight
@@ -40,7 +40,7 @@ def issued(gate: Gate, database: Database, make_coupon: MakeCoupon) -> Coupon:
         accept_requests(api, [each for each in decisions if isinstance(each, Admission)])
     with connect_ledger(database.url("coupon_consumer"), "test") as consumer:
         requests = find_requests(consumer, [(coupon.coupon_id, user) for user in USERS])
-        gate.settle(outcome.request for outcome in issue_requests(consumer, requests))
+        gate.settle(outcome.request for outcome in issue_or_reject(consumer, requests))
     return coupon
 
 

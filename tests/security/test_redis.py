@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from coupons.errors import GateUnavailable
+from coupons.errors import RedisUnavailable
 from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.model import Admission, Claim
 from tests.security.servers import TlsRedis, tls_redis_program
@@ -32,7 +32,7 @@ def test_the_gate_admits_over_tls(gate: Gate) -> None:
 def test_a_redis_that_another_authority_vouches_for_is_not_spoken_to(
     tls_redis: TlsRedis, wrong_authority: Authority
 ) -> None:
-    with pytest.raises(GateUnavailable, match="certificate"):
+    with pytest.raises(RedisUnavailable, match="certificate"):
         connect_gate(tls_redis.url(wrong_authority)).admit([CLAIM])
 
 
@@ -44,12 +44,12 @@ def test_a_redis_with_the_certificate_of_another_host_is_not_spoken_to(
     server = TlsRedis(tmp_path, program, authority.elsewhere(), authority)
     server.start()
     try:
-        with pytest.raises(GateUnavailable, match="certificate is not valid for"):
+        with pytest.raises(RedisUnavailable, match="certificate is not valid for"):
             connect_gate(server.url(authority)).admit([CLAIM])
     finally:
         server.stop()
 
 
 def test_a_redis_with_tls_takes_no_plain_connection(tls_redis: TlsRedis) -> None:
-    with pytest.raises(GateUnavailable, match="Redis does not answer"):
+    with pytest.raises(RedisUnavailable, match="Redis does not answer"):
         connect_gate(f"redis://127.0.0.1:{tls_redis.port}/0").admit([CLAIM])

@@ -9,7 +9,7 @@ import pytest
 from cdc_consumer.dead_letters import DeadLetters
 from cdc_consumer.handling import BatchHandler
 from cdc_consumer.health import Health
-from cdc_consumer.issuing import Ledger
+from cdc_consumer.issuing import Issuer
 from cdc_consumer.limits import DlqLimit, DlqLimitState
 from coupons.change_events import READER_SCHEMAS, ChangeEventDecoder, SchemaRegistry, subject_of
 from coupons.gate import Gate, open_coupon
@@ -31,8 +31,8 @@ def coupon(gate: Gate, make_coupon: MakeCoupon) -> Coupon:
 
 
 @pytest.fixture
-def ledger(database: Database) -> Iterator[Ledger]:
-    connected = Ledger(database.url("coupon_consumer"))
+def ledger(database: Database) -> Iterator[Issuer]:
+    connected = Issuer(database.url("coupon_consumer"))
     yield connected
     connected.close()
 
@@ -44,7 +44,7 @@ def letters() -> KeptLetters:
 
 @pytest.fixture
 def handler(
-    registry_server: RegistryServer, ledger: Ledger, gate: Gate, letters: KeptLetters
+    registry_server: RegistryServer, ledger: Issuer, gate: Gate, letters: KeptLetters
 ) -> BatchHandler:
     registry_server.schemas.update(SCHEMAS)
     for topic in READER_SCHEMAS:

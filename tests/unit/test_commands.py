@@ -12,9 +12,9 @@ from coupons.errors import (
     ConfigurationError,
     ConnectorError,
     ConnectUnavailable,
-    GateUnavailable,
     KafkaUnavailable,
     LedgerUnavailable,
+    RedisUnavailable,
 )
 from operations.dead_letters.selection import NoSuchLetter
 from tests.support.typed import check_coupon, examples, leaves
@@ -67,7 +67,7 @@ def test_a_line_that_cannot_be_typed_is_noticed(line: str) -> None:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (GateUnavailable("no"), NOT_ANSWERED),
+        (RedisUnavailable("no"), NOT_ANSWERED),
         (LedgerUnavailable("no"), NOT_ANSWERED),
         (KafkaUnavailable("no"), NOT_ANSWERED),
         (ConnectUnavailable("no"), NOT_ANSWERED),

@@ -11,7 +11,7 @@ from cdc_consumer.health import Health
 from cdc_consumer.limits import DlqLimit, DlqLimitState
 from cdc_consumer.loop import ConsumerLoop
 from cdc_consumer.records import Record
-from coupons.errors import DeadLetterOutage, GateUnavailable
+from coupons.errors import DeadLetterOutage, RedisUnavailable
 
 PARTITION = TopicPartition("requests", 0)
 
@@ -172,14 +172,14 @@ def test_offsets_are_committed_only_after_the_batch_is_handled() -> None:
 
 
 def test_a_batch_in_trouble_is_put_back_at_its_beginning_and_comes_again() -> None:
-    calls = Run(GateUnavailable("away")).run()
+    calls = Run(RedisUnavailable("away")).run()
     assert calls[:5] == [("handle", ALL), "pause", ("seek", 0), "resume", ("handle", ALL)]
     assert calls[5] == ("commit", 5, True)
 
 
 def test_a_partition_is_set_back_before_anything_of_it_is_taken() -> None:
     """A partition that cannot be set back at once is before anything of it is taken."""
-    run = Run(GateUnavailable("away"))
+    run = Run(RedisUnavailable("away"))
     run.consumer.refuse_seeks = 3
     calls = run.run()
     assert calls[:5] == [("handle", ALL), "pause", ("seek", 0), ("seek", 0), ("seek", 0)]

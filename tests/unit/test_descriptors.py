@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.exit_codes import exit_for
-from coupons.errors import CouponError, GateUnavailable
+from coupons.errors import CouponError, RedisUnavailable
 from coupons.gate import connect_gate
 from coupons.ledger.connection import connect_ledger
 from stack.ports import HOST, free_ports
@@ -46,7 +46,7 @@ def test_neither_redis_nor_postgres_is_blamed_when_descriptors_run_out() -> None
 
 def test_a_server_that_is_away_is_still_said_to_be_away() -> None:
     gate = connect_gate(f"redis://{HOST}:{free_ports(['none'])['none']}/0")
-    with pytest.raises(GateUnavailable, match="Redis does not answer"):
+    with pytest.raises(RedisUnavailable, match="Redis does not answer"):
         gate.now_us()
 
 

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from coupons.errors import GateUnavailable, LedgerUnavailable
+from coupons.errors import LedgerUnavailable, RedisUnavailable
 from coupons.kafka.client import KafkaClient
 from operations.doctor.causes import CAUSES, arrange, reasons
 from operations.doctor.checks import Check, run_checks
@@ -101,13 +101,13 @@ def looked(error: Exception, away: Section, times: int = 1) -> list[Finding]:
 
 def test_a_server_that_is_away_fails_one_check_only() -> None:
     """A server that is away fails once and the other checks could not look."""
-    first, second = looked(GateUnavailable("Redis does not answer"), Section.REDIS_DOWN, 2)
+    first, second = looked(RedisUnavailable("Redis does not answer"), Section.REDIS_DOWN, 2)
     assert (first.level, first.because) == (Level.FAILING, None)
     assert (second.level, second.because) == (Level.UNKNOWN, Section.REDIS_DOWN)
 
 
 def test_a_check_that_stumbles_over_another_server_does_not_blame_its_own() -> None:
-    [found] = looked(GateUnavailable("Redis does not answer"), Section.POSTGRES_DOWN)
+    [found] = looked(RedisUnavailable("Redis does not answer"), Section.POSTGRES_DOWN)
     assert (found.level, found.section) == (Level.UNKNOWN, Section.REDIS_DOWN)
 
 

@@ -18,7 +18,7 @@ from cdc_consumer.health import Health
 from cdc_consumer.limits import DlqLimit, DlqLimitState
 from cdc_consumer.loop import ConsumerLoop
 from cdc_consumer.records import Record
-from coupons.errors import GateUnavailable
+from coupons.errors import RedisUnavailable
 from tests.unit.test_consumer_loop import Message
 
 TOPIC = "requests"
@@ -178,7 +178,7 @@ def run(events: Sequence[str]) -> SimulatedKafka:
     def handle(batch: Sequence[Record]) -> None:
         if kafka.failures:
             kafka.failures -= 1
-            raise GateUnavailable("away")
+            raise RedisUnavailable("away")
         for record in batch:
             kafka.handled[record.partition].add(record.offset)
 

@@ -8,7 +8,7 @@ from psycopg.pq import TransactionStatus
 
 from api.claims import ClaimWriter
 from api.ledger_connections import LedgerConnections
-from coupons.errors import GateUnavailable, LedgerUnavailable, OutcomeUnknown
+from coupons.errors import LedgerUnavailable, OutcomeUnknown, RedisUnavailable
 from coupons.gate import Gate, rebuild
 from coupons.ledger.connection import Connection
 from coupons.ledger.requests import accept_requests, stream_requests
@@ -139,7 +139,7 @@ class Writer:
         repeated = isinstance(self.gate.decision, Admission) and self.gate.decision.repeated
         assert bool(self.gate.given_back) is not repeated
         failing = not_done and self.gate.given_back
-        self._stepped.go(GateUnavailable("Redis is away") if failing else "")
+        self._stepped.go(RedisUnavailable("Redis is away") if failing else "")
 
     def end(self) -> None:
         self._stepped.end()
@@ -210,7 +210,7 @@ class _SteppedConnections(LedgerConnections):
 
 
 class Forwarding(Writer):
-    """Rolls forward as the reconciler does (reconciler/reconcile.py)."""
+    """Rolls forward as the reconciler does (reconciler/routine_pass.py)."""
 
     def roll_forward(self, coupon_id: int, user_id: int) -> None:
         """Up to where it is admitted; to its end where it is not."""

@@ -12,7 +12,7 @@ from coupons.gate import Gate, open_coupon
 from coupons.gate.values import coupon_key
 from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import begin_gate_epoch, change_coupon, create_coupon, find_coupon
-from coupons.ledger.issued_coupons import issue_requests
+from coupons.ledger.issued_coupons import issue_or_reject
 from coupons.ledger.requests import find_requests
 from coupons.model import (
     Admission,
@@ -25,7 +25,7 @@ from coupons.model import (
     Status,
 )
 from operations.verify.report import check_consistency
-from reconciler.reconcile import reconcile
+from reconciler.routine_pass import run_pass
 from tests.model.replay.actors import (
     ApiProcess,
     Connections,
@@ -95,7 +95,7 @@ class World:
         self.end()
         reconciler = self._system.ledger["reconciler"]
         for _ in range(3):
-            list(reconcile(self.gate, reconciler, pending_after_s=0.0))
+            list(run_pass(self.gate, reconciler, pending_after_s=0.0))
             self.gate.settle(self._issue(list(self._requests())))
         books = check_consistency(self.gate, self._system.ledger["ops"], COUPON)
         assert books is not None
@@ -232,7 +232,7 @@ class World:
         del self._marks[step["who"]]
 
     def _issue(self, batch: list[IssueRequest]) -> list[IssueRequest]:
-        return [each.request for each in issue_requests(self._system.ledger["consumer"], batch)]
+        return [each.request for each in issue_or_reject(self._system.ledger["consumer"], batch)]
 
     def _event(self, user: int, time_us: int) -> IssueRequest:
         return IssueRequest(COUPON, user + 1, time_us, Status.REQUESTED)

@@ -9,11 +9,11 @@ _EVERY_KEY = "coupon:{*}*"
 _KEYS_PER_REMOVAL = 500
 
 
-def discard(gate: Gate) -> int:
+def remove_all_coupons(gate: Gate) -> int:
     """Remove every coupon from the gate; return how many keys were removed.
 
     For a ledger that went back in time: the gate then has requests that the ledger lost, and its
-    epochs are newer than the ledger's. Raises GateUnavailable.
+    epochs are newer than the ledger's. Raises RedisUnavailable.
     """
     removed = 0
     with translated():

@@ -43,7 +43,7 @@ PENDING_PER_PASS = 10_000
 PENDING_PER_ROUND = 500
 
 
-def reconcile(
+def run_pass(
     gate: Gate,
     connection: Connection,
     pending_after_s: float,
@@ -53,7 +53,7 @@ def reconcile(
 
     pending_after_s: a request that is pending for so many seconds is checked; longer than a claim
     takes. watch: notes what the pass sees, for the next one. A coupon that cannot be processed is
-    yielded as FAILED, retried with growing pauses, and stops no other. Raises GateUnavailable or
+    yielded as FAILED, retried with growing pauses, and stops no other. Raises RedisUnavailable or
     LedgerUnavailable when all would fail; the repairs until then stay, and the next pass does the
     rest. A Redis on which no coupon can be rebuilt (GateRefused) is raised at the end, after
     everything that can be done.

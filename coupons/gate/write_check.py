@@ -10,10 +10,10 @@ _NO_SUCH_KEY = "coupon:write-check"
 _SAFE_POLICY = "noeviction"
 
 
-def check_serving(client: redis.Redis) -> None:
+def check_takes_writes(client: redis.Redis) -> None:
     """Check in one round trip, without changing anything, that the gate can work on this Redis.
 
-    Raises GateRefused when it refuses writes or may evict keys, GateUnavailable when it is down.
+    Raises GateRefused when it refuses writes or may evict keys, RedisUnavailable when it is down.
     """
     pipeline = client.pipeline(transaction=False)
     # The server checks that it may write before it checks the key. The key never exists, so

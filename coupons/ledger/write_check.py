@@ -5,7 +5,7 @@ from coupons.ledger.refusals import LedgerRefusal, LedgerRefused
 from coupons.queries import query
 
 
-def check_serving(connection: Connection) -> None:
+def check_takes_writes(connection: Connection) -> None:
     """Check that Postgres takes writes, with a write that is rolled back.
 
     Raises LedgerRefused with the reason (a standby, read only, a full disk, commits that no

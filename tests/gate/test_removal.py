@@ -1,7 +1,7 @@
 """A gate that is thrown away admits nobody, and leaves what is not its own."""
 
 from coupons.gate import Gate
-from coupons.gate.discard import discard
+from coupons.gate.removal import remove_all_coupons
 from coupons.model import Admission, Claim, GateState
 from tests.support.gate import OpenCoupon
 
@@ -15,7 +15,7 @@ def test_a_discarded_gate_admits_nobody_and_opens_at_a_lower_epoch(
     gate.admit([Claim(7, 1), Claim(8, 1)])
     gate.client.set("of-somebody-else", "kept")
 
-    assert discard(gate) >= 4
+    assert remove_all_coupons(gate) >= 4
     assert gate.client.keys() == ["of-somebody-else"]
     assert gate.admit([Claim(7, 1)]) == [GateState.MISSING]
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import NamedTuple
 
-from coupons.errors import GateUnavailable
+from coupons.errors import RedisUnavailable
 from coupons.gate import Gate
 
 log = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ class _Known(NamedTuple):
     answer: "asyncio.Future[int | None]"
 
 
-class Openings:
+class OpeningTimes:
     """Asks the gate when a coupon opens, at most once in FRESH_SECONDS for each coupon.
 
     Many clients come too early at the same time; they share one answer. All the state belongs to
@@ -48,7 +48,7 @@ class Openings:
     def _ask(self, coupon_id: int) -> int | None:
         try:
             return self._gate.opens_at_us(coupon_id)
-        except GateUnavailable as error:
+        except RedisUnavailable as error:
             log.warning(
                 "%s; the refusal does not say when the coupon opens",
                 error,
