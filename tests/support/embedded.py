@@ -1,11 +1,17 @@
 """The whole embedded stack."""
 
+import fcntl
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from stack.cache import cache_folder
 from stack.disposable import DisposableStack, disposable_stack
+from stack.lifecycle import saves_archive
+
+_SAVE_ARCHIVES = ("kafka", "connect")
 
 
 @pytest.fixture(scope="session")
@@ -17,5 +23,28 @@ def stack(request: pytest.FixtureRequest) -> Iterator[DisposableStack]:
         running.adopt()
         yield running
         return
-    with disposable_stack() as own:
+    with ExitStack() as until_the_end:
+        with _one_worker_at_a_time():
+            own = until_the_end.enter_context(disposable_stack())
+            _start_from_archives(own)
         yield own
+
+
+@contextmanager
+def _one_worker_at_a_time() -> Iterator[None]:
+    """What one worker saves, the next one finds. The lock ends with its process."""
+    folder = cache_folder() / "java"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "tests.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _start_from_archives(own: DisposableStack) -> None:
+    """Save the archives of Java's classes now, where there are none, and not when the run ends.
+
+    The run starts Kafka and Connect dozens of times, and an archive halves the work of a start.
+    """
+    if saves_archive(own.folder, _SAVE_ARCHIVES):
+        own.stop("connect", "kafka")
+        own.up()
