@@ -103,8 +103,8 @@ ROWS: Rows = {
         Lines(
             "Refresh of the monitor",
             "s",
-            "How long it reads everything.",
-            {"seconds": "max(coupon_monitor_refresh_duration_seconds)"},
+            "How long it takes to read each source.",
+            {"{{source}}": "max by (source) (coupon_monitor_refresh_duration_seconds)"},
         ),
     ],
 }

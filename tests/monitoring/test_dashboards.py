@@ -1,39 +1,18 @@
 """The dashboards are fresh, and ask for what is there."""
 
-import json
 import re
-from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from compose.dashboards.boards import FOLDER, boards
+from tests.monitoring.dashboards import DASHBOARDS, expressions, filled_in, panels
 from tests.monitoring.declared import declared, names_in
 from tests.monitoring.tools import run_tool
 
-DASHBOARDS: dict[str, dict[str, Any]] = {
-    file.name: json.loads(file.read_text("utf-8")) for file in sorted(FOLDER.glob("*.json"))
-}
 DATA_SOURCE = FOLDER.parent / "grafana" / "datasource.yml"
-FILLED_IN = {"$__rate_interval": "1m", "$coupon": "1"}
-"""What Grafana puts in place of its variables."""
-
-
-def panels(name: str) -> Iterator[dict[str, Any]]:
-    return (each for each in DASHBOARDS[name]["panels"] if each["type"] != "row")
-
-
-def expressions(name: str) -> list[str]:
-    return [target["expr"] for panel in panels(name) for target in panel["targets"]]
-
-
-def filled_in(expression: str) -> str:
-    for variable, value in FILLED_IN.items():
-        expression = expression.replace(variable, value)
-    return expression
 
 
 def overlap(one: dict[str, int], other: dict[str, int]) -> bool:
