@@ -55,8 +55,9 @@ WITHOUT_ALERT: dict[Section, tuple[str, str]] = {
         " log with the ledger says that requests are missing.",
     ),
     Section.NOT_PREPARED: (
-        "CouponProcessDown",
-        "Processes end or retry, and say so. It happens at a start or an upgrade.",
+        "CouponProcessUnhealthy",
+        "A process without its tables or rights waits, and says so. It happens at a start or an"
+        " upgrade.",
     ),
     Section.PUBLICATION: (
         "CouponRequestsNotFinal",

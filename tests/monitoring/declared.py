@@ -10,6 +10,7 @@ from docs.make.metrics import PROCESSES
 
 MONITOR = {
     "coupon_monitor_up",
+    "coupon_monitor_healthy",
     "coupon_monitor_source_age_seconds",
     "coupon_monitor_refresh_duration_seconds",
     "coupon_pipeline_lag_records",
