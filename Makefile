@@ -6,7 +6,7 @@
 # make model   set up, search large scopes of the protocol's models (needs g++; SCOPE="words of a name": one)
 # make down    stop the stack that `make up` left running (its data stays)
 # make check   format, lint, types, imports
-# make docs    write the generated pages, build the site into build/site
+# make docs    write the generated pages and dashboards, build the site into build/site
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -52,6 +52,7 @@ check: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m docs.make
+	$(BIN)/python -m compose.dashboards
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 $(READY):

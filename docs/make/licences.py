@@ -74,6 +74,8 @@ containers use the publishers' images.
 | Apache Kafka with Connect | Apache-2.0 |
 | Debezium | Apache-2.0 |
 | Apicurio Registry and its converter | Apache-2.0 |
+| Prometheus, Alertmanager (compose profile `monitoring`) | Apache-2.0 |
+| Grafana (the same profile; your own choice, never shipped, downloaded or tested here) | AGPL-3.0 |
 
 Redis can replace Valkey and is neither shipped nor downloaded: up to 7.2 it is under
 BSD-3-Clause, later versions have other licences.

@@ -19,8 +19,8 @@ PROCESSES = {
 HEAD = """# Metrics
 
 Each process serves its own metrics at `/metrics`, in the text format of Prometheus. It serves no
-others: a zero was counted, and a process that is gone is missing. Which of them to alert on is in
-[Watch the system](../how-to/watch.md).
+others: a zero was counted, and a process that is gone is missing. The alerts on them are on the
+page [Alerts](alerts.md).
 
 A gauge that a process cannot measure now is NaN. `max()` and `min()` of Prometheus skip NaN. An API
 with several workers shows the sum over its workers. A histogram adds `_bucket`, `_sum` and `_count`

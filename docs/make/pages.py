@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from docs.make import (
+    alerts,
     architecture_figure,
     benchmark_summary,
     calls,
@@ -23,6 +24,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "reference/problems.md": problems.render,
     "reference/settings.md": settings.render,
     "reference/metrics.md": metrics.render,
+    "reference/alerts.md": alerts.render,
     "reference/licences.md": licences.render,
     "figures/way-of-a-claim.svg": claim_figure.render,
     "figures/rooms.svg": architecture_figure.render,

@@ -19,6 +19,7 @@ from cdc_consumer.metrics import CONSUMER
 from coupons.waiting import eventually
 from reconciler.metrics import RECONCILER
 from stack.ports import free_ports
+from tests.monitoring.tools import run_tool
 from tests.support.databases import Database
 
 ROOT = Path(__file__).parents[2]
@@ -104,6 +105,14 @@ def test_no_process_shows_what_another_measures(environment: dict[str, str]) -> 
     assert plain <= declared
     # Several workers show a metric with labels from its first value on.
     assert all(name.startswith("coupon_api_") for name in declared - plain)
+
+
+@pytest.mark.parametrize("module", PROCESSES)
+def test_promtool_finds_nothing_wrong_with_the_metrics(
+    environment: dict[str, str], module: str
+) -> None:
+    with running(module, environment) as process:
+        assert run_tool("promtool", "check", "metrics", given=process.text()) == ""
 
 
 def test_a_reconciler_that_stands_by_says_that_it_measures_nothing(

@@ -73,14 +73,6 @@ def test_every_variable_that_the_code_names_is_in_the_page_of_settings() -> None
     assert {name for name in named - NOT_SETTINGS if name not in page} == set()
 
 
-def test_every_metric_of_an_alert_is_in_the_page_of_metrics() -> None:
-    page = (DOCS / "reference" / "metrics.md").read_text("utf-8")
-    alerts = (DOCS / "how-to" / "watch.md").read_text("utf-8")
-    named = {name.removesuffix("_bucket") for name in re.findall(r"coupon_(?:\w+_)+\w+", alerts)}
-    assert len(named) > 5
-    assert {name for name in named if f"`{name}`" not in page} == set()
-
-
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_every_path_that_a_document_names_is_there(document: Path) -> None:
     text = document.read_text("utf-8")
