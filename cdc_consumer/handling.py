@@ -21,7 +21,7 @@ from coupons.errors import UnknownCoupon
 from coupons.gate import Gate
 from coupons.gate.heartbeat import record_heartbeat
 from coupons.model import IssueRequest, Status
-from coupons.process.logging import log_requests
+from coupons.process.logging import REQUESTS, log_requests
 
 log = logging.getLogger(__name__)
 
@@ -119,12 +119,14 @@ def _count(
 
 def _log_outcomes(issued: Issued) -> None:
     """One search for an id finds what happened to the request, also at each repetition."""
+    if not REQUESTS.isEnabledFor(logging.INFO):
+        return
     by_message: dict[str, list[tuple[int, int]]] = {}
     for request, fresh in issued.outcomes:
         what = "and marked" if fresh else "before; marked again"
         by_message.setdefault(f"{request.status} {what}", []).append(request[:2])
     for message, keys in by_message.items():
-        log_requests(log, message, keys)
+        log_requests(message, keys)
 
 
 def _ids(request: IssueRequest | None) -> dict[str, int | str]:

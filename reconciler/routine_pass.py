@@ -168,10 +168,14 @@ def _settle_pending(
         known = find_requests(connection, [(coupon_id, request.user_id) for request in some])
         final = [request for request in known if request.is_final]
         if final and (marked := gate.settle(final)):
-            log_requests(log, "marked: its outcome was in Postgres", (at[:2] for at in final))
+            log_requests(
+                "marked: its outcome was in Postgres", (at[:2] for at in final), logging.WARNING
+            )
             yield Repair(RepairAction.MARKED, "pending", coupon_id, marked)
         written = {request.user_id for request in known}
         lost = [request.user_id for request in some if request.user_id not in written]
         if lost and (rolled := roll_forward(gate, connection, coupon_id, lost)):
-            log_requests(log, "rolled forward", ((coupon_id, user_id) for user_id in lost))
+            log_requests(
+                "rolled forward", ((coupon_id, user_id) for user_id in lost), logging.WARNING
+            )
             yield Repair(RepairAction.ROLLED_FORWARD, "pending", coupon_id, rolled)

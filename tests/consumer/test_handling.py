@@ -275,7 +275,7 @@ def test_a_letter_tells_in_how_many_batches_its_record_was_tried(
 def test_one_search_for_a_request_finds_what_became_of_it(
     handler: BatchHandler, coupon: Coupon, poison: Coupon, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "coupons.requests")
     batch = request_records(coupon.coupon_id, [40, 30, 20, 10])
     batch += request_records(poison.coupon_id, [POISONED_USER])
     handler.handle(batch)

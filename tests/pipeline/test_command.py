@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+import pytest
 
 from connectors.connect import Connect
 from connectors.lifecycle import CONNECTOR_NAME, resume_connector
@@ -114,6 +115,17 @@ def _log(stack: DisposableStack, part: str) -> str:
     return "\n".join(_coupon(stack, "logs", part, "-n", "100000")["lines"])
 
 
+@pytest.fixture
+def requests_are_logged(stack: DisposableStack) -> Iterator[None]:
+    parts = ("api", "consumer-1")
+    stack.stop(*parts)
+    stack.up({"COUPON_LOG_REQUESTS": "true"})
+    yield
+    stack.stop(*parts)
+    stack.up()
+
+
+@pytest.mark.usefixtures("requests_are_logged")
 def test_a_request_is_followed_through_all_stages(stack: DisposableStack) -> None:
     """Issued, dead-lettered, rejected, not captured; by the command and by one search of logs."""
     people = People(stack)

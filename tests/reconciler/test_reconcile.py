@@ -1,7 +1,6 @@
 """The gate is repaired from the ledger, and nobody loses a place or a coupon by it."""
 
 import json
-import logging
 
 import pytest
 
@@ -57,7 +56,6 @@ def test_a_gate_that_agrees_with_the_ledger_is_left_alone(
 def test_an_admitted_claim_that_was_never_written_is_rolled_forward(
     gate: Gate, reconciler: Connection, coupon: Coupon, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
     [admission] = _admit(gate, coupon, 1)
     assert _pass(gate, reconciler) == [
         Repair(RepairAction.ROLLED_FORWARD, "pending", coupon.coupon_id, 1)
