@@ -93,7 +93,7 @@ def worker_app(
 ) -> RsgiApp:
     """The application of a worker process, with the settings of its environment."""
     settings = load_settings(ApiSettings)
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_requests)
     api = build_api(settings, make_writer)
     _tune_garbage_collection()
     stop_with_parent()

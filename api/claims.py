@@ -17,6 +17,7 @@ from coupons.errors import LedgerUnavailable, OutcomeUnknown, RedisUnavailable
 from coupons.gate import Decision, Gate
 from coupons.ledger.requests import accept_requests
 from coupons.model import Admission, Claim
+from coupons.process.logging import log_requests
 from coupons.waiting import attempts
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class ClaimWriter:
         if admissions:
             with API_BATCH_DURATION.labels("write").time():
                 written, failed = self._accept(admissions)
+            log_requests("accepted", (at[:2] for at in admissions if at.coupon_id in written))
         return [_result(decision, written, failed) for decision in decisions]
 
     def _accept(self, admissions: Sequence[Admission]) -> tuple[set[int], ClaimResult]:
@@ -92,11 +94,15 @@ class ClaimWriter:
             "the outcome of %d claims stays unknown; the reconciler will settle them",
             len(admissions),
         )
+        log_requests("outcome unknown", (at[:2] for at in admissions), logging.ERROR)
         return set()
 
     def _give_back(self, admissions: Sequence[Admission]) -> None:
         """Compensate as far as possible now; the reconciler does the rest."""
         first_attempts = [admission for admission in admissions if not admission.repeated]
+        log_requests(
+            "not accepted: stock given back", (at[:2] for at in first_attempts), logging.WARNING
+        )
         try:
             API_COMPENSATIONS.inc(self._gate.compensate(first_attempts))
         except RedisUnavailable as error:

@@ -20,7 +20,8 @@ from coupons.change_events import ChangeEventDecoder
 from coupons.errors import UnknownCoupon
 from coupons.gate import Gate
 from coupons.gate.heartbeat import record_heartbeat
-from coupons.model import Status
+from coupons.model import IssueRequest, Status
+from coupons.process.logging import REQUESTS, log_requests
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +110,27 @@ def _count(
     }
     for result, number in results.items():
         CONSUMER_EVENTS.labels(result).inc(number)
-    for record, error, _ in failed:
+    _log_outcomes(issued)
+    for record, error, failed_request in failed:
         fields = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+        fields |= _ids(failed_request)
         log.error("dead-lettered: %s: %s", type(error).__name__, error, extra=fields)
+
+
+def _log_outcomes(issued: Issued) -> None:
+    """One search for an id finds what happened to the request, also at each repetition."""
+    if not REQUESTS.isEnabledFor(logging.INFO):
+        return
+    by_message: dict[str, list[tuple[int, int]]] = {}
+    for request, fresh in issued.outcomes:
+        what = "and marked" if fresh else "before; marked again"
+        by_message.setdefault(f"{request.status} {what}", []).append(request[:2])
+    for message, keys in by_message.items():
+        log_requests(message, keys)
+
+
+def _ids(request: IssueRequest | None) -> dict[str, int | str]:
+    if request is None:
+        return {}
+    ids = {"coupon_id": request.coupon_id, "user_id": request.user_id}
+    return {**ids, "request_id": request.id}

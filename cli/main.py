@@ -31,6 +31,7 @@ _COMMANDS = {
     "dead-letters": "Show the change events that could not be handled, and replay them.",
     "sql": "Run SQL statements on the stack's Postgres, as one of its roles.",
     "verify": "Check that nothing is lost and nothing is oversold.",
+    "trace": "Show one request through all stages, with times and reasons.",
 }
 
 

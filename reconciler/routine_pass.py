@@ -25,6 +25,7 @@ from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import list_readable
 from coupons.ledger.requests import find_requests
 from coupons.model import Coupon, CouponState
+from coupons.process.logging import log_requests
 from coupons.process.metrics import NOT_MEASURED
 from operations.repair.failure_scope import is_of_one_coupon
 from operations.repair.repairs import Repair, RepairAction
@@ -167,8 +168,14 @@ def _settle_pending(
         known = find_requests(connection, [(coupon_id, request.user_id) for request in some])
         final = [request for request in known if request.is_final]
         if final and (marked := gate.settle(final)):
+            log_requests(
+                "marked: its outcome was in Postgres", (at[:2] for at in final), logging.WARNING
+            )
             yield Repair(RepairAction.MARKED, "pending", coupon_id, marked)
         written = {request.user_id for request in known}
         lost = [request.user_id for request in some if request.user_id not in written]
         if lost and (rolled := roll_forward(gate, connection, coupon_id, lost)):
+            log_requests(
+                "rolled forward", ((coupon_id, user_id) for user_id in lost), logging.WARNING
+            )
             yield Repair(RepairAction.ROLLED_FORWARD, "pending", coupon_id, rolled)

@@ -76,6 +76,31 @@ class LogReader:
             for number, kept in self.kept.items()
         }
 
+    def only_between(self, from_ms: int, until_ms: int | None) -> None:
+        """Read only the records of this time, by their own times in milliseconds since 1970.
+
+        until_ms: None: up to the present end. Records of one partition are in order of time, except
+        for clocks that were set back.
+        """
+        first = self._offsets_at(from_ms)
+        last = {} if until_ms is None else self._offsets_at(until_ms)
+        self.kept = {
+            number: kept._replace(
+                begin=max(kept.begin, first.get(number, kept.end)),
+                end=min(kept.end, last.get(number, kept.end)),
+            )
+            for number, kept in self.kept.items()
+        }
+
+    def _offsets_at(self, moment_ms: int) -> dict[int, int]:
+        """By partition, the first record that is not older; left out where there is none."""
+        asked = [TopicPartition(self._topic, number, max(0, moment_ms)) for number in self.kept]
+        try:
+            found = self._consumer.offsets_for_times(asked, ANSWER_SECONDS) if asked else []
+        except KafkaException as error:
+            raise self._unreadable(error) from error
+        return {each.partition: each.offset for each in found if each.offset >= 0}
+
     def read(self) -> Iterator[Batch]:
         """The records up to the present end, in batches, in the order of each partition."""
         left = {number: kept.end for number, kept in self.kept.items() if kept.end > kept.begin}

@@ -1,7 +1,8 @@
 """Issue requests in the ledger: accept, read, count."""
 
 from collections.abc import Generator, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from coupons.ledger.connection import Connection, int_array, translated
 from coupons.model import (
@@ -14,6 +15,13 @@ from coupons.model import (
 from coupons.queries import query
 
 ROWS_PER_FETCH = 5_000
+
+
+class TimedRequest(NamedTuple):
+    """A request, and when it became final, in UTC; None: it is not final."""
+
+    request: IssueRequest
+    final_at: datetime | None
 
 
 def accept_requests(connection: Connection, admissions: Sequence[Admission]) -> set[int]:
@@ -47,6 +55,14 @@ def find_requests(connection: Connection, keys: Sequence[tuple[int, int]]) -> li
     }
     with translated(connection):
         return [_request(row) for row in connection.execute(query("find_requests"), values)]
+
+
+def find_timed_request(connection: Connection, coupon_id: int, user_id: int) -> TimedRequest | None:
+    """The request of this user with the time of its outcome; None: there is none."""
+    values = {"coupon_id": coupon_id, "user_id": user_id}
+    with translated(connection):
+        row = connection.execute(query("find_timed_request"), values).fetchone()
+    return None if row is None else TimedRequest(_request(row[:-1]), row[-1])
 
 
 def find_unwritten_users(

@@ -66,7 +66,7 @@ def run_process(kind: type[Settings], run: Callable[[Settings], None]) -> int:
     """
     try:
         settings = load_settings(kind)
-        configure_logging(settings.log_level)
+        configure_logging(settings.log_level, settings.log_requests)
         run(settings)
     except ConfigurationError as error:
         print(error, file=sys.stderr)

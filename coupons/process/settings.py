@@ -56,6 +56,11 @@ class ProcessSettings(BaseSettings):
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
         description="Least severe log lines written: DEBUG, INFO, WARNING or ERROR",
     )
+    log_requests: bool = Field(
+        default=False,
+        description="Whether API and consumer log the ids of each request that they accept, issue,"
+        " reject and mark, at level INFO; what fails or is repaired is always logged with its ids",
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -30,6 +30,13 @@ SELECT v.coupon_id, v.user_id, v.requested_at, v.status, v.reason
   FROM unnest(%(coupon_ids)s::bigint[], %(user_ids)s::bigint[]) AS k (coupon_id, user_id)
   JOIN issue_request v ON v.coupon_id = k.coupon_id AND v.user_id = k.user_id;
 
+-- name: find_timed_request
+-- in:  coupon_id, user_id
+-- out: coupon_id, user_id, requested_at, status, reason, final_at (null: not final)
+SELECT v.coupon_id, v.user_id, v.requested_at, v.status, v.reason, coalesce(v.issued_at, v.rejected_at) AS final_at
+  FROM issue_request v
+ WHERE v.coupon_id = %(coupon_id)s AND v.user_id = %(user_id)s;
+
 -- name: find_unwritten_users
 -- in:  coupon_id, user_ids
 -- out: user_id of those that have no request for this coupon

@@ -1,5 +1,8 @@
 """What becomes of one batch, against a real Postgres and a real Valkey."""
 
+import json
+import logging
+
 import psycopg
 import pytest
 
@@ -21,7 +24,9 @@ from coupons.errors import (
 )
 from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.gate.heartbeat import read_heartbeat
+from coupons.ids import request_id_text
 from coupons.model import Claim, Coupon, Status
+from coupons.process.logging import JsonLines
 from tests.support.databases import Database
 from tests.support.events import HEARTBEAT, SCHEMAS, KeptLetters, record_of, request_records
 from tests.support.handling import issued_users, statuses
@@ -265,3 +270,23 @@ def test_a_letter_tells_in_how_many_batches_its_record_was_tried(
     letters.away = False
     handler.handle(batch)
     assert letters.attempts == 3
+
+
+def test_one_search_for_a_request_finds_what_became_of_it(
+    handler: BatchHandler, coupon: Coupon, poison: Coupon, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "coupons.requests")
+    batch = request_records(coupon.coupon_id, [40, 30, 20, 10])
+    batch += request_records(poison.coupon_id, [POISONED_USER])
+    handler.handle(batch)
+    handler.handle(batch[:1])
+    lines = [JsonLines().format(record) for record in caplog.records]
+
+    def found(coupon_id: int, user_id: int) -> list[str]:
+        wanted = request_id_text(coupon_id, user_id)
+        return [json.loads(line)["message"] for line in lines if wanted in line]
+
+    assert found(coupon.coupon_id, 40) == ["ISSUED and marked", "ISSUED before; marked again"]
+    assert found(coupon.coupon_id, 10) == ["REJECTED and marked"]
+    [dead_lettered] = found(poison.coupon_id, POISONED_USER)
+    assert dead_lettered.startswith("dead-lettered: CheckViolation")

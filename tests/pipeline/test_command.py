@@ -3,10 +3,19 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import psycopg
+import pytest
+
+from connectors.connect import Connect
+from connectors.lifecycle import CONNECTOR_NAME, resume_connector
+from coupons.ids import request_id_text
 from coupons.waiting import eventually
 from stack.disposable import DisposableStack
+from tests.pipeline.people import People
 
 
 def _coupon(stack: DisposableStack, *arguments: str) -> Any:
@@ -39,3 +48,128 @@ def test_status_tells_that_everything_is_up_and_events_flow(stack: DisposableSta
 def _fresh(status: Any) -> Any:
     assert status["heartbeat_age_seconds"] < 10, status
     return status
+
+
+@contextmanager
+def _refused(stack: DisposableStack, coupon_id: int, user_id: int) -> Iterator[None]:
+    """Postgres refuses the coupon of this user, until the block ends."""
+    with psycopg.connect(stack.database_url("owner"), autocommit=True) as owner:
+        owner.execute(
+            "ALTER TABLE issued_coupon ADD CONSTRAINT of_this_test"
+            f" CHECK (coupon_id <> {coupon_id} OR user_id <> {user_id})"
+        )
+        try:
+            yield
+        finally:
+            owner.execute("ALTER TABLE issued_coupon DROP CONSTRAINT of_this_test")
+
+
+@contextmanager
+def _paused(stack: DisposableStack) -> Iterator[None]:
+    """The connector is paused, until the block ends."""
+    connect = Connect(stack.environment["COUPON_CONNECT_URL"])
+    connect.call("PUT", f"/connectors/{CONNECTOR_NAME}/pause")
+    paused = f"/connectors/{CONNECTOR_NAME}/status"
+    try:
+        eventually(lambda: "PAUSED" in str(connect.call("GET", paused)), 60, "it is paused")
+        yield
+    finally:
+        resume_connector(connect, CONNECTOR_NAME)
+
+
+class _Tracer:
+    """Types `coupon trace` for the users of one coupon."""
+
+    def __init__(self, stack: DisposableStack, coupon_id: int) -> None:
+        self._stack = stack
+        self._coupon_id = coupon_id
+
+    def trace(self, user_id: int) -> tuple[int, dict[str, Any]]:
+        """The exit code, and each step by its stage."""
+        wanted = ["--user", str(user_id), "--coupon", str(self._coupon_id), "--json"]
+        args = [sys.executable, "-m", "cli", "trace", *wanted]
+        args += ["--state", str(self._stack.folder.path)]
+        done = subprocess.run(args, capture_output=True, text=True, timeout=120)
+        assert done.stdout, done.stderr
+        return done.returncode, {step["stage"]: step for step in json.loads(done.stdout)["steps"]}
+
+    def until(
+        self, user_id: int, reached: Callable[[dict[str, Any]], bool]
+    ) -> tuple[int, dict[str, Any]]:
+        """The same, as soon as its steps are so."""
+
+        def traced() -> tuple[int, dict[str, Any]] | None:
+            code, steps = self.trace(user_id)
+            return (code, steps) if reached(steps) else None
+
+        found = eventually(traced, 90, "the request is where it is waited for")
+        assert found is not None
+        return found
+
+
+def _is_reached(stage: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda steps: steps.get(stage, {}).get("state") == "reached"
+
+
+def _log(stack: DisposableStack, part: str) -> str:
+    return "\n".join(_coupon(stack, "logs", part, "-n", "100000")["lines"])
+
+
+@pytest.fixture
+def requests_are_logged(stack: DisposableStack) -> Iterator[None]:
+    parts = ("api", "consumer-1")
+    stack.stop(*parts)
+    stack.up({"COUPON_LOG_REQUESTS": "true"})
+    yield
+    stack.stop(*parts)
+    stack.up()
+
+
+@pytest.mark.usefixtures("requests_are_logged")
+def test_a_request_is_followed_through_all_stages(stack: DisposableStack) -> None:
+    """Issued, dead-lettered, rejected, not captured; by the command and by one search of logs."""
+    people = People(stack)
+    coupon_id = people.create_coupon(total_quantity=3)
+    tracer = _Tracer(stack, coupon_id)
+    people.claim(coupon_id, 1)
+    code, steps = tracer.until(1, _is_reached("marked"))
+    assert (code, list(steps)) == (0, ["admitted", "accepted", "in Kafka", "issued", "marked"])
+    assert steps["admitted"]["at"] < steps["in Kafka"]["at"] < steps["issued"]["at"]
+    assert "coupon_issue_request, partition" in steps["in Kafka"]["says"]
+    request = request_id_text(coupon_id, 1)
+    assert "accepted" in next(each for each in _log(stack, "api").splitlines() if request in each)
+    assert any(
+        request in each and "ISSUED and marked" in each
+        for each in _log(stack, "consumer-1").splitlines()
+    )
+
+    with _refused(stack, coupon_id, 2):
+        people.claim(coupon_id, 2)
+        code, steps = tracer.until(2, _is_reached("dead letter"))
+        assert code == 0
+        assert "open: CheckViolation" in steps["dead letter"]["says"]
+        assert steps["final"]["says"].startswith("waits as dead letter")
+    args = [sys.executable, "-m", "cli", "dead-letters", "replay", "--coupon", str(coupon_id)]
+    subprocess.run([*args, "--state", str(stack.folder.path)], check=True, capture_output=True)
+    code, steps = tracer.until(2, _is_reached("issued"))
+    assert "resolved" in steps["dead letter"]["says"]
+    assert "replay written by" in steps["dead letter"]["says"]
+
+    with _paused(stack):
+        people.claim(coupon_id, 3)
+        code, steps = tracer.trace(3)
+        assert (code, steps["accepted"]["state"]) == (0, "reached")
+        assert steps["in Kafka"]["state"] == "waiting"
+        assert "PAUSED" in steps["in Kafka"]["says"]
+        with psycopg.connect(stack.database_url("owner"), autocommit=True) as owner:
+            owner.execute("UPDATE coupon SET total_quantity = 2 WHERE coupon_id = %s", [coupon_id])
+    code, steps = tracer.until(3, _is_reached("rejected"))
+    assert steps["rejected"]["says"] == "reason: sold_out"
+
+    stack.kill("valkey")
+    try:
+        code, steps = tracer.trace(1)
+    finally:
+        stack.up()
+    assert (code, steps["marked"]["state"]) == (3, "unknown")
+    assert [steps[each]["state"] for each in ("admitted", "in Kafka", "issued")] == ["reached"] * 3

@@ -1,5 +1,7 @@
 """The gate is repaired from the ledger, and nobody loses a place or a coupon by it."""
 
+import json
+
 import pytest
 
 from coupons.gate import Gate, open_coupon
@@ -9,6 +11,7 @@ from coupons.ledger.coupons import begin_gate_epoch, change_coupon
 from coupons.ledger.issued_coupons import issue_or_reject
 from coupons.ledger.requests import accept_requests, count_requests, find_requests
 from coupons.model import Admission, Claim, Coupon, CouponState, GateState, Refusal, Status
+from coupons.process.logging import JsonLines
 from operations.repair.repairs import Repair, RepairAction
 from reconciler.routine_pass import run_pass
 from reconciler.watch import Watch
@@ -51,7 +54,7 @@ def test_a_gate_that_agrees_with_the_ledger_is_left_alone(
 
 
 def test_an_admitted_claim_that_was_never_written_is_rolled_forward(
-    gate: Gate, reconciler: Connection, coupon: Coupon
+    gate: Gate, reconciler: Connection, coupon: Coupon, caplog: pytest.LogCaptureFixture
 ) -> None:
     [admission] = _admit(gate, coupon, 1)
     assert _pass(gate, reconciler) == [
@@ -60,6 +63,8 @@ def test_an_admitted_claim_that_was_never_written_is_rolled_forward(
     [request] = find_requests(reconciler, [(coupon.coupon_id, 1)])
     assert request.requested_at_us == admission.requested_at_us
     assert gate.compensate([admission]) == 0, "the late API process must not give the place back"
+    [line] = [each for each in map(JsonLines().format, caplog.records) if request.id in each]
+    assert json.loads(line)["message"] == "rolled forward"
 
 
 def test_a_missing_mark_is_made_from_the_ledger(

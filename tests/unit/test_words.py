@@ -65,6 +65,7 @@ ALLOWED = {
     ("operations/doctor/kafka.py", "mend"): "the option --mend",
     ("cli/commands/rush.py", "places"): "the option --places",
     ("operations/gate.py", "places"): "places_left, as the API calls it",
+    ("operations/trace/why_none.py", "places"): "places_left, as the API calls it",
     ("cli/commands/gate.py", "places"): "places_left, as the API calls it",
 }
 """Interfaces that keep their spelling: file and word, and why."""
