@@ -4,12 +4,13 @@ import time
 from dataclasses import dataclass
 
 from coupons.change_events import DEAD_LETTER_TOPIC
-from coupons.change_events.kafka_admin import KafkaAdmin
+from coupons.change_events.offsets import OffsetReader
 from coupons.endpoints import Endpoints
 from coupons.errors import CouponError
 from monitor.ledger import LedgerLink
 from operations.dead_letters.status import read_statuses
 
+GROUP = "coupon-dead-letters"
 MOST_RECORDS = 2_000
 """A topic with more is not read again and again: its records may be large."""
 READ_AGAIN_SECONDS = 30.0
@@ -29,7 +30,7 @@ class DeadLetterReader:
 
     def __init__(self, where: Endpoints, url: str) -> None:
         self._where = where
-        self._admin = KafkaAdmin(where.kafka_client())
+        self._offsets = OffsetReader(where.kafka_client(), GROUP)
         self._link = LedgerLink(url, "coupon-monitor-dead-letters")
         self._spans: dict[int, tuple[int, int]] = {}
         self._waiting = 0
@@ -37,7 +38,7 @@ class DeadLetterReader:
 
     def read(self) -> DeadLetters:
         """Raises KafkaUnavailable, LedgerUnavailable, and CouponError when there are too many."""
-        spans = self._admin.spans(DEAD_LETTER_TOPIC)
+        spans = self._offsets.spans(DEAD_LETTER_TOPIC)
         kept = sum(end - begin for begin, end in spans.values())
         if kept > MOST_RECORDS:
             self._read_at_s = None

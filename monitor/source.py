@@ -120,5 +120,5 @@ class Source(Generic[T]):
 
 def _change(name: str, why: str | None) -> tuple[int, str, *tuple[str, ...]]:
     if why is None:
-        return logging.INFO, "%s is known again", name
+        return logging.INFO, "%s is known", name
     return logging.WARNING, "%s is unknown: %s", name, why

@@ -9,7 +9,7 @@ from connectors.connect import Connect
 from connectors.connector_state import ConnectorState, read_state
 from connectors.lifecycle import CONNECTOR_NAME
 from coupons.change_events import REQUEST_TOPIC
-from coupons.change_events.kafka_admin import KafkaAdmin
+from coupons.change_events.offsets import OffsetReader
 from coupons.errors import CouponError
 from coupons.kafka.client import KafkaClient
 
@@ -75,19 +75,18 @@ class KafkaReader:
     """For one thread."""
 
     def __init__(self, kafka: KafkaClient, group: str) -> None:
-        self._admin = KafkaAdmin(kafka)
-        self._group = group
+        self._offsets = OffsetReader(kafka, group)
         self._rates = Rates()
 
     def read(self) -> KafkaState:
-        """Four requests. Raises KafkaUnavailable, and CouponError for a missing topic."""
-        committed = self._admin.committed(self._group)
-        spans = self._admin.spans(REQUEST_TOPIC)
+        """Raises KafkaUnavailable, and CouponError for a missing topic."""
+        spans = self._offsets.spans(REQUEST_TOPIC)
         if not spans:
             raise CouponError(
                 f"there is no topic {REQUEST_TOPIC}: `coupon connector register` makes it"
             )
-        handled = {at: max(committed.get((REQUEST_TOPIC, at), 0), 0) for at in spans}
+        # The ends were read before: a request that is handled meanwhile never counts as lag.
+        handled = self._offsets.committed(REQUEST_TOPIC, list(spans))
         lag = sum(max(0, end - max(handled[at], begin)) for at, (begin, end) in spans.items())
         captured = sum(end for _, end in spans.values())
         return self._rates.note(time.monotonic(), captured, sum(handled.values()), lag)

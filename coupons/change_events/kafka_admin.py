@@ -114,17 +114,6 @@ class KafkaAdmin:
             counts[topic] += offset
         return counts
 
-    def spans(self, topic: str) -> dict[int, tuple[int, int]]:
-        """Begin and end of each partition of a topic; empty when there is no such topic."""
-        try:
-            found = self._admin.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics.get(topic)
-            partitions = [(topic, number) for number in (found.partitions if found else ())]
-            begin = self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
-            end = self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
-        except KafkaException as error:
-            raise self._unavailable(error) from error
-        return {at[1]: (begin[at], end[at]) for at in partitions}
-
     def held(self) -> dict[tuple[str, int], int]:
         """For each partition that holds records, the offset after the last one."""
         partitions = list(self._partitions())

@@ -108,6 +108,21 @@ def test_a_redis_that_is_killed_is_unknown_and_the_rest_is_shown(
     eventually(lambda: shown.state()["gate"]["coupons"]["unavailable"] == 0, FINAL_WITHIN_SECONDS)
 
 
+def test_the_monitor_outlives_a_kafka_that_is_killed(stack: DisposableStack, shown: Shown) -> None:
+    """librdkafka aborts the process of an AdminClient that lives on meanwhile."""
+    monitor = stack.pid("monitor")
+    stack.kill("kafka")
+    try:
+        eventually(lambda: not shown.known("kafka"), 20)
+        assert shown.state()["pipeline"] is None
+        assert shown.known("postgres", "redis")
+    finally:
+        stack.up()
+    eventually(lambda: shown.known("kafka", "connect", "dead-letters"), FINAL_WITHIN_SECONDS)
+    eventually(lambda: shown.state()["connector"]["running"], FINAL_WITHIN_SECONDS)
+    assert stack.pid("monitor") == monitor
+
+
 def test_nothing_notices_that_the_monitor_is_stopped(stack: DisposableStack) -> None:
     people = People(stack)
     coupon_id = people.create_coupon(total_quantity=10)
