@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 import psycopg
 import pytest
@@ -234,3 +235,17 @@ def test_a_value_that_was_read_is_not_shown_while_its_source_is_silent() -> None
     assert source.reading.value is None
     assert source.last == 1
     assert time.monotonic() >= source.reading.age_s
+
+
+def test_a_reading_that_hangs_makes_the_value_unknown_without_waiting_for_it() -> None:
+    hang, stop = Event(), Event()
+    answers = iter([lambda: True, hang.wait])
+    source = Source("of a test", lambda: next(answers)(), 0.05, 0.2)
+    source.start(stop)
+    try:
+        eventually(lambda: source.reading.is_known)
+        eventually(lambda: not source.reading.is_known)
+        assert source.reading.why == "no answer within 0.2 s"
+    finally:
+        stop.set()
+        hang.set()
