@@ -5,7 +5,8 @@ DECLARE
   function regprocedure;
 BEGIN
   EXECUTE format(
-    'GRANT CONNECT ON DATABASE %I TO coupon_owner, coupon_api, coupon_consumer, coupon_reconciler, coupon_cdc, coupon_ops',
+    'GRANT CONNECT ON DATABASE %I TO coupon_owner, coupon_api, coupon_consumer, coupon_reconciler, coupon_monitor,
+     coupon_cdc, coupon_ops',
     current_database());
   -- Advisory locks select the active reconciler, and guard rebuilds and recovery: only these roles may take one.
   FOR function IN

@@ -11,6 +11,7 @@ BEGIN
     'coupon_consumer',    -- issues coupons
     'coupon_reconciler',  -- rolls admitted claims forward, rebuilds the gate
     'coupon_cdc',         -- Debezium: replication, and SELECT on the published tables
+    'coupon_monitor',     -- reads the counts of coupons, and requests of dead letters
     'coupon_ops',         -- reads everything, writes only the audit trail of dead letters
     'coupon_registry'     -- owns the schema registry's own database
   ] LOOP

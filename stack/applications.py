@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from stack.endpoints import stack_endpoints
+from stack.endpoints import consumer_urls, stack_endpoints
 from stack.folder import StateFolder
 from stack.options import StackOptions
 from stack.parts import Part
@@ -21,7 +21,7 @@ _ROOT = Path(__file__).parents[1]
 
 
 def application_parts(folder: StateFolder, options: StackOptions) -> list[Part]:
-    """API, consumers and reconciler; each has the password of its own Postgres role only."""
+    """API, consumers, reconciler and monitor; each has the password of its role only."""
     ports = options.ports
     api = {
         **stack_endpoints(folder, ports, "api"),
@@ -45,6 +45,14 @@ def application_parts(folder: StateFolder, options: StackOptions) -> list[Part]:
             ("ledger", "valkey"),
         ),
     ]
+    monitor = {
+        **stack_endpoints(folder, ports, "monitor"),
+        "COUPON_MONITOR_PORT": str(ports["monitor"]),
+        "COUPON_MONITOR_DISKS": f"stack={folder.path.absolute()}",
+        "COUPON_CONSUMER_URLS": consumer_urls(options),
+        "COUPON_RECONCILER_URLS": f"http://{HOST}:{ports['reconciler']}",
+    }
+    parts.append(_part("monitor", "monitor", "/healthz", ports["monitor"], monitor, ("ledger",)))
     for name in options.consumer_names:
         consumer = {
             **stack_endpoints(folder, ports, "consumer"),

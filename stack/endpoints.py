@@ -11,6 +11,7 @@ from coupons.endpoints import (
     JWT_KEY,
     KAFKA,
     MANAGEMENT_URL,
+    MONITOR_URL,
     PASSWORDS,
     REDIS_URL,
     REGISTRY_URL,
@@ -97,13 +98,20 @@ def stack_endpoints(folder: StateFolder, ports: Mapping[str, int], role: str) ->
 def exports(folder: StateFolder, options: StackOptions, role: str) -> dict[str, str]:
     """The variables with which a shell works on this stack as on a system elsewhere."""
     ports = options.ports
-    consumers = () if options.servers_only else options.consumer_names
-    urls = ",".join(f"http://{HOST}:{ports[name]}" for name in consumers)
+    applications = {
+        CONSUMER_URLS: consumer_urls(options),
+        MONITOR_URL: f"http://{HOST}:{ports['monitor']}",
+    }
     return {
         **stack_endpoints(folder, ports, role),
         PASSWORDS: str(folder.secret_file(f"coupon_{role}").parent),
-        **({CONSUMER_URLS: urls} if urls else {}),
+        **({} if options.servers_only else applications),
     }
+
+
+def consumer_urls(options: StackOptions) -> str:
+    """Where the consumers answer /healthz, with a comma in between."""
+    return ",".join(f"http://{HOST}:{options.ports[name]}" for name in options.consumer_names)
 
 
 def database_url(folder: StateFolder, ports: Mapping[str, int], user: str, database: str) -> str:

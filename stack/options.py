@@ -10,7 +10,7 @@ from stack.ports import are_free, free_ports, taken_ports
 from stack.server_parts import SERVER_PORTS
 
 # They differ in the last two digits: stacks whose ports are 100 apart share none.
-_APPLICATION_PORTS = {"api": 8000, "management": 29420, "reconciler": 29410}
+_APPLICATION_PORTS = {"api": 8000, "management": 29420, "reconciler": 29410, "monitor": 29430}
 _FIRST_CONSUMER_PORT = 29400
 _REMEMBERED = "stack"
 _BLOCK = 100

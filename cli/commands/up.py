@@ -56,7 +56,9 @@ def _single_ports(
     help="One port, for example api=8100; may be repeated.",
 )
 @click.option("--consumers", type=click.IntRange(1, 10), help="How many consumers [default: 1].")
-@click.option("--servers-only", is_flag=True, help="Without API, consumers and reconciler.")
+@click.option(
+    "--servers-only", is_flag=True, help="Without API, consumers, reconciler and monitor."
+)
 @json_option
 def command(
     folder: StateFolder,

@@ -1,5 +1,6 @@
 """Coupons in the ledger: create, read, change, fence."""
 
+from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
@@ -79,6 +80,18 @@ def list_readable(connection: Connection) -> tuple[list[Coupon], dict[int, Coupo
             return [_coupon(row) for row in cursor.execute(query("list_coupons"))], {}
     except (psycopg.DataError, ValueError):
         return _one_by_one(connection)
+
+
+def list_live(connection: Connection, also: Iterable[int], most: int) -> tuple[list[Coupon], int]:
+    """The coupons that users may claim, and how many there are in all.
+
+    Those in `also` are read first, whatever their state, then those that started last; at most
+    `most` together. Raises LedgerUnavailable.
+    """
+    values = {"also": list(also), "most": most}
+    with translated(connection), connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(query("list_live_coupons"), values).fetchall()
+    return [_coupon(row) for row in rows], rows[0]["live"] if rows else 0
 
 
 def _one_by_one(

@@ -6,7 +6,7 @@ from coupons.links.host_lists import split_url
 
 DATABASE = "coupon"
 OWNER = "coupon_owner"
-ROLES = ("owner", "api", "consumer", "reconciler", "ops", "cdc", "registry")
+ROLES = ("owner", "api", "consumer", "reconciler", "monitor", "ops", "cdc", "registry")
 """Each is a Postgres role coupon_<name> with its own password."""
 
 

@@ -52,16 +52,21 @@ def serve_probes(
     registry: the metrics of this process. Raises ConfigurationError when the port is taken.
     """
 
-    def healthz() -> Page:
-        failure = check()
-        if failure is None:
-            return json_page(200, {"status": "ok"})
-        return json_page(503, {"status": "trouble", "detail": failure})
+    pages = {"/healthz": lambda: health_page(check), "/metrics": lambda: metrics_page(registry)}
+    return ProbeServer(host, port, pages)
 
-    def metrics() -> Page:
-        return Page(200, CONTENT_TYPE_LATEST, exposition(registry))
 
-    return ProbeServer(host, port, {"/healthz": healthz, "/metrics": metrics})
+def health_page(check: HealthCheck) -> Page:
+    """200, or 503 with the failure."""
+    failure = check()
+    if failure is None:
+        return json_page(200, {"status": "ok"})
+    return json_page(503, {"status": "trouble", "detail": failure})
+
+
+def metrics_page(registry: CollectorRegistry) -> Page:
+    """The metrics of this process."""
+    return Page(200, CONTENT_TYPE_LATEST, exposition(registry))
 
 
 class ProbeServer:

@@ -8,6 +8,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from api.metrics import API
 from cdc_consumer.metrics import CONSUMER
 from docs.make.markdown import table
+from monitor.metrics import FIGURES
 from reconciler.metrics import RECONCILER
 
 PROCESSES = {
@@ -19,13 +20,14 @@ PROCESSES = {
 HEAD = """# Metrics
 
 Each process serves its own metrics at `/metrics`, in the text format of Prometheus. It serves no
-others: a zero was counted, and a process that is gone is missing. The alerts on them are on the
-page [Alerts](alerts.md).
+others: a zero was counted, and a process that is gone is missing. The monitor serves what it reads
+from all servers and processes: a figure that is unknown now is absent there. The alerts on all of
+them are on the page [Alerts](alerts.md).
 
 A gauge that a process cannot measure now is NaN. `max()` and `min()` of Prometheus skip NaN. An API
 with several workers shows the sum over its workers. A histogram adds `_bucket`, `_sum` and `_count`
-to its name. Consumer and reconciler also serve `process_*` and `python_*`, which describe the
-process itself.
+to its name. Consumer, reconciler and monitor also serve `process_*` and `python_*`, which describe
+the process itself.
 
 *Generated from the metrics themselves by `make docs`. A test compares the two.*
 """
@@ -37,7 +39,11 @@ def render() -> str:
     sections = [
         f"\n## {title}\n\n{table(head, _rows(registry))}" for title, registry in PROCESSES.items()
     ]
-    return HEAD + "".join(sections)
+    figures = [
+        (f"`{each.name}`", each.type, ", ".join(f"`{name}`" for name in each.labels), each.meaning)
+        for each in FIGURES
+    ]
+    return HEAD + "".join([*sections, f"\n## Monitor\n\n{table(head, figures)}"])
 
 
 def _rows(registry: CollectorRegistry) -> Iterator[tuple[str, str, str, str]]:

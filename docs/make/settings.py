@@ -9,14 +9,16 @@ from api.settings import ApiSettings
 from cdc_consumer.settings import ConsumerSettings
 from coupons.kafka.security import KafkaSecurity
 from coupons.process.settings import ProcessSettings, variable_of
+from monitor.settings import MonitorSettings
 from reconciler.settings import ReconcilerSettings
 
 PROCESSES: dict[str, type[BaseSettings]] = {
     "Every process": ProcessSettings,
-    "The link to Kafka (consumer, and what `coupon` does on Kafka)": KafkaSecurity,
+    "The link to Kafka (consumer, monitor, and what `coupon` does on Kafka)": KafkaSecurity,
     "API (`python -m api`)": ApiSettings,
     "Consumer (`python -m cdc_consumer`)": ConsumerSettings,
     "Reconciler (`python -m reconciler`)": ReconcilerSettings,
+    "Monitor (`python -m monitor`)": MonitorSettings,
 }
 
 SHARED: tuple[type[BaseSettings], ...] = (ProcessSettings, KafkaSecurity)
@@ -75,6 +77,7 @@ the default state folder. So the same command serves any stack. The addresses ar
 | `COUPON_OPERATOR` | the login name | Who replays or discards dead letters, for the audit trail |
 | `COUPON_API_URL` | | Root of the API, for commands that call it |
 | `COUPON_CONSUMER_URLS` | | Where consumers answer `/healthz`, for `coupon doctor` on a stack that is known by its addresses: http://host:port, several with a comma in between |
+| `COUPON_MONITOR_URL` | | Root of the monitor, as `coupon env` prints it |
 | `COUPON_CONNECT_URL` | | Kafka Connect's REST API, for `coupon connector` and the like |
 """
 

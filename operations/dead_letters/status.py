@@ -56,6 +56,11 @@ class DeadLetterStatus(NamedTuple):
     last_action: Action | None
     came_back_as: str | None
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether somebody has to act on it now."""
+        return self.state in (State.OPEN, State.PARKED) and self.came_back_as is None
+
 
 def read_statuses(
     where: Endpoints, connection: Connection, max_replays: int = MAX_REPLAYS

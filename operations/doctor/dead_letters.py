@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 from coupons.ledger.connection import connect_ledger
-from operations.dead_letters.status import DeadLetterStatus, State, read_statuses
+from operations.dead_letters.status import DeadLetterStatus, read_statuses
 from operations.doctor.findings import Finding, Section, failing, ok, warning
 from operations.doctor.system import System
 
@@ -23,11 +23,7 @@ def dead_letters_finding(statuses: Sequence[DeadLetterStatus]) -> Finding:
 
     One with a request is failing, because that request is not final. One without is a warning.
     """
-    waiting = [
-        each
-        for each in statuses
-        if each.state in (State.OPEN, State.PARKED) and each.came_back_as is None
-    ]
+    waiting = [each for each in statuses if each.is_waiting]
     if not waiting:
         return ok("dead letters", f"all are handled ({len(statuses)} in the topic)")
     causes = Counter(each.letter.metadata.error_class for each in waiting)

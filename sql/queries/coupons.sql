@@ -19,6 +19,18 @@ SELECT * FROM coupon WHERE coupon_id = %(coupon_id)s;
 -- out: every coupon, in order of coupon_id
 SELECT * FROM coupon ORDER BY coupon_id;
 
+-- name: list_live_coupons
+-- Live: not closed, not over, and started, or about to start. It reads every coupon, and no request.
+-- in:  also (coupon_ids to read whatever their state), most
+-- out: at most so many coupons, those of `also` first, then those that started last; live: how many there are in all
+SELECT c.*, count(*) OVER () AS live
+  FROM coupon c
+ WHERE c.coupon_id = ANY(%(also)s::bigint[])
+    OR c.state <> 'closed' AND c.issue_starts_at < now() + interval '10 minutes'
+       AND (c.issue_ends_at IS NULL OR c.issue_ends_at > now())
+ ORDER BY c.coupon_id = ANY(%(also)s::bigint[]) DESC, c.issue_starts_at DESC, c.coupon_id DESC
+ LIMIT %(most)s;
+
 -- name: list_coupon_ids
 -- For when one row of list_coupons cannot be read.
 -- out: every coupon_id, in order

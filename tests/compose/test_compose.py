@@ -19,7 +19,17 @@ pytestmark = pytest.mark.timeout(1200)
 
 REQUESTED = "SELECT user_id FROM coupon_issue_request WHERE coupon_id = %s"
 ISSUED = "SELECT user_id FROM issued_coupon WHERE coupon_id = %s"
-SERVICES = ("api", "consumer", "reconciler", "valkey", "postgres", "kafka", "registry", "connect")
+SERVICES = (
+    "api",
+    "consumer",
+    "reconciler",
+    "monitor",
+    "valkey",
+    "postgres",
+    "kafka",
+    "registry",
+    "connect",
+)
 LONG_ENOUGH_SECONDS = 300.0
 """Bounds waiting on a machine that is busy with other things; a quiet one takes a tenth."""
 PLACES = 100_000

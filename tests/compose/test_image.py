@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(1200)
 
 ROOT = Path(__file__).parents[2]
 LARGEST_BYTES = 200_000_000
-OURS = ("migrate", "connector", "api", "consumer", "reconciler")
+OURS = ("migrate", "connector", "api", "consumer", "reconciler", "monitor")
 ONCE = ("migrate", "connector")
 
 

@@ -11,10 +11,10 @@ from coupons.ledger.migrations import admit_roles, create_database, migrate
 from coupons.ledger.roles import OWNER, role_url
 from tests.support.databases import PASSWORDS, Database, Databases
 
-API, CONSUMER, RECONCILER, CDC, OPS = (
-    f"coupon_{name}" for name in ("api", "consumer", "reconciler", "cdc", "ops")
+API, CONSUMER, RECONCILER, MONITOR, CDC, OPS = (
+    f"coupon_{name}" for name in ("api", "consumer", "reconciler", "monitor", "cdc", "ops")
 )
-ROLES = (API, CONSUMER, RECONCILER, CDC, OPS)
+ROLES = (API, CONSUMER, RECONCILER, MONITOR, CDC, OPS)
 READERS = {API, CONSUMER, RECONCILER, OPS}
 LEDGER, REGISTRY = "test_rights", "test_rights_registry"
 LOCKERS = {RECONCILER, CDC, OPS}
@@ -41,14 +41,14 @@ ALLOWED: dict[str, set[str]] = {
     "UPDATE coupon SET gate_epoch = gate_epoch + 1": {RECONCILER},
     "UPDATE coupon SET coupon_id = 3": NOBODY,
     "DELETE FROM coupon": NOBODY,
-    "SELECT FROM coupon": READERS,
+    "SELECT FROM coupon": READERS | {MONITOR},
     "SELECT setval('coupon_id_seq', 1)": NOBODY,
     # requests and their outcomes
     f"INSERT INTO coupon_issue_request {REQUEST}": {API, RECONCILER},
     "UPDATE coupon_issue_request SET requested_at = now()": NOBODY,
     "DELETE FROM coupon_issue_request": NOBODY,
     "SELECT FROM coupon_issue_request": READERS | {CDC},
-    "SELECT FROM issue_request": READERS | {CDC},
+    "SELECT FROM issue_request": READERS | {CDC, MONITOR},
     f"INSERT INTO issued_coupon {REQUEST}": {CONSUMER},
     "UPDATE issued_coupon SET issued_at = now()": NOBODY,
     "DELETE FROM issued_coupon": NOBODY,
@@ -70,7 +70,7 @@ ALLOWED: dict[str, set[str]] = {
     ACTION: {OPS},
     "UPDATE dead_letter_action SET detail = 'no'": NOBODY,
     "DELETE FROM dead_letter_action": NOBODY,
-    "SELECT FROM dead_letter_action": {OPS},
+    "SELECT FROM dead_letter_action": {OPS, MONITOR},
     "SELECT FROM _yoyo_migration": {OPS},
     # writing nothing
     "SELECT try_write()": READERS,

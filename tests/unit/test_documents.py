@@ -17,6 +17,7 @@ SOURCES = [
     "cli",
     "connectors",
     "coupons",
+    "monitor",
     "operations",
     "reconciler",
     "stack",

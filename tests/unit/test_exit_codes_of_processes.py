@@ -9,7 +9,7 @@ from coupons.process.settings import ProcessSettings
 
 @pytest.fixture(autouse=True)
 def settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coupons.process.main.configure_logging", lambda _: None)
+    monkeypatch.setattr("coupons.process.main.configure_logging", lambda *_: None)
     monkeypatch.setenv("COUPON_DATABASE_URL", "postgresql://role:password@127.0.0.1:1/coupon")
     monkeypatch.setenv("COUPON_REDIS_URL", "redis://127.0.0.1:1/0")
 

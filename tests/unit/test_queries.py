@@ -8,7 +8,7 @@ import pytest
 from coupons.queries import query
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("api", "cdc_consumer", "connectors", "coupons", "operations", "reconciler")
+FOLDERS = ("api", "cdc_consumer", "connectors", "coupons", "monitor", "operations", "reconciler")
 USED = {
     name
     for folder in FOLDERS

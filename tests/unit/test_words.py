@@ -41,7 +41,16 @@ INSTEAD = {
 
 ROOTS = [
     *["api", "benchmarks", "cdc_consumer", "chaos", "cli", "compose", "connectors", "coupons"],
-    *["operations", "reconciler", "sql", "stack", "docs", "README.md", "CONTRIBUTING.md"],
+    *[
+        "monitor",
+        "operations",
+        "reconciler",
+        "sql",
+        "stack",
+        "docs",
+        "README.md",
+        "CONTRIBUTING.md",
+    ],
 ]
 """Folders and pages that are held to it."""
 
@@ -58,6 +67,9 @@ ALLOWED = {
     ("coupons/change_events/decoder.py", "beat"): "a column of the heartbeats",
     ("coupons/gate/figures.py", "places"): "places_left, as the API calls it",
     ("coupons/gate/heartbeat.py", "freshness"): "a key in Redis",
+    ("monitor/document.py", "places"): "places_left, as the API calls it",
+    ("monitor/metrics.py", "places"): "places_left, as the API calls it",
+    ("monitor/samples.py", "places"): "places_left, as the API calls it",
     ("coupons/process/probes.py", "trouble"): "a value in /healthz",
     ("benchmarks/measurements/designs/report_load.py", "choices"): "a function of random",
     ("chaos/callers.py", "choices"): "a function of random",

@@ -1,0 +1,54 @@
+"""What the monitor reads from Postgres: live coupons with their counts, and the slot."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from connectors.slot import Slot, read_slot
+from coupons.ledger.connection import Connection, connect_ledger
+from coupons.ledger.coupons import list_live
+from coupons.model import Coupon
+
+MOST_COUPONS = 1_000
+"""Live coupons that are read; the others are only counted. It bounds the work at the gate."""
+ANSWER_TIMEOUT_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerState:
+    """coupons: the live ones that were read, and those with requests that are not final.
+
+    live: how many there are in all.
+    """
+
+    coupons: tuple[Coupon, ...]
+    live: int
+    slot: Slot
+
+
+class LedgerLink:
+    """One connection, made again when it was lost. For one thread."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url = url
+        self._name = name
+        self._connection: Connection | None = None
+
+    def connection(self) -> Connection:
+        """Raises LedgerUnavailable."""
+        if self._connection is None or self._connection.closed:
+            self._connection = connect_ledger(self._url, self._name, ANSWER_TIMEOUT_SECONDS)
+        return self._connection
+
+
+class LedgerReader:
+    """unfinished: the coupons with requests that are not final, read even if they have ended."""
+
+    def __init__(self, url: str, unfinished: Callable[[], Iterable[int]]) -> None:
+        self._link = LedgerLink(url, "coupon-monitor")
+        self._unfinished = unfinished
+
+    def read(self) -> LedgerState:
+        """Two queries, whatever the number of requests. Raises LedgerUnavailable."""
+        connection = self._link.connection()
+        coupons, live = list_live(connection, self._unfinished(), MOST_COUPONS)
+        return LedgerState(tuple(coupons), live, read_slot(connection))
