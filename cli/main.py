@@ -22,6 +22,7 @@ _COMMANDS = {
     "topics": "Check the settings of Kafka's topics, and correct them.",
     "migrate": "Prepare a Postgres server for the project.",
     "env": "Print the stack's addresses as shell exports.",
+    "completion": "Print a script that completes commands in bash, zsh or fish.",
     "token": "Print a bearer token for a user.",
     "rush": "Let many users claim a coupon at once, and show the result.",
     "bench": "Measure the system and the designs it is compared with.",
@@ -72,7 +73,7 @@ def main() -> None:
       coupon logs api -f               follow the log of a part
       coupon down                      stop; `coupon up` continues with the same data
 
-    Every command takes --state FOLDER (or COUPON_STATE_DIR): one folder is one stack.
+    Every command on a stack takes --state FOLDER (or COUPON_STATE_DIR): one folder is one stack.
 
     \b
     Exit codes of every command:

@@ -54,6 +54,8 @@ def _folder(ctx: click.Context, _option: click.Parameter, value: Path | None) ->
 def _local_folder(ctx: click.Context, option: click.Parameter, value: Path | None) -> StateFolder:
     folder = _folder(ctx, option, value)
     is_named = ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+    if ctx.resilient_parsing:  # a shell completes the line: nothing is printed
+        return folder
     if not is_named and folder.exists() and is_elsewhere(folder):
         click.echo(
             f"This command works on the stack in {folder.path}; the COUPON_* addresses of this"
@@ -61,6 +63,13 @@ def _local_folder(ctx: click.Context, option: click.Parameter, value: Path | Non
             err=True,
         )
     return folder
+
+
+def complete_part(ctx: click.Context, _param: click.Parameter, typed: str) -> list[str]:
+    """Names of the parts that were started in the stack of the command, for a shell."""
+    folder = ctx.params.get("folder")
+    names = folder.part_names() if folder else []
+    return [name for name in names if name.startswith(typed)]
 
 
 def state_option(command: Decorated) -> Decorated:

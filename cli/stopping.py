@@ -5,10 +5,13 @@ from typing import Any
 
 import click
 
+from cli.options import complete_part
 from stack.folder import StateFolder
 from stack.lifecycle import take_down
 
-parts_argument: Callable[..., Any] = click.argument("parts", nargs=-1, required=True)
+parts_argument: Callable[..., Any] = click.argument(
+    "parts", nargs=-1, required=True, shell_complete=complete_part
+)
 now_option: Callable[..., Any] = click.option(
     "--now", is_flag=True, help="Kill at once (SIGKILL), for a part that hangs."
 )

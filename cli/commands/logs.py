@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli.options import json_option, local_state_option
+from cli.options import complete_part, json_option, local_state_option
 from stack.folder import StateFolder
 from stack.options import existing
 
@@ -14,7 +14,7 @@ _POLL_S = 0.2
 
 
 @click.command("logs", short_help="Show the log of a part.")
-@click.argument("part")
+@click.argument("part", shell_complete=complete_part)
 @local_state_option
 @click.option(
     "-n", "lines", type=click.IntRange(0), default=50, show_default=True, help="Number of lines."

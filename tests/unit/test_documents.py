@@ -25,6 +25,7 @@ SOURCES = [
 NOT_SETTINGS = {
     "COUPON_",
     "COUPON_CDC_",  # the prefix that Connect's provider may read
+    "COUPON_COMPLETE",  # how the script of a shell asks for words
     "COUPON_ID",  # MAX_COUPON_ID
     "COUPON_STACK_RUN",  # marks the processes of one start
 }
