@@ -38,7 +38,11 @@ class UnreadPartition(NamedTuple):
 
 
 class KafkaAdmin:
-    """Queries to one Kafka cluster, with short timeouts. Every method raises KafkaUnavailable."""
+    """Queries to one Kafka cluster, with short timeouts. Every method raises KafkaUnavailable.
+
+    Make one for a few questions, and do not keep it: an admin client of librdkafka 2.x that lives
+    while Kafka comes up may abort the process (`rd_kafka_enq_once_del_source_return`).
+    """
 
     def __init__(self, kafka: KafkaClient) -> None:
         self._servers = kafka.bootstrap_servers

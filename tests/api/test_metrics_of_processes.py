@@ -17,6 +17,7 @@ import pytest
 from api.metrics import API
 from cdc_consumer.metrics import CONSUMER
 from coupons.waiting import eventually
+from monitor.metrics import FIGURES
 from reconciler.metrics import RECONCILER
 from stack.ports import free_ports
 from tests.monitoring.tools import run_tool
@@ -30,6 +31,7 @@ PROCESSES = {
     "api": "COUPON_API_MANAGEMENT_PORT",
     "cdc_consumer": "COUPON_CONSUMER_PORT",
     "reconciler": "COUPON_RECONCILER_PORT",
+    "monitor": "COUPON_MONITOR_PORT",
 }
 
 
@@ -73,7 +75,7 @@ def running(module: str, environment: Mapping[str, str]) -> Iterator[Process]:
 
 @pytest.fixture
 def environment(database: Database, valkey_url: str, key_file: Path) -> dict[str, str]:
-    """Of all three; there is no Kafka."""
+    """Of all of them; there is no Kafka."""
     ports = free_ports(["COUPON_API_PORT", *PROCESSES.values()])
     return {
         **os.environ,
@@ -100,6 +102,7 @@ def test_no_process_shows_what_another_measures(environment: dict[str, str]) -> 
     assert "coupon_consumer_heartbeat_age_seconds" in shown["cdc_consumer"]
     registries = (API, CONSUMER, RECONCILER)
     declared = {metric.name for registry in registries for metric in registry.collect()}
+    declared |= {figure.name.removesuffix("_total") for figure in FIGURES}
     declared = {name for name in declared if name.startswith("coupon_")}
     plain = {name.removesuffix("_total") for name in everything if not name.endswith("_created")}
     assert plain <= declared

@@ -7,40 +7,10 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
 from docs.make.metrics import PROCESSES
+from monitor.metrics import FIGURES
 
-MONITOR = {
-    "coupon_monitor_up",
-    "coupon_monitor_healthy",
-    "coupon_monitor_source_age_seconds",
-    "coupon_monitor_refresh_duration_seconds",
-    "coupon_pipeline_lag_records",
-    "coupon_pipeline_lag_seconds",
-    "coupon_pipeline_catch_up_seconds",
-    "coupon_pipeline_events_captured_total",
-    "coupon_pipeline_events_consumed_total",
-    "coupon_gate_requests",
-    "coupon_gate_coupons",
-    "coupon_gate_memory_bytes",
-    "coupon_gate_memory_limit_bytes",
-    "coupon_stream_slot_active",
-    "coupon_stream_slot_lost",
-    "coupon_stream_slot_kept_bytes",
-    "coupon_stream_slot_limit_bytes",
-    "coupon_stream_connector_running",
-    "coupon_stream_tasks",
-    "coupon_stream_heartbeat_age_seconds",
-    "coupon_ledger_requests",
-    "coupon_ledger_drift_requests",
-    "coupon_dead_letters_open",
-    "coupon_dead_letter_limit_reached",
-    "coupon_live_stock",
-    "coupon_live_left",
-    "coupon_live_issued",
-    "coupon_live_pending",
-    "coupon_disk_free_bytes",
-    "coupon_disk_size_bytes",
-}
-"""Of the process monitor. Replace them by its registry when it is part of PROCESSES."""
+MONITOR = {figure.name for figure in FIGURES}
+"""Of the monitor: what is unknown is absent, and some of it always is."""
 
 OF_ANY_PROCESS = {"process_cpu_seconds_total", "process_resident_memory_bytes"}
 """Of consumer, reconciler and monitor; from the client library."""
