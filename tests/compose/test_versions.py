@@ -190,6 +190,16 @@ def test_without_secrets_compose_says_how_to_make_them(tmp_path: Path) -> None:
     assert "run compose/make-secrets first" in done.stderr
 
 
+def test_an_image_copies_only_what_its_build_is_given() -> None:
+    """.dockerignore leaves everything out, and lets in what it names."""
+    let_in = re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text("utf-8"), re.MULTILINE)
+    lines = re.findall(
+        r"^COPY (?!--from)(.+) \S+$", (COMPOSE / "Dockerfile").read_text("utf-8"), re.MULTILINE
+    )
+    copied = {source for line in lines for source in line.split() if not source.startswith("-")}
+    assert copied == set(let_in)
+
+
 def test_the_converter_is_fetched_with_what_its_stage_copies(tmp_path: Path) -> None:
     """The Connect image's build has a few of the project's folders, and two packages."""
     _, _, stage = (COMPOSE / "Dockerfile").read_text("utf-8").partition(" AS converter\n")
