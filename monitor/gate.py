@@ -4,21 +4,23 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from coupons.gate import GateFigures, connect_gate
+from coupons.gate import GateFigures, connect_gate, unavailable_reason
 from coupons.gate.heartbeat import read_heartbeat
 from coupons.gate.refusals import translated
 from coupons.model import Coupon
+from monitor.ledger import LedgerState
 
 
 @dataclass(frozen=True, slots=True)
 class GateReading:
     """What the gate has.
 
-    figures: by coupon; None where the gate does not have it; empty while the coupons are not known.
-    oldest_s: age of the oldest request that is not final; 0: there is none; None: not known,
-    because the gate lacks a coupon. limit_bytes: None: no limit. heartbeat_s: age of the newest
-    heartbeat that came through; None: none did. drift: requests by which gate and ledger differ,
-    see `Drift`; None: the coupons are not known.
+    figures: by coupon; None where the coupon is unavailable at the gate, whose counts then mean
+    nothing; empty while the coupons are not known. oldest_s: age of the oldest request that is not
+    final; 0: there is none; None: not known, because a coupon is unavailable or was not read.
+    limit_bytes: None: no limit. heartbeat_s: age of the newest heartbeat that came through; None:
+    none did. drift: requests by which gate and ledger differ, see `Drift`; None: Postgres is not
+    known.
     """
 
     figures: Mapping[int, GateFigures | None]
@@ -64,30 +66,39 @@ class Drift:
 
 
 class GateReader:
-    """coupons: the last that were read from the ledger; None: none yet."""
+    """ledger: what was read from it last; None: nothing yet. is_known: whether it is known now."""
 
-    def __init__(self, url: str, coupons: Callable[[], Sequence[Coupon] | None]) -> None:
+    def __init__(
+        self, url: str, ledger: Callable[[], LedgerState | None], is_known: Callable[[], bool]
+    ) -> None:
         self._gate = connect_gate(url)
-        self._coupons = coupons
+        self._ledger = ledger
+        self._is_known = is_known
         self._drift = Drift()
-        self._compared: Sequence[Coupon] | None = None
+        self._compared_s = 0.0
         self._last_drift: int | None = None
         self.unfinished: tuple[int, ...] = ()
-        """The coupons that had requests which are not final."""
+        """The coupons that had requests which are not final, when they were last available."""
 
     def read(self) -> GateReading:
         """Five round trips. Raises RedisUnavailable."""
         with translated():
             memory = self._gate.client.info("memory")
         heartbeat_us = read_heartbeat(self._gate.client)
-        coupons = self._coupons()
-        ids = [coupon.coupon_id for coupon in coupons or ()]
-        figures = dict(zip(ids, self._gate.figures(ids), strict=True))
+        ledger = self._ledger()
+        coupons = ledger.coupons if ledger else ()
+        figures = self._figures(coupons)
+        read_s = time.monotonic()
         oldest_us = self._gate.oldest_pending_us(figures).values()
         # The clock last: no request is younger than it.
         now_us = self._gate.now_us()
-        complete = coupons is not None and None not in figures.values()
-        self.unfinished = tuple(each for each, found in figures.items() if found and found.pending)
+        complete = ledger is not None and ledger.live <= len(coupons)
+        complete = complete and None not in figures.values()
+        self.unfinished = tuple(
+            coupon_id
+            for coupon_id, found in figures.items()
+            if (found.pending if found else coupon_id in self.unfinished)
+        )
         return GateReading(
             figures,
             max(0, now_us - min(oldest_us, default=now_us)) / 1e6
@@ -95,15 +106,28 @@ class GateReader:
             else None,
             int(memory["used_memory"]),
             int(memory["maxmemory"]) or None,
-            None if heartbeat_us is None else max(0.0, time.time() - heartbeat_us / 1e6),
-            self._compare(coupons, figures),
+            None if heartbeat_us is None else max(0, now_us - heartbeat_us) / 1e6,
+            self._compare(ledger, figures, read_s),
         )
 
+    def _figures(self, coupons: Sequence[Coupon]) -> dict[int, GateFigures | None]:
+        found = self._gate.figures([coupon.coupon_id for coupon in coupons])
+        return {
+            coupon.coupon_id: None if unavailable_reason(each, coupon) else each
+            for coupon, each in zip(coupons, found, strict=True)
+        }
+
     def _compare(
-        self, coupons: Sequence[Coupon] | None, figures: Mapping[int, GateFigures | None]
+        self, ledger: LedgerState | None, figures: Mapping[int, GateFigures | None], read_s: float
     ) -> int | None:
-        """Compare once for each reading of the ledger; until the next, the result stays."""
-        if coupons is not None and coupons is not self._compared:
-            self._compared = coupons
-            self._last_drift = self._drift.note(coupons, figures)
+        """Compare once for each reading of the ledger; until the next, the result stays.
+
+        A reading that began before the figures of the last comparison were read has less than they.
+        read_s: when the figures were read.
+        """
+        if ledger is None or not self._is_known():
+            return None
+        if ledger.began_s > self._compared_s:
+            self._compared_s = read_s
+            self._last_drift = self._drift.note(ledger.coupons, figures)
         return self._last_drift

@@ -1,5 +1,6 @@
 """What the monitor reads from Postgres: live coupons with their counts, and the slot."""
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -17,8 +18,10 @@ ANSWER_TIMEOUT_SECONDS = 3.0
 class LedgerState:
     """coupons: the live ones that were read, and those with requests that are not final.
 
-    live: how many there are in all.
+    live: how many there are in all. began_s: when the reading began, by `time.monotonic`.
     """
+
+    began_s: float
 
     coupons: tuple[Coupon, ...]
     live: int
@@ -50,5 +53,6 @@ class LedgerReader:
     def read(self) -> LedgerState:
         """Two queries, whatever the number of requests. Raises LedgerUnavailable."""
         connection = self._link.connection()
+        began_s = time.monotonic()
         coupons, live = list_live(connection, self._unfinished(), MOST_COUPONS)
-        return LedgerState(tuple(coupons), live, read_slot(connection))
+        return LedgerState(began_s, tuple(coupons), live, read_slot(connection))

@@ -10,7 +10,7 @@ from coupons.process.probes import ProbeServer, health_page, json_page, metrics_
 from monitor.dead_letters import DeadLetterReader
 from monitor.document import as_document
 from monitor.gate import GateReader
-from monitor.ledger import LedgerReader
+from monitor.ledger import LedgerReader, LedgerState
 from monitor.metrics import monitor_registry
 from monitor.processes import Health, HealthReader, address, read_disks
 from monitor.settings import MonitorSettings, split_list
@@ -26,7 +26,7 @@ class Monitor:
         self._settings = settings
         database = settings.database_url.get_secret_value()
         redis = settings.redis_url.get_secret_value()
-        gate = GateReader(redis, self._coupons)
+        gate = GateReader(redis, self._last_of_ledger, lambda: self._ledger.reading.is_known)
         self._ledger = self._source(
             "postgres", LedgerReader(database, lambda: gate.unfinished).read
         )
@@ -82,10 +82,9 @@ class Monitor:
         ended = [source.name for source in self._sources if not source.is_alive]
         return f"not read any more: {', '.join(ended)}" if ended else None
 
-    def _coupons(self) -> Any:
-        """The coupons of the last reading of the ledger, also while Postgres is down."""
-        last = self._ledger.last
-        return last and last.coupons
+    def _last_of_ledger(self) -> LedgerState | None:
+        """The last reading, also while Postgres is down."""
+        return self._ledger.last
 
     def _source(self, name: str, read: Callable[[], T]) -> Source[T]:
         settings = self._settings

@@ -12,6 +12,9 @@ from coupons.errors import CouponError
 
 log = logging.getLogger(__name__)
 
+LONGEST_REASON = 500
+"""Characters: a server's error may quote anything, of any length."""
+
 T = TypeVar("T")
 Value = TypeVar("Value", covariant=True)
 
@@ -110,12 +113,13 @@ class Source(Generic[T]):
         try:
             return self._read(), None
         except CouponError as error:
-            return None, str(error).strip() or type(error).__name__
+            return None, (str(error).strip() or type(error).__name__)[:LONGEST_REASON]
         except Exception as error:
             # Whatever a client raises, the other sources are still shown.
             if self._why is None:
                 log.exception("%s cannot be read", self.name)
-            return None, f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+            first_line = str(error).strip().partition("\n")[0]
+            return None, f"{type(error).__name__}: {first_line}"[:LONGEST_REASON]
 
 
 def _change(name: str, why: str | None) -> tuple[int, str, *tuple[str, ...]]:

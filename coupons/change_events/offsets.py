@@ -5,7 +5,7 @@ is down can end its process: librdkafka aborts with `eonce->refcnt > 0` when a r
 timed out is answered after all.
 """
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from coupons.errors import KafkaUnavailable
 from coupons.kafka.client import KafkaClient
@@ -24,6 +24,8 @@ class OffsetReader:
         """Begin and end of each partition of a topic; empty when there is no such topic."""
         try:
             found = self._client.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics.get(topic)
+            if found and found.error and found.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise KafkaException(found.error)
             numbers = sorted(found.partitions) if found else []
             return {number: self._span(topic, number) for number in numbers}
         except KafkaException as error:
@@ -34,6 +36,9 @@ class OffsetReader:
         asked = [TopicPartition(topic, number) for number in partitions]
         try:
             answered = self._client.committed(asked, timeout=_TIMEOUT_SECONDS)
+            for at in answered:
+                if at.error:
+                    raise KafkaException(at.error)
         except KafkaException as error:
             raise self._unavailable(error) from error
         return {at.partition: max(at.offset, 0) for at in answered}

@@ -1,16 +1,20 @@
 """The monitor shows what gate and ledger hold."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
+from connectors.slot import read_slot
 from coupons.gate import Gate
 from coupons.gate.heartbeat import record_heartbeat
 from coupons.ledger.connection import connect_ledger
-from coupons.ledger.coupons import change_coupon
+from coupons.ledger.coupons import change_coupon, list_live
 from coupons.model import CouponState
 from coupons.waiting import eventually
+from monitor.gate import GateReader
+from monitor.ledger import LedgerState
 from tests.monitor.conftest import Watched
 from tests.reconciler.conftest import Shop
 from tests.support.databases import Database
@@ -93,6 +97,45 @@ def test_a_user_that_the_gate_lost_is_drift(shop: Shop, watched: Watched) -> Non
     eventually(lambda: watched.value("coupon_ledger_drift_requests") == 0)
     shop.forget(2)
     eventually(lambda: watched.value("coupon_ledger_drift_requests") == 1)
+
+
+def test_a_ledger_that_was_read_before_the_figures_is_not_compared_with_them(
+    shop: Shop, gate: Gate, valkey_url: str, database: Database
+) -> None:
+    """The gate went on since that reading: what was issued meanwhile is no difference."""
+    with connect_ledger(database.url("coupon_monitor"), "test") as connection:
+        slot = read_slot(connection)
+
+        def read() -> LedgerState:
+            began_s = time.monotonic()
+            coupons, live = list_live(connection, (), 10)
+            return LedgerState(began_s, tuple(coupons), live, slot)
+
+        shop.accept(1)
+        first, second = read(), read()
+        shop.issue(1)
+        read_last = [first]
+        reader = GateReader(valkey_url, lambda: read_last[-1], lambda: True)
+        for ledger in (first, second, read()):
+            read_last.append(ledger)
+            assert reader.read().drift == 0
+
+
+def test_drift_is_unknown_while_the_ledger_is_unknown(shop: Shop, valkey_url: str) -> None:
+    reader = GateReader(valkey_url, lambda: None, lambda: False)
+    assert reader.read().drift is None
+
+
+def test_counts_of_a_gate_that_is_not_open_are_not_shown(
+    shop: Shop, watched: Watched, gate: Gate
+) -> None:
+    """As after a restart of Redis, until the gate is rebuilt."""
+    shop.accept(1)
+    eventually(lambda: watched.value("coupon_gate_requests", "pending") == 1)
+    gate.client.hset(f"coupon:{{{shop.coupon_id}}}", "opened_under", "another one")
+    eventually(lambda: watched.value("coupon_gate_coupons", "unavailable") == 1)
+    assert watched.value("coupon_gate_requests", "pending") == 0
+    assert watched.value("coupon_pipeline_lag_seconds") is None
 
 
 def test_the_slot_is_shown(watched: Watched, database: Database) -> None:
