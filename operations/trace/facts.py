@@ -64,6 +64,9 @@ def read_facts(where: Endpoints, coupon_id: int, user_id: int) -> Facts:
         else:
             row = ask(lambda: find_timed_request(ledger, coupon_id, user_id))
             coupon = ask(lambda: find_coupon(ledger, coupon_id))
+            if isinstance(row, TimedRequest) and not isinstance(marked, Unknown):
+                # The row may be newer than what the gate said above.
+                marked = ask(lambda: _marked(_gate(where), coupon_id, user_id))
         admitted_us = _requested_at_us(row, marked)
         if admitted_us is None:
             return Facts(row, coupon, marked, figures, None, [])

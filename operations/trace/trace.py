@@ -84,7 +84,7 @@ def _captured(where: Endpoints, facts: Facts) -> Step:
         return Step(Stage.CAPTURED, REACHED, says, from_microseconds(record.written_ms * 1_000))
     if record is None or facts.row is None:
         return Step(Stage.CAPTURED, WAITING, "waits for its row")
-    if facts.final_at is not None or not record.complete:
+    if facts.final_at is not None or not record.complete or record.trimmed:
         return Step(Stage.CAPTURED, UNKNOWN, _not_found(record))
     return Step(Stage.CAPTURED, WAITING, says_of_connector(where))
 
@@ -146,7 +146,10 @@ def _marked(facts: Facts) -> Step:
     if isinstance(marked, Unknown | GateState):
         return Step(Stage.MARKED, UNKNOWN, _gate_says(marked))
     if marked is not None and marked.is_final:
-        return Step(Stage.MARKED, REACHED, f"the gate has it as {marked.status}")
+        says = f"the gate has it as {marked.status}"
+        if isinstance(row, TimedRequest) and row.request.status is not marked.status:
+            says += f", and Postgres as {row.request.status}: see `coupon verify`"
+        return Step(Stage.MARKED, REACHED, says)
     if isinstance(row, TimedRequest) and row.request.is_final:
         says = "not marked yet: the consumer does it after the commit, else the reconciler"
         return Step(Stage.MARKED, WAITING, says)
