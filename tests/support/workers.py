@@ -14,8 +14,12 @@ ONE_WORKER = ("compose", "consumer", "losses", "model", "security")
 """The kinds whose tests share servers, or programs, that are expensive to start."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without workers (`-n 0`) the order stays as it is: by folder."""
+    """Without workers (`-n 0`) the order stays as it is: by folder.
+
+    First of these hooks: xdist's own writes the groups into the ids of the tests.
+    """
     if not config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         return
     for item in items:
