@@ -55,8 +55,9 @@ class Facts(NamedTuple):
 
 def read_facts(where: Endpoints, coupon_id: int, user_id: int) -> Facts:
     """What each part knows now. Raises SettingError where there is no stack."""
-    marked = ask(lambda: _marked(_gate(where), coupon_id, user_id))
-    figures = ask(lambda: _gate(where).figures([coupon_id])[0])
+    gate = _gate(where)
+    marked = ask(lambda: _marked(gate, coupon_id, user_id))
+    figures = ask(lambda: gate.figures([coupon_id])[0])
     with _ledger(where) as ledger:
         if isinstance(ledger, Unknown):
             row: TimedRequest | Unknown | None = ledger
@@ -64,9 +65,9 @@ def read_facts(where: Endpoints, coupon_id: int, user_id: int) -> Facts:
         else:
             row = ask(lambda: find_timed_request(ledger, coupon_id, user_id))
             coupon = ask(lambda: find_coupon(ledger, coupon_id))
-            if isinstance(row, TimedRequest) and not isinstance(marked, Unknown):
-                # The row may be newer than what the gate said above.
-                marked = ask(lambda: _marked(_gate(where), coupon_id, user_id))
+            if _is_final(row) and isinstance(marked, IssueRequest) and not marked.is_final:
+                # A mark follows its row, and may have come between the two readings.
+                marked = ask(lambda: _marked(gate, coupon_id, user_id))
         admitted_us = _requested_at_us(row, marked)
         if admitted_us is None:
             return Facts(row, coupon, marked, figures, None, [])
@@ -89,6 +90,10 @@ def ask(read: Callable[[], T]) -> T | Unknown:
     except CouponError as error:
         why = str(error).strip().partition("\n")[0]
         return Unknown(why, isinstance(error, KafkaUnavailable))
+
+
+def _is_final(row: object) -> bool:
+    return isinstance(row, TimedRequest) and row.request.is_final
 
 
 def _requested_at_us(row: object, marked: object) -> int | None:

@@ -1,8 +1,7 @@
 """`coupon trace` tells what gate and ledger know of one request, and what is not known."""
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +12,8 @@ from coupons.change_events import log_reader
 from coupons.gate import connect_gate
 from coupons.ids import request_id_text
 from coupons.ledger.connection import connect_ledger
+from coupons.ledger.requests import find_requests, find_timed_request
+from coupons.model import Status
 from operations.trace.why_none import NOT_RECORDED
 from tests.reconciler.conftest import Shop
 from tests.support.databases import Database
@@ -107,12 +108,34 @@ def test_an_outcome_without_a_mark_waits_for_it(shop: Shop, trace: Trace) -> Non
     assert (found["issued"][0], found["marked"][0]) == ("reached", "waiting")
 
 
-@pytest.fixture
-def own_valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    server = ValkeyServer(tmp_path)
-    server.start()
-    yield server
-    server.stop()
+def test_a_mark_that_comes_while_the_row_is_read_is_seen(
+    shop: Shop, trace: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gate is asked first; the consumer commits and marks before the row is read."""
+    shop.accept(1)
+
+    def issued_meanwhile(*arguments: Any) -> Any:
+        shop.issue(1)
+        return find_timed_request(*arguments)
+
+    monkeypatch.setattr("operations.trace.facts.find_timed_request", issued_meanwhile)
+    found = steps(trace(*of(shop, 1)))
+    assert found["issued"][0] == "reached"
+    assert found["marked"] == ("reached", "the gate has it as ISSUED")
+
+
+def test_a_mark_that_differs_from_the_row_is_said(
+    shop: Shop, database: Database, trace: Trace
+) -> None:
+    shop.accept(1)
+    shop.issue(1, mark=False)
+    with connect_ledger(database.url("coupon_consumer"), "test") as consumer:
+        [request] = find_requests(consumer, [(shop.coupon_id, 1)])
+    shop.gate.settle([request._replace(status=Status.REJECTED)])
+    found = steps(trace(*of(shop, 1)))
+    assert found["marked"][1] == (
+        "the gate has it as REJECTED, and Postgres as ISSUED: see `coupon verify`"
+    )
 
 
 def test_when_redis_is_killed_only_the_mark_is_unknown(
@@ -206,5 +229,6 @@ def test_the_table_fits_a_terminal_of_80_columns(shop: Shop, trace: Trace) -> No
     shop.issue(1)
     lines = trace(*of(shop, 1)[:-1]).output.splitlines()
     assert max(map(len, lines)) <= 80, lines
+    assert not any("…" in line for line in lines), "nothing is cut off"
     [issued] = [line for line in lines if line.startswith("issued")]
     assert " ms " in issued or " s " in issued
