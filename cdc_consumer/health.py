@@ -9,6 +9,7 @@ from cdc_consumer.metrics import (
     CONSUMER_STOPPED,
     HEARTBEAT_AGE_SECONDS,
 )
+from coupons.process.probes import STOPPED_AT_LIMIT
 
 STUCK_AFTER_SECONDS = 30.0
 """Longer than any batch may take with every timeout used up."""
@@ -76,7 +77,7 @@ class Health:
 
     def stopped(self, failure: str) -> None:
         """Somebody has to act: it is tried again, but this will hardly pass by itself."""
-        self._failure = f"stopped: {failure}"
+        self._failure = f"{STOPPED_AT_LIMIT}{failure}"
         CONSUMER_STOPPED.set(1)
 
     def owns(self, partitions: int, heartbeat: bool) -> None:

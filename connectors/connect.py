@@ -11,17 +11,26 @@ from coupons.waiting import attempts
 
 ANSWER_TIMEOUT_SECONDS = 20.0
 REBALANCE_SECONDS = 60.0
-"""How long a call is repeated while Connect answers "rebalance in progress"."""
 
 _PAUSE_SECONDS = 0.25
 _ASK_AGAIN = (HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 class Connect:
-    """One Connect cluster, by the URL of any of its workers, as `coupons.links.web` takes it."""
+    """One Connect cluster, by the URL of any of its workers, as `coupons.links.web` takes it.
 
-    def __init__(self, url: str) -> None:
+    rebalance_s: how long a call is repeated while Connect answers "rebalance in progress".
+    """
+
+    def __init__(
+        self,
+        url: str,
+        answer_timeout_s: float = ANSWER_TIMEOUT_SECONDS,
+        rebalance_s: float = REBALANCE_SECONDS,
+    ) -> None:
         self._service = WebService(url)
+        self._answer_timeout_s = answer_timeout_s
+        self._rebalance_s = rebalance_s
         self.url = self._service.url
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any | None:
@@ -30,10 +39,11 @@ class Connect:
         Repeats the call while Connect rebalances. Raises ConnectorError with Connect's message, and
         ConnectUnavailable when Connect does not answer.
         """
-        for _ in attempts(REBALANCE_SECONDS, _PAUSE_SECONDS):
-            response = self._send(method, path, body)
+        response = self._send(method, path, body)
+        for _ in attempts(self._rebalance_s, _PAUSE_SECONDS):
             if response.status_code not in _ASK_AGAIN:
                 break
+            response = self._send(method, path, body)
         if response.status_code == HTTPStatus.NOT_FOUND:
             return None
         if not response.ok:
@@ -42,12 +52,19 @@ class Connect:
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> requests.Response:
         try:
-            return self._service.request(method, path, ANSWER_TIMEOUT_SECONDS, body)
+            return self._service.request(method, path, self._answer_timeout_s, body)
         except requests.RequestException as error:
             raise ConnectUnavailable(
-                f"Kafka Connect does not answer at {self.url} ({_cause(error)});"
+                f"Kafka Connect does not answer at {self.url} ({self._cause(error)});"
                 " start it, or set COUPON_CONNECT_URL to where it is"
             ) from error
+
+    def _cause(self, error: requests.RequestException) -> str:
+        if isinstance(error, requests.Timeout):
+            return f"no answer within {self._answer_timeout_s:g} s"
+        if isinstance(error, requests.exceptions.SSLError):
+            return f"TLS failed: {error}"
+        return "no connection" if isinstance(error, requests.ConnectionError) else str(error)
 
 
 def _message(response: requests.Response) -> str:
@@ -55,11 +72,3 @@ def _message(response: requests.Response) -> str:
         return str(response.json()["message"])
     except (ValueError, KeyError, TypeError):
         return f"{response.status_code} {response.text[:200]}"
-
-
-def _cause(error: requests.RequestException) -> str:
-    if isinstance(error, requests.Timeout):
-        return f"no answer within {ANSWER_TIMEOUT_SECONDS:.0f} s"
-    if isinstance(error, requests.exceptions.SSLError):
-        return f"TLS failed: {error}"
-    return "no connection" if isinstance(error, requests.ConnectionError) else str(error)

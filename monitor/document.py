@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from monitor.source import Reading
+from monitor.source import LONGEST_REASON, Reading
 from monitor.state import LiveCoupon, State
 
 
@@ -95,7 +95,7 @@ def _connector(state: State) -> dict[str, Any] | None:
         return None
     connector = found.state
     return {
-        "state": connector.summary if connector else "missing",
+        "state": connector.summary[:LONGEST_REASON] if connector else "missing",
         "running": connector is not None and connector.is_running,
         "tasks": [task.state for task in connector.tasks] if connector else [],
     }

@@ -9,9 +9,7 @@ import requests
 
 from coupons.errors import CouponError
 from coupons.links.web import WebService
-
-STOPPED = "stopped: "
-"""The start of the answer of a consumer that stopped at the dead-letter limit."""
+from coupons.process.probes import STOPPED_AT_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,7 @@ class Health:
     @property
     def is_stopped(self) -> bool:
         """Whether it is a consumer that stopped at the dead-letter limit."""
-        return self.says is not None and self.says.startswith(STOPPED)
+        return self.says is not None and self.says.startswith(STOPPED_AT_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)

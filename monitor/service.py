@@ -37,7 +37,10 @@ class Monitor:
         letters = DeadLetterReader(_dead_letter_endpoints(settings), database)
         self._dead_letters = self._source("dead-letters", letters.read)
         connect = settings.connect_url and settings.connect_url.get_secret_value()
-        self._connect = self._source("connect", ConnectReader(connect).read) if connect else None
+        timeout_s = settings.monitor_timeout_seconds
+        self._connect = (
+            self._source("connect", ConnectReader(connect, timeout_s).read) if connect else None
+        )
         disks = settings.disks
         self._disks = self._source("disks", partial(read_disks, disks)) if disks else None
         self._processes = list(self._health_sources())

@@ -93,10 +93,10 @@ class KafkaReader:
 
 
 class ConnectReader:
-    """For one thread."""
+    """For one thread. It does not wait for a rebalance: the next reading is soon."""
 
-    def __init__(self, url: str) -> None:
-        self._connect = Connect(url)
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self._connect = Connect(url, timeout_s, rebalance_s=0.0)
 
     def read(self) -> Connector:
         """Raises ConnectorError."""

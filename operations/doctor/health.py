@@ -7,13 +7,12 @@ import requests
 
 from coupons.endpoints import CONSUMER_URLS, MANAGEMENT_URL
 from coupons.links.web import WebService
+from coupons.process.probes import STOPPED_AT_LIMIT
 from operations.doctor.findings import Finding, Section, elsewhere, failing, ok
 from operations.doctor.system import System
 
 _API_ANSWER_SECONDS = 8.0
 _CONSUMER_ANSWER_SECONDS = 3.0
-_STOPPED = "stopped: "
-"""The start of the answer of a consumer that stopped at the dead-letter limit."""
 
 
 def check_api(system: System) -> Iterator[Finding]:
@@ -73,7 +72,7 @@ def _health(name: str, url: str, is_part: bool) -> Finding:
         return failing("consumers", says, again, Section.CONSUMER_DOWN)
     if says is None:
         return ok("consumers", f"{name} makes progress")
-    if says.startswith(_STOPPED):
+    if says.startswith(STOPPED_AT_LIMIT):
         return failing(
             "consumers", f"{name} {says}", "coupon dead-letters list", Section.CONSUMER_STOPPED
         )
