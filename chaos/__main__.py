@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from chaos.nemesis import Incident, Print, Tally, schedule, strike
+from chaos.nemesis import Incident, Print, Tally, cause_incidents, schedule
 from chaos.target import Target
 from chaos.trial import Trial
 from stack.disposable import DisposableStack, disposable_stack
@@ -111,8 +111,7 @@ def _run(
         incidents = incidents or schedule(seed, _chosen(trial, only))
         with trial.claims():
             end = min(until, time.monotonic() + TRIAL_SECONDS)
-            while time.monotonic() < end:
-                _next(trial, next(incidents), tally, log)
+            cause_incidents(trial, incidents, end, tally, log)
         statuses = trial.history.statuses()
         violations = trial.verdict()
         counts = ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items()))
@@ -129,11 +128,6 @@ def _chosen(trial: Trial, only: tuple[str, ...]) -> list[str]:
             f"no such fault: {', '.join(sorted(unknown))}; the faults are:\n  {names}"
         )
     return list(only or trial.faults)
-
-
-def _next(trial: Trial, incident: Incident, tally: Tally, log: Print) -> None:
-    time.sleep(incident.calm_s)
-    tally.add(incident, strike(trial, incident, log))
 
 
 def _stack(opened: ExitStack, state: Path | None) -> DisposableStack:

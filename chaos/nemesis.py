@@ -82,6 +82,16 @@ def strike(trial: Trial, incident: Incident, log: Print) -> Recovery:
     return recovery
 
 
+def cause_incidents(
+    trial: Trial, incidents: Iterator[Incident], until: float, tally: "Tally", log: Print
+) -> None:
+    """One incident after the other, each after its calm, while time.monotonic() is before until."""
+    while time.monotonic() < until:
+        incident = next(incidents)
+        time.sleep(incident.calm_s)
+        tally.add(incident, strike(trial, incident, log))
+
+
 def _seconds(fault: Fault, incident: Incident, session_s: int) -> float:
     if fault.sessions is None:
         return incident.lasting_s

@@ -9,7 +9,7 @@ from cdc_consumer.records import Record
 from coupons.errors import LedgerUnavailable
 from tests.faults.rig import Rig
 from tests.support.databases import Database
-from tests.unit.test_consumer_loop import ALL, Run
+from tests.unit.scripted_consumer import ALL, Run
 
 
 class Ground(NamedTuple):

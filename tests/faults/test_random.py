@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from chaos.nemesis import Tally, schedule, strike
+from chaos.nemesis import Tally, cause_incidents, schedule
 from chaos.trial import Trial
 
 SECONDS = 60.0
@@ -14,13 +14,9 @@ def test_claims_survive_a_minute_of_random_faults(
 ) -> None:
     print(f"--seed {seed}")
     tally = Tally()
-    until = time.monotonic() + SECONDS
+    incidents = schedule(seed, list(trial.faults))
     with trial.claims():
-        for incident in schedule(seed, list(trial.faults)):
-            if time.monotonic() > until:
-                break
-            time.sleep(incident.calm_s)
-            tally.add(incident, strike(trial, incident, print))
+        cause_incidents(trial, incidents, time.monotonic() + SECONDS, tally, print)
     print(tally.table())
     violations = trial.verdict()
     assert violations == [], found(violations)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -14,37 +13,29 @@ from tests.support.gate import PROTOTYPE, OpenCoupon
 from tests.support.servers import ValkeyServer
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[ValkeyServer]:
-    server = ValkeyServer(tmp_path)
-    server.start()
-    yield server
-    server.stop()
-
-
 def _requests(count: int) -> Iterator[IssueRequest]:
     return (IssueRequest(7, user, 1_000 + user, Status.ISSUED) for user in range(1, count + 1))
 
 
-def test_a_restarted_server_admits_nobody_even_with_all_its_data(server: ValkeyServer) -> None:
-    gate = connect_gate(server.url)
+def test_a_restarted_server_admits_nobody_even_with_all_its_data(own_valkey: ValkeyServer) -> None:
+    gate = connect_gate(own_valkey.url)
     open_coupon(gate, PROTOTYPE)
     assert isinstance(gate.admit([Claim(7, 1)])[0], Admission)
-    server.kill()
+    own_valkey.kill()
     with pytest.raises(RedisUnavailable):
         gate.admit([Claim(7, 2)])
-    server.start()
+    own_valkey.start()
     # The same client goes on: its first command after the restart must be turned away already.
     assert gate.admit([Claim(7, 2)]) == [GateState.STALE]
     assert gate.read(7, [1]) is GateState.STALE
 
 
-def test_a_rebuild_opens_a_restarted_server_again(server: ValkeyServer) -> None:
-    gate = connect_gate(server.url)
+def test_a_rebuild_opens_a_restarted_server_again(own_valkey: ValkeyServer) -> None:
+    gate = connect_gate(own_valkey.url)
     open_coupon(gate, PROTOTYPE)
     gate.admit([Claim(7, 9)])
-    server.kill()
-    server.start()
+    own_valkey.kill()
+    own_valkey.start()
     assert open_coupon(gate, replace(PROTOTYPE, gate_epoch=2), _requests(2))
     assert gate.admit([Claim(7, 1), Claim(7, 3), Claim(7, 4)])[2] is Refusal.SOLD_OUT
     assert not gate.client.keys("coupon:{7}:1:*"), "the old epoch's keys are removed"
@@ -97,13 +88,13 @@ def test_a_coupon_is_closed_while_it_is_loaded(gate: Gate) -> None:
     assert open_coupon(gate, PROTOTYPE, stream())
 
 
-def test_a_server_that_restarts_during_a_rebuild_is_not_opened(server: ValkeyServer) -> None:
-    gate = connect_gate(server.url)
+def test_a_server_that_restarts_during_a_rebuild_is_not_opened(own_valkey: ValkeyServer) -> None:
+    gate = connect_gate(own_valkey.url)
 
     def stream() -> Iterator[IssueRequest]:
         yield from _requests(REQUESTS_PER_CALL * 10)
-        server.kill()
-        server.start()
+        own_valkey.kill()
+        own_valkey.start()
         yield from _requests(1)
 
     # It is told in one of two ways, as it happens to be loading at that moment or not.
@@ -155,9 +146,9 @@ def test_scripts_survive_script_flush(gate: Gate, opened: OpenCoupon) -> None:
     assert second is GateState.MISSING
 
 
-def test_a_server_that_is_away_is_an_error_and_not_a_hang(server: ValkeyServer) -> None:
-    gate = connect_gate(server.url)
-    server.kill()
+def test_a_server_that_is_away_is_an_error_and_not_a_hang(own_valkey: ValkeyServer) -> None:
+    gate = connect_gate(own_valkey.url)
+    own_valkey.kill()
     for ask in (
         lambda: gate.admit([Claim(7, 1)]),
         lambda: gate.read(7, [1]),

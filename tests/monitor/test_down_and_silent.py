@@ -26,14 +26,6 @@ REFRESH_WITHIN_SECONDS = 3.0
 
 
 @pytest.fixture
-def own_valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    server = ValkeyServer(tmp_path)
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
 def own_postgres(tmp_path: Path) -> Iterator[PostgresServer]:
     server = PostgresServer(tmp_path)
     server.start()

@@ -103,6 +103,15 @@ def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeySe
 
 
 @pytest.fixture
+def own_valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
+    """A Valkey of one test's own, which it may stop or kill."""
+    server = ValkeyServer(tmp_path)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
 def valkey_url(valkey_server: ValkeyServer) -> str:
     """Its URL, with nothing in it."""
     with redis.Redis.from_url(valkey_server.url) as client:

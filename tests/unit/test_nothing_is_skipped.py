@@ -19,7 +19,7 @@ from cdc_consumer.limits import DlqLimit, DlqLimitState
 from cdc_consumer.loop import ConsumerLoop
 from cdc_consumer.records import Record
 from coupons.errors import RedisUnavailable
-from tests.unit.test_consumer_loop import Message
+from tests.unit.scripted_consumer import Message
 
 TOPIC = "requests"
 LOGS = {0: [0, 1, 2, 3, 4, 5, 6, 7], 1: [3, 4, 6, 7, 8, 11, 12, 13]}
