@@ -88,7 +88,7 @@ def _run(settings: ConsumerSettings, stopping: Event) -> None:
 def _answers(kafka: KafkaClient, group: str) -> bool:
     """Whether a new client reaches the group's coordinator."""
     try:
-        KafkaAdmin(kafka).consuming(group)
+        KafkaAdmin(kafka, group).committed()
     except KafkaUnavailable as error:
         log.warning("waiting for Kafka: %s", error)
         return False

@@ -163,8 +163,7 @@ def _passed(settings: RecoverySettings, connection: Connection) -> Callable[[], 
     """A function: whether everything that is in the WAL now has been streamed and handled."""
     now = read_slot(connection).wal_lsn
     return StreamProgress(
-        KafkaAdmin(settings.kafka),
-        settings.group,
+        KafkaAdmin(settings.kafka, settings.group),
         lambda: (read_slot(connection).confirmed_lsn or 0) >= now,
     ).is_over
 

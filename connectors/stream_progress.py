@@ -13,9 +13,8 @@ class StreamProgress:
     final afterwards was passed over, or is a dead letter: waiting does not help.
     """
 
-    def __init__(self, kafka: KafkaAdmin, group: str, streamed: Callable[[], bool]) -> None:
+    def __init__(self, kafka: KafkaAdmin, streamed: Callable[[], bool]) -> None:
         self._kafka = kafka
-        self._group = group
         self._streamed = streamed
         self._needed: dict[tuple[str, int], int] | None = None
         """The offset that the group has to reach, by topic and partition."""
@@ -27,7 +26,7 @@ class StreamProgress:
                 if not self._streamed():
                     return False
                 self._needed = self._kafka.held()
-            done = self._kafka.committed(self._group)
+            done = self._kafka.committed()
         except KafkaUnavailable:
             return False
         return all(done.get(key, 0) >= offset for key, offset in self._needed.items())

@@ -96,7 +96,7 @@ def read_stream_state(
     # The heartbeat before the group: what it proves to be in Kafka is there when the group is read.
     heartbeat_us = read_heartbeat(gate.client)
     try:
-        behind = KafkaAdmin(where.kafka_client()).consuming(group).lag
+        behind = KafkaAdmin(where.kafka_client(), group).consuming().lag
     except KafkaUnavailable as error:
         kafka_error = str(error)
     return StreamState(

@@ -86,7 +86,8 @@ class KafkaReader:
                 f"there is no topic {REQUEST_TOPIC}: `coupon connector register` makes it"
             )
         # The ends were read before: a request that is handled meanwhile never counts as lag.
-        handled = self._offsets.committed(REQUEST_TOPIC, list(spans))
+        committed = self._offsets.committed((REQUEST_TOPIC, number) for number in spans)
+        handled = {at: committed.get((REQUEST_TOPIC, at), 0) for at in spans}
         lag = sum(max(0, end - max(handled[at], begin)) for at, (begin, end) in spans.items())
         captured = sum(end for _, end in spans.values())
         return self._rates.note(time.monotonic(), captured, sum(handled.values()), lag)

@@ -1,24 +1,27 @@
 """What Kafka knows about the topics and the consumer group: sizes, members, lag."""
 
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka import KafkaException
 
 from coupons.change_events import READER_SCHEMAS, REQUEST_TOPIC
-from coupons.errors import KafkaUnavailable
+from coupons.change_events.offsets import OffsetReader, Partition, unavailable
 from coupons.kafka.client import KafkaClient
 
 GROUP = "coupon-cdc-consumer"
 """The default of COUPON_CONSUMER_GROUP."""
 
+STABLE = "Stable"
+"""The state of a group whose members have their partitions; Kafka's own word."""
+
+_NO_GROUP = "Dead"
 _TIMEOUT_SECONDS = 4.0
 
 
 class GroupState(NamedTuple):
-    """members: consumers in the group. lag: records that it has not handled yet."""
+    """state: Kafka's word. members: consumers in the group. lag: records not handled yet."""
 
     state: str
     members: int
@@ -38,127 +41,87 @@ class UnreadPartition(NamedTuple):
 
 
 class KafkaAdmin:
-    """Queries to one Kafka cluster, with short timeouts. Every method raises KafkaUnavailable.
+    """Queries about one consumer group, with short timeouts. Methods raise KafkaUnavailable."""
 
-    Make one for a few questions, and do not keep it: an admin client of librdkafka 2.x that lives
-    while Kafka comes up may abort the process (`rd_kafka_enq_once_del_source_return`).
-    """
-
-    def __init__(self, kafka: KafkaClient) -> None:
-        self._servers = kafka.bootstrap_servers
-        self._admin = kafka.admin()
+    def __init__(self, kafka: KafkaClient, group: str = GROUP) -> None:
+        self._kafka = kafka
+        self._group = group
+        self._offsets = OffsetReader(kafka, group)
 
     def partitions(self) -> Mapping[str, int]:
         """How many partitions each topic has."""
-        try:
-            found = self._admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
-        except KafkaException as error:
-            raise self._unavailable(error) from error
-        return {name: len(topic.partitions) for name, topic in found.items()}
+        return self._offsets.partitions()
 
-    def committed(self, group: str = GROUP) -> dict[tuple[str, int], int]:
-        """The committed offset of each partition, by topic and number."""
-        try:
-            [listed] = self._admin.list_consumer_group_offsets(
-                [ConsumerGroupTopicPartitions(group)], request_timeout=_TIMEOUT_SECONDS
-            ).values()
-            return {(at.topic, at.partition): at.offset for at in listed.result().topic_partitions}
-        except KafkaException as error:
-            raise self._unavailable(error) from error
+    def committed(self) -> dict[Partition, int]:
+        """The committed offset of each partition of the connector's topics."""
+        return self._offsets.committed(self._spans())
 
-    def consuming(self, group: str = GROUP) -> GroupState:
+    def consuming(self) -> GroupState:
         """The group's members, and their lag on the connector's topics."""
-        try:
-            [described] = self._admin.describe_consumer_groups(
-                [group], request_timeout=_TIMEOUT_SECONDS
-            ).values()
-            members = described.result()
-            lag = self._lag(self.committed(group))
-            return GroupState(members.state.name, len(members.members), lag)
-        except KafkaException as error:
-            raise self._unavailable(error) from error
+        state, members = self._members()
+        # Ends before committed offsets: a record that is handled meanwhile never counts as lag.
+        spans = self._spans()
+        committed = self._offsets.committed(spans)
+        lag = sum(end - max(committed.get(at, 0), begin) for at, (begin, end) in spans.items())
+        return GroupState(state, members, max(0, lag))
 
-    def unread(self, group: str, older_than_s: float) -> list[UnreadPartition]:
+    def unread(self, older_than_s: float) -> list[UnreadPartition]:
         """The partitions in which the group has not handled a record that is older than that.
 
         By the records' own times. One record is enough: it is a request.
         """
-        moment_ms = int((time.time() - older_than_s) * 1_000)
-        try:
-            committed = self.committed(group)
-            partitions = list(self._partitions())
-            begin = self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
-            young = self._offsets(partitions, OffsetSpec.for_timestamp(moment_ms))
-            end = self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
-        except KafkaException as error:
-            raise self._unavailable(error) from error
+        spans = self._spans()
+        committed = self._offsets.committed(spans)
+        young = self._offsets.at_time(spans, int((time.time() - older_than_s) * 1_000))
         found = []
-        for at in partitions:
-            handled = max(committed.get(at, 0), begin[at])
-            first_young = young[at] if young[at] >= 0 else end[at]
-            if handled < first_young:
-                found.append(UnreadPartition(*at, handled, end[at] - handled))
+        for at, (begin, end) in spans.items():
+            handled = max(committed.get(at, 0), begin)
+            if handled < young.get(at, end):
+                found.append(UnreadPartition(*at, handled, end - handled))
         return found
-
-    def _lag(self, committed: Mapping[tuple[str, int], int]) -> int:
-        """For a partition without a committed offset, the lag is all that it holds."""
-        partitions = list(self._partitions())
-        begin = self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
-        end = self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
-        return sum(end[at] - max(committed.get(at, 0), begin[at]) for at in partitions)
 
     def ends(self) -> dict[str, int]:
         """How many records the connector has ever written to each of its topics."""
         counts = dict.fromkeys(READER_SCHEMAS, 0)
-        try:
-            end = self._offsets(self._partitions(), OffsetSpec.latest())  # type: ignore[no-untyped-call]
-        except KafkaException as error:
-            raise self._unavailable(error) from error
-        for (topic, _), offset in end.items():
-            counts[topic] += offset
+        for (topic, _), (_, end) in self._spans().items():
+            counts[topic] += end
         return counts
 
-    def held(self) -> dict[tuple[str, int], int]:
+    def held(self) -> dict[Partition, int]:
         """For each partition that holds records, the offset after the last one."""
-        partitions = list(self._partitions())
-        try:
-            begin = self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
-            end = self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
-        except KafkaException as error:
-            raise self._unavailable(error) from error
-        return {partition: offset for partition, offset in end.items() if offset > begin[partition]}
+        return {at: end for at, (begin, end) in self._spans().items() if end > begin}
 
-    def trimmed_unread(self, group: str = GROUP) -> dict[tuple[str, int], int]:
+    def trimmed_unread(self) -> dict[Partition, int]:
         """How many requests retention removed before the group handled them, by partition.
 
         Heartbeats are not counted: a newer heartbeat replaces an older one.
         """
-        committed = self.committed(group)
-        try:
-            begin = self._offsets(self._partitions(), OffsetSpec.earliest())  # type: ignore[no-untyped-call]
-        except KafkaException as error:
-            raise self._unavailable(error) from error
+        spans = {at: span for at, span in self._spans().items() if at[0] == REQUEST_TOPIC}
+        committed = self._offsets.committed(spans)
         return {
-            partition: offset - committed[partition]
-            for partition, offset in begin.items()
-            if partition[0] == REQUEST_TOPIC
-            and partition in committed
-            and offset > committed[partition] >= 0
+            at: begin - committed[at]
+            for at, (begin, _) in spans.items()
+            if at in committed and begin > committed[at]
         }
 
-    def _partitions(self) -> Iterable[tuple[str, int]]:
-        partitions = self.partitions()
-        for topic in READER_SCHEMAS:
-            yield from ((topic, number) for number in range(partitions.get(topic, 0)))
+    def _spans(self) -> dict[Partition, tuple[int, int]]:
+        """Begin and end of each partition of the connector's topics."""
+        return {
+            (topic, number): span
+            for topic in READER_SCHEMAS
+            for number, span in self._offsets.spans(topic).items()
+        }
 
-    def _offsets(
-        self, partitions: Iterable[tuple[str, int]], spec: Any
-    ) -> dict[tuple[str, int], int]:
-        asked = {TopicPartition(*partition): spec for partition in partitions}
-        if not asked:
-            return {}
-        answers = self._admin.list_offsets(asked, request_timeout=_TIMEOUT_SECONDS)
-        return {(at.topic, at.partition): found.result().offset for at, found in answers.items()}
+    def _members(self) -> tuple[str, int]:
+        """The group's state and how many members it has.
 
-    def _unavailable(self, error: KafkaException) -> KafkaUnavailable:
-        return KafkaUnavailable(f"Kafka does not answer at {self._servers}: {error.args[0].str()}")
+        `list_groups` is deprecated, but it is a plain call. Its successor is one of the requests
+        that `offsets.py` warns of.
+        """
+        try:
+            found = self._kafka.admin().list_groups(self._group, timeout=_TIMEOUT_SECONDS)
+        except KafkaException as error:
+            raise unavailable(self._kafka.bootstrap_servers, error) from error
+        if not found:
+            return _NO_GROUP, 0
+        return str(found[0].state), len(found[0].members)

@@ -11,7 +11,7 @@ from coupons.change_events import (
     REQUEST_PARTITIONS,
     REQUEST_TOPIC,
 )
-from coupons.change_events.kafka_admin import GroupState, KafkaAdmin, UnreadPartition
+from coupons.change_events.kafka_admin import STABLE, GroupState, KafkaAdmin, UnreadPartition
 from operations.doctor.findings import Finding, Section, failing, ok, warning
 from operations.doctor.system import System
 
@@ -32,7 +32,7 @@ _TOPICS = {
 
 def check_kafka(system: System) -> Iterator[Finding]:
     """Raises KafkaUnavailable."""
-    kafka = KafkaAdmin(system.kafka)
+    kafka = KafkaAdmin(system.kafka, system.consumer_group)
     found = kafka.partitions()
     yield ok("kafka", "it answers")
     wrong = [
@@ -44,17 +44,17 @@ def check_kafka(system: System) -> Iterator[Finding]:
         yield failing("topics", "; ".join(wrong), "coupon connector register", Section.TOPICS)
     else:
         yield ok("topics", f"all {len(_TOPICS)} exist, with the right number of partitions")
-    consuming = kafka.consuming(system.consumer_group)
+    consuming = kafka.consuming()
     yield consumer_finding(consuming)
     # Without members, or with so much lag, the finding above names the cause already.
     if consuming.members and consuming.lag <= MUCH_LAG:
-        yield from check_unread(lambda: kafka.unread(system.consumer_group, OLD_RECORD_SECONDS))
+        yield from check_unread(lambda: kafka.unread(OLD_RECORD_SECONDS))
 
 
 def check_topic_settings(system: System) -> Iterator[Finding]:
     """Raises KafkaUnavailable."""
     yield settings_finding(TopicSettings(system.kafka).wrong())
-    trimmed = KafkaAdmin(system.kafka).trimmed_unread(system.consumer_group)
+    trimmed = KafkaAdmin(system.kafka, system.consumer_group).trimmed_unread()
     if trimmed:
         says = (
             f"retention removed {sum(trimmed.values()):,} change events that the consumers had not"
@@ -79,7 +79,7 @@ def consumer_finding(consuming: GroupState) -> Finding:
     if not consuming.members:
         says = f"no consumer is in the group; {lag}"
         return failing("consumer", says, "coupon up", Section.CONSUMER_DOWN)
-    if consuming.state != "STABLE":
+    if consuming.state != STABLE:
         says = f"the group is {consuming.state} with {consuming.members} members; {lag}"
         return warning("consumer", says, "coupon logs consumer-1", Section.CONSUMER_DOWN)
     if consuming.lag > MUCH_LAG:
@@ -118,10 +118,10 @@ def _records(unread: Sequence[UnreadPartition]) -> str:
 
 def check_progress(system: System) -> Iterator[Finding]:
     """Whether the group handles what waits for it. Raises KafkaUnavailable."""
-    kafka = KafkaAdmin(system.kafka)
-    began, first = time.monotonic(), kafka.committed(system.consumer_group)
-    while (waiting := kafka.consuming(system.consumer_group).lag) > 0:
-        if _moved(first, kafka.committed(system.consumer_group)):
+    kafka = KafkaAdmin(system.kafka, system.consumer_group)
+    began, first = time.monotonic(), kafka.committed()
+    while (waiting := kafka.consuming().lag) > 0:
+        if _moved(first, kafka.committed()):
             break
         seconds = time.monotonic() - began
         if seconds > STANDS_STILL_SECONDS:

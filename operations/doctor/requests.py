@@ -43,7 +43,7 @@ def _was_passed_over(system: System, old: NotFinal) -> bool:
     assert old.oldest is not None
     try:
         heartbeat_us = read_heartbeat(connect_gate(system.redis_url).client)
-        lag = KafkaAdmin(system.kafka).consuming(system.consumer_group).lag
+        lag = KafkaAdmin(system.kafka, system.consumer_group).consuming().lag
     except (RedisUnavailable, KafkaUnavailable):
         return False
     return (

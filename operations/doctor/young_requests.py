@@ -71,5 +71,5 @@ def _passes(system: System, gate: Gate, moment_us: int) -> bool:
         heartbeat_us = read_heartbeat(gate.client)
         return heartbeat_us is not None and heartbeat_us > moment_us
 
-    progress = StreamProgress(KafkaAdmin(system.kafka), system.consumer_group, streamed)
+    progress = StreamProgress(KafkaAdmin(system.kafka, system.consumer_group), streamed)
     return any(progress.is_over() for _ in attempts(PASSES_WITHIN_SECONDS, _PAUSE_SECONDS))

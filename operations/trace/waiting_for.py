@@ -21,7 +21,7 @@ def says_of_consumers(where: Endpoints) -> str:
     """The state of the consumer group, and of each consumer that is not well."""
     group = os.environ.get("COUPON_CONSUMER_GROUP", GROUP)
     try:
-        found = [consumer_finding(KafkaAdmin(where.kafka_client()).consuming(group))]
+        found = [consumer_finding(KafkaAdmin(where.kafka_client(), group).consuming())]
         found += [each for each in check_consumers(find_system(where)) if each.level in _BAD]
     except CouponError as error:
         return f"waits for a consumer; its state is unknown: {error}"

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from coupons.change_events.kafka_admin import GroupState, KafkaAdmin
+from coupons.change_events.kafka_admin import STABLE, GroupState, KafkaAdmin
 from coupons.errors import KafkaUnavailable
 from coupons.kafka.client import KafkaClient
 from coupons.waiting import eventually
@@ -24,8 +24,7 @@ class Member:
 
     def __init__(self, servers: str, group: str, name: str, folder: Path) -> None:
         """name: of a static member; "-" for a dynamic one."""
-        self._kafka = KafkaAdmin(KafkaClient(servers))
-        self._group = group
+        self._kafka = KafkaAdmin(KafkaClient(servers), group)
         self._noted = folder / f"{group}.handled"
         self._noted.touch()
         self.log = folder / f"{group}-{time.monotonic_ns()}.log"
@@ -58,11 +57,11 @@ class Member:
     def joined(self) -> bool:
         """Whether the group has a member and is at rest."""
         found = self._consuming()
-        return found.members > 0 and found.state == "STABLE"
+        return found.members > 0 and found.state == STABLE
 
     def _consuming(self) -> GroupState:
         try:
-            return self._kafka.consuming(self._group)
+            return self._kafka.consuming()
         except KafkaUnavailable as error:
             raise OSError(str(error)) from error
 

@@ -47,7 +47,7 @@ def test_a_client_outside_of_its_group_is_replaced_in_place(
         "COUPON_CONSUMER_GROUP": group,
         "COUPON_CONSUMER_SESSION_SECONDS": str(SESSION_SECONDS),
     }
-    kafka = KafkaAdmin(KafkaClient(servers))
+    kafka = KafkaAdmin(KafkaClient(servers), group)
     config = {
         "bootstrap.servers": servers,
         "group.id": group,
@@ -71,7 +71,7 @@ def test_a_client_outside_of_its_group_is_replaced_in_place(
                 lambda: other.poll(0.05) or is_healthy(port), OUTSIDE_SECONDS, "it is a member"
             )
             assert process.poll() is None, log.read_text()
-            assert kafka.consuming(group).members == 1
+            assert kafka.consuming().members == 1
             assert_few_descriptors(process.pid)
         finally:
             process.send_signal(signal.SIGTERM)

@@ -43,17 +43,17 @@ def test_one_old_unhandled_record_is_found_and_a_young_one_is_not(
 ) -> None:
     """One old record that is not handled is found and a young one is not."""
     servers, group = kafka_server.bootstrap_servers, request.node.name
-    kafka = KafkaAdmin(KafkaClient(servers))
+    kafka = KafkaAdmin(KafkaClient(servers), group)
     reader = Consumer({"bootstrap.servers": servers, "group.id": group, "log_level": 2})
     reader.commit(offsets=ends(reader), asynchronous=False)
-    unread = patiently(lambda: kafka.unread(group, 3.0))
+    unread = patiently(lambda: kafka.unread(3.0))
     assert eventually(lambda: (unread(),))[0] == []
 
     producer = Producer({"bootstrap.servers": servers, "log_level": 2})
     producer.produce(REQUEST_TOPIC, b"record", partition=PARTITION)
     assert producer.flush(20) == 0
     at = ends(reader)[PARTITION].offset - 1
-    assert patiently(lambda: kafka.unread(group, 3_600.0))() == []
+    assert patiently(lambda: kafka.unread(3_600.0))() == []
     assert eventually(unread, 20) == [UnreadPartition(REQUEST_TOPIC, PARTITION, at, 1)]
 
     reader.commit(offsets=ends(reader), asynchronous=False)

@@ -9,7 +9,7 @@ import pytest
 from connectors.connector_state import ConnectorState, TaskState
 from connectors.slot import Slot
 from connectors.stream_gap import StreamCheck
-from coupons.change_events.kafka_admin import GroupState, UnreadPartition
+from coupons.change_events.kafka_admin import STABLE, GroupState, UnreadPartition
 from coupons.kafka.client import KafkaClient
 from operations.doctor.checks import CHECKS, run_checks
 from operations.doctor.findings import Level, Section
@@ -103,10 +103,10 @@ def test_what_offsets_mean_beside_the_slot(offset: int | None, slot: Slot, level
 @pytest.mark.parametrize(
     ("consuming", "section"),
     [
-        (GroupState("STABLE", 1, 0), None),
+        (GroupState(STABLE, 1, 0), None),
         (GroupState("EMPTY", 0, 5), Section.CONSUMER_DOWN),
         (GroupState("PREPARING_REBALANCING", 2, 5), Section.CONSUMER_DOWN),
-        (GroupState("STABLE", 1, MUCH_LAG + 1), Section.LAG),
+        (GroupState(STABLE, 1, MUCH_LAG + 1), Section.LAG),
     ],
 )
 def test_what_the_consumers_mean(consuming: GroupState, section: Section | None) -> None:
