@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
+from functools import cache
 from typing import NamedTuple, TypeVar
 
 from coupons.endpoints import DATABASE_URL, REDIS_URL, REGISTRY_URL, Endpoints
@@ -55,9 +56,10 @@ class Facts(NamedTuple):
 
 def read_facts(where: Endpoints, coupon_id: int, user_id: int) -> Facts:
     """What each part knows now. Raises SettingError where there is no stack."""
-    gate = _gate(where)
-    marked = ask(lambda: _marked(gate, coupon_id, user_id))
-    figures = ask(lambda: gate.figures([coupon_id])[0])
+    # Asked for once; a part that is not running is known by its missing endpoint.
+    gate = cache(lambda: connect_gate(where[REDIS_URL]))
+    marked = ask(lambda: _marked(gate(), coupon_id, user_id))
+    figures = ask(lambda: gate().figures([coupon_id])[0])
     with _ledger(where) as ledger:
         if isinstance(ledger, Unknown):
             row: TimedRequest | Unknown | None = ledger
@@ -67,7 +69,7 @@ def read_facts(where: Endpoints, coupon_id: int, user_id: int) -> Facts:
             coupon = ask(lambda: find_coupon(ledger, coupon_id))
             if _is_final(row) and isinstance(marked, IssueRequest) and not marked.is_final:
                 # A mark follows its row, and may have come between the two readings.
-                marked = ask(lambda: _marked(gate, coupon_id, user_id))
+                marked = ask(lambda: _marked(gate(), coupon_id, user_id))
         admitted_us = _requested_at_us(row, marked)
         if admitted_us is None:
             return Facts(row, coupon, marked, figures, None, [])
@@ -100,10 +102,6 @@ def _requested_at_us(row: object, marked: object) -> int | None:
     if isinstance(row, TimedRequest):
         return row.request.requested_at_us
     return marked.requested_at_us if isinstance(marked, IssueRequest) else None
-
-
-def _gate(where: Endpoints) -> Gate:
-    return connect_gate(where[REDIS_URL])
 
 
 def _marked(gate: Gate, coupon_id: int, user_id: int) -> IssueRequest | GateState | None:
