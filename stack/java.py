@@ -33,6 +33,7 @@ _WITHOUT_PROFILES = (
 _STOP_DEADLINE_S = 30.0
 # Saving an archive takes 5-10 s of work once, more on a busy machine.
 _SAVING_DEADLINE_S = 120.0
+MOST_ARCHIVES = 6  # of a program; each has about 90 MB
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,22 @@ def java_command(
     if archive.exists():
         args = [java, f"-XX:AOTCache={archive}", *fixed, *args]
         return Command(args, env, home, stop_deadline_s=_STOP_DEADLINE_S)
+    forget_old_archives(archive)
     fresh = home / archive.name
     args = [java, f"-XX:AOTCacheOutput={fresh}", *fixed, *args]
     return Command(args, env, home, stop_deadline_s=_SAVING_DEADLINE_S, leaves=(fresh, archive))
+
+
+def forget_old_archives(archive: Path) -> None:
+    """Make room for one more: each copy of the project, and each Java, has archives of its own.
+
+    A program that runs from one of them goes on.
+    """
+    program = archive.stem.rpartition("-")[0]
+    found = list(archive.parent.glob(f"{program}-*{archive.suffix}"))
+    by_age = sorted(found, key=lambda file: file.stat().st_mtime)
+    for file in by_age[: max(0, len(found) - MOST_ARCHIVES + 1)]:
+        file.unlink(missing_ok=True)
 
 
 def _archive(program: JavaProgram) -> Path | None:

@@ -15,7 +15,7 @@ from coupons.ids import request_id_texts
 EXTRA_FIELDS = (
     *("coupon_id", "user_id", "request_id", "x_request_id"),
     *("user_ids", "request_ids"),
-    *("topic", "partition", "offset", "count"),
+    *("topic", "partition", "offset", "count", "mismatch"),
 )
 """The fields of a logging call's `extra` that are written; all others are left out."""
 
