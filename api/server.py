@@ -2,14 +2,15 @@
 
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
-from threading import Event, Thread
-from typing import TYPE_CHECKING
+from threading import Event, Thread, Timer
+from typing import TYPE_CHECKING, Any
 
 from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
 from granian.http import HTTP1Settings
@@ -44,6 +45,7 @@ def load_app() -> "RsgiApp":
 def serve(settings: ApiSettings, load: Callable[[], "RsgiApp"] = load_app) -> None:
     """Serve until SIGTERM or SIGINT, then finish every request that was accepted, and return.
 
+    After SIGTERM it takes requests for COUPON_API_DRAIN_SECONDS more, without a management address.
     load: called in each worker process; returns its application. Raises ConfigurationError
     when a port is taken.
     """
@@ -56,16 +58,16 @@ def serve(settings: ApiSettings, load: Callable[[], "RsgiApp"] = load_app) -> No
         scheme = "https" if settings.api_certificate_file else "http"
         let_signals_end_forked_workers()
         log.info("listening on %s://%s:%d", scheme, settings.api_host, settings.api_port)
-        with _management():
-            _server(settings).serve(
+        with _management() as leave:
+            _server(settings, leave).serve(
                 target_loader=load,  # type: ignore[arg-type]  # any object works
                 wrap_loader=False,
             )
 
 
 @contextmanager
-def _management() -> Iterator[None]:
-    """Keep the process of the management address running."""
+def _management() -> Iterator[Callable[[], None]]:
+    """Keep the process of the management address running, until the returned function is called."""
     stopping = Event()
     command = [sys.executable, "-m", "api.management", str(os.getpid())]
     running = [subprocess.Popen(command)]  # noqa: S603
@@ -79,10 +81,15 @@ def _management() -> Iterator[None]:
 
     keeper = Thread(target=keep, name="management-keeper", daemon=True)
     keeper.start()
-    try:
-        yield
-    finally:
+
+    def leave() -> None:
         stopping.set()
+        running[0].terminate()
+
+    try:
+        yield leave
+    finally:
+        leave()
         _end(running[0])
 
 
@@ -95,8 +102,32 @@ def _end(process: "subprocess.Popen[bytes]", patience_s: float = STOP_SECONDS) -
         process.kill()
 
 
-def _server(settings: ApiSettings) -> MPServer:
-    return MPServer(
+class _DrainingServer(MPServer):
+    """On SIGTERM it leaves the load balancers first, and stops after `drain_s` seconds.
+
+    Another signal meanwhile, or SIGINT, stops it at once.
+    """
+
+    leave: Callable[[], None]
+    drain_s: float
+
+    def signal_handler_interrupt(self, *args: Any, **_: Any) -> None:
+        """The server's own handler of SIGTERM and SIGINT, in the main thread."""
+        drain_s, self.drain_s = self.drain_s, 0.0
+        if args[0] != signal.SIGTERM or not drain_s:
+            self._stop()
+            return
+        self.leave()
+        timer = Timer(drain_s, self._stop)
+        timer.daemon = True
+        timer.start()
+
+    def _stop(self) -> None:
+        super().signal_handler_interrupt()  # type: ignore[no-untyped-call]
+
+
+def _server(settings: ApiSettings, leave: Callable[[], None]) -> MPServer:
+    server = _DrainingServer(
         "api",
         interface=Interfaces.RSGI,
         loop=Loops.asyncio,
@@ -118,6 +149,8 @@ def _server(settings: ApiSettings) -> MPServer:
         log_level=LogLevels.error,
         log_dictconfig=_LOG_TO_OUR_HANDLER,
     )
+    server.leave, server.drain_s = leave, settings.api_drain_seconds
+    return server
 
 
 def _check_port(variable: str, host: str, port: int) -> None:

@@ -58,6 +58,13 @@ class ApiSettings(ProcessSettings):
         description="Longest time for a connection to send the head of its next request, in"
         " seconds; then it is closed",
     )
+    api_drain_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=60,
+        description="How long the API still takes requests after SIGTERM, in seconds; /readyz no"
+        " longer answers then, so that a load balancer sends new ones elsewhere",
+    )
     api_batch_size: int = Field(
         default=500,
         ge=1,

@@ -47,6 +47,27 @@ def test_stopping_in_the_middle_of_claims_cuts_none_off(server: Server, rows: Ro
     assert rows(coupon_id) == len(statuses)
 
 
+def test_a_draining_server_leaves_the_load_balancer_first(
+    environment: dict[str, str], bearer: Bearer
+) -> None:
+    """Claims are taken as before; a second signal ends it before the time is over."""
+    with running({**environment, "COUPON_API_DRAIN_SECONDS": "60"}, bearer) as server:
+        coupon_id = server.make_coupon()
+        server.process.terminate()
+        eventually(lambda: server.manage("/readyz") == (0, ""), 10, "it is not ready any more")
+        for user in range(1, 20):
+            assert server.claim(coupon_id, user)[0] == 202
+        assert server.process.poll() is None
+        server.process.terminate()
+        assert server.process.wait(15) == 0
+
+
+def test_a_draining_server_ends_by_itself(environment: dict[str, str], bearer: Bearer) -> None:
+    with running({**environment, "COUPON_API_DRAIN_SECONDS": "0.5"}, bearer) as server:
+        server.process.terminate()
+        assert server.process.wait(15) == 0
+
+
 def test_stopping_while_workers_start_is_as_quick(environment: dict[str, str]) -> None:
     process = start(environment)
     main = psutil.Process(process.pid)

@@ -15,6 +15,7 @@ from coupons.waiting import eventually
 from tests.compose.containers import ANSWER_SECONDS, PORTS, Containers
 
 BACK_SECONDS = 120
+STOP_SECONDS = 20
 POSTGRES = ("postgres", "postgres-2", "postgres-3")
 MUTE_NAME_SERVER = Path(__file__).with_name("mute-name-server.yaml")
 CLUSTER_PORTS = (*PORTS, "postgres-2", "postgres-3", "kafka-2", "kafka-3")
@@ -51,6 +52,11 @@ class Cluster(Containers):
     def start(self, service: str) -> None:
         """Start it, if it was killed, and wait until it is healthy."""
         self.container(service).start()
+        eventually(lambda: self.healthy(service), BACK_SECONDS, f"{service} healthy again")
+
+    def restart(self, service: str) -> None:
+        """Stop it in order, as an upgrade does, and wait until it is healthy again."""
+        self.container(service).restart(timeout=STOP_SECONDS)
         eventually(lambda: self.healthy(service), BACK_SECONDS, f"{service} healthy again")
 
     def redis_master(self) -> str:

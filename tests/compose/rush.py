@@ -24,6 +24,8 @@ class Rush:
     accepted_at: dict[int, float] = field(default_factory=dict)
     waited: dict[int, float] = field(default_factory=dict)
     otherwise: dict[int | str, int] = field(default_factory=dict)
+    enough: threading.Event = field(default_factory=threading.Event)
+    """Set it to end the rush before everybody has claimed."""
 
     def pause_after(self, moment: float) -> float:
         """The longest time after `moment` in which nobody was accepted, in seconds."""
@@ -44,6 +46,8 @@ def rush(containers: Containers, coupon_id: int, claims: int, threads: int) -> I
 
     def one(number: int) -> None:
         for user in range(number + 1, claims + 1, threads):
+            if told.enough.is_set():
+                return
             claimants[number].claim(user, tokens[user])
 
     running = [threading.Thread(target=one, args=(number,)) for number in range(threads)]

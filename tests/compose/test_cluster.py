@@ -26,6 +26,9 @@ ANSWERED_AGAIN_SECONDS = 10
 FINAL_SECONDS = 180
 NEEDED_MEMORY_GIB = 4
 
+MOST_CLAIMS = 80_000
+RESTARTED = ("api", "api-2", "consumer", "consumer-2", "consumer-3", "reconciler", "monitor")
+
 COUNTS = """
 SELECT (SELECT count(*) FROM coupon_issue_request WHERE coupon_id = c.coupon_id),
        (SELECT count(*) FROM issued_coupon WHERE coupon_id = c.coupon_id),
@@ -149,6 +152,32 @@ def test_the_others_go_on_without_one_that_was_killed(
     _check_books(cluster, coupon_id)
     cluster.start(service)
     assert outcome.pause < ANSWERED_AGAIN_SECONDS, outcome
+
+
+def test_a_rolling_restart_refuses_and_loses_nothing(
+    cluster: Cluster, outcomes: list[Outcome]
+) -> None:
+    """Each process of the application in turn: every claim is accepted at the first attempt."""
+    coupon_id = create_coupon(cluster, MOST_CLAIMS)
+    with rush(cluster, coupon_id, MOST_CLAIMS, THREADS) as told:
+        eventually(lambda: len(told.accepted_at) > KILL_AFTER, FINAL_SECONDS, "a rush")
+        struck = monotonic()
+        for service in RESTARTED:
+            cluster.restart(service)
+        assert len(told.accepted_at) < MOST_CLAIMS, "the rush was over too early"
+        told.enough.set()
+    outcome = Outcome(
+        "nothing: a rolling restart of the application",
+        told.pause_after(struck),
+        max(told.waited.values()),
+        0.0,
+        told.otherwise,
+    )
+    _check_rows(cluster, coupon_id, told)
+    issued = [tuple([len(told.accepted_at)] * 3)]
+    outcomes.append(_timed(outcome, struck, lambda: cluster.rows(COUNTS, coupon_id) == issued))
+    _check_books(cluster, coupon_id)
+    assert not told.otherwise
 
 
 def test_without_the_standby_of_capture_claims_are_issued_later(
