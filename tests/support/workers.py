@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
-FIRST = ("faults", "pipeline", "compose", "losses", "security", "consumer", "stack")
-"""The kinds that start Java or containers: what takes longest must not be begun last."""
+FIRST = ("faults", "pipeline", "compose", "model", "losses", "security", "consumer", "stack")
+"""The kinds that start Java or containers, or search: what takes longest must not be begun last."""
 ONE_WORKER = ("compose", "consumer", "losses", "model", "security")
 """The kinds whose tests share servers, or programs, that are expensive to start."""
 
