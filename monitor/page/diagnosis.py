@@ -34,13 +34,28 @@ class Diagnosis(NamedTuple):
 
     @property
     def to_act_on(self) -> list[Finding]:
-        """What is not in order."""
-        return [each for each in self.findings if each.level is not Level.OK]
+        """What is not in order and follows from nothing else."""
+        return [each for each in self._not_in_order if each.because is None]
+
+    @property
+    def following(self) -> list[Finding]:
+        """What is not in order because of something else."""
+        return [each for each in self._not_in_order if each.because is not None]
 
     @property
     def in_order(self) -> list[Finding]:
         """What is."""
         return [each for each in self.findings if each.level is Level.OK]
+
+    @property
+    def elsewhere(self) -> list[Finding]:
+        """What cannot be checked from here."""
+        return [each for each in self.findings if each.level is Level.ELSEWHERE]
+
+    @property
+    def _not_in_order(self) -> list[Finding]:
+        fine = (Level.OK, Level.ELSEWHERE)
+        return [each for each in self.findings if each.level not in fine]
 
     @property
     def is_failing(self) -> bool:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
+from markupsafe import Markup, escape
+
 from monitor.source import Reading
 
 T = TypeVar("T")
@@ -83,10 +85,22 @@ def after(delay: timedelta) -> str:
     return f"{seconds * 1_000:.0f} ms" if abs(seconds) < 1 else duration(seconds) or ""
 
 
+def with_code(text: str) -> Markup:
+    """The text, with what stands between backticks as code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    coded = (_CODE.format(part) if at % 2 else part for at, part in enumerate(parts))
+    return Markup("").join(coded)
+
+
+_CODE = Markup("<code>{}</code>")
+
 FILTERS: dict[str, Callable[..., object]] = {
     "number": number,
     "clock": clock,
     "duration": duration,
     "size": size,
+    "with_code": with_code,
 }
 """For the templates."""

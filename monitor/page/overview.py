@@ -34,12 +34,13 @@ class Verdict(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A server or a process. state: ok, failing or unknown; says: more about it."""
+    """A server or a process. state: ok, failing or unknown. says: why; short: it in a line."""
 
     name: str
     address: str
     state: str
     says: str
+    short: str
 
 
 class Answer(NamedTuple):
@@ -114,33 +115,39 @@ def _done(state: State) -> Answer:
 
 def _parts(state: State) -> Iterator[Part]:
     for name, source in state.sources.items():
-        address = state.addresses.get(name, "")
-        yield Part(NAMES[name], address, "ok" if source.is_known else "unknown", _since(source))
+        yield _part(NAMES[name], state.addresses.get(name, ""), source)
     for each in state.processes:
-        health = each.health.value
+        health, name = each.health.value, NAMES[each.part]
         if health is None or health.is_healthy:
-            level = "unknown" if health is None else "ok"
-            yield Part(NAMES[each.part], each.address, level, _since(each.health))
+            yield _part(name, each.address, each.health)
         else:
             says = health.says or "it says that it is not healthy"
-            yield Part(NAMES[each.part], each.address, "failing", says)
+            yield Part(name, each.address, "failing", says, says)
 
 
-def _since(reading: Reading[object]) -> str:
+def _part(name: str, address: str, reading: Reading[object]) -> Part:
     if reading.is_known:
-        return ""
-    return f"unknown since {clock(reading.since)}: {reading.why}"
+        return Part(name, address, "ok", "", "")
+    since = f"unknown since {clock(reading.since)}"
+    return Part(name, address, "unknown", f"{since}: {reading.why}", since)
+
+
+def _headline(bad: list[Part]) -> str:
+    if not bad:
+        return "Something is failing"
+    first, more = bad[0], len(bad) - 1
+    says = "is not healthy" if first.state == "failing" else "does not answer"
+    others = f"; {more} more {'is' if more == 1 else 'are'} not well" if more else ""
+    return f"{first.name} {says}{others}"
 
 
 def _verdict(state: State, parts: list[Part], diagnosis: Diagnosis | None) -> Verdict:
     bad = [each for each in parts if each.state != "ok"]
-    lines = [f"{each.name} {each.address}: {each.says}".replace(" :", ":") for each in bad]
+    lines = [f"{each.name} {each.address}".rstrip() + f": {each.short}" for each in bad]
     lines += _wrong(state)
     failing = diagnosis is not None and diagnosis.is_failing
     if lines or failing:
-        says = f"{bad[0].name} does not work" if bad else "Something is failing"
-        more = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
-        return Verdict("failing", says + more, lines)
+        return Verdict("failing", _headline(bad), lines or [diagnosis.verdict if diagnosis else ""])
     if diagnosis is None:
         return Verdict("unknown", "All parts answer", ["The doctor has not finished yet."])
     if not diagnosis.is_complete:

@@ -19,7 +19,7 @@ class Arrow(NamedTuple):
 
 
 class Node(NamedTuple):
-    """A stage. state: ok, failing or unknown. facts: figures by name. arrow: None: the last one."""
+    """A stage. state: ok, failing, unknown or not watched. arrow: None: it is the last one."""
 
     name: str
     where: str
@@ -129,6 +129,8 @@ def _of(state: State, part: str) -> list[Process]:
 
 def _state(state: State, part: str) -> str:
     healths = [each.health.value for each in _of(state, part)]
+    if not healths:
+        return "not watched"
     if None in healths:
         return "unknown"
     return "ok" if all(health and health.is_healthy for health in healths) else "failing"
