@@ -32,6 +32,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="also kill each container of the cluster overlay in turn: some ten minutes, 4 GiB",
     )
     parser.addoption(
+        "--screenshots",
+        action="store_true",
+        help="write the pictures of the monitor's page into docs/figures again",
+    )
+    parser.addoption(
         "--stack",
         metavar="FOLDER",
         help="run pipeline tests on the stack with this state folder, which runs already",

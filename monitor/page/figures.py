@@ -57,6 +57,11 @@ def duration(seconds: float | None) -> str | None:
     return f"{rounded // _DAY:,} days"
 
 
+def oldest(age_s: float | None) -> str | None:
+    """The age of the oldest of some things; 0: there is none."""
+    return "none" if age_s == 0 else duration(age_s)
+
+
 def size(count: int | None) -> str | None:
     """Bytes."""
     if count is None:

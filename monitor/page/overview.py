@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from monitor.page.diagnosis import Diagnosis
-from monitor.page.figures import Figure, clock, duration, figure, number
+from monitor.page.figures import Figure, clock, duration, figure, number, oldest
 from monitor.page.pipeline import Node, draw
 from monitor.source import Reading
 from monitor.state import LiveCoupon, State
@@ -86,10 +86,10 @@ def _behind(state: State) -> Answer:
 
 
 def _oldest(state: State) -> Answer:
-    oldest = figure(
-        state.redis, lambda gate: duration(gate.oldest_s), "unknown: a coupon is unavailable"
+    waits = figure(
+        state.redis, lambda gate: oldest(gate.oldest_s), "unknown: a coupon is unavailable"
     )
-    return Answer("Oldest request", oldest, "since it was admitted and is not final")
+    return Answer("Oldest request", waits, "since it was admitted and is not final")
 
 
 def _done(state: State) -> Answer:

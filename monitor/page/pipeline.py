@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from monitor.page.figures import Figure, duration, figure, number, rate, size
+from monitor.page.figures import Figure, duration, figure, number, oldest, rate, size
 from monitor.source import Reading
 from monitor.state import AtGate, InLedger, Process, State
 
@@ -42,13 +42,13 @@ def draw(state: State) -> list[Node]:
 
 def _gate(state: State, at_gate: AtGate | None) -> Node:
     facts = [
-        ("API", _count(state, "api")),
+        ("API healthy", _count(state, "api")),
         ("open coupons", _sum(state, at_gate.coupons["loaded"] if at_gate else None)),
         ("pending", _sum(state, at_gate.pending if at_gate else None)),
     ]
     admitted = figure(state.redis, lambda gate: rate(gate.rate.admitted_per_s), NOT_MEASURED)
-    oldest = figure(state.redis, lambda gate: duration(gate.oldest_s), "a coupon is unavailable")
-    arrow = Arrow("admitted", admitted, oldest, "oldest not final")
+    waits = figure(state.redis, lambda gate: oldest(gate.oldest_s), "a coupon is unavailable")
+    arrow = Arrow("admitted", admitted, waits, "oldest not final")
     level = _worst(_known(state.redis), _state(state, "api"))
     return Node("Gate", "API and Redis", level, facts, arrow)
 
@@ -83,7 +83,7 @@ def _kafka(state: State) -> Node:
 
 def _consumers(state: State, sums: InLedger | None) -> Node:
     letters = figure(state.dead_letters, lambda found: number(found.waiting), "")
-    facts = [("consumers", _count(state, "consumer")), ("dead letters", letters)]
+    facts = [("healthy", _count(state, "consumer")), ("dead letters", letters)]
     marked = figure(state.redis, lambda gate: rate(gate.rate.marked_per_s), NOT_MEASURED)
     arrow = Arrow("made final", marked, _sum(state, sums.in_flight if sums else None), "in flight")
     return Node("Consumers", "issue coupons", _state(state, "consumer"), facts, arrow)
@@ -141,7 +141,7 @@ def _count(state: State, part: str) -> Figure:
     if not healths:
         return Figure("not watched", False)
     well = sum(health is not None and health.is_healthy for health in healths)
-    return Figure(f"{well} of {len(healths)} healthy")
+    return Figure(f"{well} of {len(healths)}")
 
 
 def _sum(state: State, value: int | None) -> Figure:

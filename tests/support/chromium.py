@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, sync_playwright
 _QUIET = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    "--disable-lcd-text",  # pictures without colours at the edges of letters are half as large
 )
 
 
