@@ -2,9 +2,9 @@
 
 import sys
 
-from api.authentication import load_verifier
 from api.server import serve
 from api.settings import ApiSettings
+from coupons.process.bearer import load_verifier
 from coupons.process.main import run_process, show_help
 from coupons.process.open_files import raise_open_files_limit
 
@@ -16,7 +16,8 @@ def main() -> int:
 
 
 def _serve(settings: ApiSettings) -> None:
-    load_verifier(settings)  # here, before the workers do it: a bad key is refused at once
+    # Here, before the workers do it: a bad key is refused at once.
+    load_verifier(settings, settings.jwt_key_file)
     raise_open_files_limit()  # each connection takes one
     serve(settings)
 

@@ -1,178 +1,12 @@
-"""Authentication: bearer tokens (JWT, RFC 7519), verified and cached until they expire."""
+"""Who calls: the bearer token of a request, and the scope that a route asks for."""
 
-import re
-import time
-from binascii import a2b_base64
-from collections import OrderedDict
-from hashlib import sha256
-from math import isfinite
-from threading import Lock
-from typing import Any, NamedTuple
-
-import jwt
-import orjson
 from flask import Request
-from jwt.exceptions import InvalidKeyError, PyJWTError
 
 from api.problems import Problem, ProblemType
-from api.settings import ApiSettings
-from coupons.errors import ConfigurationError
-from coupons.ids import MAX_USER_ID
+from coupons.process.bearer import Caller, InvalidToken, TokenVerifier
 from coupons.tokens import SCOPES
 
 ISSUE, ADMIN, OPS = SCOPES
-
-SHORTEST_SECRET_BYTES = 32
-LONGEST_TOKEN = 8_192
-MOST_CACHED_BYTES = 16 * 2**20
-MOST_GROUPS = 32
-
-_CACHED_TOKEN_BYTES = 500
-"""About the memory of a cached token, without its groups."""
-
-_USER_ID = re.compile(r"[1-9][0-9]{0,18}")
-_GROUP = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-_SCOPES = frozenset(SCOPES)
-
-_AS_BASE64 = bytes.maketrans(b"-_+/=", b"+/!!!")
-_PADDING = (b"", b"", b"==", b"=")
-_LAST_DIGITS = ("", "", "AQgw", "AEIMQUYcgkosw048")
-"""By the length of a text modulo 4: the last digits that leave no bit unused."""
-
-
-class Caller(NamedTuple):
-    """The user of a token, with the scopes that this API knows.
-
-    expires_at: seconds since 1970, with the leeway.
-    """
-
-    user_id: int
-    scopes: frozenset[str]
-    groups: tuple[str, ...]
-    expires_at: float
-
-
-class TokenVerifier:
-    """Verifies bearer tokens (compact JWS, RFC 7515) of one issuer for one audience.
-
-    PyJWT's algorithms check the signatures with a key that is prepared once. `jwt.decode` would
-    prepare it for each token, and its `decode_complete` parses header and claims a second time:
-    either costs more than all the rest of a claim's authentication, and both accept times that are
-    strings. leeway_seconds: how far the issuer's clock may differ. Safe to share between threads.
-    Raises InvalidKeyError when the key does not fit the algorithm.
-    """
-
-    def __init__(
-        self, key: bytes, algorithm: str, issuer: str, audience: str, leeway_seconds: float = 0.0
-    ) -> None:
-        self._algorithm = jwt.get_algorithm_by_name(algorithm)
-        self._algorithm_name = algorithm
-        self._key = self._algorithm.prepare_key(key)
-        self._issuer = issuer
-        self._audience = audience
-        self._leeway_seconds = leeway_seconds
-        self._cache = _CallerCache()
-
-    def verify(self, token: str) -> Caller:
-        """The user of the token. Raises Problem (401)."""
-        try:
-            if len(token) > LONGEST_TOKEN:
-                raise ValueError(f"it is longer than {LONGEST_TOKEN} characters")
-            digest = sha256(token.encode()).digest()
-            caller = self._cache.get(digest)
-            if caller is not None and caller.expires_at > time.time():
-                return caller
-            caller = self._read(token)
-            self._cache.add(digest, caller)
-        except (ValueError, TypeError, KeyError, OverflowError) as error:
-            raise _unauthenticated(f"The token is not valid: {error}. Get a new one.") from None
-        return caller
-
-    def _read(self, token: str) -> Caller:
-        signed, _, signature = token.rpartition(".")
-        header_part, _, claims_part = signed.partition(".")
-        header = _object(header_part)
-        if header["alg"] != self._algorithm_name or "crit" in header:
-            raise ValueError(f"it is not signed by plain {self._algorithm_name}")
-        if not self._algorithm.verify(signed.encode(), self._key, _decoded(signature)):
-            raise ValueError("its signature is wrong")
-        claims = _object(claims_part)
-        audience = claims["aud"]
-        if self._audience not in (audience if isinstance(audience, list) else [audience]):
-            raise ValueError("it is for another audience")
-        if claims["iss"] != self._issuer:
-            raise ValueError("it is from another issuer")
-        return _caller(claims, self._expiry(claims))
-
-    def _expiry(self, claims: dict[str, Any]) -> float:
-        """When the token expires. Raises ValueError when it has, or is not valid yet."""
-        now = time.time()
-        for name in ("nbf", "iat"):
-            if name in claims and _moment(claims, name) > now + self._leeway_seconds:
-                raise ValueError(f"it is not valid yet ({name})")
-        expires_at = _moment(claims, "exp") + self._leeway_seconds
-        if expires_at <= now:
-            raise ValueError("it has expired")
-        return expires_at
-
-
-def _object(part: str) -> dict[str, Any]:
-    read = orjson.loads(_decoded(part))
-    if not isinstance(read, dict):
-        raise ValueError("its header and its claims must be JSON objects")
-    return read
-
-
-class _CallerCache:
-    """Callers by the SHA-256 of their token: the newest ones, up to MOST_CACHED_BYTES.
-
-    Only verified tokens are added, so only clients with valid tokens can evict others.
-    """
-
-    def __init__(self) -> None:
-        self._callers: OrderedDict[bytes, Caller] = OrderedDict()
-        self._bytes = 0
-        self._lock = Lock()
-
-    def get(self, digest: bytes) -> Caller | None:
-        """The caller of a token seen before."""
-        return self._callers.get(digest)
-
-    def add(self, digest: bytes, caller: Caller) -> None:
-        """Add the caller of a valid token."""
-        with self._lock:
-            if digest in self._callers:
-                return
-            self._callers[digest] = caller
-            self._bytes += _size(caller)
-            while self._bytes > MOST_CACHED_BYTES:
-                self._bytes -= _size(self._callers.popitem(last=False)[1])
-
-
-def _size(caller: Caller) -> int:
-    return _CACHED_TOKEN_BYTES + sum(60 + len(group) for group in caller.groups)
-
-
-def load_verifier(settings: ApiSettings) -> TokenVerifier:
-    """A verifier by the settings. Raises ConfigurationError when the key cannot be used."""
-    algorithm = settings.jwt_algorithm
-    try:
-        key = settings.jwt_key_file.read_bytes().strip()
-        if algorithm == "HS256" and len(key) < SHORTEST_SECRET_BYTES:
-            raise InvalidKeyError(f"it has {len(key)} bytes; {SHORTEST_SECRET_BYTES} are required")
-        return TokenVerifier(
-            key,
-            algorithm,
-            settings.jwt_issuer,
-            settings.jwt_audience,
-            settings.jwt_leeway_seconds,
-        )
-    except (OSError, ValueError, TypeError, PyJWTError) as error:
-        raise ConfigurationError(
-            f"COUPON_JWT_KEY_FILE is {str(settings.jwt_key_file)!r}: no key for {algorithm} can be"
-            f" read from it: {error}"
-        ) from error
 
 
 class Authenticator:
@@ -186,7 +20,10 @@ class Authenticator:
         kind, _, token = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         if kind.lower() != "bearer" or not token:
             raise _unauthenticated("Send the header Authorization: Bearer <token>.", challenge="")
-        caller = self._verifier.verify(token.strip())
+        try:
+            caller = self._verifier.verify(token.strip())
+        except InvalidToken as error:
+            raise _unauthenticated(str(error)) from None
         if scope is not None and scope not in caller.scopes:
             raise Problem(
                 ProblemType.INSUFFICIENT_SCOPE,
@@ -194,40 +31,6 @@ class Authenticator:
                 {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
             )
         return caller
-
-
-def _decoded(part: str) -> bytes:
-    """The bytes of unpadded base64url (RFC 7515, section 2). Only one text is accepted for them."""
-    rest = len(part) % 4
-    if rest and part[-1] not in _LAST_DIGITS[rest]:
-        raise ValueError("a part is not base64url without padding")
-    digits = part.encode("ascii").translate(_AS_BASE64)
-    return a2b_base64(digits + _PADDING[rest], strict_mode=True)
-
-
-def _moment(claims: dict[str, Any], name: str) -> float:
-    """A NumericDate (RFC 7519, section 2), in seconds since 1970."""
-    moment = claims[name]
-    if isinstance(moment, bool) or not isinstance(moment, int | float) or not isfinite(moment):
-        raise ValueError(f"{name} must be a number of seconds")
-    return float(moment)
-
-
-def _caller(claims: dict[str, Any], expires_at: float) -> Caller:
-    subject, scope, groups = claims["sub"], claims.get("scope", ""), claims.get("groups", [])
-    if not (isinstance(subject, str) and _USER_ID.fullmatch(subject)):
-        raise ValueError("sub must be a positive integer as a string")
-    if int(subject) > MAX_USER_ID:
-        raise ValueError("sub must fit into 63 bits")
-    if not isinstance(scope, str):
-        raise ValueError("scope must be a string")
-    if not (
-        isinstance(groups, list)
-        and len(groups) <= MOST_GROUPS
-        and all(isinstance(group, str) and _GROUP.fullmatch(group) for group in groups)
-    ):
-        raise ValueError(f"groups must be at most {MOST_GROUPS} names of [A-Za-z0-9_-]")
-    return Caller(int(subject), _SCOPES.intersection(scope.split()), tuple(groups), expires_at)
 
 
 def _unauthenticated(detail: str, challenge: str = ' error="invalid_token"') -> Problem:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from api.app import create_app
-from api.authentication import Authenticator, load_verifier
+from api.authentication import Authenticator
 from api.claim_results import ClaimResult
 from api.claims import ClaimWriter
 from api.ledger_connections import ANSWER_TIMEOUT_SECONDS, LedgerConnections
@@ -21,6 +21,7 @@ from api.write_batcher import WriteBatcher
 from coupons.gate import Gate, connect_gate
 from coupons.ledger.connection import LedgerPool, ledger_pool
 from coupons.model import Claim
+from coupons.process.bearer import load_verifier
 from coupons.process.logging import configure_logging
 from coupons.process.settings import load_settings
 
@@ -67,7 +68,7 @@ def build_api(
     )
     statuses = Statuses(gate, pool)
     long_polls = LongPollHub(gate.client, statuses, settings.api_max_waiters)
-    authenticator = Authenticator(load_verifier(settings))
+    authenticator = Authenticator(load_verifier(settings, settings.jwt_key_file))
     parts = [each.openapi_part() for each in (coupons, claims, issue_requests, users)]
     routes = [
         claims.ClaimRoutes(authenticator, batcher, pool, OpeningTimes(gate)).blueprint(),

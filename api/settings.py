@@ -1,16 +1,15 @@
 """Settings of the API process."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
 from coupons.links.certificates import check_key_pair
-from coupons.process.settings import ProcessSettings
-from coupons.tokens import AUDIENCE, ISSUER
+from coupons.process.bearer import TokenSettings
 
 
-class ApiSettings(ProcessSettings):
+class ApiSettings(TokenSettings):
     """The settings of the API. "A worker" is one of its processes."""
 
     api_host: str = Field(default="127.0.0.1", description="Address that the API listens on")
@@ -104,19 +103,6 @@ class ApiSettings(ProcessSettings):
     jwt_key_file: Path = Field(
         description="File of the key that bearer tokens are verified with: the shared secret"
         " (HS256, at least 32 bytes) or the public key in PEM",
-    )
-    jwt_algorithm: Literal["HS256", "RS256", "ES256", "EdDSA"] = Field(
-        default="HS256",
-        description="The one algorithm of bearer tokens: HS256, RS256, ES256 or EdDSA",
-    )
-    jwt_issuer: str = Field(default=ISSUER, description="Issuer (iss) that tokens must have")
-    jwt_audience: str = Field(default=AUDIENCE, description="Audience (aud) that tokens must have")
-    jwt_leeway_seconds: float = Field(
-        default=5.0,
-        ge=0,
-        le=300,
-        description="How far the clock of the tokens' issuer may differ from this machine's, in"
-        " seconds: for exp, nbf and iat",
     )
 
     @model_validator(mode="after")

@@ -29,7 +29,7 @@ _PORTS = {
 _CONTEXT_KEY = "cli.advice.folder"
 _COMMAND = re.compile(
     r"\bcoupon (?:(?:gate|connector|dead-letters) )?"
-    r"(?:up|down|stop|restart|status|doctor|logs|topics|env|token|rush|after-restore|rebuild"
+    r"(?:up|down|stop|restart|status|doctor|monitor|logs|topics|env|token|rush|after-restore|rebuild"
     r"|reconcile|sql|verify|register|recover|delete|schemas|list|show|replay|discard)\b"
     r"(?! --state)"
 )

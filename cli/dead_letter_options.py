@@ -1,7 +1,5 @@
 """Options of the `coupon dead-letters` commands."""
 
-import getpass
-import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
@@ -10,6 +8,7 @@ from typing import Any
 
 import click
 
+from cli.operators import login_name
 from cli.options import COUPON_ID
 from coupons.moments import parse_rfc3339
 from operations.dead_letters.selection import Selection
@@ -53,19 +52,12 @@ rate_option = click.option(
 )
 
 
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's number without a name
-        return f"user {os.getuid()}"
-
-
 by_option = click.option(
     "--by",
     "acted_by",
     metavar="NAME",
     envvar="COUPON_OPERATOR",
-    default=_user,
+    default=login_name,
     help="Your name for the audit trail [default: the user who is logged in].",
 )
 all_option = click.option("--all", "everything", is_flag=True, help="All dead letters.")

@@ -19,7 +19,9 @@ REGISTRY_URL = "COUPON_SCHEMA_REGISTRY_URL"
 CONNECT_URL = "COUPON_CONNECT_URL"
 CONSUMER_URLS = "COUPON_CONSUMER_URLS"
 MONITOR_URL = "COUPON_MONITOR_URL"
+LINK_KEY = "COUPON_MONITOR_LINK_KEY_FILE"
 JWT_KEY = "COUPON_JWT_KEY_FILE"
+_BESIDES = (JWT_KEY, MONITOR_URL, LINK_KEY)
 PASSWORDS = "COUPON_PASSWORDS_DIR"
 """The folder with a password file for each role, named after it."""
 
@@ -45,7 +47,7 @@ class Endpoints(Mapping[str, str]):
 
     def __init__(self, environment: Mapping[str, str], role: str) -> None:
         self._given = {
-            name: environment[name] for name in (*ENDPOINTS, JWT_KEY) if environment.get(name)
+            name: environment[name] for name in (*ENDPOINTS, *_BESIDES) if environment.get(name)
         }
         self._passwords = environment.get(PASSWORDS)
         self._role = role
@@ -81,6 +83,11 @@ class Endpoints(Mapping[str, str]):
 def token_key(where: Mapping[str, str]) -> str:
     """The key that signs the system's tokens (HS256). Raises ConfigurationError."""
     return _secret(Path(where[JWT_KEY]), "the key of tokens")
+
+
+def link_key(where: Mapping[str, str]) -> str:
+    """The key of links to the monitor's page. Raises ConfigurationError."""
+    return _secret(Path(where[LINK_KEY]), "the key of links to the monitor's page")
 
 
 def password_of(folder: Path, role: str) -> str:

@@ -8,6 +8,7 @@ from coupons.gate import GateFigures, connect_gate, unavailable_reason
 from coupons.gate.heartbeat import read_heartbeat
 from coupons.gate.refusals import translated
 from coupons.model import Coupon
+from monitor.gate_rates import GateRate, GateRates
 from monitor.ledger import LedgerState
 
 
@@ -20,7 +21,7 @@ class GateReading:
     final; 0: there is none; None: not known, because a coupon is unavailable or was not read.
     limit_bytes: None: no limit. heartbeat_s: age of the newest heartbeat that came through; None:
     none did. drift: requests by which gate and ledger differ, see `Drift`; None: Postgres is not
-    known.
+    known. rate: of what was read.
     """
 
     figures: Mapping[int, GateFigures | None]
@@ -29,6 +30,7 @@ class GateReading:
     limit_bytes: int | None
     heartbeat_s: float | None
     drift: int | None
+    rate: GateRate
 
 
 class Drift:
@@ -75,6 +77,7 @@ class GateReader:
         self._ledger = ledger
         self._is_known = is_known
         self._drift = Drift()
+        self._rates = GateRates()
         self._compared_s = 0.0
         self._last_drift: int | None = None
         self.unfinished: tuple[int, ...] = ()
@@ -108,6 +111,7 @@ class GateReader:
             int(memory["maxmemory"]) or None,
             None if heartbeat_us is None else max(0, now_us - heartbeat_us) / 1e6,
             self._compare(ledger, figures, read_s),
+            self._rates.note(read_s, figures),
         )
 
     def _figures(self, coupons: Sequence[Coupon]) -> dict[int, GateFigures | None]:

@@ -1,4 +1,4 @@
-"""The monitor as a process: a source for each server and process, and the pages."""
+"""The monitor as a process: a source for each server and process, its probes, and the page."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -6,12 +6,14 @@ from threading import Event
 from typing import Any
 
 from coupons.endpoints import KAFKA, REGISTRY_URL, Endpoints
-from coupons.process.probes import ProbeServer, health_page, json_page, metrics_page
+from coupons.process.probes import health_page, json_page, metrics_page
 from monitor.dead_letters import DeadLetterReader
 from monitor.document import as_document
 from monitor.gate import GateReader
 from monitor.ledger import LedgerReader, LedgerState
 from monitor.metrics import monitor_registry
+from monitor.page.pages import build_page
+from monitor.page.server import PageServer
 from monitor.processes import Health, HealthReader, address, read_disks
 from monitor.settings import MonitorSettings, split_list
 from monitor.source import Source, T
@@ -110,16 +112,22 @@ class Monitor:
                 yield part, at, self._source(f"{part} at {at}", reader.read)
 
 
-def run_monitor(settings: MonitorSettings, stop: Event) -> None:
-    """Gather and serve until `stop` is set. Raises ConfigurationError when the port is taken."""
-    monitor = Monitor(settings)
+def serve_monitor(monitor: Monitor, settings: MonitorSettings) -> PageServer:
+    """Serve until `shutdown()`. Raises ConfigurationError."""
     registry = monitor_registry(monitor.state)
-    pages = {
+    probes = {
         "/healthz": lambda: health_page(lambda: monitor.failure),
         "/metrics": lambda: metrics_page(registry),
         "/state.json": lambda: json_page(200, as_document(monitor.state())),
     }
-    server = ProbeServer(settings.monitor_host, settings.monitor_port, pages)
+    page = build_page(settings, monitor.state)
+    return PageServer(settings.monitor_host, settings.monitor_port, probes, page)
+
+
+def run_monitor(settings: MonitorSettings, stop: Event) -> None:
+    """Gather and serve until `stop` is set. Raises ConfigurationError when the port is taken."""
+    monitor = Monitor(settings)
+    server = serve_monitor(monitor, settings)
     monitor.start(stop)
     try:
         stop.wait()

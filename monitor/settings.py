@@ -9,7 +9,9 @@ from coupons.change_events.kafka_admin import GROUP
 from coupons.kafka.client import KafkaClient
 from coupons.kafka.security import KafkaSecurity
 from coupons.links.urls import check_web_url
-from coupons.process.settings import ProcessSettings, WebUrl
+from coupons.process.bearer import TokenSettings
+from coupons.process.settings import DatabaseUrl, WebUrl
+from coupons.sign_in_links import SHORTEST_KEY
 
 MOST_ENDPOINTS = 50
 """Of one kind: each has a thread."""
@@ -41,7 +43,7 @@ WebUrls = Annotated[SecretStr, AfterValidator(_check_urls)]
 NOWHERE = SecretStr("")
 
 
-class MonitorSettings(KafkaSecurity, ProcessSettings):
+class MonitorSettings(KafkaSecurity, TokenSettings):
     """What the monitor reads from COUPON_* environment variables."""
 
     monitor_host: str = Field(
@@ -93,6 +95,28 @@ class MonitorSettings(KafkaSecurity, ProcessSettings):
         default="",
         description="Disks that the monitor can see, as PART=/FOLDER, several with a comma in"
         " between; unset: none",
+    )
+
+    monitor_link_key: SecretStr | None = Field(
+        default=None,
+        min_length=SHORTEST_KEY,
+        description="Key of the links that `coupon monitor` prints to sign in to the page; at least"
+        f" {SHORTEST_KEY} characters; unset: nobody signs in by a link",
+    )
+    jwt_key_file: Path | None = Field(
+        default=None,
+        description="File of the key of bearer tokens, as for the API; unset: nobody signs in to"
+        " the page with a token",
+    )
+    monitor_page_hosts: str = Field(
+        default="",
+        description="Names, besides those of this machine, under which browsers reach the page,"
+        " several with a comma in between; it then needs HTTPS in front of it",
+    )
+    monitor_operator_database_url: DatabaseUrl | None = Field(
+        default=None,
+        description="Postgres as the role coupon_ops, for what the page asks and does for somebody"
+        " who is signed in; unset: the monitor's own role, which may read less and act on nothing",
     )
 
     @model_validator(mode="after")

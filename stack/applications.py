@@ -8,7 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from stack.endpoints import consumer_urls, stack_endpoints
+from coupons.ledger.roles import DATABASE
+from stack.endpoints import consumer_urls, database_url, link_key_file, stack_endpoints
 from stack.folder import StateFolder
 from stack.options import StackOptions
 from stack.parts import Part
@@ -48,6 +49,8 @@ def application_parts(folder: StateFolder, options: StackOptions) -> list[Part]:
     monitor = {
         **stack_endpoints(folder, ports, "monitor"),
         "COUPON_MONITOR_PORT": str(ports["monitor"]),
+        "COUPON_MONITOR_LINK_KEY_FILE": str(link_key_file(folder)),
+        "COUPON_MONITOR_OPERATOR_DATABASE_URL": database_url(folder, ports, "coupon_ops", DATABASE),
         "COUPON_MONITOR_DISKS": f"stack={folder.path.absolute()}",
         "COUPON_CONSUMER_URLS": consumer_urls(options),
         "COUPON_RECONCILER_URLS": f"http://{HOST}:{ports['reconciler']}",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 
 from coupons.endpoints import (
     API_URL,
@@ -10,6 +11,7 @@ from coupons.endpoints import (
     DATABASE_URL,
     JWT_KEY,
     KAFKA,
+    LINK_KEY,
     MANAGEMENT_URL,
     MONITOR_URL,
     PASSWORDS,
@@ -33,6 +35,7 @@ _PART_AT = {
     KAFKA: "kafka",
     REGISTRY_URL: "registry",
     CONNECT_URL: "connect",
+    MONITOR_URL: "monitor",
 }
 """The part of the stack that listens at each endpoint."""
 
@@ -50,7 +53,9 @@ class StackEndpoints(Endpoints):
 
     @cached_property
     def _known(self) -> Mapping[str, str]:
-        return stack_endpoints(self.folder, existing(self.folder).ports, self._role)
+        ports = existing(self.folder).ports
+        known = stack_endpoints(self.folder, ports, self._role)
+        return {**known, **_page(self.folder, ports)}
 
     def __getitem__(self, variable: str) -> str:
         value = self._known[variable]
@@ -100,13 +105,24 @@ def exports(folder: StateFolder, options: StackOptions, role: str) -> dict[str, 
     ports = options.ports
     applications = {
         CONSUMER_URLS: consumer_urls(options),
-        MONITOR_URL: f"http://{HOST}:{ports['monitor']}",
+        **_page(folder, ports),
     }
     return {
         **stack_endpoints(folder, ports, role),
         PASSWORDS: str(folder.secret_file(f"coupon_{role}").parent),
         **({} if options.servers_only else applications),
     }
+
+
+def _page(folder: StateFolder, ports: Mapping[str, int]) -> dict[str, str]:
+    """Where the monitor is, and the key of links to its page."""
+    url = f"http://{HOST}:{ports['monitor']}"
+    return {MONITOR_URL: url, LINK_KEY: str(link_key_file(folder))}
+
+
+def link_key_file(folder: StateFolder) -> Path:
+    """The file of the key that makes links to the monitor's page."""
+    return folder.secret_file("monitor-link.key")
 
 
 def consumer_urls(options: StackOptions) -> str:

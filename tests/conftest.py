@@ -7,6 +7,7 @@ pytest.register_assert_rewrite("tests.support")
 
 pytest_plugins = [
     "tests.support.api",
+    "tests.support.chromium",
     "tests.support.databases",
     "tests.support.embedded",
     "tests.support.gate",
@@ -29,6 +30,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--cluster",
         action="store_true",
         help="also kill each container of the cluster overlay in turn: some ten minutes, 4 GiB",
+    )
+    parser.addoption(
+        "--screenshots",
+        action="store_true",
+        help="write the pictures of the monitor's page into docs/figures again",
     )
     parser.addoption(
         "--stack",

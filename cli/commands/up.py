@@ -11,8 +11,9 @@ from rich.console import Console
 
 from cli.advice import runnable, with_commands_for
 from cli.options import json_option, state_option
+from cli.page_link import page_link
 from cli.starting import start_stack
-from stack.endpoints import stack_endpoints
+from stack.endpoints import StackEndpoints, stack_endpoints
 from stack.folder import StateFolder
 from stack.options import FIRST_FREE, choose, remembered, why_moved
 
@@ -103,6 +104,11 @@ def command(
         console.print(f"\nReady in {seconds} s, {what}")
         if servers_only:
             says = '`eval "$(coupon env)"` puts their addresses into a shell.'
+            console.print(runnable(with_commands_for(says, folder)), soft_wrap=True)
+        else:
+            link = page_link(StackEndpoints(folder, "ops"), acts=True)
+            console.print(f"Page, signed in once within 5 minutes: {link}", soft_wrap=True)
+            says = "Another link: `coupon monitor`."
             console.print(runnable(with_commands_for(says, folder)), soft_wrap=True)
         says = "See `coupon status`; stop with `coupon down`."
         console.print(runnable(with_commands_for(says, folder)), soft_wrap=True)

@@ -28,6 +28,7 @@ _SPDX = {
     "gnu general public license v2 (gplv2)": "GPL-2.0-only",
     "mit license": "MIT",
     "mozilla public license 2.0 (mpl 2.0)": "MPL-2.0",
+    "zpl 2.1": "ZPL-2.1",
 }
 _IS_SPDX = re.compile(r"[A-Za-z0-9.-]+-[A-Za-z0-9.-]+|MIT|Unlicense")
 
@@ -50,6 +51,11 @@ alone. Programs that run on it keep their own licences.
 
 Wheels hold C libraries as well, all under permissive licences: libpq and OpenSSL in
 psycopg-binary, librdkafka in confluent-kafka, OpenSSL in cryptography.
+
+waitress is under ZPL-2.1, which asks for what BSD-3-Clause asks for, and that changed files say so.
+
+The monitor's page contains htmx, under 0BSD (`monitor/page/static/htmx.LICENSE.txt`). Its tests
+contain axe-core, under MPL-2.0, as it is published (`tests/monitor/page/axe.LICENSE.txt`).
 
 The built site of these pages contains scripts and styles of mkdocs-material, under MIT.
 

@@ -74,10 +74,11 @@ the default state folder. So the same command serves any stack. The addresses ar
 | `COUPON_SUPERUSER_URL` | | Postgres server as superuser, for `coupon migrate` |
 | `COUPON_PASSWORDS_DIR` | | Folder with one password file for each role, named after it: for `coupon migrate`, and for commands that take `COUPON_DATABASE_URL` from the environment, each as its own role |
 | `JAVA_HOME` | the packaged Java | Used where there is no packaged Java: version 21 or newer |
-| `COUPON_OPERATOR` | the login name | Who replays or discards dead letters, for the audit trail |
+| `COUPON_OPERATOR` | the login name | Who replays or discards dead letters, or signs in to the page |
 | `COUPON_API_URL` | | Root of the API, for commands that call it |
 | `COUPON_CONSUMER_URLS` | | Where consumers answer `/healthz`, for `coupon doctor` on a stack that is known by its addresses: http://host:port, several with a comma in between |
-| `COUPON_MONITOR_URL` | | Root of the monitor, as `coupon env` prints it |
+| `COUPON_MONITOR_URL` | | Root of the monitor, as `coupon env` prints it, for `coupon monitor` |
+| `COUPON_MONITOR_LINK_KEY_FILE` | | File of the key that the monitor takes links of, for `coupon monitor` |
 | `COUPON_CONNECT_URL` | | Kafka Connect's REST API, for `coupon connector` and the like |
 """
 

@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from api import authentication
-from api.authentication import LONGEST_TOKEN, TokenVerifier, load_verifier
-from api.problems import Problem
 from api.settings import ApiSettings
+from coupons.process import bearer
+from coupons.process.bearer import LONGEST_TOKEN, InvalidToken, TokenVerifier, load_verifier
 from tests.api.test_authentication import signed
 
 DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -16,7 +15,7 @@ DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 @pytest.fixture
 def verifier(settings: ApiSettings) -> TokenVerifier:
-    return load_verifier(settings)
+    return load_verifier(settings, settings.jwt_key_file)
 
 
 def other_texts(token: str) -> list[str]:
@@ -41,7 +40,7 @@ def test_a_token_has_no_second_text(verifier: TokenVerifier) -> None:
         token = signed(sub=str(user))
         assert verifier.verify(token).user_id == user
         for other in other_texts(token):
-            with pytest.raises(Problem):
+            with pytest.raises(InvalidToken):
                 verifier.verify(other)
 
 
@@ -50,14 +49,14 @@ def test_a_token_has_no_second_text(verifier: TokenVerifier) -> None:
 def test_a_time_that_is_no_number_is_refused(
     verifier: TokenVerifier, name: str, value: Any
 ) -> None:
-    with pytest.raises(Problem, match="must be a number"):
+    with pytest.raises(InvalidToken, match="must be a number"):
         verifier.verify(signed(**{name: value}))
 
 
 @pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_number_that_is_none_is_refused(verifier: TokenVerifier, name: str, value: Any) -> None:
-    with pytest.raises(Problem):
+    with pytest.raises(InvalidToken):
         verifier.verify(signed(**{name: value}))
 
 
@@ -65,25 +64,29 @@ def test_clocks_may_differ_by_the_leeway_and_no_more(settings: ApiSettings) -> N
     now = time.time()
     within: list[dict[str, Any]] = [{"nbf": now + 8}, {"iat": now + 8}, {"exp": now - 8}]
     beyond: list[dict[str, Any]] = [{"nbf": now + 30}, {"iat": now + 30}, {"exp": now - 30}]
-    lenient = load_verifier(settings.model_copy(update={"jwt_leeway_seconds": 10.0}))
-    strict = load_verifier(settings.model_copy(update={"jwt_leeway_seconds": 0.0}))
+    lenient = load_verifier(
+        settings.model_copy(update={"jwt_leeway_seconds": 10.0}), settings.jwt_key_file
+    )
+    strict = load_verifier(
+        settings.model_copy(update={"jwt_leeway_seconds": 0.0}), settings.jwt_key_file
+    )
     for claims in within:
         assert lenient.verify(signed(**claims)).user_id == 42
-        with pytest.raises(Problem):
+        with pytest.raises(InvalidToken):
             strict.verify(signed(**claims))
     for claims in beyond:
-        with pytest.raises(Problem):
+        with pytest.raises(InvalidToken):
             lenient.verify(signed(**claims))
 
 
 def test_a_token_is_no_longer_than_its_limit(verifier: TokenVerifier) -> None:
-    with pytest.raises(Problem, match=str(LONGEST_TOKEN)):
+    with pytest.raises(InvalidToken, match=str(LONGEST_TOKEN)):
         verifier.verify(signed(more="x" * LONGEST_TOKEN))
 
 
 def test_what_is_not_valid_is_not_remembered(verifier: TokenVerifier) -> None:
     for token in (signed(exp=time.time() - 60), signed(aud="another"), signed()[:-2], "x" * 100):
-        with pytest.raises(Problem):
+        with pytest.raises(InvalidToken):
             verifier.verify(token)
     assert not verifier._cache._callers
 
@@ -91,13 +94,13 @@ def test_what_is_not_valid_is_not_remembered(verifier: TokenVerifier) -> None:
 def test_the_memory_for_tokens_is_bounded_in_bytes(
     verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(authentication, "MOST_CACHED_BYTES", 100_000)
+    monkeypatch.setattr(bearer, "MOST_CACHED_BYTES", 100_000)
     groups = ["g" * 60 + str(number) for number in range(10, 40)]
     for user in range(1, 300):
         assert verifier.verify(signed(sub=str(user), groups=groups)).user_id == user
     remembered = verifier._cache
     assert 0 < remembered._bytes <= 100_000
-    sizes = [authentication._size(caller) for caller in remembered._callers.values()]
+    sizes = [bearer._size(caller) for caller in remembered._callers.values()]
     assert remembered._bytes == sum(sizes)
     assert min(sizes) > 30 * 60
 

@@ -1,0 +1,19 @@
+"""Links that sign in to the monitor's page."""
+
+import os
+
+from cli.operators import login_name
+from coupons.endpoints import MONITOR_URL, Endpoints, link_key
+from coupons.sign_in_links import make_code
+
+OPERATOR = "COUPON_OPERATOR"
+
+
+def page_link(where: Endpoints, acts: bool) -> str:
+    """A new link, for the user who is logged in. acts: whether it may act, or only look.
+
+    Raises ConfigurationError when the monitor or the key is not known, and PartNotRunningError.
+    """
+    url = where[MONITOR_URL].rstrip("/")
+    code = make_code(link_key(where), os.environ.get(OPERATOR) or login_name(), acts)
+    return f"{url}/sign-in/{code}"
