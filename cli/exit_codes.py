@@ -16,6 +16,7 @@ from coupons.errors import (
     CouponError,
     KafkaUnavailable,
     LedgerUnavailable,
+    MonitorUnavailable,
     NotThere,
     PartNotRunningError,
     RedisUnavailable,
@@ -42,6 +43,7 @@ _DOWN = (
     RedisUnavailable,
     KafkaUnavailable,
     LedgerUnavailable,
+    MonitorUnavailable,
     PartNotRunningError,
     SchemaRegistryUnavailable,
 )

@@ -17,6 +17,7 @@ _COMMANDS = {
     "restart": "Restart single parts, also one that hangs.",
     "status": "Show which parts are up, since when, and their memory.",
     "doctor": "Say what is wrong, what it means and what to type.",
+    "top": "Show a rush live: rates, lag, delays, states.",
     "logs": "Show the log of a part.",
     "connector": "Register, check and recover the Debezium connector.",
     "topics": "Check the settings of Kafka's topics, and correct them.",

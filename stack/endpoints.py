@@ -33,6 +33,7 @@ _PART_AT = {
     KAFKA: "kafka",
     REGISTRY_URL: "registry",
     CONNECT_URL: "connect",
+    MONITOR_URL: "monitor",
 }
 """The part of the stack that listens at each endpoint."""
 
@@ -50,7 +51,11 @@ class StackEndpoints(Endpoints):
 
     @cached_property
     def _known(self) -> Mapping[str, str]:
-        return stack_endpoints(self.folder, existing(self.folder).ports, self._role)
+        ports = existing(self.folder).ports
+        return {
+            **stack_endpoints(self.folder, ports, self._role),
+            MONITOR_URL: f"http://{HOST}:{ports['monitor']}",
+        }
 
     def __getitem__(self, variable: str) -> str:
         value = self._known[variable]
