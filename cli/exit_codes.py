@@ -4,6 +4,7 @@
 1: something is wrong, does not add up, or was not completed.
 2: wrong use, a wrong setting, or something named does not exist.
 3: a server that the command needs does not answer, so that the result is not known.
+130: interrupted with Ctrl-C.
 """
 
 import click
@@ -28,6 +29,8 @@ from stack.errors import SettingError, StackError
 WRONG = 1
 USAGE = 2
 NOT_ANSWERED = 3
+INTERRUPTED = 130
+"""What shells give a command that Ctrl-C ended."""
 
 
 class NotAnswered(click.ClickException):

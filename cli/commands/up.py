@@ -10,14 +10,12 @@ import click
 from rich.console import Console
 
 from cli.advice import runnable, with_commands_for
+from cli.exit_codes import INTERRUPTED
 from cli.options import json_option, state_option
 from cli.starting import start_stack
 from stack.endpoints import stack_endpoints
 from stack.folder import StateFolder
 from stack.options import FIRST_FREE, choose, remembered, why_moved
-
-# What shells give a command that Ctrl-C ended.
-_INTERRUPTED = 130
 
 
 def _ports(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
@@ -92,7 +90,7 @@ def command(
             started = start_stack(folder, options, console)
         except KeyboardInterrupt:
             console.print("Interrupted: everything that this call started is stopped again.")
-            sys.exit(_INTERRUPTED)
+            sys.exit(INTERRUPTED)
     seconds = round(time.monotonic() - began, 1)
     where = stack_endpoints(folder, options.ports, "owner")
     if as_json:
