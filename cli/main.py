@@ -34,6 +34,7 @@ _COMMANDS = {
     "sql": "Run SQL statements on the stack's Postgres, as one of its roles.",
     "verify": "Check that nothing is lost and nothing is oversold.",
     "trace": "Show one request through all stages, with times and reasons.",
+    "support-bundle": "Write one archive for a bug report, without secrets.",
 }
 
 
