@@ -7,6 +7,8 @@
 130: interrupted with Ctrl-C.
 """
 
+from typing import IO, Any
+
 import click
 
 from coupons.errors import (
@@ -33,10 +35,27 @@ INTERRUPTED = 130
 """What shells give a command that Ctrl-C ended."""
 
 
+KINDS = {WRONG: "failed", USAGE: "usage", NOT_ANSWERED: "no_answer", INTERRUPTED: "interrupted"}
+"""What --json calls the error with each exit code."""
+
+
 class NotAnswered(click.ClickException):
     """A server that the command needs does not answer."""
 
     exit_code = NOT_ANSWERED
+
+
+class Interrupted(click.ClickException):
+    """Ctrl-C or SIGTERM ended the command."""
+
+    exit_code = INTERRUPTED
+
+    def __init__(self, message: str = "Interrupted.") -> None:
+        super().__init__(message)
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Without "Error:", because it is none."""
+        click.echo(self.message, file=file, err=True)
 
 
 _AS_TYPED = (ConfigurationError, SettingError, NotThere)

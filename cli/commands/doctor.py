@@ -13,7 +13,7 @@ from rich.console import Console
 
 from cli.advice import command_for, with_commands_for
 from cli.doctor_findings import APPEARED, WENT_AWAY, show_change, show_findings
-from cli.exit_codes import INTERRUPTED, NOT_ANSWERED, WRONG
+from cli.exit_codes import NOT_ANSWERED, WRONG
 from cli.options import endpoints_option, json_option
 from coupons.endpoints import Endpoints
 from operations.doctor.changes import Changes, changes
@@ -85,7 +85,9 @@ def _watch(where: Endpoints, watch_s: float, as_json: bool) -> int:
             last = findings
             time.sleep(watch_s)
     except KeyboardInterrupt:
-        return INTERRUPTED if last is None else _exit_code(last)
+        if last is None:
+            raise
+        return _exit_code(last)
 
 
 def _report(findings: list[Finding], last: list[Finding] | None, as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import sys
 import time
 from types import FrameType
 
@@ -10,7 +9,7 @@ import click
 from rich.console import Console
 
 from cli.advice import runnable, with_commands_for
-from cli.exit_codes import INTERRUPTED
+from cli.exit_codes import Interrupted
 from cli.options import json_option, state_option
 from cli.starting import start_stack
 from stack.endpoints import stack_endpoints
@@ -88,9 +87,10 @@ def command(
             console.print(runnable(with_commands_for(moved, folder)), soft_wrap=True)
         try:
             started = start_stack(folder, options, console)
-        except KeyboardInterrupt:
-            console.print("Interrupted: everything that this call started is stopped again.")
-            sys.exit(INTERRUPTED)
+        except KeyboardInterrupt as interrupt:
+            raise Interrupted(
+                "Interrupted: everything that this call started is stopped again."
+            ) from interrupt
     seconds = round(time.monotonic() - began, 1)
     where = stack_endpoints(folder, options.ports, "owner")
     if as_json:
