@@ -112,7 +112,7 @@ def _block(block: Block, width: int) -> list[Text]:
     columns = width // _blocks_a_row(width) - 1
     lines = [Text(block.title, "bold")]
     for label, figure in block.rows:
-        line = Text(f" {label:<{_LABEL_COLUMNS - 1}}", "dim").append_text(figure.copy())
+        line = Text().append(f" {label:<{_LABEL_COLUMNS - 1}}", "dim").append_text(figure)
         lines.append(line)
     for line in lines:
         line.truncate(columns, overflow="ellipsis", pad=True)

@@ -14,6 +14,7 @@ from threading import Thread
 from coupons.waiting import eventually
 
 _DEADLINE_S = 30.0
+_SHOWN = 4_000
 
 
 class Terminal:
@@ -44,7 +45,10 @@ class Terminal:
 
     def until_it_shows(self, text: str) -> None:
         """Wait until it has written this."""
-        eventually(lambda: text in self.screen, _DEADLINE_S, f"{text!r} in {self.screen!r}")
+        try:
+            eventually(lambda: text in self.screen, _DEADLINE_S)
+        except AssertionError:
+            raise AssertionError(f"{text!r} is not shown: {self.screen[-_SHOWN:]}") from None
 
     def end(self, how: signal.Signals) -> int:
         """Send the signal and return the exit code."""

@@ -103,6 +103,14 @@ def test_what_is_cut_ends_in_an_ellipsis() -> None:
     )
 
 
+def test_only_labels_are_dim() -> None:
+    [line] = [each for each in _frame(RECORDED).lines(40) if each.plain.startswith(" captured")]
+    assert line.style == ""
+    assert [(line.plain[span.start : span.end].strip(), span.style) for span in line.spans] == [
+        ("captured", "dim")
+    ]
+
+
 def test_a_name_cannot_write_to_the_terminal() -> None:
     state = _changed()
     state["coupons"][0]["name"] = "\x1b[2Jgone\n[bold]\x07"
