@@ -2,5 +2,6 @@
 
 main.py lists the commands. options.py has the options that several share, endpoints.py finds the
 system that a command works on, session.py connects to it, exit_codes.py turns errors into exit
-codes. advice.py completes the commands that messages tell a person to type.
+codes, failures.py prints them. advice.py completes the commands that messages tell a person to
+type.
 """

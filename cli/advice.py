@@ -23,14 +23,15 @@ _PORTS = {
     "COUPON_KAFKA_BOOTSTRAP_SERVERS": "kafka",
     "COUPON_SCHEMA_REGISTRY_URL": "registry",
     "COUPON_CONNECT_URL": "connect",
+    "COUPON_MONITOR_URL": "monitor",
 }
 """The part whose port an address of the embedded stack has."""
 
 _CONTEXT_KEY = "cli.advice.folder"
 _COMMAND = re.compile(
     r"\bcoupon (?:(?:gate|connector|dead-letters) )?"
-    r"(?:up|down|stop|restart|status|doctor|monitor|logs|topics|env|token|rush|after-restore|rebuild"
-    r"|reconcile|sql|verify|register|recover|delete|schemas|list|show|replay|discard)\b"
+    r"(?:up|down|stop|restart|status|doctor|monitor|top|logs|topics|env|token|rush|after-restore"
+    r"|rebuild|reconcile|sql|verify|register|recover|delete|schemas|list|show|replay|discard)\b"
     r"(?! --state)"
 )
 _QUOTED = re.compile(r"`[^`]+`")

@@ -4,7 +4,10 @@
 1: something is wrong, does not add up, or was not completed.
 2: wrong use, a wrong setting, or something named does not exist.
 3: a server that the command needs does not answer, so that the result is not known.
+130: interrupted with Ctrl-C.
 """
+
+from typing import IO, Any
 
 import click
 
@@ -16,6 +19,7 @@ from coupons.errors import (
     CouponError,
     KafkaUnavailable,
     LedgerUnavailable,
+    MonitorUnavailable,
     NotThere,
     PartNotRunningError,
     RedisUnavailable,
@@ -27,12 +31,31 @@ from stack.errors import SettingError, StackError
 WRONG = 1
 USAGE = 2
 NOT_ANSWERED = 3
+INTERRUPTED = 130
+"""What shells give a command that Ctrl-C ended."""
+
+
+KINDS = {WRONG: "failed", USAGE: "usage", NOT_ANSWERED: "no_answer", INTERRUPTED: "interrupted"}
+"""What --json calls the error with each exit code."""
 
 
 class NotAnswered(click.ClickException):
     """A server that the command needs does not answer."""
 
     exit_code = NOT_ANSWERED
+
+
+class Interrupted(click.ClickException):
+    """Ctrl-C or SIGTERM ended the command."""
+
+    exit_code = INTERRUPTED
+
+    def __init__(self, message: str = "Interrupted.") -> None:
+        super().__init__(message)
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Without "Error:", because it is none."""
+        click.echo(self.message, file=file, err=True)
 
 
 _AS_TYPED = (ConfigurationError, SettingError, NotThere)
@@ -42,6 +65,7 @@ _DOWN = (
     RedisUnavailable,
     KafkaUnavailable,
     LedgerUnavailable,
+    MonitorUnavailable,
     PartNotRunningError,
     SchemaRegistryUnavailable,
 )

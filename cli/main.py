@@ -1,12 +1,16 @@
 """The `coupon` command: its list of commands and its error messages."""
 
 import importlib
+import sys
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import click
 
 from cli.advice import current_stack, with_commands_for
 from cli.exit_codes import EXPECTED, NotAnswered, exit_for
+from cli.failures import run, wants_json
 
 # Each command is imported only when it is used: so it needs only its own part of the project's
 # dependencies, and does not wait for the imports of the others.
@@ -17,6 +21,7 @@ _COMMANDS = {
     "restart": "Restart single parts, also one that hangs.",
     "status": "Show which parts are up, since when, and their memory.",
     "doctor": "Say what is wrong, what it means and what to type.",
+    "top": "Show a rush live: rates, lag, delays, states.",
     "monitor": "Print a link that signs in to the monitor's page.",
     "logs": "Show the log of a part.",
     "connector": "Register, check and recover the Debezium connector.",
@@ -34,6 +39,7 @@ _COMMANDS = {
     "sql": "Run SQL statements on the stack's Postgres, as one of its roles.",
     "verify": "Check that nothing is lost and nothing is oversold.",
     "trace": "Show one request through all stages, with times and reasons.",
+    "support-bundle": "Write one archive for a bug report, without secrets.",
 }
 
 
@@ -52,9 +58,25 @@ class _Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
 
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        typed = sys.argv[1:] if args is None else list(args)
+        called = partial(super().main, typed, prog_name, complete_var, False, **extra)
+        if not standalone_mode:
+            return called()
+        sys.exit(run(called, wants_json(typed)))
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # click ends the command in silence
         except EXPECTED as error:
             raise exit_for(error, with_commands_for(str(error), current_stack(ctx))) from error
         except NotAnswered as error:
@@ -82,6 +104,9 @@ def main() -> None:
       1  something is wrong, does not add up, or was not completed
       2  wrong use or setting, or something named does not exist
       3  a server that the command needs does not answer
+    130  interrupted
+
+    With --json, a command prints one JSON document on standard output, also when it fails.
     """
 
 

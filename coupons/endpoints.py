@@ -33,6 +33,7 @@ ENDPOINTS = (
     KAFKA,
     REGISTRY_URL,
     CONNECT_URL,
+    MONITOR_URL,
 )
 """With one of them in the environment, a command works on the system that they name."""
 

@@ -104,6 +104,10 @@ class ApiUnavailable(CouponError):
     """The API did not answer a command."""
 
 
+class MonitorUnavailable(CouponError):
+    """The monitor did not answer a command, or its answer cannot be read."""
+
+
 class NotThere(CouponError):
     """The thing that a command should work on does not exist."""
 

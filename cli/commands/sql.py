@@ -1,8 +1,10 @@
 """`coupon sql`."""
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import click
 import psycopg
@@ -59,7 +61,16 @@ def command(where: Endpoints, role: str, statements: tuple[str, ...], as_json: b
                 for line in _lines(result):
                     click.echo(line)
     if as_json:
-        click.echo(json.dumps(results, default=str))
+        click.echo(json.dumps(_for_json(results), default=str))
+
+
+def _for_json(value: Any) -> Any:
+    """NaN and infinite numbers as text, because JSON has none."""
+    if isinstance(value, dict):
+        return {name: _for_json(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_for_json(each) for each in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _lines(result: StatementResult) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import sys
 import time
 from types import FrameType
 
@@ -10,15 +9,13 @@ import click
 from rich.console import Console
 
 from cli.advice import runnable, with_commands_for
+from cli.exit_codes import Interrupted
 from cli.options import json_option, state_option
 from cli.page_link import page_link
 from cli.starting import start_stack
 from stack.endpoints import StackEndpoints, stack_endpoints
 from stack.folder import StateFolder
 from stack.options import FIRST_FREE, choose, remembered, why_moved
-
-# What shells give a command that Ctrl-C ended.
-_INTERRUPTED = 130
 
 
 def _ports(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
@@ -91,9 +88,10 @@ def command(
             console.print(runnable(with_commands_for(moved, folder)), soft_wrap=True)
         try:
             started = start_stack(folder, options, console)
-        except KeyboardInterrupt:
-            console.print("Interrupted: everything that this call started is stopped again.")
-            sys.exit(_INTERRUPTED)
+        except KeyboardInterrupt as interrupt:
+            raise Interrupted(
+                "Interrupted: everything that this call started is stopped again."
+            ) from interrupt
     seconds = round(time.monotonic() - began, 1)
     where = stack_endpoints(folder, options.ports, "owner")
     if as_json:

@@ -26,9 +26,31 @@ Every command uses the same exit codes.
 | 1 | something is wrong, does not add up, or was not done completely |
 | 2 | not possible as typed: wrong use, wrong setting, or no such thing |
 | 3 | a server that the command needs does not answer |
+| 130 | interrupted with Ctrl-C; a command that runs until then says what it ends with |
 
 A statement that Postgres refuses was possible as typed: `coupon sql "SELECT * FROM nope"` ends
 with 1.
+
+## JSON
+
+With `--json`, a command prints exactly one JSON document on standard output, whether it fails or
+not. `doctor --watch` prints one on each line. Whatever is on standard error is for a person.
+
+A command that has a result prints it, also with exit code 1 or 3: `verify` names what does not add
+up. A command that could not do its work prints this, and no other document has the key `error`:
+
+```json
+{"error": {"kind": "no_answer", "message": "Redis does not answer: …", "exit_code": 3}}
+```
+
+| `kind` | exit code |
+| --- | --- |
+| `failed` | 1 |
+| `usage` | 2 |
+| `no_answer` | 3 |
+| `interrupted` | 130 |
+
+The message is a sentence for a person, and may change. `bench` and `completion` have no `--json`.
 
 ## All commands
 

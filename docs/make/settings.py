@@ -61,8 +61,8 @@ Commands that work on a running system (`verify`, `rush`, `token`, `connector` a
 in this order: by `--state`; by the addresses in the environment, as soon as one of them is set; in
 the default state folder. So the same command serves any stack. The addresses are `COUPON_API_URL`,
 `COUPON_API_MANAGEMENT_URL`, `COUPON_DATABASE_URL`, `COUPON_REDIS_URL`,
-`COUPON_KAFKA_BOOTSTRAP_SERVERS`, `COUPON_SCHEMA_REGISTRY_URL`, `COUPON_CONNECT_URL`, and for tokens
-`COUPON_JWT_KEY_FILE`.
+`COUPON_KAFKA_BOOTSTRAP_SERVERS`, `COUPON_SCHEMA_REGISTRY_URL`, `COUPON_CONNECT_URL`,
+`COUPON_MONITOR_URL`, and for tokens `COUPON_JWT_KEY_FILE`.
 
 | variable | default | holds |
 | --- | --- | --- |
@@ -77,7 +77,7 @@ the default state folder. So the same command serves any stack. The addresses ar
 | `COUPON_OPERATOR` | the login name | Who replays or discards dead letters, or signs in to the page |
 | `COUPON_API_URL` | | Root of the API, for commands that call it |
 | `COUPON_CONSUMER_URLS` | | Where consumers answer `/healthz`, for `coupon doctor` on a stack that is known by its addresses: http://host:port, several with a comma in between |
-| `COUPON_MONITOR_URL` | | Root of the monitor, as `coupon env` prints it, for `coupon monitor` |
+| `COUPON_MONITOR_URL` | | Root of the monitor, as `coupon env` prints it, for `coupon monitor` and `coupon top` |
 | `COUPON_MONITOR_LINK_KEY_FILE` | | File of the key that the monitor takes links of, for `coupon monitor` |
 | `COUPON_CONNECT_URL` | | Kafka Connect's REST API, for `coupon connector` and the like |
 """

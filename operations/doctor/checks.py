@@ -63,9 +63,17 @@ CHECKS = (
 
 
 def run_checks(
-    system: System, deadline_s: float = DEADLINE_SECONDS, checks: Iterable[Check] = CHECKS
+    system: System,
+    deadline_s: float = DEADLINE_SECONDS,
+    checks: Iterable[Check] = CHECKS,
+    hanging: dict[str, Thread] | None = None,
 ) -> list[Finding]:
-    """Every finding, root causes first. Never hangs, and never raises because a server is down."""
+    """Every finding, root causes first. Never hangs, and never raises because a server is down.
+
+    hanging: for one who calls it again and again: the checks that did not end in time, by name.
+    One of them that still runs is not started a second time.
+    """
+    hanging = {} if hanging is None else hanging
     found: dict[str, list[Finding]] = {}
     owners: dict[Section, str] = {}
     threads = []
@@ -73,6 +81,12 @@ def run_checks(
         found[check.name] = []
         owns = owners.setdefault(check.down_section, check.name) == check.name
         arguments = (check, owns, system, found[check.name])
+        if (earlier := hanging.get(check.name)) is not None and earlier.is_alive():
+            says = _silent(deadline_s)
+            found[check.name].append(
+                _no_result(check.name, owns, says, "coupon status", check.down_section)
+            )
+            continue
         # Daemons: a check that hangs does not keep the command from ending.
         thread = Thread(target=_run_check, args=arguments, name=check.name, daemon=True)
         thread.start()
@@ -81,11 +95,16 @@ def run_checks(
     for check, owns, thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
         if thread.is_alive():
-            says = f"it does not answer within {deadline_s:.0f} s"
+            hanging[check.name] = thread
+            says = _silent(deadline_s)
             found[check.name].append(
                 _no_result(check.name, owns, says, "coupon status", check.down_section)
             )
     return arrange([finding for findings in found.values() for finding in list(findings)])
+
+
+def _silent(deadline_s: float) -> str:
+    return f"it does not answer within {deadline_s:.0f} s"
 
 
 def _run_check(check: Check, owns: bool, system: System, findings: list[Finding]) -> None:

@@ -1,8 +1,7 @@
 """A monitor over real servers, and what it says."""
 
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from monitor.metrics import FIGURES, monitor_registry
 from monitor.service import Monitor
 from monitor.settings import MonitorSettings
 from monitor.state import State
+from tests.support.answers import Answers
 from tests.support.databases import Database
 
 NOWHERE = "127.0.0.1:1"
@@ -80,32 +80,6 @@ def watch() -> Iterator[Watch]:
 def watched(watch: Watch, database: Database, valkey_url: str) -> Watched:
     """Over the test's Postgres and Redis."""
     return watch(database.url("coupon_monitor"), valkey_url)
-
-
-class Answers:
-    """A process that answers over HTTP as it is told."""
-
-    def __init__(self, status: int, body: str) -> None:
-        self.status, self.body = status, body
-        answers = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(answers.status)
-                self.end_headers()
-                self.wfile.write(answers.body.encode())
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"127.0.0.1:{self._server.server_port}"
-        self.url = f"http://{self.address}"
-        Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 @pytest.fixture

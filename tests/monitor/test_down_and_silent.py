@@ -17,7 +17,8 @@ import pytest
 
 from coupons.waiting import eventually
 from monitor.source import Source
-from tests.monitor.conftest import NOWHERE, Answers, Watch, Watched
+from tests.monitor.conftest import NOWHERE, Watch, Watched
+from tests.support.answers import Answers
 from tests.support.databases import Database, Databases
 from tests.support.servers import PostgresServer, Server, ValkeyServer
 

@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from cli.exit_codes import NOT_ANSWERED, USAGE, WRONG, exit_for
+from cli.exit_codes import INTERRUPTED, NOT_ANSWERED, USAGE, WRONG, exit_for
 from cli.main import main
 from coupons.errors import (
     ConfigurationError,
@@ -86,6 +86,6 @@ def test_an_exit_code_means_one_thing_for_every_command(error: Exception, code: 
 def test_the_exit_codes_are_in_the_help_and_in_the_readme() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
     shown = CliRunner().invoke(main, ["--help"]).output
-    for code in (0, WRONG, USAGE, NOT_ANSWERED):
-        assert f"\n    {code}  " in shown
+    for code in (0, WRONG, USAGE, NOT_ANSWERED, INTERRUPTED):
+        assert f"\n{code:>5}  " in shown
         assert f"\n| {code} | " in readme

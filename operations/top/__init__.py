@@ -1,0 +1,1 @@
+"""What the monitor says now, for `coupon top`: one reading, and the rates between readings."""
