@@ -13,7 +13,7 @@ from flask.sessions import SecureCookieSessionInterface
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
 
-from coupons.errors import CouponError
+from coupons.errors import CouponError, NotThere
 from monitor.page.figures import FILTERS
 from monitor.page.server import LARGEST_BODY_BYTES
 from monitor.page.session import csrf_token, operator, require_sign_in
@@ -111,7 +111,8 @@ def _error_page(error: Exception) -> tuple[str, int]:
         code = error.code or 500
         says = _SAYS.get(code) or error.description or error.name
     elif isinstance(error, CouponError):
-        code, says = 503, str(error).strip()
+        code = 404 if isinstance(error, NotThere) else 503
+        says = str(error).strip()
     else:
         log.error("a page failed", exc_info=error)
         code, says = 500, "The page failed. The monitor's log says why."

@@ -1,7 +1,7 @@
 """Figures in words: numbers, durations, sizes and times, and what is not known."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeVar
 
 from markupsafe import Markup, escape
@@ -10,6 +10,8 @@ from monitor.source import Reading
 
 T = TypeVar("T")
 
+MOST_DUMPED = 256
+"""Bytes of a record that are shown."""
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
@@ -84,6 +86,33 @@ def moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1_000:03d}"
 
 
+def moment_ms(at_ms: int) -> str:
+    """The same of milliseconds since 1970; a record of others may have any."""
+    try:
+        return moment(datetime.fromtimestamp(at_ms / 1_000, UTC))
+    except (ValueError, OverflowError, OSError):
+        return "no time"
+
+
+def dump(value: bytes | None) -> str:
+    """The first bytes in hexadecimal and as text, 16 a line; and how many there are."""
+    if value is None:
+        return "none"
+    lines = []
+    for at in range(0, min(len(value), MOST_DUMPED), 16):
+        some = value[at : at + 16]
+        text = "".join(chr(each) if 32 <= each < 127 else "." for each in some)
+        lines.append(f"{at:04x}  {some.hex(' '):<47}  {text}")
+    if len(value) > MOST_DUMPED:
+        lines.append(f"... and {len(value) - MOST_DUMPED:,} bytes more, of {len(value):,}")
+    return "\n".join(lines) or "empty"
+
+
+def header_text(value: str | bytes | None) -> str:
+    """The value of a record's header."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
 def after(delay: timedelta) -> str:
     """A delay between two stages."""
     seconds = delay.total_seconds()
@@ -107,5 +136,9 @@ FILTERS: dict[str, Callable[..., object]] = {
     "duration": duration,
     "size": size,
     "with_code": with_code,
+    "moment": moment,
+    "moment_ms": moment_ms,
+    "dump": dump,
+    "header_text": header_text,
 }
 """For the templates."""

@@ -14,6 +14,7 @@ from coupons.endpoints import (
     Endpoints,
 )
 from monitor.page.app import create_app
+from monitor.page.dead_letter_views import DeadLetterViews
 from monitor.page.diagnosis import Doctor
 from monitor.page.overview_views import OverviewViews
 from monitor.page.request_views import RequestViews
@@ -30,6 +31,7 @@ def build_page(settings: MonitorSettings, state: Callable[[], State]) -> Flask:
         SignInViews(load_sign_in(settings)),
         OverviewViews(state, Doctor(where)),
         RequestViews(state, where),
+        DeadLetterViews(state, where, settings.monitor_operator_database_url is not None),
     )
     return create_app(settings, [each.blueprint() for each in views])
 

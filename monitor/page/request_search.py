@@ -47,10 +47,11 @@ def parse_search(request: str, coupon: str, user: str) -> Search | None:
             ) from None
     if not coupon and not user:
         return None
-    return Search(_id(coupon, "coupon", MAX_COUPON_ID), _id(user, "user", MAX_USER_ID))
+    return Search(parse_id(coupon, "coupon", MAX_COUPON_ID), parse_id(user, "user", MAX_USER_ID))
 
 
-def _id(text: str, what: str, most: int) -> int | None:
+def parse_id(text: str, what: str, most: int) -> int | None:
+    """The id that was typed; None: nothing was. Raises NotSearchable."""
     if not text:
         return None
     if not re.fullmatch("[1-9][0-9]{0,18}", text) or int(text) > most:

@@ -5,15 +5,20 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import requests
+from confluent_kafka import Producer
 from playwright.sync_api import Browser, Page, expect
 
+from coupons.change_events import DEAD_LETTER_TOPIC, REQUEST_TOPIC
+from coupons.change_events.dead_letter_headers import DeadLetterMetadata, dead_letter_headers
 from coupons.waiting import eventually
 from stack.disposable import DisposableStack
 from tests.pipeline.people import People
-from tests.pipeline.pipeline import FINAL_WITHIN_SECONDS
+from tests.pipeline.pipeline import FINAL_WITHIN_SECONDS, Pipeline
+from tests.pipeline.test_dead_letters import constraint
 from tests.support.typed import ROOT
 
 FIGURES = ROOT / "docs" / "figures"
@@ -35,9 +40,9 @@ def link(stack: DisposableStack, *options: str) -> str:
     return str(json.loads(done.stdout)["link"])
 
 
-def sign_in(browser: Browser, stack: DisposableStack, **options: object) -> Page:
+def sign_in(browser: Browser, stack: DisposableStack, *typed: str, **options: object) -> Page:
     page = browser.new_context(**options).new_page()  # type: ignore[arg-type]
-    page.goto(link(stack))
+    page.goto(link(stack, *typed))
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="The pipeline")).to_be_visible()
     return page
@@ -101,6 +106,106 @@ def test_it_survives_that_redis_is_killed(stack: DisposableStack, page: Page) ->
         stack.up()
     expect(verdict).not_to_contain_text("Redis", timeout=FINAL_MS)
     eventually(lambda: is_healthy(page), FINAL_WITHIN_SECONDS)
+
+
+EVIL = "<script>alert(1)</script>"
+
+
+def write_letter(stack: DisposableStack, value: bytes) -> str:
+    """A dead letter that says evil things; its position."""
+    metadata = DeadLetterMetadata(REQUEST_TOPIC, 0, 10**15, 0, EVIL, EVIL * 30, 1, "of a test")
+    headers = dead_letter_headers(metadata, [(EVIL, EVIL)])
+    written: list[str] = []
+    producer = Producer({"bootstrap.servers": stack.environment["COUPON_KAFKA_BOOTSTRAP_SERVERS"]})
+
+    def delivered(error: object, record: Any) -> None:
+        assert error is None
+        written.append(f"{record.partition()}:{record.offset()}")
+
+    producer.produce(DEAD_LETTER_TOPIC, value, b"k", headers=headers, on_delivery=delivered)
+    assert producer.flush(30) == 0
+    return written[0]
+
+
+def test_a_dead_letter_is_written_back_and_its_request_is_final(
+    stack: DisposableStack, page: Page, pipeline: Pipeline
+) -> None:
+    coupon_id = pipeline.coupon.coupon_id
+    root = page.url.rstrip("/")
+    listed = f"{root}/dead-letters?coupon={coupon_id}"
+    with constraint(stack, f"coupon_id <> {coupon_id} OR user_id <> 2"):
+        pipeline.request([1, 2, 3])
+        eventually(lambda: page.goto(listed) and page.locator("tbody tr").count() == 1, 60)
+    page.locator("tbody th a").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(": open")
+    page.get_by_role("link", name="Write back").click()
+    confirmation = page.url
+    expect(page.get_by_text("The record is written to")).to_be_visible()
+    page.get_by_role("button", name="Write back").click()
+    expect(page.locator(".done")).to_contain_text("written: ")
+    eventually(pipeline.all_final, FINAL_WITHIN_SECONDS)
+    # Somebody else had the same page open.
+    page.goto(confirmation)
+    expect(page.get_by_role("alert")).to_contain_text("is ISSUED")
+    page.get_by_role("button", name="Write back").click()
+    expect(page.get_by_role("status")).to_contain_text("skipped: resolved")
+    page.goto(listed)
+    expect(page.get_by_text("There are none that match")).to_be_visible()
+
+
+def test_a_large_dead_letter_of_anything_is_shown_in_bounds_and_discarded(
+    stack: DisposableStack, page: Page, chromium: Browser
+) -> None:
+    position = write_letter(stack, bytes(range(256)) * 3_900)
+    root = page.url.rstrip("/")
+    address = f"{root}/dead-letters/{position}"
+    page.goto(address)
+    assert len(page.content()) < 30_000
+    assert "998,144 bytes more, of 998,400" in page.inner_text("main")
+    assert EVIL in page.inner_text("main")
+    assert page.locator("main script").count() == 0
+    page.goto(f"{root}/dead-letters")
+    expect(page.locator("tbody tr", has_text=position)).to_contain_text(EVIL)
+    page.goto(f"{address}/discard")
+    form = page.locator("input[name=csrf_token]").last.input_value()
+    cookies = {each["name"]: each["value"] for each in page.context.cookies()}
+    for fields, status in (
+        ({"reason": "x"}, 400),
+        ({"csrf_token": form}, 400),
+        ({"csrf_token": form, "reason": "  "}, 400),
+        ({"csrf_token": form, "reason": "x" * 501}, 400),
+    ):
+        answer = requests.post(f"{address}/discard", data=fields, cookies=cookies, timeout=20)
+        assert answer.status_code == status
+    looker = sign_in(chromium, stack, "--look")
+    looker.goto(address)
+    assert looker.get_by_role("link", name="Discard").count() == 0
+    looker.goto(f"{address}/discard")
+    expect(looker.get_by_text("You may only look")).to_be_visible()
+    looker.context.close()
+    page.get_by_label("Why nothing more").fill(f"of a test {EVIL}")
+    page.get_by_role("button", name="Discard").click()
+    expect(page.locator(".done")).to_contain_text("discarded: ")
+    expect(page.get_by_role("heading", level=1)).to_contain_text(": discarded")
+    expect(page.locator("main")).to_contain_text(f"discard discarded, of a test {EVIL}")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "says"),
+    [
+        ("/dead-letters/0:999999", 404, "there is no dead letter 0:999999"),
+        ("/dead-letters/%3Cscript%3E", 404, "a dead letter is named PARTITION:OFFSET"),
+        ("/dead-letters/0:999999/replay", 404, "there is no dead letter"),
+        ("/dead-letters?state=nope", 400, "no such state"),
+        ("/dead-letters?coupon=x", 400, "is not the id of a coupon"),
+        ("/dead-letters?state=all&error=nope", 200, "There are none that match"),
+    ],
+)
+def test_a_dead_letter_that_is_not_there(page: Page, path: str, status: int, says: str) -> None:
+    answer = page.goto(page.url.rstrip("/") + path)
+    assert answer is not None
+    assert answer.status == status
+    expect(page.locator("main")).to_contain_text(says)
 
 
 def test_a_link_that_may_only_look_says_so(stack: DisposableStack) -> None:

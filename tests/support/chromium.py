@@ -13,9 +13,13 @@ _QUIET = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Started once for the run. It never asks another machine for anything."""
+    """Started once for a module. It never asks another machine for anything.
+
+    Not once for the run: its client keeps an event loop running in this thread, in which no test
+    could run another one.
+    """
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("there is no chromium on this machine (Debian: apt-get install chromium)")

@@ -1,0 +1,163 @@
+"""The dead letters: find, look, write back, discard."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import BoundedSemaphore
+
+from flask import Blueprint, abort, flash, redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from coupons.change_events.producing import PRODUCER_SETTINGS
+from coupons.endpoints import DATABASE_URL, Endpoints
+from coupons.errors import CouponError
+from coupons.ids import MAX_COUPON_ID
+from coupons.ledger.connection import Connection, connect_ledger
+from monitor.page import session
+from monitor.page.request_search import NotSearchable, parse_id
+from monitor.page.sign_in import Operator
+from monitor.state import State as Known
+from operations.dead_letters.actions import Replayer, Result, consequence, discard, refusal
+from operations.dead_letters.actions import no_discard as why_not_discarded
+from operations.dead_letters.audit import actions_of, take_lock
+from operations.dead_letters.selection import Selection, named, select
+from operations.dead_letters.status import UNRESOLVED, DeadLetterStatus, State, read_statuses
+
+MOST_SHOWN = 100
+ANSWER_TIMEOUT_SECONDS = 5.0
+LONGEST_REASON = 500
+ALL = "all"
+
+
+class DeadLetterViews:
+    """/dead-letters. state: what the monitor knows. may_act: whether Postgres allows actions."""
+
+    def __init__(self, state: Callable[[], Known], where: Endpoints, may_act: bool) -> None:
+        self._state = state
+        self._where = where
+        self._may_act = may_act
+        self._reads = BoundedSemaphore(1)
+
+    def blueprint(self) -> Blueprint:
+        """The routes."""
+        routes = Blueprint("dead_letters", __name__)
+        routes.get("/dead-letters")(self.show_list)
+        routes.get("/dead-letters/<position>")(self.show_one)
+        routes.get("/dead-letters/<position>/<any(replay, discard):action>")(self.confirm)
+        routes.post("/dead-letters/<position>/replay")(self.replay)
+        routes.post("/dead-letters/<position>/discard")(self.discard)
+        return routes
+
+    def show_list(self) -> str | tuple[str, int]:
+        """Those that match the filter, at most MOST_SHOWN."""
+        typed = {name: request.args.get(name, "") for name in ("state", "coupon", "error")}
+        given = {"typed": typed, "states": [*State, ALL], "most": MOST_SHOWN, "problem": None}
+        try:
+            selection = _selection(**typed)
+        except NotSearchable as error:
+            page = render_template("dead_letters.html", **{**given, "problem": error}, found=[])
+            return page, 400
+        with self._ledger() as ledger:
+            found = select(self._statuses(ledger), selection)
+        return render_template("dead_letters.html", **given, found=found)
+
+    def show_one(self, position: str) -> str:
+        """Everything about it, and what was done with it."""
+        with self._ledger() as ledger:
+            status = self._status(ledger, position)
+            actions = actions_of(ledger, status.letter)
+        may = self._why_no_action() is None
+        return render_template("dead_letter.html", status=status, actions=actions, may_act=may)
+
+    def confirm(self, position: str, action: str) -> str:
+        """What the action would do: nothing is done yet."""
+        self._require_act()
+        with self._ledger() as ledger:
+            status = self._status(ledger, position)
+        objection = refusal(status, {State.OPEN}) if action == "replay" else None
+        objection = why_not_discarded(status) if action == "discard" else objection
+        given = {"status": status, "action": action, "objection": objection}
+        effect = consequence(status)
+        return render_template(
+            "dead_letter_action.html", **given, effect=effect, most=LONGEST_REASON
+        )
+
+    def replay(self, position: str) -> Response:
+        """Write the record back."""
+        who = self._require_act().who
+        anyway = {*UNRESOLVED, State.DISCARDED} if request.form.get("anyway") else {State.OPEN}
+        with self._ledger() as ledger:
+            take_lock(ledger)
+            status = self._status(ledger, position)
+            producer = self._where.kafka_client().producer(PRODUCER_SETTINGS)
+            return _done(Replayer(producer, ledger, who, anyway, 1.0).replay([status]))
+
+    def discard(self, position: str) -> Response:
+        """Give it up, with a reason."""
+        who, reason = self._require_act().who, request.form.get("reason", "").strip()
+        if not reason or len(reason) > LONGEST_REASON:
+            abort(400, f"Give a reason of at most {LONGEST_REASON} characters: it is kept.")
+        with self._ledger() as ledger:
+            take_lock(ledger)
+            return _done(discard(ledger, [self._status(ledger, position)], who, reason))
+
+    def _require_act(self) -> Operator:
+        if why := self._why_no_action():
+            abort(403, why)
+        who = session.operator()
+        assert who is not None
+        return who
+
+    def _why_no_action(self) -> str | None:
+        who = session.operator()
+        if who is None or not who.acts:
+            return "You may only look. `coupon monitor` prints a link with which you may act."
+        if not self._may_act:
+            return "This page only shows: COUPON_MONITOR_OPERATOR_DATABASE_URL is not set."
+        return None
+
+    def _statuses(self, ledger: Connection) -> list[DeadLetterStatus]:
+        """All of them. Raises CouponError while the monitor cannot count them, or has too many."""
+        known = self._state().dead_letters
+        if not known.is_known:
+            raise CouponError(f"The dead letters are not known now: {known.why}")
+        return read_statuses(self._where, ledger)
+
+    def _status(self, ledger: Connection, position: str) -> DeadLetterStatus:
+        [status] = named(self._statuses(ledger), [position])
+        return status
+
+    @contextmanager
+    def _ledger(self) -> Iterator[Connection]:
+        """One reads at a time: the letters may be large."""
+        if not self._reads.acquire(timeout=ANSWER_TIMEOUT_SECONDS):
+            abort(503, "Somebody else reads the dead letters. Try again in a moment.")
+        try:
+            url = self._where[DATABASE_URL]
+            with connect_ledger(url, "coupon-dead-letters", ANSWER_TIMEOUT_SECONDS) as ledger:
+                yield ledger
+        finally:
+            self._reads.release()
+
+
+def _selection(state: str, coupon: str, error: str) -> Selection:
+    """Without a state: those that somebody has to act on. Raises NotSearchable."""
+    states = (State.OPEN, State.PARKED) if not state else [*State]
+    if state and state != ALL:
+        if state not in [*State]:
+            raise NotSearchable("There is no such state of a dead letter.")
+        states = [State(state)]
+    return Selection(
+        coupon_id=parse_id(coupon.strip(), "coupon", MAX_COUPON_ID),
+        error_class=error.strip() or None,
+        states=states,
+        limit=MOST_SHOWN,
+        came_back=bool(state),
+    )
+
+
+def _done(results: Iterator[Result]) -> Response:
+    """Back to the dead letter, with what was done."""
+    [result] = list(results)
+    is_done = result.outcome in ("written", "discarded")
+    flash(f"{result.outcome}: {result.detail}", "done" if is_done else "problem")
+    return redirect(f"/dead-letters/{result.status.letter.position}", 303)
