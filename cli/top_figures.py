@@ -30,7 +30,7 @@ def printable(text: object) -> str:
 
 
 def duration(seconds: float) -> str:
-    """In two units at most."""
+    """In the unit that suits it: seconds, minutes or hours."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 120:

@@ -12,6 +12,8 @@ from coupons.endpoints import Endpoints
 from coupons.ids import parse_request_id
 from operations.trace.timeline import Trace
 from operations.trace.trace import trace_request
+from stack.endpoints import folder_of
+from stack.options import existing
 
 
 class _RequestId(click.ParamType[tuple[int, int]]):
@@ -50,14 +52,17 @@ def command(
     \b
     Exit code 0: the timeline is complete as far as the request is
               1: the user has no request for this coupon
-              2: not the id of a request, or there is no such coupon
+              2: not the id of a request, there is no such coupon, or no stack in the state folder
               3: a stage is not known
 
     \b
       coupon trace 00000000-0000-800e-8000-000000001267
       coupon trace --user 4711 --coupon 7
     """
-    trace = trace_request(where, *_key(request, coupon_id, user_id))
+    key = _key(request, coupon_id, user_id)
+    if (folder := folder_of(where)) is not None:
+        existing(folder)  # no stack there is a wrong setting, not a part that is down
+    trace = trace_request(where, *key)
     if as_json:
         click.echo(json.dumps(_as_json(trace)))
     else:
