@@ -11,17 +11,12 @@ from pydantic import SecretStr
 from api.bootstrap import Api, build_api
 from api.settings import ApiSettings
 from chaos.link import Link
-from coupons.gate import Gate
 from coupons.ids import request_id_text
-from coupons.ledger.connection import connect_ledger
-from coupons.ledger.issued_coupons import issue_or_reject
-from coupons.ledger.requests import find_requests
 from coupons.process.tracing import CLAIM, stage_span_id
 from coupons.waiting import eventually
 from tests.support.api import NewCoupon
 from tests.support.api_process import Bearer, running
 from tests.support.collector import Collector, Received
-from tests.support.databases import Database
 
 USER = 42
 
@@ -79,24 +74,6 @@ def test_claiming_again_adds_a_span_of_its_own_below_the_first(
     assert again.span_id != first.span_id
     assert again.parent_id == first.span_id
     assert again.attributes["outcome"] == "repeated"
-
-
-def test_claiming_what_is_final_was_not_written_again(
-    claim: Callable[..., Any],
-    new_coupon: NewCoupon,
-    spans: Spans,
-    database: Database,
-    gate: Gate,
-) -> None:
-    coupon_id = new_coupon()
-    claim(coupon_id, USER)
-    with connect_ledger(database.url("coupon_consumer"), "test") as consumer:
-        outcomes = issue_or_reject(consumer, find_requests(consumer, [(coupon_id, USER)]))
-    gate.settle(outcome.request for outcome in outcomes)
-    claim(coupon_id, USER)
-    again = [span for span in spans() if span.attributes.get("outcome") == "final"]
-    below = [span.name for span in spans() if span.parent_id == again[0].span_id]
-    assert below == ["gate"]
 
 
 def test_a_refused_claim_has_no_request_and_no_span(
