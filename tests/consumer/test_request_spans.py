@@ -13,6 +13,7 @@ from coupons.model import Coupon
 from coupons.process.metrics import trace_spans_counter
 from coupons.process.settings import ProcessSettings
 from coupons.process.tracing import CLAIM, ISSUE, Tracer, stage_span_id, start_tracing
+from tests.support.api_process import Bearer, running
 from tests.support.collector import Collector, Received
 from tests.support.events import KeptLetters, request_records
 from tests.support.handling import PLACES
@@ -65,6 +66,29 @@ def test_an_issued_request_is_issued_below_its_claim_and_marked_below_that(
         assert issue.start_ns == 1_000_000_000, "when its record was written, by the broker"
         assert (mark.name, mark.parent_id) == ("mark", issue.span_id)
         assert issue.end_ns == mark.start_ns < mark.end_ns
+
+
+def test_the_spans_of_api_and_consumer_are_one_tree(
+    environment: dict[str, str],
+    bearer: Bearer,
+    handler: BatchHandler,
+    exported: Exported,
+    collector: Collector,
+) -> None:
+    settings = {"COUPON_TRACE_ENDPOINT": collector.url, "COUPON_TRACE_SAMPLE_RATIO": "1"}
+    with running({**environment, **settings}, bearer) as server:
+        coupon_id = server.make_coupon()
+        users = range(1, 6)
+        assert {server.claim(coupon_id, user)[0] for user in users} == {202}
+    handler.handle(request_records(coupon_id, users))
+    exported()
+    for user in users:
+        spans = collector.of(request_id_text(coupon_id, user))
+        below = {span.span_id: span.name for span in spans.values()}
+        parents = {name: below.get(span.parent_id) for name, span in spans.items()}
+        assert parents == {CLAIM: None, "gate": CLAIM, "ledger": CLAIM, ISSUE: CLAIM, "mark": ISSUE}
+        assert spans[CLAIM].parent_id == 0
+        assert (spans[CLAIM].service, spans[ISSUE].service) == ("coupon-api", "coupon-consumer")
 
 
 def test_a_rejected_request_says_why(
