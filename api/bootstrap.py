@@ -7,9 +7,10 @@ from typing import NamedTuple
 from api.app import create_app
 from api.authentication import Authenticator
 from api.claim_results import ClaimResult
-from api.claims import ClaimWriter
+from api.claims import ClaimWriter, measured
 from api.ledger_connections import ANSWER_TIMEOUT_SECONDS, LedgerConnections
 from api.long_polls import LongPollHub
+from api.metrics import API_TRACE_SPANS
 from api.opening_times import OpeningTimes
 from api.request_body import BodyLimits, BodyReader
 from api.routes import claims, coupons, health, issue_requests, users
@@ -17,6 +18,7 @@ from api.rsgi import RsgiApp
 from api.settings import ApiSettings
 from api.statuses import Statuses
 from api.stopping import stop_with_parent
+from api.tracing import ClaimTracer, noted
 from api.write_batcher import WriteBatcher
 from coupons.gate import Gate, connect_gate
 from coupons.ledger.connection import LedgerPool, ledger_pool
@@ -24,6 +26,7 @@ from coupons.model import Claim
 from coupons.process.bearer import load_verifier
 from coupons.process.logging import configure_logging
 from coupons.process.settings import load_settings
+from coupons.process.tracing import start_tracing
 
 Write = Callable[[Sequence[Claim]], Sequence[ClaimResult]]
 """Decides a batch of claims. When it returns, the accepted ones are stored for good."""
@@ -35,17 +38,20 @@ class Api(NamedTuple):
     app: RsgiApp
     long_polls: LongPollHub
     pool: LedgerPool
+    end: Callable[[], None]
 
     def close(self) -> None:
-        """End the long polls and close the connections for reads."""
+        """End the long polls, close the connections for reads, and export the last spans."""
         self.long_polls.close()
         self.pool.close()
+        self.end()
 
 
 def claim_writer(settings: ApiSettings, gate: Gate) -> Write:
     """The product's own writer: admits at the gate, then commits in the ledger."""
     connections = LedgerConnections(settings.database_url.get_secret_value(), "coupon-api-write")
-    return ClaimWriter(gate, connections, settings.api_unknown_outcome_seconds).write
+    measure = noted if settings.trace_sample_ratio else measured
+    return ClaimWriter(gate, connections, settings.api_unknown_outcome_seconds, measure).write
 
 
 def build_api(
@@ -66,12 +72,14 @@ def build_api(
         settings.api_batches_in_flight,
         settings.api_claim_deadline_seconds,
     )
+    tracer = start_tracing(settings, "coupon-api", API_TRACE_SPANS)
+    submit = batcher.submit if tracer is None else ClaimTracer(tracer, batcher.submit).submit
     statuses = Statuses(gate, pool)
     long_polls = LongPollHub(gate.client, statuses, settings.api_max_waiters)
     authenticator = Authenticator(load_verifier(settings, settings.jwt_key_file))
     parts = [each.openapi_part() for each in (coupons, claims, issue_requests, users)]
     routes = [
-        claims.ClaimRoutes(authenticator, batcher, pool, OpeningTimes(gate)).blueprint(),
+        claims.ClaimRoutes(authenticator, submit, pool, OpeningTimes(gate)).blueprint(),
         issue_requests.IssueRequestRoutes(authenticator, long_polls).blueprint(),
         coupons.CouponRoutes(authenticator, gate, pool).blueprint(),
         users.UserRoutes(authenticator, pool).blueprint(),
@@ -85,8 +93,13 @@ def build_api(
             max(1, settings.api_threads // 4),
         )
     )
-    app = RsgiApp(flask_app, settings.api_threads, long_polls.close, bodies)
-    return Api(app, long_polls, pool)
+    end = _nothing if tracer is None else tracer.stop
+    app = RsgiApp(flask_app, settings.api_threads, long_polls.close, bodies, end)
+    return Api(app, long_polls, pool, end)
+
+
+def _nothing() -> None:
+    """There are no spans to export."""
 
 
 def worker_app(

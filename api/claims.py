@@ -2,7 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 from api.claim_results import ClaimOutcome, ClaimResult, accepted, decided_at_gate
 from api.ledger_connections import LedgerConnections
@@ -24,6 +25,19 @@ log = logging.getLogger(__name__)
 
 PAUSE_BETWEEN_ATTEMPTS_SECONDS = 0.05
 
+ADMIT, WRITE = "admit", "write"
+"""The steps of a batch."""
+
+Measure = Callable[[str, Sequence[Claim], int], AbstractContextManager[object]]
+"""Measures a step of a batch of claims, and takes how many of them it is done for."""
+
+
+def measured(
+    step: str, _claims: Sequence[Claim], _concerned: int
+) -> AbstractContextManager[object]:
+    """Observes how long a step takes."""
+    return API_BATCH_DURATION.labels(step).time()
+
 
 class ClaimWriter:
     """Decides batches of claims. Safe to share between threads.
@@ -32,11 +46,16 @@ class ClaimWriter:
     """
 
     def __init__(
-        self, gate: Gate, connections: LedgerConnections, unknown_outcome_seconds: float
+        self,
+        gate: Gate,
+        connections: LedgerConnections,
+        unknown_outcome_seconds: float,
+        measure: Measure = measured,
     ) -> None:
         self._gate = gate
         self._connections = connections
         self._unknown_outcome_seconds = unknown_outcome_seconds
+        self._measure = measure
 
     def write(self, claims: Sequence[Claim]) -> list[ClaimResult]:
         """One result for each claim; on return everything accepted is committed."""
@@ -48,7 +67,7 @@ class ClaimWriter:
 
     def _decide(self, claims: Sequence[Claim]) -> list[ClaimResult]:
         try:
-            with API_BATCH_DURATION.labels("admit").time():
+            with self._measure(ADMIT, claims, len(claims)):
                 decisions = self._gate.admit(claims)
         except RedisUnavailable as error:
             log.warning("%s; %d claims answered with 503", error, len(claims))
@@ -57,7 +76,7 @@ class ClaimWriter:
         written: set[int] = set()
         failed = ClaimResult(ClaimOutcome.EPOCH_OVER)
         if admissions:
-            with API_BATCH_DURATION.labels("write").time():
+            with self._measure(WRITE, claims, len(admissions)):
                 written, failed = self._accept(admissions)
             log_requests("accepted", (at[:2] for at in admissions if at.coupon_id in written))
         return [_result(decision, written, failed) for decision in decisions]

@@ -5,6 +5,8 @@ Prometheus sums the workers of one process. There are no process_* metrics of a 
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from coupons.process.metrics import trace_spans_counter
+
 API = CollectorRegistry()
 
 API_REQUEST_DURATION = Histogram(
@@ -52,3 +54,4 @@ API_COMPENSATIONS = Counter(
 API_WAITERS = Gauge(
     "coupon_api_waiters", "Long polls that wait now.", multiprocess_mode="livesum", registry=API
 )
+API_TRACE_SPANS = trace_spans_counter("api", API)

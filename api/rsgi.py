@@ -39,7 +39,7 @@ class RsgiApp:
 
     threads: how many requests run in threads at once. on_stop: called once in the event loop when
     the worker has to stop; requests in flight are still answered. bodies: reads the bodies of
-    requests that run in threads.
+    requests that run in threads. on_end: called once when all requests are answered.
     """
 
     def __init__(
@@ -48,16 +48,22 @@ class RsgiApp:
         threads: int,
         on_stop: Callable[[], None],
         bodies: BodyReader,
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self.flask = app
         self._bodies = bodies
         self._threads = ThreadPoolExecutor(threads, "request")
         self._on_stop = on_stop
+        self._on_end = on_end
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Called by the server before it serves."""
         loop.set_default_executor(self._threads)
         when_stopping(loop, self._on_stop)
+
+    def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
+        """Called by the server when it has served the last request."""
+        self._on_end()
 
     async def __rsgi__(self, scope: "Scope", protocol: "HTTPProtocol") -> None:
         """Respond to one request."""

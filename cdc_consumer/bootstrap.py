@@ -14,8 +14,9 @@ from cdc_consumer.kafka import consumer_settings, log_error, member_name, topics
 from cdc_consumer.limits import DlqLimitState
 from cdc_consumer.loop import ConsumerLoop
 from cdc_consumer.membership import not_reading
-from cdc_consumer.metrics import CONSUMER
+from cdc_consumer.metrics import CONSUMER, CONSUMER_TRACE_SPANS
 from cdc_consumer.settings import ConsumerSettings
+from cdc_consumer.tracing import BatchTracer
 from coupons.backoff import Backoff
 from coupons.change_events import ChangeEventDecoder, SchemaRegistry, ensure_topics
 from coupons.change_events.kafka_admin import KafkaAdmin
@@ -24,6 +25,7 @@ from coupons.errors import KafkaUnavailable
 from coupons.gate import connect_gate
 from coupons.kafka.client import KafkaClient
 from coupons.process.probes import serve_probes
+from coupons.process.tracing import Tracer, start_tracing
 
 OUTSIDE_SESSIONS = 2
 """A group waits one session for a member that is gone. A client outside for two is stuck."""
@@ -59,7 +61,8 @@ def _run(settings: ConsumerSettings, stopping: Event) -> None:
         name = member_name(settings.consumer_instance_id, sizes)
         ledger = Issuer(settings.database_url.get_secret_value())
         limit_state = DlqLimitState(settings.dlq_limit)
-        handler = build_handler(settings, ledger, limit_state, health)
+        tracer = start_tracing(settings, "coupon-consumer", CONSUMER_TRACE_SPANS)
+        handler = build_handler(settings, ledger, limit_state, health, tracer)
         loop = ConsumerLoop(
             lambda on_commit: settings.kafka.consumer(
                 consumer_settings(
@@ -81,6 +84,8 @@ def _run(settings: ConsumerSettings, stopping: Event) -> None:
             loop.run(stopping)
         finally:
             ledger.close()
+            if tracer is not None:
+                tracer.stop()
     finally:
         probes.shutdown()
 
@@ -96,7 +101,11 @@ def _answers(kafka: KafkaClient, group: str) -> bool:
 
 
 def build_handler(
-    settings: ConsumerSettings, ledger: Issuer, limit_state: DlqLimitState, health: Health
+    settings: ConsumerSettings,
+    ledger: Issuer,
+    limit_state: DlqLimitState,
+    health: Health,
+    tracer: Tracer | None,
 ) -> BatchHandler:
     """The handler of batches, with the servers of the settings."""
     producer = settings.kafka.producer({**PRODUCER_SETTINGS, "error_cb": log_error})
@@ -107,6 +116,7 @@ def build_handler(
         DeadLetters(producer, metadata.version("coupon-cdc")),
         limit_state,
         health,
+        None if tracer is None else BatchTracer(tracer),
     )
 
 

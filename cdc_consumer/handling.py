@@ -16,6 +16,7 @@ from cdc_consumer.metrics import (
     CONSUMER_PROCESSING_DELAY,
 )
 from cdc_consumer.records import Record
+from cdc_consumer.tracing import BatchTracer
 from coupons.change_events import ChangeEventDecoder
 from coupons.errors import UnknownCoupon
 from coupons.gate import Gate
@@ -27,7 +28,10 @@ log = logging.getLogger(__name__)
 
 
 class BatchHandler:
-    """Makes the requests of a batch final, and dead-letters those that cannot be."""
+    """Makes the requests of a batch final, and dead-letters those that cannot be.
+
+    tracer: None when tracing is off.
+    """
 
     def __init__(
         self,
@@ -37,6 +41,7 @@ class BatchHandler:
         dead_letters: DeadLetters,
         limit_state: DlqLimitState,
         health: Health,
+        tracer: BatchTracer | None = None,
     ) -> None:
         self._decoder = decoder
         self._ledger = ledger
@@ -44,6 +49,7 @@ class BatchHandler:
         self._dead_letters = dead_letters
         self._limit_state = limit_state
         self._health = health
+        self._tracer = tracer
         self._attempts = 0
 
     def handle(self, records: Sequence[Record]) -> None:
@@ -57,7 +63,9 @@ class BatchHandler:
         started = time.perf_counter()
         contents = read_batch(self._decoder, records)
         issued = self._ledger.issue([request for _, request in contents.requests])
+        committed_ns = time.time_ns()
         self._gate.settle(outcome.request for outcome in issued.outcomes)
+        marked_ns = time.time_ns()
         failed = [*contents.undecodable, *_without_outcome(contents, issued)]
         recent = self._limit_state.after(records, failed)
         self._dead_letters.deliver(failed, self._attempts)
@@ -68,6 +76,8 @@ class BatchHandler:
             self._health.heartbeat_seen(contents.newest_heartbeat_us)
         CONSUMER_BATCH_DURATION.observe(time.perf_counter() - started)
         _count(records, contents, issued, failed)
+        if self._tracer is not None:
+            self._tracer.handled(contents.requests, issued.outcomes, committed_ns, marked_ns)
 
 
 def _without_outcome(contents: Contents, issued: Issued) -> list[FailedRecord]:

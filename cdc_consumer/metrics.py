@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from coupons.process.metrics import process_registry
+from coupons.process.metrics import process_registry, trace_spans_counter
 
 CONSUMER = process_registry()
 
@@ -58,3 +58,4 @@ HEARTBEAT_AGE_SECONDS = Gauge(
     " does not own the heartbeat's partition.",
     registry=CONSUMER,
 )
+CONSUMER_TRACE_SPANS = trace_spans_counter("consumer", CONSUMER)

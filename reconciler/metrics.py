@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge
 
-from coupons.process.metrics import process_registry
+from coupons.process.metrics import process_registry, trace_spans_counter
 
 RECONCILER = process_registry()
 
@@ -53,3 +53,4 @@ CONNECTOR_RESTARTS = Counter(
     "Times that a failed connector task was restarted.",
     registry=RECONCILER,
 )
+RECONCILER_TRACE_SPANS = trace_spans_counter("reconciler", RECONCILER)

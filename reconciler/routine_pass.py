@@ -14,6 +14,7 @@ It finds three faults without comparing request by request, and each has one rep
 import logging
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from time import time_ns
 
 import psycopg
 
@@ -27,6 +28,7 @@ from coupons.ledger.requests import find_requests
 from coupons.model import Coupon, CouponState
 from coupons.process.logging import log_requests
 from coupons.process.metrics import NOT_MEASURED
+from coupons.process.tracing import Tracer
 from operations.repair.failure_scope import is_of_one_coupon
 from operations.repair.repairs import Repair, RepairAction
 from operations.repair.roll_forward import roll_forward
@@ -35,6 +37,7 @@ from reconciler.metrics import (
     RECONCILER_OLDEST_PENDING_SECONDS,
     RECONCILER_UNAVAILABLE_COUPONS,
 )
+from reconciler.tracing import MARK, ROLL_FORWARD, trace_repairs
 from reconciler.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -49,15 +52,16 @@ def run_pass(
     connection: Connection,
     pending_after_s: float,
     watch: Watch | None = None,
+    tracer: Tracer | None = None,
 ) -> Iterator[Repair]:
     """Go once over all coupons; yield each repair after it was done.
 
     pending_after_s: a request that is pending for so many seconds is checked; longer than a claim
-    takes. watch: notes what the pass sees, for the next one. A coupon that cannot be processed is
-    yielded as FAILED, retried with growing pauses, and stops no other. Raises RedisUnavailable or
-    LedgerUnavailable when all would fail; the repairs until then stay, and the next pass does the
-    rest. A Redis on which no coupon can be rebuilt (GateRefused) is raised at the end, after
-    everything that can be done.
+    takes. watch: notes what the pass sees, for the next one. tracer: None when tracing is off. A
+    coupon that cannot be processed is yielded as FAILED, retried with growing pauses, and stops no
+    other. Raises RedisUnavailable or LedgerUnavailable when all would fail; the repairs until then
+    stay, and the next pass does the rest. A Redis on which no coupon can be rebuilt (GateRefused)
+    is raised at the end, after everything that can be done.
     """
     watch = watch or Watch(compare_every_s=0)
     readable, unreadable = list_readable(connection)
@@ -77,7 +81,8 @@ def run_pass(
             continue
         is_old = oldest_us.get(coupon.coupon_id, now_us) <= before_us
         try:
-            yield from _repair(gate, connection, coupon, figures, before_us if is_old else 0, watch)
+            pending_before_us = before_us if is_old else 0
+            yield from _repair(gate, connection, coupon, figures, pending_before_us, watch, tracer)
         except GateRefused as error:
             refused = error
         except Exception as error:
@@ -108,6 +113,7 @@ def _repair(
     figures: GateFigures | None,
     before_us: int,
     watch: Watch,
+    tracer: Tracer | None,
 ) -> Iterator[Repair]:
     """Repair one coupon. before_us: a request has been pending since before then; 0: none."""
     why = unavailable_reason(figures, coupon)
@@ -125,7 +131,7 @@ def _repair(
     if figures.version < coupon.version and gate.define(coupon):
         yield Repair(RepairAction.REDEFINED, "definition", coupon.coupon_id, 0)
     if before_us:
-        yield from _settle_pending(gate, connection, coupon.coupon_id, before_us, watch)
+        yield from _settle_pending(gate, connection, coupon.coupon_id, before_us, watch, tracer)
     else:
         watch.pending_from_us.pop(coupon.coupon_id, None)
 
@@ -153,7 +159,12 @@ def clear_metrics() -> None:
 
 
 def _settle_pending(
-    gate: Gate, connection: Connection, coupon_id: int, before_us: int, watch: Watch
+    gate: Gate,
+    connection: Connection,
+    coupon_id: int,
+    before_us: int,
+    watch: Watch,
+    tracer: Tracer | None,
 ) -> Iterator[Repair]:
     """Check some pending requests, from where the last pass stopped; at the end, from the start.
 
@@ -165,17 +176,18 @@ def _settle_pending(
         watch.pending_from_us[coupon_id] = found[-1].requested_at_us
     pending = iter(found)
     while some := list(islice(pending, PENDING_PER_ROUND)):
+        started_ns = time_ns()
         known = find_requests(connection, [(coupon_id, request.user_id) for request in some])
         final = [request for request in known if request.is_final]
         if final and (marked := gate.settle(final)):
-            log_requests(
-                "marked: its outcome was in Postgres", (at[:2] for at in final), logging.WARNING
-            )
+            keys = [request[:2] for request in final]
+            log_requests("marked: its outcome was in Postgres", keys, logging.WARNING)
+            trace_repairs(tracer, MARK, keys, started_ns)
             yield Repair(RepairAction.MARKED, "pending", coupon_id, marked)
         written = {request.user_id for request in known}
         lost = [request.user_id for request in some if request.user_id not in written]
         if lost and (rolled := roll_forward(gate, connection, coupon_id, lost)):
-            log_requests(
-                "rolled forward", ((coupon_id, user_id) for user_id in lost), logging.WARNING
-            )
+            keys = [(coupon_id, user_id) for user_id in lost]
+            log_requests("rolled forward", keys, logging.WARNING)
+            trace_repairs(tracer, ROLL_FORWARD, keys, started_ns)
             yield Repair(RepairAction.ROLLED_FORWARD, "pending", coupon_id, rolled)

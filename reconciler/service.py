@@ -11,10 +11,11 @@ from coupons.gate import connect_gate
 from coupons.ledger.connection import Connection, connect_ledger, translated
 from coupons.ledger.silent_sessions import end_when_silent
 from coupons.process.probes import serve_probes
+from coupons.process.tracing import Tracer, start_tracing
 from coupons.queries import query
 from reconciler.comparer import record_repair, run_comparer
 from reconciler.connector_watch import watch_connector
-from reconciler.metrics import RECONCILER, RECONCILER_PASSES
+from reconciler.metrics import RECONCILER, RECONCILER_PASSES, RECONCILER_TRACE_SPANS
 from reconciler.routine_pass import clear_metrics, run_pass
 from reconciler.settings import ReconcilerSettings
 from reconciler.watch import Watch
@@ -28,10 +29,11 @@ ANSWER_TIMEOUT_SECONDS = 30.0
 
 
 class Reconciler:
-    """Repeats passes. failure: why the last pass failed; None: it did not."""
+    """Repeats passes. failure: why the last pass failed; None: it did not. tracer: None: off."""
 
-    def __init__(self, settings: ReconcilerSettings) -> None:
+    def __init__(self, settings: ReconcilerSettings, tracer: Tracer | None = None) -> None:
         self._settings = settings
+        self._tracer = tracer
         self._gate = connect_gate(settings.redis_url.get_secret_value())
         self.watch = Watch(settings.reconciler_compare_every_minutes * 60)
         self.failure: str | None = None
@@ -72,7 +74,7 @@ class Reconciler:
             self.failure = None
             return
         pending_after_s = self._settings.reconciler_pending_after_seconds
-        for repair in run_pass(self._gate, connection, pending_after_s, self.watch):
+        for repair in run_pass(self._gate, connection, pending_after_s, self.watch, self._tracer):
             record_repair(repair)
         RECONCILER_PASSES.inc()
         self.failure = None
@@ -80,7 +82,8 @@ class Reconciler:
 
 def run_reconciler(settings: ReconcilerSettings, stop: Event) -> None:
     """Serve the probes, watch the connector and reconcile until `stop` is set."""
-    reconciler = Reconciler(settings)
+    tracer = start_tracing(settings, "coupon-reconciler", RECONCILER_TRACE_SPANS)
+    reconciler = Reconciler(settings, tracer)
     probes = serve_probes(
         settings.reconciler_host, settings.reconciler_port, lambda: reconciler.failure, RECONCILER
     )
@@ -105,6 +108,8 @@ def run_reconciler(settings: ReconcilerSettings, stop: Event) -> None:
         reconciler.run(stop)
     finally:
         probes.shutdown()
+        if tracer is not None:
+            tracer.stop()
 
 
 def _is_active(connection: Connection) -> bool:

@@ -8,6 +8,7 @@ pytest.register_assert_rewrite("tests.support")
 pytest_plugins = [
     "tests.support.api",
     "tests.support.chromium",
+    "tests.support.collector",
     "tests.support.databases",
     "tests.support.embedded",
     "tests.support.gate",

@@ -1,7 +1,7 @@
 """Claims: the hot path."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from math import ceil
 from time import time
@@ -17,7 +17,7 @@ from api.opening_times import OpeningTimes
 from api.problems import Problem, ProblemType, retry_after
 from api.responses import RawResponse, raw_json_response
 from api.schemas import IssueRequestView, rfc3339_of, view_request
-from api.write_batcher import NoAnswer, NotReached, WriteBatcher
+from api.write_batcher import NoAnswer, NotReached
 from coupons.errors import CouponUnreadable
 from coupons.ids import request_id
 from coupons.ledger.connection import LedgerPool, pooled
@@ -37,18 +37,18 @@ _REFUSALS = {
 
 
 class ClaimRoutes:
-    """POST /coupons/{id}/issue-requests."""
+    """POST /coupons/{id}/issue-requests. submit: decides a claim, see WriteBatcher."""
 
     def __init__(
         self,
         authenticator: Authenticator,
-        batcher: WriteBatcher[Claim, ClaimResult],
+        submit: Callable[[Claim], asyncio.Future[ClaimResult]],
         pool: LedgerPool,
         openings: OpeningTimes,
     ) -> None:
         self._authenticator = authenticator
         self._openings = openings
-        self._batcher = batcher
+        self._submit = submit
         self._pool = pool
 
     def blueprint(self) -> Blueprint:
@@ -65,7 +65,7 @@ class ClaimRoutes:
 
     async def _decided(self, claim: Claim) -> RawResponse:
         try:
-            outcome, accepted = await self._batcher.submit(claim)
+            outcome, accepted = await self._submit(claim)
         except NotReached:
             raise Problem(
                 ProblemType.OVERLOADED, _claim_again("The claim was not reached in time")

@@ -1,8 +1,10 @@
 """Measures the parts of our own pipeline, and adds their tables to a report."""
 
 from collections.abc import Collection
+from pathlib import Path
 
 from benchmarks.harness.target import Target
+from benchmarks.load.coupons import create_coupon
 from benchmarks.measurements.backlog import measure_backlog, measure_drain
 from benchmarks.measurements.claiming import (
     closed_loop,
@@ -13,6 +15,7 @@ from benchmarks.measurements.claiming import (
 from benchmarks.measurements.gate_memory import measure_gate_memory
 from benchmarks.measurements.poison import measure_poison
 from benchmarks.measurements.rebuild import measure_rebuild
+from benchmarks.measurements.tracing import measure_tracing
 from benchmarks.results.pipeline_tables import (
     backlog_rows,
     compared_rows,
@@ -22,6 +25,7 @@ from benchmarks.results.pipeline_tables import (
     memory_rows,
     poison_rows,
     rebuild_rows,
+    tracing_rows,
 )
 from benchmarks.results.report import Report
 from stack.disposable import DisposableStack
@@ -29,7 +33,7 @@ from stack.disposable import DisposableStack
 GATE_MEMORY, REBUILD = "gate-memory", "rebuild"
 # These neither stop nor start parts of the stack.
 RUNNING_PARTS = ("delay", "full-load")
-STACK_PARTS = ("long-polls", *RUNNING_PARTS, "backlog", "drain", "poison")
+STACK_PARTS = ("long-polls", *RUNNING_PARTS, "backlog", "drain", "poison", "tracing")
 RATES = (500, 1000, 2000)
 
 
@@ -73,6 +77,13 @@ def report_pipeline(
         report.add("## A poison record among 500: until the others are issued, ms")
         head = ["500 requests", "median", "spread", "added"]
         report.table(head, poison_rows(measure_poison(stack, 5 if quick else 15)))
+    if "tracing" in wanted:
+        report.add("## Tracing: processor time of a claim in a process, microseconds")
+        stack.stop("consumer-1")
+        key_file = Path(stack.environment["COUPON_JWT_KEY_FILE"])
+        costs = measure_tracing(stack, create_coupon(stack), key_file, 5 if quick else 30)
+        stack.up()
+        report.table(["process", "traced", "median", "lowest", "added"], tracing_rows(costs))
 
 
 def report_running(report: Report, stack: Target, wanted: Collection[str], quick: bool) -> None:

@@ -9,6 +9,7 @@ from benchmarks.measurements.claiming import Compared, FullLoad
 from benchmarks.measurements.gate_memory import Memory
 from benchmarks.measurements.poison import Poison
 from benchmarks.measurements.rebuild import Rebuild
+from benchmarks.measurements.tracing import TracingCost
 
 
 def compared_rows(name_a: str, name_b: str, found: Compared) -> list[list[object]]:
@@ -112,4 +113,19 @@ def rebuild_rows(found: Sequence[Rebuild]) -> list[list[object]]:
             f"{each.idle_mib:.0f}",
         ]
         for each in found
+    ]
+
+
+def tracing_rows(found: Sequence[TracingCost]) -> list[list[object]]:
+    """One row for each process and ratio."""
+    return [
+        [
+            cost.process,
+            f"{ratio:.0%}",
+            f"{statistics.median(us):.1f}",
+            f"{min(us):.1f}",
+            f"{cost.added(ratio):+.1%}" if ratio else "-",
+        ]
+        for cost in found
+        for ratio, us in cost.us.items()
     ]

@@ -6,7 +6,7 @@ in a registry of its own. So it shows no zeros of what another process measures.
 
 import os
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.platform_collector import PlatformCollector
@@ -32,3 +32,14 @@ def exposition(registry: CollectorRegistry) -> bytes:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
+
+
+def trace_spans_counter(process: str, registry: CollectorRegistry) -> Counter:
+    """The counter of a process's spans. process: its part of the metric's name."""
+    return Counter(
+        f"coupon_{process}_trace_spans_total",
+        "Spans of traced requests, by result: exported, failed (the collector did not take them) or"
+        " dropped (too many waited for the collector).",
+        ["result"],
+        registry=registry,
+    )

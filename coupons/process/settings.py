@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, Self, TypeVar, get_args
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -61,6 +62,33 @@ class ProcessSettings(BaseSettings):
         description="Whether API and consumer log the ids of each request that they accept, issue,"
         " reject and mark, at level INFO; what fails or is repaired is always logged with its ids",
     )
+    trace_sample_ratio: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Ratio of the requests whose spans are exported, 0 to 1; 0: tracing is off; the"
+        " same for API, consumers and reconciler",
+    )
+    trace_endpoint: WebUrl | None = Field(
+        default=None,
+        description="OpenTelemetry collector that takes the spans, the root of its OTLP/HTTP"
+        " (http://host:4318; `/v1/traces` is added); with TLS,"
+        " `https://user:password@host:port?ca_file=FILE`",
+    )
+
+    @model_validator(mode="after")
+    def _traces_can_be_exported(self) -> Self:
+        if self.trace_sample_ratio and self.trace_endpoint is None:
+            raise ValueError(
+                "COUPON_TRACE_SAMPLE_RATIO needs COUPON_TRACE_ENDPOINT: set it, or set the ratio"
+                " to 0"
+            )
+        if self.trace_sample_ratio and not _has_exporter():
+            raise ValueError(
+                "COUPON_TRACE_SAMPLE_RATIO needs packages that are not installed: install the"
+                " extra `trace` (pip install '.[trace]'), or set the ratio to 0"
+            )
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -73,6 +101,13 @@ class ProcessSettings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment, and the files of secrets that it names."""
         return init_settings, env_settings, _SecretFiles(settings_cls)
+
+
+def _has_exporter() -> bool:
+    try:
+        return find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 class _SecretFiles(PydanticBaseSettingsSource):

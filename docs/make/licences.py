@@ -21,6 +21,7 @@ NOT_EVERYWHERE = {
 """Of packages that some platform or Python does without, where they cannot be asked."""
 
 _SPDX = {
+    "3-clause bsd license": "BSD-3-Clause",
     "apache 2.0": "Apache-2.0",
     "apache software license": "Apache-2.0",
     "bsd 2-clause license": "BSD-2-Clause",
@@ -61,7 +62,8 @@ The built site of these pages contains scripts and styles of mkdocs-material, un
 
 *Generated from `constraints.txt` and the packages' own metadata by `make docs`. A test compares the
 two.* "For" says who needs it: *run* are API, consumer, reconciler and `coupon`; *stack* is the
-embedded stack; *work* are tests, development and these pages.
+embedded stack; *trace* is tracing, an optional extra; *work* are tests, development and these
+pages.
 
 | package | version | licence | for |
 | --- | --- | --- | --- |
@@ -127,9 +129,11 @@ def render() -> str:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     run = _closure(project["dependencies"])
     stack = _closure(project["optional-dependencies"]["stack"]) - run
+    trace = _closure(project["optional-dependencies"]["trace"]) - run - stack
+    kinds = {"run": run, "stack": stack, "trace": trace}
     rows = [
         f"| {name} | {version} | {licence_of(name)} |"
-        f" {'run' if name in run else 'stack' if name in stack else 'work'} |\n"
+        f" {next((kind for kind, names in kinds.items() if name in names), 'work')} |\n"
         for name, version in pinned()
     ]
     return HEAD + "".join(rows) + TAIL
