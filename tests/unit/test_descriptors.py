@@ -1,5 +1,6 @@
 """A process without file descriptors says that, and not that a server is away."""
 
+import importlib
 import os
 import resource
 from collections.abc import Iterator
@@ -30,6 +31,8 @@ def none_left() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         for each in kept:
             os.close(each)
+        # What was looked for meanwhile, and not found, is remembered: packages, for example.
+        importlib.invalidate_caches()
 
 
 def test_neither_redis_nor_postgres_is_blamed_when_descriptors_run_out() -> None:
