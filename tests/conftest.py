@@ -10,7 +10,6 @@ pytest_plugins = [
     "tests.support.chromium",
     "tests.support.collector",
     "tests.support.databases",
-    "tests.support.embedded",
     "tests.support.gate",
     "tests.support.handling",
     "tests.support.kinds",

@@ -8,9 +8,17 @@ import pytest
 from chaos.target import Target
 from chaos.trial import Trial
 from stack.disposable import DisposableStack
+from tests.support.embedded import shared_stack
 
 SESSION_SECONDS = 6
 """The minimum that a broker allows by default, so that stops beyond it do not take long."""
+
+
+@pytest.fixture(scope="package")
+def stack(request: pytest.FixtureRequest) -> Iterator[DisposableStack]:
+    """The one that these tests share."""
+    with shared_stack(request.config) as shared:
+        yield shared
 
 
 @pytest.fixture(scope="package")

@@ -7,6 +7,14 @@ import pytest
 from coupons.ledger.connection import connect_ledger
 from stack.disposable import DisposableStack, disposable_stack
 from tests.pipeline.pipeline import Pipeline
+from tests.support.embedded import shared_stack
+
+
+@pytest.fixture(scope="package")
+def stack(request: pytest.FixtureRequest) -> Iterator[DisposableStack]:
+    """The one that most of these tests share."""
+    with shared_stack(request.config) as shared:
+        yield shared
 
 
 @pytest.fixture(scope="package")

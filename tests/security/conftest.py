@@ -11,25 +11,25 @@ from tests.support.certificates import Authority, Pair
 from tests.support.databases import Database, Databases
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """The one that signed the servers' certificates."""
     return Authority(tmp_path_factory.mktemp("authority"), "trusted")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def wrong_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """One that signed none of them."""
     return Authority(tmp_path_factory.mktemp("wrong"), "wrong")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pair(authority: Authority) -> Pair:
     """What the servers show."""
     return authority.server()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tls_postgres(tmp_path_factory: pytest.TempPathFactory, pair: Pair) -> Iterator[TlsPostgres]:
     """The embedded stack's Postgres, with TLS."""
     server = TlsPostgres(tmp_path_factory.mktemp("postgres"), pair)
@@ -40,7 +40,7 @@ def tls_postgres(tmp_path_factory: pytest.TempPathFactory, pair: Pair) -> Iterat
     shutil.rmtree(server.home)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tls_databases(tls_postgres: TlsPostgres, authority: Authority) -> Databases:
     """Makes databases on it, as `coupon migrate` does: over TLS."""
     return Databases(
@@ -55,7 +55,7 @@ def tls_database(tls_databases: Databases) -> Iterator[Database]:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tls_redis(
     tmp_path_factory: pytest.TempPathFactory, pair: Pair, authority: Authority
 ) -> Iterator[TlsRedis]:
@@ -69,7 +69,7 @@ def tls_redis(
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def secure_kafka(
     tmp_path_factory: pytest.TempPathFactory, pair: Pair, authority: Authority
 ) -> Iterator[SecureKafka]:

@@ -14,10 +14,13 @@ from stack.lifecycle import saves_archive
 _SAVE_ARCHIVES = ("kafka", "connect")
 
 
-@pytest.fixture(scope="session")
-def stack(request: pytest.FixtureRequest) -> Iterator[DisposableStack]:
-    """Started once for the run, or the one of --stack; a test leaves it running and in order."""
-    folder = request.config.getoption("--stack")
+@contextmanager
+def shared_stack(config: pytest.Config) -> Iterator[DisposableStack]:
+    """A stack of one folder's tests, or the one of --stack; a test leaves it running and in order.
+
+    It ends with the tests of the folder: a stack that nobody uses takes a third of a core.
+    """
+    folder = config.getoption("--stack")
     if folder:
         running = DisposableStack(Path(folder).absolute())
         running.adopt()

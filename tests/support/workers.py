@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
-FIRST = ("faults", "pipeline", "compose", "model", "losses", "security", "consumer", "stack")
-"""The kinds that start Java or containers, or search: what takes longest must not be begun last."""
+FIRST = ("faults", "compose", "model", "pipeline", "losses", "security", "consumer", "stack")
+"""The kinds that start Java or containers, or search: what takes longest must not be begun last.
+
+Those on a shared stack come before all: when a worker goes on to another folder, its stack ends."""
 ONE_WORKER = ("compose", "consumer", "losses", "model", "security")
 """The kinds whose tests share servers, or programs, that are expensive to start."""
 
@@ -30,7 +32,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def group_of(item: pytest.Item) -> str:
     """Tests of one group run one after the other, in one worker.
 
-    Each worker has a stack of its own, for all tests that ask for `stack`.
+    Each folder of tests on a shared stack has one.
     """
     kind = _kind(item)
     if _uses_shared_stack(item):
