@@ -7,7 +7,7 @@ from typing import NamedTuple
 from api.app import create_app
 from api.authentication import Authenticator
 from api.claim_results import ClaimResult
-from api.claims import ClaimWriter, measured
+from api.claim_writer import ClaimWriter, measured
 from api.ledger_connections import ANSWER_TIMEOUT_SECONDS, LedgerConnections
 from api.long_polls import LongPollHub
 from api.metrics import API_TRACE_SPANS

@@ -28,13 +28,13 @@ class ClaimOutcome(StrEnum):
     UNREADABLE = GateState.UNREADABLE
 
     GATE_UNAVAILABLE = "gate_unavailable"
-    """Redis did not answer, or refused: nothing was written."""
+    """Redis did not answer, or refused: no row was written. The claim may have been admitted."""
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     """Postgres did not take it: nothing was written, and its stock was given back."""
     EPOCH_OVER = "epoch_over"
     """The gate is being rebuilt: nothing was written."""
     OUTCOME_UNKNOWN = "outcome_unknown"
-    """The connection was lost during the commit: its stock stays reserved until it is settled."""
+    """The connection was lost during the commit; until that is resolved, its stock is reserved."""
 
 
 class ClaimResult(NamedTuple):

@@ -39,7 +39,11 @@ class ApiSettings(TokenSettings):
         description="Long polls per worker that wait at once; one more evicts the oldest",
     )
     api_max_connections: int = Field(
-        default=4096, ge=1, le=65_536, description="Open client connections per worker"
+        default=4096,
+        ge=1,
+        le=65_536,
+        description="Open client connections per worker; further ones wait in the kernel's queue,"
+        " unanswered, until one closes",
     )
     api_max_body_bytes: int = Field(
         default=16_384, ge=256, le=1_048_576, description="Largest request body, in bytes"

@@ -11,7 +11,7 @@ from time import time_ns
 from typing import NamedTuple
 
 from api.claim_results import ClaimOutcome, ClaimResult
-from api.claims import ADMIT, WRITE, measured
+from api.claim_writer import ADMIT, WRITE, measured
 from api.write_batcher import NoAnswer
 from coupons.model import Claim
 from coupons.process.tracing import CLAIM, Span, Tracer, new_span_id, stage_span_id

@@ -36,7 +36,7 @@ class BatchHandler:
     def __init__(
         self,
         decoder: ChangeEventDecoder,
-        ledger: Issuer,
+        issuer: Issuer,
         gate: Gate,
         dead_letters: DeadLetters,
         limit_state: DlqLimitState,
@@ -44,7 +44,7 @@ class BatchHandler:
         tracer: BatchTracer | None = None,
     ) -> None:
         self._decoder = decoder
-        self._ledger = ledger
+        self._issuer = issuer
         self._gate = gate
         self._dead_letters = dead_letters
         self._limit_state = limit_state
@@ -62,7 +62,7 @@ class BatchHandler:
         self._attempts += 1
         started = time.perf_counter()
         contents = read_batch(self._decoder, records)
-        issued = self._ledger.issue([request for _, request in contents.requests])
+        issued = self._issuer.issue([request for _, request in contents.requests])
         committed_ns = time.time_ns()
         self._gate.settle(outcome.request for outcome in issued.outcomes)
         marked_ns = time.time_ns()

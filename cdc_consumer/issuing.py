@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from coupons.ledger.connection import REFUSALS, Connection, connect_ledger
+from coupons.ledger.connection import ROW_ERRORS, Connection, connect_ledger
 from coupons.ledger.issued_coupons import Outcome, issue_or_reject
 from coupons.model import IssueRequest
 
@@ -45,7 +45,7 @@ class Issuer:
 def _issue(connection: Connection, requests: Sequence[IssueRequest]) -> Issued:
     try:
         return Issued(issue_or_reject(connection, requests), [])
-    except REFUSALS as error:
+    except ROW_ERRORS as error:
         if len(requests) == 1:
             return Issued([], [(requests[0], error)])
     # Halved until each request that breaks a constraint is alone, so that all others succeed.

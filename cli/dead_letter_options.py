@@ -60,7 +60,9 @@ by_option = click.option(
     default=login_name,
     help="Your name for the audit trail [default: the user who is logged in].",
 )
-all_option = click.option("--all", "everything", is_flag=True, help="All dead letters.")
+all_option = click.option(
+    "--all", "everything", is_flag=True, help="All that the command may act on."
+)
 dry_option = click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 positions_argument = click.argument("positions", nargs=-1, metavar="[LETTER]...")
 replays_option = click.option(

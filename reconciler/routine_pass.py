@@ -131,7 +131,7 @@ def _repair(
     if figures.version < coupon.version and gate.define(coupon):
         yield Repair(RepairAction.REDEFINED, "definition", coupon.coupon_id, 0)
     if before_us:
-        yield from _settle_pending(gate, connection, coupon.coupon_id, before_us, watch, tracer)
+        yield from _resolve_pending(gate, connection, coupon.coupon_id, before_us, watch, tracer)
     else:
         watch.pending_from_us.pop(coupon.coupon_id, None)
 
@@ -158,7 +158,7 @@ def clear_metrics() -> None:
     RECONCILER_OLDEST_PENDING_SECONDS.set(NOT_MEASURED)
 
 
-def _settle_pending(
+def _resolve_pending(
     gate: Gate,
     connection: Connection,
     coupon_id: int,

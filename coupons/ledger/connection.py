@@ -24,7 +24,7 @@ _WAITS_FOR_STANDBY = "SyncRepWaitForLSN"
 """The server's function that warns that no standby confirmed a commit."""
 _FINAL_SEVERITIES = ("FATAL", "PANIC")
 
-REFUSALS = (
+ROW_ERRORS = (
     psycopg.IntegrityError,
     psycopg.DataError,
     psycopg.errors.WithCheckOptionViolation,
@@ -176,7 +176,7 @@ def pooled(pool: LedgerPool) -> Iterator[Connection]:
 
 @contextmanager
 def translated(connection: Connection) -> Iterator[None]:
-    """Turn errors of Postgres into errors of this project; REFUSALS pass as they are.
+    """Turn errors of Postgres into errors of this project; ROW_ERRORS pass as they are.
 
     LedgerUnavailable: it refused, and nothing was changed. OutcomeUnknown: the connection was lost
     before the answer; it is closed then.
@@ -187,7 +187,7 @@ def translated(connection: Connection) -> Iterator[None]:
         if _is_spent(connection, error):
             connection.close()
             raise OutcomeUnknown(f"the connection to Postgres was lost: {error}") from error
-        if isinstance(error, REFUSALS):
+        if isinstance(error, ROW_ERRORS):
             raise
         if not isinstance(error, psycopg.OperationalError):
             # The cause may be this session (the server became a read-only standby, a table

@@ -8,11 +8,11 @@ from typing import Any
 import psycopg
 import pytest
 
-import api.claims
+import api.claim_writer
 import coupons.gate.scripts
 import coupons.ledger.issued_coupons
 import coupons.ledger.requests
-from api.claims import ClaimWriter
+from api.claim_writer import ClaimWriter
 from cdc_consumer.issuing import Issued, Issuer
 from cdc_consumer.loop import ConsumerLoop
 from cdc_consumer.records import Record, to_record
@@ -78,7 +78,7 @@ def answer_before_commit(patch: pytest.MonkeyPatch, _: Database, __: str) -> Non
     def accept(connection: object, admissions: Sequence[Admission]) -> set[int]:
         return {admission.coupon_id for admission in admissions}
 
-    patch.setattr(api.claims, "accept_requests", accept)
+    patch.setattr(api.claim_writer, "accept_requests", accept)
 
 
 def skip_run_id_check(patch: pytest.MonkeyPatch, _: Database, __: str) -> None:

@@ -5,7 +5,7 @@ import pytest
 from psycopg import errors
 
 from coupons.errors import LedgerUnavailable, OutcomeUnknown
-from coupons.ledger.connection import REFUSALS, connect_ledger, translated
+from coupons.ledger.connection import ROW_ERRORS, connect_ledger, translated
 from coupons.ledger.requests import accept_requests
 from coupons.model import Admission
 from tests.support.databases import Database
@@ -81,7 +81,7 @@ def test_what_is_about_the_rows_passes_as_it_is(
 ) -> None:
     with (
         connect_ledger(database.url("coupon_consumer"), "test") as connection,
-        pytest.raises(REFUSALS),
+        pytest.raises(ROW_ERRORS),
         translated(connection),
     ):
         raise kind("no")

@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing, contextmanager
 from psycopg import sql
 
 from api.claim_results import ClaimResult
-from api.claims import ClaimWriter
+from api.claim_writer import ClaimWriter
 from api.ledger_connections import LedgerConnections
 from coupons.errors import LedgerUnavailable, OutcomeUnknown
 from coupons.gate import Decision, Gate, connect_gate

@@ -6,7 +6,7 @@ from threading import Event
 import pytest
 
 from api.claim_results import ClaimOutcome, ClaimResult
-from api.claims import ClaimWriter
+from api.claim_writer import ClaimWriter
 from api.ledger_connections import LedgerConnections
 from coupons.gate import Gate, connect_gate, unavailable_reason
 from coupons.gate.rebuild import rebuild

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from api.claim_results import ClaimOutcome, ClaimResult
-from api.claims import ADMIT, WRITE
+from api.claim_writer import ADMIT, WRITE
 from api.tracing import ClaimTracer, noted
 from api.write_batcher import NoAnswer, NotReached
 from coupons.model import Claim

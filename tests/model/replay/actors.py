@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg.pq import TransactionStatus
 
-from api.claims import ClaimWriter
+from api.claim_writer import ClaimWriter
 from api.ledger_connections import LedgerConnections
 from coupons.errors import LedgerUnavailable, OutcomeUnknown, RedisUnavailable
 from coupons.gate import Gate, rebuild
@@ -175,7 +175,7 @@ class Writer:
 
 
 class ApiProcess(Writer):
-    """Decides claims as the API does (api/claims.py)."""
+    """Decides claims as the API does (api/claim_writer.py)."""
 
     def claim(self, claim: Claim) -> None:
         """Up to where it is admitted; or to its end, with the verdict."""

@@ -108,9 +108,9 @@ class ClaimWriter:
                 with self._connections.lend() as connection:
                     return accept_requests(connection, admissions)
             except LedgerUnavailable as error:
-                log.info("%s; not settled yet", error)
+                log.info("%s; not resolved yet", error)
         log.error(
-            "the outcome of %d claims stays unknown; the reconciler will settle them",
+            "the outcome of %d claims stays unknown; the reconciler will resolve them",
             len(admissions),
         )
         log_requests("outcome unknown", (at[:2] for at in admissions), logging.ERROR)
@@ -125,7 +125,7 @@ class ClaimWriter:
         try:
             API_COMPENSATIONS.inc(self._gate.compensate(first_attempts))
         except RedisUnavailable as error:
-            log.warning("%s; the reconciler will settle %d admissions", error, len(first_attempts))
+            log.warning("%s; the reconciler will resolve %d admissions", error, len(first_attempts))
 
 
 def _result(decision: Decision, written: set[int], failed: ClaimResult) -> ClaimResult:
