@@ -170,7 +170,7 @@ def test_who_works_on_the_letters_at_the_same_time_is_told_to_wait(stack: Dispos
         other.execute("SELECT pg_advisory_lock(1668246884)")
         done = coupon(stack, "replay", "--all")
     assert done.returncode == 1
-    assert "or `discard` is running; wait until it has ended" in done.stderr
+    assert "or `discard` is running; wait until it has ended" in done.stdout
 
 
 @pytest.mark.parametrize("part", ["postgres", "kafka"])
@@ -181,7 +181,7 @@ def test_with_a_server_down_the_command_says_which_one(stack: DisposableStack, p
     finally:
         stack.restart(part)
     assert done.returncode == 3
-    assert part in done.stderr.lower()
+    assert part in json.loads(done.stdout)["error"]["message"].lower()
     assert "Traceback" not in done.stderr
 
 

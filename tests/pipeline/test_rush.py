@@ -97,5 +97,5 @@ def test_the_largest_rush_runs_in_a_shell_that_allows_1024_open_files(
 def test_a_rush_that_may_not_open_enough_files_says_so(stack: DisposableStack) -> None:
     done = _rush_with_open_files(stack, "ulimit -Sn 256 && ulimit -Hn 256")
     assert done.returncode == 2
-    assert "this process may open 256 files" in done.stderr
+    assert "this process may open 256 files" in done.stdout
     assert "Traceback" not in done.stderr

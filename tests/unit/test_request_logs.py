@@ -35,7 +35,7 @@ def test_a_line_names_each_request_of_one_coupon(caplog: pytest.LogCaptureFixtur
 def test_a_line_is_never_longer_than_a_pipe_takes_at_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "coupons.requests")
     users = range(MAX_USER_ID - 500, MAX_USER_ID + 1)
-    message = "outcome unknown: the reconciler will settle it"
+    message = "outcome unknown: the reconciler will resolve it"
     log_requests(message, ((MAX_COUPON_ID, user_id) for user_id in users))
     written = lines(caplog)
     assert sum(json.loads(line)["count"] for line in written) == 501
