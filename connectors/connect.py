@@ -6,7 +6,7 @@ from typing import Any
 import requests
 
 from coupons.errors import ConnectorError, ConnectUnavailable
-from coupons.links.web import WebService
+from coupons.links.web import WebService, why_no_response
 from coupons.waiting import attempts
 
 ANSWER_TIMEOUT_SECONDS = 20.0
@@ -62,9 +62,7 @@ class Connect:
     def _cause(self, error: requests.RequestException) -> str:
         if isinstance(error, requests.Timeout):
             return f"no answer within {self._answer_timeout_s:g} s"
-        if isinstance(error, requests.exceptions.SSLError):
-            return f"TLS failed: {error}"
-        return "no connection" if isinstance(error, requests.ConnectionError) else str(error)
+        return why_no_response(error)
 
 
 def _message(response: requests.Response) -> str:

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from coupons.change_events import DEAD_LETTER_TOPIC
-from coupons.change_events.offsets import OffsetReader
+from coupons.change_events.offsets import OffsetReader, Partition, Span
 from coupons.endpoints import Endpoints
 from coupons.errors import CouponError
 from monitor.ledger import LedgerLink
@@ -32,7 +32,7 @@ class DeadLetterReader:
         self._where = where
         self._offsets = OffsetReader(where.kafka_client(), GROUP)
         self._link = LedgerLink(url, "coupon-monitor-dead-letters")
-        self._spans: dict[int, tuple[int, int]] = {}
+        self._spans: dict[Partition, Span] = {}
         self._waiting = 0
         self._read_at_s: float | None = None
 
@@ -52,7 +52,7 @@ class DeadLetterReader:
             self._read_at_s, self._spans = time.monotonic(), spans
         return DeadLetters(self._waiting if kept else 0, kept)
 
-    def _is_due(self, spans: dict[int, tuple[int, int]]) -> bool:
+    def _is_due(self, spans: dict[Partition, Span]) -> bool:
         since_s = self._read_at_s
         return (
             since_s is None

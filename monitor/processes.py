@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import requests
 
 from coupons.errors import CouponError
-from coupons.links.web import WebService
+from coupons.links.web import WebService, why_no_response
 from coupons.process.probes import STOPPED_AT_LIMIT
 
 
@@ -46,8 +46,8 @@ class HealthReader:
         try:
             answer = self._service.request("GET", self._path, self._timeout_s)
         except requests.RequestException as error:
-            kind = "no answer in time" if isinstance(error, requests.Timeout) else "no connection"
-            raise CouponError(f"it does not answer at {self._service.url} ({kind})") from error
+            why = why_no_response(error)
+            raise CouponError(f"it does not answer at {self._service.url} ({why})") from error
         return Health(answer.ok, None if answer.ok else _says(answer))
 
 

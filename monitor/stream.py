@@ -9,7 +9,7 @@ from connectors.connect import Connect
 from connectors.connector_state import ConnectorState, read_state
 from connectors.lifecycle import CONNECTOR_NAME
 from coupons.change_events import REQUEST_TOPIC
-from coupons.change_events.offsets import OffsetReader
+from coupons.change_events.offsets import OffsetReader, lags
 from coupons.errors import CouponError
 from coupons.kafka.client import KafkaClient
 
@@ -86,11 +86,10 @@ class KafkaReader:
                 f"there is no topic {REQUEST_TOPIC}: `coupon connector register` makes it"
             )
         # The ends were read before: a request that is handled meanwhile never counts as lag.
-        committed = self._offsets.committed((REQUEST_TOPIC, number) for number in spans)
-        handled = {at: committed.get((REQUEST_TOPIC, at), 0) for at in spans}
-        lag = sum(max(0, end - max(handled[at], begin)) for at, (begin, end) in spans.items())
+        committed = self._offsets.committed(spans)
+        lag = sum(lags(spans, committed).values())
         captured = sum(end for _, end in spans.values())
-        return self._rates.note(time.monotonic(), captured, sum(handled.values()), lag)
+        return self._rates.note(time.monotonic(), captured, sum(committed.values()), lag)
 
 
 class ConnectReader:

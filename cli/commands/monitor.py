@@ -9,7 +9,7 @@ from cli.exit_codes import NotAnswered
 from cli.options import endpoints_option, json_option
 from cli.page_link import page_link
 from coupons.endpoints import MONITOR_URL, Endpoints
-from coupons.links.web import WebService
+from coupons.links.web import WebService, why_no_response
 from coupons.sign_in_links import LIFE_SECONDS
 
 _ANSWER_SECONDS = 3.0
@@ -41,4 +41,5 @@ def _check_answers(url: str) -> None:
     try:
         service.request("GET", "/healthz", _ANSWER_SECONDS)
     except requests.RequestException as error:
-        raise NotAnswered(f"the monitor does not answer at {service.url}") from error
+        why = why_no_response(error)
+        raise NotAnswered(f"the monitor does not answer at {service.url} ({why})") from error

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from confluent_kafka import KafkaException
 
 from coupons.change_events import READER_SCHEMAS, REQUEST_TOPIC
-from coupons.change_events.offsets import OffsetReader, Partition, unavailable
+from coupons.change_events.offsets import OffsetReader, Partition, Span, lags, unavailable
 from coupons.kafka.client import KafkaClient
 
 GROUP = "coupon-cdc-consumer"
@@ -62,8 +62,7 @@ class KafkaAdmin:
         # Ends before committed offsets: a record that is handled meanwhile never counts as lag.
         spans = self._spans()
         committed = self._offsets.committed(spans)
-        lag = sum(end - max(committed.get(at, 0), begin) for at, (begin, end) in spans.items())
-        return GroupState(state, members, max(0, lag))
+        return GroupState(state, members, sum(lags(spans, committed).values()))
 
     def unread(self, older_than_s: float) -> list[UnreadPartition]:
         """The partitions in which the group has not handled a record that is older than that.
@@ -104,13 +103,12 @@ class KafkaAdmin:
             if at in committed and begin > committed[at]
         }
 
-    def _spans(self) -> dict[Partition, tuple[int, int]]:
+    def _spans(self) -> dict[Partition, Span]:
         """Begin and end of each partition of the connector's topics."""
-        return {
-            (topic, number): span
-            for topic in READER_SCHEMAS
-            for number, span in self._offsets.spans(topic).items()
-        }
+        spans: dict[Partition, Span] = {}
+        for topic in READER_SCHEMAS:
+            spans.update(self._offsets.spans(topic))
+        return spans
 
     def _members(self) -> tuple[str, int]:
         """The group's state and how many members it has.

@@ -7,7 +7,7 @@ is answered after its timeout aborts with `eonce->refcnt > 0`, and after a faile
 may wait without end when it is destroyed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
@@ -18,6 +18,9 @@ _TIMEOUT_SECONDS = 4.0
 
 Partition = tuple[str, int]
 """Topic and number."""
+
+Span = tuple[int, int]
+"""Begin and end: offsets of the first record and after the last one."""
 
 
 class OffsetReader:
@@ -35,14 +38,14 @@ class OffsetReader:
             raise unavailable(self._servers, error) from error
         return {name: len(topic.partitions) for name, topic in found.items()}
 
-    def spans(self, topic: str) -> dict[int, tuple[int, int]]:
-        """Begin and end of each partition of a topic; empty when there is no such topic."""
+    def spans(self, topic: str) -> dict[Partition, Span]:
+        """The span of each partition of a topic; empty when there is no such topic."""
         try:
             found = self._client.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics.get(topic)
             if found and found.error and found.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise KafkaException(found.error)
             numbers = sorted(found.partitions) if found else []
-            return {number: self._span(topic, number) for number in numbers}
+            return {(topic, number): self._span(topic, number) for number in numbers}
         except KafkaException as error:
             raise unavailable(self._servers, error) from error
 
@@ -73,10 +76,23 @@ class OffsetReader:
         except KafkaException as error:
             raise unavailable(self._servers, error) from error
 
-    def _span(self, topic: str, number: int) -> tuple[int, int]:
+    def _span(self, topic: str, number: int) -> Span:
         at = TopicPartition(topic, number)
         begin, end = self._client.get_watermark_offsets(at, timeout=_TIMEOUT_SECONDS)
         return begin, end
+
+
+def lags(
+    spans: Mapping[Partition, Span], committed: Mapping[Partition, int]
+) -> dict[Partition, int]:
+    """How many records of each partition the group has not handled.
+
+    Where nothing is committed, the lag is all that the partition holds. What
+    was handled after its end was read counts for nothing: it is no credit for another partition.
+    """
+    return {
+        at: max(0, end - max(committed.get(at, 0), begin)) for at, (begin, end) in spans.items()
+    }
 
 
 def _checked(answered: list[TopicPartition]) -> list[TopicPartition]:

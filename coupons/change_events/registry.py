@@ -11,7 +11,7 @@ from fastavro import parse_schema
 from fastavro.schema import SchemaParseException
 
 from coupons.errors import SchemaRegistryUnavailable, UndecodableEvent
-from coupons.links.web import WebService
+from coupons.links.web import WebService, why_no_response
 
 ASK_AGAIN_SECONDS = 10.0
 """How long the registry is not asked again for an id that it does not have."""
@@ -100,5 +100,5 @@ class SchemaRegistry:
             return response.json()
         except requests.RequestException as error:
             raise SchemaRegistryUnavailable(
-                f"no answer to {self._service.url}{path}: {error}"
+                f"no answer to {self._service.url}{path}: {why_no_response(error)}"
             ) from error

@@ -6,6 +6,7 @@ User and password are sent as basic authentication. ca_file: certificates in PEM
 server's certificate with; without it, those of the requests library.
 """
 
+import ssl
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
@@ -47,3 +48,25 @@ class WebService:
                 raise
             # The file of certificates is gone: this is not one of the library's own errors.
             raise requests.ConnectionError(f"{self.url}: {error}") from error
+
+
+def why_no_response(error: requests.RequestException) -> str:
+    """In a few words. The library's own text names its classes."""
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"it answers {error.response.status_code}"
+    if isinstance(error, requests.JSONDecodeError):
+        return "the answer is not JSON"
+    if isinstance(error, requests.exceptions.SSLError):
+        return f"TLS failed: {_tls_failure(error)}"
+    return str(error.__cause__) if isinstance(error.__cause__, OSError) else "no connection"
+
+
+def _tls_failure(error: BaseException) -> str:
+    below: BaseException | None = error
+    while below is not None:
+        if isinstance(below, ssl.SSLError):
+            return getattr(below, "verify_message", None) or below.reason or str(below)
+        below = below.__cause__ or below.__context__
+    return str(error)

@@ -77,6 +77,7 @@ class Doctor:
         self._runs = False
         self._ended_s: float | None = None
         self._last: Diagnosis | None = None
+        self._hanging: dict[str, Thread] = {}
 
     def latest(self) -> Diagnosis | None:
         """The last diagnosis, at once; an old one causes the next run. None: there is none yet."""
@@ -88,14 +89,14 @@ class Doctor:
             return self._last
 
     def _run(self) -> None:
-        found = _diagnose(self._where)
+        found = _diagnose(self._where, self._hanging)
         with self._lock:
             self._last, self._ended_s, self._runs = found, time.monotonic(), False
 
 
-def _diagnose(where: Endpoints) -> Diagnosis:
+def _diagnose(where: Endpoints, hanging: dict[str, Thread]) -> Diagnosis:
     try:
-        found = run_checks(find_system(where))
+        found = run_checks(find_system(where), hanging=hanging)
     except Exception as error:
         log.warning("the doctor did not run: %s", error)
         return Diagnosis([], datetime.now(UTC), f"The doctor did not run: {error}")

@@ -6,7 +6,7 @@ from http import HTTPStatus
 import requests
 
 from coupons.endpoints import CONSUMER_URLS, MANAGEMENT_URL
-from coupons.links.web import WebService
+from coupons.links.web import WebService, why_no_response
 from coupons.process.probes import STOPPED_AT_LIMIT
 from operations.doctor.findings import Finding, Section, elsewhere, failing, ok
 from operations.doctor.system import System
@@ -26,8 +26,7 @@ def check_api(system: System) -> Iterator[Finding]:
     try:
         answer = service.request("GET", "/readyz", _API_ANSWER_SECONDS)
     except requests.RequestException as error:
-        kind = "no answer in time" if isinstance(error, requests.Timeout) else "no connection"
-        says = f"the API does not answer at {service.url} ({kind})"
+        says = f"the API does not answer at {service.url} ({why_no_response(error)})"
         start = "coupon up" if system.folder else "start the API, then `coupon doctor` again"
         yield failing("api", says, start, Section.PART_DOWN)
         return
@@ -65,9 +64,8 @@ def _health(name: str, url: str, is_part: bool) -> Finding:
     try:
         answer = WebService(url).request("GET", "/healthz", _CONSUMER_ANSWER_SECONDS)
         says = None if answer.ok else str(answer.json().get("detail", answer.text[:200]))
-    except (requests.RequestException, ValueError) as error:
-        kind = "no answer in time" if isinstance(error, requests.Timeout) else "no connection"
-        says = f"{name} does not answer at {WebService(url).url} ({kind})"
+    except requests.RequestException as error:
+        says = f"{name} does not answer at {WebService(url).url} ({why_no_response(error)})"
         again = f"coupon restart {name}" if is_part else "restart that consumer"
         return failing("consumers", says, again, Section.CONSUMER_DOWN)
     if says is None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import requests
 
 from coupons.errors import ApiUnavailable, CouponError
+from coupons.links.web import why_no_response
 from operations.rush.tally import Tally
 
 ANSWER_TIMEOUT_SECONDS = 20.0
@@ -45,7 +46,8 @@ class Caller:
                 method, f"{self._url}{path}", json=json or None, timeout=ANSWER_TIMEOUT_SECONDS
             )
         except requests.RequestException as error:
-            raise ApiUnavailable(f"the API at {self._url} does not response: {error}") from error
+            why = why_no_response(error)
+            raise ApiUnavailable(f"the API does not answer at {self._url} ({why})") from error
 
     def claim(self, coupon_id: int, times: int, tally: Tally) -> None:
         """Claim; if admitted, wait until the request is final."""

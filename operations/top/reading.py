@@ -7,7 +7,7 @@ import requests
 
 from coupons.endpoints import MONITOR_URL, Endpoints
 from coupons.errors import MonitorUnavailable
-from coupons.links.web import WebService
+from coupons.links.web import WebService, why_no_response
 
 ANSWER_TIMEOUT_SECONDS = 3.0
 _PATH = "/state.json"
@@ -37,10 +37,9 @@ def read_state(where: Endpoints) -> Document:
     except requests.JSONDecodeError:
         document = None
     except requests.RequestException as error:
-        kind = "no answer in time" if isinstance(error, requests.Timeout) else "no connection"
         raise MonitorUnavailable(
-            f"the monitor does not answer at {service.url} ({kind}): `coupon status` shows whether"
-            " it runs, `coupon up` starts it"
+            f"the monitor does not answer at {service.url} ({why_no_response(error)}):"
+            " `coupon status` shows whether it runs, `coupon up` starts it"
         ) from error
     if not isinstance(document, dict) or not _EMPTY.keys() <= document.keys():
         raise MonitorUnavailable(

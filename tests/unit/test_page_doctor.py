@@ -1,0 +1,29 @@
+"""The doctor of the page: one run at a time, and what hangs is not started again."""
+
+from threading import Thread
+
+import pytest
+
+from coupons.endpoints import Endpoints
+from coupons.waiting import eventually
+from monitor.page import diagnosis
+from operations.doctor.findings import Finding
+
+
+def test_each_run_knows_what_still_hangs_from_the_one_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There is no check here: what it was called with is what counts."""
+    known: list[list[str]] = []
+
+    def run_checks(_system: object, hanging: dict[str, Thread]) -> list[Finding]:
+        known.append(list(hanging))
+        hanging["kafka"] = Thread()
+        return []
+
+    monkeypatch.setattr(diagnosis, "run_checks", run_checks)
+    monkeypatch.setattr(diagnosis, "find_system", lambda _: None)
+    monkeypatch.setattr(diagnosis, "PAUSE_SECONDS", 0.0)
+    doctor = diagnosis.Doctor(Endpoints({}, "monitor"))
+    eventually(lambda: doctor.latest() and len(known) >= 2)
+    assert known[:2] == [[], ["kafka"]]
