@@ -19,6 +19,8 @@ from coupons.links.urls import CA_FILE, check_web_url
 class WebService:
     """One service, by the URL of its root. url: without the password, so that it may be shown.
 
+    session, ca_file: what a library needs that makes the requests itself.
+
     Raises ConfigurationError for a URL that cannot be used.
     """
 
@@ -30,18 +32,18 @@ class WebService:
             check_web_url(url)
         except ValueError as error:
             raise ConfigurationError(f"{self.url or 'the URL'} cannot be used: {error}") from error
-        self._verify = dict(parse_qsl(parts.query)).get(CA_FILE, True)
-        self._session = requests.Session()
+        self.ca_file = dict(parse_qsl(parts.query)).get(CA_FILE)
+        self.session = requests.Session()
         if parts.username:
-            self._session.auth = (unquote(parts.username), unquote(parts.password or ""))
+            self.session.auth = (unquote(parts.username), unquote(parts.password or ""))
 
     def request(
         self, method: str, path: str, timeout: float | tuple[float, float], body: Any = None
     ) -> requests.Response:
         """The response. body: sent as JSON unless None. Raises requests.RequestException."""
         try:
-            return self._session.request(
-                method, self.url + path, json=body, timeout=timeout, verify=self._verify
+            return self.session.request(
+                method, self.url + path, json=body, timeout=timeout, verify=self.ca_file or True
             )
         except OSError as error:
             if isinstance(error, requests.RequestException):

@@ -6,9 +6,7 @@ import socket
 from collections.abc import Sequence
 from importlib import metadata
 from time import monotonic
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
-import requests
 from opentelemetry.exporter.otlp.proto.http import trace_exporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
@@ -16,7 +14,7 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from coupons.ids import request_id
-from coupons.links.urls import CA_FILE
+from coupons.links.web import WebService
 from coupons.process.tracing.spans import CLAIM, ISSUE, Span
 
 QUIET_SECONDS = 60.0
@@ -31,17 +29,13 @@ class OtlpExporter:
     """Sends spans to the collector whose root is `url`. service: the process's name in traces."""
 
     def __init__(self, url: str, service: str) -> None:
-        parts = urlsplit(url)
-        host, path = parts.netloc.rpartition("@")[2], parts.path.rstrip("/")
-        session = requests.Session()
-        if parts.username:
-            session.auth = (unquote(parts.username), unquote(parts.password or ""))
+        collector = WebService(url)
         self._quiet = _OnceAMinute()
         logging.getLogger(trace_exporter.__name__).addFilter(self._quiet)
         self._exporter = trace_exporter.OTLPSpanExporter(
-            urlunsplit((parts.scheme, host, path + _PATH, "", "")),
-            certificate_file=dict(parse_qsl(parts.query)).get(CA_FILE),
-            session=session,
+            collector.url + _PATH,
+            certificate_file=collector.ca_file,
+            session=collector.session,
         )
         self._resource = Resource.create(
             {
