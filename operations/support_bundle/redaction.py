@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from operations.support_bundle.secrets import SECRET_NAME
+from operations.support_bundle.secrets import is_secret_setting
 
 HIDDEN = "[hidden]"
 
@@ -54,9 +54,10 @@ class Redactor:
             return [self.value(each, name) for each in value]
         if not isinstance(value, str):
             return value
-        names_one = SECRET_NAME.search(name) and not name.endswith(("_FILE", "_DIR"))
         # A reference to a variable of Connect is no secret, and says where the secret comes from.
-        return HIDDEN if names_one and not value.startswith("${") else self.text(value)
+        return (
+            HIDDEN if is_secret_setting(name) and not value.startswith("${") else self.text(value)
+        )
 
 
 def _forms(secret: str) -> set[str]:

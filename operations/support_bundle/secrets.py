@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote
 
-SECRET_NAME = re.compile(
+_SECRET_NAME = re.compile(
     r"passw(?:or)?d|passphrase|pwd|secret|token|credential|api[_.-]?key|private[_.-]?key"
     r"|access[_.-]?key|_KEY$",
     re.IGNORECASE,
@@ -24,7 +24,7 @@ _SHORTEST_LINE = 16
 
 def is_secret_setting(name: str) -> bool:
     """Whether the value of this environment variable is never shown."""
-    return bool(SECRET_NAME.search(name)) and not _NAMES_FILE.search(name)
+    return bool(_SECRET_NAME.search(name)) and not _NAMES_FILE.search(name)
 
 
 def known_secrets(environments: Iterable[Mapping[str, str]], folder: Path | None) -> set[str]:
@@ -44,7 +44,7 @@ def known_secrets(environments: Iterable[Mapping[str, str]], folder: Path | None
 
 def _of_setting(name: str, value: str) -> Iterator[str]:
     if _NAMES_FILE.search(name):
-        if name.startswith("COUPON_") or SECRET_NAME.search(name):
+        if name.startswith("COUPON_") or _SECRET_NAME.search(name):
             path = Path(value)
             yield from _in_folder(path) if path.is_dir() and "PASS" in name else _in_file(path)
         return
