@@ -57,13 +57,12 @@ def test_figures_move_during_a_rush_and_end_exact(stack: DisposableStack, shown:
         coupons = shown.state()["coupons"]
         return next((each for each in coupons if each["coupon_id"] == str(coupon_id)), {})
 
-    eventually(lambda: coupon().get("issued") == 300, FINAL_WITHIN_SECONDS)
-    final = eventually(
-        lambda: (state := shown.state())["pipeline"]["lag"] == 0 and state, FINAL_WITHIN_SECONDS
-    )
-    assert (coupon()["left"], coupon()["pending"], coupon()["issued_in_ledger"]) == (0, 0, 300)
-    assert final["pipeline"]["captured"] - before["captured"] == 300
-    assert final["pipeline"]["captured"] == final["pipeline"]["consumed"]
+    # Each source is read by itself: the last of them may have been read before the rush was over.
+    exact = {"left": 0, "pending": 0, "issued": 300, "issued_in_ledger": 300}
+    eventually(lambda: exact.items() <= coupon().items(), FINAL_WITHIN_SECONDS, "exact counts")
+    handled = {"captured": before["captured"] + 300, "consumed": before["captured"] + 300, "lag": 0}
+    eventually(lambda: handled.items() <= shown.state()["pipeline"].items(), FINAL_WITHIN_SECONDS)
+    final = shown.state()
     assert final["connector"]["running"] is True
     assert final["slot"]["active"] is True
     assert {each["part"] for each in final["processes"] if each["healthy"]} == {
