@@ -42,7 +42,8 @@ class Link:
             self._listener.close()
         # A blocked accept() returns at the next connection, or at its timeout.
         self._accepting.join()
-        self._drop_all()
+        with self._lock:
+            self._drop_all()
 
     def silence(self) -> None:
         self.silent = True
@@ -56,10 +57,12 @@ class Link:
             self._breaks[which] = count
 
     def restore(self) -> None:
-        if self.silent or self.deaf:
-            self._drop_all()
-        self.silent = self.deaf = False
-        self._breaks = {"requests": 0, "answers": 0}
+        with self._lock:
+            # In one step: a connection made in between would have lost what its server said first.
+            if self.silent or self.deaf:
+                self._drop_all()
+            self.silent = self.deaf = False
+            self._breaks = {"requests": 0, "answers": 0}
         if self._listener.fileno() < 0:
             self._listener = socket.create_server(("127.0.0.1", self._port))
             self._accepting = self._start_accepting()
@@ -117,8 +120,8 @@ class Link:
         return left > 0
 
     def _drop_all(self) -> None:
-        with self._lock:
-            ends, self._open = self._open, []
+        """The caller holds the lock."""
+        ends, self._open = self._open, []
         for end in ends:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

@@ -68,7 +68,9 @@ def why_no_response(error: requests.RequestException) -> str:
 def _tls_failure(error: BaseException) -> str:
     below: BaseException | None = error
     while below is not None:
+        if isinstance(below, ssl.SSLCertVerificationError):
+            return f"certificate verify failed: {below.verify_message}"
         if isinstance(below, ssl.SSLError):
-            return getattr(below, "verify_message", None) or below.reason or str(below)
+            return below.reason or str(below)
         below = below.__cause__ or below.__context__
     return str(error)

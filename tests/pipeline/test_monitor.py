@@ -32,6 +32,10 @@ class Shown:
         state = self.state()
         return all(state["sources"][source]["known"] for source in sources)
 
+    def healthy(self) -> set[str]:
+        """The parts whose process says so."""
+        return {each["part"] for each in self.state()["processes"] if each["healthy"]}
+
     def read_at(self, source: str) -> str:
         return str(self.state()["sources"][source]["read_at"])
 
@@ -62,12 +66,11 @@ def test_figures_move_during_a_rush_and_end_exact(stack: DisposableStack, shown:
     eventually(lambda: exact.items() <= coupon().items(), FINAL_WITHIN_SECONDS, "exact counts")
     handled = {"captured": before["captured"] + 300, "consumed": before["captured"] + 300, "lag": 0}
     eventually(lambda: handled.items() <= shown.state()["pipeline"].items(), FINAL_WITHIN_SECONDS)
+    parts = {"api", "consumer", "reconciler", "schema-registry"}
+    eventually(lambda: shown.healthy() == parts, FINAL_WITHIN_SECONDS, "all processes are healthy")
     final = shown.state()
     assert final["connector"]["running"] is True
     assert final["slot"]["active"] is True
-    assert {each["part"] for each in final["processes"] if each["healthy"]} == {
-        *("api", "consumer", "reconciler", "schema-registry"),
-    }
     metrics = requests.get(f"{shown.url}/metrics", timeout=5).text
     assert f'coupon_live_issued{{coupon="{coupon_id}"}} 300.0' in metrics
 
