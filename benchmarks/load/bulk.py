@@ -107,7 +107,7 @@ def write_past(stack: DisposableStack, users: int, at_gate: bool = True) -> Past
     with unpublished(stack) as owner:
         for first in range(1, users + 1, ROWS_PER_TRANSACTION):
             last = min(users, first + ROWS_PER_TRANSACTION - 1)
-            _write_rows(owner, coupon_id, USERS_BELOW // 2 // users, first, last)
+            write_rows(owner, coupon_id, users, first, last)
             # The slot keeps a limited amount of WAL: a connector that lags further loses it.
             await_stream(stack)
         # Otherwise autovacuum runs in the middle of a measurement.
@@ -120,13 +120,16 @@ def write_past(stack: DisposableStack, users: int, at_gate: bool = True) -> Past
     return Past(coupon_id, users, written - began, time.monotonic() - written)
 
 
-def _write_rows(
-    owner: psycopg.Connection, coupon_id: int, step: int, first: int, last: int
+def write_rows(
+    owner: psycopg.Connection, coupon_id: int, users: int, first: int, last: int
 ) -> None:
-    """Write requests `first` to `last` of a coupon, all issued, in one transaction."""
+    """Write requests `first` to `last` of a coupon, all issued, in one transaction.
+
+    users: how many there will be, evenly spread.
+    """
     values = {
         "coupon_id": coupon_id,
-        "step": step,
+        "step": USERS_BELOW // 2 // users,
         "first": first,
         "last": last,
         "rows": last - first + 1,

@@ -124,7 +124,7 @@ class _Rounds:
         progress(f"growth: a new coupon beside {size:,} requests")
         coupon_id = create_coupon(self.stack, ROOM)
         point = self.point(size, [coupon_id])
-        self.plans += explain_claims(self.stack, coupon_id, self._users, size)
+        self.plans += explain_claims(self.stack.database_url("owner"), coupon_id, self._users, size)
         return point
 
     def requests_in_the_table(self) -> int:

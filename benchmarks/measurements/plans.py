@@ -10,7 +10,6 @@ import psycopg
 from benchmarks.load.rounds import Users
 from coupons.ledger.connection import int_array
 from coupons.queries import query
-from stack.disposable import DisposableStack
 
 BATCH = 24
 """Claims, as many as a batch has at full load."""
@@ -35,14 +34,13 @@ class Plan:
     scanned: frozenset[str]
 
 
-def explain_claims(
-    stack: DisposableStack, coupon_id: int, users: Users, requests: int
-) -> list[Plan]:
-    """For each statement the median of some batches, by blocks. All of it is rolled back."""
+def explain_claims(owner_url: str, coupon_id: int, users: Users, requests: int) -> list[Plan]:
+    """For each statement the median of some batches, by blocks. All of it is rolled back.
+
+    requests: rows in the table.
+    """
     found: dict[str, list[Plan]] = {name: [] for name in STATEMENTS}
-    with psycopg.connect(
-        stack.database_url("owner"), cursor_factory=psycopg.ClientCursor
-    ) as connection:
+    with psycopg.connect(owner_url, cursor_factory=psycopg.ClientCursor) as connection:
         for _ in range(_REPEATED):
             values = _batch(connection, coupon_id, list(islice(users, BATCH)))
             for name in STATEMENTS:

@@ -7,7 +7,6 @@ from benchmarks.load.claims import claim_requests, generate
 from benchmarks.load.issued import await_issued, issued_count
 from benchmarks.load.rounds import odd_users
 from benchmarks.measurements.backlog import end_of_topic
-from benchmarks.measurements.plans import explain_claims
 from coupons.gate import connect_gate
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.requests import count_requests
@@ -38,10 +37,3 @@ def test_a_past_in_bulk_is_whole_and_is_never_streamed(stack: DisposableStack) -
     assert counts is not None
     assert counts.balance
     assert counts.in_flight == 0
-
-
-def test_claims_look_at_few_pages_whatever_is_in_the_table(stack: DisposableStack) -> None:
-    past = write_past(stack, 100_000, at_gate=False)
-    for plan in explain_claims(stack, past.coupon_id, odd_users(8), 100_000):
-        assert not plan.scanned, plan
-        assert plan.blocks < 40, plan
