@@ -1,5 +1,6 @@
 """Options that several commands take."""
 
+import math
 import os
 import re
 import sys
@@ -33,6 +34,21 @@ class Id(click.IntRange):
                 f"{value!r} is not an id: give a positive whole number in plain digits", param
             )
         return super().convert(value, param, ctx)
+
+
+class Seconds(click.FloatRange):
+    """A time in seconds; float() would take "nan", which no limit refuses, and "inf" too."""
+
+    name = "seconds"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The time. Fails with a usage error."""
+        seconds = super().convert(value, param, ctx)
+        if not math.isfinite(seconds):
+            self.fail(f"{value!r} is not a time in seconds", param, ctx)
+        return seconds
 
 
 COUPON_ID = Id(1, MAX_COUPON_ID)

@@ -7,7 +7,7 @@ import click
 import pytest
 
 from cli.dead_letter_options import _moment
-from cli.options import COUPON_ID, USER_ID
+from cli.options import COUPON_ID, USER_ID, Seconds
 from coupons.ids import MAX_COUPON_ID, MAX_USER_ID
 from coupons.moments import parse_rfc3339
 
@@ -26,6 +26,13 @@ def test_every_id_that_there_can_be_is_taken(kind: click.ParamType[int], most: i
     assert [kind.convert(str(each), None, None) for each in (1, most)] == [1, most]
     with pytest.raises(click.BadParameter):
         kind.convert(str(most + 1), None, None)
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e999", "-1", "soon", ""])
+def test_a_time_in_seconds_is_a_number_with_an_end(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        Seconds(min=0).convert(text, None, None)
+    assert Seconds(min=0).convert("1.5", None, None) == 1.5
 
 
 def _option(text: str) -> datetime | None:
