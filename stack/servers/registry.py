@@ -4,7 +4,7 @@ from pathlib import Path
 
 from stack.environment import server_environment
 from stack.folder import StateFolder
-from stack.java import JavaProgram
+from stack.java import JavaProgram, java_command
 from stack.parts import Part
 from stack.ports import HOST
 from stack.probes import http_ok
@@ -59,8 +59,7 @@ def registry_part(
         program = JavaProgram("registry", main, jars, _HEAP_MIB, _OPTIONS, properties)
         password = folder.secret("coupon_registry")
         env = server_environment(APICURIO_DATASOURCE_PASSWORD=password)
-        # Saving an archive of its 20,000 classes costs more than it saves.
-        return Command(program.args(), env, home)
+        return java_command(program, [], env, home)
 
     return Part(
         "registry",

@@ -11,7 +11,7 @@ from stack.cache import cache_folder
 from stack.disposable import DisposableStack, disposable_stack
 from stack.lifecycle import saves_archive
 
-_SAVE_ARCHIVES = ("kafka", "connect")
+_SAVE_ARCHIVES = ("kafka", "connect", "registry")
 
 
 @contextmanager
@@ -46,8 +46,8 @@ def _one_worker_at_a_time() -> Iterator[None]:
 def _start_from_archives(own: DisposableStack) -> None:
     """Save the archives of Java's classes now, where there are none, and not when the run ends.
 
-    The run starts Kafka and Connect dozens of times, and an archive halves the work of a start.
+    The run starts them dozens of times; an archive takes half of the work of a start, and more.
     """
     if saves_archive(own.folder, _SAVE_ARCHIVES):
-        own.stop("connect", "kafka")
+        own.stop(*_SAVE_ARCHIVES)
         own.up()
