@@ -3,7 +3,7 @@
 import os
 
 from cli.operators import login_name
-from coupons.endpoints import MONITOR_URL, Endpoints, link_key
+from coupons.endpoints import MONITOR_URL, PAGE_URL, Endpoints, link_key
 from coupons.sign_in_links import make_code
 
 OPERATOR = "COUPON_OPERATOR"
@@ -14,6 +14,7 @@ def page_link(where: Endpoints, acts: bool) -> str:
 
     Raises ConfigurationError when the monitor or the key is not known, and PartNotRunningError.
     """
-    url = where[MONITOR_URL].rstrip("/")
+    # A command in a container reaches the monitor by another address than a browser.
+    url = where[PAGE_URL if PAGE_URL in set(where) else MONITOR_URL].rstrip("/")
     code = make_code(link_key(where), os.environ.get(OPERATOR) or login_name(), acts)
     return f"{url}/sign-in/{code}"

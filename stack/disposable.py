@@ -97,7 +97,8 @@ class DisposableStack:
             [*args, "--json"], env={**os.environ, **settings}, capture_output=True, text=True
         )
         if done.returncode != 0:
-            raise RuntimeError(f"coupon {command} failed:\n{done.stderr}")
+            # With --json the error is on standard output.
+            raise RuntimeError(f"coupon {command} failed:\n{done.stderr}{done.stdout}")
         return json.loads(done.stdout)
 
 

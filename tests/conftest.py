@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.support.handling",
     "tests.support.kinds",
     "tests.support.ledger",
+    "tests.support.previous_version",
     "tests.support.registry",
     "tests.support.servers",
     "tests.support.workers",

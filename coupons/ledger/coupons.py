@@ -144,6 +144,6 @@ def _one(connection: Connection, name: str, values: dict[str, Any]) -> Coupon | 
 
 
 def _coupon(row: dict[str, Any]) -> Coupon:
-    # Columns of a later version of the schema are ignored.
+    # A row of list_live_coupons also holds how many there are.
     known = {field.name: row[field.name] for field in fields(Coupon)}
     return Coupon(**{**known, "state": CouponState(row["state"])})

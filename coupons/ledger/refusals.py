@@ -23,6 +23,7 @@ class LedgerRefusal(StrEnum):
     STANDBY_AWAY = "Postgres confirms no commit: it waits for a synchronous standby"
     ABANDONED = "Postgres is still running statements that this process has given up"
     NOT_ALLOWED = "Postgres does not permit this to the role"
+    OTHER_SCHEMA = "Postgres has the schema of another version: run `coupon migrate`"
 
 
 class LedgerRefused(LedgerUnavailable):
@@ -44,6 +45,9 @@ _BY_CLASS: dict[type[psycopg.Error], LedgerRefusal] = {
     errors.CannotConnectNow: LedgerRefusal.STARTING,
     errors.LockNotAvailable: LedgerRefusal.LOCKED,
     errors.InsufficientPrivilege: LedgerRefusal.NOT_ALLOWED,
+    errors.UndefinedTable: LedgerRefusal.OTHER_SCHEMA,
+    errors.UndefinedColumn: LedgerRefusal.OTHER_SCHEMA,
+    errors.UndefinedFunction: LedgerRefusal.OTHER_SCHEMA,
     TooMuchAbandoned: LedgerRefusal.ABANDONED,
 }
 _BY_WORDS = {

@@ -78,6 +78,7 @@ the default state folder. So the same command serves any stack. The addresses ar
 | `COUPON_API_URL` | | Root of the API, for commands that call it |
 | `COUPON_CONSUMER_URLS` | | Where consumers answer `/healthz`, for `coupon doctor` on a stack that is known by its addresses: http://host:port, several with a comma in between |
 | `COUPON_MONITOR_URL` | | Root of the monitor, as `coupon env` prints it, for `coupon monitor` and `coupon top` |
+| `COUPON_MONITOR_PAGE_URL` | that of the monitor | Root of the monitor for browsers, when they reach it by another address; `coupon monitor` prints it |
 | `COUPON_MONITOR_LINK_KEY_FILE` | | File of the key that the monitor takes links of, for `coupon monitor` |
 | `COUPON_CONNECT_URL` | | Kafka Connect's REST API, for `coupon connector` and the like |
 """

@@ -45,6 +45,7 @@ _LEDGER = {
     LedgerRefusal.STANDBY_AWAY: Section.STANDBY_DOWN,
     LedgerRefusal.ABANDONED: Section.STANDBY_DOWN,
     LedgerRefusal.NOT_ALLOWED: Section.NOT_PREPARED,
+    LedgerRefusal.OTHER_SCHEMA: Section.NOT_PREPARED,
 }
 _LOCKED_OUT = (
     "authentication failed",

@@ -1,4 +1,5 @@
--- Coupons: create, read, change.
+-- Coupons: create, read, change. Each names its columns: a column that a later version adds would change the type of
+-- a result, and Postgres refuses to run a prepared statement again whose result has another type.
 
 -- name: create_coupon
 -- steps: how many ids of the sequence this uses; more than 1 skips ids that were chosen before.
@@ -8,22 +9,29 @@ INSERT INTO coupon AS c (coupon_id, name, total_quantity, issue_starts_at, issue
 VALUES (coalesce(%(coupon_id)s::bigint, (SELECT max(nextval('coupon_id_seq')) FROM generate_series(1, %(steps)s))), %(name)s, %(total_quantity)s,
         coalesce(%(issue_starts_at)s::timestamptz, now()), %(issue_ends_at)s::timestamptz, %(eligible_group)s)
 ON CONFLICT (coupon_id) DO NOTHING
-RETURNING c.*;
+RETURNING c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, c.issue_starts_at, c.issue_ends_at,
+          c.state, c.eligible_group, c.version, c.gate_epoch, c.created_at;
 
 -- name: find_coupon
 -- in:  coupon_id
 -- out: the coupon, or no row
-SELECT * FROM coupon WHERE coupon_id = %(coupon_id)s;
+SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
+       state, eligible_group, version, gate_epoch, created_at
+  FROM coupon WHERE coupon_id = %(coupon_id)s;
 
 -- name: list_coupons
 -- out: every coupon, in order of coupon_id
-SELECT * FROM coupon ORDER BY coupon_id;
+SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
+       state, eligible_group, version, gate_epoch, created_at
+  FROM coupon ORDER BY coupon_id;
 
 -- name: list_live_coupons
 -- Live: not closed, not over, and started, or about to start. It reads every coupon, and no request.
 -- in:  also (coupon_ids to read whatever their state), most
 -- out: at most so many coupons, those of `also` first, then those that started last; live: how many there are in all
-SELECT c.*, count(*) OVER () AS live
+SELECT c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, c.issue_starts_at, c.issue_ends_at,
+       c.state, c.eligible_group, c.version, c.gate_epoch, c.created_at,
+       count(*) OVER () AS live
   FROM coupon c
  WHERE c.coupon_id = ANY(%(also)s::bigint[])
     OR c.state <> 'closed' AND c.issue_starts_at < now() + interval '10 minutes'
@@ -53,7 +61,8 @@ UPDATE coupon
        state = CASE WHEN 'state' = ANY (%(given)s::text[]) THEN %(state)s ELSE state END,
        version = coupon_next_number(version)
  WHERE coupon_id = %(coupon_id)s AND state <> 'closed'
-RETURNING *;
+RETURNING coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
+          state, eligible_group, version, gate_epoch, created_at;
 
 -- name: begin_gate_epoch
 -- Fences every claim admitted so far: FOR UPDATE waits for running accept_requests, which hold FOR KEY SHARE;
@@ -64,4 +73,5 @@ WITH fenced AS (
   SELECT coupon_id FROM coupon WHERE coupon_id = %(coupon_id)s FOR UPDATE
 )
 UPDATE coupon c SET gate_epoch = coupon_next_number(greatest(c.gate_epoch, %(above)s::bigint)) FROM fenced f WHERE c.coupon_id = f.coupon_id
-RETURNING c.*;
+RETURNING c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, c.issue_starts_at, c.issue_ends_at,
+          c.state, c.eligible_group, c.version, c.gate_epoch, c.created_at;

@@ -26,7 +26,7 @@ UP_SECONDS = 900
 DOWN_SECONDS = 120
 COMMAND_SECONDS = 120
 ANSWER_SECONDS = 10
-PORTS = ("api", "postgres", "valkey", "kafka", "registry", "connect")
+PORTS = ("api", "postgres", "valkey", "kafka", "registry", "connect", "monitor")
 
 
 @dataclass(frozen=True)

@@ -94,8 +94,8 @@ def test_every_variable_of_the_file_is_a_setting_that_exists() -> None:
     page = SETTINGS_PAGE.read_text("utf-8")
     set_here = {name for name in _values(TEXT) if name.startswith("COUPON_")}
     assert {"COUPON_DATABASE_URL", "COUPON_API_PORT", "COUPON_CDC_REGISTRY_URL"} <= set_here
-    # An argument of the image's build.
-    arguments = {"COUPON_MAVEN_MIRROR", "COUPON_REVISION"}
+    # Arguments of the images' builds.
+    arguments = {"COUPON_EXTRAS", "COUPON_MAVEN_MIRROR", "COUPON_REVISION"}
     assert {name for name in set_here - arguments if f"`{name}`" not in page} == set()
 
 

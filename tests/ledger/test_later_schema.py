@@ -3,19 +3,30 @@
 import psycopg
 
 from coupons.ledger.connection import connect_ledger
-from coupons.ledger.coupons import change_coupon, find_coupon, list_coupons
+from coupons.ledger.coupons import (
+    begin_gate_epoch,
+    change_coupon,
+    find_coupon,
+    list_coupons,
+    list_live,
+)
 from tests.support.databases import Database
 from tests.support.ledger import MakeCoupon
 
 TABLES = ("coupon", "coupon_issue_request", "issued_coupon", "issue_rejection")
 
 
-def test_columns_of_a_later_migration_disturb_nobody(
-    database: Database, make_coupon: MakeCoupon
-) -> None:
+def _migrate(database: Database) -> None:
+    """As a later version does."""
     with psycopg.connect(database.url("coupon_owner"), autocommit=True) as owner:
         for table in TABLES:
             owner.execute(f"ALTER TABLE {table} ADD COLUMN later text DEFAULT 'x'")
+
+
+def test_columns_of_a_later_migration_disturb_nobody(
+    database: Database, make_coupon: MakeCoupon
+) -> None:
+    _migrate(database)
     coupon = make_coupon()
     with connect_ledger(database.url("coupon_api"), "test") as api:
         assert find_coupon(api, coupon.coupon_id) == coupon
@@ -23,3 +34,26 @@ def test_columns_of_a_later_migration_disturb_nobody(
         changed = change_coupon(api, coupon.coupon_id, name="another")
         assert changed is not None
         assert changed.name == "another"
+
+
+def test_a_migration_disturbs_no_session_that_is_open(
+    database: Database, make_coupon: MakeCoupon
+) -> None:
+    """The statements of a session are prepared: a new column must not change a result's type."""
+    coupon = make_coupon()
+    with (
+        connect_ledger(database.url("coupon_api"), "test") as api,
+        connect_ledger(database.url("coupon_reconciler"), "test") as reconciler,
+    ):
+
+        def use_every_query() -> None:
+            found = find_coupon(api, coupon.coupon_id)
+            assert found is not None
+            assert list_coupons(api) == [found]
+            assert list_live(api, [], most=1) == ([found], 1)
+            assert change_coupon(api, coupon.coupon_id, name="another") is not None
+            assert begin_gate_epoch(reconciler, coupon.coupon_id) is not None
+
+        use_every_query()
+        _migrate(database)
+        use_every_query()

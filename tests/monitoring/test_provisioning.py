@@ -27,8 +27,8 @@ SCRAPED = {
 """By job: the setting that names the port of the metrics."""
 
 
-def services(files: list[str], secrets: Path) -> dict[str, Any]:
-    """What compose makes of the files, the profile included."""
+def services(files: list[str], secrets: Path, **settings: str) -> dict[str, Any]:
+    """What compose makes of the files, all profiles included. settings: of its environment."""
     command = ["docker", "compose", "--env-file", os.devnull]
     command += [f"--file={COMPOSE / name}" for name in files]
     try:
@@ -36,8 +36,8 @@ def services(files: list[str], secrets: Path) -> dict[str, Any]:
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("no docker compose here")
     done = subprocess.run(
-        [*command, "--profile", "monitoring", "config", "--format", "json"],
-        env={"PATH": os.environ["PATH"], "COUPON_SECRETS_DIR": str(secrets)},
+        [*command, "--profile", "*", "config", "--format", "json"],
+        env={"PATH": os.environ["PATH"], "COUPON_SECRETS_DIR": str(secrets), **settings},
         capture_output=True,
         text=True,
     )
