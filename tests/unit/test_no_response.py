@@ -74,4 +74,6 @@ def test_a_certificate_that_nobody_signed_is_named_so() -> None:
     cause.verify_message = "self-signed certificate"
     error = requests.exceptions.SSLError("HTTPSConnectionPool(host='x')")
     error.__context__ = cause
-    assert why_no_response(error) == "TLS failed: certificate verify failed: self-signed certificate"
+    assert (
+        why_no_response(error) == "TLS failed: certificate verify failed: self-signed certificate"
+    )
