@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,19 @@ from stack.endpoints import folder_of
 from stack.folder import StateFolder
 
 Decorated = Callable[..., Any]
+
+
+class SecondsRange(click.FloatRange):
+    """Seconds. float() would take "nan" too, which is outside of no range, and "inf"."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The seconds. Fails with a usage error."""
+        seconds = super().convert(value, param, ctx)
+        if not isfinite(seconds):
+            self.fail(f"{value!r} is not a number of seconds", param, ctx)
+        return seconds
 
 
 class Id(click.IntRange):

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cli.advice import with_commands_for
-from cli.options import confirm, endpoints_option, json_option
+from cli.options import SecondsRange, confirm, endpoints_option, json_option
 from coupons.endpoints import Endpoints
 from coupons.errors import ConfigurationError
 from coupons.links.web import WebService
@@ -121,7 +121,7 @@ def restart_command(where: Endpoints, connect_url: str | None, as_json: bool) ->
 )
 @click.option(
     "--wait",
-    type=click.FloatRange(min=0),
+    type=SecondsRange(min=0),
     default=60.0,
     show_default=True,
     help="Seconds that requests from before may take to become final.",

@@ -14,7 +14,7 @@ from rich.console import Console
 from cli.advice import command_for, with_commands_for
 from cli.doctor_findings import APPEARED, WENT_AWAY, show_change, show_findings
 from cli.exit_codes import NOT_ANSWERED, WRONG
-from cli.options import endpoints_option, json_option
+from cli.options import SecondsRange, endpoints_option, json_option
 from coupons.endpoints import Endpoints
 from operations.doctor.changes import Changes, changes
 from operations.doctor.checks import run_checks
@@ -33,7 +33,7 @@ _WATCH_SECONDS = 10.0
     "watch_s",
     is_flag=False,
     flag_value=_WATCH_SECONDS,
-    type=click.FloatRange(1, 3600),
+    type=SecondsRange(1, 3600),
     metavar="[SECONDS]",
     help="Check again and again, so many seconds after the last check, and print what changed"
     f" [default: {_WATCH_SECONDS:g}].",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import click
 from rich.console import Console
 
-from cli.options import COUPON_ID, endpoints_option, json_option
+from cli.options import COUPON_ID, SecondsRange, endpoints_option, json_option
 from cli.session import open_session
 from coupons.endpoints import Endpoints
 from operations.repair.all_coupons import repair_coupons
@@ -34,7 +34,7 @@ _WORDS = {
 @click.option("--dry-run", is_flag=True, help="Show what differs and change nothing.")
 @click.option(
     "--pending-after",
-    type=click.FloatRange(min=0),
+    type=SecondsRange(min=0),
     default=10.0,
     show_default=True,
     metavar="SECONDS",

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 
 from cli.advice import command_for, with_commands_for
-from cli.options import endpoints_option, json_option
+from cli.options import SecondsRange, endpoints_option, json_option
 from cli.top_frame import Frame
 from coupons.endpoints import Endpoints
 from coupons.errors import MonitorUnavailable, PartNotRunningError
@@ -30,7 +30,7 @@ _REDRAWS_PER_SECOND = 2
 @click.option(
     "--interval",
     "interval_s",
-    type=click.FloatRange(0.5, 60),
+    type=SecondsRange(0.5, 60),
     default=2.0,
     show_default=True,
     metavar="SECONDS",

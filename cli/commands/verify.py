@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 
 from cli.exit_codes import NOT_ANSWERED
-from cli.options import COUPON_ID, endpoints_option, json_option
+from cli.options import COUPON_ID, SecondsRange, endpoints_option, json_option
 from cli.session import open_session, print_failures
 from cli.verify_tables import show_report, show_stream, show_unmatched
 from coupons.change_events.kafka_admin import GROUP
@@ -22,7 +22,7 @@ from operations.verify.verification import Verification, verify
 @click.option("--coupon", "coupon_id", type=COUPON_ID, help="Only this one.")
 @click.option(
     "--wait",
-    type=click.FloatRange(min=0),
+    type=SecondsRange(min=0),
     default=0.0,
     show_default=True,
     metavar="SECONDS",

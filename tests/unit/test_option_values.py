@@ -7,7 +7,7 @@ import click
 import pytest
 
 from cli.dead_letter_options import _moment
-from cli.options import COUPON_ID, USER_ID
+from cli.options import COUPON_ID, USER_ID, SecondsRange
 from coupons.ids import MAX_COUPON_ID, MAX_USER_ID
 from coupons.moments import parse_rfc3339
 
@@ -19,6 +19,12 @@ from coupons.moments import parse_rfc3339
 def test_an_id_is_in_plain_digits(kind: click.ParamType[int], text: str) -> None:
     with pytest.raises(click.BadParameter):
         kind.convert(text, None, None)
+
+
+@pytest.mark.parametrize("text", ["nan", "inf"])
+def test_seconds_are_a_finite_number(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is not a number of seconds"):
+        SecondsRange(min=0).convert(text, None, None)
 
 
 @pytest.mark.parametrize(("kind", "most"), [(COUPON_ID, MAX_COUPON_ID), (USER_ID, MAX_USER_ID)])
