@@ -82,7 +82,7 @@ def _stream(state: Document) -> list[tuple[str, Text]]:
         ("captured", _rate(kafka, "captured_per_second")),
         ("consumed", _rate(kafka, "consumed_per_second")),
         ("lag", behind),
-        ("caught up", _caught_up(kafka)),
+        ("caught up", _caught_up(kafka, state["connector"])),
     ]
 
 
@@ -92,10 +92,13 @@ def _rate(kafka: _Figures, name: str) -> Text:
     return kafka.shown(name, "{:,.1f} events/s")
 
 
-def _caught_up(kafka: _Figures) -> Text:
+def _caught_up(kafka: _Figures, connector: dict[str, Any] | None) -> Text:
+    """Without the connector nothing reaches Kafka: no lag is no sign that all is handled."""
     lag, seconds = kafka.get("lag"), kafka.get("catch_up_seconds")
     if lag is None:
         return kafka.unknown
+    if connector is not None and not connector["running"]:
+        return Text("no: connector stopped", _BAD)
     if not lag:
         return Text("now", _GOOD)
     if seconds is None:

@@ -70,6 +70,9 @@ class Frame(NamedTuple):
         down = [each for each in servers if each.state != "up"]
         if self.failure is not None:
             return f"{self.failure}. Trying again."
+        connector = self.state["connector"]
+        if not down and connector is not None and not connector["running"]:
+            return f"The connector does not run: {connector['state']}. Type: {self.doctor}"
         if not down:
             return f"All {len(servers)} servers and processes are up."
         first = f"{down[0].name}: {down[0].why}" if down[0].why else down[0].name

@@ -16,6 +16,8 @@ from coupons.kafka.client import KafkaClient
 RATE_SECONDS = 20.0
 """Rates are measured over so long, in seconds."""
 
+KEEPS_UP_SECONDS = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class KafkaState:
@@ -23,6 +25,8 @@ class KafkaState:
 
     lag: records that the group has not committed. Rates in events a second; None: not known yet.
     catch_up_s: until the lag is 0 at these rates; None: it does not shrink, or is not known yet.
+    Under a steady load there is always some lag: if it is less than KEEPS_UP_SECONDS of what is
+    consumed, so many seconds.
     """
 
     captured: int
@@ -68,6 +72,8 @@ class Rates:
         out = (consumed - points[0].consumed) / seconds
         shrinks = (points[0].lag - lag) / seconds
         catch_up = 0.0 if not lag else lag / shrinks if shrinks > 0 else None
+        if 0 < lag < out * KEEPS_UP_SECONDS:
+            catch_up = lag / out
         return KafkaState(captured, consumed, lag, into, out, catch_up)
 
 

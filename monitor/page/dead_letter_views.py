@@ -96,6 +96,8 @@ class DeadLetterViews:
         who, reason = self._require_act().who, request.form.get("reason", "").strip()
         if not reason or len(reason) > LONGEST_REASON:
             abort(400, f"Give a reason of at most {LONGEST_REASON} characters: it is kept.")
+        if not reason.isprintable():
+            abort(400, "Give a reason in one line, without control characters: it is kept.")
         with self._ledger() as ledger:
             take_lock(ledger)
             return _done(discard(ledger, [self._status(ledger, position)], who, reason))

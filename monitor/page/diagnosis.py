@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from math import inf
 from threading import Lock, Thread
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 10.0
 """From the end of one run to the begin of the next: it asks every server some twenty things."""
+KEPT_SECONDS = 30.0
+"""An older report is not shown: nobody read the page since, and the system may have changed."""
 NOT_HERE = ("parts", "disk")
 """Checks of a machine that the monitor does by itself: processes and disks are on the page."""
 
@@ -80,13 +83,16 @@ class Doctor:
         self._hanging: dict[str, Thread] = {}
 
     def latest(self) -> Diagnosis | None:
-        """The last diagnosis, at once; an old one causes the next run. None: there is none yet."""
+        """The last diagnosis, at once; an old one causes the next run.
+
+        None: there is none yet, or it is too old to be shown.
+        """
         with self._lock:
-            is_old = self._ended_s is None or time.monotonic() - self._ended_s > PAUSE_SECONDS
-            if is_old and not self._runs:
+            age_s = inf if self._ended_s is None else time.monotonic() - self._ended_s
+            if age_s > PAUSE_SECONDS and not self._runs:
                 self._runs = True
                 Thread(target=self._run, name="doctor", daemon=True).start()
-            return self._last
+            return self._last if age_s <= KEPT_SECONDS else None
 
     def _run(self) -> None:
         found = _diagnose(self._where, self._hanging)

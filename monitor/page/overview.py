@@ -82,7 +82,11 @@ def overview(state: State, diagnosis: Diagnosis | None) -> Overview:
 
 def _behind(state: State) -> Answer:
     lag = figure(state.kafka, lambda kafka: number(kafka.lag), "not known")
-    return Answer("How far behind?", lag, "records in Kafka that no consumer has handled")
+    more = "records in Kafka that no consumer has handled"
+    sums = state.in_ledger
+    if sums is not None and sums.in_flight is not None:
+        more += f"; {sums.in_flight:,} accepted requests are not final"
+    return Answer("How far behind?", lag, more)
 
 
 def _oldest(state: State) -> Answer:
@@ -93,6 +97,10 @@ def _oldest(state: State) -> Answer:
 
 
 def _done(state: State) -> Answer:
+    if _is_stopped(state):
+        stopped = Figure("not foreseeable: the connector does not run", False)
+        return Answer("When is it done?", stopped, "accepted requests wait in Postgres")
+
     def when(seconds: float | None, lag: int) -> str | None:
         if not lag:
             return "now"
@@ -161,10 +169,16 @@ def _verdict(state: State, parts: list[Part], diagnosis: Diagnosis | None) -> Ve
     return Verdict("ok", "Healthy", ["Every part answers, and the doctor found nothing wrong."])
 
 
+def _is_stopped(state: State) -> bool:
+    """Whether nothing reaches Kafka: then no lag is no sign that all is handled."""
+    found = state.connector
+    return found is not None and not (found.state and found.state.is_running)
+
+
 def _wrong(state: State) -> Iterator[str]:
     """What is broken although every part answers."""
     connector, ledger = state.connector, state.postgres.value
-    if connector is not None and not (connector.state and connector.state.is_running):
+    if connector is not None and _is_stopped(state):
         says = connector.state.summary[:200] if connector.state else "missing"
         yield f"The connector does not run: {says}"
     if ledger is not None and (ledger.slot.is_lost or not ledger.slot.exists):

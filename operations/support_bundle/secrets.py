@@ -13,6 +13,8 @@ _SECRET_NAME = re.compile(
 """A setting of such a name holds a secret, unless it names a file."""
 
 _NAMES_FILE = re.compile(r"_(?:FILE|DIR)$")
+_OF_THE_SHELL = ("PWD", "OLDPWD")
+"""The folder that a shell is in, and the one before."""
 _USER_INFO = re.compile(r"://[^/@\s:]*:([^\s/]*)@")
 _IN_QUERY = re.compile(r"(?:^|[?&\s])(?:ssl)?password=([^&\s]+)", re.IGNORECASE)
 _KEY_IN_QUERY = re.compile(r"[?&](?:sslkey|ssl_keyfile)=([^&\s]+)")
@@ -24,7 +26,8 @@ _SHORTEST_LINE = 16
 
 def is_secret_setting(name: str) -> bool:
     """Whether the value of this environment variable is never shown."""
-    return bool(_SECRET_NAME.search(name)) and not _NAMES_FILE.search(name)
+    names = bool(_SECRET_NAME.search(name))
+    return names and not _NAMES_FILE.search(name) and name not in _OF_THE_SHELL
 
 
 def known_secrets(environments: Iterable[Mapping[str, str]], folder: Path | None) -> set[str]:

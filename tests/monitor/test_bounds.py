@@ -67,6 +67,13 @@ def test_a_refresh_of_the_ledger_reads_no_requests(many: None, database: Databas
         assert one(read) == before
 
 
+def test_under_a_steady_load_a_lag_of_less_than_a_second_is_caught_up_with() -> None:
+    rates = Rates()
+    rates.note(0.0, 100, 99, 1)
+    assert rates.note(10.0, 400, 397, 3).catch_up_s == pytest.approx(3 / 29.8)
+    assert rates.note(12.0, 500, 397, 103).catch_up_s is None
+
+
 def test_rates_and_the_time_to_catch_up() -> None:
     rates = Rates()
     first = rates.note(0.0, 100, 50, 50)

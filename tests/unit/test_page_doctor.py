@@ -27,3 +27,15 @@ def test_each_run_knows_what_still_hangs_from_the_one_before(
     doctor = diagnosis.Doctor(Endpoints({}, "monitor"))
     eventually(lambda: doctor.latest() and len(known) >= 2)
     assert known[:2] == [[], ["kafka"]]
+
+
+def test_a_report_from_long_ago_is_not_shown_as_the_present_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is from before nobody read the page: it may name a fault that is over, or miss one."""
+    monkeypatch.setattr(diagnosis, "run_checks", lambda _system, hanging: [])
+    monkeypatch.setattr(diagnosis, "find_system", lambda _: None)
+    doctor = diagnosis.Doctor(Endpoints({}, "monitor"))
+    assert eventually(doctor.latest)
+    monkeypatch.setattr(diagnosis, "KEPT_SECONDS", -1.0)
+    assert doctor.latest() is None

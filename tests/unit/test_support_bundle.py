@@ -163,6 +163,11 @@ def test_the_password_of_every_secret_setting_is_known(name: str) -> None:
     assert shown == ("[hidden]" if whole else "http://a:1/x,https://u:[hidden]@h:2/?ca_file=/x")
 
 
+@pytest.mark.parametrize("name", ["PWD", "OLDPWD"])
+def test_the_folder_that_a_shell_is_in_is_no_password(name: str) -> None:
+    assert known_secrets([{name: "/srv/coupon", "DB_PWD": "pass-12"}], None) == {"pass-12"}
+
+
 def test_a_setting_that_names_a_secret_is_hidden_and_a_path_is_not() -> None:
     assert is_secret_setting("COUPON_PARTNER_API_KEY")
     assert is_secret_setting("PGPASSWORD")

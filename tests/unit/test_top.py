@@ -79,6 +79,15 @@ def test_no_line_is_wider_than_the_screen_and_none_is_below_it(
     assert not any("\n" in line.plain for line in lines)
 
 
+def test_while_the_connector_is_paused_nothing_is_said_to_be_caught_up() -> None:
+    state = _changed(connector={"state": "PAUSED", "running": False, "tasks": []})
+    state["pipeline"] |= {"lag": 0, "catch_up_seconds": 0.0}
+    shown = _shown(_frame(state))
+    assert "caught up       no: connector stopped" in shown
+    assert "The connector does not run: PAUSED. Type: coupon doctor" in shown
+    assert UP not in shown
+
+
 def test_at_80x24_everything_but_a_long_name_and_further_coupons_is_complete() -> None:
     shown = _shown(_frame(RECORDED), 80, 24)
     assert len(shown.splitlines()) == 24

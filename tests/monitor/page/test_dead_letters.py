@@ -45,6 +45,15 @@ def test_an_action_without_the_token_of_its_form_is_none(served: Served, action:
     assert answer.status == 400
 
 
+@pytest.mark.parametrize("reason", ["a\x00b", "a\x1b[31m", "a\nb", "\u202ea"])
+def test_a_reason_with_control_characters_is_refused(served: Served, reason: str) -> None:
+    operator = served.operator(acts=True)
+    token = operator.get("/").csrf_token
+    answer = operator.post("/dead-letters/0:1/discard", csrf_token=token, reason=reason)
+    assert answer.status == 400
+    assert "without control characters" in answer.text
+
+
 def test_bytes_are_shown_in_bounds() -> None:
     assert dump(None) == "none"
     assert dump(b"") == "empty"

@@ -1,5 +1,6 @@
 """The overview says what is healthy, how far behind and when done; and what is not known."""
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -52,6 +53,16 @@ def live(operator: Operator) -> str:
 
 def shows(operator: Operator, text: str) -> Callable[[], bool]:
     return lambda: text in live(operator)
+
+
+def test_while_the_connector_is_paused_nobody_is_told_that_all_is_done(serve: Serve) -> None:
+    status = {"name": "coupon-cdc", "connector": {"state": "PAUSED"}, "tasks": []}
+    connect = Answers(200, json.dumps(status))
+    try:
+        operator = serve(connect_url=connect.url).operator()
+        eventually(shows(operator, "not foreseeable: the connector does not run"))
+    finally:
+        connect.stop()
 
 
 def test_it_shows_the_books_the_rate_and_each_live_coupon(served: Served, shop: Shop) -> None:
