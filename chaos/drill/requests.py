@@ -6,8 +6,8 @@ from chaos.faults.garbage import write_unreadable
 from coupons.gate.values import coupon_key
 from operations.doctor.findings import Section
 
-_MORE_THAN_THE_LIMIT = 300
-"""COUPON_CONSUMER_DLQ_MAX_CONSECUTIVE and COUPON_CONSUMER_DLQ_MAX_RATIO are exceeded."""
+_MORE_THAN_THE_LIMIT = 60
+"""COUPON_CONSUMER_DLQ_MAX_CONSECUTIVE is 50. They are written as one batch: no claim is between."""
 _DISCARD = 'coupon dead-letters discard PLACE --reason "nobody\'s request"'
 
 
