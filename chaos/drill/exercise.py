@@ -52,7 +52,8 @@ In another terminal, in the project's folder:
     export PATH="$PWD/.venv/bin:$PATH" COUPON_STATE_DIR={folder}
     coupon doctor
 
-Every command of docs/how-to/runbook.md works there. Ctrl-C here ends the drill."""
+Every command of docs/how-to/runbook.md works there, and `coupon monitor` prints a link to the page.
+Ctrl-C here ends the drill."""
 
 
 def is_over(findings: Findings, state: State) -> bool:

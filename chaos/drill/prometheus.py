@@ -110,7 +110,9 @@ def prometheus(
     command.append("--web.enable-admin-api")  # for forget()
     with (folder / "log").open("w") as log, subprocess.Popen(command, stderr=log) as process:
         try:
-            yield Prometheus(f"http://{address}/api/v1")
+            server = Prometheus(f"http://{address}/api/v1")
+            eventually(lambda: server.ask("status/buildinfo"), _STARTS_WITHIN_SECONDS, "it answers")
+            yield server
         finally:
             process.terminate()
 

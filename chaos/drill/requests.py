@@ -8,7 +8,7 @@ from operations.doctor.findings import Section
 
 _MORE_THAN_THE_LIMIT = 60
 """COUPON_CONSUMER_DLQ_MAX_CONSECUTIVE is 50. They are written as one batch: no claim is between."""
-_DISCARD = 'coupon dead-letters discard PLACE --reason "nobody\'s request"'
+_DISCARD = 'coupon dead-letters discard LETTER --reason "nobody\'s request"'
 
 
 def _flood(site: Site) -> None:
@@ -22,8 +22,15 @@ def _empty_the_gate(site: Site) -> None:
 
 
 def _write_an_unreadable_date(site: Site) -> None:
+    """Somebody removes the check of the table. It is back afterwards, for new rows."""
+    check = "coupon_start_is_readable"
+    site.run_as_superuser(f"ALTER TABLE coupon DROP CONSTRAINT {check}")
     site.run_as_superuser(
         f"UPDATE coupon SET issue_starts_at = '20000-01-01' WHERE coupon_id = {site.coupon_id}"
+    )
+    site.run_as_superuser(
+        f"ALTER TABLE coupon ADD CONSTRAINT {check}"
+        " CHECK (issue_starts_at < timestamptz '9999-12-31Z') NOT VALID"
     )
 
 
@@ -71,7 +78,7 @@ REQUESTS = (
         Section.BROKEN_COUPON,
         (Section.BROKEN_COUPON,),
         "it cannot be changed or repaired",
-        "a date beyond the year 9999 was written into the row of a coupon",
+        "a check was removed, and a date beyond the year 9999 was written into a coupon's row",
         _write_an_unreadable_date,
         ("CouponCouponFailing",),
         ('coupon sql --as owner "UPDATE coupon SET issue_starts_at = now() WHERE coupon_id = N"',),

@@ -44,8 +44,8 @@ class State(NamedTuple):
         """
         if "PID" in command:
             command = command.replace("PID", _process_in(findings))
-        if "PLACE" in command:
-            command = command.replace("PLACE", " ".join(site.operator.open_dead_letters()))
+        if "LETTER" in command:
+            command = command.replace("LETTER", " ".join(site.operator.open_dead_letters()))
         return re.sub(r"\bN\b", str(site.coupon_id), command)
 
 

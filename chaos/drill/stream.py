@@ -53,8 +53,9 @@ def _write_much_wal(site: Site) -> None:
     )
 
 
-def _compact_the_topic(site: Site) -> None:
+def _keep_records_badly(site: Site) -> None:
     site.set_topic(REQUEST_TOPIC, "cleanup.policy", "compact")
+    site.set_topic(REQUEST_TOPIC, "retention.ms", "60000")
 
 
 def _leave_a_gap(site: Site) -> None:
@@ -73,7 +74,7 @@ STREAM = (
         "there is no publication",
         "the publication was dropped",
         _drop_publication,
-        ("CouponConnectorTaskFailed",),
+        ("CouponHeartbeatOld",),
         _RECOVER,
     ),
     State(
@@ -150,8 +151,8 @@ STREAM = (
         Section.TOPICS,
         (Section.TOPICS,),
         "cleanup.policy",
-        "the request topic was set to be compacted",
-        _compact_the_topic,
+        "the request topic was set to be compacted, and to keep records for a minute",
+        _keep_records_badly,
         (),  # nothing is wrong yet that a metric shows
         ("coupon topics --mend",),
     ),
