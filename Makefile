@@ -3,6 +3,7 @@
 # make test    set up, run all tests on a stack of their own (ARGS="-m gate -n 0": a kind, one by one)
 # make bench   set up, run the benchmarks on a stack of their own
 # make chaos   set up, cause faults at random for MINUTES (30) on a stack of its own; SEED repeats a run
+# make drill   set up, cause a state of the runbook on a stack of its own for you to repair; STATE, SEED: which
 # make model   set up, search large scopes of the protocol's models (needs g++; SCOPE="words of a name": one)
 # make down    stop the stack that `make up` left running (its data stays)
 # make check   format, lint, types, imports
@@ -17,7 +18,7 @@ READY := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | cut
 PIP_INSTALL := $(BIN)/pip install --quiet --progress-bar on --disable-pip-version-check
 PIP_HINT := "The packages could not be installed (see above). Behind a proxy with its own certificate authority: PIP_CERT=FILE make ..."
 
-.PHONY: help setup up test bench chaos model down check docs constraints clean
+.PHONY: help setup up test bench chaos drill model down check docs constraints clean
 .DEFAULT_GOAL := help
 
 help: ## show these lines
@@ -37,6 +38,9 @@ bench: $(READY)
 
 chaos: $(READY)
 	$(BIN)/python -m chaos --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+drill: $(READY)
+	$(BIN)/python -m chaos.drill $(if $(STATE),--state "$(STATE)") $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 model: $(READY)
 	$(BIN)/python -m tests.model.protocol $(SCOPE)

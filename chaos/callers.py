@@ -105,17 +105,23 @@ class Caller:
 class Callers:
     """Threads that claim; the history gets the responses.
 
-    coupons: ids with their weights. Users are numbered from 1; a share of the claims repeats an
-    earlier one, mostly one that failed.
+    coupons: ids with their weights. pause_s: of a thread, after each response, in seconds. Users
+    are numbered from 1; a share of the claims repeats an earlier one, mostly one that failed.
     """
 
     def __init__(
-        self, caller: tuple[str, str], history: History, coupons: dict[int, int], seed: str
+        self,
+        caller: tuple[str, str],
+        history: History,
+        coupons: dict[int, int],
+        seed: str,
+        pause_s: float = PAUSE_SECONDS,
     ) -> None:
         self._caller = caller
         self._history = history
         self._coupons = coupons
         self._seed = seed
+        self._pause_s = pause_s
         self._users = count(1)
 
     @contextmanager
@@ -157,7 +163,7 @@ class Callers:
             if response.status in FAILED or rng.random() < TRIES_AGAIN / 3:
                 again.append(key)
                 del again[:-REMEMBERED]
-            stop.wait(PAUSE_SECONDS)
+            stop.wait(self._pause_s)
         caller.close()
 
 

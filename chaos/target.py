@@ -47,7 +47,13 @@ class Target:
         redis = self.where["COUPON_REDIS_URL"]
         urls = (stack.database_url("api"), redis, stack.database_url("consumer"), redis)
         self.links = {name: Link(url) for name, url in zip(LINKS, urls, strict=True)}
-        self._settings: dict[str, Mapping[str, str]] = {
+        self._settings: dict[str, Mapping[str, str]] = {}
+        self._parts = self._read_parts()
+        self._stopped: set[str] = set()
+
+    def open(self) -> None:
+        """Restart API and consumer with the links."""
+        self._settings = {
             "api": {
                 "COUPON_DATABASE_URL": self.links["api to postgres"].url,
                 "COUPON_REDIS_URL": self.links["api to redis"].url,
@@ -55,21 +61,20 @@ class Target:
             "consumer-1": {
                 "COUPON_DATABASE_URL": self.links["consumer to postgres"].url,
                 "COUPON_REDIS_URL": self.links["consumer to redis"].url,
-                "COUPON_CONSUMER_SESSION_SECONDS": str(session_s),
+                "COUPON_CONSUMER_SESSION_SECONDS": str(self.session_s),
             },
         }
-        self._parts = self._read_parts()
-        self._stopped: set[str] = set()
-
-    def open(self) -> None:
-        """Restart API and consumer with the links."""
         self._restart_linked()
 
     def close(self) -> None:
-        """Restore the stack: every part runs, and none uses a link."""
-        self.heal()
-        self._settings = {}
-        self._restart_linked()
+        """Restore the stack: every part runs, and none uses a link.
+
+        A target that was not opened only closes its links.
+        """
+        if self._settings:
+            self.heal()
+            self._settings = {}
+            self._restart_linked()
         for link in self.links.values():
             link.close()
 

@@ -17,6 +17,14 @@ def garbage_fault(context: FaultContext) -> Fault:
     return Fault("garbage", sentence, lambda: write_garbage(context), lasting=False)
 
 
+def write_unreadable(servers: str, count: int) -> None:
+    """Write so many records of random bytes to one partition, in a row."""
+    producer = Producer({"bootstrap.servers": servers, "linger.ms": 50, "log_level": 2})
+    for _ in range(count):
+        producer.produce(REQUEST_TOPIC, random.randbytes(40), partition=0)
+    assert producer.flush(FLUSH_SECONDS) == 0, "the records were not written in time"
+
+
 def write_garbage(context: FaultContext) -> None:
     """Write records of every bad kind, spread over the partitions."""
     servers = context.target.where["COUPON_KAFKA_BOOTSTRAP_SERVERS"]

@@ -61,7 +61,8 @@ WITHOUT_ALERT: dict[Section, tuple[str, str]] = {
     ),
     Section.PUBLICATION: (
         "CouponRequestsNotFinal",
-        "Inserts are not streamed. If the publication is missing, the connector's task fails too.",
+        "Inserts are not streamed. If the publication is missing: CouponHeartbeatOld, and with"
+        " Postgres 17 CouponConnectorTaskFailed.",
     ),
     Section.TOPICS: ("CouponHeartbeatOld", "Nothing can be written to a topic that is missing."),
     Section.SCHEMA: (

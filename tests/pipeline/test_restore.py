@@ -8,12 +8,12 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from chaos.drill.operator import Operator
 from coupons.change_events import REQUEST_PARTITIONS, REQUEST_TOPIC, LogReader
 from coupons.kafka.client import KafkaClient
 from coupons.waiting import eventually
 from stack.disposable import DisposableStack, disposable_stack
 from tests.pipeline.backups import back_up, put_back
-from tests.pipeline.operator_at_work import Operator
 from tests.pipeline.people import People
 
 PATIENCE_SECONDS = 120

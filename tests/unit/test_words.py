@@ -72,6 +72,7 @@ ALLOWED = {
     ("monitor/samples.py", "places"): "places_left, as the API calls it",
     ("coupons/process/probes.py", "trouble"): "a value in /healthz",
     ("benchmarks/measurements/designs/report_load.py", "choices"): "a function of random",
+    ("chaos/drill/stream.py", "mend"): "the option --mend",
     ("chaos/callers.py", "choices"): "a function of random",
     ("cli/commands/topics.py", "mend"): "the option --mend",
     ("operations/doctor/kafka.py", "mend"): "the option --mend",

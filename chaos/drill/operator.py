@@ -1,4 +1,4 @@
-"""An operator who types what doctor says, word for word, until all is well."""
+"""An operator of a stack: types commands in a shell, and reads what doctor finds."""
 
 import json
 import os
@@ -9,9 +9,11 @@ from typing import Any
 
 from coupons.endpoints import ENDPOINTS
 from coupons.waiting import attempts
+from operations.doctor.findings import Section
 from stack.disposable import DisposableStack
 
 ROOT = Path(__file__).parents[2]
+SHELL = "/bin/bash"
 COMMAND_SECONDS = 240
 TYPED_AGAIN_AFTER_SECONDS = 10.0
 PAUSE_SECONDS = 1.0
@@ -26,14 +28,19 @@ class Operator:
         self.typed: list[str] = []
 
     def type(self, command: str) -> subprocess.CompletedProcess[str]:
-        """Run a line in a shell, where `coupon` is on the PATH and speaks of this stack."""
+        """Run a line in a shell, where `coupon` is on the PATH and speaks of this stack.
+
+        Before a line with an address, such as $COUPON_REDIS_URL, the addresses are exported.
+        """
+        if "$COUPON_" in command:
+            command = f'eval "$(coupon env)"; {command}'
         env = {name: value for name, value in os.environ.items() if name not in ENDPOINTS}
         env |= {
             "COUPON_STATE_DIR": self._folder,
             "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
         }
         return subprocess.run(
-            ["/bin/sh", "-c", command],
+            [SHELL, "-c", command],
             env=env,
             cwd=ROOT,
             capture_output=True,
@@ -57,25 +64,42 @@ class Operator:
         """Of those, what is not well."""
         return [each for each in self.findings() if each["level"] in UNWELL]
 
+    def is_well(self) -> bool:
+        """Whether nothing is failing or unknown, and no dead letter is open."""
+        findings = self.findings()
+        ill = [
+            each
+            for each in findings
+            if each["level"] in UNWELL or each["section"] == Section.DEAD_LETTERS
+        ]
+        assert ill == []
+        return True
+
+    def open_dead_letters(self) -> list[str]:
+        """The positions of those that nobody has handled."""
+        done = self.type("coupon dead-letters list --json")
+        assert done.returncode == 0, done.stderr
+        return [str(each["letter"]) for each in json.loads(done.stdout)]
+
     def follow(self, within_s: float = 150.0) -> list[str]:
         """Type what the first finding says, again and again, until nothing is found.
 
-        A command that was just typed is not typed again at once: what it mended may take a while.
+        A command that was just typed is not typed again at once: what it repaired may take a while.
         """
         self.typed.clear()
-        told: list[str] = []
+        seen: list[str] = []
         deadline = time.monotonic() + within_s
         typed_at: dict[str, float] = {}
         while found := self.ill():
-            told.append(f"{found[0]['check']}: {found[0]['says']}")
-            assert time.monotonic() < deadline, (self.typed, told)
+            seen.append(f"{found[0]['check']}: {found[0]['says']}")
+            assert time.monotonic() < deadline, (self.typed, seen)
             command = found[0]["command"]
             again_s = typed_at.get(command, 0.0) + TYPED_AGAIN_AFTER_SECONDS - time.monotonic()
             if again_s > 0:
                 self._await_other_advice(command, again_s)
                 continue
             done = self.type(command)
-            told.append(f"$ {command}: {done.returncode} {done.stdout[-300:]} {done.stderr[-300:]}")
+            seen.append(f"$ {command}: {done.returncode} {done.stdout[-300:]} {done.stderr[-300:]}")
             typed_at[command] = time.monotonic()
             self.typed.append(command)
         return self.typed

@@ -1,0 +1,84 @@
+"""Each state of the runbook: doctor and alert name it, and what the runbook says mends it.
+
+Prometheus evaluates the committed rules, without the time that they wait (`for`).
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from chaos.drill.catalogue import STATES
+from chaos.drill.prometheus import PROGRAM, Prometheus, prometheus
+from chaos.drill.site import Site
+from chaos.drill.state import Findings
+from coupons.waiting import eventually
+from stack.disposable import DisposableStack
+
+FIRES_WITHIN_SECONDS = 120
+NAMED_WITHIN_SECONDS = 60
+WELL_WITHIN_SECONDS = 90
+
+
+@pytest.fixture(scope="module")
+def site(spare_stack: DisposableStack) -> Iterator[Site]:
+    """With people who claim all the time."""
+    with closing(Site(spare_stack)) as site:
+        eventually(site.operator.is_all_ok, WELL_WITHIN_SECONDS, "it is healthy before")
+        with site.claiming():
+            yield site
+        for setting in ("max_slot_wal_keep_size", "synchronized_standby_slots"):
+            site.reset_postgres(setting)
+
+
+@pytest.fixture(scope="module")
+def scraping(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus | None]:
+    if shutil.which(PROGRAM) is None:
+        yield None
+        return
+    folder = tmp_path_factory.mktemp(PROGRAM)
+    with prometheus(folder, site.stack, every_second=True, at_once=True) as scraping:
+        yield scraping
+
+
+@pytest.fixture
+def alerting(scraping: Prometheus | None) -> Prometheus | None:
+    """It knows nothing of the state before, and no alert fires. None: it is not installed."""
+    if scraping:
+        scraping.forget()
+        scraping.await_targets()
+        scraping.await_quiet(None, FIRES_WITHIN_SECONDS)
+    return scraping
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_a_state_is_named_and_mended_as_the_runbook_says(
+    site: Site, alerting: Prometheus | None, name: str
+) -> None:
+    state = STATES[name]
+    state.cause(site)
+    try:
+
+        def named() -> Findings:
+            findings = site.operator.findings()
+            assert state.is_named(findings), [each for each in findings if each["level"] != "ok"]
+            return findings
+
+        findings = eventually(named, NAMED_WITHIN_SECONDS, "doctor names it")
+        if alerting:
+            alerting.await_firing(state.alerts, FIRES_WITHIN_SECONDS)
+        for command in state.type:
+            done = site.operator.type(state.filled_in(command, site, findings))
+            assert done.returncode == 0, (command, done.stdout, done.stderr)
+        eventually(site.operator.is_well, WELL_WITHIN_SECONDS, "it is healthy again")
+    finally:
+        site.end_sessions()
+    if alerting is None:
+        pytest.skip("the alert was not looked at; no prometheus: apt install prometheus")
+
+
+def test_whoever_was_accepted_meanwhile_has_a_coupon(site: Site) -> None:
+    """People claimed during every state above."""
+    done = site.operator.type("coupon verify --wait 60")
+    assert done.returncode == 0, done.stdout + done.stderr
