@@ -23,6 +23,7 @@ from monitor.page.overview_views import OverviewViews
 from monitor.page.request_views import RequestViews
 from monitor.page.sign_in import load_sign_in
 from monitor.page.sign_in_views import SignInViews
+from monitor.page.stream_views import StreamViews
 from monitor.settings import MonitorSettings, split_list
 from monitor.state import State
 
@@ -37,6 +38,7 @@ def build_page(settings: MonitorSettings, state: Callable[[], State]) -> Flask:
         RequestViews(state, where),
         CouponViews(state, where, acting),
         DeadLetterViews(state, where, acting),
+        StreamViews(state, where, acting),
         AuditViews(where),
     )
     return create_app(settings, [each.blueprint() for each in views])

@@ -122,7 +122,8 @@ def test_nothing_keeps_people_from_using_it(
     coupon = f"/coupons/{shop.coupon_id}"
     pages = ("/coupons", "/coupons?state=x", coupon, f"{coupon}/pause", f"{coupon}/stock?total=30")
     letters = ("/dead-letters", "/dead-letters?state=x", "/dead-letters/0:1")
-    for path in ("/", "/requests", one, "/requests?user=x", *pages, *letters, "/audit"):
+    rest = ("/audit", "/stream", "/stream/restart")
+    for path in ("/", "/requests", one, "/requests?user=x", *pages, *letters, *rest):
         page.goto(served.url + path)
         assert faults(page) == []
         wide = page.evaluate("() => document.documentElement.scrollWidth")
