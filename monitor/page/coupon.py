@@ -117,7 +117,7 @@ def _sold_out(now: datetime, facts: Facts) -> Figure:
     if not facts.per_s:
         return Figure("not foreseeable: none are taken now", False)
     seconds = min(figures.places_left / facts.per_s, MOST_SECONDS)
-    return Figure(f"in {duration(seconds)}, at {clock(now + timedelta(seconds=seconds))}")
+    return Figure(f"in {duration(seconds)}", why=f"at {clock(now + timedelta(seconds=seconds))}")
 
 
 def effect(action: str, facts: Facts, total: int | None) -> Iterator[str]:
