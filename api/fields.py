@@ -13,10 +13,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from coupons.ids import MAX_COUPON_ID
-from coupons.model import EARLIEST_MOMENT, LATEST_MOMENT
+from coupons.model import EARLIEST_MOMENT, LARGEST_QUANTITY, LATEST_MOMENT
 from coupons.moments import parse_rfc3339
 
-LARGEST_QUANTITY = 1_000_000_000
 LONGEST_NAME = 200
 
 ID_PATTERN = "^[1-9][0-9]{0,18}$"

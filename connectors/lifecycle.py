@@ -49,8 +49,13 @@ def restart(connect_url: str) -> ConnectorState:
     """Restart the connector and its task, and return when it runs. Raises ConnectorError."""
     connect = Connect(connect_url)
     existing_state(connect, CONNECTOR_NAME)
-    connect.call("POST", f"/connectors/{CONNECTOR_NAME}/restart?includeTasks=true")
+    request_restart(connect, CONNECTOR_NAME)
     return await_running(connect, CONNECTOR_NAME)
+
+
+def request_restart(connect: Connect, name: str) -> None:
+    """Ask Connect to restart the connector and its task, without waiting. Raises ConnectorError."""
+    connect.call("POST", f"/connectors/{name}/restart?includeTasks=true")
 
 
 def request_restart_of_failed(connect: Connect, name: str) -> None:

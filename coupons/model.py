@@ -139,6 +139,9 @@ class RequestCounts(NamedTuple):
         )
 
 
+LARGEST_QUANTITY = 1_000_000_000
+"""The largest stock of a coupon; the table's constraint says the same."""
+
 EARLIEST_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST_MOMENT = datetime(9999, 12, 31, tzinfo=UTC)
 """A coupon's window lies between these two; the table's constraints say the same.

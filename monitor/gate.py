@@ -8,6 +8,7 @@ from coupons.gate import GateFigures, connect_gate, unavailable_reason
 from coupons.gate.heartbeat import read_heartbeat
 from coupons.gate.refusals import translated
 from coupons.model import Coupon
+from monitor.coupon_rates import CouponRates
 from monitor.gate_rates import GateRate, GateRates
 from monitor.ledger import LedgerState
 
@@ -21,7 +22,8 @@ class GateReading:
     final; 0: there is none; None: not known, because a coupon is unavailable or was not read.
     limit_bytes: None: no limit. heartbeat_s: age of the newest heartbeat that came through; None:
     none did. drift: requests by which gate and ledger differ, see `Drift`; None: Postgres is not
-    known. rate: of what was read.
+    known. rate: of what was read. taken_per_s: by coupon, what is issued or pending more; a coupon
+    is absent until that is known.
     """
 
     figures: Mapping[int, GateFigures | None]
@@ -31,6 +33,7 @@ class GateReading:
     heartbeat_s: float | None
     drift: int | None
     rate: GateRate
+    taken_per_s: Mapping[int, float]
 
 
 class Drift:
@@ -78,6 +81,7 @@ class GateReader:
         self._is_known = is_known
         self._drift = Drift()
         self._rates = GateRates()
+        self._coupon_rates = CouponRates()
         self._compared_s = 0.0
         self._last_drift: int | None = None
         self.unfinished: tuple[int, ...] = ()
@@ -112,6 +116,7 @@ class GateReader:
             None if heartbeat_us is None else max(0, now_us - heartbeat_us) / 1e6,
             self._compare(ledger, figures, read_s),
             self._rates.note(read_s, figures),
+            self._coupon_rates.note(read_s, figures),
         )
 
     def _figures(self, coupons: Sequence[Coupon]) -> dict[int, GateFigures | None]:

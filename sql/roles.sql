@@ -11,8 +11,8 @@ BEGIN
     'coupon_consumer',    -- issues coupons
     'coupon_reconciler',  -- rolls admitted claims forward, rebuilds the gate
     'coupon_cdc',         -- Debezium: replication, and SELECT on the published tables
-    'coupon_monitor',     -- reads the counts of coupons, and requests of dead letters
-    'coupon_ops',         -- reads everything, writes only the audit trail of dead letters
+    'coupon_monitor',     -- reads the counts of coupons, requests of dead letters, and what operators did
+    'coupon_ops',         -- reads everything, changes coupons for an operator, writes the audit trails
     'coupon_registry'     -- owns the schema registry's own database
   ] LOOP
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN

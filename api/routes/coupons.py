@@ -27,19 +27,14 @@ from api.routes.coupon_problems import (
     writing,
 )
 from api.schemas import CouponView, view_coupon
-from coupons.errors import RedisUnavailable
+from coupons.errors import NotThere, RedisUnavailable
 from coupons.gate import Gate, open_coupon
+from coupons.gate.changes import STATES, CouponClosed, change_in_ledger, define_at_gate
 from coupons.ledger.connection import LedgerPool, pooled
-from coupons.ledger.coupons import change_coupon, create_coupon, find_coupon
-from coupons.model import Coupon, CouponState
+from coupons.ledger.coupons import create_coupon, find_coupon
+from coupons.model import Coupon
 
 log = logging.getLogger(__name__)
-
-_STATES = {
-    "pause": CouponState.PAUSED,
-    "resume": CouponState.OPEN,
-    "close": CouponState.CLOSED,
-}
 
 
 class CouponRoutes:
@@ -61,11 +56,11 @@ class CouponRoutes:
 
     def create(self) -> JsonResponse:
         """201 once it is in the ledger. If Redis is down, the reconciler opens it later."""
-        self._authenticator.caller(request, ADMIN)
+        who = self._administrator()
         wanted = read_body(request, NewCoupon).model_dump()
         coupon_id = wanted.pop("id")
         with writing(maybe_created(coupon_id)), pooled(self._pool) as connection:
-            coupon = create_coupon(connection, coupon_id=coupon_id, **wanted)
+            coupon = create_coupon(connection, coupon_id=coupon_id, acted_by=who, **wanted)
         if coupon is None:
             raise id_taken(coupon_id)
         self._open(coupon)
@@ -82,22 +77,32 @@ class CouponRoutes:
 
     def change(self, coupon_id: int) -> JsonResponse:
         """Change name, stock, window or group."""
-        self._authenticator.caller(request, ADMIN)
-        return self._after_change(coupon_id, read_body(request, CouponChange).given())
+        who = self._administrator()
+        return self._after_change(coupon_id, read_body(request, CouponChange).given(), who)
 
     def act(self, coupon_id: int, action: str) -> JsonResponse:
         """Pause, resume or close; repeating it changes nothing."""
-        self._authenticator.caller(request, ADMIN)
-        return self._after_change(coupon_id, {"state": _STATES[action]})
+        who = self._administrator()
+        return self._after_change(coupon_id, {"state": STATES[action]}, who)
 
-    def _after_change(self, coupon_id: int, changes: dict[str, Any]) -> JsonResponse:
+    def _administrator(self) -> str:
+        """The caller, as the audit trail names them."""
+        return f"user {self._authenticator.caller(request, ADMIN).user_id}"
+
+    def _after_change(self, coupon_id: int, changes: dict[str, Any], who: str) -> JsonResponse:
         """200 once ledger and gate have the change; 202 when the gate gets it later."""
-        coupon = self._changed(coupon_id, changes)
-        return self._response(coupon, 200 if self._define(coupon) else 202)
-
-    # After the commit nothing may raise: the client would think that it was not done.
+        try:
+            with writing(maybe_changed(coupon_id)), pooled(self._pool) as connection:
+                coupon = change_in_ledger(connection, coupon_id, changes, who)
+        except NotThere:
+            raise no_such_coupon(coupon_id) from None
+        except CouponClosed as error:
+            raise Problem(ProblemType.CLOSED, str(error)) from None
+        at_gate = define_at_gate(self._gate, coupon, log_fields(coupon_id))
+        return self._response(coupon, 200 if at_gate else 202)
 
     def _open(self, coupon: Coupon) -> None:
+        # After the commit nothing may raise: the client would think that it was not done.
         extra = log_fields(coupon.coupon_id)
         try:
             if not open_coupon(self._gate, coupon):
@@ -106,33 +111,6 @@ class CouponRoutes:
             log.warning("%s; not opened yet", error, extra=extra)
         except Exception:
             log.exception("not opened yet; the reconciler will do it", extra=extra)
-
-    def _define(self, coupon: Coupon) -> bool:
-        """Whether the gate has the change."""
-        extra = log_fields(coupon.coupon_id)
-        try:
-            self._gate.define(coupon)
-            return True
-        except RedisUnavailable as error:
-            log.warning("%s; the gate does not have the change yet", error, extra=extra)
-        except Exception:
-            log.exception(
-                "the gate does not have the change; the reconciler will do it", extra=extra
-            )
-        return False
-
-    def _changed(self, coupon_id: int, changes: dict[str, Any]) -> Coupon:
-        with writing(maybe_changed(coupon_id)), pooled(self._pool) as connection:
-            coupon = change_coupon(connection, coupon_id, **changes)
-            if coupon is None:
-                coupon = find_coupon(connection, coupon_id)
-                if coupon is None:
-                    raise no_such_coupon(coupon_id)
-                if changes != {"state": CouponState.CLOSED}:
-                    raise Problem(
-                        ProblemType.CLOSED, f"Coupon {coupon_id} is closed, which is final."
-                    )
-        return coupon
 
     def _response(
         self, coupon: Coupon, status: int = 200, headers: dict[str, str] | None = None
@@ -163,7 +141,7 @@ def openapi_part() -> DocumentPart:
             "patch": _describe_change(),
         },
     }
-    for action in _STATES:
+    for action in STATES:
         path = f"/coupons/{{id}}/{action}"
         paths[path] = {"parameters": [COUPON_ID], "post": _describe_action(action)}
     return DocumentPart(paths, bodies=(NewCoupon, CouponChange), views=(CouponView,))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime
-from typing import Any, TypedDict, Unpack
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import psycopg
 from psycopg.rows import dict_row
@@ -37,8 +37,9 @@ def create_coupon(
     issue_starts_at: datetime | None,
     issue_ends_at: datetime | None,
     eligible_group: str | None,
+    acted_by: str | None = None,
 ) -> Coupon | None:
-    """Create a coupon. None when the id is already used.
+    """Create a coupon. None when the id is already used. acted_by: for the audit; None: the role.
 
     Without an id it gets the next free id of the sequence. The sequence skips ids that were chosen
     before, up to about five million in a row; with more, the result is None.
@@ -54,7 +55,7 @@ def create_coupon(
     attempts = 1 if coupon_id is not None else _ATTEMPTS_AT_A_FREE_ID
     for attempt in range(attempts):
         steps = min(2**attempt, _LONGEST_LEAP)
-        created = _one(connection, "create_coupon", {**values, "steps": steps})
+        created = _one(connection, "create_coupon", {**values, "steps": steps}, acted_by)
         if created is not None:
             return created
     return None
@@ -94,6 +95,31 @@ def list_live(connection: Connection, also: Iterable[int], most: int) -> tuple[l
     return [_coupon(row) for row in rows], rows[0]["live"] if rows else 0
 
 
+class ListedCoupon(NamedTuple):
+    """A line of a list. opens: day and time in UTC."""
+
+    coupon_id: int
+    name: str
+    state: str
+    total_quantity: int
+    issued_count: int
+    rejected_count: int
+    opens: str
+
+
+def search_coupons(
+    connection: Connection, words: str, state: str, before: int, most: int
+) -> list[ListedCoupon]:
+    """At most so many coupons with an id below `before`, the greatest first.
+
+    words: a part of the name, or an id; empty: all. state: empty: any. Raises LedgerUnavailable.
+    """
+    values = {"words": words, "state": state, "before": before, "most": most}
+    with translated(connection):
+        rows = connection.execute(query("search_coupons"), values)
+        return [ListedCoupon(*row) for row in rows]
+
+
 def _one_by_one(
     connection: Connection,
 ) -> tuple[list[Coupon], dict[int, CouponUnreadable]]:
@@ -112,16 +138,23 @@ def _one_by_one(
 
 
 def change_coupon(
-    connection: Connection, coupon_id: int, **changes: Unpack[CouponChanges]
+    connection: Connection,
+    coupon_id: int,
+    acted_by: str | None = None,
+    if_version: int | None = None,
+    **changes: Unpack[CouponChanges],
 ) -> Coupon | None:
-    """Change the given columns. None when there is no such coupon or it is closed.
+    """Change the given columns. None: there is no such coupon, it is closed, or has been changed.
+
+    acted_by: who does it, for the audit trail; None: the role. if_version: only if the coupon still
+    has this version; None: whatever version it has.
 
     Raises psycopg.errors.CheckViolation when the total would be less than what is issued, or the
     window would end before it starts.
     """
     values: dict[str, Any] = dict.fromkeys(CouponChanges.__annotations__)
-    values |= {**changes, "coupon_id": coupon_id, "given": list(changes)}
-    return _one(connection, "change_coupon", values)
+    values |= {**changes, "coupon_id": coupon_id, "given": list(changes), "if_version": if_version}
+    return _one(connection, "change_coupon", values, acted_by)
 
 
 def begin_gate_epoch(connection: Connection, coupon_id: int, above: int = 0) -> Coupon | None:
@@ -132,13 +165,17 @@ def begin_gate_epoch(connection: Connection, coupon_id: int, above: int = 0) -> 
     return _one(connection, "begin_gate_epoch", {"coupon_id": coupon_id, "above": above})
 
 
-def _one(connection: Connection, name: str, values: dict[str, Any]) -> Coupon | None:
+def _one(
+    connection: Connection, name: str, values: dict[str, Any], acted_by: str | None = None
+) -> Coupon | None:
     # In a transaction, so that a row that cannot be read back is not changed.
     with (
         translated(connection),
         connection.transaction(),
         connection.cursor(row_factory=dict_row) as cursor,
     ):
+        if acted_by is not None:
+            cursor.execute(query("name_actor"), {"acted_by": acted_by})
         row = cursor.execute(query(name), values).fetchone()
     return None if row is None else _coupon(row)
 

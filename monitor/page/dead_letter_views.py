@@ -12,9 +12,8 @@ from coupons.endpoints import DATABASE_URL, Endpoints
 from coupons.errors import CouponError
 from coupons.ids import MAX_COUPON_ID
 from coupons.ledger.connection import Connection, connect_ledger
-from monitor.page import session
+from monitor.page.acting import Acting
 from monitor.page.request_search import NotSearchable, parse_id
-from monitor.page.sign_in import Operator
 from monitor.state import State as Known
 from operations.dead_letters.actions import Replayer, Result, consequence, discard, refusal
 from operations.dead_letters.actions import no_discard as why_not_discarded
@@ -29,12 +28,12 @@ ALL = "all"
 
 
 class DeadLetterViews:
-    """/dead-letters. state: what the monitor knows. may_act: whether Postgres allows actions."""
+    """/dead-letters. state: what the monitor knows."""
 
-    def __init__(self, state: Callable[[], Known], where: Endpoints, may_act: bool) -> None:
+    def __init__(self, state: Callable[[], Known], where: Endpoints, acting: Acting) -> None:
         self._state = state
         self._where = where
-        self._may_act = may_act
+        self._acting = acting
         self._reads = BoundedSemaphore(1)
 
     def blueprint(self) -> Blueprint:
@@ -65,12 +64,12 @@ class DeadLetterViews:
         with self._ledger() as ledger:
             status = self._status(ledger, position)
             actions = actions_of(ledger, status.letter)
-        may = self._why_no_action() is None
+        may = self._acting.why_not() is None
         return render_template("dead_letter.html", status=status, actions=actions, may_act=may)
 
     def confirm(self, position: str, action: str) -> str:
         """What the action would do: nothing is done yet."""
-        self._require_act()
+        self._acting.require()
         with self._ledger() as ledger:
             status = self._status(ledger, position)
         objection = refusal(status, {State.OPEN}) if action == "replay" else None
@@ -83,7 +82,7 @@ class DeadLetterViews:
 
     def replay(self, position: str) -> Response:
         """Write the record back."""
-        who = self._require_act().who
+        who = self._acting.require().who
         anyway = {*UNRESOLVED, State.DISCARDED} if request.form.get("anyway") else {State.OPEN}
         with self._ledger() as ledger:
             take_lock(ledger)
@@ -93,7 +92,7 @@ class DeadLetterViews:
 
     def discard(self, position: str) -> Response:
         """Give it up, with a reason."""
-        who, reason = self._require_act().who, request.form.get("reason", "").strip()
+        who, reason = self._acting.require().who, request.form.get("reason", "").strip()
         if not reason or len(reason) > LONGEST_REASON:
             abort(400, f"Give a reason of at most {LONGEST_REASON} characters: it is kept.")
         if not reason.isprintable():
@@ -101,21 +100,6 @@ class DeadLetterViews:
         with self._ledger() as ledger:
             take_lock(ledger)
             return _done(discard(ledger, [self._status(ledger, position)], who, reason))
-
-    def _require_act(self) -> Operator:
-        if why := self._why_no_action():
-            abort(403, why)
-        who = session.operator()
-        assert who is not None
-        return who
-
-    def _why_no_action(self) -> str | None:
-        who = session.operator()
-        if who is None or not who.acts:
-            return "You may only look. `coupon monitor` prints a link with which you may act."
-        if not self._may_act:
-            return "This page only shows: COUPON_MONITOR_OPERATOR_DATABASE_URL is not set."
-        return None
 
     def _statuses(self, ledger: Connection) -> list[DeadLetterStatus]:
         """All of them. Raises CouponError while the monitor cannot count them, or has too many."""

@@ -13,13 +13,17 @@ from coupons.endpoints import (
     REGISTRY_URL,
     Endpoints,
 )
+from monitor.page.acting import Acting
 from monitor.page.app import create_app
+from monitor.page.audit_views import AuditViews
+from monitor.page.coupon_views import CouponViews
 from monitor.page.dead_letter_views import DeadLetterViews
 from monitor.page.diagnosis import Doctor
 from monitor.page.overview_views import OverviewViews
 from monitor.page.request_views import RequestViews
 from monitor.page.sign_in import load_sign_in
 from monitor.page.sign_in_views import SignInViews
+from monitor.page.stream_views import StreamViews
 from monitor.settings import MonitorSettings, split_list
 from monitor.state import State
 
@@ -27,11 +31,15 @@ from monitor.state import State
 def build_page(settings: MonitorSettings, state: Callable[[], State]) -> Flask:
     """The page. state: what is known now. Raises ConfigurationError."""
     where = endpoints_of(settings)
+    acting = Acting(settings.monitor_operator_database_url is not None)
     views = (
         SignInViews(load_sign_in(settings)),
         OverviewViews(state, Doctor(where)),
         RequestViews(state, where),
-        DeadLetterViews(state, where, settings.monitor_operator_database_url is not None),
+        CouponViews(state, where, acting),
+        DeadLetterViews(state, where, acting),
+        StreamViews(state, where, acting),
+        AuditViews(where),
     )
     return create_app(settings, [each.blueprint() for each in views])
 

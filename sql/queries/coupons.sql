@@ -48,8 +48,9 @@ SELECT coupon_id FROM coupon ORDER BY coupon_id;
 -- Changes the columns that are named in `given`. Null: no end, no group; a null start is now, unless the coupon has
 -- started before. The total cannot be less than what is already issued (coupon_never_oversold). A closed coupon
 -- stays closed.
--- in:  coupon_id, given (names of columns), name, total_quantity, issue_starts_at, issue_ends_at, eligible_group, state
--- out: the coupon as changed; no row when there is none or it is closed
+-- in:  coupon_id, given (names of columns), name, total_quantity, issue_starts_at, issue_ends_at, eligible_group, state,
+--      if_version (null: any)
+-- out: the coupon as changed; no row when there is none, it is closed or has another version
 UPDATE coupon
    SET name = CASE WHEN 'name' = ANY (%(given)s::text[]) THEN %(name)s ELSE name END,
        total_quantity = CASE WHEN 'total_quantity' = ANY (%(given)s::text[]) THEN %(total_quantity)s ELSE total_quantity END,
@@ -61,6 +62,7 @@ UPDATE coupon
        state = CASE WHEN 'state' = ANY (%(given)s::text[]) THEN %(state)s ELSE state END,
        version = coupon_next_number(version)
  WHERE coupon_id = %(coupon_id)s AND state <> 'closed'
+   AND version = coalesce(%(if_version)s::bigint, version)
 RETURNING coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
           state, eligible_group, version, gate_epoch, created_at;
 
@@ -75,3 +77,16 @@ WITH fenced AS (
 UPDATE coupon c SET gate_epoch = coupon_next_number(greatest(c.gate_epoch, %(above)s::bigint)) FROM fenced f WHERE c.coupon_id = f.coupon_id
 RETURNING c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, c.issue_starts_at, c.issue_ends_at,
           c.state, c.eligible_group, c.version, c.gate_epoch, c.created_at;
+
+-- name: search_coupons
+-- Times as text: a row that cannot be read hides no other.
+-- in:  words ('': all; a part of the name in any case, or the id), state ('': any), before (coupon_id), most
+-- out: coupon_id, name, state, total_quantity, issued_count, rejected_count, opens, the greatest coupon_id first
+SELECT coupon_id, name, state, total_quantity, issued_count, rejected_count,
+       to_char(issue_starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS opens
+  FROM coupon
+ WHERE coupon_id < %(before)s
+   AND (%(state)s = '' OR state = %(state)s)
+   AND (%(words)s = '' OR strpos(lower(name), lower(%(words)s)) > 0 OR coupon_id::text = %(words)s)
+ ORDER BY coupon_id DESC
+ LIMIT %(most)s;

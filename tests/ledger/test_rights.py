@@ -27,6 +27,7 @@ ACTION = (
     " set_aside_at, record_topic, record_partition, record_offset)"
     " VALUES ('a test', 'replay', 'begun', 0, 0, now(), 't', 0, 0)"
 )
+AUDITED = "INSERT INTO operator_action (action, result, {}) VALUES ('rebuild gate', 'done', {})"
 ALLOWED: dict[str, set[str]] = {
     # coupons
     COUPON.format("", ""): {API},
@@ -34,8 +35,8 @@ ALLOWED: dict[str, set[str]] = {
     COUPON.format(", state", ", 'closed'"): NOBODY,
     COUPON.format(", gate_epoch", ", 9"): NOBODY,
     COUPON.format(", version", ", 9"): NOBODY,
-    "UPDATE coupon SET name = 'm', total_quantity = 5": {API},
-    "UPDATE coupon SET state = 'paused', version = version + 1 WHERE coupon_id = 1": {API},
+    "UPDATE coupon SET name = 'm', total_quantity = 5": {API, OPS},
+    "UPDATE coupon SET state = 'paused', version = version + 1 WHERE coupon_id = 1": {API, OPS},
     "UPDATE coupon SET issued_count = 0": {CONSUMER},
     "UPDATE coupon SET rejected_count = 0": {CONSUMER},
     "UPDATE coupon SET gate_epoch = gate_epoch + 1": {RECONCILER},
@@ -71,6 +72,11 @@ ALLOWED: dict[str, set[str]] = {
     "UPDATE dead_letter_action SET detail = 'no'": NOBODY,
     "DELETE FROM dead_letter_action": NOBODY,
     "SELECT FROM dead_letter_action": {OPS, MONITOR},
+    AUDITED.format("acted_by", "'a test'"): {OPS},
+    AUDITED.format("acted_by, acted_at", "'a test', now()"): NOBODY,
+    "UPDATE operator_action SET detail = 'no'": NOBODY,
+    "DELETE FROM operator_action": NOBODY,
+    "SELECT FROM operator_action": {OPS, MONITOR},
     "SELECT FROM _yoyo_migration": {OPS},
     # writing nothing
     "SELECT try_write()": READERS,

@@ -96,6 +96,37 @@ def test_it_follows_a_rush(
     phone.context.close()
 
 
+def test_a_coupon_is_paused_changed_and_the_connector_restarted(
+    stack: DisposableStack, page: Page, request: pytest.FixtureRequest
+) -> None:
+    people = People(stack)
+    coupon_id = people.create_coupon(total_quantity=300)
+    people.claim_all(coupon_id, range(1, 121), threads=20)
+    root = page.url.rstrip("/")
+    page.goto(f"{root}/coupons/{coupon_id}")
+    issued = page.locator("tbody tr", has_text="issued").first.locator("td").first
+    expect(issued).to_have_text("120", timeout=FINAL_MS)
+    picture(request, page, "page-coupon")
+    page.get_by_role("link", name="Pause").click()
+    expect(page.locator("main")).to_contain_text("180 of 300 are left")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator(".done")).to_contain_text("it is paused")
+    page.get_by_role("link", name="Change the stock").click()
+    page.get_by_label("New stock").fill("400")
+    page.get_by_role("button", name="Show the effect").click()
+    expect(page.locator("main")).to_contain_text("280 are left then, instead of 180")
+    page.get_by_role("button", name="Set the stock to 400").click()
+    expect(page.locator(".answers .large").first).to_have_text("280", timeout=10_000)
+    page.goto(f"{root}/stream/restart")
+    page.get_by_role("button", name="Restart").click()
+    expect(page.locator(".done")).to_contain_text("restarts the connector")
+    expect(page.locator(".facts dd").first).to_have_text("RUNNING", timeout=FINAL_MS)
+    page.goto(f"{root}/audit")
+    for said in ("restart connector", "stock: 300 -> 400", "state: open -> paused"):
+        expect(page.locator("tbody")).to_contain_text(said)
+    picture(request, page, "page-audit")
+
+
 def test_it_survives_that_redis_is_killed(stack: DisposableStack, page: Page) -> None:
     verdict = page.get_by_role("heading", level=1)
     stack.kill("valkey")

@@ -70,6 +70,7 @@ ALLOWED = {
     ("monitor/document.py", "places"): "places_left, as the API calls it",
     ("monitor/metrics.py", "places"): "places_left, as the API calls it",
     ("monitor/samples.py", "places"): "places_left, as the API calls it",
+    ("monitor/page/coupon.py", "places"): "places_left, as the API calls it",
     ("coupons/process/probes.py", "trouble"): "a value in /healthz",
     ("benchmarks/measurements/designs/report_load.py", "choices"): "a function of random",
     ("chaos/drill/stream.py", "mend"): "the option --mend",

@@ -119,7 +119,11 @@ def test_nothing_keeps_people_from_using_it(
     page = open_page(served, color_scheme=scheme, viewport=viewport)
     expect(page.locator(".findings").first).to_be_visible(timeout=30_000)
     one = f"/requests?coupon={shop.coupon_id}&user=1"
-    for path in ("/", "/requests", one, "/requests?user=x"):
+    coupon = f"/coupons/{shop.coupon_id}"
+    pages = ("/coupons", "/coupons?state=x", coupon, f"{coupon}/pause", f"{coupon}/stock?total=30")
+    letters = ("/dead-letters", "/dead-letters?state=x", "/dead-letters/0:1")
+    rest = ("/audit", "/stream", "/stream/restart")
+    for path in ("/", "/requests", one, "/requests?user=x", *pages, *letters, *rest):
         page.goto(served.url + path)
         assert faults(page) == []
         wide = page.evaluate("() => document.documentElement.scrollWidth")
@@ -132,3 +136,20 @@ def test_it_can_be_read_without_javascript(served: Served, shop: Shop, open_page
     expect(page.get_by_role("heading", name="The pipeline")).to_be_visible()
     page.goto(f"{served.url}/requests?coupon={shop.coupon_id}&user=1")
     expect(page.locator(".timeline li").first).to_contain_text("admitted")
+
+
+def test_a_coupon_is_paused_by_keyboard_and_its_page_updates(
+    served: Served, shop: Shop, open_page: Open
+) -> None:
+    page = open_page(served, f"/coupons/{shop.coupon_id}")
+    shop.accept(1, 2)
+    left = page.locator(".answers .large").first
+    expect(left).to_have_text("18", timeout=10_000)
+    page.get_by_role("link", name="Pause").press("Enter")
+    expect(page.locator("main")).to_contain_text("18 of 20 are left")
+    page.get_by_role("button", name="Pause").press("Enter")
+    expect(page.locator(".done")).to_contain_text("it is paused")
+    assert shop.admit(3) == []
+    expect(page.locator("#live")).to_contain_text("A claim gets now: paused", timeout=10_000)
+    page.get_by_role("link", name="Audit").press("Enter")
+    expect(page.locator("tbody tr").first).to_contain_text("state: open -> paused")

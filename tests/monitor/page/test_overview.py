@@ -4,7 +4,6 @@ import json
 import re
 import time
 from collections.abc import Callable
-from html.parser import HTMLParser
 
 import psycopg
 import pytest
@@ -15,6 +14,7 @@ from coupons.ledger.coupons import list_coupons
 from coupons.waiting import eventually
 from monitor.gate_rates import RATE_SECONDS, GateRates
 from tests.monitor.page.conftest import Operator, Serve, Served
+from tests.monitor.page.words import text_of
 from tests.reconciler.conftest import Shop
 from tests.support.answers import Answers
 from tests.support.databases import Database
@@ -31,24 +31,11 @@ def shop(gate: Gate, database: Database, make_coupon: MakeCoupon) -> Shop:
     return Shop(gate, database, make_coupon(total_quantity=20, name="Summer sale"))
 
 
-class _Words(HTMLParser):
-    """The text of a page."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def handle_data(self, data: str) -> None:
-        self.found.append(data)
-
-
 def live(operator: Operator) -> str:
     """The text of the live part, without markup, in one line."""
     answer = operator.get("/live", **{"HX-Request": "true"})
     assert answer.status == 200, answer.text
-    words = _Words()
-    words.feed(answer.text)
-    return " ".join(" ".join(words.found).split())
+    return text_of(answer)
 
 
 def shows(operator: Operator, text: str) -> Callable[[], bool]:

@@ -10,7 +10,7 @@ from coupons.sign_in_links import LIFE_SECONDS
 from coupons.waiting import eventually
 from tests.monitor.page.conftest import Serve, Served, code, token
 
-PAGES = ("/", "/live", "/requests", "/requests?coupon=1&user=2")
+PAGES = ("/", "/live", "/requests?coupon=1&user=2", "/coupons", "/coupons/1/pause", "/audit")
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -1,0 +1,68 @@
+"""Changes of a coupon by an administrator: in the ledger first, then at the gate.
+
+The API's routes and the operator's page use it.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from coupons.errors import CouponError, NotThere, RedisUnavailable
+from coupons.gate.gate import Gate
+from coupons.ledger.connection import Connection
+from coupons.ledger.coupons import change_coupon, find_coupon
+from coupons.model import Coupon, CouponState
+
+log = logging.getLogger(__name__)
+
+STATES = {"pause": CouponState.PAUSED, "resume": CouponState.OPEN, "close": CouponState.CLOSED}
+"""The state that each action sets."""
+
+
+class CouponClosed(CouponError):
+    """The coupon is closed, which is final."""
+
+
+class CouponChanged(CouponError):
+    """Somebody else changed the coupon meanwhile: nothing was done."""
+
+
+def change_in_ledger(
+    connection: Connection,
+    coupon_id: int,
+    changes: Mapping[str, Any],
+    acted_by: str,
+    if_version: int | None = None,
+) -> Coupon:
+    """The coupon as changed; its audit trail names `acted_by`.
+
+    Closing a closed coupon again changes nothing. if_version: only if it still has this version.
+    Raises NotThere, CouponClosed, CouponChanged, and what `change_coupon` raises.
+    """
+    changed = change_coupon(connection, coupon_id, acted_by, if_version, **changes)
+    if changed is not None:
+        return changed
+    coupon = find_coupon(connection, coupon_id)
+    if coupon is None:
+        raise NotThere(f"there is no coupon {coupon_id}")
+    if coupon.state is CouponState.CLOSED:
+        if changes == {"state": CouponState.CLOSED}:
+            return coupon
+        raise CouponClosed(f"Coupon {coupon_id} is closed, which is final.")
+    raise CouponChanged(f"Coupon {coupon_id} was changed meanwhile: nothing was done.")
+
+
+def define_at_gate(gate: Gate, coupon: Coupon, about: Mapping[str, object]) -> bool:
+    """Whether the gate has the change; if not, the reconciler brings it later.
+
+    After the commit nothing may raise: the caller would think that it was not done. about: fields
+    of the log line.
+    """
+    try:
+        gate.define(coupon)
+        return True
+    except RedisUnavailable as error:
+        log.warning("%s; the gate does not have the change yet", error, extra=about)
+    except Exception:
+        log.exception("the gate does not have the change; the reconciler will do it", extra=about)
+    return False

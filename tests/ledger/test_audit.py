@@ -1,0 +1,120 @@
+"""Every change of a coupon is in the audit trail, with who made it; and nothing is overwritten."""
+
+import psycopg
+import pytest
+
+from coupons.errors import NotThere
+from coupons.gate.changes import CouponChanged, CouponClosed, change_in_ledger
+from coupons.ledger.connection import Connection, connect_ledger
+from coupons.ledger.coupons import change_coupon, search_coupons
+from coupons.model import CouponState
+from operations.audit import NotACursor, last_change, list_actions, note_action
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
+
+LETTER = (
+    "INSERT INTO dead_letter_action (acted_by, action, result, letter_partition, letter_offset,"
+    " set_aside_at, record_topic, record_partition, record_offset, coupon_id, user_id)"
+    " VALUES ('ana', 'replay', 'begun', 3, 7, now(), 't', 0, 0, 1, 2)"
+)
+
+
+@pytest.fixture
+def ops(database: Database):  # type: ignore[no-untyped-def]
+    with connect_ledger(database.url("coupon_ops"), "test") as connection:
+        yield connection
+
+
+def test_a_change_names_who_made_it_and_what(
+    database: Database, make_coupon: MakeCoupon, ops: Connection
+) -> None:
+    coupon_id = make_coupon(total_quantity=5).coupon_id
+    change_in_ledger(ops, coupon_id, {"total_quantity": 9}, "ana")
+    with connect_ledger(database.url("coupon_api"), "test") as api:
+        change_coupon(api, coupon_id, state=CouponState.PAUSED)
+    said = [(each.acted_by, each.action, each.detail) for each in list_actions(ops, "", 10)]
+    assert said == [
+        ("coupon_api", "change coupon", "state: open -> paused"),
+        ("ana", "change coupon", "stock: 5 -> 9"),
+        ("coupon_api", "create coupon", "5 of of a test"),
+    ]
+    last = last_change(ops, coupon_id)
+    assert last is not None
+    assert (last.acted_by, last.detail) == ("coupon_api", "state: open -> paused")
+    assert last_change(ops, 99) is None
+
+
+def test_what_changes_nothing_is_no_action(make_coupon: MakeCoupon, ops: Connection) -> None:
+    coupon_id = make_coupon().coupon_id
+    change_in_ledger(ops, coupon_id, {"state": CouponState.OPEN}, "ana")
+    assert len(list_actions(ops, "", 10)) == 1
+
+
+def test_issuing_is_no_action(database: Database, make_coupon: MakeCoupon, ops: Connection) -> None:
+    make_coupon()
+    with psycopg.connect(database.url("coupon_consumer")) as consumer:
+        consumer.execute("UPDATE coupon SET issued_count = 1, rejected_count = 2")
+    assert len(list_actions(ops, "", 10)) == 1
+
+
+def test_the_second_of_two_operators_overwrites_nothing(
+    make_coupon: MakeCoupon, ops: Connection
+) -> None:
+    coupon = make_coupon(total_quantity=5)
+    change_in_ledger(ops, coupon.coupon_id, {"total_quantity": 9}, "ana", coupon.version)
+    with pytest.raises(CouponChanged, match="nothing was done"):
+        change_in_ledger(ops, coupon.coupon_id, {"total_quantity": 7}, "bea", coupon.version)
+    closed = change_in_ledger(ops, coupon.coupon_id, {"state": CouponState.CLOSED}, "bea")
+    assert (closed.total_quantity, closed.state) == (9, CouponState.CLOSED)
+    with pytest.raises(CouponClosed):
+        change_in_ledger(ops, coupon.coupon_id, {"state": CouponState.OPEN}, "ana")
+    with pytest.raises(NotThere):
+        change_in_ledger(ops, 99, {"state": CouponState.OPEN}, "ana")
+
+
+def test_pages_of_the_trail_follow_each_other_without_gap_or_repeat(
+    database: Database, make_coupon: MakeCoupon, ops: Connection
+) -> None:
+    with psycopg.connect(database.url("coupon_owner"), autocommit=True) as owner:
+        for number in range(6):
+            make_coupon()
+            ops.execute(LETTER)
+            note_action(ops, "ana", "rebuild gate", "done", f"{number} requests", number)
+        # All at the same moment: the cursor tells them apart.
+        owner.execute("UPDATE operator_action SET acted_at = now()")
+        owner.execute(
+            "UPDATE dead_letter_action SET acted_at = (SELECT max(acted_at)"
+            " FROM operator_action) WHERE action_id > 3"
+        )
+    everything = list_actions(ops, "", 100)
+    assert len(everything) == 18
+    assert [each.letter for each in everything if each.kind] == ["3:7"] * 6
+    paged, cursor = [], ""
+    while page := list_actions(ops, cursor, 5):
+        paged += page
+        cursor = page[-1].cursor
+    assert paged == everything
+
+
+@pytest.mark.parametrize("cursor", ["x", "1.2.3", "1.0", "9" * 17 + ".0.1", "1.0.1; --", "1.0.1\n"])
+def test_a_cursor_that_was_made_up_is_refused(ops: Connection, cursor: str) -> None:
+    with pytest.raises(NotACursor):
+        list_actions(ops, cursor, 5)
+
+
+def test_coupons_are_found_by_a_part_of_the_name_by_id_and_by_state(
+    make_coupon: MakeCoupon, ops: Connection
+) -> None:
+    first, second = make_coupon(name="Summer 50%"), make_coupon(name="Winter_sale")
+    change_in_ledger(ops, first.coupon_id, {"state": CouponState.PAUSED}, "ana")
+
+    def found(words: str = "", state: str = "", before: int = 2**62, most: int = 9) -> list[int]:
+        return [each.coupon_id for each in search_coupons(ops, words, state, before, most)]
+
+    assert found() == [second.coupon_id, first.coupon_id]
+    assert found(most=1) == [second.coupon_id]
+    assert found(before=second.coupon_id) == [first.coupon_id]
+    assert found("sUMMER") == found("50%") == found(state="paused") == [first.coupon_id]
+    assert found("%") == [first.coupon_id]
+    assert found(str(second.coupon_id)) == [second.coupon_id]
+    assert found("nothing") == []
