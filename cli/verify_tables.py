@@ -32,6 +32,12 @@ def show_report(console: Console, report: ConsistencyReport) -> None:
         console.print(f"[red]does not add up:[/] {line}", soft_wrap=True)
     if report.discrepancies:
         console.print(_discrepancies(report))
+    if report.complaints and report.claims_came_in:
+        console.print(
+            "[yellow]Claims came in meanwhile:[/] some of this may be no fault. Repeat it when the"
+            " coupon is paused or the sale is over; during the sale, ask `coupon doctor`.",
+            soft_wrap=True,
+        )
     if not report.complaints:
         console.print("[green]Everything adds up[/], request by request.")
 

@@ -56,6 +56,9 @@ def command(
     no_coupon     its coupon does not exist
     no_request    its request row is missing: Postgres went back in time
 
+    Ledger and gate are read one after the other. While claims come in, the counts cannot add up,
+    and it says so: pause the coupon, or wait until the sale is over.
+
     \b
     Exit code 0: everything adds up and nothing is in flight any more
               1: something does not add up
@@ -118,6 +121,7 @@ def _report_as_json(report: ConsistencyReport) -> dict[str, object]:
         "gate": report.figures and report.figures._asdict(),
         "unavailable_reason": report.unavailable_reason,
         "complaints": report.complaints,
+        "claims_came_in": report.claims_came_in,
         "requests": [_discrepancy_as_json(each) for each in report.discrepancies],
     }
 

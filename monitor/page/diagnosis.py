@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from math import inf
 from threading import Lock, Thread
 from typing import NamedTuple
@@ -80,24 +81,29 @@ class Doctor:
         self._runs = False
         self._ended_s: float | None = None
         self._last: Diagnosis | None = None
+        self._not_well_before: frozenset[str] = frozenset()
         self._hanging: dict[str, Thread] = {}
 
-    def latest(self) -> Diagnosis | None:
+    def latest(self, not_well: frozenset[str] = frozenset()) -> Diagnosis | None:
         """The last diagnosis, at once; an old one causes the next run.
 
-        None: there is none yet, or it is too old to be shown.
+        not_well: the parts that are not well now. None: there is no diagnosis yet, it is too old,
+        or other parts were not well when it began: then the next one runs at once.
         """
         with self._lock:
             age_s = inf if self._ended_s is None else time.monotonic() - self._ended_s
-            if age_s > PAUSE_SECONDS and not self._runs:
+            is_of_now = age_s <= KEPT_SECONDS and not_well == self._not_well_before
+            if not self._runs and (age_s > PAUSE_SECONDS or not is_of_now):
                 self._runs = True
-                Thread(target=self._run, name="doctor", daemon=True).start()
-            return self._last if age_s <= KEPT_SECONDS else None
+                run = partial(self._run, not_well)
+                Thread(target=run, name="doctor", daemon=True).start()
+            return self._last if is_of_now else None
 
-    def _run(self) -> None:
+    def _run(self, not_well: frozenset[str]) -> None:
         found = _diagnose(self._where, self._hanging)
         with self._lock:
             self._last, self._ended_s, self._runs = found, time.monotonic(), False
+            self._not_well_before = not_well
 
 
 def _diagnose(where: Endpoints, hanging: dict[str, Thread]) -> Diagnosis:

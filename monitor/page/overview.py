@@ -80,6 +80,11 @@ def overview(state: State, diagnosis: Diagnosis | None) -> Overview:
     )
 
 
+def not_well(state: State) -> frozenset[str]:
+    """The parts that are not: what the doctor finds depends on them."""
+    return frozenset(f"{each.name} {each.address}" for each in _parts(state) if each.state != "ok")
+
+
 def _behind(state: State) -> Answer:
     lag = figure(state.kafka, lambda kafka: number(kafka.lag), "not known")
     more = "records in Kafka that no consumer has handled"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from flask import Blueprint, render_template
 
 from monitor.page.diagnosis import Doctor
-from monitor.page.overview import overview
+from monitor.page.overview import not_well, overview
 from monitor.state import State
 
 REFRESH_SECONDS = 2
@@ -34,5 +34,6 @@ class OverviewViews:
         return self._render("live.html")
 
     def _render(self, template: str) -> str:
-        shown = overview(self._state(), self._doctor.latest())
+        state = self._state()
+        shown = overview(state, self._doctor.latest(not_well(state)))
         return render_template(template, shown=shown, refresh_s=REFRESH_SECONDS)

@@ -82,6 +82,8 @@ class SignIn:
         """The operator of a token with the scope coupon:ops. Raises SignInRefused."""
         if self._verifier is None:
             raise SignInRefused("this monitor takes no tokens: COUPON_JWT_KEY_FILE is not set")
+        if not token.strip():
+            raise SignInRefused("give a token, or get a link with `coupon monitor`")
         try:
             caller = self._verifier.verify(token.strip())
         except InvalidToken as error:

@@ -11,8 +11,14 @@ from coupons.ids import request_id
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import begin_gate_epoch
 from coupons.ledger.issued_coupons import issue_or_reject
-from coupons.ledger.requests import accept_requests, find_requests, stream_requests
-from coupons.model import Admission, Claim, Coupon, IssueRequest, Status
+from coupons.ledger.requests import (
+    accept_requests,
+    count_requests,
+    find_requests,
+    stream_requests,
+)
+from coupons.model import Admission, Claim, Coupon, IssueRequest, RequestCounts, Status
+from operations.verify import report
 from operations.verify.in_flight import explain_in_flight
 from operations.verify.mismatch import MismatchKind
 from operations.verify.report import ConsistencyReport, check_consistency
@@ -111,6 +117,26 @@ def test_a_gate_that_lost_the_coupon_is_noticed(
 ) -> None:
     gate.client.flushall()
     assert _complaints(gate, ops, issued) == ["the gate is unavailable for this coupon: missing"]
+
+
+def test_claims_that_come_in_during_the_check_are_said(
+    gate: Gate, ops: Connection, make_coupon: MakeCoupon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coupon = make_coupon(total_quantity=3)
+    open_coupon(gate, coupon)
+    quiet = check_consistency(gate, ops, coupon.coupon_id)
+    assert quiet is not None
+    assert (quiet.complaints, quiet.claims_came_in) == ([], False)
+
+    def count_after_a_claim(connection: Connection, coupon_id: int) -> RequestCounts | None:
+        gate.admit([Claim(coupon_id, 1)])
+        return count_requests(connection, coupon_id)
+
+    monkeypatch.setattr(report, "count_requests", count_after_a_claim)
+    busy = check_consistency(gate, ops, coupon.coupon_id)
+    assert busy is not None
+    assert busy.claims_came_in
+    assert busy.complaints == ["1 admitted claims are neither accepted nor compensated"]
 
 
 def test_counts_of_the_coupons_row_that_are_wrong_are_noticed(

@@ -39,3 +39,17 @@ def test_a_report_from_long_ago_is_not_shown_as_the_present_one(
     assert eventually(doctor.latest)
     monkeypatch.setattr(diagnosis, "KEPT_SECONDS", -1.0)
     assert doctor.latest() is None
+
+
+def test_a_report_of_when_other_parts_were_well_is_not_shown_and_the_next_one_runs_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(diagnosis, "run_checks", lambda _system, hanging: [])
+    monkeypatch.setattr(diagnosis, "find_system", lambda _: None)
+    monkeypatch.setattr(diagnosis, "PAUSE_SECONDS", 3_600.0)
+    doctor = diagnosis.Doctor(Endpoints({}, "monitor"))
+    healthy = eventually(doctor.latest)
+    down = frozenset({"Redis"})
+    assert doctor.latest(down) is None
+    assert eventually(lambda: doctor.latest(down)) is not healthy
+    assert doctor.latest() is None, "it is back: the report that names it is not shown"
