@@ -29,7 +29,7 @@ from stack.options import existing
 
 SOON_SECONDS = 60
 CLAIMS = 10
-MANY = 1_000_000
+MANY = 100_000
 THREADS = 4
 PAUSE_SECONDS = 0.5
 FIRST_USER = 1_000_000_000

@@ -16,7 +16,7 @@ BEFORE = AFTER = 20_000
 def coupons(stack: DisposableStack) -> Iterator[tuple[Pipeline, Pipeline]]:
     """A busy one and a quiet one."""
     with connect_ledger(stack.environment["COUPON_DATABASE_URL"], "test", 60) as ledger:
-        yield Pipeline(stack, ledger, 1_000_000), Pipeline(stack, ledger, 1_000_000)
+        yield Pipeline(stack, ledger, 100_000), Pipeline(stack, ledger, 100_000)
 
 
 def test_the_next_coupon_waits_for_the_backlog_before_it_only(

@@ -130,7 +130,7 @@ def test_each_version_takes_over_from_the_other_and_nothing_is_refused_or_lost(
     stack: DisposableStack, today: Application, previous: Application
 ) -> None:
     """Back to the previous version on the new schema, and to this one on a later schema."""
-    coupon_id = People(stack).create_coupon(total_quantity=1_000_000)
+    coupon_id = People(stack).create_coupon(total_quantity=100_000)
     load = BalancedLoad(stack.folder.secret("jwt.key"), coupon_id)
     load.add(today.url)
     with load.claiming(THREADS):
