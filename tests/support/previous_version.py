@@ -3,7 +3,7 @@
 import io
 import subprocess
 import sys
-import tarfile
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,8 +30,8 @@ def previous_version(tmp_path_factory: pytest.TempPathFactory) -> Version:
         says = error.stderr.decode().strip()
         pytest.skip(f"no tag of a previous version: {says} (`git fetch --unshallow --tags`)")
     source = tmp_path_factory.mktemp("previous")
-    with tarfile.open(fileobj=io.BytesIO(_git("archive", tag.strip()))) as files:
-        files.extractall(source, filter="data")
+    with zipfile.ZipFile(io.BytesIO(_git("archive", "--format=zip", tag.strip()))) as files:
+        files.extractall(source)
     assert Path(_run_from(source, "import api; print(api.__file__)")).is_relative_to(source)
     return Version(tag.strip(), source)
 
