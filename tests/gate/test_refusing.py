@@ -106,7 +106,7 @@ def test_what_the_runbook_says_to_type_mends_it(
     gate: Gate, valkey_url: str, refusal: GateRefusal
 ) -> None:
     page = RUNBOOK.partition(f"### {PAGES[refusal]}\n")[2].partition("\n###")[0]
-    typed = re.findall(r"`((?:CONFIG SET|REPLICAOF) [^`]+)`", page.partition("**Type**")[2])
+    typed = re.findall(r"((?:CONFIG SET|REPLICAOF) [^`]+)`", page.partition("**Type**")[2])
     with redis_that(refusal, valkey_url):
         with pytest.raises(GateRefused):
             check_takes_writes(gate.client)

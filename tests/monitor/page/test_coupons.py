@@ -1,5 +1,6 @@
 """The page of a coupon: what is known, what an operator does, and that nobody is overwritten."""
 
+import re
 from urllib.parse import quote
 
 import psycopg
@@ -53,6 +54,7 @@ def test_it_shows_the_funnel_and_what_is_not_known(served: Served, shop: Shop) -
     assert "Refusals by reason are not known for one coupon" in said
     assert "A claim gets now: open" in said
     assert "<script>alert" not in operator.get(f"/coupons/{shop.coupon_id}").text
+    eventually(lambda: re.search(r"[0-9]/s", text_of(operator.get(path))), what="it is watched")
     shop.accept(*range(5, 15))
     eventually(lambda: "When is it sold out? in " in text_of(operator.get(path)))
     # Whoever may only look sees no actions.
