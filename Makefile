@@ -72,7 +72,7 @@ $(READY):
 
 constraints: ## resolve the versions anew (needs uv)
 	echo 'setuptools>=77' | uv pip compile --quiet pyproject.toml - --all-extras --universal --generate-hashes \
-	  --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o constraints.txt
+	  --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate --no-strip-extras -o constraints.txt
 
 clean: ## remove what the setup made here
 	rm -rf $(VENV) *.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache

@@ -100,7 +100,8 @@ class Pinned(NamedTuple):
 def pinned() -> list[Pinned]:
     """Every package that is pinned, by name."""
     text = (ROOT / "constraints.txt").read_text("utf-8")
-    return [Pinned(*found) for found in re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", text, re.M)]
+    lines = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^ ;\\]+)", text, re.M)
+    return [Pinned(*found) for found in lines]
 
 
 def licence_of(name: str) -> str:
