@@ -4,8 +4,9 @@ import http.client
 import json
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from threading import Event, Thread
 from typing import Any
@@ -102,6 +103,21 @@ class Caller:
             raise
 
 
+@contextmanager
+def meanwhile(works: Iterable[Callable[[Event], None]]) -> Iterator[None]:
+    """Run each in a thread while the block runs. It ends soon after the event is set."""
+    stop = Event()
+    running = [Thread(target=work, args=[stop], daemon=True) for work in works]
+    for thread in running:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in running:
+            thread.join()
+
+
 class Callers:
     """Threads that claim; the history gets the responses.
 
@@ -127,19 +143,9 @@ class Callers:
     @contextmanager
     def claiming(self, threads: int) -> Iterator[None]:
         """Claim while the block runs."""
-        stop = Event()
-        running = [
-            Thread(target=self._claim, args=(f"{self._seed}/{number}", stop), daemon=True)
-            for number in range(threads)
-        ]
-        for thread in running:
-            thread.start()
-        try:
+        seeds = [f"{self._seed}/{number}" for number in range(threads)]
+        with meanwhile([partial(self._claim, seed) for seed in seeds]):
             yield
-        finally:
-            stop.set()
-            for thread in running:
-                thread.join()
 
     def claim_until_sold_out(self, coupon_id: int, at_most: int) -> None:
         """New users claim, one after the other, until one is not accepted."""

@@ -12,7 +12,7 @@ BEGIN
     'coupon_reconciler',  -- rolls admitted claims forward, rebuilds the gate
     'coupon_cdc',         -- Debezium: replication, and SELECT on the published tables
     'coupon_monitor',     -- reads the counts of coupons, requests of dead letters, and what operators did
-    'coupon_ops',         -- reads everything, changes coupons for an operator, writes the audit trails
+    'coupon_ops',         -- reads everything, writes the audit trails, operates coupons by one function
     'coupon_registry'     -- owns the schema registry's own database
   ] LOOP
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN

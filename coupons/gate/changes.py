@@ -10,7 +10,7 @@ from typing import Any
 from coupons.errors import CouponError, NotThere, RedisUnavailable
 from coupons.gate.gate import Gate
 from coupons.ledger.connection import Connection
-from coupons.ledger.coupons import change_coupon, find_coupon
+from coupons.ledger.coupons import change_coupon, find_coupon, operate_coupon
 from coupons.model import Coupon, CouponState
 
 log = logging.getLogger(__name__)
@@ -28,28 +28,42 @@ class CouponChanged(CouponError):
 
 
 def change_in_ledger(
-    connection: Connection,
-    coupon_id: int,
-    changes: Mapping[str, Any],
-    acted_by: str,
-    if_version: int | None = None,
+    connection: Connection, coupon_id: int, changes: Mapping[str, Any], acted_by: str
 ) -> Coupon:
     """The coupon as changed; its audit trail names `acted_by`.
 
-    Closing a closed coupon again changes nothing. if_version: only if it still has this version.
-    Raises NotThere, CouponClosed, CouponChanged, and what `change_coupon` raises.
+    Closing a closed coupon again changes nothing. Raises NotThere, CouponClosed, and what
+    `change_coupon` raises.
     """
-    changed = change_coupon(connection, coupon_id, acted_by, if_version, **changes)
-    if changed is not None:
-        return changed
+    changed = change_coupon(connection, coupon_id, acted_by, **changes)
+    return changed or _unchanged(connection, coupon_id, changes)
+
+
+def operate_in_ledger(
+    connection: Connection,
+    coupon_id: int,
+    seen_version: int,
+    changes: Mapping[str, Any],
+    acted_by: str,
+) -> Coupon:
+    """The same for an operator, who changes state or stock of the coupon as they saw it.
+
+    Raises CouponChanged too, when somebody else changed it meanwhile.
+    """
+    changed = operate_coupon(connection, coupon_id, seen_version, acted_by, **changes)
+    return changed or _unchanged(connection, coupon_id, changes)
+
+
+def _unchanged(connection: Connection, coupon_id: int, changes: Mapping[str, Any]) -> Coupon:
+    """The coupon, if the changes have nothing to change. Raises why they were not made."""
     coupon = find_coupon(connection, coupon_id)
     if coupon is None:
         raise NotThere(f"there is no coupon {coupon_id}")
-    if coupon.state is CouponState.CLOSED:
-        if changes == {"state": CouponState.CLOSED}:
-            return coupon
+    if coupon.state is not CouponState.CLOSED:
+        raise CouponChanged(f"Coupon {coupon_id} was changed meanwhile: nothing was done.")
+    if changes != {"state": CouponState.CLOSED}:
         raise CouponClosed(f"Coupon {coupon_id} is closed, which is final.")
-    raise CouponChanged(f"Coupon {coupon_id} was changed meanwhile: nothing was done.")
+    return coupon
 
 
 def define_at_gate(gate: Gate, coupon: Coupon, about: Mapping[str, object]) -> bool:

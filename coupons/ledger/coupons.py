@@ -141,20 +141,42 @@ def change_coupon(
     connection: Connection,
     coupon_id: int,
     acted_by: str | None = None,
-    if_version: int | None = None,
     **changes: Unpack[CouponChanges],
 ) -> Coupon | None:
-    """Change the given columns. None: there is no such coupon, it is closed, or has been changed.
+    """Change the given columns. None when there is no such coupon or it is closed.
 
-    acted_by: who does it, for the audit trail; None: the role. if_version: only if the coupon still
-    has this version; None: whatever version it has.
+    acted_by: who does it, for the audit trail; None: the role.
 
     Raises psycopg.errors.CheckViolation when the total would be less than what is issued, or the
     window would end before it starts.
     """
     values: dict[str, Any] = dict.fromkeys(CouponChanges.__annotations__)
-    values |= {**changes, "coupon_id": coupon_id, "given": list(changes), "if_version": if_version}
+    values |= {**changes, "coupon_id": coupon_id, "given": list(changes)}
     return _one(connection, "change_coupon", values, acted_by)
+
+
+def operate_coupon(
+    connection: Connection,
+    coupon_id: int,
+    seen_version: int,
+    acted_by: str,
+    *,
+    state: CouponState | None = None,
+    total_quantity: int | None = None,
+) -> Coupon | None:
+    """Change state or stock as an operator, who has no other right to change a coupon.
+
+    None when there is no such coupon, it is closed, or no longer has the version that they saw.
+    Raises psycopg.errors.CheckViolation when the total would be less than what is issued.
+    """
+    values = {
+        "coupon_id": coupon_id,
+        "seen_version": seen_version,
+        "state": state,
+        "total_quantity": total_quantity,
+        "acted_by": acted_by,
+    }
+    return _one(connection, "operate_coupon", values)
 
 
 def begin_gate_epoch(connection: Connection, coupon_id: int, above: int = 0) -> Coupon | None:

@@ -13,8 +13,8 @@ from coupons.gate.changes import (
     STATES,
     CouponChanged,
     CouponClosed,
-    change_in_ledger,
     define_at_gate,
+    operate_in_ledger,
 )
 from coupons.ids import MAX_COUPON_ID
 from coupons.ledger.coupons import search_coupons
@@ -89,7 +89,7 @@ class CouponViews:
         changes = {"total_quantity": total} if total else {"state": STATES[action]}
         try:
             with self._reader.ledger() as connection:
-                changed = change_in_ledger(connection, coupon_id, changes, who, version)
+                changed = operate_in_ledger(connection, coupon_id, version, changes, who)
         except CouponChanged:
             return self._ask(coupon_id, action, typed, is_late=True)
         except (CouponClosed, CheckViolation):

@@ -51,6 +51,22 @@ CREATE TRIGGER coupon_is_audited
 
 GRANT SELECT ON operator_action TO coupon_ops, coupon_monitor;
 GRANT INSERT (acted_by, action, coupon_id, result, detail) ON operator_action TO coupon_ops;
--- As for the API: an operator changes coupons on the monitor's page.
-GRANT UPDATE (name, total_quantity, issue_starts_at, issue_ends_at, eligible_group, state, version) ON coupon TO coupon_ops;
-GRANT EXECUTE ON FUNCTION coupon_next_number(bigint) TO coupon_ops;
+
+-- What an operator changes on the monitor's page: state and stock, under a name, and only of a coupon that still has
+-- the version that they saw. No row: there is none, it is closed, or it has another version.
+CREATE FUNCTION operate_coupon(id bigint, seen_version bigint, new_state text, new_total bigint, by_whom text)
+  RETURNS SETOF coupon
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+  AS $$
+BEGIN
+  PERFORM set_config('coupon.acted_by', by_whom, true);
+  RETURN QUERY
+    UPDATE coupon c
+       SET state = coalesce(new_state, c.state),
+           total_quantity = coalesce(new_total, c.total_quantity),
+           version = coupon_next_number(c.version)
+     WHERE c.coupon_id = id AND c.state <> 'closed' AND c.version = seen_version
+    RETURNING c.*;
+END $$;
+REVOKE ALL ON FUNCTION operate_coupon(bigint, bigint, text, bigint, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION operate_coupon(bigint, bigint, text, bigint, text) TO coupon_ops;

@@ -48,9 +48,8 @@ SELECT coupon_id FROM coupon ORDER BY coupon_id;
 -- Changes the columns that are named in `given`. Null: no end, no group; a null start is now, unless the coupon has
 -- started before. The total cannot be less than what is already issued (coupon_never_oversold). A closed coupon
 -- stays closed.
--- in:  coupon_id, given (names of columns), name, total_quantity, issue_starts_at, issue_ends_at, eligible_group, state,
---      if_version (null: any)
--- out: the coupon as changed; no row when there is none, it is closed or has another version
+-- in:  coupon_id, given (names of columns), name, total_quantity, issue_starts_at, issue_ends_at, eligible_group, state
+-- out: the coupon as changed; no row when there is none or it is closed
 UPDATE coupon
    SET name = CASE WHEN 'name' = ANY (%(given)s::text[]) THEN %(name)s ELSE name END,
        total_quantity = CASE WHEN 'total_quantity' = ANY (%(given)s::text[]) THEN %(total_quantity)s ELSE total_quantity END,
@@ -62,9 +61,15 @@ UPDATE coupon
        state = CASE WHEN 'state' = ANY (%(given)s::text[]) THEN %(state)s ELSE state END,
        version = coupon_next_number(version)
  WHERE coupon_id = %(coupon_id)s AND state <> 'closed'
-   AND version = coalesce(%(if_version)s::bigint, version)
 RETURNING coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
           state, eligible_group, version, gate_epoch, created_at;
+
+-- name: operate_coupon
+-- in:  coupon_id, seen_version, state (null: as it is), total_quantity (null: as it is), acted_by
+-- out: the coupon as changed; no row when there is none, it is closed or has another version
+SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
+       state, eligible_group, version, gate_epoch, created_at
+  FROM operate_coupon(%(coupon_id)s, %(seen_version)s, %(state)s, %(total_quantity)s, %(acted_by)s);
 
 -- name: begin_gate_epoch
 -- Fences every claim admitted so far: FOR UPDATE waits for running accept_requests, which hold FOR KEY SHARE;

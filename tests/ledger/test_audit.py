@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from coupons.errors import NotThere
-from coupons.gate.changes import CouponChanged, CouponClosed, change_in_ledger
+from coupons.gate.changes import CouponChanged, CouponClosed, operate_in_ledger
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import change_coupon, search_coupons
 from coupons.model import CouponState
@@ -28,8 +28,9 @@ def ops(database: Database):  # type: ignore[no-untyped-def]
 def test_a_change_names_who_made_it_and_what(
     database: Database, make_coupon: MakeCoupon, ops: Connection
 ) -> None:
-    coupon_id = make_coupon(total_quantity=5).coupon_id
-    change_in_ledger(ops, coupon_id, {"total_quantity": 9}, "ana")
+    coupon = make_coupon(total_quantity=5)
+    coupon_id = coupon.coupon_id
+    operate_in_ledger(ops, coupon_id, coupon.version, {"total_quantity": 9}, "ana")
     with connect_ledger(database.url("coupon_api"), "test") as api:
         change_coupon(api, coupon_id, state=CouponState.PAUSED)
     said = [(each.acted_by, each.action, each.detail) for each in list_actions(ops, "", 10)]
@@ -45,8 +46,9 @@ def test_a_change_names_who_made_it_and_what(
 
 
 def test_what_changes_nothing_is_no_action(make_coupon: MakeCoupon, ops: Connection) -> None:
-    coupon_id = make_coupon().coupon_id
-    change_in_ledger(ops, coupon_id, {"state": CouponState.OPEN}, "ana")
+    coupon = make_coupon()
+    state = {"state": CouponState.OPEN}
+    operate_in_ledger(ops, coupon.coupon_id, coupon.version, state, "ana")
     assert len(list_actions(ops, "", 10)) == 1
 
 
@@ -61,15 +63,18 @@ def test_the_second_of_two_operators_overwrites_nothing(
     make_coupon: MakeCoupon, ops: Connection
 ) -> None:
     coupon = make_coupon(total_quantity=5)
-    change_in_ledger(ops, coupon.coupon_id, {"total_quantity": 9}, "ana", coupon.version)
+    coupon_id, seen = coupon.coupon_id, coupon.version
+    close, reopen = {"state": CouponState.CLOSED}, {"state": CouponState.OPEN}
+    now = operate_in_ledger(ops, coupon_id, seen, {"total_quantity": 9}, "ana").version
     with pytest.raises(CouponChanged, match="nothing was done"):
-        change_in_ledger(ops, coupon.coupon_id, {"total_quantity": 7}, "bea", coupon.version)
-    closed = change_in_ledger(ops, coupon.coupon_id, {"state": CouponState.CLOSED}, "bea")
+        operate_in_ledger(ops, coupon_id, seen, {"total_quantity": 7}, "bea")
+    closed = operate_in_ledger(ops, coupon_id, now, close, "bea")
     assert (closed.total_quantity, closed.state) == (9, CouponState.CLOSED)
+    assert operate_in_ledger(ops, coupon_id, now, close, "ana") == closed
     with pytest.raises(CouponClosed):
-        change_in_ledger(ops, coupon.coupon_id, {"state": CouponState.OPEN}, "ana")
+        operate_in_ledger(ops, coupon_id, closed.version, reopen, "ana")
     with pytest.raises(NotThere):
-        change_in_ledger(ops, 99, {"state": CouponState.OPEN}, "ana")
+        operate_in_ledger(ops, 99, 1, reopen, "ana")
 
 
 def test_pages_of_the_trail_follow_each_other_without_gap_or_repeat(
@@ -106,7 +111,7 @@ def test_coupons_are_found_by_a_part_of_the_name_by_id_and_by_state(
     make_coupon: MakeCoupon, ops: Connection
 ) -> None:
     first, second = make_coupon(name="Summer 50%"), make_coupon(name="Winter_sale")
-    change_in_ledger(ops, first.coupon_id, {"state": CouponState.PAUSED}, "ana")
+    operate_in_ledger(ops, first.coupon_id, first.version, {"state": CouponState.PAUSED}, "ana")
 
     def found(words: str = "", state: str = "", before: int = 2**62, most: int = 9) -> list[int]:
         return [each.coupon_id for each in search_coupons(ops, words, state, before, most)]

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from itertools import count
-from threading import Condition, Event, Thread
+from threading import Condition, Event
 
-from chaos.callers import Caller
+from chaos.callers import Caller, meanwhile
 from chaos.history import Response
 
 PAUSE_SECONDS = 0.02
@@ -49,16 +49,8 @@ class BalancedLoad:
     @contextmanager
     def claiming(self, threads: int) -> Iterator[None]:
         """Claim while the block runs."""
-        stop = Event()
-        running = [Thread(target=self._claim, args=[stop], daemon=True) for _ in range(threads)]
-        for thread in running:
-            thread.start()
-        try:
+        with meanwhile([self._claim] * threads):
             yield
-        finally:
-            stop.set()
-            for thread in running:
-                thread.join()
 
     def _claim(self, stop: Event) -> None:
         while not stop.wait(PAUSE_SECONDS):

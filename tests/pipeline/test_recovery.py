@@ -1,7 +1,4 @@
-"""What can befall the connector, its slot and its offsets: each is loud, and has a way back.
-
-A connector that is paused, missing or failed is in test_drill.py.
-"""
+"""What can befall the connector, its slot and its offsets: each is loud, and has a way back."""
 
 import json
 import subprocess
@@ -14,7 +11,7 @@ import psycopg
 import pytest
 
 from connectors.connect import Connect
-from connectors.connector_state import existing_state
+from connectors.connector_state import existing_state, read_state
 from connectors.lifecycle import CONNECTOR_NAME, resume_connector, stop_connector
 from connectors.offsets import forget_offsets, read_offset
 from connectors.slot import drop_slot, make_slot, read_slot
@@ -101,6 +98,42 @@ def test_a_healthy_system_gets_a_clean_bill(stream: Stream) -> None:
         return True
 
     eventually(is_clean, 60)
+
+
+def test_a_paused_connector_is_named_and_goes_on_where_it_was(
+    stream: Stream, pipeline: Pipeline
+) -> None:
+    stream.connect.call("PUT", f"/connectors/{CONNECTOR_NAME}/pause")
+    eventually(lambda: "paused" in stream.doctor().get("connector", ""), LOUD_WITHIN_SECONDS)
+    pipeline.request(range(1, 101))
+    done = stream.recover()
+    assert (done["connector"], done["republished"], done["not_final"]) == ("RUNNING", 0, 0)
+    assert pipeline.counts().issued == 100
+
+
+def test_a_missing_connector_is_named_and_made_anew(stream: Stream, pipeline: Pipeline) -> None:
+    stream.connect.call("DELETE", f"/connectors/{CONNECTOR_NAME}")
+    eventually(lambda: read_state(stream.connect, CONNECTOR_NAME) is None, 30)
+    pipeline.request(range(1, 101))
+    assert "there is no connector" in stream.doctor()["connector"]
+    done = stream.recover()
+    assert (done["connector"], done["not_final"]) == ("RUNNING", 0)
+    assert pipeline.counts().issued == 100
+
+
+def test_a_failed_task_is_named_with_its_cause_and_mended(
+    stream: Stream, pipeline: Pipeline
+) -> None:
+    path = f"/connectors/{CONNECTOR_NAME}/config"
+    config = stream.connect.call("GET", path)
+    assert config is not None
+    stream.connect.call("PUT", path, {**config, "publication.name": "not_there"})
+    pipeline.request(range(1, 101))
+    told = "FAILED: org.apache.kafka.connect.errors.ConnectException: Publication autocreation"
+    eventually(lambda: told in stream.doctor().get("connector", ""), LOUD_WITHIN_SECONDS)
+    done = stream.recover()
+    assert (done["connector"], done["not_final"]) == ("RUNNING", 0)
+    assert pipeline.counts().issued == 100
 
 
 def test_lost_offsets_leave_no_gap_because_the_slot_knows_where_to_begin(

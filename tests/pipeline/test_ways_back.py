@@ -1,6 +1,6 @@
 """What doctor names is a way back: each loss is caused, doctor followed, and all is well again.
 
-test_drill.py does the same for the states of the runbook. Here are other causes of them.
+test_drill.py types what the runbook says; here it is what doctor prints.
 """
 
 import os
@@ -13,6 +13,7 @@ import pytest
 from chaos.drill.site import SOON_SECONDS, Site
 from connectors.connector_state import read_state
 from connectors.lifecycle import CONNECTOR_NAME
+from coupons.change_events import REQUEST_TOPIC
 from coupons.waiting import eventually
 from stack.disposable import DisposableStack
 
@@ -37,9 +38,28 @@ def site(whole_site: Site) -> Site:
     return whole_site
 
 
+def test_a_dropped_publication(site: Site) -> None:
+    site.run_as_superuser("DROP PUBLICATION coupon_cdc")
+    site.claim()
+    assert site.operator.follow() == ["coupon connector recover"]
+    site.assert_well()
+
+
 def test_a_publication_that_was_changed(site: Site) -> None:
     site.run_as_superuser("ALTER PUBLICATION coupon_cdc SET TABLE cdc_heartbeat")
     site.claim()
+    assert site.operator.follow() == ["coupon connector recover"]
+    site.assert_well()
+
+
+def test_a_gap_that_left_no_mark(site: Site) -> None:
+    """Somebody mended the publication by hand; everything runs, and has run on over the gap."""
+    site.run_as_superuser("ALTER PUBLICATION coupon_cdc SET TABLE cdc_heartbeat")
+    site.claim()
+    site.run_as_superuser(
+        "ALTER PUBLICATION coupon_cdc SET TABLE cdc_heartbeat, coupon_issue_request"
+    )
+    eventually(lambda: site.is_found("young requests"), SOON_SECONDS, "the gap is found")
     assert site.operator.follow() == ["coupon connector recover"]
     site.assert_well()
 
@@ -76,6 +96,13 @@ def test_offsets_of_connect_with_another_clean_up_policy(site: Site) -> None:
     site.assert_well()
 
 
+def test_a_request_topic_that_is_compacted_or_hardly_kept(site: Site) -> None:
+    site.set_topic(REQUEST_TOPIC, "cleanup.policy", "compact")
+    site.set_topic(REQUEST_TOPIC, "retention.ms", "60000")
+    assert site.operator.follow() == ["coupon topics --mend"]
+    site.assert_well()
+
+
 def test_a_damaged_append_only_file(site: Site) -> None:
     site.stack.kill("valkey")
     [file] = (site.stack.folder.path / "valkey" / "appendonlydir").glob("*.incr.aof")
@@ -89,13 +116,14 @@ def test_a_damaged_append_only_file(site: Site) -> None:
     site.assert_well()
 
 
-def test_a_password_that_was_changed_in_the_database(site: Site) -> None:
-    site.run_as_superuser("ALTER ROLE coupon_cdc PASSWORD 'another'")
+@pytest.mark.parametrize("role", ["coupon_cdc", "coupon_ops"])
+def test_a_password_that_was_changed_in_the_database(site: Site, role: str) -> None:
+    site.run_as_superuser(f"ALTER ROLE {role} PASSWORD 'another'")
     site.connect.call("POST", f"/connectors/{CONNECTOR_NAME}/restart?includeTasks=true")
 
     def is_out() -> bool:
         state = read_state(site.connect, CONNECTOR_NAME)
-        return state is not None and state.failure is not None
+        return role == "coupon_ops" or (state is not None and state.failure is not None)
 
     eventually(is_out, SOON_SECONDS)
     site.claim()
