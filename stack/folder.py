@@ -4,8 +4,9 @@ import fcntl
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -76,13 +77,19 @@ class StateFolder:
         return sorted(each.stem for each in (self.path / "run").glob("*.json"))
 
     def secret(self, name: str) -> str:
-        """A random password or key, created on first use and readable by the owner only."""
+        """A random password or key, created on first use and readable by the owner only.
+
+        Whoever asks for it at the same time, in threads or processes, gets the same one.
+        """
         return self.secret_file(name).read_text("ascii")
 
     def secret_file(self, name: str) -> Path:
         path = self.path / "secrets" / name
         if not path.exists():
-            _write_private(path, secrets.token_urlsafe(_SECRET_BYTES))
+            with _written_beside(path, secrets.token_urlsafe(_SECRET_BYTES)) as fresh:
+                # The first one stays: another thread or process may use it already.
+                with suppress(FileExistsError):
+                    os.link(fresh, path)
         return path
 
     def remember(self, name: str, value: Any) -> None:
@@ -148,8 +155,17 @@ class PartFiles:
 
 def _write_private(path: Path, text: str) -> None:
     """Replace a file in one step, so that a reader never sees half of it."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    fresh.replace(path)
+    with _written_beside(path, text) as fresh:
+        fresh.replace(path)
+
+
+@contextmanager
+def _written_beside(path: Path, text: str) -> Iterator[Path]:
+    """A file for its owner only, beside `path` and under a name that nobody else uses."""
+    handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".new", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)

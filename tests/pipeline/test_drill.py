@@ -70,7 +70,8 @@ def test_a_state_is_named_and_mended_as_the_runbook_says(
             alerting.await_firing(state.alerts, FIRES_WITHIN_SECONDS)
         for command in state.type:
             done = site.operator.type(state.filled_in(command, site, findings))
-            assert done.returncode == 0, (command, done.stdout, done.stderr)
+            said = (command, done.stdout, done.stderr)
+            assert done.returncode == 0, (*said, site.stack.log_tails())
         eventually(site.operator.is_well, WELL_WITHIN_SECONDS, "it is healthy again")
     finally:
         site.end_sessions()

@@ -39,6 +39,6 @@ def test_the_doctor_names_what_is_down_and_asks_no_neighbour(
     assert done.exit_code == 1, "something is failing, and that was seen"
     text = done.output
     for part in ("postgres", "valkey", "kafka", "registry", "connect", "consumer-1"):
-        assert part in text
+        assert part in text, text
     assert "Traceback" not in text
     assert findings
