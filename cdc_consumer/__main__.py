@@ -5,7 +5,7 @@ import sys
 
 from cdc_consumer import __doc__ as purpose
 from cdc_consumer.bootstrap import run
-from cdc_consumer.loop import OutsideOfGroup
+from cdc_consumer.loop import ClientGivenUp
 from cdc_consumer.settings import ConsumerSettings
 from coupons.process.main import restart_process, run_process, show_help, stop_on_signals
 
@@ -18,10 +18,10 @@ def main() -> int:
     def consume(settings: ConsumerSettings) -> None:
         try:
             run(settings, stopping)
-        except OutsideOfGroup as error:
-            # Seen after a machine had stood still: the client never asked Kafka again.
-            logging.critical("%s: the process restarts itself", error)
-            restart_process(stopping)
+        except ClientGivenUp as error:
+            if not stopping.is_set():
+                logging.critical("%s: the process restarts itself", error)
+                restart_process(stopping)
 
     return run_process(ConsumerSettings, consume)
 

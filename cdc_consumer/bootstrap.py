@@ -1,18 +1,18 @@
 """Composition root: builds the consumer from the settings and runs it."""
 
 import logging
+from functools import partial
 from importlib import metadata
 from threading import Event
 
-from confluent_kafka import KafkaException
-
 from cdc_consumer.dead_letters import DeadLetters
+from cdc_consumer.fencing import PATIENCE_SESSIONS, await_free_name
 from cdc_consumer.handling import BatchHandler
 from cdc_consumer.health import STUCK_AFTER_SECONDS, Health
 from cdc_consumer.issuing import Issuer
 from cdc_consumer.kafka import consumer_settings, log_error, member_name, topics
 from cdc_consumer.limits import DlqLimitState
-from cdc_consumer.loop import ConsumerLoop
+from cdc_consumer.loop import ClientFinished, ClientGivenUp, ConsumerLoop
 from cdc_consumer.membership import not_reading
 from cdc_consumer.metrics import CONSUMER, CONSUMER_TRACE_SPANS
 from cdc_consumer.settings import ConsumerSettings
@@ -39,17 +39,9 @@ log = logging.getLogger(__name__)
 def run(settings: ConsumerSettings, stopping: Event) -> None:
     """Consume until `stopping` is set.
 
-    Raises ConfigurationError when the port is taken, KafkaUnavailable when Kafka ends the consumer.
+    Raises ConfigurationError when the port is taken, ClientGivenUp when the process has to start
+    itself again, and KafkaUnavailable when another consumer works under its name.
     """
-    try:
-        _run(settings, stopping)
-    except KafkaException as error:
-        raise KafkaUnavailable(
-            f"Kafka does not let this consumer go on: {error}; start it again"
-        ) from error
-
-
-def _run(settings: ConsumerSettings, stopping: Event) -> None:
     health = Health()
     probes = serve_probes(
         settings.consumer_host, settings.consumer_port, health.complaint, CONSUMER
@@ -82,12 +74,36 @@ def _run(settings: ConsumerSettings, stopping: Event) -> None:
         )
         try:
             loop.run(stopping)
+        except ClientFinished as error:
+            raise _after_final_error(error, settings, name, health, stopping) from error
         finally:
             ledger.close()
             if tracer is not None:
                 tracer.stop()
     finally:
         probes.shutdown()
+
+
+def _after_final_error(
+    error: ClientFinished,
+    settings: ConsumerSettings,
+    name: str | None,
+    health: Health,
+    stopping: Event,
+) -> ClientGivenUp | KafkaUnavailable:
+    """What to raise: a process that starts again ends whoever uses its name."""
+    if name is not None:
+        health.backing_off(f"Kafka does not accept this client any more: {error}")
+        log.warning("waiting to see who uses the name %s in the group: %s", name, error)
+        patience_s = PATIENCE_SESSIONS * settings.consumer_session_seconds
+        kafka = KafkaAdmin(settings.kafka, settings.consumer_group)
+        user = partial(kafka.member_named, name)
+        if other := await_free_name(user, error.member_id, patience_s, stopping, health.alive):
+            return KafkaUnavailable(
+                f"another consumer, {other}, works under the name of this one, {name}: give each"
+                f" its own COUPON_CONSUMER_INSTANCE_ID, and start this one again ({error})"
+            )
+    return ClientGivenUp(f"Kafka does not accept this client any more: {error}")
 
 
 def _answers(kafka: KafkaClient, group: str) -> bool:

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from threading import Event
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -37,8 +38,16 @@ same, so that consuming goes on when the cause is fixed. Any other error ends th
 log = logging.getLogger(__name__)
 
 
-class OutsideOfGroup(CouponError):
-    """The client has not come back into its group for long. A new client may."""
+class ClientGivenUp(CouponError):
+    """The client cannot go on, and a new one may: the process starts itself again."""
+
+
+class ClientFinished(CouponError):
+    """Kafka does not accept the client any more. member_id: what it was in its group."""
+
+    def __init__(self, message: str, member_id: str | None) -> None:
+        super().__init__(message)
+        self.member_id = member_id
 
 
 class ConsumerLoop:
@@ -76,26 +85,37 @@ class ConsumerLoop:
     def run(self, stopping: Event) -> None:
         """Run until `stopping` is set; then finish the current batch, commit and leave the group.
 
-        Raises KafkaException when the client can never work again, and OutsideOfGroup when it is
+        Raises ClientFinished when the client can never work again, and ClientGivenUp when it is
         stuck. Then it is not closed: closing may wait for its group without end.
         """
         try:
-            self._health.joining()
-            self._subscribe()
-            while not stopping.is_set():
-                self._health.alive()
-                batch = self._gather()
-                if batch:
-                    self._work(batch, stopping)
-                else:
-                    self._check_membership()
-        except OutsideOfGroup:
+            self._poll_and_work(stopping)
+        except ClientGivenUp:
             raise
+        except KafkaException as error:
+            member_id = self._consumer.memberid()
+            with suppress(KafkaException):  # closing commits, and that is refused as well
+                self._consumer.close()
+            raise ClientFinished(str(error), member_id) from error
         except BaseException:
             self._consumer.close()
             raise
-        # Closing revokes all partitions, and revoking commits first.
-        self._consumer.close()
+        try:
+            # Closing revokes all partitions, and revoking commits first.
+            self._consumer.close()
+        except KafkaException as error:
+            raise ClientFinished(str(error), None) from error
+
+    def _poll_and_work(self, stopping: Event) -> None:
+        self._health.joining()
+        self._subscribe()
+        while not stopping.is_set():
+            self._health.alive()
+            batch = self._gather()
+            if batch:
+                self._work(batch, stopping)
+            else:
+                self._check_membership()
 
     def _check_membership(self) -> None:
         seconds = self._health.outside_seconds()
@@ -104,7 +124,7 @@ class ConsumerLoop:
         if not self._group_answers():
             self._health.outside_with_reason()
             return
-        raise OutsideOfGroup(
+        raise ClientGivenUp(
             f"this client has been outside of its group for {seconds:.0f} s,"
             " and Kafka answers others"
         )

@@ -40,7 +40,7 @@ class ConsumerSettings(KafkaSecurity, ProcessSettings):
         description="A name, unique in the group, that this consumer keeps over restarts. Killed"
         " and started again within COUPON_CONSUMER_SESSION_SECONDS, it goes on with its partitions"
         " at once. Unset: its partitions wait so long after a crash, and move to the others at once"
-        " after a clean stop. Of two consumers with the same name, Kafka ends the older one",
+        " after a clean stop. Of two consumers with the same name, the older one ends",
     )
     consumer_session_seconds: int = Field(
         default=30,

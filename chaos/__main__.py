@@ -71,7 +71,7 @@ def main(
       stop consumer-1 beyond its session,
         stop dynamic consumer beyond its session,
         stop everything beyond the session
-      rebalance, garbage
+      rebalance, consumer-1 fenced, garbage
 
     Exits with 1 when a promise was broken, and names each request that shows it.
     """

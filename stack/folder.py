@@ -86,10 +86,10 @@ class StateFolder:
     def secret_file(self, name: str) -> Path:
         path = self.path / "secrets" / name
         if not path.exists():
-            with _written_beside(path, secrets.token_urlsafe(_SECRET_BYTES)) as fresh:
-                # The first one stays: another thread or process may use it already.
-                with suppress(FileExistsError):
-                    os.link(fresh, path)
+            fresh = _written_beside(path, secrets.token_urlsafe(_SECRET_BYTES))
+            # The first one stays: another thread or process may use it already.
+            with fresh as file, suppress(FileExistsError):
+                os.link(file, path)
         return path
 
     def remember(self, name: str, value: Any) -> None:

@@ -5,7 +5,7 @@ from chaos.faults.fault import Fault, FaultContext
 from chaos.faults.garbage import garbage_fault
 from chaos.faults.networks import network_faults
 from chaos.faults.processes import api_worker_faults, process_faults
-from chaos.faults.second_consumer import rebalance_fault
+from chaos.faults.second_consumer import fencing_fault, rebalance_fault
 from chaos.faults.servers import postgres_faults, redis_faults
 from chaos.faults.sessions import session_faults
 
@@ -21,6 +21,7 @@ def all_faults(context: FaultContext) -> dict[str, Fault]:
         *postgres_faults(target),
         *connector_faults(context),
         rebalance_fault(target),
+        fencing_fault(target),
         *session_faults(target),
         garbage_fault(context),
     ]

@@ -23,11 +23,25 @@ def rebalance_fault(target: Target) -> Fault:
     return Fault("rebalance", sentence, second.join, second.leave)
 
 
-class SecondConsumer:
-    """A dynamic member of the group, beside consumer-1."""
+def fencing_fault(target: Target) -> Fault:
+    """Kafka fences consumer-1 for one that is gone soon."""
+    second = SecondConsumer(target, "consumer-1")
 
-    def __init__(self, target: Target) -> None:
+    def take_the_name() -> None:
+        second.join()
+        second.await_partitions()
+        second.kill()
+
+    sentence = "another consumer joins under the name of consumer-1, and is killed"
+    return Fault("consumer-1 fenced", sentence, take_the_name, lasting=False)
+
+
+class SecondConsumer:
+    """A member of the group beside consumer-1: a dynamic one, or one under a name."""
+
+    def __init__(self, target: Target, name: str | None = None) -> None:
         self._target = target
+        self._name = {} if name is None else {"COUPON_CONSUMER_INSTANCE_ID": name}
         self._joined: list[subprocess.Popen[bytes]] = []
         self._port = 0
 
@@ -40,6 +54,7 @@ class SecondConsumer:
             "COUPON_DATABASE_URL": self._target.stack.database_url("consumer"),
             "COUPON_CONSUMER_PORT": str(self._port),
             "COUPON_CONSUMER_SESSION_SECONDS": str(self._target.session_s),
+            **self._name,
         }
         log = self._target.folder.part("consumer-joined").log.open("ab")
         args = [sys.executable, "-m", "cdc_consumer"]
@@ -59,6 +74,13 @@ class SecondConsumer:
         """SIGCONT."""
         for process in self._joined:
             process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        while self._joined:
+            process = self._joined.pop()
+            process.kill()
+            process.wait()
 
     def leave(self) -> None:
         """End it with SIGTERM, without waiting: beside another fault it may take long."""

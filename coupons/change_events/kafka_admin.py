@@ -1,7 +1,7 @@
 """What Kafka knows about the topics and the consumer group: sizes, members, lag."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from confluent_kafka import KafkaException
@@ -18,6 +18,7 @@ STABLE = "Stable"
 
 _NO_GROUP = "Dead"
 _TIMEOUT_SECONDS = 4.0
+_UUID_LENGTH = 36
 
 
 class GroupState(NamedTuple):
@@ -62,7 +63,15 @@ class KafkaAdmin:
         # Ends before committed offsets: a record that is handled meanwhile never counts as lag.
         spans = self._spans()
         committed = self._offsets.committed(spans)
-        return GroupState(state, members, sum(lags(spans, committed).values()))
+        return GroupState(state, len(members), sum(lags(spans, committed).values()))
+
+    def member_named(self, name: str) -> str | None:
+        """The id of the group's static member of this name; None: there is none."""
+        _, members = self._members()
+        # A broker makes the id of a static member: its name, a hyphen, and a UUID.
+        length = len(name) + 1 + _UUID_LENGTH
+        named = (each for each in members if each.startswith(f"{name}-") and len(each) == length)
+        return next(named, None)
 
     def unread(self, older_than_s: float) -> list[UnreadPartition]:
         """The partitions in which the group has not handled a record that is older than that.
@@ -110,8 +119,8 @@ class KafkaAdmin:
             spans.update(self._offsets.spans(topic))
         return spans
 
-    def _members(self) -> tuple[str, int]:
-        """The group's state and how many members it has.
+    def _members(self) -> tuple[str, Sequence[str]]:
+        """The group's state and the ids of its members.
 
         `list_groups` is deprecated, but it is a plain call. Its successor is one of the requests
         that `offsets.py` warns of.
@@ -121,5 +130,5 @@ class KafkaAdmin:
         except KafkaException as error:
             raise unavailable(self._kafka.bootstrap_servers, error) from error
         if not found:
-            return _NO_GROUP, 0
-        return str(found[0].state), len(found[0].members)
+            return _NO_GROUP, ()
+        return str(found[0].state), [str(each.id) for each in found[0].members]

@@ -28,7 +28,7 @@ def test_of_two_consumers_with_one_name_the_older_one_ends(
         second = Member(servers, group, "consumer-1.10", tmp_path)
         ending.callback(second.end)
         assert first.process.wait(30) == 1, "a consumer that is fenced for good has to end"
-        assert "KafkaException" in first.log.read_text()
+        assert "ClientFinished" in first.log.read_text()
         eventually(second.joined, 30, "the second is a member")
         assert second.process.poll() is None
 

@@ -19,7 +19,7 @@ INCIDENTS = [
     *("silence api to postgres", "lose answers api to redis", "lose answers consumer to postgres"),
     *("lose answers consumer to redis", "backends terminated"),
     *("connector restarted", "task restarted in a batch", "connect killed in a batch"),
-    *("rebalance", "garbage"),
+    *("rebalance", "consumer-1 fenced", "garbage"),
     *("stop consumer-1 beyond its session", "stop dynamic consumer beyond its session"),
     "stop everything beyond the session",
 ]

@@ -13,6 +13,7 @@ from connectors.connect import Connect
 from connectors.connector_state import existing_state
 from connectors.lifecycle import restart
 from connectors.register import CONNECTOR_FILE, register
+from coupons.change_events.kafka_admin import KafkaAdmin
 from coupons.kafka.client import KafkaClient
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.waiting import eventually
@@ -132,3 +133,18 @@ def test_requests_made_while_connect_is_down_are_issued_later(
     stack.restart("connect")
     eventually(pipeline.all_final, FINAL_WITHIN_SECONDS)
     assert pipeline.counts().issued == 5_000
+
+
+def test_a_message_that_somebody_writes_to_the_wal_is_not_streamed(
+    stack: DisposableStack, pipeline: Pipeline
+) -> None:
+    """Every role may write logical messages; one too large for Kafka would end the connector."""
+    large = "SELECT pg_logical_emit_message({}, 'test', string_agg(md5(n::text), ''))"
+    with connect_ledger(stack.database_url("monitor"), "test") as least_rights:
+        for transactional in (True, False):
+            statement = large.format(transactional) + " FROM generate_series(1, 100000) n"
+            least_rights.execute(statement.encode())
+    pipeline.request(range(1, 101))
+    eventually(pipeline.all_final, FINAL_WITHIN_SECONDS)
+    kafka = KafkaClient(stack.environment["COUPON_KAFKA_BOOTSTRAP_SERVERS"])
+    assert "coupon.message" not in KafkaAdmin(kafka).partitions()

@@ -14,6 +14,7 @@ from cdc_consumer.records import Record
 PARTITION = TopicPartition("requests", 0)
 ALL = [0, 1, 2, 3, 4]
 """The offsets of its records."""
+MEMBER_ID = "consumer-1.10-of-this-client"
 
 
 class Message:
@@ -59,6 +60,7 @@ class ScriptedConsumer:
         self.metadata = ""
         self.committed_offset = 0
         self.committed_metadata: list[str | None] = []
+        self.before_close: Callable[[object], None] = lambda _: None
         self._stopping = stopping
         self._paused = False
         self._next = 0
@@ -129,7 +131,11 @@ class ScriptedConsumer:
         self.committed_metadata += [each.metadata for each in offsets]
         return None if asynchronous else offsets
 
+    def memberid(self) -> str:
+        return MEMBER_ID
+
     def close(self) -> None:
+        self.before_close(self)
         self._callbacks["on_revoke"](self, [PARTITION])
         self.calls.append("close")
 

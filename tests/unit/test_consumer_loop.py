@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from cdc_consumer.loop import ConsumerLoop
+from cdc_consumer.loop import ClientFinished, ConsumerLoop
 from cdc_consumer.records import Record
 from coupons.errors import DeadLetterOutage, RedisUnavailable
-from tests.unit.scripted_consumer import ALL, PARTITION, Message, Run
+from tests.unit.scripted_consumer import ALL, MEMBER_ID, PARTITION, Message, Run
 
 
 def test_offsets_are_committed_only_after_the_batch_is_handled() -> None:
@@ -70,8 +70,9 @@ def test_a_fatal_error_in_a_message_ends_the_process(
     run = Run()
     messages = [Message(0, error=KafkaError(code))]
     monkeypatch.setattr(run.consumer, "poll", lambda _: messages.pop())
-    with pytest.raises(KafkaException):
+    with pytest.raises(ClientFinished) as raised:
         run.run()
+    assert raised.value.member_id == MEMBER_ID
     assert run.consumer.calls == ["close"]
 
 
@@ -80,7 +81,7 @@ def test_a_fatal_error_of_a_commit_ends_the_process(code: int) -> None:
     """A client that is finished says so to a commit and ends the process."""
     run = Run()
     run.consumer.commit_error = KafkaError(code)
-    with pytest.raises(KafkaException):
+    with pytest.raises(ClientFinished):
         run.run()
     assert ("commit", 5, True) in run.consumer.calls
 
@@ -98,6 +99,18 @@ def test_a_fatal_error_of_a_late_answer_ends_the_process() -> None:
     ConsumerLoop(connect, run.handle, run.history, run.health, 500, 60, bool)
     with pytest.raises(KafkaException):
         answers[0](KafkaError(KafkaError._FATAL), [PARTITION])
+
+
+def test_a_fatal_error_of_the_last_commit_is_the_same_error() -> None:
+    """It comes when the client is closed, after a stop."""
+    run = Run()
+
+    def refuse(_: object) -> None:
+        run.consumer.commit_error = KafkaError(KafkaError.FENCED_INSTANCE_ID)
+
+    run.consumer.before_close = refuse
+    with pytest.raises(ClientFinished):
+        run.run()
 
 
 def test_a_refused_commit_is_covered_by_the_next_one() -> None:

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer
 
 from cdc_consumer.health import Health
 from cdc_consumer.limits import DlqLimit, DlqLimitState
-from cdc_consumer.loop import ConsumerLoop, OutsideOfGroup
+from cdc_consumer.loop import ClientGivenUp, ConsumerLoop
 from cdc_consumer.membership import NotReading
 
 OUTSIDE = NotReading("the group's coordinator is not reached (query-coord)", is_member=False)
@@ -49,20 +49,20 @@ def run(trouble: NotReading, answers: Iterator[bool]) -> SilentConsumer:
     )
     try:
         loop.run(stopping)
-    except OutsideOfGroup:
+    except ClientGivenUp:
         assert not client.closed, "closing it may wait for its group without end"
         raise
     return client
 
 
 def test_a_stuck_client_is_given_up_without_being_closed() -> None:
-    with pytest.raises(OutsideOfGroup, match="for 70 s, and Kafka answers others"):
+    with pytest.raises(ClientGivenUp, match="for 70 s, and Kafka answers others"):
         run(OUTSIDE, repeat(True))
 
 
 def test_a_client_waits_while_kafka_answers_nobody() -> None:
     """Its time outside counts from when Kafka was last found silent."""
-    with pytest.raises(OutsideOfGroup):
+    with pytest.raises(ClientGivenUp):
         run(OUTSIDE, chain(repeat(False, 3), repeat(True)))
     assert run(OUTSIDE, repeat(False)).closed
 
