@@ -6,7 +6,7 @@ from importlib import metadata
 from threading import Event
 
 from cdc_consumer.dead_letters import DeadLetters
-from cdc_consumer.fencing import PATIENCE_SESSIONS, await_free_name
+from cdc_consumer.fencing import await_free_name
 from cdc_consumer.handling import BatchHandler
 from cdc_consumer.health import STUCK_AFTER_SECONDS, Health
 from cdc_consumer.issuing import Issuer
@@ -55,6 +55,9 @@ def run(settings: ConsumerSettings, stopping: Event) -> None:
         limit_state = DlqLimitState(settings.dlq_limit)
         tracer = start_tracing(settings, "coupon-consumer", CONSUMER_TRACE_SPANS)
         handler = build_handler(settings, ledger, limit_state, health, tracer)
+        gone_after_s = max(
+            OUTSIDE_SESSIONS * settings.consumer_session_seconds, SHORTEST_OUTSIDE_SECONDS
+        )
         loop = ConsumerLoop(
             lambda on_commit: settings.kafka.consumer(
                 consumer_settings(
@@ -69,13 +72,15 @@ def run(settings: ConsumerSettings, stopping: Event) -> None:
             limit_state,
             health,
             settings.consumer_batch_size,
-            max(OUTSIDE_SESSIONS * settings.consumer_session_seconds, SHORTEST_OUTSIDE_SECONDS),
+            gone_after_s,
             lambda: _answers(settings.kafka, settings.consumer_group),
         )
         try:
             loop.run(stopping)
         except ClientFinished as error:
-            raise _after_final_error(error, settings, name, health, stopping) from error
+            raise _after_final_error(
+                error, settings, name, gone_after_s, health, stopping
+            ) from error
         finally:
             ledger.close()
             if tracer is not None:
@@ -88,17 +93,20 @@ def _after_final_error(
     error: ClientFinished,
     settings: ConsumerSettings,
     name: str | None,
+    gone_after_s: float,
     health: Health,
     stopping: Event,
 ) -> ClientGivenUp | KafkaUnavailable:
-    """What to raise: a process that starts again ends whoever uses its name."""
+    """What to raise: a process that starts again ends whoever uses its name.
+
+    gone_after_s: a member that is gone is in the group for less than this.
+    """
     if name is not None:
         health.backing_off(f"Kafka does not accept this client any more: {error}")
         log.warning("waiting to see who uses the name %s in the group: %s", name, error)
-        patience_s = PATIENCE_SESSIONS * settings.consumer_session_seconds
         kafka = KafkaAdmin(settings.kafka, settings.consumer_group)
         user = partial(kafka.member_named, name)
-        if other := await_free_name(user, error.member_id, patience_s, stopping, health.alive):
+        if other := await_free_name(user, error.member_id, gone_after_s, stopping, health.alive):
             return KafkaUnavailable(
                 f"another consumer, {other}, works under the name of this one, {name}: give each"
                 f" its own COUPON_CONSUMER_INSTANCE_ID, and start this one again ({error})"

@@ -13,9 +13,6 @@ from threading import Event
 
 from coupons.errors import KafkaUnavailable
 
-PATIENCE_SESSIONS = 1.5
-"""Kafka removes a member that is gone after one session; who is there for longer is alive."""
-
 _PAUSE_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
@@ -32,20 +29,22 @@ def await_free_name(
 
     user: the id of the member that uses the name; None: nobody does; raises KafkaUnavailable. own:
     the member id of this process. waiting: called again and again. Returns the id of another one
-    that used the name for `patience_s` seconds. Time in which Kafka does not answer does not count.
+    that used the name for `patience_s` seconds: it is alive, for Kafka removes members that are
+    gone. Time in which Kafka does not answer does not count.
     """
-    since: float | None = None
+    last, since = own, 0.0
     while not stopping.is_set():
         waiting()
         try:
             other = user()
         except KafkaUnavailable as error:
             log.warning("waiting for Kafka: %s", error)
-            since = None
+            last = own
         else:
             if other is None or other == own:
                 return None
-            since = since or time.monotonic()
+            if other != last:
+                last, since = other, time.monotonic()
             if time.monotonic() - since > patience_s:
                 return other
         stopping.wait(_PAUSE_SECONDS)

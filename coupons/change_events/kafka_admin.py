@@ -8,6 +8,7 @@ from confluent_kafka import KafkaException
 
 from coupons.change_events import READER_SCHEMAS, REQUEST_TOPIC
 from coupons.change_events.offsets import OffsetReader, Partition, Span, lags, unavailable
+from coupons.errors import KafkaUnavailable
 from coupons.kafka.client import KafkaClient
 
 GROUP = "coupon-cdc-consumer"
@@ -131,4 +132,7 @@ class KafkaAdmin:
             raise unavailable(self._kafka.bootstrap_servers, error) from error
         if not found:
             return _NO_GROUP, ()
+        if found[0].error is not None:
+            # Its coordinator is loading or moving: no members does not mean that there are none.
+            raise KafkaUnavailable(f"Kafka does not show the group {self._group}: {found[0].error}")
         return str(found[0].state), [str(each.id) for each in found[0].members]

@@ -132,7 +132,7 @@ def test_a_consumer_whose_name_another_one_uses_ends(start: Start) -> None:
     eventually(fenced.is_healthy, 60, "it is a member")
     other = start("consumer-1")
     eventually(lambda: not fenced.is_healthy(), 60, "it is fenced")
-    eventually(lambda: fenced.process.poll() is not None, 60, fenced.log.read_text())
+    eventually(lambda: fenced.process.poll() is not None, OUTSIDE_SECONDS, fenced.log.read_text())
     assert fenced.process.wait() == 1
     assert "works under the name of this one, consumer-1." in fenced.log.read_text()
     assert fenced.restarts() == 0

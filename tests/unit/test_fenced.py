@@ -37,6 +37,12 @@ def test_who_keeps_the_name_is_named() -> None:
     assert waited(repeat(OTHER), patience_s=0.0) == OTHER
 
 
+def test_two_who_use_the_name_in_turn_are_not_one_who_keeps_it() -> None:
+    """Each is gone soon."""
+    users: list[str | Exception | None] = [OTHER, "consumer-1.10-of-a-third", OTHER, None]
+    assert waited(iter(users), patience_s=0.6) is None
+
+
 def test_time_in_which_kafka_does_not_answer_does_not_count() -> None:
     """Nobody is taken for alive before Kafka named him twice without a gap in between."""
     silent = KafkaUnavailable("it does not answer")
