@@ -47,7 +47,7 @@ def exercise(site: Site, state: State, limit_s: float, log: Print) -> bool:
 
 
 _INVITATION = """Something is wrong. Find it and repair it within {minutes:.0f} minutes.
-In another terminal, in the project's folder:
+In a new terminal, where no COUPON_* variable is set, in the project's folder:
 
     export PATH="$PWD/.venv/bin:$PATH" COUPON_STATE_DIR={folder}
     coupon doctor
@@ -69,7 +69,14 @@ def _await_named(operator: Operator, state: State) -> None:
 
 
 def _await_well(operator: Operator, state: State, limit_s: float) -> bool:
-    return any(is_over(operator.findings(), state) for _ in attempts(limit_s, PAUSE_SECONDS))
+    """Twice in a row: a task that is restarted again and again runs for a moment each time."""
+    before = False
+    for _ in attempts(limit_s, PAUSE_SECONDS):
+        now = is_over(operator.findings(), state)
+        if now and before:
+            return True
+        before = now
+    return False
 
 
 def _symptom(answer: Response) -> str:

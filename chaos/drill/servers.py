@@ -31,7 +31,7 @@ def _killed(
     )
 
 
-def _await_a_standby(site: Site) -> None:
+def _make_commits_wait(site: Site) -> None:
     site.set_postgres("synchronous_standby_names", "'nobody'")
 
 
@@ -113,7 +113,7 @@ SERVERS = (
         (Section.STANDBY_DOWN,),
         "every commit waits for a synchronous standby",
         "synchronous_standby_names was set to a standby that does not exist",
-        _await_a_standby,
+        _make_commits_wait,
         ("CouponApiErrors",),
         (
             'coupon sql --as superuser "SET synchronous_commit = local"'

@@ -40,7 +40,7 @@ def _break_connector(site: Site) -> None:
     site.connect.call("PUT", path, {**config, "publication.name": "not_there"})
 
 
-def _await_a_standby(site: Site) -> None:
+def _make_the_stream_wait(site: Site) -> None:
     site.set_postgres("synchronized_standby_slots", "'nobody'")
 
 
@@ -140,7 +140,7 @@ STREAM = (
         (Section.STREAM_WAITS, Section.STALE),
         "the change stream sends nothing",
         "synchronized_standby_slots was set to a slot that does not exist",
-        _await_a_standby,
+        _make_the_stream_wait,
         ("CouponHeartbeatOld",),
         (
             "coupon sql --as superuser \"ALTER SYSTEM SET synchronized_standby_slots = ''\""

@@ -34,8 +34,9 @@ ANSWER_TIMEOUT_SECONDS = 120.0
 def command(where: Endpoints, role: str, statements: tuple[str, ...], as_json: bool) -> None:
     """Run each STATEMENT by itself, in order, in the ledger's database, and print its rows.
 
-    The role `ops` reads everything and changes nothing; use another role only for what the runbook
-    names. A statement that fails ends the command; the changes of earlier statements stay.
+    The role `ops` reads everything; of the data it may only change a coupon's state and stock, by
+    operate_coupon. Use another role only for what the runbook names. A statement that fails ends
+    the command; the changes of earlier statements stay.
 
     \b
     Exit code 0: all were run

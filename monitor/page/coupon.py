@@ -115,7 +115,7 @@ def _sold_out(now: datetime, facts: Facts) -> Figure:
     if coupon.state is not CouponState.OPEN:
         return Figure(f"not while it is {coupon.state}")
     if not facts.per_s:
-        return Figure("not foreseeable: none are taken now", False)
+        return Figure("cannot be estimated: none are taken now", False)
     seconds = min(figures.places_left / facts.per_s, MOST_SECONDS)
     return Figure(f"in {duration(seconds)}", why=f"at {clock(now + timedelta(seconds=seconds))}")
 

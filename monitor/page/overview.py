@@ -103,7 +103,7 @@ def _oldest(state: State) -> Answer:
 
 def _done(state: State) -> Answer:
     if _is_stopped(state):
-        stopped = Figure("not foreseeable: the connector does not run", False)
+        stopped = Figure("cannot be estimated: the connector does not run", False)
         return Answer("When is it done?", stopped, "accepted requests wait in Postgres")
 
     def when(seconds: float | None, lag: int) -> str | None:
@@ -114,7 +114,7 @@ def _done(state: State) -> Answer:
     done = figure(
         state.kafka,
         lambda kafka: when(kafka.catch_up_s, kafka.lag),
-        "not foreseeable: the lag does not shrink",
+        "cannot be estimated: the lag does not shrink",
     )
     kafka = state.kafka.value
     more = "at the present rates"

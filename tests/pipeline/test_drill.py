@@ -83,3 +83,4 @@ def test_whoever_was_accepted_meanwhile_has_a_coupon(site: Site) -> None:
     """People claimed during every state above."""
     done = site.operator.type("coupon verify --wait 60")
     assert done.returncode == 0, done.stdout + done.stderr
+    site.assert_all_issued()

@@ -47,7 +47,7 @@ def test_while_the_connector_is_paused_nobody_is_told_that_all_is_done(serve: Se
     connect = Answers(200, json.dumps(status))
     try:
         operator = serve(connect_url=connect.url).operator()
-        eventually(shows(operator, "not foreseeable: the connector does not run"))
+        eventually(shows(operator, "cannot be estimated: the connector does not run"))
     finally:
         connect.stop()
 
