@@ -37,9 +37,18 @@ SELECT (extract(epoch FROM acted_at) * 1000000)::bigint AS at_us, kind, action_i
  ORDER BY acted_at DESC, kind DESC, action_id DESC
  LIMIT %(most)s;
 
--- name: last_action_on_coupon
+-- name: last_action
+-- in:  action, within (how far back)
+-- out: as list_actions; no row: there was none
+SELECT (extract(epoch FROM acted_at) * 1000000)::bigint AS at_us, 0 AS kind, action_id, acted_by, action, coupon_id,
+       NULL::bigint AS user_id, NULL::text AS letter, result, detail
+  FROM operator_action
+ WHERE action = %(action)s AND acted_at > now() - %(within)s::interval
+ ORDER BY acted_at DESC, action_id DESC LIMIT 1;
+
+-- name: last_change_of_coupon
 -- in:  coupon_id
--- out: acted_at, acted_by, action, detail of the last change; no row: none is known
+-- out: acted_at, acted_by, action, detail of the last change of its definition; no row: none is known
 SELECT acted_at, acted_by, action, detail
-  FROM operator_action WHERE coupon_id = %(coupon_id)s
+  FROM operator_action WHERE coupon_id = %(coupon_id)s AND action IN ('create coupon', 'change coupon')
  ORDER BY action_id DESC LIMIT 1;

@@ -38,6 +38,8 @@ ALLOWED: dict[str, set[str]] = {
     "UPDATE coupon SET name = 'm', total_quantity = 5": {API},
     "UPDATE coupon SET state = 'paused', version = version + 1 WHERE coupon_id = 1": {API},
     "SELECT FROM operate_coupon(1, 1, 'paused', NULL, 'a test')": {OPS},
+    "SELECT FROM operate_gate_epoch(1, 0)": {OPS},
+    "SELECT operate_lost_requests(1)": {OPS},
     "UPDATE coupon SET issued_count = 0": {CONSUMER},
     "UPDATE coupon SET rejected_count = 0": {CONSUMER},
     "UPDATE coupon SET gate_epoch = gate_epoch + 1": {RECONCILER},
