@@ -1,14 +1,15 @@
 """The Flask application of the page, and what holds for every page of it."""
 
 import logging
+import re
 import secrets
 from collections.abc import Callable, Iterable
+from functools import partial
 from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response, render_template, request
+from flask import Blueprint, Flask, Response, abort, render_template, request
 from flask.sessions import SecureCookieSessionInterface
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
@@ -23,6 +24,11 @@ from monitor.settings import MonitorSettings, split_list
 log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).with_name("static")
+_HOST = re.compile(
+    r"(?:\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<name>[\w.-]+))(?::[0-9]{1,5})?", re.ASCII
+)
+EVERY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104
+"""Where a server may listen, and no name of it."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src"
     " 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -55,12 +61,12 @@ def create_app(settings: MonitorSettings, blueprints: Iterable[Blueprint]) -> Fl
         PERMANENT_SESSION_LIFETIME=SESSION_SECONDS,
         SEND_FILE_MAX_AGE_DEFAULT=31_536_000,
         MAX_CONTENT_LENGTH=LARGEST_BODY_BYTES,
-        TRUSTED_HOSTS=_hosts(settings),
     )
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(FILTERS)
     app.jinja_env.globals.update(asset=_asset_urls(), csrf_token=csrf_token, operator=operator)
+    app.before_request(partial(_require_known_host, _hosts(settings)))
     app.before_request(require_sign_in)
     app.after_request(_with_headers)
     app.register_error_handler(Exception, _error_page)
@@ -75,14 +81,31 @@ def _session_key(settings: MonitorSettings) -> str:
     return key.get_secret_value() if key else secrets.token_urlsafe(32)
 
 
-def _hosts(settings: MonitorSettings) -> list[str]:
-    """A page of somebody else under a name that leads here (DNS rebinding) is refused."""
-    own = [settings.monitor_host] if settings.monitor_host not in ("0.0.0.0", "::") else []  # noqa: S104
-    return ["localhost", "127.0.0.1", "[::1]", *own, *split_list(settings.monitor_page_hosts)]
+def _hosts(settings: MonitorSettings) -> frozenset[str]:
+    """The names of the page, besides the loopback names."""
+    own = settings.monitor_host
+    listed = (f"[{own}]" if ":" in own else own, *split_list(settings.monitor_page_hosts))
+    return frozenset(map(_name_in, listed)) - EVERY_ADDRESS
+
+
+def _require_known_host(known: frozenset[str]) -> None:
+    """A page of somebody else under a name that leads here (DNS rebinding) is refused.
+
+    Flask's TRUSTED_HOSTS refuses every IPv6 address.
+    """
+    host = _host()
+    if not host or not (_is_loopback(host) or host in known):
+        abort(400, "The page has another name: see COUPON_MONITOR_PAGE_HOSTS.")
 
 
 def _host() -> str:
-    return urlsplit(f"//{request.environ.get('HTTP_HOST', '')}").hostname or ""
+    return _name_in(request.environ.get("HTTP_HOST", ""))
+
+
+def _name_in(host: str) -> str:
+    """The name or address, without its port and in lower case; empty: it is none."""
+    found = _HOST.fullmatch(host.strip())
+    return (found["address"] or found["name"]).lower() if found else ""
 
 
 def _is_loopback(host: str) -> bool:
