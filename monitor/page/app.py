@@ -15,6 +15,7 @@ from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
 
 from coupons.errors import CouponError, NotThere
+from monitor.page.advice import Advice
 from monitor.page.figures import FILTERS
 from monitor.page.server import LARGEST_BODY_BYTES
 from monitor.page.session import csrf_token, operator, require_sign_in
@@ -64,7 +65,8 @@ def create_app(settings: MonitorSettings, blueprints: Iterable[Blueprint]) -> Fl
     )
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.filters.update(FILTERS)
+    advice = Advice(settings.monitor_state_dir)
+    app.jinja_env.filters.update(FILTERS, typed=advice.typed, with_code=advice.with_code)
     app.jinja_env.globals.update(asset=_asset_urls(), csrf_token=csrf_token, operator=operator)
     app.before_request(partial(_require_known_host, _hosts(settings)))
     app.before_request(require_sign_in)

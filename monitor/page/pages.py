@@ -29,6 +29,7 @@ from monitor.page.sign_in_views import SignInViews
 from monitor.page.stream_views import StreamViews
 from monitor.settings import MonitorSettings, split_list
 from monitor.state import State
+from operations.doctor.system import endpoints_of_stack
 
 
 def build_page(settings: MonitorSettings, state: Callable[[], State]) -> Flask:
@@ -36,9 +37,10 @@ def build_page(settings: MonitorSettings, state: Callable[[], State]) -> Flask:
     where = endpoints_of(settings)
     acting = Acting(settings.monitor_operator_database_url is not None)
     rebuilding = Rebuilding(where)
+    stack = settings.monitor_state_dir
     views = (
         SignInViews(load_sign_in(settings)),
-        OverviewViews(state, Doctor(where)),
+        OverviewViews(state, Doctor(endpoints_of_stack(stack) if stack else where)),
         RequestViews(state, where),
         CouponViews(state, where, acting),
         DeadLetterViews(state, where, acting),
