@@ -19,7 +19,10 @@ class NotACursor(CouponError):
 
 
 class AuditedAction(NamedTuple):
-    """letter: PARTITION:OFFSET of a dead letter. None: the action is of no such thing."""
+    """acted_by: the name that was given. login: the role at Postgres; None: not known.
+
+    letter: PARTITION:OFFSET of a dead letter. None: the action is of no such thing.
+    """
 
     at_us: int
     kind: int
@@ -31,6 +34,7 @@ class AuditedAction(NamedTuple):
     letter: str | None
     result: str
     detail: str
+    login: str | None
 
     @property
     def acted_at(self) -> datetime:

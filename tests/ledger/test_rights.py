@@ -72,11 +72,13 @@ ALLOWED: dict[str, set[str]] = {
     "SELECT FROM incomplete_restore": NOBODY,
     # operators
     ACTION: {OPS},
+    ACTION.replace("acted_by,", "login, acted_by,").replace("('a", "('coupon_api', 'a"): NOBODY,
     "UPDATE dead_letter_action SET detail = 'no'": NOBODY,
     "DELETE FROM dead_letter_action": NOBODY,
     "SELECT FROM dead_letter_action": {OPS, MONITOR},
     AUDITED.format("acted_by", "'a test'"): {OPS},
     AUDITED.format("acted_by, acted_at", "'a test', now()"): NOBODY,
+    AUDITED.format("acted_by, login", "'a test', 'coupon_api'"): NOBODY,
     "UPDATE operator_action SET detail = 'no'": NOBODY,
     "DELETE FROM operator_action": NOBODY,
     "SELECT FROM operator_action": {OPS, MONITOR},
