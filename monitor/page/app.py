@@ -28,6 +28,8 @@ STATIC = Path(__file__).with_name("static")
 _HOST = re.compile(
     r"(?:\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<name>[\w.-]+))(?::[0-9]{1,5})?", re.ASCII
 )
+REMEMBERED_SECONDS = 86_400
+"""So long after its end a session is known to be over."""
 EVERY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104
 """Where a server may listen, and no name of it."""
 HEADERS = {
@@ -59,7 +61,7 @@ def create_app(settings: MonitorSettings, blueprints: Iterable[Blueprint]) -> Fl
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Strict",
         SESSION_REFRESH_EACH_REQUEST=False,
-        PERMANENT_SESSION_LIFETIME=SESSION_SECONDS,
+        PERMANENT_SESSION_LIFETIME=SESSION_SECONDS + REMEMBERED_SECONDS,
         SEND_FILE_MAX_AGE_DEFAULT=31_536_000,
         MAX_CONTENT_LENGTH=LARGEST_BODY_BYTES,
     )
