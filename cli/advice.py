@@ -2,14 +2,14 @@
 
 import os
 import re
-import shlex
 import shutil
 import sys
 from pathlib import Path
 
 import click
 
-from stack.folder import StateFolder
+from operations.advice import naming
+from stack.folder import StateFolder, default_state
 from stack.options import remembered
 from stack.ports import HOST
 
@@ -28,20 +28,7 @@ _PORTS = {
 """The part whose port an address of the embedded stack has."""
 
 _CONTEXT_KEY = "cli.advice.folder"
-_COMMAND = re.compile(
-    r"\bcoupon (?:(?:gate|connector|dead-letters) )?"
-    r"(?:up|down|stop|restart|status|doctor|monitor|top|logs|topics|env|token|rush|after-restore"
-    r"|rebuild|reconcile|sql|verify|register|recover|delete|schemas|list|show|replay|discard)\b"
-    r"(?! --state)"
-)
 _QUOTED = re.compile(r"`[^`]+`")
-
-
-def default_state() -> Path:
-    """The state folder of a command where none is named."""
-    root = Path(__file__).parents[1]
-    project = root if (root / "pyproject.toml").exists() else Path.cwd()
-    return project / ".coupon"
 
 
 def set_stack(context: click.Context, folder: StateFolder | None) -> None:
@@ -59,8 +46,7 @@ def command_for(command: str, folder: StateFolder | None) -> str:
     """The command as it has to be typed in this shell in order to work on this stack."""
     if folder is None or not _has_to_be_named(folder):
         return command
-    option = f" --state {shlex.quote(str(folder.path))}"
-    return _COMMAND.sub(lambda found: found[0] + option, command)
+    return naming(command, folder.path)
 
 
 def with_commands_for(text: str, folder: StateFolder | None) -> str:

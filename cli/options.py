@@ -11,13 +11,13 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from cli.advice import default_state, is_elsewhere, set_stack
+from cli.advice import is_elsewhere, set_stack
 from cli.endpoints import find_endpoints
 from coupons.endpoints import Endpoints
 from coupons.ids import MAX_COUPON_ID, MAX_USER_ID
 from coupons.ledger.roles import ROLES
 from stack.endpoints import folder_of
-from stack.folder import StateFolder
+from stack.folder import StateFolder, default_state
 
 Decorated = Callable[..., Any]
 

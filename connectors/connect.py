@@ -12,6 +12,9 @@ from coupons.waiting import attempts
 ANSWER_TIMEOUT_SECONDS = 20.0
 REBALANCE_SECONDS = 60.0
 
+START_OR_SET = "start it, or set COUPON_CONNECT_URL to where it is"
+"""What to do when it does not answer."""
+
 _PAUSE_SECONDS = 0.25
 _ASK_AGAIN = (HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE)
 
@@ -56,7 +59,7 @@ class Connect:
         except requests.RequestException as error:
             raise ConnectUnavailable(
                 f"Kafka Connect does not answer at {self.url} ({self._cause(error)});"
-                " start it, or set COUPON_CONNECT_URL to where it is"
+                f" {START_OR_SET}"
             ) from error
 
     def _cause(self, error: requests.RequestException) -> str:

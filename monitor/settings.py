@@ -119,6 +119,13 @@ class MonitorSettings(KafkaSecurity, TokenSettings):
         " who is signed in; unset: the monitor's own role, which may read less and act on nothing",
     )
 
+    monitor_state_dir: Path | None = Field(
+        default=None,
+        description="State folder of the embedded stack that the monitor is a part of, for the"
+        " page: its doctor checks that stack, and what it says to type names it; unset: the system"
+        " runs elsewhere",
+    )
+
     @model_validator(mode="after")
     def _timeout_is_shorter(self) -> Self:
         if self.monitor_timeout_seconds > self.monitor_interval_seconds:

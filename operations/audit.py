@@ -1,7 +1,7 @@
 """The audit trail of all that operators do: coupons, gate, connector and dead letters."""
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from coupons.errors import CouponError
@@ -19,7 +19,10 @@ class NotACursor(CouponError):
 
 
 class AuditedAction(NamedTuple):
-    """letter: PARTITION:OFFSET of a dead letter. None: the action is of no such thing."""
+    """acted_by: the name that was given. login: the role at Postgres; None: not known.
+
+    letter: PARTITION:OFFSET of a dead letter. None: the action is of no such thing.
+    """
 
     at_us: int
     kind: int
@@ -31,6 +34,7 @@ class AuditedAction(NamedTuple):
     letter: str | None
     result: str
     detail: str
+    login: str | None
 
     @property
     def acted_at(self) -> datetime:
@@ -44,7 +48,7 @@ class AuditedAction(NamedTuple):
 
 
 class LastChange(NamedTuple):
-    """What was done with a coupon last."""
+    """The last change of a coupon's definition."""
 
     acted_at: datetime
     acted_by: str
@@ -68,11 +72,19 @@ def list_actions(connection: Connection, cursor: str, most: int) -> list[Audited
 
 
 def last_change(connection: Connection, coupon_id: int) -> LastChange | None:
-    """What was done with a coupon last; None: nothing since there is an audit trail."""
+    """Who changed a coupon's definition last; None: nobody since there is an audit trail."""
     with translated(connection):
         values = {"coupon_id": coupon_id}
-        row = connection.execute(query("last_action_on_coupon"), values).fetchone()
+        row = connection.execute(query("last_change_of_coupon"), values).fetchone()
     return None if row is None else LastChange(*row)
+
+
+def last_action(connection: Connection, action: str, within: timedelta) -> AuditedAction | None:
+    """The last action of this name, besides those on dead letters; None: there was none lately."""
+    values = {"action": action, "within": within}
+    with translated(connection):
+        row = connection.execute(query("last_action"), values).fetchone()
+    return None if row is None else AuditedAction(*row)
 
 
 def note_action(

@@ -111,13 +111,14 @@ def why_refused(gate: Gate, connection: Connection) -> str | None:
 
 
 def rebuild_coupon(
-    session: Session, coupon_id: int, progress: Callable[[int], None]
+    session: Session, coupon_id: int, progress: Callable[[int], None], as_operator: bool = False
 ) -> RebuildResult:
     """Load a coupon from the ledger again. progress: called with the requests loaded so far.
 
+    as_operator: the session has the rights of coupon_ops; otherwise those of coupon_reconciler.
     Not rebuilt: another rebuild runs, or Redis restarted meanwhile. Raises RedisUnavailable or
     LedgerUnavailable.
     """
     began = time.monotonic()
-    loaded = rebuild(session.gate, session.connection, coupon_id, progress)
+    loaded = rebuild(session.gate, session.connection, coupon_id, progress, as_operator=as_operator)
     return RebuildResult(coupon_id, loaded, time.monotonic() - began)

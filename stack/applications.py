@@ -52,6 +52,7 @@ def application_parts(folder: StateFolder, options: StackOptions) -> list[Part]:
         "COUPON_MONITOR_LINK_KEY_FILE": str(link_key_file(folder)),
         "COUPON_MONITOR_OPERATOR_DATABASE_URL": database_url(folder, ports, "coupon_ops", DATABASE),
         "COUPON_MONITOR_DISKS": f"stack={folder.path.absolute()}",
+        "COUPON_MONITOR_STATE_DIR": str(folder.path.absolute()),
         "COUPON_CONSUMER_URLS": consumer_urls(options),
         "COUPON_RECONCILER_URLS": f"http://{HOST}:{ports['reconciler']}",
     }

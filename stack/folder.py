@@ -22,6 +22,13 @@ _MARKER = "coupon-state.txt"
 _MARKER_TEXT = "Everything of one Coupon CDC stack. `coupon down --wipe` removes it.\n"
 
 
+def default_state() -> Path:
+    """The state folder of a command where none is named."""
+    root = Path(__file__).parents[1]
+    project = root if (root / "pyproject.toml").exists() else Path.cwd()
+    return project / ".coupon"
+
+
 @dataclass(frozen=True)
 class StateFolder:
     """Files of one stack, below `path` (absolute); nothing is made until `create`."""

@@ -12,7 +12,7 @@ from coupons.gate.write_check import check_takes_writes
 from coupons.ledger.connection import Connection, translated
 from coupons.ledger.coupons import begin_gate_epoch, find_coupon
 from coupons.ledger.requests import stream_requests
-from coupons.ledger.unrequested import write_unrequested
+from coupons.ledger.unrequested import operate_unrequested, write_unrequested
 from coupons.model import Coupon, IssueRequest
 from coupons.queries import query
 
@@ -39,10 +39,12 @@ def rebuild(
     progress: Progress = lambda _: None,
     *,
     even_if_open: bool = True,
+    as_operator: bool = False,
 ) -> int | None:
     """Fence the coupon, load it again and open it; return how many requests were loaded.
 
-    progress: called again and again with how many were loaded so far. Returns None when another
+    progress: called again and again with how many were loaded so far. as_operator: with the rights
+    of coupon_ops; otherwise with those of coupon_reconciler. Returns None when another
     rebuild is running or has just ended, when there is no such coupon, or when Redis restarted
     meanwhile, so that it has to be repeated. Raises RedisUnavailable or LedgerUnavailable; then the
     coupon may be unavailable, and the rebuild may be repeated.
@@ -56,14 +58,15 @@ def rebuild(
             return None
         # Before the fence: a rebuild that cannot finish would make an open coupon unavailable.
         check_takes_writes(gate.client)
-        fenced = begin_gate_epoch(connection, coupon_id, figures.epoch if figures else 0)
+        above = figures.epoch if figures else 0
+        fenced = begin_gate_epoch(connection, coupon_id, above, as_operator)
         if fenced is None:
             return None
         loaded = 0
 
         def counted() -> Iterator[IssueRequest]:
             nonlocal loaded
-            for request in _all_requests(connection, fenced):
+            for request in _all_requests(connection, fenced, as_operator):
                 loaded += 1
                 if loaded % _ROWS_PER_REPORT == 0:
                     progress(loaded)
@@ -72,7 +75,9 @@ def rebuild(
         return loaded if open_coupon(gate, fenced, counted()) else None
 
 
-def _all_requests(connection: Connection, fenced: Coupon) -> Iterator[IssueRequest]:
+def _all_requests(
+    connection: Connection, fenced: Coupon, as_operator: bool
+) -> Iterator[IssueRequest]:
     """Every request, with those whose row the ledger lost, after writing the row again.
 
     Lost rows are searched only when the coupon's counts show that there are some: the search reads
@@ -83,7 +88,8 @@ def _all_requests(connection: Connection, fenced: Coupon) -> Iterator[IssueReque
         final += request.is_final
         yield request
     if final < fenced.issued_count + fenced.rejected_count:
-        yield from write_unrequested(connection, fenced.coupon_id)
+        write = operate_unrequested if as_operator else write_unrequested
+        yield from write(connection, fenced.coupon_id)
 
 
 @contextmanager

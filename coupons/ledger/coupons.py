@@ -179,12 +179,16 @@ def operate_coupon(
     return _one(connection, "operate_coupon", values)
 
 
-def begin_gate_epoch(connection: Connection, coupon_id: int, above: int = 0) -> Coupon | None:
+def begin_gate_epoch(
+    connection: Connection, coupon_id: int, above: int = 0, as_operator: bool = False
+) -> Coupon | None:
     """Fence all claims admitted so far; return the coupon with its new gate_epoch.
 
     above: an epoch that the gate has, in case the ledger was restored from an older backup.
+    as_operator: with the rights of coupon_ops; otherwise with those of coupon_reconciler.
     """
-    return _one(connection, "begin_gate_epoch", {"coupon_id": coupon_id, "above": above})
+    name = "operate_gate_epoch" if as_operator else "begin_gate_epoch"
+    return _one(connection, name, {"coupon_id": coupon_id, "above": above})
 
 
 def _one(

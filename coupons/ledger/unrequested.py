@@ -24,7 +24,7 @@ def find_unrequested(
 def write_unrequested(
     connection: Connection, coupon_id: int, user_ids: Sequence[int] | None = None
 ) -> list[IssueRequest]:
-    """Write their request rows again; return the requests.
+    """Write their request rows again, as coupon_reconciler; return the requests.
 
     An outcome has all the fields of its request, so the row is exact. Its change event comes once
     more, and changes nothing.
@@ -38,4 +38,13 @@ def write_unrequested(
         }
         with translated(connection):
             connection.execute(query("restore_requests"), values)
+    return found
+
+
+def operate_unrequested(connection: Connection, coupon_id: int) -> list[IssueRequest]:
+    """The same for all users, as coupon_ops."""
+    found = find_unrequested(connection, coupon_id)
+    if found:
+        with translated(connection):
+            connection.execute(query("operate_lost_requests"), {"coupon_id": coupon_id})
     return found

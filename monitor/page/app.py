@@ -1,19 +1,21 @@
 """The Flask application of the page, and what holds for every page of it."""
 
 import logging
+import re
 import secrets
 from collections.abc import Callable, Iterable
+from functools import partial
 from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response, render_template, request
+from flask import Blueprint, Flask, Response, abort, render_template, request
 from flask.sessions import SecureCookieSessionInterface
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
 
 from coupons.errors import CouponError, NotThere
+from monitor.page.advice import Advice
 from monitor.page.figures import FILTERS
 from monitor.page.server import LARGEST_BODY_BYTES
 from monitor.page.session import csrf_token, operator, require_sign_in
@@ -23,6 +25,13 @@ from monitor.settings import MonitorSettings, split_list
 log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).with_name("static")
+_HOST = re.compile(
+    r"(?:\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<name>[\w.-]+))(?::[0-9]{1,5})?", re.ASCII
+)
+REMEMBERED_SECONDS = 86_400
+"""So long after its end a session is known to be over."""
+EVERY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104
+"""Where a server may listen, and no name of it."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src"
     " 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -52,15 +61,16 @@ def create_app(settings: MonitorSettings, blueprints: Iterable[Blueprint]) -> Fl
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Strict",
         SESSION_REFRESH_EACH_REQUEST=False,
-        PERMANENT_SESSION_LIFETIME=SESSION_SECONDS,
+        PERMANENT_SESSION_LIFETIME=SESSION_SECONDS + REMEMBERED_SECONDS,
         SEND_FILE_MAX_AGE_DEFAULT=31_536_000,
         MAX_CONTENT_LENGTH=LARGEST_BODY_BYTES,
-        TRUSTED_HOSTS=_hosts(settings),
     )
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.filters.update(FILTERS)
+    advice = Advice(settings.monitor_state_dir)
+    app.jinja_env.filters.update(FILTERS, typed=advice.typed, with_code=advice.with_code)
     app.jinja_env.globals.update(asset=_asset_urls(), csrf_token=csrf_token, operator=operator)
+    app.before_request(partial(_require_known_host, _hosts(settings)))
     app.before_request(require_sign_in)
     app.after_request(_with_headers)
     app.register_error_handler(Exception, _error_page)
@@ -75,14 +85,31 @@ def _session_key(settings: MonitorSettings) -> str:
     return key.get_secret_value() if key else secrets.token_urlsafe(32)
 
 
-def _hosts(settings: MonitorSettings) -> list[str]:
-    """A page of somebody else under a name that leads here (DNS rebinding) is refused."""
-    own = [settings.monitor_host] if settings.monitor_host not in ("0.0.0.0", "::") else []  # noqa: S104
-    return ["localhost", "127.0.0.1", "[::1]", *own, *split_list(settings.monitor_page_hosts)]
+def _hosts(settings: MonitorSettings) -> frozenset[str]:
+    """The names of the page, besides the loopback names."""
+    own = settings.monitor_host
+    listed = (f"[{own}]" if ":" in own else own, *split_list(settings.monitor_page_hosts))
+    return frozenset(map(_name_in, listed)) - EVERY_ADDRESS
+
+
+def _require_known_host(known: frozenset[str]) -> None:
+    """A page of somebody else under a name that leads here (DNS rebinding) is refused.
+
+    Flask's TRUSTED_HOSTS refuses every IPv6 address.
+    """
+    host = _host()
+    if not host or not (_is_loopback(host) or host in known):
+        abort(400, "The page has another name: see COUPON_MONITOR_PAGE_HOSTS.")
 
 
 def _host() -> str:
-    return urlsplit(f"//{request.environ.get('HTTP_HOST', '')}").hostname or ""
+    return _name_in(request.environ.get("HTTP_HOST", ""))
+
+
+def _name_in(host: str) -> str:
+    """The name or address, without its port and in lower case; empty: it is none."""
+    found = _HOST.fullmatch(host.strip())
+    return (found["address"] or found["name"]).lower() if found else ""
 
 
 def _is_loopback(host: str) -> bool:

@@ -19,7 +19,7 @@ from operations.dead_letters.actions import Replayer, Result, consequence, disca
 from operations.dead_letters.actions import no_discard as why_not_discarded
 from operations.dead_letters.audit import actions_of, take_lock
 from operations.dead_letters.selection import Selection, named, select
-from operations.dead_letters.status import UNRESOLVED, DeadLetterStatus, State, read_statuses
+from operations.dead_letters.status import DeadLetterStatus, State, read_statuses
 
 MOST_SHOWN = 100
 ANSWER_TIMEOUT_SECONDS = 5.0
@@ -77,18 +77,22 @@ class DeadLetterViews:
         given = {"status": status, "action": action, "objection": objection}
         effect = consequence(status)
         return render_template(
-            "dead_letter_action.html", **given, effect=effect, most=LONGEST_REASON
+            "dead_letter_action.html",
+            **given,
+            effect=effect,
+            most=LONGEST_REASON,
+            reason=request.args.get("reason", "")[:LONGEST_REASON],
         )
 
     def replay(self, position: str) -> Response:
         """Write the record back."""
         who = self._acting.require().who
-        anyway = {*UNRESOLVED, State.DISCARDED} if request.form.get("anyway") else {State.OPEN}
+        allowed = {State.OPEN, State.PARKED} if request.form.get("anyway") else {State.OPEN}
         with self._ledger() as ledger:
             take_lock(ledger)
             status = self._status(ledger, position)
             producer = self._where.kafka_client().producer(PRODUCER_SETTINGS)
-            return _done(Replayer(producer, ledger, who, anyway, 1.0).replay([status]))
+            return _done(Replayer(producer, ledger, who, allowed, 1.0).replay([status]))
 
     def discard(self, position: str) -> Response:
         """Give it up, with a reason."""

@@ -135,7 +135,6 @@ FILTERS: dict[str, Callable[..., object]] = {
     "clock": clock,
     "duration": duration,
     "size": size,
-    "with_code": with_code,
     "moment": moment,
     "moment_ms": moment_ms,
     "dump": dump,

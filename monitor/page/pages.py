@@ -20,25 +20,33 @@ from monitor.page.coupon_views import CouponViews
 from monitor.page.dead_letter_views import DeadLetterViews
 from monitor.page.diagnosis import Doctor
 from monitor.page.overview_views import OverviewViews
+from monitor.page.rebuild_views import RebuildViews
+from monitor.page.rebuilding import Rebuilding
+from monitor.page.recovery_views import RecoveryViews
 from monitor.page.request_views import RequestViews
 from monitor.page.sign_in import load_sign_in
 from monitor.page.sign_in_views import SignInViews
 from monitor.page.stream_views import StreamViews
 from monitor.settings import MonitorSettings, split_list
 from monitor.state import State
+from operations.doctor.system import endpoints_of_stack
 
 
 def build_page(settings: MonitorSettings, state: Callable[[], State]) -> Flask:
     """The page. state: what is known now. Raises ConfigurationError."""
     where = endpoints_of(settings)
     acting = Acting(settings.monitor_operator_database_url is not None)
+    rebuilding = Rebuilding(where)
+    stack = settings.monitor_state_dir
     views = (
         SignInViews(load_sign_in(settings)),
-        OverviewViews(state, Doctor(where)),
+        OverviewViews(state, Doctor(endpoints_of_stack(stack) if stack else where)),
         RequestViews(state, where),
         CouponViews(state, where, acting),
         DeadLetterViews(state, where, acting),
-        StreamViews(state, where, acting),
+        StreamViews(state, where, acting, rebuilding),
+        RebuildViews(state, where, acting, rebuilding),
+        RecoveryViews(state, where, settings.consumer_group, acting),
         AuditViews(where),
     )
     return create_app(settings, [each.blueprint() for each in views])

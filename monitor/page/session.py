@@ -3,13 +3,17 @@
 import secrets
 import time
 from hmac import compare_digest
+from urllib.parse import urlencode
 
-from flask import Response, abort, redirect, request, session
+from flask import Response, abort, redirect, render_template, request, session
 from werkzeug.wrappers import Response as BaseResponse
 
 from monitor.page.sign_in import Operator
 
 CSRF = "csrf_token"
+AFTER = "after"
+LONGEST_ADDRESS = 1_500
+"""Of a page that is opened after the sign-in: a browser keeps cookies of 4 KB."""
 
 
 def sign_in(found: Operator) -> None:
@@ -38,17 +42,38 @@ def csrf_token() -> str:
     return str(session[CSRF])
 
 
-def require_sign_in() -> BaseResponse | None:
+def require_sign_in() -> BaseResponse | tuple[str, int] | None:
     """Before every request: a form needs its token, and a page needs somebody who is signed in."""
     if request.endpoint is None:
-        return None  # there is no such page, or the host is not ours
+        return None  # there is no such page
+    is_open = request.endpoint == "static" or request.endpoint.startswith("sign_in.")
+    if not is_open and operator() is None:
+        return _sign_in_first()
     if request.method == "POST" and not _has_token():
         abort(400, "This form is too old, or of another page. Go back, load it again, and send it.")
-    is_open = request.endpoint == "static" or request.endpoint.startswith("sign_in.")
-    if is_open or operator():
-        return None
+    return None
+
+
+def is_over() -> bool:
+    """Whether somebody was signed in here whose session is over."""
+    return bool(session.get("operator")) and operator() is None
+
+
+def page_after_sign_in() -> str:
+    """Where somebody wanted to go who had to sign in first, with what they had typed."""
+    return str(session.get(AFTER, "/"))
+
+
+def _sign_in_first() -> BaseResponse | tuple[str, int]:
+    """A page that is open stays as it is; a form is shown, not lost."""
     if request.headers.get("HX-Request"):
-        return Response(status=401, headers={"HX-Redirect": "/sign-in"})
+        return Response(status=401)
+    typed = {name: value for name, value in request.form.items() if name != CSRF}
+    address = f"{request.path}?{urlencode(typed or request.args)}".rstrip("?")
+    if len(address) <= LONGEST_ADDRESS and not request.path.endswith("/live"):
+        session[AFTER] = address
+    if request.method == "POST":
+        return render_template("session_over.html", typed=typed), 401
     return redirect("/sign-in", 303)
 
 

@@ -40,8 +40,9 @@ class SignInViews:
             found = self._ways.by_link(code) if code else self._ways.by_token(token)
         except SignInRefused as error:
             return self._page(refused=str(error)), 403
+        after = session.page_after_sign_in()
         session.sign_in(found)
-        return redirect("/", 303)
+        return redirect(after, 303)
 
     def sign_out(self) -> Response:
         """Whoever is signed in."""
@@ -50,4 +51,4 @@ class SignInViews:
 
     def _page(self, **more: object) -> str:
         given = {"code": None, "link": None, "refused": None, **more}
-        return render_template("sign_in.html", ways=self._ways, **given)
+        return render_template("sign_in.html", ways=self._ways, is_over=session.is_over(), **given)

@@ -1,4 +1,4 @@
-"""Connector and gate: their state, what to type when one does not work, and a restart."""
+"""Connector and gate: their state, how far a rebuild is, and a restart of the connector."""
 
 from collections.abc import Callable
 
@@ -15,6 +15,7 @@ from coupons.model import Coupon
 from monitor.page.acting import Acting
 from monitor.page.figures import Figure, duration, figure, size
 from monitor.page.overview_views import REFRESH_SECONDS
+from monitor.page.rebuilding import Rebuilding
 from monitor.state import GATE_STATES, State
 from operations.audit import note_action
 
@@ -26,10 +27,17 @@ RESTART = "restart connector"
 class StreamViews:
     """/stream. state: what the monitor knows. where: which system to act on."""
 
-    def __init__(self, state: Callable[[], State], where: Endpoints, acting: Acting) -> None:
+    def __init__(
+        self,
+        state: Callable[[], State],
+        where: Endpoints,
+        acting: Acting,
+        rebuilding: Rebuilding,
+    ) -> None:
         self._state = state
         self._where = where
         self._acting = acting
+        self._rebuilding = rebuilding
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -42,6 +50,7 @@ class StreamViews:
 
     def show(self) -> str:
         """The complete page."""
+        self._rebuilding.look_back()
         return self._render("stream.html")
 
     def live(self) -> str:
@@ -82,6 +91,7 @@ class StreamViews:
         state = self._state()
         at_gate, unavailable = state.at_gate, _unavailable(state)
         connector = state.connector.state if state.connector else None
+        may_act = self._acting.why_not() is None
         return render_template(
             template,
             at=state.taken_at,
@@ -91,7 +101,9 @@ class StreamViews:
             gate=[(name, at_gate.coupons[name]) for name in GATE_STATES] if at_gate else None,
             unavailable=unavailable[:MOST_SHOWN],
             count=len(unavailable),
-            may_act=self._acting.why_not() is None and state.connect is not None,
+            may_act=may_act,
+            may_restart=may_act and state.connect is not None,
+            run=self._rebuilding.last,
             refresh_s=REFRESH_SECONDS,
         )
 

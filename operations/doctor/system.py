@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from coupons.endpoints import (
     Endpoints,
 )
 from coupons.kafka.client import KafkaClient
-from stack.endpoints import folder_of
+from stack.endpoints import StackEndpoints, folder_of
 from stack.folder import StateFolder
 from stack.options import StackOptions, existing
 from stack.parts import is_running
@@ -97,6 +98,11 @@ def find_system(where: Endpoints) -> System:
         _given_consumers(),
         where,
     )
+
+
+def endpoints_of_stack(folder: Path) -> Endpoints:
+    """For `find_system`: the embedded stack with this state folder."""
+    return StackEndpoints(StateFolder(folder), "ops")
 
 
 def _given_consumers() -> dict[str, str]:

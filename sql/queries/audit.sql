@@ -13,14 +13,14 @@ VALUES (%(acted_by)s, %(action)s, %(coupon_id)s, %(result)s, %(detail)s);
 -- Each half reads at most so many rows of its index.
 -- in:  before_us, before_kind, before_id (the last one of the page before; a far future for the first page), most
 -- out: at_us, kind (0: operator_action, 1: dead_letter_action), action_id, acted_by, action, coupon_id, user_id,
---      letter (PARTITION:OFFSET or null), result, detail: the newest first
+--      letter (PARTITION:OFFSET or null), result, detail, login (null: not known): the newest first
 WITH cursor AS (
   SELECT timestamptz 'epoch' + %(before_us)s::bigint * interval '1 microsecond' AS acted_at
 )
 SELECT (extract(epoch FROM acted_at) * 1000000)::bigint AS at_us, kind, action_id, acted_by, action, coupon_id, user_id,
-       letter, result, detail
+       letter, result, detail, login
   FROM ((SELECT acted_at, 0 AS kind, action_id, acted_by, action, coupon_id, NULL::bigint AS user_id,
-                NULL::text AS letter, result, detail
+                NULL::text AS letter, result, detail, login
            FROM operator_action
           WHERE acted_at <= (SELECT acted_at FROM cursor)
             AND (acted_at, 0, action_id)
@@ -28,7 +28,7 @@ SELECT (extract(epoch FROM acted_at) * 1000000)::bigint AS at_us, kind, action_i
           ORDER BY acted_at DESC, action_id DESC LIMIT %(most)s)
         UNION ALL
         (SELECT acted_at, 1, action_id, acted_by, action || ' dead letter', coupon_id, user_id,
-                letter_partition || ':' || letter_offset, result, detail
+                letter_partition || ':' || letter_offset, result, detail, login
            FROM dead_letter_action
           WHERE acted_at <= (SELECT acted_at FROM cursor)
             AND (acted_at, 1, action_id)
@@ -37,9 +37,18 @@ SELECT (extract(epoch FROM acted_at) * 1000000)::bigint AS at_us, kind, action_i
  ORDER BY acted_at DESC, kind DESC, action_id DESC
  LIMIT %(most)s;
 
--- name: last_action_on_coupon
+-- name: last_action
+-- in:  action, within (how far back)
+-- out: as list_actions; no row: there was none
+SELECT (extract(epoch FROM acted_at) * 1000000)::bigint AS at_us, 0 AS kind, action_id, acted_by, action, coupon_id,
+       NULL::bigint AS user_id, NULL::text AS letter, result, detail, login
+  FROM operator_action
+ WHERE action = %(action)s AND acted_at > now() - %(within)s::interval
+ ORDER BY acted_at DESC, action_id DESC LIMIT 1;
+
+-- name: last_change_of_coupon
 -- in:  coupon_id
--- out: acted_at, acted_by, action, detail of the last change; no row: none is known
+-- out: acted_at, acted_by, action, detail of the last change of its definition; no row: none is known
 SELECT acted_at, acted_by, action, detail
-  FROM operator_action WHERE coupon_id = %(coupon_id)s
+  FROM operator_action WHERE coupon_id = %(coupon_id)s AND action IN ('create coupon', 'change coupon')
  ORDER BY action_id DESC LIMIT 1;

@@ -83,6 +83,14 @@ UPDATE coupon c SET gate_epoch = coupon_next_number(greatest(c.gate_epoch, %(abo
 RETURNING c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, c.issue_starts_at, c.issue_ends_at,
           c.state, c.eligible_group, c.version, c.gate_epoch, c.created_at;
 
+-- name: operate_gate_epoch
+-- The same for coupon_ops.
+-- in:  coupon_id, above
+-- out: the coupon with its new gate_epoch
+SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
+       state, eligible_group, version, gate_epoch, created_at
+  FROM operate_gate_epoch(%(coupon_id)s, %(above)s::bigint);
+
 -- name: search_coupons
 -- Times as text: a row that cannot be read hides no other.
 -- in:  words ('': all; a part of the name in any case, or the id), state ('': any), before (coupon_id), most

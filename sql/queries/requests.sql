@@ -56,6 +56,11 @@ SELECT o.user_id, o.requested_at, o.status, o.reason
    AND NOT EXISTS (SELECT FROM coupon_issue_request r WHERE r.coupon_id = o.coupon_id AND r.user_id = o.user_id)
  ORDER BY o.user_id;
 
+-- name: operate_lost_requests
+-- Writes the request row of each outcome that has none, as coupon_ops.
+-- in:  coupon_id
+SELECT operate_lost_requests(%(coupon_id)s);
+
 -- name: stream_requests
 -- All requests of a coupon, for a rebuild of the gate.
 -- in:  coupon_id

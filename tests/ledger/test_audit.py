@@ -45,6 +45,26 @@ def test_a_change_names_who_made_it_and_what(
     assert last_change(ops, 99) is None
 
 
+def test_every_action_keeps_the_login_whatever_name_was_given(
+    database: Database, make_coupon: MakeCoupon, ops: Connection
+) -> None:
+    coupon = make_coupon()
+    paused = {"state": CouponState.PAUSED}
+    operate_in_ledger(ops, coupon.coupon_id, coupon.version, paused, "coupon_owner")
+    note_action(ops, "coupon_api", "rebuild gate", "done")
+    ops.execute(LETTER)
+    with psycopg.connect(database.url("coupon_owner")) as owner:
+        owner.execute("UPDATE coupon SET name = 'by hand'")
+    said = [(each.acted_by, each.login) for each in list_actions(ops, "", 10)]
+    assert said == [
+        ("coupon_owner", "coupon_owner"),
+        ("ana", "coupon_ops"),
+        ("coupon_api", "coupon_ops"),
+        ("coupon_owner", "coupon_ops"),
+        ("coupon_api", "coupon_api"),
+    ]
+
+
 def test_what_changes_nothing_is_no_action(make_coupon: MakeCoupon, ops: Connection) -> None:
     coupon = make_coupon()
     state = {"state": CouponState.OPEN}

@@ -121,8 +121,15 @@ def test_a_coupon_is_paused_changed_and_the_connector_restarted(
     page.get_by_role("button", name="Restart").click()
     expect(page.locator(".done")).to_contain_text("restarts the connector")
     expect(page.locator(".facts dd").first).to_have_text("RUNNING", timeout=FINAL_MS)
+    page.goto(f"{root}/stream/recover")
+    page.get_by_role("button", name="Check").click()
+    no_gap = "gap: none, the stream resumes where it stopped"
+    expect(page.locator("#live")).to_contain_text(no_gap, timeout=FINAL_MS)
+    page.goto(f"{root}/stream/rebuild?coupon={coupon_id}")
+    page.get_by_role("button", name="Rebuild").click()
+    expect(page.locator("#live")).to_contain_text("rebuilt with 120 requests", timeout=FINAL_MS)
     page.goto(f"{root}/audit")
-    for said in ("restart connector", "stock: 300 -> 400", "state: open -> paused"):
+    for said in ("rebuild gate", "restart connector", "stock: 300 -> 400", "state: open -> paused"):
         expect(page.locator("tbody")).to_contain_text(said)
     picture(request, page, "page-audit")
 
@@ -158,6 +165,13 @@ def write_letter(stack: DisposableStack, value: bytes) -> str:
     return written[0]
 
 
+def offers_nothing(page: Page) -> None:
+    """The page of a dead letter on which somebody has acted."""
+    expect(page.locator("main")).to_contain_text("Nobody has to act on it")
+    for name in ("Write back", "Discard"):
+        assert page.get_by_role("link", name=name).count() == 0
+
+
 def test_a_dead_letter_is_written_back_and_its_request_is_final(
     stack: DisposableStack, page: Page, pipeline: Pipeline
 ) -> None:
@@ -170,16 +184,20 @@ def test_a_dead_letter_is_written_back_and_its_request_is_final(
     page.locator("tbody th a").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text(": open")
     page.get_by_role("link", name="Write back").click()
-    confirmation = page.url
     expect(page.get_by_text("The record is written to")).to_be_visible()
+    # Somebody else has the same page open.
+    other = page.context.new_page()
+    other.goto(page.url)
     page.get_by_role("button", name="Write back").click()
     expect(page.locator(".done")).to_contain_text("written: ")
     eventually(pipeline.all_final, FINAL_WITHIN_SECONDS)
-    # Somebody else had the same page open.
-    page.goto(confirmation)
-    expect(page.get_by_role("alert")).to_contain_text("is ISSUED")
-    page.get_by_role("button", name="Write back").click()
-    expect(page.get_by_role("status")).to_contain_text("skipped: resolved")
+    offers_nothing(page)
+    confirmation = other.url
+    other.get_by_role("button", name="Write back").click()
+    expect(other.get_by_role("status")).to_contain_text("skipped: resolved")
+    other.goto(confirmation)
+    expect(other.get_by_role("alert")).to_contain_text("is ISSUED")
+    assert other.get_by_role("button", name="Write back").count() == 0
     page.goto(listed)
     expect(page.get_by_text("There are none that match")).to_be_visible()
 
@@ -220,6 +238,11 @@ def test_a_large_dead_letter_of_anything_is_shown_in_bounds_and_discarded(
     expect(page.locator(".done")).to_contain_text("discarded: ")
     expect(page.get_by_role("heading", level=1)).to_contain_text(": discarded")
     expect(page.locator("main")).to_contain_text(f"discard discarded, of a test {EVIL}")
+    offers_nothing(page)
+    for action, button in (("replay", "Write back"), ("discard", "Discard")):
+        page.goto(f"{address}/{action}")
+        expect(page.get_by_role("alert")).to_contain_text("discarded")
+        assert page.get_by_role("button", name=button).count() == 0
 
 
 @pytest.mark.parametrize(

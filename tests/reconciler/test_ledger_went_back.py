@@ -73,11 +73,19 @@ def test_an_issued_coupon_without_its_request_is_named_and_gets_it_back(
     assert books.complaints == []
 
 
+@pytest.mark.parametrize("role", ["reconciler", "ops"])
 def test_a_rebuild_does_not_offer_the_place_of_an_issued_coupon(
-    only_one: Shop, unrequested: IssueRequest, reconciler: Connection
+    only_one: Shop,
+    unrequested: IssueRequest,
+    reconciler: Connection,
+    database: Database,
+    role: str,
 ) -> None:
     """A rebuild does not offer the place of an issued coupon without its request."""
-    assert rebuild(only_one.gate, reconciler, only_one.coupon_id) == 1
+    with connect_ledger(database.url(f"coupon_{role}"), "test") as connection:
+        as_operator = role == "ops"
+        assert rebuild(only_one.gate, connection, only_one.coupon_id, as_operator=as_operator) == 1
+    assert find_requests(reconciler, [(only_one.coupon_id, 1)]) == [unrequested]
     assert _figures(only_one).places_left == 0
     assert only_one.gate.read(only_one.coupon_id, [1]) == [unrequested]
     assert list(compare_and_repair(only_one.gate, reconciler, only_one.ledger(), 10.0)) == []

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cli.advice import command_for, default_state, runnable, with_commands_for
+from cli.advice import command_for, runnable, with_commands_for
 from cli.main import main
 from coupons.endpoints import ENDPOINTS
 from stack.endpoints import exports
-from stack.folder import StateFolder
+from stack.folder import StateFolder, default_state
 from stack.options import StackOptions, choose, remember, why_moved
 
 ELSEWHERE = {"COUPON_API_URL": "http://api:8080", "COUPON_REDIS_URL": "redis://valkey:6379/0"}

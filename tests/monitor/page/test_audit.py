@@ -25,7 +25,7 @@ def test_it_names_who_did_what_page_by_page(served: Served, database: Database) 
             " coupon_id, user_id) VALUES ('bea', 'replay', 'written', 3, 9, now(), 't', 0, 0, 7, 8)"
         )
     first = operator.get("/audit")
-    assert "bea replay dead letter 3:9 , user 8, coupon 7 written" in text_of(first)
+    assert "bea coupon_ops replay dead letter 3:9 , user 8, coupon 7 written" in text_of(first)
     assert "number 59" in first.text
     assert "number 10" not in first.text
     assert EVIL not in first.text

@@ -122,7 +122,8 @@ def test_nothing_keeps_people_from_using_it(
     coupon = f"/coupons/{shop.coupon_id}"
     pages = ("/coupons", "/coupons?state=x", coupon, f"{coupon}/pause", f"{coupon}/stock?total=30")
     letters = ("/dead-letters", "/dead-letters?state=x", "/dead-letters/0:1")
-    rest = ("/audit", "/stream", "/stream/restart")
+    stream = ("/stream", "/stream/restart", "/stream/rebuild?coupon=all", "/stream/recover")
+    rest = ("/audit", *stream)
     for path in ("/", "/requests", one, "/requests?user=x", *pages, *letters, *rest):
         page.goto(served.url + path)
         assert faults(page) == []
