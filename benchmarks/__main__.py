@@ -18,6 +18,7 @@ from benchmarks.results.pipeline import (
     report_running,
 )
 from benchmarks.results.report import Report
+from cli.failures import run_program
 from stack.disposable import disposable_stack
 
 PARTS = (*STACK_PARTS, GATE_MEMORY, REBUILD, *DESIGN_PARTS, CEILINGS, GROWTH)
@@ -80,4 +81,4 @@ def _measure(report: Report, wanted: set[str], quick: bool, long: bool) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

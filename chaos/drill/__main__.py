@@ -2,7 +2,6 @@
 
 import random
 import shutil
-import signal
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -15,9 +14,9 @@ from chaos.drill.detection import HEAD, measure, row
 from chaos.drill.exercise import exercise
 from chaos.drill.prometheus import PROGRAM
 from chaos.drill.site import Site
+from cli.exit_codes import Interrupted
+from cli.failures import run_program
 from stack.disposable import disposable_stack
-
-INTERRUPTED = 130
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -43,21 +42,12 @@ def main(state: str | None, seed: int | None, minutes: float, lists: bool, detec
 
     Exits with 0 when the system was healthy again and nothing was missed, and with 1 when not.
     """
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, _interrupt)
     if lists:
         _print_states()
     elif detection:
         sys.exit(0 if _measure() else 1)
     else:
         sys.exit(0 if _drill(_chosen(state, seed), minutes * 60) else 1)
-
-
-def _interrupt(*_: object) -> None:
-    """Once: nothing interrupts the removal of the stack that follows."""
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 def _chosen(state: str | None, seed: int | None) -> str:
@@ -86,9 +76,8 @@ def _drill(name: str, limit_s: float) -> bool:
     try:
         with disposable_stack() as stack, closing(Site(stack)) as site:
             return exercise(site, STATES[name], limit_s, click.echo)
-    except KeyboardInterrupt:
-        click.echo(f"\nIt was: {name}. The stack is removed.")
-        sys.exit(INTERRUPTED)
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(f"\nIt was: {name}. The stack is removed.") from interrupt
 
 
 def _measure() -> bool:
@@ -101,4 +90,4 @@ def _measure() -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)
