@@ -10,7 +10,7 @@ from threading import Lock, Thread
 from typing import NamedTuple
 
 from coupons.endpoints import Endpoints
-from operations.doctor.checks import run_checks
+from operations.doctor.checks import Run, run_checks
 from operations.doctor.findings import Finding, Level, verdict
 from operations.doctor.system import find_system
 
@@ -82,7 +82,7 @@ class Doctor:
         self._ended_s: float | None = None
         self._last: Diagnosis | None = None
         self._not_well_before: frozenset[str] = frozenset()
-        self._hanging: dict[str, Thread] = {}
+        self._hanging: dict[str, Run] = {}
 
     def latest(self, not_well: frozenset[str] = frozenset()) -> Diagnosis | None:
         """The last diagnosis, at once; an old one causes the next run.
@@ -106,7 +106,7 @@ class Doctor:
             self._not_well_before = not_well
 
 
-def _diagnose(where: Endpoints, hanging: dict[str, Thread]) -> Diagnosis:
+def _diagnose(where: Endpoints, hanging: dict[str, Run]) -> Diagnosis:
     try:
         found = run_checks(find_system(where), hanging=hanging)
     except Exception as error:
