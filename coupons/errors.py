@@ -4,6 +4,9 @@ import errno
 import os
 from typing import Any
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+"""Numbers of the system's errors for a full disk."""
+
 _TOO_MANY = (errno.EMFILE, errno.ENFILE)
 NO_DESCRIPTORS = (
     "this process has no file descriptors left, so it cannot connect to anything (Too many open"
