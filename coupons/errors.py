@@ -14,6 +14,10 @@ NO_DESCRIPTORS = (
 )
 
 
+STOPPED_AT_LIMIT = "stopped: "
+"""How the health of a consumer begins that has stopped at the dead-letter limit."""
+
+
 class CouponError(Exception):
     """Base of every error that this project raises on purpose.
 

@@ -34,7 +34,7 @@ def check_parts(system: System) -> Iterator[Finding]:
         yield elsewhere("parts", _with_folder(system, says))
         return
     parts = all_parts(system.folder, system.options, bundle_folders())
-    reports = report(system.folder, parts)
+    reports = report(system.folder, parts, with_memory=False)
     down = [each for each in reports if each.state != "up"]
     repairs = {part.name: repair_of(part, system.folder.part(part.name)) for part in parts}
     yield from (part_finding(each, repairs[each.name]) for each in down)
