@@ -87,17 +87,19 @@ class Doctor:
     def latest(self, not_well: frozenset[str] = frozenset()) -> Diagnosis | None:
         """The last diagnosis, at once; an old one causes the next run.
 
-        not_well: the parts that are not well now. None: there is no diagnosis yet, it is too old,
-        or other parts were not well when it began: then the next one runs at once.
+        not_well: the parts that are not well now. When they are others than when the last diagnosis
+        began, the next one runs at once. Until it ends, the last one is shown only if nothing but
+        more parts are not well: then what it found is still so. None: nothing is to be shown.
         """
         with self._lock:
             age_s = inf if self._ended_s is None else time.monotonic() - self._ended_s
-            is_of_now = age_s <= KEPT_SECONDS and not_well == self._not_well_before
-            if not self._runs and (age_s > PAUSE_SECONDS or not is_of_now):
+            before = self._not_well_before
+            if not self._runs and (age_s > PAUSE_SECONDS or not_well != before):
                 self._runs = True
                 run = partial(self._run, not_well)
                 Thread(target=run, name="doctor", daemon=True).start()
-            return self._last if is_of_now else None
+            holds = not_well == before or (bool(before) and before < not_well)
+            return self._last if holds and age_s <= KEPT_SECONDS else None
 
     def _run(self, not_well: frozenset[str]) -> None:
         found = _diagnose(self._where, self._hanging)

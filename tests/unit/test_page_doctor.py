@@ -51,3 +51,17 @@ def test_a_report_of_when_other_parts_were_well_is_not_shown_and_the_next_one_ru
     assert doctor.latest(down) is None
     assert eventually(lambda: doctor.latest(down)) is not healthy
     assert doctor.latest() is None, "it is back: the report that names it is not shown"
+
+
+def test_a_report_is_shown_while_still_more_parts_become_unwell_and_the_next_one_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """API and consumer notice one after the other that Redis is gone."""
+    monkeypatch.setattr(diagnosis, "run_checks", lambda _system, hanging: [])
+    monkeypatch.setattr(diagnosis, "find_system", lambda _: None)
+    monkeypatch.setattr(diagnosis, "PAUSE_SECONDS", 3_600.0)
+    doctor = diagnosis.Doctor(Endpoints({}, "monitor"))
+    first = eventually(lambda: doctor.latest(frozenset({"Redis"})))
+    assert doctor.latest(frozenset({"Redis", "API"})) is first
+    assert eventually(lambda: doctor.latest(frozenset({"Redis", "API"})) is not first)
+    assert doctor.latest(frozenset({"API"})) is None, "Redis is back"
