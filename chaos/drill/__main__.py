@@ -10,7 +10,8 @@ from tempfile import TemporaryDirectory
 import click
 
 from chaos.drill.catalogue import NOT_CAUSED, STATES
-from chaos.drill.detection import HEAD, measure, row
+from chaos.drill.detection import measure
+from chaos.drill.detection_table import misses, save, table
 from chaos.drill.exercise import exercise
 from chaos.drill.prometheus import PROGRAM
 from chaos.drill.site import Site
@@ -25,7 +26,9 @@ from stack.disposable import disposable_stack
 @click.option("--minutes", default=20.0, show_default=True, help="After that the drill ends.")
 @click.option("--list", "lists", is_flag=True, help="Print the states, and end.")
 @click.option(
-    "--detection", is_flag=True, help="Kill each part once and print how soon it is named; minutes."
+    "--detection",
+    is_flag=True,
+    help="Kill each part once, and write how soon it is named; minutes.",
 )
 def main(state: str | None, seed: int | None, minutes: float, lists: bool, detection: bool) -> None:
     """Cause one state of the runbook on a stack of its own, for you to find and repair.
@@ -83,10 +86,16 @@ def _drill(name: str, limit_s: float) -> bool:
 def _measure() -> bool:
     if shutil.which(PROGRAM) is None:
         raise click.UsageError("this needs Prometheus; on Debian: apt install prometheus")
-    with disposable_stack() as stack, closing(Site(stack)) as site, TemporaryDirectory() as folder:
+    with (
+        disposable_stack() as stack,
+        closing(Site(stack)) as site,
+        TemporaryDirectory() as folder,
+        site.claiming(),
+    ):
         found = list(measure(stack, site, Path(folder) / PROGRAM, click.echo))
-    click.echo("\n".join(["", HEAD, *map(row, found)]))
-    return all(each.is_within_limits for each in found)
+    click.echo(f"\n{table(found)}")
+    save(table(found))
+    return not misses(found)
 
 
 if __name__ == "__main__":
