@@ -13,6 +13,8 @@ from typing import Any
 import psutil
 
 from coupons.tokens import mint_token
+from coupons.waiting import attempts
+from stack.errors import StackError
 from stack.folder import StateFolder
 from stack.interrupts import interrupted_once
 from stack.lifecycle import take_down
@@ -20,6 +22,8 @@ from stack.options import remembered
 
 TOKEN_SECONDS = 24 * 3600
 KILL_SECONDS = 20
+LOCKED_SECONDS = 120.0
+"""A command that starts the stack, typed in another terminal, may take so long."""
 
 
 class DisposableStack:
@@ -90,9 +94,13 @@ class DisposableStack:
         return "\n".join(tails)
 
     def wipe(self) -> None:
-        """Stop everything and remove its data."""
-        if remembered(self.folder) is not None:  # else nothing was started
-            self._coupon("down", "--wipe", "--yes")
+        """Stop everything and remove its data, once no other command works on the stack."""
+        if remembered(self.folder) is None:  # nothing was started
+            return
+        for _ in attempts(LOCKED_SECONDS):
+            with suppress(StackError), self.folder.locked():
+                break
+        self._coupon("down", "--wipe", "--yes")
 
     def _coupon(self, command: str, *options: str, **settings: str) -> Any:
         args = [sys.executable, "-m", "cli", command, "--state", str(self.folder.path), *options]

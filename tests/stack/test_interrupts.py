@@ -4,15 +4,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 import psutil
 import pytest
 
 from coupons.waiting import eventually
+from stack.disposable import DisposableStack
 from stack.folder import StateFolder
+from stack.options import choose, remember
 from stack.processes import end
 
 ENDS_WITHIN_SECONDS = 60.0
@@ -96,6 +100,20 @@ def test_a_signal_to_the_command_reaches_the_benchmark_that_it_runs() -> None:
         finally:
             with suppress(psutil.NoSuchProcess):
                 server.kill()
+
+
+def test_a_stack_is_removed_after_another_command_has_ended(
+    folder: StateFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a drill ends while somebody types `coupon up` in another terminal."""
+    removing = Event()
+    monkeypatch.setattr(DisposableStack, "_coupon", lambda *_: removing.set())
+    remember(folder, choose(folder, "auto", {}, 1, True))
+    with ThreadPoolExecutor(1) as pool:
+        with folder.locked():
+            pool.submit(DisposableStack(folder.path).wipe)
+            assert not removing.wait(0.5)
+        assert removing.wait(ENDS_WITHIN_SECONDS)
 
 
 def _server(pid: int) -> psutil.Process | None:
