@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from tempfile import TemporaryDirectory
 from threading import Event, Thread, Timer
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import MPServer
 
+from api.metrics_folder import metrics_folder
 from api.settings import ApiSettings
 from api.stopping import STOP_SECONDS, let_signals_end_forked_workers
 from coupons.errors import ConfigurationError
@@ -53,8 +53,8 @@ def serve(settings: ApiSettings, load: Callable[[], "RsgiApp"] = load_app) -> No
     _check_port(
         "COUPON_API_MANAGEMENT_PORT", settings.api_management_host, settings.api_management_port
     )
-    with TemporaryDirectory(prefix="coupon-api-metrics-") as folder:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    with metrics_folder() as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
         scheme = "https" if settings.api_certificate_file else "http"
         let_signals_end_forked_workers()
         log.info("listening on %s://%s:%d", scheme, settings.api_host, settings.api_port)

@@ -2,7 +2,6 @@
 
 import click
 
-from benchmarks.harness.machine import describe_machine
 from benchmarks.harness.target import RunningStack
 from benchmarks.results.components import CEILINGS, GROWTH, report_components
 from benchmarks.results.designs import PARTS as DESIGN_PARTS
@@ -18,7 +17,9 @@ from benchmarks.results.pipeline import (
     report_running,
 )
 from benchmarks.results.report import Report
+from cli.failures import run_program
 from stack.disposable import disposable_stack
+from stack.machine import describe_machine
 
 PARTS = (*STACK_PARTS, GATE_MEMORY, REBUILD, *DESIGN_PARTS, CEILINGS, GROWTH)
 # They take minutes: a quick run measures them only when they are named.
@@ -80,4 +81,4 @@ def _measure(report: Report, wanted: set[str], quick: bool, long: bool) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -9,7 +9,7 @@ from cdc_consumer.metrics import (
     CONSUMER_STOPPED,
     HEARTBEAT_AGE_SECONDS,
 )
-from coupons.process.probes import STOPPED_AT_LIMIT
+from coupons.errors import STOPPED_AT_LIMIT
 
 STUCK_AFTER_SECONDS = 30.0
 """Longer than any batch may take with every timeout used up."""

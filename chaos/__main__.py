@@ -13,6 +13,7 @@ import click
 from chaos.nemesis import Incident, Print, Tally, cause_incidents, schedule
 from chaos.target import Target
 from chaos.trial import Trial
+from cli.failures import run_program
 from stack.disposable import DisposableStack, disposable_stack
 
 TRIAL_SECONDS = 150.0
@@ -149,4 +150,4 @@ def _timed_print() -> Print:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

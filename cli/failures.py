@@ -7,12 +7,15 @@ there whatever happens.
 """
 
 import json
+import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 import click
 
 from cli.exit_codes import KINDS, Interrupted
+from stack.interrupts import interrupted_once
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
@@ -31,6 +34,15 @@ def run(main: Callable[[], Any], as_json: bool) -> int:
     except click.Abort as error:
         by_signal = isinstance(error.__cause__, KeyboardInterrupt)
         return _report(Interrupted() if by_signal else click.ClickException("Aborted!"), as_json)
+
+
+def run_program(program: click.Command) -> NoReturn:
+    """Run a program beside `coupon`, such as the benchmarks, and exit with the same exit codes.
+
+    The first Ctrl-C or SIGTERM ends it in order.
+    """
+    with interrupted_once():
+        sys.exit(run(partial(program.main, standalone_mode=False), as_json=False))
 
 
 def _report(error: click.ClickException, as_json: bool) -> int:

@@ -11,6 +11,7 @@ import click
 from cli.advice import current_stack, with_commands_for
 from cli.exit_codes import EXPECTED, NotAnswered, exit_for
 from cli.failures import run, wants_json
+from cli.full_disk import explained
 
 # Each command is imported only when it is used: so it needs only its own part of the project's
 # dependencies, and does not wait for the imports of the others.
@@ -78,7 +79,8 @@ class _Commands(click.Group):
         except BrokenPipeError:
             raise  # click ends the command in silence
         except EXPECTED as error:
-            raise exit_for(error, with_commands_for(str(error), current_stack(ctx))) from error
+            stack = current_stack(ctx)
+            raise exit_for(error, with_commands_for(explained(error, stack), stack)) from error
         except NotAnswered as error:
             raise NotAnswered(with_commands_for(error.message, current_stack(ctx))) from error
 

@@ -7,8 +7,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.advice import with_commands_for_this_stack
+from coupons.ids import request_id_text
+from coupons.model import from_microseconds
+from operations.trace.requests_of_user import UserRequests
 from operations.trace.timeline import StageState, Trace
 
+_ID_COLUMNS = 36
 _COLOURS = {
     StageState.REACHED: "green",
     StageState.WAITING: "yellow",
@@ -26,6 +30,33 @@ def show_trace(console: Console, trace: Trace) -> None:
         console.print(_table(trace))
     for note in trace.notes:
         console.print(escape(note))
+
+
+def show_requests(console: Console, found: UserRequests) -> None:
+    """A line for each request of a user."""
+    searched = "all" if found.complete else "the last"
+    console.print(
+        f"[bold]User {found.user_id}[/]: {found.total:,} requests for {searched}"
+        f" {found.searched:,} coupons",
+        soft_wrap=True,
+    )
+    if not found.total:
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column("request", no_wrap=True, min_width=_ID_COLUMNS)
+    for name in ("coupon", "time (UTC)", "status"):
+        table.add_column(name, overflow="fold")
+    for each in found.newest:
+        reason = f", {each.reason}" if each.reason else ""
+        table.add_row(
+            request_id_text(each.coupon_id, each.user_id),
+            str(each.coupon_id),
+            f"{from_microseconds(each.requested_at_us):%Y-%m-%d %H:%M:%S}",
+            f"{each.status}{reason}",
+        )
+    console.print(table)
+    if found.total > len(found.newest):
+        console.print(f"These are the last {len(found.newest)}; --coupon shows any other one.")
 
 
 def _table(trace: Trace) -> Table:

@@ -5,10 +5,8 @@ from pathlib import Path
 
 from coupons.errors import ConfigurationError
 from coupons.kafka.client import KafkaClient
-from coupons.kafka.security import KafkaSecurity
 from coupons.ledger.roles import DATABASE, role_url
 from coupons.links.host_lists import split_url
-from coupons.process.settings import load_settings
 
 API_URL = "COUPON_API_URL"
 MANAGEMENT_URL = "COUPON_API_MANAGEMENT_URL"
@@ -72,6 +70,10 @@ class Endpoints(Mapping[str, str]):
 
     def kafka_client(self, bootstrap_servers: str | None = None) -> KafkaClient:
         """For the Kafka of this system, or for other brokers of it. Raises ConfigurationError."""
+        # Here: these imports take a third of the start of a command, and a stack needs none.
+        from coupons.kafka.security import KafkaSecurity
+        from coupons.process.settings import load_settings
+
         return load_settings(KafkaSecurity).client(bootstrap_servers or self[KAFKA])
 
     def _as_role(self, url: str) -> str:

@@ -4,11 +4,18 @@ import errno
 import os
 from typing import Any
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+"""Numbers of the system's errors for a full disk."""
+
 _TOO_MANY = (errno.EMFILE, errno.ENFILE)
 NO_DESCRIPTORS = (
     "this process has no file descriptors left, so it cannot connect to anything (Too many open"
     " files): raise its limit with `ulimit -n 65536` and start it again"
 )
+
+
+STOPPED_AT_LIMIT = "stopped: "
+"""How the health of a consumer begins that has stopped at the dead-letter limit."""
 
 
 class CouponError(Exception):

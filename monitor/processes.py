@@ -7,9 +7,8 @@ from urllib.parse import urlsplit
 
 import requests
 
-from coupons.errors import CouponError
+from coupons.errors import STOPPED_AT_LIMIT, CouponError
 from coupons.links.web import WebService, why_no_response
-from coupons.process.probes import STOPPED_AT_LIMIT
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,17 @@ from typing import Any
 import psutil
 
 from coupons.tokens import mint_token
+from coupons.waiting import attempts
+from stack.errors import StackError
 from stack.folder import StateFolder
+from stack.interrupts import interrupted_once
 from stack.lifecycle import take_down
+from stack.options import remembered
 
 TOKEN_SECONDS = 24 * 3600
 KILL_SECONDS = 20
+LOCKED_SECONDS = 120.0
+"""A command that starts the stack, typed in another terminal, may take so long."""
 
 
 class DisposableStack:
@@ -88,27 +94,45 @@ class DisposableStack:
         return "\n".join(tails)
 
     def wipe(self) -> None:
-        """Stop everything and remove its data."""
+        """Stop everything and remove its data, once no other command works on the stack."""
+        if remembered(self.folder) is None:  # nothing was started
+            return
+        for _ in attempts(LOCKED_SECONDS):
+            with suppress(StackError), self.folder.locked():
+                break
         self._coupon("down", "--wipe", "--yes")
 
     def _coupon(self, command: str, *options: str, **settings: str) -> Any:
         args = [sys.executable, "-m", "cli", command, "--state", str(self.folder.path), *options]
-        done = subprocess.run(
-            [*args, "--json"], env={**os.environ, **settings}, capture_output=True, text=True
-        )
-        if done.returncode != 0:
+        with subprocess.Popen(
+            [*args, "--json"],
+            env={**os.environ, **settings},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                answer, errors = process.communicate()
+            except BaseException:
+                process.terminate()  # it stops what it started; a kill would leave it running
+                process.communicate()
+                raise
+        if process.returncode != 0:
             # With --json the error is on standard output.
-            raise RuntimeError(f"coupon {command} failed:\n{done.stderr}{done.stdout}")
-        return json.loads(done.stdout)
+            raise RuntimeError(f"coupon {command} failed:\n{errors}{answer}")
+        return json.loads(answer)
 
 
 @contextmanager
-def disposable_stack() -> Iterator[DisposableStack]:
-    """A new stack on free ports, removed afterwards."""
-    with TemporaryDirectory(prefix="coupon-bench-") as path:
+def disposable_stack(*options: str) -> Iterator[DisposableStack]:
+    """A new stack on free ports, removed afterwards, also after Ctrl-C or SIGTERM.
+
+    options: of `coupon up`. Only for the main thread.
+    """
+    with interrupted_once(), TemporaryDirectory(prefix="coupon-bench-") as path:
         stack = DisposableStack(Path(path) / "state")
         try:
-            stack.up()
+            stack.up(None, *options)
             yield stack
         finally:
             stack.wipe()

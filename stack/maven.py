@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from coupons.errors import NO_SPACE
 from stack.artifacts import Artifact
 from stack.errors import StackError
 
@@ -70,6 +71,8 @@ def fetch(artifact: Artifact, folder: Path, on_bytes: OnBytes) -> Path:
             " SSL_CERT_FILE=FILE (PEM)"
         ) from error
     except (requests.RequestException, RuntimeError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
+            raise OSError(error.errno, error.strerror, str(folder)) from error
         raise StackError(
             f"could not download {artifact.filename}: {error}\n"
             "The first start needs a network connection; nothing was started. Try again when there "

@@ -4,14 +4,12 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import psycopg
 import redis
 
-from stack.disposable import DisposableStack
+from stack.disposable import DisposableStack, disposable_stack
 
 WITHIN_SECONDS = 20.0
 _COUPON_ID = 1
@@ -45,17 +43,12 @@ class Rebuild(NamedTuple):
 
 def measure_rebuild(requests: int, rounds: int) -> list[Rebuild]:
     """Write requests of one coupon, nine of ten issued; each round rebuilds an empty gate."""
-    with TemporaryDirectory(prefix="coupon-bench-") as path:
-        stack = DisposableStack(Path(path) / "state")
-        try:
-            stack.up(None, "--servers-only")
-            stack.stop("connect", "registry", "kafka")
-            with psycopg.connect(stack.database_url("owner")) as owner:
-                for statement in _FILL:
-                    owner.execute(statement.format(total=requests))
-            return [_measure(stack, requests) for _ in range(rounds)]
-        finally:
-            stack.wipe()
+    with disposable_stack("--servers-only") as stack:
+        stack.stop("connect", "registry", "kafka")
+        with psycopg.connect(stack.database_url("owner")) as owner:
+            for statement in _FILL:
+                owner.execute(statement.format(total=requests))
+        return [_measure(stack, requests) for _ in range(rounds)]
 
 
 def _measure(stack: DisposableStack, requests: int) -> Rebuild:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Mapping
 
-from benchmarks.harness.machine import describe_machine
 from benchmarks.harness.progress import progress
 from benchmarks.measurements.designs.comparison import (
     COMPARED_AT,
@@ -16,6 +15,7 @@ from benchmarks.results import designs_charts, designs_tables
 from benchmarks.results.report import RESULTS, Report
 from benchmarks.strategies.running import DESIGNS, OURS
 from stack.disposable import DisposableStack
+from stack.machine import describe_machine
 
 PARTS = ("report-load", "closed-loop", "open-loop", "rush", "kills")
 

@@ -2,7 +2,6 @@
 
 import random
 import shutil
-import signal
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -11,13 +10,14 @@ from tempfile import TemporaryDirectory
 import click
 
 from chaos.drill.catalogue import NOT_CAUSED, STATES
-from chaos.drill.detection import HEAD, measure, row
+from chaos.drill.detection import measure
+from chaos.drill.detection_table import misses, save, table
 from chaos.drill.exercise import exercise
 from chaos.drill.prometheus import PROGRAM
 from chaos.drill.site import Site
+from cli.exit_codes import Interrupted
+from cli.failures import run_program
 from stack.disposable import disposable_stack
-
-INTERRUPTED = 130
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -26,7 +26,9 @@ INTERRUPTED = 130
 @click.option("--minutes", default=20.0, show_default=True, help="After that the drill ends.")
 @click.option("--list", "lists", is_flag=True, help="Print the states, and end.")
 @click.option(
-    "--detection", is_flag=True, help="Kill each part once and print how soon it is named; minutes."
+    "--detection",
+    is_flag=True,
+    help="Kill each part once, and write how soon it is named; minutes.",
 )
 def main(state: str | None, seed: int | None, minutes: float, lists: bool, detection: bool) -> None:
     """Cause one state of the runbook on a stack of its own, for you to find and repair.
@@ -43,21 +45,12 @@ def main(state: str | None, seed: int | None, minutes: float, lists: bool, detec
 
     Exits with 0 when the system was healthy again and nothing was missed, and with 1 when not.
     """
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, _interrupt)
     if lists:
         _print_states()
     elif detection:
         sys.exit(0 if _measure() else 1)
     else:
         sys.exit(0 if _drill(_chosen(state, seed), minutes * 60) else 1)
-
-
-def _interrupt(*_: object) -> None:
-    """Once: nothing interrupts the removal of the stack that follows."""
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 def _chosen(state: str | None, seed: int | None) -> str:
@@ -86,19 +79,24 @@ def _drill(name: str, limit_s: float) -> bool:
     try:
         with disposable_stack() as stack, closing(Site(stack)) as site:
             return exercise(site, STATES[name], limit_s, click.echo)
-    except KeyboardInterrupt:
-        click.echo(f"\nIt was: {name}. The stack is removed.")
-        sys.exit(INTERRUPTED)
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(f"\nIt was: {name}. The stack is removed.") from interrupt
 
 
 def _measure() -> bool:
     if shutil.which(PROGRAM) is None:
         raise click.UsageError("this needs Prometheus; on Debian: apt install prometheus")
-    with disposable_stack() as stack, closing(Site(stack)) as site, TemporaryDirectory() as folder:
+    with (
+        disposable_stack() as stack,
+        closing(Site(stack)) as site,
+        TemporaryDirectory() as folder,
+        site.claiming(),
+    ):
         found = list(measure(stack, site, Path(folder) / PROGRAM, click.echo))
-    click.echo("\n".join(["", HEAD, *map(row, found)]))
-    return all(each.is_within_limits for each in found)
+    click.echo(f"\n{table(found)}")
+    save(table(found))
+    return not misses(found)
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from threading import Thread
 
 import click
 from rich.console import Console
@@ -17,7 +16,7 @@ from cli.exit_codes import NOT_ANSWERED, WRONG
 from cli.options import Seconds, endpoints_option, json_option
 from coupons.endpoints import Endpoints
 from operations.doctor.changes import Changes, changes
-from operations.doctor.checks import run_checks
+from operations.doctor.checks import Run, run_checks
 from operations.doctor.findings import Finding, Level, is_healthy, verdict
 from operations.doctor.system import find_system
 from stack.endpoints import folder_of
@@ -77,7 +76,7 @@ def _watch(where: Endpoints, watch_s: float, as_json: bool) -> int:
     # `timeout` and a service manager send SIGTERM: they get the exit code as well.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     last: list[Finding] | None = None
-    hanging: dict[str, Thread] = {}
+    hanging: dict[str, Run] = {}
     try:
         while True:
             findings = _check(where, hanging)
@@ -119,7 +118,7 @@ def _show_changes(changed: Changes, says: str) -> None:
     console.print(f"{clock}  {says}")
 
 
-def _check(where: Endpoints, hanging: dict[str, Thread] | None = None) -> list[Finding]:
+def _check(where: Endpoints, hanging: dict[str, Run] | None = None) -> list[Finding]:
     findings = run_checks(find_system(where), hanging=hanging)
     return [_for_stack(each, folder_of(where)) for each in findings]
 

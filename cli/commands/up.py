@@ -1,9 +1,7 @@
 """`coupon up`."""
 
 import json
-import signal
 import time
-from types import FrameType
 
 import click
 from rich.console import Console
@@ -15,6 +13,7 @@ from cli.page_link import page_link
 from cli.starting import start_stack
 from stack.endpoints import StackEndpoints, stack_endpoints
 from stack.folder import StateFolder
+from stack.interrupts import interrupted_once
 from stack.options import FIRST_FREE, choose, remembered, why_moved
 
 
@@ -79,9 +78,8 @@ def command(
     """
     began = time.monotonic()
     console = Console(stderr=True, quiet=as_json, highlight=False)
-    _interrupt_once()
     folder.create()
-    with folder.locked():
+    with interrupted_once(), folder.locked():
         before = remembered(folder)
         options = choose(folder, ports, single, consumers, servers_only)
         if moved := why_moved(before, options):
@@ -110,15 +108,3 @@ def command(
             console.print(runnable(with_commands_for(says, folder)), soft_wrap=True)
         says = "See `coupon status`; stop with `coupon down`."
         console.print(runnable(with_commands_for(says, folder)), soft_wrap=True)
-
-
-def _interrupt_once() -> None:
-    """The first Ctrl-C or SIGTERM stops what was started; further ones are ignored."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, interrupt)

@@ -1,6 +1,7 @@
 """The factory of all Kafka clients."""
 
 import logging
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +9,11 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
+from coupons.errors import KafkaUnavailable
+
+DEFAULT_PORT = 9092
 _CRITICAL = 2
+_CONNECT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -37,10 +42,32 @@ class KafkaClient:
         """A client for topics, groups and offsets."""
         return AdminClient({**self._logged("admin"), **(settings or {})})
 
+    def check_not_refused(self) -> None:
+        """Raises KafkaUnavailable, at once, when every bootstrap server refuses a connection.
+
+        The clients themselves connect again and again until the timeout of what they are asked.
+        """
+        if all(map(_refuses, self.bootstrap_servers.split(","))):
+            raise KafkaUnavailable(
+                f"Kafka does not answer at {self.bootstrap_servers}: connection refused"
+            )
+
     def _logged(self, client: str) -> dict[str, Any]:
         """Of the client's own lines only critical ones: it logs each failed connection."""
         logger = logging.getLogger(f"kafka.{client}")
         return {**self.config(), "logger": logger, "log_level": _CRITICAL}
+
+
+def _refuses(server: str) -> bool:
+    host, _, port = server.strip().rpartition(":")
+    address = (host.strip("[]"), int(port)) if port.isdecimal() else (port, DEFAULT_PORT)
+    try:
+        socket.create_connection(address, _CONNECT_SECONDS).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False  # the client says what it is
+    return False
 
 
 _FINISHED = (KafkaError._FATAL, KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID)

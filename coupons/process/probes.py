@@ -27,9 +27,6 @@ LARGEST_HEAD_BYTES = 8_192
 SECONDS_TO_ASK = 5.0
 SECONDS_TO_READ = 5.0
 
-STOPPED_AT_LIMIT = "stopped: "
-"""The start of what a consumer answers that has stopped at the dead-letter limit."""
-
 HealthCheck = Callable[[], str | None]
 """What is wrong with the process, in words; None when it is healthy."""
 

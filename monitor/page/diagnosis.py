@@ -10,7 +10,7 @@ from threading import Lock, Thread
 from typing import NamedTuple
 
 from coupons.endpoints import Endpoints
-from operations.doctor.checks import run_checks
+from operations.doctor.checks import Run, run_checks
 from operations.doctor.findings import Finding, Level, verdict
 from operations.doctor.system import find_system
 
@@ -82,22 +82,24 @@ class Doctor:
         self._ended_s: float | None = None
         self._last: Diagnosis | None = None
         self._not_well_before: frozenset[str] = frozenset()
-        self._hanging: dict[str, Thread] = {}
+        self._hanging: dict[str, Run] = {}
 
     def latest(self, not_well: frozenset[str] = frozenset()) -> Diagnosis | None:
         """The last diagnosis, at once; an old one causes the next run.
 
-        not_well: the parts that are not well now. None: there is no diagnosis yet, it is too old,
-        or other parts were not well when it began: then the next one runs at once.
+        not_well: the parts that are not well now. When they are others than when the last diagnosis
+        began, the next one runs at once. Until it ends, the last one is shown only if nothing but
+        more parts are not well: then what it found is still so. None: nothing is to be shown.
         """
         with self._lock:
             age_s = inf if self._ended_s is None else time.monotonic() - self._ended_s
-            is_of_now = age_s <= KEPT_SECONDS and not_well == self._not_well_before
-            if not self._runs and (age_s > PAUSE_SECONDS or not is_of_now):
+            before = self._not_well_before
+            if not self._runs and (age_s > PAUSE_SECONDS or not_well != before):
                 self._runs = True
                 run = partial(self._run, not_well)
                 Thread(target=run, name="doctor", daemon=True).start()
-            return self._last if is_of_now else None
+            holds = not_well == before or (bool(before) and before < not_well)
+            return self._last if holds and age_s <= KEPT_SECONDS else None
 
     def _run(self, not_well: frozenset[str]) -> None:
         found = _diagnose(self._where, self._hanging)
@@ -106,7 +108,7 @@ class Doctor:
             self._not_well_before = not_well
 
 
-def _diagnose(where: Endpoints, hanging: dict[str, Thread]) -> Diagnosis:
+def _diagnose(where: Endpoints, hanging: dict[str, Run]) -> Diagnosis:
     try:
         found = run_checks(find_system(where), hanging=hanging)
     except Exception as error:

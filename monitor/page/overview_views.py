@@ -9,6 +9,8 @@ from monitor.page.overview import not_well, overview
 from monitor.state import State
 
 REFRESH_SECONDS = 2
+CHECKING_SECONDS = 0.5
+"""While the doctor checks: what it finds is shown as soon as it has ended."""
 
 
 class OverviewViews:
@@ -36,4 +38,6 @@ class OverviewViews:
     def _render(self, template: str) -> str:
         state = self._state()
         shown = overview(state, self._doctor.latest(not_well(state)))
-        return render_template(template, shown=shown, refresh_s=REFRESH_SECONDS)
+        return render_template(
+            template, shown=shown, refresh_s=REFRESH_SECONDS, checking_s=CHECKING_SECONDS
+        )

@@ -6,8 +6,8 @@ from http import HTTPStatus
 import requests
 
 from coupons.endpoints import CONSUMER_URLS, MANAGEMENT_URL
+from coupons.errors import STOPPED_AT_LIMIT
 from coupons.links.web import WebService, why_no_response
-from coupons.process.probes import STOPPED_AT_LIMIT
 from operations.doctor.findings import Finding, Section, elsewhere, failing, ok
 from operations.doctor.system import System
 

@@ -32,8 +32,8 @@ _TOPICS = {
 
 def check_kafka(system: System) -> Iterator[Finding]:
     """Raises KafkaUnavailable."""
-    kafka = KafkaAdmin(system.kafka, system.consumer_group)
-    found = kafka.partitions()
+    system.kafka.check_not_refused()
+    found = KafkaAdmin(system.kafka, system.consumer_group).partitions()
     yield ok("kafka", "it answers")
     wrong = [
         f"{name} has {found.get(name, 0)} partitions instead of {size}"
@@ -44,6 +44,11 @@ def check_kafka(system: System) -> Iterator[Finding]:
         yield failing("topics", "; ".join(wrong), "coupon connector register", Section.TOPICS)
     else:
         yield ok("topics", f"all {len(_TOPICS)} exist, with the right number of partitions")
+
+
+def check_consuming(system: System) -> Iterator[Finding]:
+    """The consumer group, and whether it leaves old records behind. Raises KafkaUnavailable."""
+    kafka = KafkaAdmin(system.kafka, system.consumer_group)
     consuming = kafka.consuming()
     yield consumer_finding(consuming)
     # Without members, or with so much lag, the finding above names the cause already.

@@ -1,5 +1,6 @@
 """Checks of the machine that the embedded stack runs on: its processes and its disks."""
 
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,10 +31,10 @@ def check_parts(system: System) -> Iterator[Finding]:
     """A finding for each part that is not up. A system elsewhere has no parts to check."""
     if system.folder is None or system.options is None:
         says = "the processes run elsewhere; the other checks test what they do"
-        yield elsewhere("parts", says)
+        yield elsewhere("parts", _with_folder(system, says))
         return
     parts = all_parts(system.folder, system.options, bundle_folders())
-    reports = report(system.folder, parts)
+    reports = report(system.folder, parts, with_memory=False)
     down = [each for each in reports if each.state != "up"]
     repairs = {part.name: repair_of(part, system.folder.part(part.name)) for part in parts}
     yield from (part_finding(each, repairs[each.name]) for each in down)
@@ -58,11 +59,20 @@ def part_finding(part: PartReport, repair: Repair | None) -> Finding:
 def check_disk(system: System) -> Iterator[Finding]:
     """Raises OSError for a folder that cannot be read."""
     if system.folder is None:
-        says = "the servers run elsewhere; type `df -h` there"
-        yield elsewhere("disk", says)
+        yield elsewhere(
+            "disk", _with_folder(system, "the servers run elsewhere; type `df -h` there")
+        )
         return
     for path in data_folders(system.folder):
         yield disk_finding(path, shutil.disk_usage(path).free // _MIB)
+
+
+def _with_folder(system: System, says: str) -> str:
+    """What to type instead, where the addresses are those of a stack on this machine."""
+    if system.near is None:
+        return says
+    command = f"coupon doctor --state {shlex.quote(str(system.near.path))}"
+    return f"only its addresses were given; `{command}` checks this too"
 
 
 def disk_finding(path: Path, free_mib: int) -> Finding:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -11,15 +12,17 @@ from coupons.endpoints import (
     CONNECT_URL,
     CONSUMER_URLS,
     DATABASE_URL,
+    KAFKA,
     MANAGEMENT_URL,
+    PASSWORDS,
     REDIS_URL,
     REGISTRY_URL,
     Endpoints,
 )
 from coupons.kafka.client import KafkaClient
-from stack.endpoints import StackEndpoints, folder_of
+from stack.endpoints import StackEndpoints, folder_of, stack_endpoints
 from stack.folder import StateFolder
-from stack.options import StackOptions, existing
+from stack.options import StackOptions, existing, remembered
 from stack.parts import is_running
 from stack.ports import HOST
 
@@ -28,7 +31,8 @@ class System(NamedTuple):
     """folder, options: of the embedded stack; None when the system runs elsewhere.
 
     management_url: of the API; None: not known. consumer_urls: by consumer, the URL that answers
-    /healthz; empty: not known. where: all endpoints under the names of the settings.
+    /healthz; empty: not known. where: all endpoints under the names of the settings. near: the
+    folder on this machine whose stack has these addresses, which were given without the folder.
     """
 
     folder: StateFolder | None
@@ -42,6 +46,7 @@ class System(NamedTuple):
     management_url: str | None = None
     consumer_urls: Mapping[str, str] = MappingProxyType({})
     where: Endpoints = Endpoints({}, "ops")
+    near: StateFolder | None = None
 
 
 class EmbeddedSystem(System):
@@ -97,12 +102,27 @@ def find_system(where: Endpoints) -> System:
         where[MANAGEMENT_URL] if MANAGEMENT_URL in set(where) else None,
         _given_consumers(),
         where,
+        _near(where),
     )
 
 
 def endpoints_of_stack(folder: Path) -> Endpoints:
     """For `find_system`: the embedded stack with this state folder."""
     return StackEndpoints(StateFolder(folder), "ops")
+
+
+def _near(where: Endpoints) -> StateFolder | None:
+    """`coupon env` exports a folder of passwords that is in the folder of the stack."""
+    if not (passwords := os.environ.get(PASSWORDS)):
+        return None
+    folder = StateFolder(Path(passwords).absolute().parent)
+    with suppress(OSError):
+        options = remembered(folder) if folder.exists() else None
+        if options is not None:
+            here = stack_endpoints(folder, options.ports, "ops")
+            if all(where[name] == here[name] for name in (KAFKA, REDIS_URL, CONNECT_URL)):
+                return folder
+    return None
 
 
 def _given_consumers() -> dict[str, str]:

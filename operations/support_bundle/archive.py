@@ -60,6 +60,9 @@ def write_archive(bundle: Bundle, path: Path) -> None:
                 entry = tarfile.TarInfo(f"coupon-support/{name}")
                 entry.size, entry.mode, entry.mtime = len(content), _PRIVATE, int(time.time())
                 tar.addfile(entry, io.BytesIO(content))
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
     except BaseException:
         path.unlink(missing_ok=True)
         raise

@@ -1,4 +1,4 @@
-"""Each state of the runbook: doctor and alert name it, and what the runbook says mends it.
+"""Each state of the runbook: doctor, page and alert name it, and what the runbook says mends it.
 
 Prometheus evaluates the committed rules, without the time that they wait (`for`).
 """
@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 
 from chaos.drill.catalogue import STATES
+from chaos.drill.page import MonitorPage
 from chaos.drill.prometheus import PROGRAM, Prometheus, prometheus
 from chaos.drill.site import Site
 from chaos.drill.state import Findings
@@ -30,6 +31,12 @@ def site(spare_stack: DisposableStack) -> Iterator[Site]:
             yield site
         for setting in ("max_slot_wal_keep_size", "synchronized_standby_slots"):
             site.reset_postgres(setting)
+
+
+@pytest.fixture(scope="module")
+def page(site: Site) -> Iterator[MonitorPage]:
+    with closing(MonitorPage(site.stack)) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +61,7 @@ def alerting(scraping: Prometheus | None) -> Prometheus | None:
 
 @pytest.mark.parametrize("name", STATES)
 def test_a_state_is_named_and_mended_as_the_runbook_says(
-    site: Site, alerting: Prometheus | None, name: str
+    site: Site, page: MonitorPage, alerting: Prometheus | None, name: str
 ) -> None:
     state = STATES[name]
     state.cause(site)
@@ -68,6 +75,7 @@ def test_a_state_is_named_and_mended_as_the_runbook_says(
         findings = eventually(named, NAMED_WITHIN_SECONDS, "doctor names it")
         if alerting:
             alerting.await_firing(state.alerts, FIRES_WITHIN_SECONDS)
+        eventually(lambda: page.names(state.doctor[0]), NAMED_WITHIN_SECONDS, "the page names it")
         for command in state.type:
             done = site.operator.type(state.filled_in(command, site, findings))
             said = (command, done.stdout, done.stderr)

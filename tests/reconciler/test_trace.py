@@ -14,6 +14,7 @@ from coupons.ids import request_id_text
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.requests import find_requests, find_timed_request
 from coupons.model import Status
+from operations.trace import requests_of_user
 from operations.trace.why_none import NOT_RECORDED
 from tests.reconciler.conftest import Shop
 from tests.support.databases import Database
@@ -209,8 +210,8 @@ def test_a_coupon_that_is_sold_out_at_the_gate_says_so(shop: Shop, trace: Trace)
         (["0b2d7f0e-1d2c-4f3a-9e61-0a8f6b7c5d4e"], "not the id of a request"),
         (["[red]" + "x" * 9_000], "not the id of a request"),
         (["--user", "0", "--coupon", "1"], "not an id"),
-        (["--user", "1"], "give either REQUEST, or both --user and --coupon"),
-        ([], "give either REQUEST, or both --user and --coupon"),
+        (["--coupon", "1"], "give either REQUEST, or --user, with --coupon for one request"),
+        ([], "give either REQUEST, or --user, with --coupon for one request"),
         ([request_id_text(1, 1), "--user", "1", "--coupon", "1"], "give either REQUEST"),
     ],
 )
@@ -232,3 +233,41 @@ def test_the_table_fits_a_terminal_of_80_columns(shop: Shop, trace: Trace) -> No
     assert not any("…" in line for line in lines), "nothing is cut off"
     [issued] = [line for line in lines if line.startswith("issued")]
     assert " ms " in issued or " s " in issued
+
+
+def test_without_a_coupon_the_requests_of_the_user_are_listed(shop: Shop, trace: Trace) -> None:
+    shop.accept(1, 2)
+    shop.issue(1)
+    done = trace("--user", 1, "--json")
+    assert done.exit_code == 0
+    listed = json.loads(done.stdout)
+    assert (listed["total"], listed["complete"]) == (1, True)
+    [found] = listed["newest"]
+    assert (found["coupon_id"], found["status"]) == (shop.coupon_id, "ISSUED")
+    assert found["request_id"] == request_id_text(shop.coupon_id, 1)
+    shown = trace("--user", 1)
+    assert "User 1: 1 requests for all" in shown.stdout
+    assert request_id_text(shop.coupon_id, 1) in shown.stdout
+    assert trace("--user", 3).exit_code == 1
+    assert trace("--coupon", shop.coupon_id).exit_code == 2
+
+
+def test_the_list_of_a_users_requests_is_bounded(
+    shop: Shop,
+    trace: Trace,
+    database: Database,
+    make_coupon: MakeCoupon,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With other limits: these would take ten thousand coupons."""
+    newer = Shop(shop.gate, database, make_coupon(total_quantity=20))
+    for each in (shop, newer):
+        each.accept(1)
+    monkeypatch.setattr(requests_of_user, "MOST_REQUESTS", 1)
+    shown = trace("--user", 1).stdout
+    assert "2 requests for all 2 coupons" in shown
+    assert "These are the last 1" in shown
+    assert request_id_text(newer.coupon_id, 1) in shown
+    assert request_id_text(shop.coupon_id, 1) not in shown
+    monkeypatch.setattr(requests_of_user, "MOST_COUPONS", 1)
+    assert "1 requests for the last 1 coupons" in trace("--user", 1).stdout

@@ -6,9 +6,11 @@ from pathlib import Path
 from threading import Thread
 from typing import ClassVar
 
+import pytest
 from click.testing import CliRunner
 
 from cli.main import main
+from coupons.endpoints import ENDPOINTS
 from stack.folder import StateFolder
 from stack.lifecycle import bring_up
 from stack.options import choose, remember
@@ -42,3 +44,35 @@ def test_the_doctor_names_what_is_down_and_asks_no_neighbour(
         assert part in text, text
     assert "Traceback" not in text
     assert findings
+
+
+@pytest.fixture
+def shell(folder: StateFolder, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """After `eval "$(coupon env)"`."""
+    for name in (*ENDPOINTS, "COUPON_STATE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    remember(folder, choose(folder, "auto", {}, 1, False))
+    folder.secret("coupon_ops")  # as the start of Postgres does
+    printed = CliRunner().invoke(main, ["env", "--json", "--state", str(folder.path)]).stdout
+    for name, value in json.loads(printed).items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def says_of_machine() -> str:
+    """What the doctor says of processes and disks, by the addresses of the shell."""
+    findings = json.loads(CliRunner().invoke(main, ["doctor", "--json"]).stdout)["findings"]
+    found = {each["check"]: each for each in findings if each["check"] in ("parts", "disk")}
+    assert {each["level"] for each in found.values()} == {"elsewhere"}
+    return f"{found['parts']['says']}\n{found['disk']['says']}"
+
+
+def test_with_the_addresses_of_a_stack_on_this_machine_it_says_how_to_check_its_processes(
+    shell: pytest.MonkeyPatch, folder: StateFolder
+) -> None:
+    assert says_of_machine().count(f"`coupon doctor --state {folder.path}` checks this too") == 2
+
+
+def test_with_addresses_of_another_stack_it_names_no_folder(shell: pytest.MonkeyPatch) -> None:
+    shell.setenv("COUPON_REDIS_URL", "redis://127.0.0.1:1/0")
+    assert "--state" not in says_of_machine()

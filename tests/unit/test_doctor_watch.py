@@ -18,7 +18,7 @@ from cli.commands.doctor import _report
 from cli.main import main
 from coupons.endpoints import ENDPOINTS
 from operations.doctor.changes import changes
-from operations.doctor.checks import Check, run_checks
+from operations.doctor.checks import Check, Run, run_checks
 from operations.doctor.findings import Finding, Section, failing, ok, unknown, warning
 from operations.doctor.system import System
 from tests.support.answers import Answers
@@ -92,14 +92,14 @@ def test_a_check_that_hangs_is_not_started_again_and_not_left_out() -> None:
         free.wait(DEADLINE_S)
         yield ok("slow", "it answers")
 
-    hanging: dict[str, Thread] = {}
+    hanging: dict[str, Run] = {}
     checks = [Check("slow", hang, Section.KAFKA_DOWN)]
     rounds = [run_checks(places(1), 0.1, checks, hanging) for _ in range(3)]
     says = "it does not answer within 0 s"
     assert rounds == [[failing("slow", says, "coupon status", Section.KAFKA_DOWN)]] * 3
     assert started.qsize() == 1
     free.set()
-    hanging["slow"].join(DEADLINE_S)
+    hanging["slow"].thread.join(DEADLINE_S)
     assert run_checks(places(1), DEADLINE_S, checks, hanging) == [ok("slow", "it answers")]
 
 

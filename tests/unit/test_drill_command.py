@@ -1,6 +1,7 @@
 """`python -m chaos.drill`: which state it causes, and when it says that a drill is over."""
 
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,8 +9,10 @@ from click.testing import CliRunner
 
 from chaos.drill import __main__ as command
 from chaos.drill.catalogue import NOT_CAUSED, STATES
-from chaos.drill.detection import PARTS, Detection, is_named, is_shown, row
+from chaos.drill.detection import PARTS, Detection, is_named
+from chaos.drill.detection_table import DOCUMENT, MARK, misses, row, save, table
 from chaos.drill.exercise import is_over
+from chaos.drill.page import MonitorPage
 from operations.doctor.findings import Section
 
 DEAD = "Dead letters are open"
@@ -78,22 +81,40 @@ def test_a_state_is_named_by_its_root_cause_first() -> None:
     assert not state.is_named([])
 
 
-def test_a_part_is_shown_as_unknown_by_its_process_or_its_source() -> None:
-    process = {"part": "api", "known": True}
-    state = {"processes": [process], "sources": {"redis": {"known": False}}}
-    shown = {part.name: is_shown(state, part) for part in PARTS}
-    assert shown == {part.name: part.name == "valkey" for part in PARTS}
-    process["known"] = False
-    assert is_shown(state, PARTS[0])
-
-
 def test_a_part_is_named_by_its_own_sentence() -> None:
     found = [finding("failing", "Kafka is down", "kafka is stopped: signal 9", "parts")]
     assert [part.name for part in PARTS if is_named(found, part)] == ["kafka"]
 
 
-def test_a_row_of_the_table_says_what_was_measured() -> None:
-    found = Detection(PARTS[0], 1.26, 3.0, 41.4)
-    assert row(found) == "| api | 1.3 | 3.0 | 41 | `CouponApiMissing` |"
-    assert found.is_within_limits
-    assert not found._replace(doctor_s=5.1).is_within_limits
+def test_a_row_of_the_table_says_what_was_measured_and_marks_what_took_too_long() -> None:
+    found = Detection(PARTS[0], 1.26, 5.11, 3.0, 41.4, 0.5)
+    assert row(found) == "| api | 1.3 | **5.1** | 3.0 | 41.4 | `CouponApiMissing` | 0.5 |"
+    gone = Detection(PARTS[-1], None, None, 3.0, 61.0, 12.0)
+    assert row(gone) == "| monitor | - | - | 3.0 | **61.0** | `CouponMonitorMissing` | 12.0 |"
+    assert (misses([found]), misses([found, gone])) == (1, 2)
+
+
+def test_the_table_is_written_between_its_marks(tmp_path: Path) -> None:
+    document = tmp_path / "page.md"
+    document.write_text(f"before\n{MARK}of the last run\n{MARK}after\n")
+    save(table([Detection(PARTS[0], 1.0, 1.0, 1.0, 1.0, 0.0)]), document)
+    before, written, after = document.read_text().split(MARK)
+    assert (before, after) == ("before\n", "after\n")
+    assert "| api | 1.0 |" in written
+    assert "of the last run" not in written
+    assert DOCUMENT.read_text("utf-8").count(MARK) == 2
+
+
+def test_a_part_of_the_page_is_known_by_the_lines_of_its_verdict(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A list further down has every part, also those that are well."""
+    live = (
+        "<section><h1>Redis does not answer</h1><ul><li>Redis 127.0.0.1:6379: unknown since"
+        " 12:00:00 UTC</li></ul></section><section><li>Kafka 127.0.0.1:9092: well</li></section>"
+    )
+    page = MonitorPage.__new__(MonitorPage)
+    monkeypatch.setattr(page, "read", lambda _: live)
+    assert [part.name for part in PARTS if part.shown_as and page.names_part(part.shown_as)] == [
+        "valkey"
+    ]

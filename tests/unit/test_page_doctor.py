@@ -1,7 +1,5 @@
 """The doctor of the page: one run at a time, and what hangs is not started again."""
 
-from threading import Thread
-
 import pytest
 
 from coupons.endpoints import Endpoints
@@ -16,9 +14,9 @@ def test_each_run_knows_what_still_hangs_from_the_one_before(
     """There is no check here: what it was called with is what counts."""
     known: list[list[str]] = []
 
-    def run_checks(_system: object, hanging: dict[str, Thread]) -> list[Finding]:
+    def run_checks(_system: object, hanging: dict[str, object]) -> list[Finding]:
         known.append(list(hanging))
-        hanging["kafka"] = Thread()
+        hanging["kafka"] = "a run"
         return []
 
     monkeypatch.setattr(diagnosis, "run_checks", run_checks)
@@ -53,3 +51,17 @@ def test_a_report_of_when_other_parts_were_well_is_not_shown_and_the_next_one_ru
     assert doctor.latest(down) is None
     assert eventually(lambda: doctor.latest(down)) is not healthy
     assert doctor.latest() is None, "it is back: the report that names it is not shown"
+
+
+def test_a_report_is_shown_while_still_more_parts_become_unwell_and_the_next_one_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """API and consumer notice one after the other that Redis is gone."""
+    monkeypatch.setattr(diagnosis, "run_checks", lambda _system, hanging: [])
+    monkeypatch.setattr(diagnosis, "find_system", lambda _: None)
+    monkeypatch.setattr(diagnosis, "PAUSE_SECONDS", 3_600.0)
+    doctor = diagnosis.Doctor(Endpoints({}, "monitor"))
+    first = eventually(lambda: doctor.latest(frozenset({"Redis"})))
+    assert doctor.latest(frozenset({"Redis", "API"})) is first
+    assert eventually(lambda: doctor.latest(frozenset({"Redis", "API"})) is not first)
+    assert doctor.latest(frozenset({"API"})) is None, "Redis is back"

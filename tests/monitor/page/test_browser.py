@@ -3,12 +3,16 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
+from time import monotonic
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from coupons.gate import Gate
+from monitor.page import diagnosis
+from monitor.page.overview_views import REFRESH_SECONDS
 from tests.monitor.page.conftest import Serve, Served, code
 from tests.reconciler.conftest import Shop
 from tests.support.databases import Database
@@ -72,6 +76,24 @@ def test_it_updates_while_claims_arrive(served: Served, shop: Shop, open_page: O
     shop.accept(3)
     expect(accepted).to_have_text("3", timeout=10_000)
     expect(page.locator("#stale")).to_be_hidden()
+
+
+def test_it_is_refreshed_more_often_while_the_doctor_checks(
+    serve: Serve, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A doctor that takes as long as the test wants."""
+    ended = Event()
+    monkeypatch.setattr(diagnosis, "run_checks", lambda _system, hanging: not ended.wait(60) or [])
+    page = open_page(serve())
+    checking = page.get_by_text("It is checking")
+    expect(checking).to_be_visible()
+    began = monotonic()
+    for _ in range(6):
+        page.wait_for_event("response", lambda response: response.url.endswith("/live"))
+    assert monotonic() - began < 6 * REFRESH_SECONDS / 2
+    ended.set()
+    expect(page.get_by_text("Checked at")).to_be_visible(timeout=10_000)
+    expect(checking).to_have_count(0)
 
 
 def test_an_update_keeps_the_focus_and_what_was_opened(served: Served, open_page: Open) -> None:
