@@ -1,4 +1,7 @@
-"""The audit trail of all that operators do: coupons, gate, connector and dead letters."""
+"""The audit trail: each change of a coupon, and what operators do to letters and on the page.
+
+Commands on connector and gate (`coupon connector`, `coupon gate rebuild`) are not noted.
+"""
 
 import re
 from datetime import datetime, timedelta

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 10.0
 """From the end of one run to the begin of the next: it asks every server some twenty things."""
+SHORTEST_PAUSE_SECONDS = 1.0
+"""When other parts are not well now: parts that come and go do not keep the doctor running."""
 KEPT_SECONDS = 30.0
 """An older report is not shown: nobody read the page since, and the system may have changed."""
 NOT_HERE = ("parts", "disk")
@@ -88,13 +90,15 @@ class Doctor:
         """The last diagnosis, at once; an old one causes the next run.
 
         not_well: the parts that are not well now. When they are others than when the last diagnosis
-        began, the next one runs at once. Until it ends, the last one is shown only if nothing but
-        more parts are not well: then what it found is still so. None: nothing is to be shown.
+        began, the next one runs after a shorter pause. Until it ends, the last one is shown only if
+        nothing but more parts are not well: then what it found is still so. None: nothing is to be
+        shown.
         """
         with self._lock:
             age_s = inf if self._ended_s is None else time.monotonic() - self._ended_s
             before = self._not_well_before
-            if not self._runs and (age_s > PAUSE_SECONDS or not_well != before):
+            pause_s = PAUSE_SECONDS if not_well == before else SHORTEST_PAUSE_SECONDS
+            if not self._runs and age_s > pause_s:
                 self._runs = True
                 run = partial(self._run, not_well)
                 Thread(target=run, name="doctor", daemon=True).start()

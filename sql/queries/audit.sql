@@ -1,4 +1,5 @@
--- The audit trail: what operators did with coupons, the gate, the connector and dead letters.
+-- The audit trail: each change of a coupon, what was done to dead letters, and what was done to the
+-- connector and the gate on the page.
 
 -- name: name_actor
 -- in:  acted_by (who changes coupons in this transaction; null: the role)

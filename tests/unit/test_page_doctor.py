@@ -45,12 +45,32 @@ def test_a_report_of_when_other_parts_were_well_is_not_shown_and_the_next_one_ru
     monkeypatch.setattr(diagnosis, "run_checks", lambda _system, hanging: [])
     monkeypatch.setattr(diagnosis, "find_system", lambda _: None)
     monkeypatch.setattr(diagnosis, "PAUSE_SECONDS", 3_600.0)
+    monkeypatch.setattr(diagnosis, "SHORTEST_PAUSE_SECONDS", 0.0)
     doctor = diagnosis.Doctor(Endpoints({}, "monitor"))
     healthy = eventually(doctor.latest)
     down = frozenset({"Redis"})
     assert doctor.latest(down) is None
     assert eventually(lambda: doctor.latest(down)) is not healthy
     assert doctor.latest() is None, "it is back: the report that names it is not shown"
+
+
+def test_parts_that_come_and_go_do_not_keep_the_doctor_running(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs: list[int] = []
+
+    def run_checks(_system: object, hanging: dict[str, object]) -> list[Finding]:
+        runs.append(1)
+        return []
+
+    monkeypatch.setattr(diagnosis, "run_checks", run_checks)
+    monkeypatch.setattr(diagnosis, "find_system", lambda _: None)
+    monkeypatch.setattr(diagnosis, "SHORTEST_PAUSE_SECONDS", 3_600.0)
+    doctor = diagnosis.Doctor(Endpoints({}, "monitor"))
+    assert eventually(doctor.latest) is not None
+    for parts in 10 * ({"Redis"}, {"API"}):
+        doctor.latest(frozenset(parts))
+    assert runs == [1]
 
 
 def test_a_report_is_shown_while_still_more_parts_become_unwell_and_the_next_one_runs(

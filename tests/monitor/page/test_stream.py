@@ -5,9 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
+from coupons.errors import LedgerUnavailable
 from coupons.gate import Gate, open_coupon
 from coupons.ledger.connection import connect_ledger
 from coupons.waiting import eventually
+from monitor.page import stream_views
 from operations.audit import list_actions
 from tests.monitor.page.conftest import Serve, Served
 from tests.monitor.page.words import text_of
@@ -53,6 +55,25 @@ def test_a_restart_that_connect_refuses_is_said_and_noted(
         ("ana", "restart connector", "failed"),
         ("ana", "restart connector", "begun"),
     ]
+
+
+def test_a_restart_that_was_done_is_no_error_when_it_cannot_be_noted(
+    serve: Serve, answers: Callable[..., Answers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the operator does it again."""
+    operator = serve(connect_url=answers(200, json.dumps(FAILED)).url).operator(acts=True)
+    asked = operator.get("/stream/restart")
+
+    def note(_connection: object, _who: str, _action: str, result: str, _detail: str = "") -> None:
+        if result == "done":
+            raise LedgerUnavailable("Postgres was lost")
+
+    monkeypatch.setattr(stream_views, "request_restart", lambda *_: None)
+    monkeypatch.setattr(stream_views, "note_action", note)
+    assert operator.post("/stream/restart", csrf_token=asked.csrf_token).status == 303
+    said = operator.get("/stream").text
+    assert "Kafka Connect restarts the connector" in said
+    assert "could not be noted" in said
 
 
 @pytest.mark.parametrize("acts", [True, False])
