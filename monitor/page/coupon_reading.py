@@ -48,8 +48,9 @@ class CouponReader:
         state = self._state()
         ledger = state.postgres.value
         watched = {each.coupon_id: each for each in ledger.coupons} if ledger else {}
-        coupon = watched.get(coupon_id)
-        if coupon is not None:
+        coupon, gate = watched.get(coupon_id), state.redis.value
+        # The gate is not asked yet for a coupon that was created since.
+        if coupon is not None and (gate is None or coupon_id in gate.figures):
             return self._of_watched(state, coupon)
         if ledger is None:
             return Facts(None, None, _unknown("Postgres", state.postgres), False, None)
