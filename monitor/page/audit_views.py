@@ -2,19 +2,17 @@
 
 from flask import Blueprint, render_template, request
 
-from coupons.endpoints import DATABASE_URL, Endpoints
-from coupons.ledger.connection import connect_ledger
+from monitor.page.page_ledger import PageLedger
 from operations.audit import NotACursor, list_actions
 
 PAGE_SIZE = 50
-ANSWER_TIMEOUT_SECONDS = 3.0
 
 
 class AuditViews:
-    """/audit. where: which system to ask."""
+    """/audit."""
 
-    def __init__(self, where: Endpoints) -> None:
-        self._where = where
+    def __init__(self, ledger: PageLedger) -> None:
+        self._ledger = ledger
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -24,9 +22,9 @@ class AuditViews:
 
     def show(self) -> str | tuple[str, int]:
         """PAGE_SIZE actions, older than the cursor."""
-        cursor, url = request.args.get("before", ""), self._where[DATABASE_URL]
+        cursor = request.args.get("before", "")
         try:
-            with connect_ledger(url, "coupon-monitor-page", ANSWER_TIMEOUT_SECONDS) as connection:
+            with self._ledger.connected() as connection:
                 found = list_actions(connection, cursor, PAGE_SIZE + 1)
         except NotACursor as error:
             page = render_template("audit.html", found=[], older=None, cursor="", problem=error)

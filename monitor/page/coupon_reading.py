@@ -1,47 +1,26 @@
 """Finds out what is known of one coupon: of a live one without a question to any server."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import BoundedSemaphore
+from collections.abc import Callable
 
-from flask import abort
-
-from coupons.endpoints import DATABASE_URL, REDIS_URL, Endpoints
 from coupons.errors import NotThere, RedisUnavailable
 from coupons.gate import Gate, GateFigures, connect_gate, unavailable_reason
-from coupons.ledger.connection import Connection, connect_ledger
+from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import find_coupon
 from coupons.model import Coupon
 from monitor.page.coupon import Facts
 from monitor.page.figures import clock
+from monitor.page.page_ledger import PageLedger
 from monitor.source import Reading
 from monitor.state import State
-
-ANSWER_TIMEOUT_SECONDS = 3.0
-AT_ONCE = 3
-"""Questions to Postgres; each may wait for it. The other threads stay free."""
 
 
 class CouponReader:
     """Safe to share between threads."""
 
-    def __init__(self, state: Callable[[], State], where: Endpoints) -> None:
+    def __init__(self, state: Callable[[], State], ledger: PageLedger, redis_url: str) -> None:
         self._state = state
-        self._where = where
-        self._questions = BoundedSemaphore(AT_ONCE)
-        self.gate: Gate = connect_gate(where[REDIS_URL])
-
-    @contextmanager
-    def ledger(self) -> Iterator[Connection]:
-        """Raises LedgerUnavailable."""
-        if not self._questions.acquire(timeout=ANSWER_TIMEOUT_SECONDS):
-            abort(503, "Postgres is being asked by others. Try again in a moment.")
-        try:
-            url = self._where[DATABASE_URL]
-            with connect_ledger(url, "coupon-monitor-page", ANSWER_TIMEOUT_SECONDS) as connection:
-                yield connection
-        finally:
-            self._questions.release()
+        self.ledger = ledger
+        self.gate: Gate = connect_gate(redis_url)
 
     def known(self, coupon_id: int) -> Facts:
         """What is known now. Raises NotThere."""
@@ -54,7 +33,7 @@ class CouponReader:
             return self._of_watched(state, coupon)
         if ledger is None:
             return Facts(None, None, _unknown("Postgres", state.postgres), False, None)
-        with self.ledger() as connection:
+        with self.ledger.connected() as connection:
             return self.read(connection, coupon_id)
 
     def read(self, connection: Connection, coupon_id: int) -> Facts:

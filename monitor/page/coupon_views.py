@@ -7,7 +7,6 @@ from flask import Blueprint, abort, flash, redirect, render_template, request
 from psycopg.errors import CheckViolation
 from werkzeug.wrappers import Response
 
-from coupons.endpoints import Endpoints
 from coupons.errors import NotThere, OutcomeUnknown
 from coupons.gate.changes import (
     STATES,
@@ -34,12 +33,12 @@ STOCK = "stock"
 
 
 class CouponViews:
-    """/coupons. state: what the monitor knows. where: which system to ask."""
+    """/coupons. state: what the monitor knows."""
 
-    def __init__(self, state: Callable[[], State], where: Endpoints, acting: Acting) -> None:
+    def __init__(self, state: Callable[[], State], reader: CouponReader, acting: Acting) -> None:
         self._state = state
         self._acting = acting
-        self._reader = CouponReader(state, where)
+        self._reader = reader
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -61,7 +60,7 @@ class CouponViews:
             words, state = _words(typed["q"]), _state(typed["state"])
         except NotSearchable as error:
             return render_template("coupons.html", **given, problem=error, found=[], more=None), 400
-        with self._reader.ledger() as connection:
+        with self._reader.ledger.connected() as connection:
             found = search_coupons(connection, words, state, before, PAGE_SIZE + 1)
         more = found[PAGE_SIZE - 1].coupon_id if len(found) > PAGE_SIZE else None
         return render_template(
@@ -88,7 +87,7 @@ class CouponViews:
         version, total = _confirmed(action)
         changes = {"total_quantity": total} if total else {"state": STATES[action]}
         try:
-            with self._reader.ledger() as connection:
+            with self._reader.ledger.connected() as connection:
                 changed = operate_in_ledger(connection, coupon_id, version, changes, who)
         except CouponChanged:
             return self._ask(coupon_id, action, typed, is_late=True)
@@ -112,7 +111,7 @@ class CouponViews:
             total = _total(typed) if action == STOCK else None
         except NotSearchable as error:
             problem = str(error)
-        with self._reader.ledger() as connection:
+        with self._reader.ledger.connected() as connection:
             facts = self._reader.read(connection, coupon_id)
             last = last_change(connection, coupon_id) if is_late else None
         assert facts.coupon is not None

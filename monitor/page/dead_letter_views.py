@@ -13,6 +13,7 @@ from coupons.errors import CouponError
 from coupons.ids import MAX_COUPON_ID
 from coupons.ledger.connection import Connection, connect_ledger
 from monitor.page.acting import Acting
+from monitor.page.page_ledger import TURN_SECONDS
 from monitor.page.request_search import NotSearchable, parse_id
 from monitor.state import State as Known
 from operations.dead_letters.actions import Replayer, Result, consequence, discard, refusal
@@ -119,7 +120,7 @@ class DeadLetterViews:
     @contextmanager
     def _ledger(self) -> Iterator[Connection]:
         """One reads at a time: the letters may be large."""
-        if not self._reads.acquire(timeout=ANSWER_TIMEOUT_SECONDS):
+        if not self._reads.acquire(timeout=TURN_SECONDS):
             abort(503, "Somebody else reads the dead letters. Try again in a moment.")
         try:
             url = self._where[DATABASE_URL]

@@ -16,10 +16,12 @@ from coupons.endpoints import (
 from monitor.page.acting import Acting
 from monitor.page.app import create_app
 from monitor.page.audit_views import AuditViews
+from monitor.page.coupon_reading import CouponReader
 from monitor.page.coupon_views import CouponViews
 from monitor.page.dead_letter_views import DeadLetterViews
 from monitor.page.diagnosis import Doctor
 from monitor.page.overview_views import OverviewViews
+from monitor.page.page_ledger import PageLedger
 from monitor.page.rebuild_views import RebuildViews
 from monitor.page.rebuilding import Rebuilding
 from monitor.page.recovery_views import RecoveryViews
@@ -37,17 +39,19 @@ def build_page(settings: MonitorSettings, state: Callable[[], State]) -> Flask:
     where = endpoints_of(settings)
     acting = Acting(settings.monitor_operator_database_url is not None)
     rebuilding = Rebuilding(where)
+    ledger = PageLedger(where)
+    reader = CouponReader(state, ledger, where[REDIS_URL])
     stack = settings.monitor_state_dir
     views = (
         SignInViews(load_sign_in(settings)),
         OverviewViews(state, Doctor(endpoints_of_stack(stack) if stack else where)),
         RequestViews(state, where),
-        CouponViews(state, where, acting),
+        CouponViews(state, reader, acting),
         DeadLetterViews(state, where, acting),
-        StreamViews(state, where, acting, rebuilding),
-        RebuildViews(state, where, acting, rebuilding),
+        StreamViews(state, where, ledger, acting, rebuilding),
+        RebuildViews(state, reader, acting, rebuilding),
         RecoveryViews(state, where, settings.consumer_group, acting),
-        AuditViews(where),
+        AuditViews(ledger),
     )
     return create_app(settings, [each.blueprint() for each in views])
 

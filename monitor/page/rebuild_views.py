@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from flask import Blueprint, flash, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from coupons.endpoints import Endpoints
 from coupons.errors import NotThere
 from coupons.ids import MAX_COUPON_ID
 from monitor.page.acting import Acting
@@ -25,14 +24,14 @@ class RebuildViews:
     def __init__(
         self,
         state: Callable[[], State],
-        where: Endpoints,
+        reader: CouponReader,
         acting: Acting,
         rebuilding: Rebuilding,
     ) -> None:
         self._state = state
         self._acting = acting
         self._rebuilding = rebuilding
-        self._reader = CouponReader(state, where)
+        self._reader = reader
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -73,7 +72,7 @@ class RebuildViews:
         return redirect("/stream", 303)
 
     def _facts(self, coupon_id: int) -> Facts:
-        with self._reader.ledger() as connection:
+        with self._reader.ledger.connected() as connection:
             return self._reader.read(connection, coupon_id)
 
     def _effects(self, coupon_id: int | None) -> Iterator[str]:

@@ -8,13 +8,13 @@ from werkzeug.wrappers import Response
 from connectors.connect import Connect
 from connectors.lifecycle import CONNECTOR_NAME, request_restart
 from connectors.slot import Slot
-from coupons.endpoints import CONNECT_URL, DATABASE_URL, Endpoints
+from coupons.endpoints import CONNECT_URL, Endpoints
 from coupons.errors import ConnectorError, LedgerUnavailable
-from coupons.ledger.connection import connect_ledger
 from coupons.model import Coupon
 from monitor.page.acting import Acting
 from monitor.page.figures import Figure, duration, figure, size
 from monitor.page.overview_views import REFRESH_SECONDS
+from monitor.page.page_ledger import PageLedger
 from monitor.page.rebuilding import Rebuilding
 from monitor.state import GATE_STATES, State
 from operations.audit import note_action
@@ -31,11 +31,13 @@ class StreamViews:
         self,
         state: Callable[[], State],
         where: Endpoints,
+        ledger: PageLedger,
         acting: Acting,
         rebuilding: Rebuilding,
     ) -> None:
         self._state = state
         self._where = where
+        self._ledger = ledger
         self._acting = acting
         self._rebuilding = rebuilding
 
@@ -66,9 +68,8 @@ class StreamViews:
     def restart(self) -> Response:
         """Ask Connect to restart connector and task; it is not waited for."""
         who = self._require_restart()
-        url = self._where[DATABASE_URL]
         connect = Connect(self._where[CONNECT_URL], ANSWER_TIMEOUT_SECONDS, rebalance_s=0.0)
-        with connect_ledger(url, "coupon-monitor-page", ANSWER_TIMEOUT_SECONDS) as connection:
+        with self._ledger.connected() as connection:
             note_action(connection, who, RESTART, "begun")
             try:
                 request_restart(connect, CONNECTOR_NAME)
