@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coupons.errors import ConfigurationError
-from coupons.kafka.client import KafkaClient
 from coupons.ledger.roles import DATABASE, role_url
 from coupons.links.host_lists import split_url
+
+if TYPE_CHECKING:
+    from coupons.kafka.client import KafkaClient
 
 API_URL = "COUPON_API_URL"
 MANAGEMENT_URL = "COUPON_API_MANAGEMENT_URL"
@@ -68,9 +71,9 @@ class Endpoints(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._given)
 
-    def kafka_client(self, bootstrap_servers: str | None = None) -> KafkaClient:
+    def kafka_client(self, bootstrap_servers: str | None = None) -> "KafkaClient":
         """For the Kafka of this system, or for other brokers of it. Raises ConfigurationError."""
-        # Here: these imports take a third of the start of a command, and a stack needs none.
+        # Most commands need no Kafka, and its client takes long to import.
         from coupons.kafka.security import KafkaSecurity
         from coupons.process.settings import load_settings
 

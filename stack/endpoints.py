@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coupons.endpoints import (
     API_URL,
@@ -20,12 +21,14 @@ from coupons.endpoints import (
     Endpoints,
 )
 from coupons.errors import PartNotRunningError
-from coupons.kafka.client import KafkaClient
 from coupons.ledger.roles import DATABASE
 from stack.folder import StateFolder
 from stack.options import StackOptions, existing
 from stack.parts import is_running
 from stack.ports import HOST
+
+if TYPE_CHECKING:
+    from coupons.kafka.client import KafkaClient
 
 _PART_AT = {
     API_URL: "api",
@@ -74,10 +77,12 @@ class StackEndpoints(Endpoints):
     def __len__(self) -> int:
         return len(self._known)
 
-    def kafka_client(self, bootstrap_servers: str | None = None) -> KafkaClient:
+    def kafka_client(self, bootstrap_servers: str | None = None) -> "KafkaClient":
         """For the stack's Kafka, without security; another address uses the security settings."""
         if bootstrap_servers is not None:
             return super().kafka_client(bootstrap_servers)
+        from coupons.kafka.client import KafkaClient  # takes long to import
+
         return KafkaClient(self[KAFKA])
 
 

@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass
 from stack.errors import SettingError
 from stack.folder import StateFolder
 from stack.parts import is_running
-from stack.ports import are_free, free_ports, taken_ports
-from stack.server_parts import SERVER_PORTS
+from stack.ports import SERVER_PORTS, are_free, free_ports, taken_ports
 
 # They differ in the last two digits: stacks whose ports are 100 apart share none.
 _APPLICATION_PORTS = {"api": 8000, "management": 29420, "reconciler": 29410, "monitor": 29430}

@@ -5,7 +5,6 @@ from pathlib import Path
 from threading import Event
 
 from coupons.endpoints import KAFKA
-from coupons.kafka.client import KafkaClient
 from coupons.ledger.roles import DATABASE, ROLES
 from stack.applications import application_parts
 from stack.endpoints import database_url, stack_endpoints
@@ -50,12 +49,14 @@ def setup_steps(folder: StateFolder, options: StackOptions) -> list[Step]:
 
     def register_connector(_cancelled: Event) -> None:
         from connectors.register import register_unless_gap
+        from coupons.kafka.client import KafkaClient
 
         endpoints = stack_endpoints(folder, ports, "cdc")
         register_unless_gap(endpoints, KafkaClient(endpoints[KAFKA]), bool(went_back))
 
     def correct_topics(_cancelled: Event) -> None:
         from connectors.topic_settings import TopicSettings
+        from coupons.kafka.client import KafkaClient
 
         TopicSettings(KafkaClient(stack_endpoints(folder, ports, "cdc")[KAFKA])).correct()
 

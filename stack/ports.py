@@ -7,6 +7,16 @@ from contextlib import ExitStack
 from stack.errors import SettingError
 
 HOST = "127.0.0.1"
+SERVER_PORTS = {
+    "postgres": 25432,
+    "valkey": 26379,
+    "kafka": 29092,
+    "kafka-controller": 29093,
+    "registry": 28080,
+    "registry-management": 28081,
+    "connect": 28083,
+}
+"""The default port of everything that the servers listen on."""
 
 
 def free_ports(names: Iterable[str]) -> dict[str, int]:

@@ -12,17 +12,6 @@ from stack.servers.postgres import postgres_part
 from stack.servers.registry import registry_part
 from stack.servers.valkey import valkey_part
 
-SERVER_PORTS = {
-    "postgres": 25432,
-    "valkey": 26379,
-    "kafka": 29092,
-    "kafka-controller": 29093,
-    "registry": 28080,
-    "registry-management": 28081,
-    "connect": 28083,
-}
-"""The default port of everything that the servers listen on."""
-
 
 def server_parts(
     folder: StateFolder, bundles: Mapping[str, Path], ports: Mapping[str, int]

@@ -17,7 +17,7 @@ from stack.disposable import DisposableStack
 USERS_BELOW = 2**31
 """Users with existing requests have even ids below it, evenly spread; odd ids are free to claim."""
 ROOM = 1_000_000
-"""Stock left in a coupon with existing requests."""
+"""Stock left in a coupon with existing requests, where nothing else is asked for."""
 ROWS_PER_TRANSACTION = 1_000_000
 _ANSWER_SECONDS = 600.0
 _STREAMED_WITHIN_SECONDS = 300.0
@@ -97,12 +97,13 @@ def forget_requests(stack: DisposableStack) -> None:
         owner.execute(f"TRUNCATE {', '.join(_TABLES)}")
 
 
-def write_past(stack: DisposableStack, users: int, at_gate: bool = True) -> Past:
+def write_past(stack: DisposableStack, users: int, at_gate: bool = True, room: int = ROOM) -> Past:
     """Write a coupon with this many issued requests, in the ledger and at the gate.
 
-    at_gate: False writes to the ledger only, for rows that only fill the table.
+    at_gate: False writes to the ledger only, for rows that only fill the table. room: the stock
+    that is left.
     """
-    coupon_id = create_coupon(stack, min(users + ROOM, 1_000_000_000))
+    coupon_id = create_coupon(stack, min(users + room, 1_000_000_000))
     began = time.monotonic()
     with unpublished(stack) as owner:
         for first in range(1, users + 1, ROWS_PER_TRANSACTION):

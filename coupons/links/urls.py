@@ -10,9 +10,6 @@ The URL says how a link is secured, by options of the client's library:
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
-
 from coupons.links.certificates import check_ca_file, check_key_pair
 from coupons.links.host_lists import split_url
 from coupons.links.sentinels import SCHEMES as SENTINEL_SCHEMES
@@ -26,6 +23,9 @@ _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full
 
 def check_database_url(url: str) -> None:
     """Raises ValueError with the reason, without the URL: it holds a password."""
+    import psycopg  # takes long, and who uses only HTTP services does without
+    from psycopg.conninfo import conninfo_to_dict
+
     _check_scheme(url, "postgresql", "postgres")
     try:
         options = conninfo_to_dict(url)

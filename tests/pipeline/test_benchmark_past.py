@@ -13,13 +13,15 @@ from coupons.ledger.requests import count_requests
 from stack.disposable import DisposableStack
 
 USERS = 2_000
+ROOM = 1_000
+"""The gate has a key for a hundred places, and other tests compare every coupon of this stack."""
 CLAIMS = 20
 WITHIN_S = 90.0
 
 
 def test_a_past_in_bulk_is_whole_and_is_never_streamed(stack: DisposableStack) -> None:
     before = end_of_topic(stack)
-    past = write_past(stack, USERS)
+    past = write_past(stack, USERS, room=ROOM)
     figures = connect_gate(stack.environment["COUPON_REDIS_URL"]).figures([past.coupon_id])[0]
     assert figures is not None
     assert (figures.issued, figures.pending) == (USERS, 0)

@@ -12,7 +12,7 @@ from cli.main import main
 from stack.errors import SettingError
 from stack.folder import StateFolder
 from stack.options import StackOptions, choose, remember
-from stack.server_parts import SERVER_PORTS
+from stack.ports import SERVER_PORTS
 
 
 def _coupon(*arguments: object) -> Result:

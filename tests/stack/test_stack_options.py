@@ -9,8 +9,7 @@ from stack.errors import SettingError
 from stack.folder import StateFolder
 from stack.lifecycle import bring_up
 from stack.options import FIRST_FREE, StackOptions, choose, remember, why_moved
-from stack.ports import HOST, check_free
-from stack.server_parts import SERVER_PORTS
+from stack.ports import HOST, SERVER_PORTS, check_free
 from tests.stack.conftest import web_part
 
 
