@@ -28,4 +28,4 @@ def spare_stack() -> Iterator[DisposableStack]:
 def pipeline(stack: DisposableStack) -> Iterator[Pipeline]:
     """With room for everybody."""
     with connect_ledger(stack.environment["COUPON_DATABASE_URL"], "test", 60) as ledger:
-        yield Pipeline(stack, ledger, total_quantity=100_000)
+        yield Pipeline(stack, ledger, total_quantity=25_000)

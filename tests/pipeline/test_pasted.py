@@ -18,7 +18,7 @@ from confluent_kafka import Producer
 from coupons.change_events import REQUEST_TOPIC
 from coupons.waiting import eventually
 from stack.disposable import DisposableStack
-from tests.pipeline.pipeline import Pipeline
+from tests.pipeline.people import People
 from tests.support.typed import ROOT
 from tests.unit.test_pasted_commands import NOT_RUN as MARK
 from tests.unit.test_pasted_commands import blocks, commands, name_of
@@ -132,8 +132,15 @@ def test_dead_letters_are_replayed_as_the_page_says(stack: DisposableStack, lett
     assert letter in done.stdout
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def coupon_id(stack: DisposableStack) -> int:
+    """One for all lines: `coupon verify` and `coupon reconcile` read every coupon there is."""
+    return People(stack).create_coupon(total_quantity=10)
+
+
+@pytest.fixture(scope="module")
 def settings_of_the_server_stay(stack: DisposableStack) -> Iterator[None]:
+    """For the modules after this one."""
     yield
     undo = ["ALTER SYSTEM RESET max_slot_wal_keep_size", "SELECT pg_reload_conf()"]
     command = [sys.executable, "-m", "cli", "sql", "--as", "superuser", *undo]
@@ -143,12 +150,12 @@ def settings_of_the_server_stay(stack: DisposableStack) -> Iterator[None]:
 @pytest.mark.usefixtures("settings_of_the_server_stay")
 @pytest.mark.parametrize("line", typed())
 def test_a_line_of_the_documents_can_be_pasted(
-    stack: DisposableStack, pipeline: Pipeline, line: str
+    stack: DisposableStack, coupon_id: int, line: str
 ) -> None:
     """It runs and answers: not 2 (wrong use), 3 (looked elsewhere) or 127 (no such program)."""
     filled = re.sub(r"\bPART\b", "postgres", line)
     filled = re.sub(r"\bPID\b", "0", filled)  # no session of Postgres has it
-    filled = re.sub(r"\bN\b", str(pipeline.coupon.coupon_id), filled)
+    filled = re.sub(r"\bN\b", str(coupon_id), filled)
     filled = re.sub(r"\bFOLDER\b", str(stack.folder.path), filled)
     filled = re.sub(r"--wait \d+", "--wait 1", filled)
     done = run(stack, filled)
