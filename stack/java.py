@@ -14,6 +14,8 @@ from stack.cache import cache_folder
 from stack.errors import SettingError
 from stack.processes import Command
 
+OPTIONS_VARIABLE = "COUPON_JAVA_OPTIONS"
+"""Options of every Java program of the stack, with spaces in between; after its own."""
 _OLDEST = 21
 _FIRST_WITH_ARCHIVES = 25
 _FIXED_OPTIONS = (
@@ -55,7 +57,8 @@ class JavaProgram:
         java, _ = find_java()
         fixed = [*_FIXED_OPTIONS, *self.options]
         properties = [f"-D{name}={value}" for name, value in self.properties.items()]
-        options = [f"-Xmx{self.heap_mib}m", *fixed, *properties]
+        given = os.environ.get(OPTIONS_VARIABLE, "").split()
+        options = [f"-Xmx{self.heap_mib}m", *fixed, *given, *properties]
         return [str(java), *options, "-cp", self.classpath, self.main, *map(str, arguments)]
 
 

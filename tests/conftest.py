@@ -1,6 +1,13 @@
 """Options of the test run. Its fixtures are plugins: the modules of tests/support."""
 
+import os
+
 import pytest
+
+from stack.java import OPTIONS_VARIABLE
+
+# Most Java programs of a run live for a minute: the second compiler takes more than it gives.
+os.environ.setdefault(OPTIONS_VARIABLE, "-XX:TieredStopAtLevel=1")
 
 # They import each other; what is asserted in them shall be explained all the same.
 pytest.register_assert_rewrite("tests.support")

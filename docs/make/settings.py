@@ -74,6 +74,7 @@ the default state folder. So the same command serves any stack. The addresses ar
 | `COUPON_SUPERUSER_URL` | | Postgres server as superuser, for `coupon migrate` |
 | `COUPON_PASSWORDS_DIR` | | Folder with one password file for each role, named after it: for `coupon migrate`, and for commands that take `COUPON_DATABASE_URL` from the environment, each as its own role |
 | `JAVA_HOME` | the packaged Java | Used where there is no packaged Java: version 21 or newer |
+| `COUPON_JAVA_OPTIONS` | | More options of Java for Kafka, Connect and the registry, with spaces in between. `-XX:TieredStopAtLevel=1` starts them with less work, and is slower under full load |
 | `COUPON_OPERATOR` | the login name | Who replays or discards dead letters, or signs in to the page |
 | `COUPON_API_URL` | | Root of the API, for commands that call it |
 | `COUPON_CONSUMER_URLS` | | Where consumers answer `/healthz`, for `coupon doctor` on a stack that is known by its addresses: http://host:port, several with a comma in between |

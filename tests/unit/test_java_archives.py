@@ -1,11 +1,11 @@
-"""The archives of Java's classes do not pile up in the cache."""
+"""Java's options, and the archives of its classes, which do not pile up in the cache."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from stack.java import MOST_ARCHIVES, forget_old_archives
+from stack.java import MOST_ARCHIVES, OPTIONS_VARIABLE, JavaProgram, forget_old_archives
 
 
 @pytest.mark.parametrize("present", [0, 1, MOST_ARCHIVES - 1, MOST_ARCHIVES, MOST_ARCHIVES + 3])
@@ -20,3 +20,14 @@ def test_the_newest_archives_of_a_program_are_kept(tmp_path: Path, present: int)
     forget_old_archives(tmp_path / "kafka-new.aot")
     assert sorted(tmp_path.glob("kafka-*.aot")) == files[: MOST_ARCHIVES - 1]
     assert other.exists()
+
+
+def test_options_of_the_environment_come_after_those_of_the_stack(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = JavaProgram("kafka", "Main", "a.jar", heap_mib=320)
+    monkeypatch.delenv(OPTIONS_VARIABLE, raising=False)
+    options = program.args()[1 : program.args().index("-cp")]
+    monkeypatch.setenv(OPTIONS_VARIABLE, "-Xint  -Xmx64m")
+    args = program.args()
+    assert args[1 : args.index("-cp")] == [*options, "-Xint", "-Xmx64m"]
