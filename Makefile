@@ -15,6 +15,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 
+# The tests start hundreds of processes of Python: each would compile the project anew.
+WITH_BYTECODE := PYTHONDONTWRITEBYTECODE=
+
 PIP_INSTALL := $(BIN)/pip install --quiet --progress-bar on --disable-pip-version-check
 PIP_HINT := "The packages could not be installed (see above). Behind a proxy with its own certificate authority: PIP_CERT=FILE make ..."
 
@@ -31,7 +34,7 @@ up: $(READY)
 	$(BIN)/coupon rush
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
+	$(WITH_BYTECODE) $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)
