@@ -1,19 +1,17 @@
 """The dead letters: find, look, write back, discard."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import BoundedSemaphore
 
 from flask import Blueprint, abort, flash, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from coupons.change_events.producing import PRODUCER_SETTINGS
-from coupons.endpoints import DATABASE_URL, Endpoints
+from coupons.endpoints import Endpoints
 from coupons.errors import CouponError
 from coupons.ids import MAX_COUPON_ID
-from coupons.ledger.connection import Connection, connect_ledger
+from coupons.ledger.connection import Connection
 from monitor.page.acting import Acting
-from monitor.page.page_ledger import TURN_SECONDS
+from monitor.page.page_ledger import PageLedger
 from monitor.page.request_search import NotSearchable, parse_id
 from monitor.state import State as Known
 from operations.dead_letters.actions import Replayer, Result, consequence, discard, refusal
@@ -35,7 +33,9 @@ class DeadLetterViews:
         self._state = state
         self._where = where
         self._acting = acting
-        self._reads = BoundedSemaphore(1)
+        # One reads at a time: the letters may be large.
+        busy = "Somebody else reads the dead letters."
+        self._ledger = PageLedger(where, "coupon-dead-letters", 1, ANSWER_TIMEOUT_SECONDS, busy)
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -56,13 +56,13 @@ class DeadLetterViews:
         except NotSearchable as error:
             page = render_template("dead_letters.html", **{**given, "problem": error}, found=[])
             return page, 400
-        with self._ledger() as ledger:
+        with self._ledger.connected() as ledger:
             found = select(self._statuses(ledger), selection)
         return render_template("dead_letters.html", **given, found=found)
 
     def show_one(self, position: str) -> str:
         """Everything about it, and what was done with it."""
-        with self._ledger() as ledger:
+        with self._ledger.connected() as ledger:
             status = self._status(ledger, position)
             actions = actions_of(ledger, status.letter)
         may = self._acting.why_not() is None
@@ -71,7 +71,7 @@ class DeadLetterViews:
     def confirm(self, position: str, action: str) -> str:
         """What the action would do: nothing is done yet."""
         self._acting.require()
-        with self._ledger() as ledger:
+        with self._ledger.connected() as ledger:
             status = self._status(ledger, position)
         objection = refusal(status, {State.OPEN}) if action == "replay" else None
         objection = why_not_discarded(status) if action == "discard" else objection
@@ -89,7 +89,7 @@ class DeadLetterViews:
         """Write the record back."""
         who = self._acting.require().who
         allowed = {State.OPEN, State.PARKED} if request.form.get("anyway") else {State.OPEN}
-        with self._ledger() as ledger:
+        with self._ledger.connected() as ledger:
             take_lock(ledger)
             status = self._status(ledger, position)
             producer = self._where.kafka_client().producer(PRODUCER_SETTINGS)
@@ -102,7 +102,7 @@ class DeadLetterViews:
             abort(400, f"Give a reason of at most {LONGEST_REASON} characters: it is kept.")
         if not reason.isprintable():
             abort(400, "Give a reason in one line, without control characters: it is kept.")
-        with self._ledger() as ledger:
+        with self._ledger.connected() as ledger:
             take_lock(ledger)
             return _done(discard(ledger, [self._status(ledger, position)], who, reason))
 
@@ -116,18 +116,6 @@ class DeadLetterViews:
     def _status(self, ledger: Connection, position: str) -> DeadLetterStatus:
         [status] = named(self._statuses(ledger), [position])
         return status
-
-    @contextmanager
-    def _ledger(self) -> Iterator[Connection]:
-        """One reads at a time: the letters may be large."""
-        if not self._reads.acquire(timeout=TURN_SECONDS):
-            abort(503, "Somebody else reads the dead letters. Try again in a moment.")
-        try:
-            url = self._where[DATABASE_URL]
-            with connect_ledger(url, "coupon-dead-letters", ANSWER_TIMEOUT_SECONDS) as ledger:
-                yield ledger
-        finally:
-            self._reads.release()
 
 
 def _selection(state: str, coupon: str, error: str) -> Selection:

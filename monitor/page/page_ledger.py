@@ -17,20 +17,30 @@ TURN_SECONDS = 0.2
 
 
 class PageLedger:
-    """Safe to share between threads. where: which system to ask."""
+    """Safe to share between threads. where: which system to ask. name: of the sessions."""
 
-    def __init__(self, where: Endpoints) -> None:
+    def __init__(
+        self,
+        where: Endpoints,
+        name: str = "coupon-monitor-page",
+        at_once: int = AT_ONCE,
+        answer_timeout_s: float = ANSWER_TIMEOUT_SECONDS,
+        busy: str = "Others are waiting for Postgres.",
+    ) -> None:
         self._where = where
-        self._questions = BoundedSemaphore(AT_ONCE)
+        self._name = name
+        self._questions = BoundedSemaphore(at_once)
+        self._answer_timeout_s = answer_timeout_s
+        self._busy = busy
 
     @contextmanager
     def connected(self) -> Iterator[Connection]:
         """Raises LedgerUnavailable; answers 503 while others wait for Postgres."""
         if not self._questions.acquire(timeout=TURN_SECONDS):
-            abort(503, "Others are waiting for Postgres. Try again in a moment.")
+            abort(503, f"{self._busy} Try again in a moment.")
         try:
             url = self._where[DATABASE_URL]
-            with connect_ledger(url, "coupon-monitor-page", ANSWER_TIMEOUT_SECONDS) as connection:
+            with connect_ledger(url, self._name, self._answer_timeout_s) as connection:
                 yield connection
         finally:
             self._questions.release()

@@ -60,8 +60,8 @@ def test_only_the_words_of_this_start_are_shown(folder: StateFolder, tmp_path: P
 def test_a_part_that_never_works_is_given_up_at_its_deadline(
     folder: StateFolder, tmp_path: Path
 ) -> None:
-    sleep = "import time; time.sleep(600)"
-    idle = Part("idle", lambda: program(sleep, cwd=tmp_path), lambda: False, {}, deadline_s=0.5)
+    waits = "import signal; signal.pause()"
+    idle = Part("idle", lambda: program(waits, cwd=tmp_path), lambda: False, {}, deadline_s=0.5)
     with pytest.raises(PartFailedError, match="idle was not ready in"):
         _up(folder, idle)
     assert not is_running(folder.part("idle"))

@@ -13,13 +13,13 @@ from stack.folder import StateFolder
 from stack.processes import Running, end, start
 from tests.stack.conftest import program
 
-SLEEP = "import time; print('up', flush=True); time.sleep(600)"
-STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEP}"
+WAITS = "import signal; print('up', flush=True); signal.pause()"
+STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {WAITS}"
 PARENT = f"""
-import subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", {SLEEP!r}])
+import signal, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", {WAITS!r}])
 print("child", child.pid, flush=True)
-time.sleep(600)
+signal.pause()
 """
 
 
@@ -32,7 +32,7 @@ def _start(folder: StateFolder, code: str) -> Running:
 
 
 def test_how_a_killed_program_ended_and_when_is_written_down(folder: StateFolder) -> None:
-    running = _start(folder, SLEEP)
+    running = _start(folder, WAITS)
     os.kill(running.pid, signal.SIGKILL)
 
     files = folder.part("program")
@@ -56,7 +56,7 @@ def test_without_its_wrapper_a_program_goes_on_and_logs_its_end(
     folder: StateFolder,
 ) -> None:
     """Without its wrapper a program goes on and its log tells when it ended."""
-    running = _start(folder, SLEEP)
+    running = _start(folder, WAITS)
     os.kill(running.wrapper, signal.SIGKILL)
     assert running.process() is not None
 
@@ -87,7 +87,7 @@ def test_children_of_a_killed_program_are_found_and_ended(folder: StateFolder) -
 def test_a_process_that_got_the_pid_of_an_ended_one_is_never_signalled(
     folder: StateFolder,
 ) -> None:
-    innocent = _start(folder, SLEEP)
+    innocent = _start(folder, WAITS)
     recycled = dataclasses.replace(innocent, created=innocent.created - 100, run_id="another run")
 
     assert recycled.process() is None
