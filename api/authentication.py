@@ -17,7 +17,11 @@ class Authenticator:
 
     def caller(self, request: Request, scope: str | None = None) -> Caller:
         """The caller, who must have `scope` if one is given. Raises Problem (401 or 403)."""
-        kind, _, token = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        return self.caller_by(request.environ.get("HTTP_AUTHORIZATION", ""), scope)
+
+    def caller_by(self, authorization: str, scope: str | None) -> Caller:
+        """The same by the value of the header Authorization; empty: it was not sent."""
+        kind, _, token = authorization.partition(" ")
         if kind.lower() != "bearer" or not token:
             raise _unauthenticated("Send the header Authorization: Bearer <token>.", challenge="")
         try:

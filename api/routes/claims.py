@@ -60,7 +60,11 @@ class ClaimRoutes:
     @in_event_loop
     def claim(self, coupon_id: int) -> Coroutine[Any, Any, RawResponse]:
         """202 when the request is now a committed row; 200 when it was accepted before."""
-        caller = self._authenticator.caller(request, ISSUE)
+        return self.claim_by(coupon_id, request.environ.get("HTTP_AUTHORIZATION", ""))
+
+    def claim_by(self, coupon_id: int, authorization: str) -> Coroutine[Any, Any, RawResponse]:
+        """The same without Flask, by the value of the header Authorization."""
+        caller = self._authenticator.caller_by(authorization, ISSUE)
         return self._decided(Claim(coupon_id, caller.user_id, caller.groups))
 
     async def _decided(self, claim: Claim) -> RawResponse:

@@ -9,6 +9,7 @@ from werkzeug.test import Client
 from api.bootstrap import Api
 from api.failures import MOST_KINDS, FailureLog
 from api.management import metrics_page
+from coupons.waiting import eventually
 from tests.api.test_bad_input import is_problem
 
 
@@ -23,7 +24,7 @@ def test_whatever_fails_around_the_views_is_a_problem_and_counted(
     monkeypatch.setattr(api.app.flask, where, broken)
     for path in ("/healthz", "/openapi.json"):
         is_problem(client.get(path), 500, "internal")
-    assert 'status="500"' in metrics_page().body.decode()
+    assert eventually(lambda: 'status="500"' in metrics_page().body.decode())
 
 
 def test_the_same_failure_is_logged_once_and_then_counted(
