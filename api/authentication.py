@@ -32,10 +32,10 @@ class Authenticator:
             raise Problem(
                 ProblemType.INSUFFICIENT_SCOPE,
                 f"This requires a token with the scope {scope}.",
-                {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
+                {"www-authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
             )
         return caller
 
 
 def _unauthenticated(detail: str, challenge: str = ' error="invalid_token"') -> Problem:
-    return Problem(ProblemType.UNAUTHENTICATED, detail, {"WWW-Authenticate": f"Bearer{challenge}"})
+    return Problem(ProblemType.UNAUTHENTICATED, detail, {"www-authenticate": f"Bearer{challenge}"})

@@ -16,9 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from flask import Response
 from flask.ctx import RequestContext
 
-from api.app import ApiFlask
+from api.app import ApiFlask, ViewResult
 from api.environ import LONGEST_PATH, environ_of
 from api.plain_claims import plain_claim_of
 from api.problems import problem_response
@@ -31,9 +32,6 @@ from api.stopping import when_stopping
 if TYPE_CHECKING:
     from granian._granian import RSGIHTTPProtocol as HTTPProtocol
     from granian.rsgi import Scope
-
-ViewResult = RawResponse | Coroutine[Any, Any, RawResponse]
-"""What a view returns: a response, or a coroutine of one."""
 
 Claim = Callable[[int, str], Coroutine[Any, Any, RawResponse]]
 """The view of a claim: takes the coupon's id and the value of the header Authorization."""
@@ -93,12 +91,15 @@ class RsgiApp:
         except Exception as error:
             failed = f"{scope.method} {scope.path[:LONGEST_PATH]}"
             x_request_id = x_request_id or request_id_for(None)
-            response = raw_response_of(problem_response(error, failed, x_request_id))
+            response = problem_response(error, failed, x_request_id)
         seconds = None if "wait=" in scope.query_string else perf_counter() - arrived
         self._metrics.responded(route, response.status, seconds)
-        body = b"" if scope.method == "HEAD" else response.body
-        response.headers.append(("x-request-id", x_request_id))
-        protocol.response_bytes(response.status, response.headers, body)
+        status, headers, body = response
+        headers.append(("x-request-id", x_request_id))
+        if scope.method == "HEAD":
+            headers.append(("content-length", str(len(body))))
+            body = b""
+        protocol.response_bytes(status, headers, body)
 
     async def _through_flask(
         self, scope: "Scope", protocol: "HTTPProtocol", x_request_id: str
@@ -115,12 +116,13 @@ class RsgiApp:
 
     def _call_view(self, context: RequestContext) -> tuple[str, ViewResult]:
         """Let Flask call the request's view. Returns the route's name too."""
-        app = self.flask
         with context:
+            request = context.request
             try:
-                result: Any = app.dispatch_request()
+                result: Any = self.flask.dispatch_request()
             except Exception as error:
-                result = app.handle_user_exception(error)
-            if not asyncio.iscoroutine(result):
-                result = raw_response_of(app.finalize_request(result))
-            return context.request.endpoint or "none", result
+                failed = f"{request.method} {request.path}"
+                result = problem_response(error, failed, request.environ[X_REQUEST_ID])
+            if isinstance(result, Response):
+                result = raw_response_of(result)
+            return request.endpoint or "none", result
