@@ -37,18 +37,24 @@ _REFUSALS = {
 
 
 class ClaimRoutes:
-    """POST /coupons/{id}/issue-requests. submit: decides a claim, see WriteBatcher."""
+    """POST /coupons/{id}/issue-requests.
+
+    submit: decides a claim, see WriteBatcher. is_full: whether it has more than it can decide; then
+    claims are refused before anything is done for them, so that those that wait are decided soon.
+    """
 
     def __init__(
         self,
         authenticator: Authenticator,
         submit: Callable[[Claim], asyncio.Future[ClaimResult]],
+        is_full: Callable[[], bool],
         pool: LedgerPool,
         openings: OpeningTimes,
     ) -> None:
         self._authenticator = authenticator
         self._openings = openings
         self._submit = submit
+        self._is_full = is_full
         self._pool = pool
 
     def blueprint(self) -> Blueprint:
@@ -65,6 +71,8 @@ class ClaimRoutes:
 
     def claim_by(self, coupon_id: int, authorization: str) -> Coroutine[Any, Any, RawResponse]:
         """The same without Flask, by the value of the header Authorization."""
+        if self._is_full():
+            raise Problem(ProblemType.OVERLOADED, _claim_again("Too many claims are waiting"))
         caller = self._authenticator.caller_by(authorization, ISSUE)
         return self._decided(Claim(coupon_id, caller.user_id, caller.groups))
 

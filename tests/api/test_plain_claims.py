@@ -228,6 +228,16 @@ def test_a_claim_that_is_too_early_says_when_the_coupon_opens(
     assert b'"opens_at":"2199-01-01T00:00:00.000000Z"' in sent.body
 
 
+def test_a_claim_that_finds_the_queue_full_is_refused_as_by_flask(
+    both_ways: Callable[[Any], Sent], bearer: Bearer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.write_batcher.WriteBatcher.is_full", True)
+    sent = both_ways(request(PATH, authorization(bearer(42)), ("x-request-id", "one-of-a-test")))
+    assert sent.status == 503
+    assert b"urn:coupon-cdc:problem:overloaded" in sent.body
+    assert dict(sent.headers)["retry-after"] == "2"
+
+
 def authorization(headers: dict[str, str]) -> tuple[str, str]:
     return "authorization", headers["Authorization"]
 
