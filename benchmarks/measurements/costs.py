@@ -48,6 +48,11 @@ class Turn(NamedTuple):
     claims_per_s: float
     us: Mapping[str, float]
 
+    @property
+    def all_us(self) -> float:
+        """The sum over all processes."""
+        return sum(self.us.values())
+
 
 def observed_variants(collector: str) -> list[Variant]:
     """Without metrics, logs of requests and monitor; with all of them; with tracing of 1% too."""
