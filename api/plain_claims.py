@@ -28,7 +28,7 @@ class PlainClaim(NamedTuple):
 
 
 def plain_claim_of(scope: "Scope") -> PlainClaim | None:
-    """The claim that this request is; None: Flask has to look at it.
+    """The claim that this request is; None: Flask has to handle it.
 
     Flask gets what has a query string, a path that is no claim's, several Authorization headers,
     or headers beyond the limits of `api/environ.py`.

@@ -94,7 +94,7 @@ class ApiSettings(TokenSettings):
         default=0.2,
         gt=0,
         le=60,
-        description="Overload: when a whole batch waits and its first claim for longer than this,"
+        description="Overload: when a full batch waits and its first claim for longer than this,"
         " in seconds, further claims get 503 at once, until the queue is shorter",
     )
     api_unknown_outcome_seconds: float = Field(

@@ -62,7 +62,7 @@ class WriteBatcher(Generic[Item, Result]):
     def is_full(self) -> bool:
         """Whether more items come than can be written.
 
-        A whole batch waits, and its first item for longer than full_after_seconds. A short halt of
+        A full batch waits, and its first item for longer than full_after_seconds. A short halt of
         the ledger under a load that it can carry does not fill the queue.
         """
         queue = self._queue

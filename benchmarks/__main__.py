@@ -1,5 +1,6 @@
 """Run the measurements: python -m benchmarks [--quick]"""
 
+import shutil
 import subprocess
 
 import click
@@ -76,6 +77,8 @@ def main(
     if against and COST not in wanted:
         raise click.UsageError("--against is for the part cost")
     if COST in wanted:
+        if shutil.which("wrk") is None:
+            raise click.UsageError("cost needs wrk (Debian: apt install wrk)")
         commit = _commit(against)
         with disposable_stack() as stack:
             report_cost(report, stack, commit, quick)

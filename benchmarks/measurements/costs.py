@@ -79,7 +79,7 @@ def source_of(commit: str) -> Iterator[Path]:
 def measure_costs(
     stack: DisposableStack, variants: Sequence[Variant], turns: int, seconds: int
 ) -> dict[str, list[Turn]]:
-    """Every variant once in each turn, by wrk with 100 connections, each claim by a new user.
+    """Every variant once in each turn. Needs wrk: 100 connections, each claim by a new user.
 
     A first turn, which warms up the servers, does not count. The order changes from turn to turn.
     """
@@ -116,8 +116,7 @@ def _load(
     """Claims a second, and how many were issued in the end."""
     most = seconds * FASTEST_PER_SECOND
     rate = wrk_claims_per_second(stack, coupon_id, CONNECTIONS, seconds, most)
-    if rate is None:
-        raise RuntimeError("this needs wrk; on Debian: apt install wrk")
+    assert rate is not None, "wrk is missing"
     [accepted] = connection.execute(
         "SELECT count(*) FROM coupon_issue_request WHERE coupon_id = %s", [coupon_id]
     ).fetchone() or (0,)

@@ -1,5 +1,6 @@
 """Measures the parts of our own pipeline, and adds their tables to a report."""
 
+import shutil
 from collections.abc import Collection
 from pathlib import Path
 
@@ -20,11 +21,13 @@ from benchmarks.measurements.costs import (
     source_of,
 )
 from benchmarks.measurements.gate_memory import measure_gate_memory
+from benchmarks.measurements.overload import measure_overload
 from benchmarks.measurements.poison import measure_poison
 from benchmarks.measurements.rebuild import measure_rebuild
 from benchmarks.measurements.tracing import measure_tracing
 from benchmarks.results.pipeline_tables import (
     COST_HEAD,
+    OVERLOAD_HEAD,
     backlog_rows,
     compared_rows,
     cost_rows,
@@ -32,6 +35,7 @@ from benchmarks.results.pipeline_tables import (
     drain_rows,
     full_load_rows,
     memory_rows,
+    overload_rows,
     poison_rows,
     rebuild_rows,
     tracing_rows,
@@ -42,7 +46,16 @@ from stack.disposable import DisposableStack
 GATE_MEMORY, REBUILD, COST = "gate-memory", "rebuild", "cost"
 # These neither stop nor start parts of the stack.
 RUNNING_PARTS = ("delay", "full-load")
-STACK_PARTS = ("long-polls", *RUNNING_PARTS, "backlog", "drain", "poison", "tracing", "observation")
+STACK_PARTS = (
+    "long-polls",
+    *RUNNING_PARTS,
+    "backlog",
+    "drain",
+    "poison",
+    "tracing",
+    "observation",
+    "overload",
+)
 RATES = (500, 1000, 2000)
 
 
@@ -66,10 +79,10 @@ def report_pipeline(
     report: Report, stack: DisposableStack, wanted: Collection[str], quick: bool
 ) -> None:
     """The wanted ones of STACK_PARTS."""
-    rounds, seconds = _extent(quick)
+    rounds, round_seconds = _extent(quick)
     if "long-polls" in wanted:
         report.add("## Claims a second with 500 long polls open")
-        polls = compare_long_polls(stack, rounds, seconds, long_polls=500)
+        polls = compare_long_polls(stack, rounds, round_seconds, long_polls=500)
         head = ["100 connections, no think time", "median", "spread", "ratio"]
         report.table(head, compared_rows("500 long polls open", "none", polls))
     # Not first: half a minute of load warms up the Java of Connect and Kafka.
@@ -94,11 +107,22 @@ def report_pipeline(
         stack.up()
         report.table(["process", "traced", "median", "lowest", "added"], tracing_rows(costs))
 
-    if "observation" in wanted:
+    if "observation" in wanted and _has_wrk(report, "observation"):
         report.add("## What metrics, logs, monitor and tracing cost at full load")
         with span_collector() as url:
             found = measure_costs(stack, observed_variants(url), *_turns(quick))
         report.table(COST_HEAD, cost_rows(found))
+    if "overload" in wanted and _has_wrk(report, "overload"):
+        report.add("## Overload: a flood of connections that claim again at once")
+        floods, seconds = ((500,), 4) if quick else ((1_000, 8_000), 10)
+        report.table(OVERLOAD_HEAD, overload_rows(measure_overload(stack, floods, seconds)))
+
+
+def _has_wrk(report: Report, part: str) -> bool:
+    if shutil.which("wrk") is not None:
+        return True
+    report.add(f"{part} was not measured: it needs wrk (Debian: apt install wrk).")
+    return False
 
 
 def report_cost(report: Report, stack: DisposableStack, commit: str, quick: bool) -> None:

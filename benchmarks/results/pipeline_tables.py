@@ -8,6 +8,7 @@ from benchmarks.measurements.backlog import Backlog, Drained
 from benchmarks.measurements.claiming import Compared, FullLoad
 from benchmarks.measurements.costs import Turn
 from benchmarks.measurements.gate_memory import Memory
+from benchmarks.measurements.overload import Overload
 from benchmarks.measurements.poison import Poison
 from benchmarks.measurements.rebuild import Rebuild
 from benchmarks.measurements.tracing import TracingCost
@@ -162,3 +163,36 @@ def cost_rows(found: Mapping[str, Sequence[Turn]]) -> list[list[object]]:
             ]
         )
     return rows
+
+
+OVERLOAD_HEAD = [
+    "connections",
+    "claims/s at best",
+    "accepted/s",
+    "of the best",
+    "refused/s",
+    "errors",
+    "p50",
+    "p99 of the accepted, ms",
+    "API, MiB before",
+    "in it",
+    "normal after, s",
+]
+
+
+def overload_rows(found: Sequence[Overload]) -> list[list[object]]:
+    """One row for each flood."""
+    return [
+        [
+            f"{each.connections:,}",
+            f"{each.best_per_s:,.0f}",
+            f"{each.accepted_per_s:,.0f}",
+            f"**{each.accepted_per_s / each.best_per_s:.2f}**",
+            f"{each.refused_per_s:,.0f}",
+            each.errors,
+            *("-" if ms is None else f"{ms:.0f}" for ms in (each.p50_ms, each.p99_ms)),
+            *(f"{mib:.0f}" for mib in each.mib),
+            each.normal_after_s,
+        ]
+        for each in found
+    ]
