@@ -1,19 +1,23 @@
-"""The Flask application: routes, and errors as problems."""
+"""The Flask application: its routes, and where their views run."""
 
-from collections.abc import Callable, Iterable
-from typing import Any, ParamSpec
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, ParamSpec, cast
 
-from flask import Blueprint, Flask, Request, request
+from flask import Blueprint, Flask, Request
 from flask.ctx import RequestContext
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 from werkzeug.routing import BaseConverter, MapAdapter
 
-from api.problems import problem_response
-from api.request_ids import X_REQUEST_ID
-from api.responses import JsonResponse
+from api.responses import RawResponse
 from coupons.ids import MAX_COUPON_ID
 
 P = ParamSpec("P")
+
+ViewResult = RawResponse | Coroutine[Any, Any, RawResponse]
+"""What a view returns: a response, or a coroutine of one."""
+
+Views = Mapping[str, Callable[..., ViewResult]]
+"""Views by method and path, such as `GET /coupons/<coupon_id:coupon_id>`."""
 
 _IN_LOOP = "begins_in_event_loop"
 
@@ -26,6 +30,16 @@ def in_event_loop(view: Callable[P, Any]) -> Callable[P, Any]:
     """
     setattr(view, _IN_LOOP, True)
     return view
+
+
+def blueprint_of(name: str, views: Views) -> Blueprint:
+    """The routes of these views; each is named after its view."""
+    routes = Blueprint(name, __name__)
+    for rule, view in views.items():
+        method, path = rule.split(" ", 1)
+        # Flask's types do not know our responses, which it passes on as they are.
+        routes.add_url_rule(path, view_func=cast(Any, view), methods=[method])
+    return routes
 
 
 class NoSessions(SessionInterface):
@@ -107,10 +121,4 @@ def create_app(blueprints: Iterable[Blueprint], max_body_bytes: int) -> ApiFlask
     app.url_map.converters["coupon_id"] = CouponIdConverter
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
-    app.register_error_handler(Exception, _error_response)
     return app
-
-
-def _error_response(error: Exception) -> JsonResponse:
-    x_request_id = request.environ[X_REQUEST_ID]
-    return problem_response(error, f"{request.method} {request.path}", x_request_id)

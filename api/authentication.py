@@ -17,7 +17,11 @@ class Authenticator:
 
     def caller(self, request: Request, scope: str | None = None) -> Caller:
         """The caller, who must have `scope` if one is given. Raises Problem (401 or 403)."""
-        kind, _, token = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        return self.caller_by(request.environ.get("HTTP_AUTHORIZATION", ""), scope)
+
+    def caller_by(self, authorization: str, scope: str | None) -> Caller:
+        """The same by the value of the header Authorization; empty: it was not sent."""
+        kind, _, token = authorization.partition(" ")
         if kind.lower() != "bearer" or not token:
             raise _unauthenticated("Send the header Authorization: Bearer <token>.", challenge="")
         try:
@@ -28,10 +32,10 @@ class Authenticator:
             raise Problem(
                 ProblemType.INSUFFICIENT_SCOPE,
                 f"This requires a token with the scope {scope}.",
-                {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
+                {"www-authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
             )
         return caller
 
 
 def _unauthenticated(detail: str, challenge: str = ' error="invalid_token"') -> Problem:
-    return Problem(ProblemType.UNAUTHENTICATED, detail, {"WWW-Authenticate": f"Bearer{challenge}"})
+    return Problem(ProblemType.UNAUTHENTICATED, detail, {"www-authenticate": f"Bearer{challenge}"})

@@ -71,6 +71,7 @@ def build_api(
         settings.api_batch_size,
         settings.api_batches_in_flight,
         settings.api_claim_deadline_seconds,
+        settings.api_full_after_seconds,
     )
     tracer = start_tracing(settings, "coupon-api", API_TRACE_SPANS)
     submit = batcher.submit if tracer is None else ClaimTracer(tracer, batcher.submit).submit
@@ -78,8 +79,11 @@ def build_api(
     long_polls = LongPollHub(gate.client, statuses, settings.api_max_waiters)
     authenticator = Authenticator(load_verifier(settings, settings.jwt_key_file))
     parts = [each.openapi_part() for each in (coupons, claims, issue_requests, users)]
+    claim_routes = claims.ClaimRoutes(
+        authenticator, submit, lambda: batcher.is_full, pool, OpeningTimes(gate)
+    )
     routes = [
-        claims.ClaimRoutes(authenticator, submit, pool, OpeningTimes(gate)).blueprint(),
+        claim_routes.blueprint(),
         issue_requests.IssueRequestRoutes(authenticator, long_polls).blueprint(),
         coupons.CouponRoutes(authenticator, gate, pool).blueprint(),
         users.UserRoutes(authenticator, pool).blueprint(),
@@ -94,7 +98,8 @@ def build_api(
         )
     )
     end = _nothing if tracer is None else tracer.stop
-    app = RsgiApp(flask_app, settings.api_threads, long_polls.close, bodies, end)
+    claim = claim_routes.claim_by
+    app = RsgiApp(flask_app, settings.api_threads, long_polls.close, bodies, end, claim)
     return Api(app, long_polls, pool, end)
 
 

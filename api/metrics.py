@@ -3,13 +3,31 @@
 Prometheus sums the workers of one process. There are no process_* metrics of a single worker.
 """
 
+from bisect import bisect_left
+from collections.abc import Collection
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from coupons.process.metrics import trace_spans_counter
 
 API = CollectorRegistry()
 
-API_REQUEST_DURATION = Histogram(
+
+class SummedHistogram(Histogram):
+    """A histogram that takes many observations at once, at the cost of one."""
+
+    def observe_all(self, amounts: Collection[float]) -> None:
+        """The same as `observe` for each of the amounts."""
+        counts = [0] * len(self._buckets)
+        for amount in amounts:
+            counts[bisect_left(self._upper_bounds, amount)] += 1
+        for bucket, count in zip(self._buckets, counts, strict=True):
+            if count:
+                bucket.inc(count)
+        self._sum.inc(sum(amounts))
+
+
+API_REQUEST_DURATION = SummedHistogram(
     "coupon_api_request_duration_seconds",
     "Time from the request's arrival at the application to its response, without long polls.",
     ["route"],

@@ -9,7 +9,7 @@ from random import random
 from werkzeug.exceptions import HTTPException
 
 from api.failures import FailureLog
-from api.responses import JsonResponse, json_response
+from api.responses import RawResponse, json_response
 from coupons.errors import CouponError, LedgerUnavailable, OutcomeUnknown, RedisUnavailable
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,8 @@ class ProblemType(Enum):
 class Problem(CouponError):
     """The problem that a request is answered with.
 
-    detail: what happened, to what, and what to do. members: further members of the body.
+    detail: what happened, to what, and what to do. headers: by lower-case name. members: further
+    members of the body.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class Problem(CouponError):
         self.headers = dict(headers or {})
         self.members = members
 
-    def response(self, x_request_id: str | None = None) -> JsonResponse:
+    def response(self, x_request_id: str | None = None) -> RawResponse:
         """The response; every 503 says when to try again, `instance` names the HTTP request."""
         definition = self.kind.value
         body = {
@@ -103,11 +104,11 @@ class Problem(CouponError):
             body["instance"] = INSTANCE_PREFIX + x_request_id
         headers = self.headers
         if definition.status == 503:
-            headers = {"Retry-After": retry_after(), **headers}
+            headers = {"retry-after": retry_after(), **headers}
         return json_response(body, definition.status, headers, "application/problem+json")
 
 
-def problem_response(error: Exception, request: str, x_request_id: str) -> JsonResponse:
+def problem_response(error: Exception, request: str, x_request_id: str) -> RawResponse:
     """The response to a request that ended in an error.
 
     request: its method and path, for the log. x_request_id: the HTTP request's.
@@ -138,7 +139,7 @@ def _http_problem(error: HTTPException) -> Problem:
         code, ProblemType.MALFORMED_REQUEST if code < 500 else ProblemType.INTERNAL
     )
     headers = {
-        name: value
+        name.lower(): value
         for name, value in error.get_headers()
         if name not in ("Content-Type", "Content-Length")
     }

@@ -94,7 +94,7 @@ class BodyReader:
             return Problem(
                 ProblemType.BODY_TIMEOUT,
                 f"The body did not arrive within {self.limits.seconds:g} s: nothing was done.",
-                {"Connection": "close"},
+                {"connection": "close"},
             )
         # The server ends every body with one empty chunk; a body that was cut off has two.
         if empty > 1 or (announced is not None and len(body) != announced):

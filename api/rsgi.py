@@ -5,24 +5,27 @@ has to wait returns a coroutine, which takes no thread while it waits: a claim w
 a long poll for its request. A view that is marked with `in_event_loop` runs in the event loop
 itself; every other view runs in a thread, because it may ask a database or wait for its body.
 
+A plain claim does not need Flask, and goes to its view directly (`api/plain_claims.py`).
+
 Whatever fails here, the client gets a problem document, and the request is counted.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from flask import Response
 from flask.ctx import RequestContext
 
-from api.app import ApiFlask
+from api.app import ApiFlask, ViewResult
 from api.environ import LONGEST_PATH, environ_of
-from api.metrics import API_REQUEST_DURATION, API_REQUESTS
+from api.plain_claims import plain_claim_of
 from api.problems import problem_response
 from api.request_body import BodyReader
 from api.request_ids import X_REQUEST_ID, request_id_for
+from api.request_metrics import RequestMetrics
 from api.responses import RawResponse, raw_response_of
 from api.stopping import when_stopping
 
@@ -30,8 +33,10 @@ if TYPE_CHECKING:
     from granian._granian import RSGIHTTPProtocol as HTTPProtocol
     from granian.rsgi import Scope
 
-ViewResult = RawResponse | Coroutine[Any, Any, RawResponse]
-"""What a view returns: a response, or a coroutine of one."""
+Claim = Callable[[int, str], Coroutine[Any, Any, RawResponse]]
+"""The view of a claim: takes the coupon's id and the value of the header Authorization."""
+
+CLAIM_ROUTE = "claims.claim"
 
 
 class RsgiApp:
@@ -39,7 +44,8 @@ class RsgiApp:
 
     threads: how many requests run in threads at once. on_stop: called once in the event loop when
     the worker has to stop; requests in flight are still answered. bodies: reads the bodies of
-    requests that run in threads. on_end: called once when all requests are answered.
+    requests that run in threads. on_end: called once when all requests are answered. claim: the
+    view of plain claims; None: Flask gets them too.
     """
 
     def __init__(
@@ -49,8 +55,11 @@ class RsgiApp:
         on_stop: Callable[[], None],
         bodies: BodyReader,
         on_end: Callable[[], None] = lambda: None,
+        claim: Claim | None = None,
     ) -> None:
         self.flask = app
+        self._claim = claim
+        self._metrics = RequestMetrics()
         self._bodies = bodies
         self._threads = ThreadPoolExecutor(threads, "request")
         self._on_stop = on_stop
@@ -63,6 +72,7 @@ class RsgiApp:
 
     def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
         """Called by the server when it has served the last request."""
+        self._metrics.hand_over()
         self._on_end()
 
     async def __rsgi__(self, scope: "Scope", protocol: "HTTPProtocol") -> None:
@@ -71,40 +81,48 @@ class RsgiApp:
         route, x_request_id = "none", ""
         try:
             x_request_id = request_id_for(scope.headers.get("x-request-id"))
-            environ = environ_of(scope)
-            environ[X_REQUEST_ID] = x_request_id
-            context = self.flask.request_context(environ)
-            if self.flask.runs_in_event_loop(context):
-                route, result = self._call_view(context)
+            plain = None if self._claim is None else plain_claim_of(scope)
+            if self._claim is not None and plain is not None:
+                route = CLAIM_ROUTE
+                result: ViewResult = self._claim(*plain)
             else:
-                loop = asyncio.get_running_loop()
-                self._bodies.offer(environ, protocol, loop)
-                route, result = await loop.run_in_executor(None, self._call_view, context)
+                route, result = await self._through_flask(scope, protocol, x_request_id)
             response = result if isinstance(result, RawResponse) else await result
         except Exception as error:
             failed = f"{scope.method} {scope.path[:LONGEST_PATH]}"
             x_request_id = x_request_id or request_id_for(None)
-            response = raw_response_of(problem_response(error, failed, x_request_id))
-        _responses(route, response.status).inc()
-        if "wait=" not in scope.query_string:
-            _seconds(route).observe(perf_counter() - arrived)
-        body = b"" if scope.method == "HEAD" else response.body
-        response.headers.append(("x-request-id", x_request_id))
-        protocol.response_bytes(response.status, response.headers, body)
+            response = problem_response(error, failed, x_request_id)
+        seconds = None if "wait=" in scope.query_string else perf_counter() - arrived
+        self._metrics.responded(route, response.status, seconds)
+        status, headers, body = response
+        headers.append(("x-request-id", x_request_id))
+        if scope.method == "HEAD":
+            headers.append(("content-length", str(len(body))))
+            body = b""
+        protocol.response_bytes(status, headers, body)
+
+    async def _through_flask(
+        self, scope: "Scope", protocol: "HTTPProtocol", x_request_id: str
+    ) -> tuple[str, ViewResult]:
+        """The route's name, and what its view returns."""
+        environ = environ_of(scope)
+        environ[X_REQUEST_ID] = x_request_id
+        context = self.flask.request_context(environ)
+        if self.flask.runs_in_event_loop(context):
+            return self._call_view(context)
+        loop = asyncio.get_running_loop()
+        self._bodies.offer(environ, protocol, loop)
+        return await loop.run_in_executor(None, self._call_view, context)
 
     def _call_view(self, context: RequestContext) -> tuple[str, ViewResult]:
         """Let Flask call the request's view. Returns the route's name too."""
-        app = self.flask
         with context:
+            request = context.request
             try:
-                result: Any = app.dispatch_request()
+                result: Any = self.flask.dispatch_request()
             except Exception as error:
-                result = app.handle_user_exception(error)
-            if not asyncio.iscoroutine(result):
-                result = raw_response_of(app.finalize_request(result))
-            return context.request.endpoint or "none", result
-
-
-# Looking up a labelled metric costs more than counting; there are few routes and statuses.
-_responses = cache(API_REQUESTS.labels)
-_seconds = cache(API_REQUEST_DURATION.labels)
+                failed = f"{request.method} {request.path}"
+                result = problem_response(error, failed, request.environ[X_REQUEST_ID])
+            if isinstance(result, Response):
+                result = raw_response_of(result)
+            return request.endpoint or "none", result

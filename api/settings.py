@@ -90,6 +90,13 @@ class ApiSettings(TokenSettings):
         description="Longest that a claim waits for its batch to be written, in seconds, half of it"
         " in the queue; then 503",
     )
+    api_full_after_seconds: float = Field(
+        default=0.2,
+        gt=0,
+        le=60,
+        description="Overload: when a full batch waits and its first claim for longer than this,"
+        " in seconds, further claims get 503 at once, until the queue is shorter",
+    )
     api_unknown_outcome_seconds: float = Field(
         default=2.0,
         ge=0,

@@ -37,7 +37,8 @@ class WriteBatcher(Generic[Item, Result]):
     write: takes the items of a batch and returns a result for each, in order; an error that it
     raises is the result of all its items. batch_size: most items of a batch. batches_in_flight:
     most batches written at once. deadline_seconds: longest wait of an item. An item that is still
-    in the queue after half of it is removed, because writing takes time too.
+    in the queue after half of it is removed, because writing takes time too. full_after_seconds:
+    see `is_full`.
     """
 
     def __init__(
@@ -46,14 +47,28 @@ class WriteBatcher(Generic[Item, Result]):
         batch_size: int,
         batches_in_flight: int,
         deadline_seconds: float,
+        full_after_seconds: float,
     ) -> None:
         self._write = write
         self._batch_size = batch_size
         self._free = batches_in_flight
         self._deadline_seconds = deadline_seconds
+        self._full_after_seconds = full_after_seconds
         self._threads = ThreadPoolExecutor(batches_in_flight, "write")
         self._queue: deque[_Entry[Item, Result]] = deque()
         self._watching = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more items come than can be written.
+
+        A full batch waits, and its first item for longer than full_after_seconds. A short halt of
+        the ledger under a load that it can carry does not fill the queue.
+        """
+        queue = self._queue
+        if len(queue) < self._batch_size:
+            return False
+        return queue[0].came_at < asyncio.get_running_loop().time() - self._full_after_seconds
 
     def submit(self, item: Item) -> "asyncio.Future[Result]":
         """The item's result in its batch. Raises NotReached, NoAnswer or an error of `write`."""

@@ -1,5 +1,8 @@
 """Run the measurements: python -m benchmarks [--quick]"""
 
+import shutil
+import subprocess
+
 import click
 
 from benchmarks.harness.target import RunningStack
@@ -7,10 +10,12 @@ from benchmarks.results.components import CEILINGS, GROWTH, report_components
 from benchmarks.results.designs import PARTS as DESIGN_PARTS
 from benchmarks.results.designs import compare_designs
 from benchmarks.results.pipeline import (
+    COST,
     GATE_MEMORY,
     REBUILD,
     RUNNING_PARTS,
     STACK_PARTS,
+    report_cost,
     report_gate_memory,
     report_pipeline,
     report_rebuild,
@@ -21,7 +26,8 @@ from cli.failures import run_program
 from stack.disposable import disposable_stack
 from stack.machine import describe_machine
 
-PARTS = (*STACK_PARTS, GATE_MEMORY, REBUILD, *DESIGN_PARTS, CEILINGS, GROWTH)
+EVERYTHING = (*STACK_PARTS, GATE_MEMORY, REBUILD, *DESIGN_PARTS, CEILINGS, GROWTH)
+PARTS = (*EVERYTHING, COST)
 # They take minutes: a quick run measures them only when they are named.
 NOT_QUICK = {REBUILD, CEILINGS, GROWTH}
 
@@ -32,11 +38,17 @@ NOT_QUICK = {REBUILD, CEILINGS, GROWTH}
 @click.argument("parts", nargs=-1, type=click.Choice(PARTS), metavar="[PART]...")
 @click.option("--quick", is_flag=True, help="Short rounds, rough figures: under ten minutes.")
 @click.option("--long", is_flag=True, help="Growth also with ten million requests: minutes more.")
+@click.option(
+    "--against", metavar="COMMIT", help="The commit that `cost` compares with. [the last release]"
+)
 @click.option("--running", is_flag=True, help="Measure the stack that COUPON_* variables name.")
-def main(parts: tuple[str, ...], quick: bool, long: bool, running: bool) -> None:
+def main(
+    parts: tuple[str, ...], quick: bool, long: bool, against: str | None, running: bool
+) -> None:
     """Measure the system on a separate embedded stack on this machine.
 
-    PART: what to measure; by default everything, with --quick without rebuild, ceilings and growth.
+    PART: what to measure; by default everything but cost, with --quick without rebuild, ceilings
+    and growth.
     Results are printed as Markdown. A full run also stores them in benchmarks/results, with charts
     of the four designs, and in docs/reference/benchmarks.md.
 
@@ -45,6 +57,8 @@ def main(parts: tuple[str, ...], quick: bool, long: bool, running: bool) -> None
       python -m benchmarks delay backlog   two parts
       python -m benchmarks report-load closed-loop open-loop rush kills
                                            the four designs side by side
+      python -m benchmarks cost --against HEAD~1
+                                           processor time of a claim, and that of a commit
       python -m benchmarks --running       delay and full load, on a stack that runs already
     """
     if running and (wrong := set(parts) - set(RUNNING_PARTS)):
@@ -59,10 +73,33 @@ def main(parts: tuple[str, ...], quick: bool, long: bool, running: bool) -> None
     if running:
         report_running(report, RunningStack(), parts or RUNNING_PARTS, quick)
         return
-    wanted = set(parts or (part for part in PARTS if not (quick and part in NOT_QUICK)))
+    wanted = set(parts or (part for part in EVERYTHING if not (quick and part in NOT_QUICK)))
+    if against and COST not in wanted:
+        raise click.UsageError("--against is for the part cost")
+    if COST in wanted:
+        if shutil.which("wrk") is None:
+            raise click.UsageError("cost needs wrk (Debian: apt install wrk)")
+        commit = _commit(against)
+        with disposable_stack() as stack:
+            report_cost(report, stack, commit, quick)
     _measure(report, wanted, quick, long)
     if not parts and not quick:
         click.echo(f"stored in {report.save('pipeline')}", err=True)
+
+
+def _commit(against: str | None) -> str:
+    """The commit to compare with; by default the newest tag before this one."""
+    command = ["git", "rev-parse", "--verify", "--quiet", f"{against}^{{commit}}"]
+    if against is None:
+        command = ["git", "describe", "--tags", "--abbrev=0", "HEAD"]
+    try:
+        found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    except FileNotFoundError:
+        raise click.UsageError("cost needs git, for the source to compare with") from None
+    except subprocess.CalledProcessError:
+        missing = "no tag" if against is None else f"no commit {against}"
+        raise click.UsageError(f"there is {missing} here; use --against COMMIT") from None
+    return against or found
 
 
 def _measure(report: Report, wanted: set[str], quick: bool, long: bool) -> None:

@@ -27,11 +27,15 @@ LOCKED_SECONDS = 120.0
 
 
 class DisposableStack:
-    """A stack in a state folder."""
+    """A stack in a state folder.
+
+    source: the folder of the source that its processes run from from now on; None: this one.
+    """
 
     def __init__(self, path: Path) -> None:
         self.folder = StateFolder(path)
         self.environment: dict[str, str] = {}
+        self.source: Path | None = None
         self._database_urls: dict[str, str] = {}
 
     def adopt(self) -> None:
@@ -106,6 +110,7 @@ class DisposableStack:
         args = [sys.executable, "-m", "cli", command, "--state", str(self.folder.path), *options]
         with subprocess.Popen(
             [*args, "--json"],
+            cwd=self.source,
             env={**os.environ, **settings},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -9,13 +9,13 @@ from typing import Any
 
 from flask import Blueprint, request
 
-from api.app import in_event_loop
+from api.app import Views, blueprint_of, in_event_loop
 from api.authentication import ISSUE, Authenticator
 from api.claim_results import ClaimOutcome, ClaimResult
 from api.openapi_parts import COUPON_ID, DocumentPart, operation, response
 from api.opening_times import OpeningTimes
 from api.problems import Problem, ProblemType, retry_after
-from api.responses import RawResponse, raw_json_response
+from api.responses import RawResponse, json_response
 from api.schemas import IssueRequestView, rfc3339_of, view_request
 from api.write_batcher import NoAnswer, NotReached
 from coupons.errors import CouponUnreadable
@@ -37,30 +37,43 @@ _REFUSALS = {
 
 
 class ClaimRoutes:
-    """POST /coupons/{id}/issue-requests. submit: decides a claim, see WriteBatcher."""
+    """POST /coupons/{id}/issue-requests.
+
+    submit: decides a claim, see WriteBatcher. is_full: whether it has more than it can decide; then
+    claims are refused before anything is done for them, so that those that wait are decided soon.
+    """
 
     def __init__(
         self,
         authenticator: Authenticator,
         submit: Callable[[Claim], asyncio.Future[ClaimResult]],
+        is_full: Callable[[], bool],
         pool: LedgerPool,
         openings: OpeningTimes,
     ) -> None:
         self._authenticator = authenticator
         self._openings = openings
         self._submit = submit
+        self._is_full = is_full
         self._pool = pool
 
     def blueprint(self) -> Blueprint:
         """The routes."""
-        routes = Blueprint("claims", __name__)
-        routes.post("/coupons/<coupon_id:coupon_id>/issue-requests")(self.claim)
-        return routes
+        views: Views = {
+            "POST /coupons/<coupon_id:coupon_id>/issue-requests": self.claim,
+        }
+        return blueprint_of("claims", views)
 
     @in_event_loop
     def claim(self, coupon_id: int) -> Coroutine[Any, Any, RawResponse]:
         """202 when the request is now a committed row; 200 when it was accepted before."""
-        caller = self._authenticator.caller(request, ISSUE)
+        return self.claim_by(coupon_id, request.environ.get("HTTP_AUTHORIZATION", ""))
+
+    def claim_by(self, coupon_id: int, authorization: str) -> Coroutine[Any, Any, RawResponse]:
+        """The same without Flask, by the value of the header Authorization."""
+        if self._is_full():
+            raise Problem(ProblemType.OVERLOADED, _claim_again("Too many claims are waiting"))
+        caller = self._authenticator.caller_by(authorization, ISSUE)
         return self._decided(Claim(coupon_id, caller.user_id, caller.groups))
 
     async def _decided(self, claim: Claim) -> RawResponse:
@@ -92,7 +105,7 @@ def _accepted(accepted: IssueRequest, status: int) -> RawResponse:
     headers = {"location": f"/issue-requests/{view['id']}"}
     if not accepted.is_final:
         headers["retry-after"] = retry_after()
-    return raw_json_response(view, status, headers)
+    return json_response(view, status, headers)
 
 
 def _not_open(coupon_id: int, opens_at_us: int | None) -> Problem:
@@ -104,7 +117,7 @@ def _not_open(coupon_id: int, opens_at_us: int | None) -> Problem:
     headers = {}
     seconds = opens_at_us / 1_000_000 - time()
     if seconds <= NEAR_SECONDS:
-        headers["Retry-After"] = str(max(1, ceil(seconds)) + int(retry_after()) - 1)
+        headers["retry-after"] = str(max(1, ceil(seconds)) + int(retry_after()) - 1)
     return Problem(kind, detail, headers, reason=reason, opens_at=rfc3339_of(opens_at_us))
 
 
@@ -132,7 +145,7 @@ def _gate_unavailable(possible: str) -> Problem:
         ProblemType.GATE_UNAVAILABLE,
         "Redis cannot be used now. The claim may have been admitted, and may become a request."
         " Claim again, which is harmless, or read the request later.",
-        {"Location": f"/issue-requests/{possible}"},
+        {"location": f"/issue-requests/{possible}"},
         request_id=possible,
     )
 
@@ -142,7 +155,7 @@ def _outcome_unknown(pending: str) -> Problem:
         ProblemType.OUTCOME_UNKNOWN,
         "It is unknown whether Postgres accepted the claim. This will be settled: read the"
         " request, or claim again, which is harmless.",
-        {"Location": f"/issue-requests/{pending}"},
+        {"location": f"/issue-requests/{pending}"},
         request_id=pending,
     )
 

@@ -63,7 +63,7 @@ def maybe_created(coupon_id: int | None) -> Problem:
     return Problem(
         ProblemType.OUTCOME_UNKNOWN,
         f"Postgres did not answer in time. {which} may have been created. {next_step}",
-        {} if coupon_id is None else {"Location": f"/coupons/{coupon_id}"},
+        {} if coupon_id is None else {"location": f"/coupons/{coupon_id}"},
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Blueprint, request
 
+from api.app import Views, blueprint_of
 from api.authentication import ADMIN, Authenticator
 from api.bodies import CouponChange, NewCoupon, read_body
 from api.openapi_parts import (
@@ -17,7 +18,7 @@ from api.openapi_parts import (
     response,
 )
 from api.problems import Problem, ProblemType
-from api.responses import JsonResponse, json_response
+from api.responses import RawResponse, json_response
 from api.routes.coupon_problems import (
     id_taken,
     log_fields,
@@ -47,14 +48,15 @@ class CouponRoutes:
 
     def blueprint(self) -> Blueprint:
         """The routes."""
-        routes = Blueprint("coupons", __name__)
-        routes.post("/coupons")(self.create)
-        routes.get("/coupons/<coupon_id:coupon_id>")(self.read)
-        routes.patch("/coupons/<coupon_id:coupon_id>")(self.change)
-        routes.post("/coupons/<coupon_id:coupon_id>/<any(pause, resume, close):action>")(self.act)
-        return routes
+        views: Views = {
+            "POST /coupons": self.create,
+            "GET /coupons/<coupon_id:coupon_id>": self.read,
+            "PATCH /coupons/<coupon_id:coupon_id>": self.change,
+            "POST /coupons/<coupon_id:coupon_id>/<any(pause, resume, close):action>": self.act,
+        }
+        return blueprint_of("coupons", views)
 
-    def create(self) -> JsonResponse:
+    def create(self) -> RawResponse:
         """201 once it is in the ledger. If Redis is down, the reconciler opens it later."""
         who = self._administrator()
         wanted = read_body(request, NewCoupon).model_dump()
@@ -64,9 +66,9 @@ class CouponRoutes:
         if coupon is None:
             raise id_taken(coupon_id)
         self._open(coupon)
-        return self._response(coupon, 201, {"Location": f"/coupons/{coupon.coupon_id}"})
+        return self._response(coupon, 201, {"location": f"/coupons/{coupon.coupon_id}"})
 
-    def read(self, coupon_id: int) -> JsonResponse:
+    def read(self, coupon_id: int) -> RawResponse:
         """The coupon, for everybody with a token."""
         self._authenticator.caller(request)
         with pooled(self._pool) as connection:
@@ -75,12 +77,12 @@ class CouponRoutes:
             raise no_such_coupon(coupon_id)
         return self._response(coupon)
 
-    def change(self, coupon_id: int) -> JsonResponse:
+    def change(self, coupon_id: int) -> RawResponse:
         """Change name, stock, window or group."""
         who = self._administrator()
         return self._after_change(coupon_id, read_body(request, CouponChange).given(), who)
 
-    def act(self, coupon_id: int, action: str) -> JsonResponse:
+    def act(self, coupon_id: int, action: str) -> RawResponse:
         """Pause, resume or close; repeating it changes nothing."""
         who = self._administrator()
         return self._after_change(coupon_id, {"state": STATES[action]}, who)
@@ -89,7 +91,7 @@ class CouponRoutes:
         """The caller, as the audit trail names them."""
         return f"user {self._authenticator.caller(request, ADMIN).user_id}"
 
-    def _after_change(self, coupon_id: int, changes: dict[str, Any], who: str) -> JsonResponse:
+    def _after_change(self, coupon_id: int, changes: dict[str, Any], who: str) -> RawResponse:
         """200 once ledger and gate have the change; 202 when the gate gets it later."""
         try:
             with writing(maybe_changed(coupon_id)), pooled(self._pool) as connection:
@@ -114,7 +116,7 @@ class CouponRoutes:
 
     def _response(
         self, coupon: Coupon, status: int = 200, headers: dict[str, str] | None = None
-    ) -> JsonResponse:
+    ) -> RawResponse:
         try:
             figures = self._gate.figures([coupon.coupon_id])[0]
         except RedisUnavailable:

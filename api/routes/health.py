@@ -6,10 +6,10 @@ from typing import Any
 
 from flask import Blueprint
 
-from api.app import in_event_loop
+from api.app import Views, blueprint_of, in_event_loop
 from api.openapi import build_document
 from api.openapi_parts import DocumentPart, public_operation
-from api.responses import JsonResponse, json_response
+from api.responses import RawResponse, json_response
 from coupons.errors import LedgerUnavailable, RedisUnavailable
 from coupons.gate import Gate
 from coupons.gate.write_check import check_takes_writes as check_gate_serving
@@ -28,20 +28,21 @@ class HealthRoutes:
 
     def blueprint(self) -> Blueprint:
         """The routes."""
-        routes = Blueprint("health", __name__)
-        routes.get("/healthz")(self.healthz)
-        routes.get("/openapi.json")(self.openapi)
-        return routes
+        views: Views = {
+            "GET /healthz": self.healthz,
+            "GET /openapi.json": self.openapi,
+        }
+        return blueprint_of("health", views)
 
     @in_event_loop
-    def healthz(self) -> JsonResponse:
+    def healthz(self) -> RawResponse:
         """200 as long as the process responds.
 
         In the event loop: it must not wait for a thread while all threads wait for a server.
         """
         return json_response({"status": "alive"})
 
-    def openapi(self) -> JsonResponse:
+    def openapi(self) -> RawResponse:
         """The description of this API."""
         return json_response(self._document)
 

@@ -6,13 +6,13 @@ from uuid import UUID
 
 from flask import Blueprint, request
 
-from api.app import in_event_loop
+from api.app import Views, blueprint_of, in_event_loop
 from api.authentication import ADMIN, OPS, Authenticator
 from api.bodies import LONGEST_WAIT_SECONDS, StatusQuery, read_query
 from api.long_polls import LongPollHub
 from api.openapi_parts import READ_PROBLEMS, DocumentPart, number_query, operation, response
 from api.problems import Problem, ProblemType, retry_after
-from api.responses import RawResponse, raw_json_response
+from api.responses import RawResponse, json_response
 from api.schemas import IssueRequestView, view_request
 from api.statuses import Key
 from coupons.ids import parse_request_id
@@ -27,9 +27,10 @@ class IssueRequestRoutes:
 
     def blueprint(self) -> Blueprint:
         """The routes."""
-        routes = Blueprint("issue_requests", __name__)
-        routes.get("/issue-requests/<uuid:given_id>")(self.read)
-        return routes
+        views: Views = {
+            "GET /issue-requests/<uuid:given_id>": self.read,
+        }
+        return blueprint_of("issue_requests", views)
 
     @in_event_loop
     def read(self, given_id: UUID) -> Coroutine[Any, Any, RawResponse]:
@@ -48,7 +49,7 @@ class IssueRequestRoutes:
         if found is None:
             raise _not_found(given_id)
         headers = {} if found.is_final else {"retry-after": retry_after()}
-        return raw_json_response(view_request(found), 200, headers)
+        return json_response(view_request(found), 200, headers)
 
 
 def _not_found(given_id: UUID) -> Problem:

@@ -2,11 +2,12 @@
 
 from flask import Blueprint, request
 
+from api.app import Views, blueprint_of
 from api.authentication import Authenticator
 from api.bodies import PageQuery, cursor_of, read_query
 from api.openapi_parts import READ_PROBLEMS, DocumentPart, number_query, operation, response
 from api.problems import ProblemType
-from api.responses import JsonResponse, json_response
+from api.responses import RawResponse, json_response
 from api.schemas import IssuedCouponPage, view_issued
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.issued_coupons import list_user_coupons
@@ -21,11 +22,12 @@ class UserRoutes:
 
     def blueprint(self) -> Blueprint:
         """The routes."""
-        routes = Blueprint("users", __name__)
-        routes.get("/users/me/coupons")(self.list_coupons)
-        return routes
+        views: Views = {
+            "GET /users/me/coupons": self.list_coupons,
+        }
+        return blueprint_of("users", views)
 
-    def list_coupons(self) -> JsonResponse:
+    def list_coupons(self) -> RawResponse:
         """A page of issued coupons, newest first."""
         caller = self._authenticator.caller(request)
         page = read_query(request, PageQuery)

@@ -47,9 +47,9 @@ class Result:
 
     With a rate, a latency counts from when the request was due, not from when it could be sent.
     began: seconds since 1970. cpu_s: processor time of the generator. accepted: indexes in the job
-    of the requests that were answered with 202. outcomes and known_ms, of a job that follows: the
-    result of each user (a final status, or the HTTP status of a claim that was not accepted), and
-    how long it took.
+    of the requests that were answered with 202; accepted_ms: their latencies. outcomes and
+    known_ms, of a job that follows: the result of each user (a final status, or the HTTP status of
+    a claim that was not accepted), and how long it took.
     """
 
     seconds: float = 0.0
@@ -58,6 +58,7 @@ class Result:
     statuses: Counter[str] = field(default_factory=Counter)
     latencies_ms: list[float] = field(default_factory=list)
     accepted: list[int] = field(default_factory=list)
+    accepted_ms: list[float] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
     known_ms: list[float] = field(default_factory=list)
 
@@ -176,6 +177,7 @@ class _Load:
             self.result.latencies_ms.append(waited_ms)
             if status == "202":
                 self.result.accepted.append(connection.index)
+                self.result.accepted_ms.append(waited_ms)
         if self._job.follow:
             accepted = status in ("200", "202")
             outcome = _final_status(body) if accepted else status

@@ -6,11 +6,9 @@ It reads the same COUPON_* variables as the API, so it has the same workers and 
 import sys
 from typing import Any
 
-from flask import Blueprint
-
-from api.app import create_app, in_event_loop
+from api.app import Views, blueprint_of, create_app, in_event_loop
 from api.request_body import BodyLimits, BodyReader
-from api.responses import JsonResponse
+from api.responses import RawResponse, json_response
 from api.rsgi import RsgiApp
 from api.server import serve
 from api.settings import ApiSettings
@@ -23,20 +21,21 @@ FLASK, BARE = "flask", "bare"
 def empty_flask() -> RsgiApp:
     """One view at the path of claims, which starts on the event loop as the real one does."""
     stop_with_parent()
-    routes = Blueprint("empty", __name__)
 
-    @routes.post("/coupons/<coupon_id:coupon_id>/issue-requests")
     @in_event_loop
-    def claim(coupon_id: int) -> JsonResponse:  # noqa: ARG001
-        return JsonResponse(status=202)
+    def claim(coupon_id: int) -> RawResponse:  # noqa: ARG001
+        return json_response({}, 202)
 
-    @routes.get("/healthz")
     @in_event_loop
-    def ready() -> JsonResponse:
-        return JsonResponse()
+    def ready() -> RawResponse:
+        return json_response({})
 
     bodies = BodyReader(BodyLimits(0, 1.0, 1))
-    return RsgiApp(create_app([routes], 0), 1, lambda: None, bodies)
+    views: Views = {
+        "POST /coupons/<coupon_id:coupon_id>/issue-requests": claim,
+        "GET /healthz": ready,
+    }
+    return RsgiApp(create_app([blueprint_of("empty", views)], 0), 1, lambda: None, bodies)
 
 
 class Bare:

@@ -7,11 +7,9 @@ measured with them, the collector is not.
 
 import asyncio
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from itertools import count, islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +21,7 @@ from pydantic import SecretStr
 from api.bootstrap import build_api
 from api.rsgi import RsgiApp
 from api.settings import ApiSettings
+from benchmarks.harness.collector import span_collector
 from benchmarks.harness.target import Target
 from cdc_consumer.issuing import Issuer
 from cdc_consumer.records import Record
@@ -38,22 +37,6 @@ RATIOS = (0.0, 0.01, 1.0)
 AT_ONCE = 50
 """Claims that wait for a batch, and requests of a batch of the consumer."""
 PER_TURN = 2_000
-
-_COLLECTOR = """
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-    def log_message(self, *_):
-        pass
-server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-print(server.server_port, flush=True)
-server.serve_forever()
-"""
 
 
 class TracingCost(NamedTuple):
@@ -79,7 +62,7 @@ def measure_tracing(
     costs: dict[str, dict[float, list[float]]] = {
         name: {ratio: [] for ratio in RATIOS} for name in ("API", "consumer")
     }
-    with _collector() as url:
+    with span_collector() as url:
         for turn in range(turns + 1):
             for ratio in RATIOS[turn % len(RATIOS) :] + RATIOS[: turn % len(RATIOS)]:
                 settings = _settings(target, key_file, url, ratio)
@@ -90,18 +73,6 @@ def measure_tracing(
                     costs["API"][ratio].append(claiming)
                     costs["consumer"][ratio].append(consuming)
     return [TracingCost(name, us) for name, us in costs.items()]
-
-
-@contextmanager
-def _collector() -> Iterator[str]:
-    """One that takes everything, in a process of its own."""
-    command = [sys.executable, "-c", _COLLECTOR]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-        finally:
-            process.kill()
 
 
 def _settings(target: Target, key_file: Path, collector: str, ratio: float) -> ApiSettings:

@@ -1,8 +1,10 @@
 """Measures the parts of our own pipeline, and adds their tables to a report."""
 
+import shutil
 from collections.abc import Collection
 from pathlib import Path
 
+from benchmarks.harness.collector import span_collector
 from benchmarks.harness.target import Target
 from benchmarks.load.coupons import create_coupon
 from benchmarks.measurements.backlog import measure_backlog, measure_drain
@@ -12,17 +14,28 @@ from benchmarks.measurements.claiming import (
     measure_delay,
     measure_full_load,
 )
+from benchmarks.measurements.costs import (
+    Variant,
+    measure_costs,
+    observed_variants,
+    source_of,
+)
 from benchmarks.measurements.gate_memory import measure_gate_memory
+from benchmarks.measurements.overload import measure_overload
 from benchmarks.measurements.poison import measure_poison
 from benchmarks.measurements.rebuild import measure_rebuild
 from benchmarks.measurements.tracing import measure_tracing
 from benchmarks.results.pipeline_tables import (
+    COST_HEAD,
+    OVERLOAD_HEAD,
     backlog_rows,
     compared_rows,
+    cost_rows,
     delay_rows,
     drain_rows,
     full_load_rows,
     memory_rows,
+    overload_rows,
     poison_rows,
     rebuild_rows,
     tracing_rows,
@@ -30,10 +43,19 @@ from benchmarks.results.pipeline_tables import (
 from benchmarks.results.report import Report
 from stack.disposable import DisposableStack
 
-GATE_MEMORY, REBUILD = "gate-memory", "rebuild"
+GATE_MEMORY, REBUILD, COST = "gate-memory", "rebuild", "cost"
 # These neither stop nor start parts of the stack.
 RUNNING_PARTS = ("delay", "full-load")
-STACK_PARTS = ("long-polls", *RUNNING_PARTS, "backlog", "drain", "poison", "tracing")
+STACK_PARTS = (
+    "long-polls",
+    *RUNNING_PARTS,
+    "backlog",
+    "drain",
+    "poison",
+    "tracing",
+    "observation",
+    "overload",
+)
 RATES = (500, 1000, 2000)
 
 
@@ -57,10 +79,10 @@ def report_pipeline(
     report: Report, stack: DisposableStack, wanted: Collection[str], quick: bool
 ) -> None:
     """The wanted ones of STACK_PARTS."""
-    rounds, seconds = _extent(quick)
+    rounds, round_seconds = _extent(quick)
     if "long-polls" in wanted:
         report.add("## Claims a second with 500 long polls open")
-        polls = compare_long_polls(stack, rounds, seconds, long_polls=500)
+        polls = compare_long_polls(stack, rounds, round_seconds, long_polls=500)
         head = ["100 connections, no think time", "median", "spread", "ratio"]
         report.table(head, compared_rows("500 long polls open", "none", polls))
     # Not first: half a minute of load warms up the Java of Connect and Kafka.
@@ -84,6 +106,36 @@ def report_pipeline(
         costs = measure_tracing(stack, create_coupon(stack), key_file, 5 if quick else 30)
         stack.up()
         report.table(["process", "traced", "median", "lowest", "added"], tracing_rows(costs))
+
+    if "observation" in wanted and _has_wrk(report, "observation"):
+        report.add("## What metrics, logs, monitor and tracing cost at full load")
+        with span_collector() as url:
+            found = measure_costs(stack, observed_variants(url), *_turns(quick))
+        report.table(COST_HEAD, cost_rows(found))
+    if "overload" in wanted and _has_wrk(report, "overload"):
+        report.add("## Overload: a flood of connections that claim again at once")
+        floods, seconds = ((500,), 4) if quick else ((1_000, 8_000), 10)
+        report.table(OVERLOAD_HEAD, overload_rows(measure_overload(stack, floods, seconds)))
+
+
+def _has_wrk(report: Report, part: str) -> bool:
+    if shutil.which("wrk") is not None:
+        return True
+    report.add(f"{part} was not measured: it needs wrk (Debian: apt install wrk).")
+    return False
+
+
+def report_cost(report: Report, stack: DisposableStack, commit: str, quick: bool) -> None:
+    """This source beside that of a commit. Raises CalledProcessError when git does not know it."""
+    report.add(f"## Processor time of an issued coupon at full load: {commit} and now")
+    with source_of(commit) as folder:
+        variants = [Variant(commit, source=folder), Variant("now")]
+        report.table(COST_HEAD, cost_rows(measure_costs(stack, variants, *_turns(quick))))
+
+
+def _turns(quick: bool) -> tuple[int, int]:
+    """Turns, and seconds a turn."""
+    return (1, 2) if quick else (5, 6)
 
 
 def report_running(report: Report, stack: Target, wanted: Collection[str], quick: bool) -> None:

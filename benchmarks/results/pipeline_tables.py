@@ -1,12 +1,14 @@
 """Rows of the tables about our own pipeline."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from benchmarks.load.rounds import Delay
 from benchmarks.measurements.backlog import Backlog, Drained
 from benchmarks.measurements.claiming import Compared, FullLoad
+from benchmarks.measurements.costs import Turn
 from benchmarks.measurements.gate_memory import Memory
+from benchmarks.measurements.overload import Overload
 from benchmarks.measurements.poison import Poison
 from benchmarks.measurements.rebuild import Rebuild
 from benchmarks.measurements.tracing import TracingCost
@@ -128,4 +130,69 @@ def tracing_rows(found: Sequence[TracingCost]) -> list[list[object]]:
         ]
         for cost in found
         for ratio, us in cost.us.items()
+    ]
+
+
+COST_HEAD = ["variant", "claims/s", "spread", "ratio", "all, µs", "ratio", "µs by process"]
+
+
+def cost_rows(found: Mapping[str, Sequence[Turn]]) -> list[list[object]]:
+    """One row for each variant, with its ratios to the first one: medians of its turns."""
+    rows: list[list[object]] = []
+    first: tuple[float, float] | None = None
+    for name, turns in found.items():
+        rates = [turn.claims_per_s for turn in turns]
+        rate, cost = statistics.median(rates), statistics.median(turn.all_us for turn in turns)
+        first = first or (rate, cost)
+        by_part = {
+            part: statistics.median(turn.us.get(part, 0.0) for turn in turns)
+            for part in turns[0].us
+        }
+        rows.append(
+            [
+                name,
+                f"{rate:,.0f}",
+                f"{min(rates):,.0f} to {max(rates):,.0f}",
+                f"**{rate / first[0]:.2f}**",
+                f"{cost:.0f}",
+                f"**{cost / first[1]:.2f}**",
+                ", ".join(
+                    f"{part} {us:.1f}"
+                    for part, us in sorted(by_part.items(), key=lambda each: -each[1])
+                ),
+            ]
+        )
+    return rows
+
+
+OVERLOAD_HEAD = [
+    "connections",
+    "claims/s at best",
+    "accepted/s",
+    "of the best",
+    "refused/s",
+    "errors",
+    "p50",
+    "p99 of the accepted, ms",
+    "API, MiB before",
+    "in it",
+    "normal after, s",
+]
+
+
+def overload_rows(found: Sequence[Overload]) -> list[list[object]]:
+    """One row for each flood."""
+    return [
+        [
+            f"{each.connections:,}",
+            f"{each.best_per_s:,.0f}",
+            f"{each.accepted_per_s:,.0f}",
+            f"**{each.accepted_per_s / each.best_per_s:.2f}**",
+            f"{each.refused_per_s:,.0f}",
+            each.errors,
+            *("-" if ms is None else f"{ms:.0f}" for ms in (each.p50_ms, each.p99_ms)),
+            *(f"{mib:.0f}" for mib in each.mib),
+            each.normal_after_s,
+        ]
+        for each in found
     ]

@@ -57,8 +57,8 @@ MEANINGS = {
     " returns the same one. A change may be repeated. For a new coupon, repeat the call with the"
     " same `id`: `id-taken` then says that it was created. Without an `id`, a repeat may create"
     " a second coupon.",
-    "overloaded": "The claim was not processed in time, or too many bodies are still arriving."
-    " Nothing was done. Try again.",
+    "overloaded": "More claims come than can be decided, a claim was not reached in time, or too"
+    " many bodies are still arriving. Nothing was done. Try again.",
 }
 
 

@@ -11,6 +11,7 @@ from api import schemas
 from api.bootstrap import Api
 from api.management import metrics_page
 from api.problems import ProblemType
+from coupons.waiting import eventually
 from tests.support.api import NewCoupon
 from tests.support.api_process import Bearer
 
@@ -98,6 +99,9 @@ def test_the_metrics_of_other_processes_are_not_shown() -> None:
 
 def test_responses_are_counted_by_route_and_status(client: Client) -> None:
     client.get("/nothing")
+    assert eventually(
+        lambda: 'coupon_api_requests_total{route="none",status="404"}' in metrics(),
+        what="counts are handed over several times a second",
+    )
     text = metrics()
-    assert 'coupon_api_requests_total{route="none",status="404"}' in text
     assert 'coupon_api_request_duration_seconds_bucket{le="0.002",route="none"}' in text

@@ -51,8 +51,10 @@ def writes() -> Iterator[Writes]:
     writes.may_end.set()
 
 
-def batcher_of(writes: Writes, size: int = 100, at_once: int = 1, deadline: float = 10) -> Batcher:
-    return WriteBatcher(writes, size, at_once, deadline)
+def batcher_of(
+    writes: Writes, size: int = 100, at_once: int = 1, deadline: float = 10, full_after: float = 10
+) -> Batcher:
+    return WriteBatcher(writes, size, at_once, deadline, full_after)
 
 
 def submit(loop: Loop, batcher: Batcher, items: Sequence[int]) -> list[Future[int]]:
@@ -153,13 +155,42 @@ def test_whose_batch_takes_too_long_hears_that_it_is_not_known(loop: Loop, write
 
 
 def test_a_write_that_forgets_somebody_leaves_nobody_waiting(loop: Loop) -> None:
-    batcher: Batcher = WriteBatcher(lambda items: list(items)[1:], 100, 1, 10)
+    batcher: Batcher = WriteBatcher(lambda items: list(items)[1:], 100, 1, 10, 10)
     for each in submit(loop, batcher, [1, 2, 3]):
         with pytest.raises(ValueError, match="2 results for 3 items"):
             each.result(5)
 
 
 def test_many_at_once_lose_nothing(loop: Loop) -> None:
-    batcher: Batcher = WriteBatcher(lambda items: [-item for item in items], 7, 2, 60)
+    batcher: Batcher = WriteBatcher(lambda items: [-item for item in items], 7, 2, 60, 60)
     told = submit(loop, batcher, range(20_000))
     assert [each.result(60) for each in told] == [-item for item in range(20_000)]
+
+
+def is_full(loop: Loop, batcher: Batcher) -> bool:
+    async def ask() -> bool:
+        return batcher.is_full
+
+    return asyncio.run_coroutine_threadsafe(ask(), loop).result()
+
+
+def test_a_batch_that_waits_for_too_long_makes_it_full(loop: Loop, writes: Writes) -> None:
+    batcher = batcher_of(writes, size=3, full_after=0.05)
+    written = submit_while_one_writes(loop, batcher, writes, [1, 2, 3, 4])
+    eventually(lambda: is_full(loop, batcher))
+    writes.may_end.set()
+    assert [each.result(10) for each in written] == [10, 20, 30, 40]
+    assert not is_full(loop, batcher)
+
+
+def test_few_items_that_wait_for_long_do_not_make_it_full(loop: Loop, writes: Writes) -> None:
+    batcher = batcher_of(writes, size=3, full_after=0.001)
+    submit_while_one_writes(loop, batcher, writes, [1, 2, 3])
+    eventually(lambda: loop.time() - batcher._queue[0].came_at > 0.05)
+    assert not is_full(loop, batcher)
+
+
+def test_many_items_that_have_just_come_do_not_make_it_full(loop: Loop, writes: Writes) -> None:
+    batcher = batcher_of(writes, size=3, full_after=60)
+    submit_while_one_writes(loop, batcher, writes, [1, 2, 3, 4, 5, 6, 7])
+    assert not is_full(loop, batcher)

@@ -7,13 +7,16 @@ import pytest
 
 from benchmarks.load.generator import Result
 from benchmarks.load.k6 import Figures, read_summary
+from benchmarks.measurements.costs import Turn
 from benchmarks.measurements.designs.closed_loop import ClosedRound
 from benchmarks.measurements.designs.comparison import COMPARED_AT, Compared
 from benchmarks.measurements.designs.kills import Killed
 from benchmarks.measurements.designs.open_loop import OpenRound
 from benchmarks.measurements.designs.report_load import ReportRound, figures_of
+from benchmarks.measurements.overload import Overload
 from benchmarks.results import designs_charts as plots
 from benchmarks.results import designs_tables as rows
+from benchmarks.results.pipeline_tables import cost_rows, overload_rows
 from benchmarks.results.svg import Axis, line_chart, stacked_bars
 from benchmarks.strategies.running import DESIGNS, ONE_INSERT
 from coupons.gate.delays import percentile
@@ -159,3 +162,19 @@ def _closed(rate: float, cpu_s: dict[str, float] | None = None) -> ClosedRound:
 
 def _opened(rate: float, saturated: bool) -> OpenRound:
     return OpenRound(rate, rate * 0.9, 20.0, 40.0, 2.0, 9.0, 900, 900, saturated)
+
+
+def test_costs_are_medians_beside_those_of_the_first_variant() -> None:
+    old = [Turn(rate, {"api": 200.0, "kafka": 40.0}) for rate in (900.0, 1_000.0, 1_300.0)]
+    new = [Turn(rate, {"api": us, "kafka": 20.0}) for rate, us in ((1_600.0, 90.0), (1_400, 110.0))]
+    first, second = cost_rows({"old": old, "new": new})
+    assert first[:6] == ["old", "1,000", "900 to 1,300", "**1.00**", "240", "**1.00**"]
+    assert second[:6] == ["new", "1,500", "1,400 to 1,600", "**1.50**", "120", "**0.50**"]
+    assert second[6] == "api 100.0, kafka 20.0"
+
+
+def test_a_flood_that_accepts_no_timed_client_has_no_times() -> None:
+    flood = Overload(8_000, 4_000.0, 3_600.0, 9_000.0, 2, None, None, (200.0, 410.4), 2)
+    assert overload_rows([flood]) == [
+        ["8,000", "4,000", "3,600", "**0.90**", "9,000", 2, "-", "-", "200", "410", 2]
+    ]

@@ -2,25 +2,20 @@
 
 from io import BytesIO
 
-from flask import Blueprint
-
-from api.app import ApiFlask, create_app, in_event_loop
-from api.responses import JsonResponse
+from api.app import ApiFlask, Views, blueprint_of, create_app, in_event_loop
+from api.responses import RawResponse, json_response
 
 
 def app_of_two_views() -> ApiFlask:
-    routes = Blueprint("views", __name__)
-
-    @routes.get("/quick/<coupon_id:coupon_id>")
     @in_event_loop
-    def quick(coupon_id: int) -> JsonResponse:
-        return JsonResponse()
+    def quick(coupon_id: int) -> RawResponse:
+        return json_response({})
 
-    @routes.get("/slow")
-    def slow() -> JsonResponse:
-        return JsonResponse()
+    def slow() -> RawResponse:
+        return json_response({})
 
-    return create_app([routes], 0)
+    views: Views = {"GET /quick/<coupon_id:coupon_id>": quick, "GET /slow": slow}
+    return create_app([blueprint_of("views", views)], 0)
 
 
 def runs_in_event_loop(path: str, method: str = "GET") -> bool:
