@@ -83,11 +83,18 @@ def trace() -> Iterator[Trace]:
 
 
 @pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spans are exported as soon as there are some, and not once a second."""
+    monkeypatch.setattr(tracer, "EXPORT_EVERY_SECONDS", 0.02)
+
+
+@pytest.fixture
 def nowhere() -> str:
     """Where nobody listens."""
     return f"http://127.0.0.1:{free_ports(['collector'])['collector']}"
 
 
+@pytest.mark.usefixtures("often")
 def test_a_span_arrives_as_it_was_emitted(trace: Trace, collector: Collector) -> None:
     traced = trace(collector.url)
     traced.tracer.emit(SPAN)
@@ -126,6 +133,7 @@ def test_stopping_exports_what_waits(
     assert len(collector.spans) == 1_500
 
 
+@pytest.mark.usefixtures("often")
 def test_the_password_is_sent_and_not_logged(
     trace: Trace, collector: Collector, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -148,6 +156,7 @@ def test_a_collector_that_is_down_costs_no_time_and_bounded_memory(
     eventually(lambda: traced.lost() == MOST_WAITING + too_many, 10, "each one is counted")
 
 
+@pytest.mark.usefixtures("often")
 def test_a_collector_that_is_silent_does_not_delay_the_stop(
     trace: Trace, collector: Collector
 ) -> None:
@@ -158,6 +167,7 @@ def test_a_collector_that_is_silent_does_not_delay_the_stop(
     assert traced.seconds_to_stop() < STOP_SECONDS + 1
 
 
+@pytest.mark.usefixtures("often")
 def test_what_a_collector_refuses_is_counted_and_logged_once_a_minute(
     trace: Trace, collector: Collector, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -175,6 +185,7 @@ def _is_more(traced: Traced, before: float) -> bool:
     return (traced.counted("failed") or 0) > before
 
 
+@pytest.mark.usefixtures("often")
 def test_a_collector_that_comes_back_gets_the_spans_again(
     trace: Trace, collector: Collector
 ) -> None:
