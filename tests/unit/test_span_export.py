@@ -16,7 +16,7 @@ from coupons.ids import MAX_COUPON_ID, MAX_USER_ID, request_id
 from coupons.process.metrics import trace_spans_counter
 from coupons.process.settings import ProcessSettings
 from coupons.process.tracing import CLAIM, Span, Tracer, start_tracing, tracer
-from coupons.process.tracing.tracer import MOST_WAITING, STOP_SECONDS
+from coupons.process.tracing.tracer import MOST_WAITING
 from coupons.waiting import eventually
 from stack.ports import free_ports
 from tests.support.collector import Collector
@@ -89,6 +89,13 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def short_stop(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Longest wait for the last spans, in seconds."""
+    monkeypatch.setattr(tracer, "STOP_SECONDS", 0.3)
+    return 0.3
+
+
+@pytest.fixture
 def nowhere() -> str:
     """Where nobody listens."""
     return f"http://127.0.0.1:{free_ports(['collector'])['collector']}"
@@ -147,24 +154,24 @@ def test_the_password_is_sent_and_not_logged(
 
 
 def test_a_collector_that_is_down_costs_no_time_and_bounded_memory(
-    trace: Trace, nowhere: str
+    trace: Trace, nowhere: str, short_stop: float
 ) -> None:
     traced = trace(nowhere)
     too_many = traced.emit_more_than_can_wait()
     assert (traced.counted("dropped") or 0) >= too_many - 512, "but what was taken to be exported"
-    assert traced.seconds_to_stop() < STOP_SECONDS + 1
+    assert traced.seconds_to_stop() < short_stop + 1
     eventually(lambda: traced.lost() == MOST_WAITING + too_many, 10, "each one is counted")
 
 
 @pytest.mark.usefixtures("often")
 def test_a_collector_that_is_silent_does_not_delay_the_stop(
-    trace: Trace, collector: Collector
+    trace: Trace, collector: Collector, short_stop: float
 ) -> None:
     collector.silent = True
     traced = trace(collector.url)
     traced.emit_more_than_can_wait()
     eventually(lambda: collector.calls == 1, 10, "it is asked")
-    assert traced.seconds_to_stop() < STOP_SECONDS + 1
+    assert traced.seconds_to_stop() < short_stop + 1
 
 
 @pytest.mark.usefixtures("often")
