@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -108,11 +109,12 @@ def anchor(section: Section) -> str:
     return re.sub(r"[^a-z0-9]+", "-", section.lower().replace("'", ""))
 
 
-def alerts() -> list[Alert]:
+@cache
+def alerts() -> tuple[Alert, ...]:
     """Every alert, as the rules order them. Raises KeyError for a link that leads nowhere."""
     sections = {_LINK + anchor(section): section for section in Section}
     groups = yaml.safe_load(RULES.read_text("utf-8"))["groups"]
-    return [
+    return tuple(
         Alert(
             rule["alert"],
             rule["labels"]["severity"],
@@ -124,7 +126,7 @@ def alerts() -> list[Alert]:
         )
         for group in groups
         for rule in group["rules"]
-    ]
+    )
 
 
 def render() -> str:

@@ -22,7 +22,8 @@ _LOOKS_LIKE_ONE = (
     (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{8,}", re.I), rf"\1 {HIDDEN}"),
     (
         re.compile(
-            r"([\w.-]*(?:passw(?:or)?d|passphrase|secret|token|credential|api[_.-]?key)[\w.-]*"
+            # Nothing that is kept stands before the name: it would be tried at every letter.
+            r"((?:passw(?:or)?d|passphrase|secret|token|credential|api[_.-]?key)[\w.-]*"
             r"[\"']?\s*[:=]\s*[\"']?)(?!\$\{|\[hidden\])[^\s\"',;&}]+",
             re.I,
         ),

@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from tests.support.gate import PROTOTYPE
 
 FAILOVER_SECONDS = 60
 SENTINELS = ("sentinel-1", "sentinel-2", "sentinel-3")
+OFTEN = ("info-period", "100", "publish-period", "100", "ask-period", "100")
+"""Milliseconds: how often a sentinel asks servers and tells the others. Its own are seconds."""
 CONFIGURATION = """
 sentinel monitor coupon {host} {master} 2
 sentinel down-after-milliseconds coupon 500
@@ -41,12 +44,12 @@ class Watched:
         """Start all and wait until each sentinel knows of the others and of the replica."""
         self.run("master", "--repl-diskless-sync-delay", "0")
         self.run("replica", "--replicaof", f"{HOST} {self._ports['master']}")
-        # A sentinel looks at once, and then every ten seconds.
         eventually(lambda: self._is("replica", "replication", master_link_status="up"))
         for name in SENTINELS:
             file = self._folder / f"{name}.conf"
             file.write_text(CONFIGURATION.format(host=HOST, master=self._ports["master"]))
             self.run(name, "--sentinel", file=file)
+            eventually(partial(self._looks_often, name))
         eventually(lambda: all(self._is_ready(name) for name in SENTINELS), FAILOVER_SECONDS)
 
     def run(self, name: str, *options: str, file: Path | None = None) -> None:
@@ -72,6 +75,13 @@ class Watched:
         except redis.RedisError:
             return False
         return all(info[fact] == value for fact, value in facts.items())
+
+    def _looks_often(self, name: str) -> bool:
+        try:
+            self.ask(name).execute_command("SENTINEL", "DEBUG", *OFTEN)  # type: ignore[no-untyped-call]
+        except redis.ConnectionError:
+            return False
+        return True
 
     def _is_ready(self, name: str) -> bool:
         try:

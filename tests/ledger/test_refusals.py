@@ -1,5 +1,7 @@
 """What Postgres says is told apart: rows that it refuses, and everything that is tried again."""
 
+from collections.abc import Iterator
+
 import psycopg
 import pytest
 from psycopg import errors
@@ -8,7 +10,7 @@ from coupons.errors import LedgerUnavailable, OutcomeUnknown
 from coupons.ledger.connection import ROW_ERRORS, connect_ledger, translated
 from coupons.ledger.requests import accept_requests
 from coupons.model import Admission
-from tests.support.databases import Database
+from tests.support.databases import Database, Databases
 from tests.support.ledger import MakeCoupon
 
 TRIED_AGAIN = [
@@ -63,12 +65,19 @@ REFUSED = [
 ]
 
 
+@pytest.fixture(scope="module")
+def unchanged(databases: Databases) -> Iterator[Database]:
+    """For tests that write nothing."""
+    with databases.fresh() as made:
+        yield made
+
+
 @pytest.mark.parametrize("kind", TRIED_AGAIN, ids=lambda kind: kind.__name__)
 def test_what_is_not_about_the_rows_is_tried_again(
-    database: Database, kind: type[psycopg.Error]
+    unchanged: Database, kind: type[psycopg.Error]
 ) -> None:
     with (
-        connect_ledger(database.url("coupon_consumer"), "test") as connection,
+        connect_ledger(unchanged.url("coupon_consumer"), "test") as connection,
         pytest.raises(LedgerUnavailable, match=kind.__name__),
         translated(connection),
     ):
@@ -77,10 +86,10 @@ def test_what_is_not_about_the_rows_is_tried_again(
 
 @pytest.mark.parametrize("kind", REFUSED, ids=lambda kind: kind.__name__)
 def test_what_is_about_the_rows_passes_as_it_is(
-    database: Database, kind: type[psycopg.Error]
+    unchanged: Database, kind: type[psycopg.Error]
 ) -> None:
     with (
-        connect_ledger(database.url("coupon_consumer"), "test") as connection,
+        connect_ledger(unchanged.url("coupon_consumer"), "test") as connection,
         pytest.raises(ROW_ERRORS),
         translated(connection),
     ):

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +15,7 @@ import requests
 from coupons.waiting import eventually
 from docs.make.alerts import RULES, alerts
 from stack.ports import free_ports
+from tests.support.http_servers import serving
 
 ALERTMANAGER = RULES.with_name("alertmanager.yml")
 SEVERITY = {each.name: each.severity for each in alerts()}
@@ -45,12 +45,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serving(Receiver()) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,6 +25,7 @@ from operations.doctor.requests import check_final
 from operations.doctor.system import System
 from tests.reconciler.conftest import Shop
 from tests.support.databases import Database
+from tests.support.http_servers import serving
 from tests.support.servers import ValkeyServer
 
 Served = Callable[[int, bytes], str]
@@ -149,7 +151,7 @@ def test_a_reconciler_at_work_is_seen_from_addresses(places: System, database: D
 @pytest.fixture
 def served() -> Iterator[Served]:
     """Starts a server that gives one answer to every question."""
-    servers = []
+    stack = ExitStack()
 
     def serve(status: int, body: bytes) -> str:
         class Handler(BaseHTTPRequestHandler):
@@ -162,14 +164,11 @@ def served() -> Iterator[Served]:
             def log_message(self, *_: object) -> None: ...
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        servers.append(server)
-        Thread(target=server.serve_forever, daemon=True).start()
+        stack.enter_context(serving(server))
         return f"http://127.0.0.1:{server.server_port}"
 
-    yield serve
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with stack:
+        yield serve
 
 
 NOT_READY = b'{"status": "not ready", "redis": "not ready: no", "postgres": "ready"}'

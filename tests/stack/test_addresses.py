@@ -2,7 +2,6 @@
 
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import ClassVar
 
 import jwt
@@ -17,6 +16,7 @@ from stack.folder import StateFolder
 from stack.lifecycle import bring_up
 from stack.options import choose, remember
 from tests.stack.conftest import web_part
+from tests.support.http_servers import serving
 
 ELSEWHERE = {
     "COUPON_API_URL": "http://api:8080",
@@ -80,12 +80,9 @@ class _Asked(BaseHTTPRequestHandler):
 def test_a_stack_that_is_down_never_asks_who_listens_on_its_ports(
     stopped: StateFolder, command: str
 ) -> None:
-    neighbour = HTTPServer(("127.0.0.1", 0), _Asked)
-    Thread(target=neighbour.serve_forever, daemon=True).start()
-    remember(stopped, choose(stopped, None, {"connect": neighbour.server_port}, None, False))
-    told = _coupon({}, *command.split(), "--state", stopped.path)
-    neighbour.shutdown()
-    neighbour.server_close()
+    with serving(HTTPServer(("127.0.0.1", 0), _Asked)) as neighbour:
+        remember(stopped, choose(stopped, None, {"connect": neighbour.server_port}, None, False))
+        told = _coupon({}, *command.split(), "--state", stopped.path)
     assert _Asked.requests == []
     assert told.exit_code != 0
     assert "connect of the stack in" in told.output

@@ -6,7 +6,6 @@ import http.server
 import io
 import ssl
 import tarfile
-import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from stack.artifacts import Artifact
 from stack.cache import ensure_bundles
 from stack.errors import StackError
 from tests.support.certificates import Authority
+from tests.support.http_servers import serving
 
 JAR = b"a small jar" * 1000
 
@@ -68,14 +68,12 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repo
     published.publish("registry", "tar.gz", _tar("w:gz"))
     published.publish("postgres-linux-amd64", "jar", _jar_around(_tar("w:xz")))
     handler = functools.partial(_QuietHandler, directory=str(published.folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
         monkeypatch.setenv("COUPON_MAVEN_MIRROR", f"http://127.0.0.1:{server.server_port}")
         monkeypatch.setenv("COUPON_CACHE_DIR", str(tmp_path / "cache"))
         monkeypatch.setattr("stack.artifacts.all_artifacts", lambda: tuple(published.artifacts))
         monkeypatch.setattr("stack.cache.this_platform", lambda: "linux-amd64")
         yield published
-        server.shutdown()
 
 
 class _QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -150,14 +148,13 @@ def authority(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.certificate, pair.key)
     handler = functools.partial(_QuietHandler, directory=str(repository.folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    secured = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    secured.socket = context.wrap_socket(secured.socket, server_side=True)
+    with serving(secured) as server:
         monkeypatch.setenv("COUPON_MAVEN_MIRROR", f"https://localhost:{server.server_port}")
         for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
             monkeypatch.delenv(variable, raising=False)
         yield company
-        server.shutdown()
 
 
 def test_an_authority_that_the_system_trusts_is_trusted(

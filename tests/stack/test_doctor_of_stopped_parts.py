@@ -3,7 +3,6 @@
 import json
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import ClassVar
 
 import pytest
@@ -15,6 +14,7 @@ from stack.folder import StateFolder
 from stack.lifecycle import bring_up
 from stack.options import choose, remember
 from tests.stack.conftest import web_part
+from tests.support.http_servers import serving
 
 
 class _Neighbour(BaseHTTPRequestHandler):
@@ -28,14 +28,11 @@ class _Neighbour(BaseHTTPRequestHandler):
 def test_the_doctor_names_what_is_down_and_asks_no_neighbour(
     folder: StateFolder, tmp_path: Path
 ) -> None:
-    neighbour = HTTPServer(("127.0.0.1", 0), _Neighbour)
-    Thread(target=neighbour.serve_forever, daemon=True).start()
-    ports = {"connect": neighbour.server_port, "management": neighbour.server_port}
-    remember(folder, choose(folder, "auto", ports, 1, False))
-    bring_up(folder, [web_part("reconciler", tmp_path)], [], lambda *_: None)
-    done = CliRunner().invoke(main, ["doctor", "--json", "--state", str(folder.path)])
-    neighbour.shutdown()
-    neighbour.server_close()
+    with serving(HTTPServer(("127.0.0.1", 0), _Neighbour)) as neighbour:
+        ports = {"connect": neighbour.server_port, "management": neighbour.server_port}
+        remember(folder, choose(folder, "auto", ports, 1, False))
+        bring_up(folder, [web_part("reconciler", tmp_path)], [], lambda *_: None)
+        done = CliRunner().invoke(main, ["doctor", "--json", "--state", str(folder.path)])
     assert _Neighbour.requests == []
     findings = json.loads(done.output)
     assert done.exit_code == 1, "something is failing, and that was seen"

@@ -1,8 +1,10 @@
 """An HTTP server that gives every caller the answer that a test sets."""
 
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
+
+from tests.support.http_servers import serving
 
 
 class Answers:
@@ -21,11 +23,11 @@ class Answers:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"127.0.0.1:{self._server.server_port}"
+        self._until_stopped = ExitStack()
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._until_stopped.enter_context(serving(server))
+        self.address = f"127.0.0.1:{server.server_port}"
         self.url = f"http://{self.address}"
-        Thread(target=self._server.serve_forever, daemon=True).start()
 
     def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._until_stopped.close()

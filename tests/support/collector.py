@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from threading import Event
 from typing import NamedTuple
 from uuid import UUID
 
@@ -14,6 +14,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
+
+from tests.support import http_servers
 
 SILENT_SECONDS = 30
 
@@ -112,16 +114,12 @@ def serving() -> Iterator[Collector]:
         def log_message(self, *_: object) -> None:
             """Nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    served = Collector(server.server_port)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield served
-    finally:
-        served.ending.set()
-        server.shutdown()
-        server.server_close()
+    with http_servers.serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
+        served = Collector(server.server_port)
+        try:
+            yield served
+        finally:
+            served.ending.set()
 
 
 @pytest.fixture

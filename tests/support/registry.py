@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
+
+from tests.support.http_servers import serving
 
 
 class RegistryServer:
@@ -54,10 +55,6 @@ def registry_server() -> Iterator[RegistryServer]:
         def log_message(self, *_: object) -> None:
             """Nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    registry = RegistryServer(server.server_port)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield registry
-    server.shutdown()
-    server.server_close()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
+        registry = RegistryServer(server.server_port)
+        yield registry

@@ -8,6 +8,7 @@ import pytest
 
 from coupons.errors import KafkaUnavailable
 from coupons.kafka.client import KafkaClient
+from operations.doctor import checks as awaited
 from operations.doctor.checks import CHECKS, EXPLAINED_SECONDS, Check, Run, run_checks
 from operations.doctor.findings import Finding, Level, Section, failing, is_healthy, ok, verdict
 from operations.doctor.system import System
@@ -23,6 +24,13 @@ def down(_: System) -> Iterator[Finding]:
 
 
 DOWN = Check("kafka", down, Section.KAFKA_DOWN)
+
+
+@pytest.fixture
+def short_wait(monkeypatch: pytest.MonkeyPatch) -> float:
+    """For what is explained, in seconds."""
+    monkeypatch.setattr(awaited, "EXPLAINED_SECONDS", 0.2)
+    return 0.2
 
 
 @pytest.fixture
@@ -43,6 +51,7 @@ def slow(until: Event, seconds: float = FAR_AWAY_SECONDS) -> Check:
     return Check("slow", run, Section.POSTGRES_DOWN, KAFKA)
 
 
+@pytest.mark.usefixtures("short_wait")
 def test_what_another_finding_explains_is_not_awaited_and_not_green(never: Event) -> None:
     began = time.monotonic()
     found = run_checks(places(1), FAR_AWAY_SECONDS, [DOWN, slow(never)])
@@ -62,12 +71,13 @@ def test_what_ends_soon_is_shown_although_it_is_explained(never: Event) -> None:
     assert [each.level for each in found] == [Level.FAILING, Level.OK, Level.OK]
 
 
-def test_what_nothing_explains_is_awaited(never: Event) -> None:
-    other = slow(never, EXPLAINED_SECONDS + 0.5)._replace(explained_by=frozenset())
+def test_what_nothing_explains_is_awaited(never: Event, short_wait: float) -> None:
+    other = slow(never, short_wait + 0.5)._replace(explained_by=frozenset())
     found = run_checks(places(1), FAR_AWAY_SECONDS, [DOWN, other])
     assert [each.level for each in found] == [Level.FAILING, Level.OK, Level.OK]
 
 
+@pytest.mark.usefixtures("short_wait")
 def test_what_still_runs_when_its_reason_is_gone_is_not_called_down(never: Event) -> None:
     hanging: dict[str, Run] = {}
     checks = [DOWN, slow(never)]

@@ -4,12 +4,22 @@ from collections.abc import Iterator
 from itertools import repeat
 from threading import Event
 
+import pytest
+
+from cdc_consumer import fencing
 from cdc_consumer.fencing import await_free_name
 from coupons.errors import KafkaUnavailable
 
 OWN = "consumer-1.10-of-this-process"
 OTHER = "consumer-1.10-of-another"
 LONG = 60.0
+PAUSE = 0.05
+LONGER_THAN_A_PAUSE = 0.06
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fencing, "_PAUSE_SECONDS", PAUSE)
 
 
 def waited(users: Iterator[str | Exception | None], patience_s: float = LONG) -> str | None:
@@ -40,14 +50,14 @@ def test_who_keeps_the_name_is_named() -> None:
 def test_two_who_use_the_name_in_turn_are_not_one_who_keeps_it() -> None:
     """Each is gone soon."""
     users: list[str | Exception | None] = [OTHER, "consumer-1.10-of-a-third", OTHER, None]
-    assert waited(iter(users), patience_s=0.6) is None
+    assert waited(iter(users), patience_s=LONGER_THAN_A_PAUSE) is None
 
 
 def test_time_in_which_kafka_does_not_answer_does_not_count() -> None:
     """Nobody is taken for alive before Kafka named him twice without a gap in between."""
     silent = KafkaUnavailable("it does not answer")
     users: list[str | Exception | None] = [OTHER, silent, OTHER, None]
-    assert waited(iter(users), patience_s=0.6) is None
+    assert waited(iter(users), patience_s=LONGER_THAN_A_PAUSE) is None
 
 
 def test_a_stop_ends_the_wait() -> None:

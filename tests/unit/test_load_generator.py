@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import pytest
 
 from benchmarks.load.generator import Job, run
+from tests.support.http_servers import serving
 
 CLAIM = "POST /claim/{} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n"
 WAIT = "GET /wait/{} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
@@ -46,13 +46,8 @@ class _Server(BaseHTTPRequestHandler):
 @contextmanager
 def _served() -> Iterator[str]:
     _Server.asked = 0
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Server)
-    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), _Server)) as server:
         yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def _job(url: str, users: list[int], **options: object) -> Job:

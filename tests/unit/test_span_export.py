@@ -16,7 +16,7 @@ from coupons.ids import MAX_COUPON_ID, MAX_USER_ID, request_id
 from coupons.process.metrics import trace_spans_counter
 from coupons.process.settings import ProcessSettings
 from coupons.process.tracing import CLAIM, Span, Tracer, start_tracing, tracer
-from coupons.process.tracing.tracer import MOST_WAITING, STOP_SECONDS
+from coupons.process.tracing.tracer import MOST_WAITING
 from coupons.waiting import eventually
 from stack.ports import free_ports
 from tests.support.collector import Collector
@@ -83,11 +83,25 @@ def trace() -> Iterator[Trace]:
 
 
 @pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spans are exported as soon as there are some, and not once a second."""
+    monkeypatch.setattr(tracer, "EXPORT_EVERY_SECONDS", 0.02)
+
+
+@pytest.fixture
+def short_stop(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Longest wait for the last spans, in seconds."""
+    monkeypatch.setattr(tracer, "STOP_SECONDS", 0.3)
+    return 0.3
+
+
+@pytest.fixture
 def nowhere() -> str:
     """Where nobody listens."""
     return f"http://127.0.0.1:{free_ports(['collector'])['collector']}"
 
 
+@pytest.mark.usefixtures("often")
 def test_a_span_arrives_as_it_was_emitted(trace: Trace, collector: Collector) -> None:
     traced = trace(collector.url)
     traced.tracer.emit(SPAN)
@@ -126,6 +140,7 @@ def test_stopping_exports_what_waits(
     assert len(collector.spans) == 1_500
 
 
+@pytest.mark.usefixtures("often")
 def test_the_password_is_sent_and_not_logged(
     trace: Trace, collector: Collector, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -139,25 +154,27 @@ def test_the_password_is_sent_and_not_logged(
 
 
 def test_a_collector_that_is_down_costs_no_time_and_bounded_memory(
-    trace: Trace, nowhere: str
+    trace: Trace, nowhere: str, short_stop: float
 ) -> None:
     traced = trace(nowhere)
     too_many = traced.emit_more_than_can_wait()
     assert (traced.counted("dropped") or 0) >= too_many - 512, "but what was taken to be exported"
-    assert traced.seconds_to_stop() < STOP_SECONDS + 1
+    assert traced.seconds_to_stop() < short_stop + 1
     eventually(lambda: traced.lost() == MOST_WAITING + too_many, 10, "each one is counted")
 
 
+@pytest.mark.usefixtures("often")
 def test_a_collector_that_is_silent_does_not_delay_the_stop(
-    trace: Trace, collector: Collector
+    trace: Trace, collector: Collector, short_stop: float
 ) -> None:
     collector.silent = True
     traced = trace(collector.url)
     traced.emit_more_than_can_wait()
     eventually(lambda: collector.calls == 1, 10, "it is asked")
-    assert traced.seconds_to_stop() < STOP_SECONDS + 1
+    assert traced.seconds_to_stop() < short_stop + 1
 
 
+@pytest.mark.usefixtures("often")
 def test_what_a_collector_refuses_is_counted_and_logged_once_a_minute(
     trace: Trace, collector: Collector, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -175,6 +192,7 @@ def _is_more(traced: Traced, before: float) -> bool:
     return (traced.counted("failed") or 0) > before
 
 
+@pytest.mark.usefixtures("often")
 def test_a_collector_that_comes_back_gets_the_spans_again(
     trace: Trace, collector: Collector
 ) -> None:
