@@ -15,6 +15,7 @@ from coupons.errors import LedgerUnavailable
 from coupons.gate import connect_gate
 from coupons.gate.heartbeat import read_heartbeat
 from coupons.ledger.connection import connect_ledger
+from operations.doctor.commands import StackCommand, resolve
 from operations.doctor.findings import Finding, Section, failing, ok, unknown, warning
 from operations.doctor.runbook_sections import runbook_section, sentence
 from operations.doctor.system import System
@@ -22,7 +23,10 @@ from operations.doctor.system import System
 OLD_HEARTBEAT_SECONDS = 15.0
 """The connector writes a heartbeat every second; a rebalance of consumers takes some seconds."""
 _RECOVER = "coupon connector recover"
-_PREPARE = "coupon up"
+_SET_PASSWORD = StackCommand(
+    "coupon up",
+    "give Kafka Connect the new password (COUPON_CDC_DATABASE_PASSWORD) and restart it",
+)
 _LOGIN_REFUSED = "authentication failed"
 
 
@@ -41,7 +45,7 @@ def check_connector(system: System) -> Iterator[Finding]:
         yield unknown(
             "offsets",
             f"they cannot be compared with the slot: {sentence(error)}",
-            "coupon up",
+            resolve(section),
             section,
         )
 
@@ -56,7 +60,7 @@ def connector_finding(state: ConnectorState | None) -> Finding:
         return failing("connector", says, _RECOVER, Section.CONNECTOR_HELD)
     if state.failure is not None and _LOGIN_REFUSED in state.failure:
         says = f"Postgres refuses its login, because its password was changed: {state.failure}"
-        return failing("connector", says, _PREPARE, Section.NOT_PREPARED)
+        return failing("connector", says, _SET_PASSWORD, Section.NOT_PREPARED)
     if state.failure is not None:
         says = f"it FAILED: {state.failure}"
         return failing("connector", says, _RECOVER, Section.CONNECTOR_FAILED)
