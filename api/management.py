@@ -35,7 +35,7 @@ def main() -> int:
     """Serve until SIGTERM, or until the parent process has ended."""
     parent = int(sys.argv[1])
     stopping = stop_on_signals()
-    return run_process(ApiSettings, lambda settings: _run(settings, parent, stopping))
+    return run_process(ApiSettings, lambda settings: _run(settings, parent, stopping), warns=False)
 
 
 def _run(settings: ApiSettings, parent: int, stopping: Event) -> None:

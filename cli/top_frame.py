@@ -170,7 +170,8 @@ def _coupons(state: Document, rates: dict[str, float], width: int, room: int | N
     rows = [head, *(_coupon(each, rates.get(each["coupon_id"])) for each in busiest)]
     lines = _table(rows, width)
     lines[0].stylize("bold")
-    return _cut(lines, room, "coupons")
+    unlisted = max(0, (state["coupons_live"] or 0) - len(busiest))
+    return _cut(lines, room, "coupons", unlisted)
 
 
 def _coupon(coupon: dict[str, Any], rate: float | None) -> tuple[str, ...]:
@@ -200,9 +201,15 @@ def _table(rows: Sequence[tuple[str, ...]], width: int) -> list[Text]:
     return [Text("").join(row) for row in cells]
 
 
-def _cut(lines: list[Text], room: int | None, what: str) -> list[Text]:
-    """The lines that there is room for; the last one says how many are missing."""
-    if room is None or len(lines) <= room:
+def _cut(lines: list[Text], room: int | None, what: str, unlisted: int = 0) -> list[Text]:
+    """The lines that there is room for; the last one says how many are missing.
+
+    unlisted: those that are missing in `lines` already.
+    """
+    wanted = len(lines) + bool(unlisted)
+    room = wanted if room is None else max(0, room)
+    if wanted <= room and not unlisted:
         return lines
-    kept = max(0, room - 1)
-    return [*lines[:kept], Text(f"… {len(lines) - kept} more {what}", "dim")][: max(0, room)]
+    kept = min(len(lines), max(0, room - 1))
+    more = len(lines) - kept + unlisted
+    return [*lines[:kept], Text(f"… {more:,} more {what}", "dim")][:room]

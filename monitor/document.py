@@ -63,6 +63,7 @@ def as_document(state: State) -> dict[str, Any]:
         "dead_letter_limit_reached": state.limit_reached,
         "disks": disks
         and {part: {"free": disk.free, "size": disk.size} for part, disk in disks.items()},
+        "coupons_live": state.postgres.value and state.postgres.value.live,
         "coupons": [_coupon(each) for each in state.live],
     }
 

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event, Lock, Thread
 from typing import Generic, TypeVar
 
@@ -15,6 +15,9 @@ log = logging.getLogger(__name__)
 LONGEST_REASON = 500
 """Characters: a server's error may quote anything, of any length."""
 
+CLOCK_WAS_SET = timedelta(seconds=1)
+"""A clock that is corrected slowly differs by less."""
+
 T = TypeVar("T")
 Value = TypeVar("Value", covariant=True)
 
@@ -24,8 +27,9 @@ class Reading(Generic[Value]):
     """What a source said last.
 
     value: None: unknown since `since`, because of `why`. since: of a known value when it was read;
-    else when the last one was read, or when the monitor started. age_s: seconds since then, by a
-    clock that does not jump. took_s: how long the last finished reading took; None: there is none.
+    else when the last one was read, or when the monitor started; by the clock as it is set now.
+    age_s: seconds since then, by a clock that does not jump. took_s: how long the last finished
+    reading took; None: there is none.
     """
 
     value: Value | None
@@ -86,7 +90,8 @@ class Source(Generic[T]):
             value, why = self._value, self._why
             if self._began_s is not None and now_s - self._began_s > self._timeout_s:
                 value, why = None, why or f"no answer within {self._timeout_s:g} s"
-            return Reading(value, self._since, now_s - self._since_s, self._took_s, why)
+            age_s = now_s - self._since_s
+            return Reading(value, _as_set_now(self._since, age_s), age_s, self._took_s, why)
 
     def refresh(self) -> None:
         """Read once, now."""
@@ -120,6 +125,12 @@ class Source(Generic[T]):
                 log.exception("%s cannot be read", self.name)
             first_line = str(error).strip().partition("\n")[0]
             return None, f"{type(error).__name__}: {first_line}"[:LONGEST_REASON]
+
+
+def _as_set_now(moment: datetime, age_s: float) -> datetime:
+    """When it was so many seconds ago; not as noted then if the clock was set meanwhile."""
+    then = datetime.now(UTC) - timedelta(seconds=age_s)
+    return then if abs(then - moment) > CLOCK_WAS_SET else moment
 
 
 def _change(name: str, why: str | None) -> tuple[int, str, *tuple[str, ...]]:

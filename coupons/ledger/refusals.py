@@ -22,7 +22,10 @@ class LedgerRefusal(StrEnum):
     LOCKED = "Postgres waited too long for a lock"
     STANDBY_AWAY = "Postgres confirms no commit: it waits for a synchronous standby"
     ABANDONED = "Postgres is still running statements that this process has given up"
-    NOT_ALLOWED = "Postgres does not permit this to the role"
+    NOT_ALLOWED = (
+        "Postgres does not permit this to the role: run `coupon migrate` if it has not run for this"
+        " version"
+    )
     OTHER_SCHEMA = "Postgres has the schema of another version: run `coupon migrate`"
 
 

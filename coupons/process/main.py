@@ -13,6 +13,7 @@ from typing import TypeVar
 from coupons.errors import ConfigurationError, CouponError
 from coupons.process.logging import configure_logging
 from coupons.process.settings import ProcessSettings, describe_settings, load_settings
+from coupons.process.variables import ignored_variables
 
 Settings = TypeVar("Settings", bound=ProcessSettings)
 
@@ -59,14 +60,20 @@ def restart_process(stopping: Event) -> None:
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
 
-def run_process(kind: type[Settings], run: Callable[[Settings], None]) -> int:
+def run_process(
+    kind: type[Settings], run: Callable[[Settings], None], *, warns: bool = True
+) -> int:
     """Load the settings, set up the log, run. Returns the exit code.
 
     0: `run` returned. 1: it raised an error of the project. 2: a setting is missing or wrong.
+    warns: whether to log the variables that look like settings and are none; a process that another
+    one started leaves that to its parent.
     """
     try:
         settings = load_settings(kind)
         configure_logging(settings.log_level, settings.log_requests)
+        for warning in ignored_variables(os.environ) if warns else ():
+            logging.warning("%s", warning)
         run(settings)
     except ConfigurationError as error:
         print(error, file=sys.stderr)

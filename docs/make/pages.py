@@ -1,4 +1,4 @@
-"""Every page that is generated, with the function that renders it."""
+"""Every page and list that is generated, with the function that renders it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +23,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "reference/calls.md": calls.render,
     "reference/problems.md": problems.render,
     "reference/settings.md": settings.render,
+    "../coupons/process/variables.txt": settings.render_variables,
     "reference/metrics.md": metrics.render,
     "reference/alerts.md": alerts.render,
     "reference/licences.md": licences.render,

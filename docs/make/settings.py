@@ -1,5 +1,7 @@
 """The reference of the settings, from the settings classes of the processes."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 from pydantic_core import PydanticUndefined
@@ -8,7 +10,7 @@ from pydantic_settings import BaseSettings
 from api.settings import ApiSettings
 from cdc_consumer.settings import ConsumerSettings
 from coupons.kafka.security import KafkaSecurity
-from coupons.process.settings import ProcessSettings, variable_of
+from coupons.process.settings import ProcessSettings, is_secret, variable_of
 from monitor.settings import MonitorSettings
 from reconciler.settings import ReconcilerSettings
 
@@ -21,6 +23,11 @@ PROCESSES: dict[str, type[BaseSettings]] = {
     "Monitor (`python -m monitor`)": MonitorSettings,
 }
 
+ENV_EXAMPLE = Path(__file__).parents[2] / "compose" / ".env.example"
+
+RUN_MARK = "COUPON_STACK_RUN"
+"""No setting: the embedded stack marks the processes of one start with it."""
+
 SHARED: tuple[type[BaseSettings], ...] = (ProcessSettings, KafkaSecurity)
 
 HEAD = """# Settings
@@ -28,6 +35,8 @@ HEAD = """# Settings
 Every process reads its settings from environment variables, and only from there. A variable that is
 missing or wrong stops the process at once, with exit code 2 and a line that names it. `coupon env`
 prints the addresses of a running stack under these names. A setting without a default is optional.
+A variable whose name begins with `COUPON_` and that nothing of the project reads is ignored; each
+process logs a warning that names it as it starts, and its new name if it was renamed.
 
 A setting that holds a URL may come from a file instead: `COUPON_DATABASE_URL_FILE` names a file
 that holds what `COUPON_DATABASE_URL` would, and so on. How each link is secured:
@@ -100,6 +109,22 @@ def render() -> str:
         head = [f"\n## {title}\n", "| variable | default | holds |", "| --- | --- | --- |"]
         sections.append("\n".join([*head, *rows]) + "\n")
     return HEAD + "".join(sections) + TAIL
+
+
+def render_variables() -> str:
+    """Every variable that something of the project reads, a line each."""
+    documented = re.findall(r"`(COUPON_[A-Z0-9_]+)`", render())
+    of_compose = re.findall(
+        r"^#?(COUPON_[A-Z0-9_]+)=", ENV_EXAMPLE.read_text("utf-8"), re.MULTILINE
+    )
+    secret_files = [
+        f"{variable_of(name)}_FILE"
+        for settings in PROCESSES.values()
+        for name, field in settings.model_fields.items()
+        if is_secret(field)
+    ]
+    names = {RUN_MARK, *documented, *of_compose, *secret_files}
+    return "".join(f"{name}\n" for name in sorted(names))
 
 
 def _default(value: Any) -> str:

@@ -9,8 +9,9 @@ from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
 
-from flask import Blueprint, Flask, Response, abort, render_template, request
-from flask.sessions import SecureCookieSessionInterface
+from flask import Blueprint, Flask, Request, Response, abort, render_template, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from itsdangerous import BadSignature
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
 
@@ -44,6 +45,19 @@ HEADERS = {
 
 class _Cookies(SecureCookieSessionInterface):
     """Under the name of another machine the cookie needs HTTPS."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession:
+        """The session of the cookie; an empty one if it has none of ours.
+
+        Its age does not count: what is in it says when it ends. Flask drops a cookie from the
+        future, which each one is after the clock was set back.
+        """
+        serializer = self.get_signing_serializer(app)
+        try:
+            sent = request.cookies.get(self.get_cookie_name(app), "")
+            return self.session_class(serializer.loads(sent) if serializer else {})
+        except BadSignature:
+            return self.session_class()
 
     def get_cookie_secure(self, _app: Flask) -> bool:
         """Whether the cookie of this response is sent over HTTPS only."""

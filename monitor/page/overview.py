@@ -149,7 +149,7 @@ def _headline(bad: list[Part]) -> str:
     if not bad:
         return "Something is failing"
     first, more = bad[0], len(bad) - 1
-    says = "is not healthy" if first.state == "failing" else "does not answer"
+    says = "is not healthy" if first.state == "failing" else "cannot be read"
     others = f"; {more} more {'is' if more == 1 else 'are'} not well" if more else ""
     return f"{first.name} {says}{others}"
 

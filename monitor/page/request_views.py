@@ -78,9 +78,10 @@ class RequestViews:
                 raise NotThere(f"There is no coupon {search.coupon_id}.")
             return {"coupon": coupon, "live": self._live(search.coupon_id)}
         assert search.user_id is not None
-        ledger = self._state().postgres.value
+        postgres = self._state().postgres
+        ledger = postgres.value
         if ledger is None:
-            raise CouponError("Postgres does not answer, so the live coupons are not known.")
+            raise CouponError(f"the monitor cannot read the live coupons: {postgres.why}")
         coupons = {each.coupon_id: each for each in ledger.coupons}
         of_user = requests_of_user(self._where, search.user_id, coupons)
         found = [

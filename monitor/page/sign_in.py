@@ -12,6 +12,8 @@ from monitor.settings import MonitorSettings
 
 _, ADMIN, OPS = SCOPES
 SESSION_SECONDS = 8 * 3_600
+REMEMBERED_SECONDS = 86_400
+"""So long the number of a used link is kept."""
 
 
 class SignInRefused(CouponError):
@@ -35,13 +37,15 @@ class SignIn:
     """Takes links and tokens. Safe to share between threads.
 
     A link that was made before this process started is refused: it may have been used. So the list
-    of used ones need not outlive the process, and holds links of a few minutes only.
+    of used ones need not outlive the process. It holds those of a day: a clock that is set back
+    makes an old link young again.
     """
 
     def __init__(self, link_key: str | None, verifier: TokenVerifier | None) -> None:
         self._link_key = link_key
         self._verifier = verifier
         self._started_s = time.time()
+        self._began_s = time.monotonic()
         self._used: dict[str, float] = {}
         self._lock = Lock()
 
@@ -61,7 +65,7 @@ class SignIn:
             if self._link_key is None:
                 raise NotALink("this monitor has no key for links (COUPON_MONITOR_LINK_KEY)")
             link = read_code(self._link_key, code)
-            if link.made_s < self._started_s:
+            if self._may_be_from_before(link):
                 raise NotALink("this link was made before the monitor started")
             if link.number in self._used:
                 raise NotALink("this link was used before")
@@ -73,10 +77,19 @@ class SignIn:
         """The operator of a link, which is used from now on. Raises SignInRefused."""
         with self._lock:
             link = self.link_of(code)
-            now_s = time.time()
-            kept = {number: made_s for number, made_s in self._used.items() if made_s > now_s}
-            self._used = {**kept, link.number: link.made_s + LIFE_SECONDS}
-        return Operator(link.who, link.acts, now_s + SESSION_SECONDS)
+            now_s = time.monotonic()
+            kept = {number: end_s for number, end_s in self._used.items() if end_s > now_s}
+            self._used = {**kept, link.number: now_s + REMEMBERED_SECONDS}
+        return Operator(link.who, link.acts, time.time() + SESSION_SECONDS)
+
+    def _may_be_from_before(self, link: Link) -> bool:
+        """Whether the link may have been made before this process started.
+
+        By its age, because the clock may have been set since; and by what the clock said then.
+        """
+        age_s, up_s = time.time() - link.made_s, time.monotonic() - self._began_s
+        could_be_used = self._started_s - LIFE_SECONDS <= link.made_s < self._started_s
+        return age_s > up_s or could_be_used
 
     def by_token(self, token: str) -> Operator:
         """The operator of a token with the scope coupon:ops. Raises SignInRefused."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from coupons.waiting import attempts
 from operations.doctor.causes import arrange, reasons
+from operations.doctor.commands import check_server, resolve
 from operations.doctor.consistency import check_consistency
 from operations.doctor.dead_letters import check_dead_letters
 from operations.doctor.findings import Finding, Level, Section, failing, unknown
@@ -129,7 +130,8 @@ def run_checks(
     hanging.update((run.check.name, run) for run in runs if run.thread.is_alive())
     explaining = _failing(runs)
     unfinished = [_unfinished(run, explaining, deadline_s) for run in hanging.values()]
-    return arrange([*(finding for run in runs for finding in list(run.found)), *unfinished])
+    found = [*(finding for run in runs for finding in list(run.found)), *unfinished]
+    return arrange(each._replace(command=system.typed(each.command)) for each in found)
 
 
 def _start(check: Check, owns: bool, system: System) -> Run:
@@ -167,7 +169,7 @@ def _unfinished(run: Run, explaining: set[Section], deadline_s: float) -> Findin
     if time.monotonic() - run.began_s < deadline_s:
         return unknown(name, "it has not ended since the last time", "coupon doctor", section)
     says = f"it does not answer within {deadline_s:.0f} s"
-    return _no_result(name, run.owns, says, "coupon status", section)
+    return _no_result(name, run.owns, says, check_server(section), section)
 
 
 def _run_check(check: Check, owns: bool, system: System, findings: list[Finding]) -> None:
@@ -179,14 +181,8 @@ def _run_check(check: Check, owns: bool, system: System, findings: list[Finding]
         section = runbook_section(error) or check.down_section
         refused = is_refusal(error) or is_locked_out(error.__cause__)
         is_down = owns and (runbook_section(error) is check.down_section or refused)
-        findings.append(
-            _no_result(check.name, is_down, sentence(error), _how_to_start(system), section)
-        )
+        findings.append(_no_result(check.name, is_down, sentence(error), resolve(section), section))
 
 
 def _no_result(name: str, is_down: bool, says: str, command: str, section: Section) -> Finding:
     return (failing if is_down else unknown)(name, says, command, section)
-
-
-def _how_to_start(system: System) -> str:
-    return "coupon up" if system.folder else "start that server, then `coupon doctor` again"

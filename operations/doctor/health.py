@@ -8,6 +8,7 @@ import requests
 from coupons.endpoints import CONSUMER_URLS, MANAGEMENT_URL
 from coupons.errors import STOPPED_AT_LIMIT
 from coupons.links.web import WebService, why_no_response
+from operations.doctor.commands import StackCommand, read_log, start
 from operations.doctor.findings import Finding, Section, elsewhere, failing, ok
 from operations.doctor.system import System
 
@@ -27,8 +28,7 @@ def check_api(system: System) -> Iterator[Finding]:
         answer = service.request("GET", "/readyz", _API_ANSWER_SECONDS)
     except requests.RequestException as error:
         says = f"the API does not answer at {service.url} ({why_no_response(error)})"
-        start = "coupon up" if system.folder else "start the API, then `coupon doctor` again"
-        yield failing("api", says, start, Section.PART_DOWN)
+        yield failing("api", says, start("the API"), Section.PART_DOWN)
         return
     if answer.status_code == HTTPStatus.NOT_FOUND:
         says = f"what answers at {service.url} is not the API's management address"
@@ -56,17 +56,17 @@ def check_consumers(system: System) -> Iterator[Finding]:
         says = f"{CONSUMER_URLS} is not set; their /healthz says what they wait for"
         yield elsewhere("consumers", says)
     for name, url in system.consumer_urls.items():
-        yield _health(name, url, is_part=system.folder is not None)
+        yield _health(name, url)
 
 
-def _health(name: str, url: str, is_part: bool) -> Finding:
-    log = f"coupon logs {name}" if is_part else "read the log of that consumer"
+def _health(name: str, url: str) -> Finding:
+    again = StackCommand(f"coupon restart {name}", "restart that consumer where it runs")
+    log = read_log(name, "that consumer")
     try:
         answer = WebService(url).request("GET", "/healthz", _CONSUMER_ANSWER_SECONDS)
         says = None if answer.ok else str(answer.json().get("detail", answer.text[:200]))
     except requests.RequestException as error:
         says = f"{name} does not answer at {WebService(url).url} ({why_no_response(error)})"
-        again = f"coupon restart {name}" if is_part else "restart that consumer"
         return failing("consumers", says, again, Section.CONSUMER_DOWN)
     if says is None:
         return ok("consumers", f"{name} makes progress")

@@ -12,6 +12,7 @@ from coupons.change_events import (
     REQUEST_TOPIC,
 )
 from coupons.change_events.kafka_admin import STABLE, GroupState, KafkaAdmin, UnreadPartition
+from operations.doctor.commands import read_log, start
 from operations.doctor.findings import Finding, Section, failing, ok, warning
 from operations.doctor.system import System
 
@@ -23,6 +24,7 @@ UNREAD_PAUSE_SECONDS = 4.0
 STANDS_STILL_SECONDS = 5.0
 """Heartbeats come every second, and each batch is committed: a group that works moves on."""
 _PAUSE_SECONDS = 0.5
+_LOG = read_log("consumer-1", "each consumer")
 _TOPICS = {
     REQUEST_TOPIC: REQUEST_PARTITIONS,
     HEARTBEAT_TOPIC: HEARTBEAT_PARTITIONS,
@@ -83,12 +85,12 @@ def consumer_finding(consuming: GroupState) -> Finding:
     lag = f"{consuming.lag} change events are not handled yet"
     if not consuming.members:
         says = f"no consumer is in the group; {lag}"
-        return failing("consumer", says, "coupon up", Section.CONSUMER_DOWN)
+        return failing("consumer", says, start("a consumer"), Section.CONSUMER_DOWN)
     if consuming.state != STABLE:
         says = f"the group is {consuming.state} with {consuming.members} members; {lag}"
-        return warning("consumer", says, "coupon logs consumer-1", Section.CONSUMER_DOWN)
+        return warning("consumer", says, _LOG, Section.CONSUMER_DOWN)
     if consuming.lag > MUCH_LAG:
-        return warning("consumer", lag, "coupon logs consumer-1", Section.LAG)
+        return warning("consumer", lag, _LOG, Section.LAG)
     return ok("consumer", f"{consuming.members} in the group; {lag}")
 
 
@@ -111,10 +113,10 @@ def unread_findings(
     if still:
         more = f", and {len(still) - 1} more" if len(still) > 1 else ""
         says = f"{still[0]}{more}, {old}, and does not move on: {_records(still)} wait"
-        yield failing("unread", says, "coupon logs consumer-1", Section.NOT_READ)
+        yield failing("unread", says, _LOG, Section.NOT_READ)
     elif after:
         says = f"{after[0]} {old}, and moves on: {_records(after)} wait"
-        yield warning("unread", says, "coupon logs consumer-1", Section.LAG)
+        yield warning("unread", says, _LOG, Section.LAG)
 
 
 def _records(unread: Sequence[UnreadPartition]) -> str:
@@ -135,7 +137,7 @@ def check_progress(system: System) -> Iterator[Finding]:
                 " its consumers were killed just now, hang, wait for a server, or have stopped at"
                 " the dead-letter limit"
             )
-            yield failing("progress", says, "coupon logs consumer-1", Section.CONSUMER_DOWN)
+            yield failing("progress", says, _LOG, Section.CONSUMER_DOWN)
             return
         time.sleep(_PAUSE_SECONDS)
     yield ok("progress", "the consumers make progress")

@@ -24,10 +24,14 @@ from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import list_coupons
 from coupons.ledger.requests import find_requests
 from coupons.ledger.unseen_commits import CommitsUnseen, look_for_missing
+from operations.doctor.commands import StackCommand
 from operations.doctor.findings import Finding, Section, failing, ok, unknown
 from operations.doctor.system import System
 
-RESTORE = "coupon after-restore --stop"
+RESTORE = StackCommand(
+    "coupon after-restore --stop",
+    "stop API, consumers and reconciler where they run, then `coupon after-restore`",
+)
 NEWEST = 50
 """Records read of each partition: a restored ledger lacks the newest ones first."""
 

@@ -11,6 +11,7 @@ from coupons.ledger.refusals import LedgerRefused
 from coupons.ledger.roles import ROLES
 from coupons.ledger.write_check import check_takes_writes as check_ledger_serving
 from coupons.queries import SQL_FOLDER, query
+from operations.doctor.commands import read_log, start
 from operations.doctor.findings import Finding, Section, failing, ok, unknown, warning
 from operations.doctor.runbook_sections import runbook_section, section_of, sentence
 from operations.doctor.system import System
@@ -47,7 +48,7 @@ def check_postgres_writes(system: System) -> Iterator[Finding]:
         except LedgerRefused as error:
             section = section_of(error, Section.POSTGRES_REFUSES)
             says = f"{error}: no claim is accepted and nothing is issued"
-            yield failing("ledger writes", says, "coupon logs postgres", section)
+            yield failing("ledger writes", says, read_log("postgres", "Postgres"), section)
         else:
             yield ok("ledger writes", "Postgres accepts writes")
 
@@ -147,7 +148,7 @@ def _reconciler(connection: Connection) -> Finding:
         says = f"{session} holds its lock: no reconciler can work"
         return failing("reconciler", says, "end that session", Section.FOREIGN_LOCK)
     says = "none is active: an unavailable gate stays so, and unfinished claims are not settled"
-    return failing("reconciler", says, "coupon up", Section.RECONCILER_DOWN)
+    return failing("reconciler", says, start("the reconciler"), Section.RECONCILER_DOWN)
 
 
 _CHECKS: dict[str, Callable[[Connection], Iterable[Finding]]] = {

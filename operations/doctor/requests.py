@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from connectors.republish import NotFinal, count_not_final
 from coupons.change_events.kafka_admin import KafkaAdmin
@@ -11,6 +11,7 @@ from coupons.gate import Gate, connect_gate, unavailable_reason
 from coupons.gate.heartbeat import read_heartbeat
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import list_coupons
+from coupons.ledger.unfinished import read_clock_us
 from coupons.model import Coupon, from_microseconds, to_microseconds
 from operations.doctor.findings import Finding, Section, failing, ok, warning
 from operations.doctor.system import System
@@ -20,8 +21,10 @@ OLD_AFTER_SECONDS = 60.0
 
 def check_final(system: System) -> Iterator[Finding]:
     """Raises LedgerUnavailable."""
-    before = datetime.now(UTC) - timedelta(seconds=OLD_AFTER_SECONDS)
     with closing(connect_ledger(system.database_url, "coupon-doctor")) as connection:
+        # Not by the clock of this machine, which may be wrong.
+        now = from_microseconds(read_clock_us(connection))
+        before = now - timedelta(seconds=OLD_AFTER_SECONDS)
         old = count_overdue(connect_gate(system.redis_url), connection, before)
     if not old.requests:
         yield ok("requests", f"all older than {OLD_AFTER_SECONDS:.0f} s are final")

@@ -1,6 +1,5 @@
 """Checks of the change stream: connector, its offsets, schemas, newest heartbeat."""
 
-import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -15,6 +14,7 @@ from coupons.errors import LedgerUnavailable
 from coupons.gate import connect_gate
 from coupons.gate.heartbeat import read_heartbeat
 from coupons.ledger.connection import connect_ledger
+from operations.doctor.commands import StackCommand, resolve
 from operations.doctor.findings import Finding, Section, failing, ok, unknown, warning
 from operations.doctor.runbook_sections import runbook_section, sentence
 from operations.doctor.system import System
@@ -22,7 +22,10 @@ from operations.doctor.system import System
 OLD_HEARTBEAT_SECONDS = 15.0
 """The connector writes a heartbeat every second; a rebalance of consumers takes some seconds."""
 _RECOVER = "coupon connector recover"
-_PREPARE = "coupon up"
+_SET_PASSWORD = StackCommand(
+    "coupon up",
+    "give Kafka Connect the new password (COUPON_CDC_DATABASE_PASSWORD) and restart it",
+)
 _LOGIN_REFUSED = "authentication failed"
 
 
@@ -41,7 +44,7 @@ def check_connector(system: System) -> Iterator[Finding]:
         yield unknown(
             "offsets",
             f"they cannot be compared with the slot: {sentence(error)}",
-            "coupon up",
+            resolve(section),
             section,
         )
 
@@ -56,7 +59,7 @@ def connector_finding(state: ConnectorState | None) -> Finding:
         return failing("connector", says, _RECOVER, Section.CONNECTOR_HELD)
     if state.failure is not None and _LOGIN_REFUSED in state.failure:
         says = f"Postgres refuses its login, because its password was changed: {state.failure}"
-        return failing("connector", says, _PREPARE, Section.NOT_PREPARED)
+        return failing("connector", says, _SET_PASSWORD, Section.NOT_PREPARED)
     if state.failure is not None:
         says = f"it FAILED: {state.failure}"
         return failing("connector", says, _RECOVER, Section.CONNECTOR_FAILED)
@@ -111,12 +114,14 @@ def check_registry(system: System) -> Iterator[Finding]:
 
 def check_heartbeat(system: System) -> Iterator[Finding]:
     """Raises RedisUnavailable."""
-    heartbeat_us = read_heartbeat(connect_gate(system.redis_url).client)
+    gate = connect_gate(system.redis_url)
+    heartbeat_us = read_heartbeat(gate.client)
     if heartbeat_us is None:
         says = "none has come through the pipeline since Redis was emptied"
         yield failing("heartbeat", says, "coupon connector status", Section.STALE)
         return
-    age = time.time() - heartbeat_us / 1_000_000
+    # Not by the clock of this machine, which may be wrong.
+    age = (gate.now_us() - heartbeat_us) / 1_000_000
     says = f"the newest that came through the complete pipeline is {age:.1f} s old"
     if age > OLD_HEARTBEAT_SECONDS:
         yield failing("heartbeat", says, "coupon connector status", Section.STALE)

@@ -20,6 +20,8 @@ from coupons.endpoints import (
     Endpoints,
 )
 from coupons.kafka.client import KafkaClient
+from operations.advice import naming
+from operations.doctor.commands import StackCommand
 from stack.endpoints import StackEndpoints, folder_of, stack_endpoints
 from stack.folder import StateFolder
 from stack.options import StackOptions, existing, remembered
@@ -47,6 +49,12 @@ class System(NamedTuple):
     consumer_urls: Mapping[str, str] = MappingProxyType({})
     where: Endpoints = Endpoints({}, "ops")
     near: StateFolder | None = None
+
+    def typed(self, command: str | None) -> str | None:
+        """What to type, or to do, on this system."""
+        if not isinstance(command, StackCommand) or self.folder is not None:
+            return command
+        return command.elsewhere if self.near is None else naming(command, self.near.path)
 
 
 class EmbeddedSystem(System):
@@ -90,6 +98,7 @@ def find_system(where: Endpoints) -> System:
         urls = _running_consumers(folder, options)
         unused = KafkaClient("")
         return EmbeddedSystem(folder, options, "", "", unused, "", "", group, None, urls, where)
+    near = _near(where)
     return System(
         None,
         None,
@@ -100,9 +109,9 @@ def find_system(where: Endpoints) -> System:
         where[CONNECT_URL],
         group,
         where[MANAGEMENT_URL] if MANAGEMENT_URL in set(where) else None,
-        _given_consumers(),
+        _given_consumers(near),
         where,
-        _near(where),
+        near,
     )
 
 
@@ -125,13 +134,18 @@ def _near(where: Endpoints) -> StateFolder | None:
     return None
 
 
-def _given_consumers() -> dict[str, str]:
+def _given_consumers(near: StateFolder | None) -> dict[str, str]:
     given = os.environ.get(CONSUMER_URLS, "").replace(",", " ").split()
-    return {f"consumer at {url}": url for url in given}
+    parts = {} if near is None else _consumers(existing(near))
+    names = {url: name for name, url in parts.items()}
+    return {names.get(url, f"consumer at {url}"): url for url in given}
 
 
 def _running_consumers(folder: StateFolder, options: StackOptions) -> dict[str, str]:
     """Those that run; another check reports those that do not."""
+    return {name: url for name, url in _consumers(options).items() if is_running(folder.part(name))}
+
+
+def _consumers(options: StackOptions) -> dict[str, str]:
     names = [] if options.servers_only else options.consumer_names
-    running = [name for name in names if is_running(folder.part(name))]
-    return {name: f"http://{HOST}:{options.ports[name]}" for name in running}
+    return {name: f"http://{HOST}:{options.ports[name]}" for name in names}

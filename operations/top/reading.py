@@ -20,6 +20,7 @@ _EMPTY: Document = {
     **dict.fromkeys(("pipeline", "gate", "ledger", "slot", "connector", "dead_letters")),
     "dead_letter_limit_reached": None,
     "disks": None,
+    "coupons_live": None,
     "coupons": [],
 }
 """A state in which nothing is known."""

@@ -5,11 +5,8 @@ import pwd
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-
-import psutil
 
 from coupons.waiting import attempts
 from stack.environment import server_environment
@@ -19,9 +16,8 @@ from stack.parts import Part
 from stack.ports import HOST
 from stack.probes import postgres_accepts
 from stack.processes import Account, Command
+from stack.servers.postgres_homes import is_used, make_home, note_link
 
-# Postgres refuses to run as root, and its user may not be able to enter the state folder.
-_HOMES_OF_ROOT = Path("/var/lib/coupon-cdc")
 _ORPHANS_DEADLINE_S = 20.0
 _POLL_S = 0.05
 _USER_SETTING = "COUPON_POSTGRES_USER"
@@ -102,16 +98,9 @@ def _narrow_access(data: Path) -> None:
 def _await_no_orphans(data: Path) -> None:
     """Wait until backends have noticed that their postmaster was killed: until then none starts."""
     for _ in attempts(_ORPHANS_DEADLINE_S, _POLL_S):
-        if not any(_works_in(process, data) for process in psutil.process_iter()):
+        if not is_used(data):
             return
     raise StackError(f"processes of an earlier Postgres still use {data}: see `ps -ef`")
-
-
-def _works_in(process: psutil.Process, folder: Path) -> bool:
-    try:
-        return process.cwd() == str(folder)
-    except (psutil.Error, OSError):
-        return False
 
 
 def _own_home(folder: StateFolder) -> Path:
@@ -134,10 +123,10 @@ def _account(folder: StateFolder) -> Account | None:
     link = folder.path / "postgres"
     if not link.exists():
         link.unlink(missing_ok=True)
-        _HOMES_OF_ROOT.mkdir(mode=0o755, parents=True, exist_ok=True)
-        home = Path(tempfile.mkdtemp(dir=_HOMES_OF_ROOT))
+        home = make_home()
         os.chown(home, user.pw_uid, user.pw_gid)
         link.symlink_to(home)
+    note_link(link.resolve(), link)
     return Account(user.pw_uid, user.pw_gid, link.resolve())
 
 

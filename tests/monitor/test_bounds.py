@@ -3,6 +3,7 @@
 import psycopg
 import pytest
 
+from cli.top_frame import Frame
 from coupons.gate import open_coupon
 from coupons.gate.gate import Gate
 from coupons.ledger.connection import connect_ledger
@@ -43,7 +44,11 @@ def test_of_many_coupons_those_that_started_last_are_shown_and_the_rest_is_count
     assert watched.value("coupon_gate_coupons", "unread") == MANY / 2 - MOST_COUPONS
     shown = {int(labels[0]) for labels in watched.samples("coupon_live_left")}
     assert shown == set(range(2, 2 * MOST_SHOWN + 1, 2))
-    assert len(watched.document()["coupons"]) == MOST_SHOWN
+    document = watched.document()
+    assert len(document["coupons"]) == MOST_SHOWN
+    assert document["coupons_live"] == MANY / 2
+    lines = [line.plain for line in Frame(document, {}, 2.0, "coupon doctor").lines(80)]
+    assert lines[-1] == f"… {MANY // 2 - MOST_SHOWN:,} more coupons"
 
 
 def test_a_refresh_of_the_ledger_reads_no_requests(many: None, database: Database) -> None:

@@ -1,8 +1,10 @@
 """Every state of gate and ledger that the runbook has a page for is found, on real servers."""
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import datetime, tzinfo
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,9 +14,11 @@ import psycopg
 import pytest
 
 from coupons.gate import Gate
+from coupons.gate.heartbeat import record_heartbeat
 from coupons.kafka.client import KafkaClient
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import begin_gate_epoch
+from operations.doctor import requests
 from operations.doctor.consistency import check_consistency, differing
 from operations.doctor.findings import Finding, Level, Section
 from operations.doctor.gate import check_gate, check_redis
@@ -22,6 +26,7 @@ from operations.doctor.health import check_api, check_consumers
 from operations.doctor.machine import FULL_MIB, NEARLY_FULL_MIB, disk_finding
 from operations.doctor.postgres import check_database
 from operations.doctor.requests import check_final
+from operations.doctor.stream import OLD_HEARTBEAT_SECONDS, check_heartbeat
 from operations.doctor.system import System
 from tests.reconciler.conftest import Shop
 from tests.support.databases import Database
@@ -229,3 +234,27 @@ def test_what_a_consumer_says_of_itself_is_passed_on(
 )
 def test_what_is_free_on_the_disk_means(free_mib: int, level: Level) -> None:
     assert disk_finding(Path("/data"), free_mib).level is level
+
+
+@pytest.mark.parametrize("by_s", [3_600, -3_600])
+def test_the_clock_of_the_doctors_machine_does_not_count(
+    places: System, shop: Shop, gate: Gate, monkeypatch: pytest.MonkeyPatch, by_s: int
+) -> None:
+    old_us = gate.now_us() - int(2 * OLD_HEARTBEAT_SECONDS * 1_000_000)
+    now_s = time.time
+
+    class Clock(datetime):
+        """`datetime.now` is in C: it does not ask `time.time`."""
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Clock":
+            return cls.fromtimestamp(now_s() + by_s, tz)
+
+    monkeypatch.setattr(time, "time", lambda: now_s() + by_s)
+    monkeypatch.setattr(requests, "datetime", Clock)
+    shop.accept(1)
+    assert ill(check_final(places)) == []
+    record_heartbeat(gate.client, old_us)
+    assert ill(check_heartbeat(places)) == [(Level.FAILING, Section.STALE)]
+    record_heartbeat(gate.client, gate.now_us())
+    assert ill(check_heartbeat(places)) == []

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.results.report import DOCUMENT, RESULTS, with_results
+from coupons.process.variables import RENAMED
 from docs.make import benchmark_summary, licences
 from docs.make.pages import DOCS, GENERATED
 
@@ -28,6 +29,7 @@ NOT_SETTINGS = {
     "COUPON_COMPLETE",  # how the script of a shell asks for words
     "COUPON_ID",  # MAX_COUPON_ID
     "COUPON_STACK_RUN",  # marks the processes of one start
+    *RENAMED,
 }
 COLUMNS = 100
 

@@ -104,6 +104,17 @@ def test_at_80x24_everything_but_a_long_name_and_further_coupons_is_complete() -
     assert [line for line in without_names if "…" in line] == ["… 4 more coupons"]
 
 
+@pytest.mark.parametrize(("height", "more"), [(None, 992), (28, 992), (27, 993), (24, 996)])
+def test_the_live_coupons_that_the_monitor_does_not_list_are_counted(
+    height: int | None, more: int
+) -> None:
+    shown = _shown(_frame(_changed(coupons_live=1_000)), 80, height).splitlines()
+    [head] = [at for at, line in enumerate(shown) if line.startswith("COUPON ")]
+    assert len(shown[head + 1 : -1]) == 1_000 - more
+    assert shown[-1] == f"… {more} more coupons"
+    assert height in (None, len(shown))
+
+
 def test_what_is_cut_ends_in_an_ellipsis() -> None:
     assert "Concert of the year, fro… " in _shown(_frame(RECORDED), 80)
     assert _shown(_frame(RECORDED), 40, 10).endswith(" more lines")

@@ -12,7 +12,7 @@ from stack.options import choose, remember
 from tests.monitor.page.conftest import Operator, Serve
 from tests.monitor.page.words import text_of
 
-ELSEWHERE = "start that server, then coupon doctor again"
+ELSEWHERE = "start Kafka where it runs, then coupon doctor again"
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_an_embedded_stack_is_started_with_coupon_up(serve: Serve, stopped: Path
     said = overview(operator)
     assert f"type coupon up {named}" in said
     assert f"(no connection); type coupon up {named}" in said
-    for elsewhere in ("start that server", "start it, or set", "run elsewhere"):
+    for elsewhere in ("where it runs, then", "start it, or set", "run elsewhere"):
         assert elsewhere not in said
     recovery = text_of(operator.get("/stream/recover"))
     assert f"Type coupon connector recover {named} where" in recovery

@@ -1,5 +1,6 @@
 """A session that is over: the page says so, and nothing that was typed is lost silently."""
 
+import re
 import time
 from collections.abc import Callable
 from urllib.parse import quote_plus
@@ -133,3 +134,21 @@ def test_a_form_is_sent_again_after_a_new_sign_in(
     expect(page.locator(".done")).to_contain_text("a stock of 30")
     assert shop.ledger().total_quantity == 30
     page.context.close()
+
+
+@pytest.mark.parametrize("by_s", [3_600, -3_600])
+def test_a_session_and_its_forms_outlive_a_clock_that_is_set(
+    served: Served, shop: Shop, monkeypatch: pytest.MonkeyPatch, by_s: int
+) -> None:
+    operator = served.operator(acts=True)
+    form = operator.get(f"/coupons/{shop.coupon_id}/pause")
+    now_s = time.time
+    monkeypatch.setattr(time, "time", lambda: now_s() + by_s)
+    assert operator.get("/").status == 200
+    version = re.search(r'name="version" value="(\d+)"', form.text)
+    assert version
+    done = operator.post(
+        f"/coupons/{shop.coupon_id}/pause", csrf_token=form.csrf_token, version=version[1]
+    )
+    assert done.status == 303
+    assert "Done: it is paused" in text_of(operator.get(done.headers["Location"]))
