@@ -60,8 +60,9 @@ def without_fonts(svg: str) -> str:
 
 
 def _shortened(output: str, folder: str) -> str:
-    """Without what the rush says to try next, and without where this stack is."""
+    """Without what the rush says to try next, where this stack is, and the code of a link."""
     text = output.partition("\n\nTry next")[0].strip("\n") + "\n"
+    text = re.sub(r"/sign-in/\S+(\n\S+(?=\n))?", "/sign-in/…", text)  # it may fill two lines
     return text.replace(f" --state {folder}/stack", "")
 
 
