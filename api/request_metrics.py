@@ -30,9 +30,10 @@ class RequestMetrics:
 
     def hand_over(self) -> None:
         """Add what was counted to the metrics."""
-        for (route, status), count in self._responses.items():
+        # Taken first: when the metrics fail, the next response starts the timer again.
+        responses, self._responses = self._responses, Counter()
+        all_seconds, self._seconds = self._seconds, defaultdict(list)
+        for (route, status), count in responses.items():
             API_REQUESTS.labels(route, status).inc(count)
-        for route, seconds in self._seconds.items():
+        for route, seconds in all_seconds.items():
             API_REQUEST_DURATION.labels(route).observe_all(seconds)
-        self._responses.clear()
-        self._seconds.clear()

@@ -94,8 +94,9 @@ class ApiSettings(TokenSettings):
         default=0.2,
         gt=0,
         le=60,
-        description="Overload: when a full batch waits and its first claim for longer than this,"
-        " in seconds, further claims get 503 at once, until the queue is shorter",
+        description="Overload: when a full batch waits, of 500 claims at least, and its first claim"
+        " for longer than this, in seconds, further claims get 503 at once, until the queue is"
+        " shorter",
     )
     api_unknown_outcome_seconds: float = Field(
         default=2.0,

@@ -15,6 +15,10 @@ from typing import Generic, NamedTuple, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+FEWEST_WHEN_FULL = 500
+"""So many items wait when the queue is full: where batches are small, a short halt makes more than
+a batch wait, though the ledger can carry the load."""
+
 
 class NotReached(Exception):
     """The item was in the queue for too long: it was removed and nothing was done."""
@@ -62,11 +66,12 @@ class WriteBatcher(Generic[Item, Result]):
     def is_full(self) -> bool:
         """Whether more items come than can be written.
 
-        A full batch waits, and its first item for longer than full_after_seconds. A short halt of
-        the ledger under a load that it can carry does not fill the queue.
+        A full batch waits, or FEWEST_WHEN_FULL items if that is more, and the first one for longer
+        than full_after_seconds. A short halt of the ledger under a load that it can carry does not
+        fill the queue.
         """
         queue = self._queue
-        if len(queue) < self._batch_size:
+        if len(queue) < max(self._batch_size, FEWEST_WHEN_FULL):
             return False
         return queue[0].came_at < asyncio.get_running_loop().time() - self._full_after_seconds
 

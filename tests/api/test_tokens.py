@@ -1,8 +1,10 @@
 """A token is one text, its times are numbers, and what is remembered of tokens is bounded."""
 
 import time
+import tracemalloc
 from typing import Any
 
+import jwt
 import pytest
 
 from api.settings import ApiSettings
@@ -108,3 +110,18 @@ def test_the_memory_for_tokens_is_bounded_in_bytes(
 def test_scopes_that_nobody_knows_are_forgotten(verifier: TokenVerifier) -> None:
     made_up = " ".join(f"x{number}" for number in range(500))
     assert verifier.verify(signed(scope=f"coupon:issue {made_up}")).scopes == {"coupon:issue"}
+
+
+def test_headers_of_strangers_are_not_kept(verifier: TokenVerifier) -> None:
+    more: list[dict[str, str]] = [{}] * 1_000
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            header = {"alg": "HS256", "number": number, "more": more}
+            forged = jwt.encode({}, "the-secret-of-a-stranger-32-bytes!!", "HS256", header)
+            with pytest.raises(InvalidToken, match="signature is wrong"):
+                verifier.verify(forged)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000_000

@@ -7,6 +7,7 @@ from threading import Event, Lock
 
 import pytest
 
+from api import write_batcher
 from api.write_batcher import NoAnswer, NotReached, WriteBatcher
 from coupons.waiting import eventually
 from tests.support.serving import running_loop
@@ -174,6 +175,12 @@ def is_full(loop: Loop, batcher: Batcher) -> bool:
     return asyncio.run_coroutine_threadsafe(ask(), loop).result()
 
 
+@pytest.fixture
+def fewest_when_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_batcher, "FEWEST_WHEN_FULL", 3)
+
+
+@pytest.mark.usefixtures("fewest_when_full")
 def test_a_batch_that_waits_for_too_long_makes_it_full(loop: Loop, writes: Writes) -> None:
     batcher = batcher_of(writes, size=3, full_after=0.05)
     written = submit_while_one_writes(loop, batcher, writes, [1, 2, 3, 4])
@@ -183,13 +190,18 @@ def test_a_batch_that_waits_for_too_long_makes_it_full(loop: Loop, writes: Write
     assert not is_full(loop, batcher)
 
 
-def test_few_items_that_wait_for_long_do_not_make_it_full(loop: Loop, writes: Writes) -> None:
-    batcher = batcher_of(writes, size=3, full_after=0.001)
+@pytest.mark.usefixtures("fewest_when_full")
+@pytest.mark.parametrize("size", [1, 3])
+def test_few_items_that_wait_for_long_do_not_make_it_full(
+    loop: Loop, writes: Writes, size: int
+) -> None:
+    batcher = batcher_of(writes, size, full_after=0.001)
     submit_while_one_writes(loop, batcher, writes, [1, 2, 3])
     eventually(lambda: loop.time() - batcher._queue[0].came_at > 0.05)
     assert not is_full(loop, batcher)
 
 
+@pytest.mark.usefixtures("fewest_when_full")
 def test_many_items_that_have_just_come_do_not_make_it_full(loop: Loop, writes: Writes) -> None:
     batcher = batcher_of(writes, size=3, full_after=60)
     submit_while_one_writes(loop, batcher, writes, [1, 2, 3, 4, 5, 6, 7])
