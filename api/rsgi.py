@@ -72,8 +72,10 @@ class RsgiApp:
 
     def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
         """Called by the server when it has served the last request."""
-        self._metrics.hand_over()
-        self._on_end()
+        try:
+            self._metrics.hand_over()
+        finally:
+            self._on_end()
 
     async def __rsgi__(self, scope: "Scope", protocol: "HTTPProtocol") -> None:
         """Respond to one request."""

@@ -91,7 +91,7 @@ class ApiSettings(TokenSettings):
         " in the queue; then 503",
     )
     api_full_after_seconds: float = Field(
-        default=0.2,
+        default=0.5,
         gt=0,
         le=60,
         description="Overload: when a full batch waits, of 500 claims at least, and its first claim"

@@ -93,9 +93,15 @@ class WriteBatcher(Generic[Item, Result]):
         if not batch:
             self._free += 1
             return
+        try:
+            items = [each.item for each in batch]
+            writing = loop.run_in_executor(self._threads, self._write, items)
+        except RuntimeError as error:  # no thread can be started: the next batch may have one
+            self._free += 1
+            _fail_all(batch, error)
+            return
         waiting = deque(batch)
         self._expire(loop, waiting, self._deadline_seconds, NoAnswer)
-        writing = loop.run_in_executor(self._threads, self._write, [each.item for each in batch])
         writing.add_done_callback(partial(self._written, loop, batch, waiting))
 
     def _written(

@@ -110,6 +110,8 @@ def _flood(
 
 
 def _normal_after_s(calm: Result) -> int:
+    if not calm.latencies_ms:
+        return _AFTER_SECONDS
     by_second = [
         calm.latencies_ms[at : at + TIMED_PER_SECOND]
         for at in range(0, len(calm.latencies_ms), TIMED_PER_SECOND)

@@ -206,3 +206,20 @@ def test_many_items_that_have_just_come_do_not_make_it_full(loop: Loop, writes: 
     batcher = batcher_of(writes, size=3, full_after=60)
     submit_while_one_writes(loop, batcher, writes, [1, 2, 3, 4, 5, 6, 7])
     assert not is_full(loop, batcher)
+
+
+def test_a_batch_without_a_thread_fails_and_the_next_one_is_written(
+    loop: Loop, writes: Writes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batcher = batcher_of(writes)
+    writes.may_end.set()
+
+    def no_thread(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(batcher._threads, "submit", no_thread)
+        [failed] = submit(loop, batcher, [1])
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            failed.result(10)
+    assert submit(loop, batcher, [2])[0].result(10) == 20

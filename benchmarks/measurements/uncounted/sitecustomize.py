@@ -3,17 +3,17 @@
 Python imports this module at its start when this folder is in PYTHONPATH.
 """
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import values
 
 
-def _nothing(*_: object, **__: object) -> None:
-    """Count nothing."""
+class _Uncounted(values.MutexValue):
+    """The number of a metric, which never changes."""
+
+    def inc(self, _amount: float) -> None:
+        """Count nothing."""
+
+    def set(self, _value: float, timestamp: float | None = None) -> None:
+        """Keep nothing."""
 
 
-for kind, methods in {
-    Counter: ["inc"],
-    Gauge: ["inc", "dec", "set"],
-    Histogram: ["observe"],
-}.items():
-    for method in methods:
-        setattr(kind, method, _nothing)
+values.ValueClass = _Uncounted
