@@ -1,5 +1,6 @@
 """A process without file descriptors says that, and not that a server is away."""
 
+import gc
 import importlib
 import os
 import resource
@@ -22,6 +23,9 @@ SAYS = "no file descriptors left"
 def none_left() -> Iterator[None]:
     """Nothing more can be opened by this process within the block."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # The collector would close files of earlier tests within the block, which frees descriptors.
+    gc.collect()
+    gc.disable()
     used = max(int(each.name) for each in Path("/proc/self/fd").iterdir())
     kept = [os.dup(2) for _ in range(used)]
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(kept) + 1, hard))
@@ -31,6 +35,7 @@ def none_left() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         for each in kept:
             os.close(each)
+        gc.enable()
         # What was looked for meanwhile, and not found, is remembered: packages, for example.
         importlib.invalidate_caches()
 
