@@ -138,7 +138,7 @@ def test_it_survives_that_redis_is_killed(stack: DisposableStack, page: Page) ->
     verdict = page.get_by_role("heading", level=1)
     stack.kill("valkey")
     try:
-        expect(verdict).to_contain_text("Redis does not answer", timeout=5_000)
+        expect(verdict).to_contain_text("Redis cannot be read", timeout=5_000)
         expect(page.locator(".node", has_text="Gate")).to_contain_text("unknown since")
     finally:
         stack.up()
