@@ -22,18 +22,21 @@ class LedgerRefusal(StrEnum):
     LOCKED = "Postgres waited too long for a lock"
     STANDBY_AWAY = "Postgres confirms no commit: it waits for a synchronous standby"
     ABANDONED = "Postgres is still running statements that this process has given up"
-    NOT_ALLOWED = (
-        "Postgres does not permit this to the role: run `coupon migrate` if it has not run for this"
-        " version"
-    )
+    NOT_ALLOWED = "Postgres does not permit this to the role"
     OTHER_SCHEMA = "Postgres has the schema of another version: run `coupon migrate`"
+
+
+_WHAT_TO_TYPE = {
+    LedgerRefusal.NOT_ALLOWED: ": run `coupon migrate` if it has not run for this version"
+}
+"""Behind what Postgres said, which is cut at its end where there is little room."""
 
 
 class LedgerRefused(LedgerUnavailable):
     """Postgres answers, and nothing was changed. The text says why."""
 
     def __init__(self, refusal: LedgerRefusal, detail: str) -> None:
-        super().__init__(f"{refusal} ({detail})")
+        super().__init__(f"{refusal} ({detail}){_WHAT_TO_TYPE.get(refusal, '')}")
         self.refusal = refusal
 
 
