@@ -82,25 +82,34 @@ def measure_costs(
     """Every variant once in each turn. Needs wrk: 100 connections, each claim by a new user.
 
     A first turn, which warms up the servers, does not count. The order changes from turn to turn.
+    Afterwards the stack runs as it did before.
     """
     found: dict[str, list[Turn]] = {variant.name: [] for variant in variants}
-    for turn in range(turns + 1):
-        first = turn % len(variants)
-        for variant in [*variants[first:], *variants[:first]]:
-            progress(f"cost: turn {turn} of {turns}: {variant.name}")
-            stack.stop(*reversed(APPLICATIONS))
-            stack.source = variant.source
-            stack.up(variant.settings)
-            stack.stop(*variant.without)
-            parts = [part for part in (*APPLICATIONS, *SERVERS) if part not in variant.without]
-            measured = _turn(stack, parts, seconds)
-            if turn:
-                found[variant.name].append(measured)
-    stack.source = None
+    try:
+        for turn in range(turns + 1):
+            first = turn % len(variants)
+            for variant in [*variants[first:], *variants[:first]]:
+                progress(f"cost: turn {turn} of {turns}: {variant.name}")
+                measured = _turn(stack, variant, seconds)
+                if turn:
+                    found[variant.name].append(measured)
+    finally:
+        stack.source = None  # a variant's source may be gone when the stack is removed
+    _start(stack, Variant("as before"))
     return found
 
 
-def _turn(stack: DisposableStack, parts: Sequence[str], seconds: int) -> Turn:
+def _start(stack: DisposableStack, variant: Variant) -> None:
+    """Run the project's own processes as this variant has them."""
+    stack.stop(*reversed(APPLICATIONS))
+    stack.source = variant.source
+    stack.up(variant.settings)
+    stack.stop(*variant.without)
+
+
+def _turn(stack: DisposableStack, variant: Variant, seconds: int) -> Turn:
+    _start(stack, variant)
+    parts = [part for part in (*APPLICATIONS, *SERVERS) if part not in variant.without]
     coupon_id = create_coupon(stack)
     with psycopg.connect(stack.database_url("ops"), autocommit=True) as connection:
         _load(stack, connection, create_coupon(stack), 2)
