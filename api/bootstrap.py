@@ -8,6 +8,7 @@ from api.app import create_app
 from api.authentication import Authenticator
 from api.claim_results import ClaimResult
 from api.claim_writer import ClaimWriter, measured
+from api.cross_origin import CrossOrigin
 from api.ledger_connections import ANSWER_TIMEOUT_SECONDS, LedgerConnections
 from api.long_polls import LongPollHub
 from api.metrics import API_TRACE_SPANS
@@ -25,7 +26,7 @@ from coupons.ledger.connection import LedgerPool, ledger_pool
 from coupons.model import Claim
 from coupons.process.bearer import load_verifier
 from coupons.process.logging import configure_logging
-from coupons.process.settings import load_settings
+from coupons.process.settings import load_settings, split_list
 from coupons.process.tracing import start_tracing
 
 Write = Callable[[Sequence[Claim]], Sequence[ClaimResult]]
@@ -99,7 +100,11 @@ def build_api(
     )
     end = _nothing if tracer is None else tracer.stop
     claim = claim_routes.claim_by
-    app = RsgiApp(flask_app, settings.api_threads, long_polls.close, bodies, end, claim)
+    origins = split_list(settings.api_origins)
+    cross_origin = CrossOrigin(origins) if origins else None
+    app = RsgiApp(
+        flask_app, settings.api_threads, long_polls.close, bodies, end, claim, cross_origin
+    )
     return Api(app, long_polls, pool, end)
 
 

@@ -15,6 +15,10 @@ class RawResponse(NamedTuple):
     body: bytes
 
 
+_EVERY_RESPONSE = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
+"""What a token's owner reads is for nobody's cache, and JSON is never taken for a page."""
+
+
 def json_response(
     body: Any,
     status: int = 200,
@@ -22,8 +26,8 @@ def json_response(
     content_type: str = "application/json",
 ) -> RawResponse:
     """A response with `body` as JSON. headers: by lower-case name."""
-    first = ("content-type", content_type)
-    all_headers = [first, *headers.items()] if headers else [first]
+    first = [("content-type", content_type), *_EVERY_RESPONSE]
+    all_headers = [*first, *headers.items()] if headers else first
     return RawResponse(status, all_headers, orjson.dumps(body))
 
 

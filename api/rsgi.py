@@ -20,6 +20,7 @@ from flask import Response
 from flask.ctx import RequestContext
 
 from api.app import ApiFlask, ViewResult
+from api.cross_origin import CrossOrigin
 from api.environ import LONGEST_PATH, environ_of
 from api.plain_claims import plain_claim_of
 from api.problems import problem_response
@@ -45,7 +46,8 @@ class RsgiApp:
     threads: how many requests run in threads at once. on_stop: called once in the event loop when
     the worker has to stop; requests in flight are still answered. bodies: reads the bodies of
     requests that run in threads. on_end: called once when all requests are answered. claim: the
-    view of plain claims; None: Flask gets them too.
+    view of plain claims; None: Flask gets them too. cross_origin: None: pages of other origins may
+    not call.
     """
 
     def __init__(
@@ -56,8 +58,10 @@ class RsgiApp:
         bodies: BodyReader,
         on_end: Callable[[], None] = lambda: None,
         claim: Claim | None = None,
+        cross_origin: CrossOrigin | None = None,
     ) -> None:
         self.flask = app
+        self._cross_origin = cross_origin
         self._claim = claim
         self._metrics = RequestMetrics()
         self._bodies = bodies
@@ -87,6 +91,8 @@ class RsgiApp:
             if self._claim is not None and plain is not None:
                 route = CLAIM_ROUTE
                 result: ViewResult = self._claim(*plain)
+            elif self._cross_origin and (preflight := self._cross_origin.preflight(scope)):
+                result = preflight
             else:
                 route, result = await self._through_flask(scope, protocol, x_request_id)
             response = result if isinstance(result, RawResponse) else await result
@@ -98,6 +104,8 @@ class RsgiApp:
         self._metrics.responded(route, response.status, seconds)
         status, headers, body = response
         headers.append(("x-request-id", x_request_id))
+        if self._cross_origin is not None:
+            headers += self._cross_origin.headers_of(scope)
         if scope.method == "HEAD":
             headers.append(("content-length", str(len(body))))
             body = b""

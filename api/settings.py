@@ -1,12 +1,19 @@
 """Settings of the API process."""
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from api.cross_origin import check_origins
 from coupons.links.certificates import check_key_pair
 from coupons.process.bearer import TokenSettings
+from coupons.process.settings import split_list
+
+
+def _checked_origins(text: str) -> str:
+    check_origins(split_list(text))
+    return text
 
 
 class ApiSettings(TokenSettings):
@@ -67,6 +74,11 @@ class ApiSettings(TokenSettings):
         le=60,
         description="How long the API still takes requests after SIGTERM, in seconds; /readyz no"
         " longer answers then, so that a load balancer sends new ones elsewhere",
+    )
+    api_origins: Annotated[str, AfterValidator(_checked_origins)] = Field(
+        default="",
+        description="Origins whose pages may call the API from a browser (CORS), with commas in"
+        " between, such as https://shop.example; `*`: every page; empty: none",
     )
     api_batch_size: int = Field(
         default=500,

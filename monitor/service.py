@@ -7,6 +7,7 @@ from typing import Any
 
 from coupons.endpoints import KAFKA, REGISTRY_URL, Endpoints
 from coupons.process.probes import health_page, json_page, metrics_page
+from coupons.process.settings import split_list
 from monitor.dead_letters import DeadLetterReader
 from monitor.document import as_document
 from monitor.gate import GateReader
@@ -15,7 +16,7 @@ from monitor.metrics import monitor_registry
 from monitor.page.pages import build_page
 from monitor.page.server import PageServer
 from monitor.processes import Health, HealthReader, address, read_disks
-from monitor.settings import MonitorSettings, split_list
+from monitor.settings import MonitorSettings
 from monitor.source import Source, T
 from monitor.state import Process, State, now
 from monitor.stream import ConnectReader, KafkaReader

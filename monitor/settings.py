@@ -10,16 +10,11 @@ from coupons.kafka.client import KafkaClient
 from coupons.kafka.security import KafkaSecurity
 from coupons.links.urls import check_web_url
 from coupons.process.bearer import TokenSettings
-from coupons.process.settings import DatabaseUrl, WebUrl
+from coupons.process.settings import DatabaseUrl, WebUrl, split_list
 from coupons.sign_in_links import SHORTEST_KEY
 
 MOST_ENDPOINTS = 50
 """Of one kind: each has a thread."""
-
-
-def split_list(text: str) -> list[str]:
-    """The entries of a list with commas in between."""
-    return [each.strip() for each in text.split(",") if each.strip()]
 
 
 def _check_urls(urls: SecretStr) -> SecretStr:

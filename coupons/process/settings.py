@@ -18,6 +18,11 @@ from coupons.links.urls import check_database_url, check_redis_url, check_web_ur
 PREFIX = "COUPON_"
 
 
+def split_list(text: str) -> list[str]:
+    """The entries of a setting that is a list, with commas in between."""
+    return [each.strip() for each in text.split(",") if each.strip()]
+
+
 def _checked(check: Callable[[str], None]) -> AfterValidator:
     def checked(url: SecretStr) -> SecretStr:
         check(url.get_secret_value())

@@ -16,12 +16,13 @@ from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
 
 from coupons.errors import CouponError, NotThere
+from coupons.process.settings import split_list
 from monitor.page.advice import Advice
 from monitor.page.figures import FILTERS
 from monitor.page.server import LARGEST_BODY_BYTES
 from monitor.page.session import csrf_token, operator, require_sign_in
 from monitor.page.sign_in import SESSION_SECONDS
-from monitor.settings import MonitorSettings, split_list
+from monitor.settings import MonitorSettings
 
 log = logging.getLogger(__name__)
 

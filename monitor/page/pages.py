@@ -13,6 +13,7 @@ from coupons.endpoints import (
     REGISTRY_URL,
     Endpoints,
 )
+from coupons.process.settings import split_list
 from monitor.page.acting import Acting
 from monitor.page.app import create_app
 from monitor.page.audit_views import AuditViews
@@ -29,7 +30,7 @@ from monitor.page.request_views import RequestViews
 from monitor.page.sign_in import load_sign_in
 from monitor.page.sign_in_views import SignInViews
 from monitor.page.stream_views import StreamViews
-from monitor.settings import MonitorSettings, split_list
+from monitor.settings import MonitorSettings
 from monitor.state import State
 from operations.doctor.system import endpoints_of_stack
 
