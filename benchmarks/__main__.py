@@ -5,6 +5,7 @@ import subprocess
 
 import click
 
+from benchmarks.harness.commits import git
 from benchmarks.harness.target import RunningStack
 from benchmarks.results.components import CEILINGS, GROWTH, report_components
 from benchmarks.results.designs import PARTS as DESIGN_PARTS
@@ -89,11 +90,11 @@ def main(
 
 def _commit(against: str | None) -> str:
     """The commit to compare with; by default the newest tag before this one."""
-    command = ["git", "rev-parse", "--verify", "--quiet", f"{against}^{{commit}}"]
+    asked = ["rev-parse", "--verify", "--quiet", f"{against}^{{commit}}"]
     if against is None:
-        command = ["git", "describe", "--tags", "--abbrev=0", "HEAD"]
+        asked = ["describe", "--tags", "--abbrev=0", "HEAD"]
     try:
-        found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        found = git(*asked).decode().strip()
     except FileNotFoundError:
         raise click.UsageError("cost needs git, for the source to compare with") from None
     except subprocess.CalledProcessError:

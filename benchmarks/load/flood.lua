@@ -1,18 +1,9 @@
--- wrk: claims by the next users of a file of tokens, answers counted by status.
-local tokens, at, threads = {}, 0, {}
+-- wrk: as wrk.lua, and answers are counted by status. To be run in the folder of both.
+dofile('wrk.lua')
+local threads = {}
+accepted, refused, others = 0, 0, 0
 
 function setup(thread) threads[#threads + 1] = thread end
-
-function init(arguments)
-  for token in io.lines(arguments[1]) do tokens[#tokens + 1] = token end
-  accepted, refused, others = 0, 0, 0
-end
-
-function request()
-  at = at + 1
-  wrk.headers['Authorization'] = 'Bearer ' .. tokens[(at - 1) % #tokens + 1]
-  return wrk.format('POST')
-end
 
 function response(status)
   if status == 202 or status == 200 then accepted = accepted + 1

@@ -5,13 +5,8 @@ as an older commit. Postgres, Valkey, Kafka and Connect run on; their time diffe
 because what they do for a claim depends on how claims come.
 """
 
-import io
-import subprocess
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import psycopg
@@ -27,7 +22,6 @@ from stack.disposable import DisposableStack
 
 APPLICATIONS = ("api", "consumer-1", "reconciler", "monitor")
 SERVERS = ("postgres", "valkey", "kafka", "connect")
-_ROOT = Path(__file__).parents[2]
 _UNCOUNTED = Path(__file__).parent / "uncounted"
 """A folder for PYTHONPATH: processes that find it count nothing."""
 
@@ -63,17 +57,6 @@ def observed_variants(collector: str) -> list[Variant]:
         Variant("metrics, logs of requests, monitor", logs),
         Variant("and tracing of 1%", {**logs, **tracing}),
     ]
-
-
-@contextmanager
-def source_of(commit: str) -> Iterator[Path]:
-    """The files of a commit, in a folder that is removed afterwards. Raises CalledProcessError."""
-    command = ["git", "archive", "--format=zip", commit]
-    archive = subprocess.run(command, cwd=_ROOT, stdout=subprocess.PIPE, check=True).stdout
-    with TemporaryDirectory(prefix="coupon-bench-source-") as folder:
-        with zipfile.ZipFile(io.BytesIO(archive)) as files:
-            files.extractall(folder)
-        yield Path(folder)
 
 
 def measure_costs(

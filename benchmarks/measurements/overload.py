@@ -105,7 +105,10 @@ def _flood(
     url = f"{stack.environment['COUPON_API_URL']}/coupons/{coupon_id}/issue-requests"
     command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout=20s"]
     return subprocess.Popen(
-        [*command, "-s", str(_SCRIPT), url, "--", str(tokens)], stdout=subprocess.PIPE, text=True
+        [*command, "-s", _SCRIPT.name, url, "--", str(tokens)],
+        cwd=_SCRIPT.parent,
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 

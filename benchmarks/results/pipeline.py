@@ -3,8 +3,10 @@
 import shutil
 from collections.abc import Collection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from benchmarks.harness.collector import span_collector
+from benchmarks.harness.commits import unpack_commit
 from benchmarks.harness.target import Target
 from benchmarks.load.coupons import create_coupon
 from benchmarks.measurements.backlog import measure_backlog, measure_drain
@@ -14,12 +16,7 @@ from benchmarks.measurements.claiming import (
     measure_delay,
     measure_full_load,
 )
-from benchmarks.measurements.costs import (
-    Variant,
-    measure_costs,
-    observed_variants,
-    source_of,
-)
+from benchmarks.measurements.costs import Variant, measure_costs, observed_variants
 from benchmarks.measurements.gate_memory import measure_gate_memory
 from benchmarks.measurements.overload import measure_overload
 from benchmarks.measurements.poison import measure_poison
@@ -128,8 +125,10 @@ def _has_wrk(report: Report, part: str) -> bool:
 def report_cost(report: Report, stack: DisposableStack, commit: str, quick: bool) -> None:
     """This source beside that of a commit. Raises CalledProcessError when git does not know it."""
     report.add(f"## Processor time of an issued coupon at full load: {commit} and now")
-    with source_of(commit) as folder:
-        variants = [Variant(commit, source=folder), Variant("now")]
+    with TemporaryDirectory(prefix="coupon-bench-source-") as folder:
+        source = Path(folder)
+        unpack_commit(commit, source)
+        variants = [Variant(commit, source=source), Variant("now")]
         report.table(COST_HEAD, cost_rows(measure_costs(stack, variants, *_turns(quick))))
 
 

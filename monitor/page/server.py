@@ -26,8 +26,8 @@ LARGEST_HEAD_BYTES = 16_384
 LARGEST_BODY_BYTES = 65_536
 SECONDS_TO_ASK = 5.0
 IDLE_SECONDS = 20
-STOP_SECONDS = 0.3
-"""A server that is to stop notices it after at most so long."""
+LOOK_SECONDS = 0.3
+"""So often it looks for connections to close."""
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]
@@ -74,17 +74,20 @@ class PageServer:
         self._thread.start()
 
     def shutdown(self) -> None:
-        """Stop listening, and close every connection."""
+        """Stop listening, and close every connection. Safe to repeat."""
+        if not self._thread.is_alive():
+            return
         self._stopping.set()
+        self._server.pull_trigger()
         self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._server.asyncore.loop(STOP_SECONDS, map=self._connections, count=1)
         for channel in list(self._server.active_channels.values()):
             channel.handle_close()
         self._server.close()
         self._server.task_dispatcher.shutdown()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._server.asyncore.loop(LOOK_SECONDS, map=self._connections, count=1)
 
 
 def _listen(host: str, port: int) -> socket.socket:

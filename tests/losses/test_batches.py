@@ -9,6 +9,7 @@ from cdc_consumer.handling import BatchHandler
 from coupons.errors import LedgerUnavailable
 from coupons.gate import Gate, open_coupon
 from coupons.model import Admission, Claim, Coupon, Status
+from stack.disposable import DisposableStack
 from tests.losses.commits import held_commits
 from tests.support.databases import Database
 from tests.support.events import KeptLetters, request_records
@@ -82,10 +83,10 @@ def test_redis_never_says_issued_when_the_commit_dies(
 
 
 def test_postgres_waits_for_its_disk_before_it_confirms_a_commit(
-    database: Database,
+    stack: DisposableStack,
 ) -> None:
     """Postgres waits for its disk before it says that something is committed."""
-    for role in ("coupon_api", "coupon_consumer", "coupon_reconciler"):
-        with psycopg.connect(database.url(role)) as connection:
+    for role in ("api", "consumer", "reconciler"):
+        with psycopg.connect(stack.database_url(role)) as connection:
             for setting in ("fsync", "synchronous_commit"):
                 assert connection.execute(f"SHOW {setting}".encode()).fetchone() == ("on",), role

@@ -6,7 +6,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -110,26 +110,27 @@ def test_redis(how: str, watch: Watch, database: Database, own_valkey: ValkeySer
 
 @pytest.mark.parametrize("how", ["killed", "silent"])
 def test_postgres(how: str, watch: Watch, valkey_url: str, own_postgres: PostgresServer) -> None:
-    with Databases(own_postgres.superuser_url).fresh() as database:
-        watched = watch(database.url("coupon_monitor"), valkey_url)
-        eventually(lambda: is_known(watched, "postgres"))
-        last = reads_of(watched, "postgres")
+    with closing(Databases(own_postgres.superuser_url)) as databases:
+        database = databases.make()
+    watched = watch(database.url("coupon_monitor"), valkey_url)
+    eventually(lambda: is_known(watched, "postgres"))
+    last = reads_of(watched, "postgres")
 
-        def shown_as_down() -> None:
-            eventually(lambda: not is_known(watched, "postgres"))
-            assert watched.value("coupon_stream_slot_lost") is None
-            assert watched.document()["ledger"] is None
-            assert_unknown_since(watched, "postgres", last)
-            assert_goes_on(watched, "redis")
+    def shown_as_down() -> None:
+        eventually(lambda: not is_known(watched, "postgres"))
+        assert watched.value("coupon_stream_slot_lost") is None
+        assert watched.document()["ledger"] is None
+        assert_unknown_since(watched, "postgres", last)
+        assert_goes_on(watched, "redis")
 
-        if how == "silent":
-            with stopped(own_postgres):
-                shown_as_down()
-        else:
-            own_postgres.kill()
+    if how == "silent":
+        with stopped(own_postgres):
             shown_as_down()
-            own_postgres.start()
-        eventually(lambda: is_known(watched, "postgres"), 20)
+    else:
+        own_postgres.kill()
+        shown_as_down()
+        own_postgres.start()
+    eventually(lambda: is_known(watched, "postgres"), 20)
 
 
 def test_a_connection_that_is_cut_is_made_again(watched: Watched, database: Database) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from coupons.ledger.connection import connect_ledger
-from stack.disposable import DisposableStack, disposable_stack
+from stack.disposable import DisposableStack
 from tests.pipeline.pipeline import Pipeline
-from tests.support.embedded import shared_stack
+from tests.support.embedded import new_stack, shared_stack
 
 
 @pytest.fixture(scope="package")
@@ -20,7 +20,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[DisposableStack]:
 @pytest.fixture(scope="package")
 def spare_stack() -> Iterator[DisposableStack]:
     """A stack for what must not happen to the shared one; each test leaves it in order."""
-    with disposable_stack() as spare:
+    with new_stack() as spare:
         yield spare
 
 

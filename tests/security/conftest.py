@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -41,11 +42,11 @@ def tls_postgres(tmp_path_factory: pytest.TempPathFactory, pair: Pair) -> Iterat
 
 
 @pytest.fixture(scope="package")
-def tls_databases(tls_postgres: TlsPostgres, authority: Authority) -> Databases:
+def tls_databases(tls_postgres: TlsPostgres, authority: Authority) -> Iterator[Databases]:
     """Makes databases on it, as `coupon migrate` does: over TLS."""
-    return Databases(
-        f"{tls_postgres.superuser_url}?sslmode=verify-full&sslrootcert={authority.file}"
-    )
+    url = f"{tls_postgres.superuser_url}?sslmode=verify-full&sslrootcert={authority.file}"
+    with closing(Databases(url)) as databases:
+        yield databases
 
 
 @pytest.fixture

@@ -26,10 +26,10 @@ from tests.support.certificates import Authority
 from tests.support.databases import PASSWORDS, Database
 
 JSON = "org.apache.kafka.connect.json.JsonConverter"
+ROOT_CERTIFICATE = "database.sslrootcert"
 
 
-@pytest.fixture
-def connector_file(tmp_path: Path) -> Path:
+def connector_file(folder: Path, **changes: str) -> Path:
     """The project's connector, but for its converter, so that it needs no schema registry."""
     connector = json.loads(CONNECTOR_FILE.read_text())
     config = {
@@ -37,8 +37,8 @@ def connector_file(tmp_path: Path) -> Path:
         for name, value in connector["config"].items()
         if not name.startswith(("key.converter", "value.converter"))
     }
-    connector["config"] = {**config, "key.converter": JSON, "value.converter": JSON}
-    file = tmp_path / "connector.json"
+    connector["config"] = {**config, "key.converter": JSON, "value.converter": JSON, **changes}
+    file = folder / "connector.json"
     file.write_text(json.dumps(connector))
     return file
 
@@ -58,9 +58,9 @@ def kafka(secure_kafka: SecureKafka, authority: Authority, tmp_path: Path) -> Ka
 
 @contextmanager
 def secure_connect(
-    path: Path, kafka: SecureKafka, authority: Authority, database: Database, trusted: Authority
+    path: Path, kafka: SecureKafka, authority: Authority, database: Database
 ) -> Iterator[SecureConnect]:
-    """trusted: whose certificate Postgres has to show."""
+    """authority: whose certificates Kafka and Postgres have to show."""
     server = urlsplit(database.superuser_url)
     variables = {
         "COUPON_CDC_DATABASE_HOST": str(server.hostname),
@@ -69,7 +69,7 @@ def secure_connect(
         "COUPON_CDC_DATABASE_USER": "coupon_cdc",
         "COUPON_CDC_DATABASE_PASSWORD": PASSWORDS["coupon_cdc"],
         "COUPON_CDC_DATABASE_SSLMODE": "verify-full",
-        "COUPON_CDC_DATABASE_SSLROOTCERT": str(trusted.file),
+        "COUPON_CDC_DATABASE_SSLROOTCERT": str(authority.file),
     }
     connect = SecureConnect(path, kafka.ports["sasl"], authority, variables)
     connect.start()
@@ -87,7 +87,6 @@ def test_rows_reach_kafka_over_secured_links_only(
     authority: Authority,
     wrong_authority: Authority,
     tls_database: Database,
-    connector_file: Path,
 ) -> None:
     """Rows reach kafka over secured links only and from the right postgres only."""
     create_slot(tls_database.url("coupon_cdc"))
@@ -95,16 +94,11 @@ def test_rows_reach_kafka_over_secured_links_only(
         coupon = make_coupon(api)
         accept_requests(api, [Admission(coupon.coupon_id, 4711, 1, coupon.gate_epoch, False)])
 
-    wrong = tmp_path / "wrong"
-    with (
-        secure_connect(wrong, secure_kafka, authority, tls_database, wrong_authority) as connect,
-        pytest.raises(ConnectorError, match="connector coupon-cdc is not valid"),
-    ):
-        register(connect.url, kafka, connector_file)
-
-    right = tmp_path / "right"
-    with secure_connect(right, secure_kafka, authority, tls_database, authority) as connect:
-        assert register(connect.url, kafka, connector_file).is_running
+    with secure_connect(tmp_path, secure_kafka, authority, tls_database) as connect:
+        wrong = connector_file(tmp_path, **{ROOT_CERTIFICATE: str(wrong_authority.file)})
+        with pytest.raises(ConnectorError, match="connector coupon-cdc is not valid"):
+            register(connect.url, kafka, wrong)
+        assert register(connect.url, kafka, connector_file(tmp_path)).is_running
         consumer = kafka.consumer(consumer_settings("of-connect", None, lambda *_: None))
         consumer.subscribe([REQUEST_TOPIC])
         message = eventually(lambda: consumer.poll(0.5), 120)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import psycopg
@@ -30,7 +30,7 @@ class Database:
 
 
 class Databases:
-    """Makes databases on a server, all from one migrated template."""
+    """Makes databases on a server, all from one migrated template, over one connection."""
 
     def __init__(self, superuser_url: str) -> None:
         self._superuser_url = superuser_url
@@ -39,28 +39,38 @@ class Databases:
         create_database(superuser_url, TEMPLATE, OWNER)
         admit_roles(superuser_url, TEMPLATE)
         migrate(role_url(superuser_url, OWNER, PASSWORDS[OWNER], TEMPLATE))
+        self._superuser = psycopg.connect(superuser_url, autocommit=True)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._superuser.close()
+
+    def make(self) -> Database:
+        """A copy of the template, which stays."""
+        self._made += 1
+        made = Database(self._superuser_url, f"test_{os.getpid()}_{self._made}")
+        self._run("CREATE DATABASE {} TEMPLATE {} OWNER {}", made.name, TEMPLATE, OWNER)
+        return made
 
     @contextmanager
     def fresh(self) -> Iterator[Database]:
         """A copy of the template, dropped at the end whoever is still connected to it."""
-        self._made += 1
-        name = f"test_{os.getpid()}_{self._made}"
-        self._run("CREATE DATABASE {} TEMPLATE {} OWNER {}", name, TEMPLATE, OWNER)
+        made = self.make()
         try:
-            yield Database(self._superuser_url, name)
+            yield made
         finally:
-            self._run("DROP DATABASE {} WITH (FORCE)", name)
+            self._run("DROP DATABASE {} WITH (FORCE)", made.name)
 
     def _run(self, statement: str, *names: str) -> None:
-        with psycopg.connect(self._superuser_url, autocommit=True) as connection:
-            identifiers = [sql.Identifier(name) for name in names]
-            connection.execute(sql.SQL(statement).format(*identifiers))
+        identifiers = [sql.Identifier(name) for name in names]
+        self._superuser.execute(sql.SQL(statement).format(*identifiers))
 
 
 @pytest.fixture(scope="session")
-def databases(postgres_server: PostgresServer) -> Databases:
+def databases(postgres_server: PostgresServer) -> Iterator[Databases]:
     """Makes databases on the run's Postgres."""
-    return Databases(postgres_server.superuser_url)
+    with closing(Databases(postgres_server.superuser_url)) as databases:
+        yield databases
 
 
 @pytest.fixture

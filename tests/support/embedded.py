@@ -26,6 +26,13 @@ def shared_stack(config: pytest.Config) -> Iterator[DisposableStack]:
         running.adopt()
         yield running
         return
+    with new_stack() as own:
+        yield own
+
+
+@contextmanager
+def new_stack() -> Iterator[DisposableStack]:
+    """A stack whose Java programs start from archives, also on a machine that had none."""
     with ExitStack() as until_the_end:
         with _one_worker_at_a_time():
             own = until_the_end.enter_context(disposable_stack())

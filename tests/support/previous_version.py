@@ -1,15 +1,13 @@
 """The source of the version before this one, from the history of the repository."""
 
-import io
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from benchmarks.harness.commits import unpack_commit
 
 
 class Release(NamedTuple):
@@ -33,8 +31,9 @@ class Version(NamedTuple):
 @pytest.fixture(scope="session")
 def previous_version(tmp_path_factory: pytest.TempPathFactory) -> Version:
     """The last version that was released before this commit."""
+    source = tmp_path_factory.mktemp("previous")
     try:
-        archive = git("archive", "--format=zip", LAST_RELEASE.commit)
+        unpack_commit(LAST_RELEASE.commit, source)
     except FileNotFoundError:
         pytest.skip("the source of the previous version is in git, which is not installed")
     except subprocess.CalledProcessError as error:
@@ -43,9 +42,6 @@ def previous_version(tmp_path_factory: pytest.TempPathFactory) -> Version:
         pytest.skip(
             f"the history here ends after {tag}, {commit}: {says} (`git fetch --unshallow`)"
         )
-    source = tmp_path_factory.mktemp("previous")
-    with zipfile.ZipFile(io.BytesIO(archive)) as files:
-        files.extractall(source)
     assert Path(_run_from(source, "import api; print(api.__file__)")).is_relative_to(source)
     return Version(LAST_RELEASE.tag, source)
 
@@ -53,9 +49,3 @@ def previous_version(tmp_path_factory: pytest.TempPathFactory) -> Version:
 def _run_from(source: Path, program: str) -> str:
     """What a program prints that this environment's Python runs in a folder."""
     return subprocess.check_output([sys.executable, "-c", program], cwd=source, text=True).strip()
-
-
-def git(*arguments: str) -> bytes:
-    """What git prints. Raises FileNotFoundError without git, and CalledProcessError."""
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True)
-    return done.stdout

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 import redis
 
@@ -121,9 +122,16 @@ def valkey_url(valkey_server: ValkeyServer) -> str:
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """A Postgres of this run's own."""
+    """A Postgres of this run's own.
+
+    It does not wait for its disk: tests make hundreds of databases, and no machine crashes in them.
+    A stack does, as a test of the losses checks.
+    """
     server = PostgresServer(tmp_path_factory.mktemp("postgres"))
     server.start()
+    with psycopg.connect(server.superuser_url, autocommit=True) as superuser:
+        superuser.execute("ALTER SYSTEM SET fsync = off")
+        superuser.execute("SELECT pg_reload_conf()")
     yield server
     server.stop()
     if server.home:

@@ -3,15 +3,18 @@
 `make test` has two workers. Tests wait more than they compute, so that two cores do twice as much.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 TESTS = Path(__file__).parents[1]
-FIRST = ("faults", "compose", "model", "pipeline", "losses", "security", "consumer", "stack")
-"""The kinds that start Java or containers, or search: what takes longest must not be begun last.
+LONGEST = ("pipeline on the spare stack", "pipeline on the stack", "faults on the stack")
+"""The groups on stacks take longest, so they begin first.
 
-Those on a shared stack come before all: when a worker goes on to another folder, its stack ends."""
+A stack ends when its worker goes on to another folder: two of one folder get a worker each."""
+FIRST = ("faults", "compose", "consumer", "model", "pipeline", "losses", "security", "stack")
+"""After them the kinds that start Java or containers, or search: what is long must not end last."""
 ONE_WORKER = ("compose", "consumer", "losses", "model", "security")
 """The kinds whose tests share servers, or programs, that are expensive to start."""
 
@@ -48,9 +51,12 @@ def _uses_shared_stack(item: pytest.Item) -> bool:
     return "stack" in _fixtures(item) and not own
 
 
-def _turn(item: pytest.Item) -> tuple[bool, int]:
-    kind = _kind(item)
-    return not _uses_shared_stack(item), FIRST.index(kind) if kind in FIRST else len(FIRST)
+def _turn(item: pytest.Item) -> tuple[int, int]:
+    return _place(group_of(item), LONGEST), _place(_kind(item), FIRST)
+
+
+def _place(name: str, order: Sequence[str]) -> int:
+    return order.index(name) if name in order else len(order)
 
 
 def _kind(item: pytest.Item) -> str:

@@ -4,7 +4,8 @@ import subprocess
 
 import pytest
 
-from tests.support.previous_version import LAST_RELEASE, git
+from benchmarks.harness.commits import git
+from tests.support.previous_version import LAST_RELEASE
 
 
 def test_the_last_release_is_the_newest_tag_before_this_commit() -> None:

@@ -117,9 +117,16 @@ def test_a_port_that_is_taken_is_named(server: PageServer, port: int) -> None:
         PageServer(HOST, port, {}, lambda *_: [])
 
 
-def test_it_stops_while_somebody_is_connected(port: int) -> None:
-    server = PageServer(HOST, port, {}, lambda *_: [])
-    with socket.create_connection((HOST, port)):
+def test_it_stops_at_once_while_somebody_is_connected(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a wait until it looks again for connections to close."""
+    monkeypatch.setattr(page_server, "LOOK_SECONDS", 30.0)
+    probes = {"/healthz": lambda: Page(200, "text/plain", b"well")}
+    server = PageServer(HOST, port, probes, lambda *_: [])
+    with socket.create_connection((HOST, port)) as connected:
+        connected.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connected.recv(65_536).startswith(OK)
         began = time.monotonic()
         server.shutdown()
     assert time.monotonic() - began < 3

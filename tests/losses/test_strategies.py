@@ -7,15 +7,14 @@ from benchmarks.load.coupons import create_coupon
 from benchmarks.load.issued import issued_count
 from benchmarks.strategies.running import running_designs
 from coupons.waiting import eventually
-from stack.disposable import disposable_stack
+from stack.disposable import DisposableStack
 
 CLAIMS = 300
 
 
-def test_each_design_issues_what_it_accepts() -> None:
-    """On a stack of its own: what the others issue has no request, and would not be in order."""
+def test_each_design_issues_what_it_accepts(stack: DisposableStack) -> None:
+    """Not on a stack that is compared: what the others issue has no request."""
     with (
-        disposable_stack() as stack,
         running_designs(stack) as targets,
         psycopg.connect(stack.database_url("ops"), autocommit=True) as ops,
     ):
