@@ -16,7 +16,7 @@ from coupons.gate.changes import (
     operate_in_ledger,
 )
 from coupons.ids import MAX_COUPON_ID
-from coupons.ledger.coupons import search_coupons
+from coupons.ledger.coupon_pages import search_coupons
 from coupons.model import LARGEST_QUANTITY, CouponState
 from monitor.page.acting import Acting
 from monitor.page.coupon import effect, objection, show_coupon

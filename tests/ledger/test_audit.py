@@ -6,7 +6,8 @@ import pytest
 from coupons.errors import NotThere
 from coupons.gate.changes import CouponChanged, CouponClosed, operate_in_ledger
 from coupons.ledger.connection import Connection, connect_ledger
-from coupons.ledger.coupons import change_coupon, search_coupons
+from coupons.ledger.coupon_pages import search_coupons
+from coupons.ledger.coupons import change_coupon
 from coupons.model import CouponState
 from operations.audit import NotACursor, last_change, list_actions, note_action
 from tests.support.databases import Database
