@@ -9,6 +9,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from api.fields import ID_PATTERN
+from coupons.gate import GateFigures
 from coupons.ids import request_id
 from coupons.ledger.coupon_actions import CouponAction
 from coupons.ledger.issued_coupons import IssuedCoupon
@@ -37,6 +38,7 @@ class CouponView(TypedDict):
     """A coupon. places_left: how many claims the gate would still admit; null when unknown.
 
     version: its ETag without the quotes; another one after each change, but not after each claim.
+    is_at_gate: whether claims are decided by this version already; null when unknown.
     """
 
     id: Id
@@ -55,6 +57,7 @@ class CouponView(TypedDict):
     places_left: Count | None
     created_at: Time
     version: Id
+    is_at_gate: bool | None
 
 
 class CouponPage(TypedDict):
@@ -145,8 +148,8 @@ def view_request(request: IssueRequest) -> IssueRequestView:
     return view
 
 
-def view_coupon(coupon: Coupon, places_left: int | None) -> CouponView:
-    """The JSON form of a coupon."""
+def view_coupon(coupon: Coupon, figures: GateFigures | None) -> CouponView:
+    """The JSON form of a coupon. figures: the gate's, read after the coupon."""
     terms = coupon.terms
     assert terms is not None
     return {
@@ -163,9 +166,10 @@ def view_coupon(coupon: Coupon, places_left: int | None) -> CouponView:
         "metadata": _as_written(terms.metadata),
         "issued_count": coupon.issued_count,
         "rejected_count": coupon.rejected_count,
-        "places_left": places_left,
+        "places_left": figures and figures.places_left,
         "created_at": rfc3339(coupon.created_at),
         "version": str(coupon.version),
+        "is_at_gate": figures and figures.version >= coupon.version,
     }
 
 

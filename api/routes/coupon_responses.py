@@ -29,7 +29,7 @@ class CouponResponses:
     def views(self, coupons: list[Coupon]) -> list[CouponView]:
         """The JSON forms."""
         return [
-            view_coupon(coupon, None if figures is None else figures.places_left)
+            view_coupon(coupon, figures)
             for coupon, figures in zip(coupons, self._figures(coupons), strict=True)
         ]
 

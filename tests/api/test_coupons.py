@@ -110,6 +110,19 @@ def test_stock_is_never_lowered_below_what_is_issued(
     assert changed.status_code == 200
 
 
+def test_stock_is_never_lowered_below_what_is_in_flight(
+    new_coupon: NewCoupon, client: Client, admin: Headers, claim: Claim
+) -> None:
+    coupon_id = new_coupon(total_quantity=5)
+    assert [claim(coupon_id, user_id).status_code for user_id in (1, 2)] == [202, 202]
+    path, headers = f"/coupons/{coupon_id}", admin | ANY_VERSION
+    refused = client.patch(path, json={"total_quantity": 1}, headers=headers)
+    assert refused.status_code == 409
+    assert refused.get_json()["type"] == "urn:coupon-cdc:problem:stock-below-in-flight"
+    changed = client.patch(path, json={"total_quantity": 2}, headers=headers)
+    assert (changed.status_code, changed.get_json()["places_left"]) == (200, 0)
+
+
 def test_what_is_left_out_of_a_change_stays(
     new_coupon: NewCoupon, client: Client, admin: Headers
 ) -> None:
@@ -130,9 +143,11 @@ def test_a_change_that_did_not_reach_the_gate_is_202_and_repeatable(
     redis_link.cut()
     answer = client.post(f"/coupons/{coupon_id}/pause", headers=admin)
     assert (answer.status_code, answer.get_json()["state"]) == (202, "paused")
-    assert answer.get_json()["places_left"] is None
+    assert (answer.get_json()["places_left"], answer.get_json()["is_at_gate"]) == (None, None)
     redis_link.restore()
+    assert client.get(f"/coupons/{coupon_id}", headers=admin).get_json()["is_at_gate"] is False
     assert client.post(f"/coupons/{coupon_id}/pause", headers=admin).status_code == 200
+    assert client.get(f"/coupons/{coupon_id}", headers=admin).get_json()["is_at_gate"] is True
     assert claim(coupon_id, 1).json["reason"] == "paused"
 
 
