@@ -42,8 +42,9 @@ DECLARE
   said    text;
   changed jsonb;
 BEGIN
-  SELECT string_agg(format('%s: %s -> %s', word, coalesce(old_row ->> field, 'none'), coalesce(new_row ->> field, 'none')),
-                    '; ' ORDER BY number),
+  -- The text is for people, and short; discount and metadata are complete in `changes`.
+  SELECT string_agg(format('%s: %s -> %s', word, left(coalesce(old_row ->> field, 'none'), 200),
+                           left(coalesce(new_row ->> field, 'none'), 200)), '; ' ORDER BY number),
          jsonb_object_agg(field, jsonb_build_object('from', old_row -> field, 'to', new_row -> field))
     INTO said, changed
     FROM (VALUES (1, 'state', 'state'),
