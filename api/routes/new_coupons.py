@@ -47,7 +47,7 @@ class NewCouponRoutes:
         coupon, is_new = self._write(wanted, key, f"user {caller_id}")
         if coupon is None:
             raise id_taken(wanted.id)
-        if is_new:
+        if is_new:  # else it may have requests, which the gate would not know
             self._open(coupon)
         return self._responses.of(coupon, 201, {"location": f"/coupons/{coupon.coupon_id}"})
 

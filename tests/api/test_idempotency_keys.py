@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import redis
 from werkzeug.test import Client
 
 from coupons.tokens import SCOPES
@@ -68,7 +69,23 @@ def test_a_repeat_shows_the_coupon_as_it_is_now(
     assert (again.status_code, again.get_json()["state"]) == (201, "paused")
     client.post(f"{made.headers['Location']}/resume", headers=admin)
     assert claim(made.get_json()["id"], 1).status_code == 202
-    assert create("k").get_json()["places_left"] == 4, "its gate is not opened again"
+    assert create("k").get_json()["places_left"] == 4
+
+
+def test_a_repeat_opens_no_gate_that_redis_has_lost(
+    create: Create, claim: Any, valkey_url: str
+) -> None:
+    """It would know of no accepted request, and admit beyond the stock."""
+    coupon_id = create("k").get_json()["id"]
+    assert claim(coupon_id, 1).status_code == 202
+    with redis.Redis.from_url(valkey_url) as client:
+        client.flushall()
+    assert create("k").status_code == 201
+    refused = claim(coupon_id, 2)
+    assert (refused.status_code, refused.json["type"]) == (
+        503,
+        "urn:coupon-cdc:problem:gate-closed",
+    )
 
 
 @pytest.mark.parametrize(
