@@ -15,9 +15,12 @@ class Authenticator:
     def __init__(self, verifier: TokenVerifier) -> None:
         self._verifier = verifier
 
-    def caller(self, request: Request, scope: str | None = None) -> Caller:
-        """The caller, who must have `scope` if one is given. Raises Problem (401 or 403)."""
-        return self.caller_by(request.environ.get("HTTP_AUTHORIZATION", ""), scope)
+    def caller(self, request: Request, *scopes: str) -> Caller:
+        """The caller, who must have one of `scopes` if any is given. Raises Problem (401, 403)."""
+        caller = self.caller_by(request.environ.get("HTTP_AUTHORIZATION", ""), None)
+        if scopes and caller.scopes.isdisjoint(scopes):
+            raise _insufficient(*scopes)
+        return caller
 
     def caller_by(self, authorization: str, scope: str | None) -> Caller:
         """The same by the value of the header Authorization; empty: it was not sent."""
@@ -29,12 +32,16 @@ class Authenticator:
         except InvalidToken as error:
             raise _unauthenticated(str(error)) from None
         if scope is not None and scope not in caller.scopes:
-            raise Problem(
-                ProblemType.INSUFFICIENT_SCOPE,
-                f"This requires a token with the scope {scope}.",
-                {"www-authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
-            )
+            raise _insufficient(scope)
         return caller
+
+
+def _insufficient(*scopes: str) -> Problem:
+    return Problem(
+        ProblemType.INSUFFICIENT_SCOPE,
+        f"This requires a token with the scope {' or '.join(scopes)}.",
+        {"www-authenticate": f'Bearer error="insufficient_scope", scope="{scopes[0]}"'},
+    )
 
 
 def _unauthenticated(detail: str, challenge: str = ' error="invalid_token"') -> Problem:

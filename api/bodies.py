@@ -10,7 +10,18 @@ from flask import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from api.fields import CouponId, DecimalNumber, Group, Moment, Name, Quantity, WholeNumber
+from api.fields import (
+    CouponId,
+    DecimalNumber,
+    Discount,
+    Group,
+    Metadata,
+    Moment,
+    Name,
+    Quantity,
+    ValidDays,
+    WholeNumber,
+)
 from api.problems import Problem, ProblemType
 from coupons.ids import MAX_COUPON_ID
 from coupons.model import from_microseconds, to_microseconds
@@ -36,6 +47,10 @@ class NewCoupon(_Body):
     issue_starts_at: Moment | None = None
     issue_ends_at: Moment | None = None
     eligible_group: Group | None = None
+    valid_for_days: ValidDays | None = None
+    valid_until: Moment | None = None
+    discount: Discount | None = None
+    metadata: Metadata | None = None
 
 
 def _no_default(schema: dict[str, Any]) -> None:
@@ -49,8 +64,8 @@ _LEFT_OUT: Any = Field(default=None, json_schema_extra=_no_default)
 class CouponChange(_Body):
     """Body of PATCH /coupons/{id}, a merge patch (RFC 7396).
 
-    A field that is left out stays as it is. null removes an optional field: a start in the future
-    (the coupon opens at once), an end, a group.
+    A field that is left out stays as it is. null removes an optional field: an end, a group, a
+    term, or a start in the future (the coupon opens at once). Objects are replaced, not merged.
     """
 
     name: Name = _LEFT_OUT
@@ -58,6 +73,10 @@ class CouponChange(_Body):
     issue_starts_at: Moment | None = _LEFT_OUT
     issue_ends_at: Moment | None = _LEFT_OUT
     eligible_group: Group | None = _LEFT_OUT
+    valid_for_days: ValidDays | None = _LEFT_OUT
+    valid_until: Moment | None = _LEFT_OUT
+    discount: Discount | None = _LEFT_OUT
+    metadata: Metadata | None = _LEFT_OUT
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:

@@ -5,6 +5,7 @@ and digits of other scripts as numbers.
 """
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 from unicodedata import category
@@ -17,6 +18,8 @@ from coupons.model import EARLIEST_MOMENT, LARGEST_QUANTITY, LATEST_MOMENT
 from coupons.moments import parse_rfc3339
 
 LONGEST_NAME = 200
+DEEPEST_JSON = 8
+LARGEST_NUMBER = 2**53 - 1
 
 ID_PATTERN = "^[1-9][0-9]{0,18}$"
 
@@ -91,6 +94,25 @@ def _decimal_number(value: Any) -> Any:
     return float(value)
 
 
+def _json(value: Any, depth: int = 0) -> Any:
+    """Refuses what Postgres cannot store, or what not every client reads back the same."""
+    if depth > DEEPEST_JSON:
+        raise _wrong("json", f"Nest objects and lists at most {DEEPEST_JSON} deep")
+    if isinstance(value, str) and "\0" in value:
+        raise _wrong("json", "U+0000 cannot be stored: leave it out")
+    # Also refuses infinity and what is not a number.
+    if isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER:
+        raise _wrong("json", "Numbers end at 2^53, as those of JavaScript: use a string")
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            _json(name, depth)
+            _json(inner, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            _json(inner, depth + 1)
+    return value
+
+
 CouponId = Annotated[
     int,
     Field(ge=1, le=MAX_COUPON_ID),
@@ -129,6 +151,22 @@ Moment = Annotated[
     ),
 ]
 Group = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+ValidDays = Annotated[
+    int, Field(ge=1, le=36_500, description="An issued coupon is valid so many times 24 hours")
+]
+Discount = Annotated[
+    dict[str, Any],
+    AfterValidator(_json),
+    Field(
+        description="Any object, for the shop; nothing interprets it. At most 4,096 bytes as JSON,"
+        f" nested at most {DEEPEST_JSON} deep, numbers below 2^53"
+    ),
+]
+Metadata = Annotated[
+    dict[str, str],
+    AfterValidator(_json),
+    Field(description="Strings by name, for the shop. At most 4,096 bytes as JSON"),
+]
 WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
 """In a query."""
 DecimalNumber = Annotated[float, BeforeValidator(_decimal_number)]

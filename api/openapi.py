@@ -35,9 +35,18 @@ def build_document(parts: Sequence[DocumentPart]) -> dict[str, Any]:
         },
         "servers": [{"url": "/", "description": "The API that serves this document"}],
         "security": [{"bearer": []}],
-        "paths": {path: item for part in parts for path, item in part.paths.items()},
+        "paths": _paths(parts),
         "components": _components(parts),
     }
+
+
+def _paths(parts: Iterable[DocumentPart]) -> dict[str, Any]:
+    """One item a path; several parts may have calls of the same path."""
+    paths: dict[str, Any] = {}
+    for part in parts:
+        for path, item in part.paths.items():
+            paths[path] = {**paths.get(path, {}), **item}
+    return paths
 
 
 def _components(parts: Iterable[DocumentPart]) -> dict[str, Any]:
@@ -49,6 +58,8 @@ def _components(parts: Iterable[DocumentPart]) -> dict[str, Any]:
                 "description": "Seconds to wait before the next call",
                 "schema": {"type": "integer", "minimum": 1},
             },
+            "ETag": {**_TEXT_HEADER, "description": "The coupon's version, for If-Match"},
+            "Link": {**_TEXT_HEADER, "description": "The next page, with rel=next"},
             "Location": {**_TEXT_HEADER, "description": "Path of what was made or accepted"},
         },
         "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},

@@ -46,11 +46,15 @@ def operation(
     responses: dict[str, Any],
     kinds: tuple[ProblemType, ...],
     *,
-    scope: str | None = None,
+    scope: str | Sequence[str] | None = None,
     body: type | None = None,
     query: Sequence[dict[str, Any]] = (),
+    headers: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    """One method of a path. kinds: its problems, besides those of authentication."""
+    """One method of a path. kinds: its problems, besides those of authentication.
+
+    scope: one, or several of which one is needed.
+    """
     kinds = (
         ProblemType.UNAUTHENTICATED,
         *((ProblemType.INSUFFICIENT_SCOPE,) if scope else ()),
@@ -59,11 +63,12 @@ def operation(
     described: dict[str, Any] = {
         "operationId": name,
         "summary": summary,
-        "parameters": [_X_REQUEST_ID, *query],
+        "parameters": [_X_REQUEST_ID, *headers, *query],
         "responses": {**responses, **_problems(kinds), "default": _ANY_PROBLEM},
     }
     if scope:
-        described["description"] = f"Needs the scope `{scope}`."
+        scopes = [scope] if isinstance(scope, str) else scope
+        described["description"] = f"Needs the scope {' or '.join(f'`{each}`' for each in scopes)}."
     if body is not None:
         described["requestBody"] = {
             "required": True,

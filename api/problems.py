@@ -51,12 +51,26 @@ class ProblemType(Enum):
     CLOSED = _Definition("closed", 409, "The coupon is closed")
     PAUSED = _Definition("paused", 409, "The coupon is paused")
     SOLD_OUT = _Definition("sold-out", 409, "The coupon is sold out")
+    IDEMPOTENCY_KEY_IN_PROGRESS = _Definition(
+        "idempotency-key-in-progress", 409, "A call with this Idempotency-Key is running"
+    )
     ID_TAKEN = _Definition("id-taken", 409, "The coupon id is already used")
     STOCK_BELOW_ISSUED = _Definition("stock-below-issued", 409, "More coupons are already issued")
+    STOCK_BELOW_IN_FLIGHT = _Definition(
+        "stock-below-in-flight", 409, "More coupons are issued or in flight"
+    )
+    VALIDITY_SHORTENED = _Definition(
+        "validity-shortened", 409, "Somebody's coupon would be valid for a shorter time"
+    )
+    PRECONDITION_FAILED = _Definition("precondition-failed", 412, "Somebody else changed it")
     BODY_TOO_LARGE = _Definition("body-too-large", 413, "The body is too large")
     URI_TOO_LONG = _Definition("uri-too-long", 414, "The path or the query string is too long")
     NOT_JSON = _Definition("not-json", 415, "The body must be application/json")
     INVALID = _Definition("invalid", 422, "The request is not valid")
+    IDEMPOTENCY_KEY_REUSED = _Definition(
+        "idempotency-key-reused", 422, "The Idempotency-Key was used with another body"
+    )
+    PRECONDITION_REQUIRED = _Definition("precondition-required", 428, "If-Match is required")
     HEADERS_TOO_LARGE = _Definition("headers-too-large", 431, "The headers are too large")
     INTERNAL = _Definition("internal", 500, "The API has failed")
     GATE_CLOSED = _Definition("gate-closed", 503, "The gate is unavailable for this coupon")

@@ -2,13 +2,16 @@
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Annotated, NotRequired
+from typing import Annotated, Any, NotRequired
 
+import orjson
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from api.fields import ID_PATTERN
+from coupons.gate import GateFigures
 from coupons.ids import request_id
+from coupons.ledger.coupon_actions import CouponAction
 from coupons.ledger.issued_coupons import IssuedCoupon
 from coupons.model import Coupon, CouponState, IssueRequest, Status
 
@@ -32,7 +35,11 @@ class IssueRequestView(TypedDict):
 
 
 class CouponView(TypedDict):
-    """A coupon. places_left: how many claims the gate would still admit; null when unknown."""
+    """A coupon. places_left: how many claims the gate would still admit; null when unknown.
+
+    version: its ETag without the quotes; another one after each change, but not after each claim.
+    is_at_gate: whether claims are decided by this version already; null when unknown.
+    """
 
     id: Id
     name: str
@@ -41,10 +48,54 @@ class CouponView(TypedDict):
     issue_ends_at: Time | None
     state: CouponState
     eligible_group: str | None
+    valid_for_days: int | None
+    valid_until: Time | None
+    discount: dict[str, Any] | None
+    metadata: dict[str, str] | None
     issued_count: Count
     rejected_count: Count
     places_left: Count | None
     created_at: Time
+    version: Id
+    is_at_gate: bool | None
+
+
+class CouponPage(TypedDict):
+    """A page, the greatest id first. next_cursor: null on the last one.
+
+    unreadable: ids of coupons that belong here, and whose rows cannot be read.
+    """
+
+    items: list[CouponView]
+    unreadable: list[Id]
+    next_cursor: str | None
+
+
+class CouponActionView(TypedDict):
+    """What was done to a coupon, and by whom.
+
+    login: the role at Postgres; null: not known. detail: the same as changes, for people. changes:
+    by field; null: it was no change, or is from before this was kept.
+    """
+
+    id: Id
+    acted_at: Time
+    acted_by: str
+    login: str | None
+    action: str
+    result: str
+    detail: str
+    changes: dict[str, "FieldChange"] | None
+
+
+FieldChange = TypedDict("FieldChange", {"from": Any, "to": Any})
+
+
+class CouponActionPage(TypedDict):
+    """A page, newest first. next_cursor: null on the last one."""
+
+    items: list[CouponActionView]
+    next_cursor: str | None
 
 
 class IssuedCouponView(TypedDict):
@@ -97,22 +148,52 @@ def view_request(request: IssueRequest) -> IssueRequestView:
     return view
 
 
-def view_coupon(coupon: Coupon, places_left: int | None) -> CouponView:
-    """The JSON form of a coupon."""
-    ends_at = coupon.issue_ends_at
+def view_coupon(coupon: Coupon, figures: GateFigures | None) -> CouponView:
+    """The JSON form of a coupon. figures: the gate's, read after the coupon."""
+    terms = coupon.terms
+    assert terms is not None
     return {
         "id": str(coupon.coupon_id),
         "name": coupon.name,
         "total_quantity": coupon.total_quantity,
         "issue_starts_at": rfc3339(coupon.issue_starts_at),
-        "issue_ends_at": None if ends_at is None else rfc3339(ends_at),
+        "issue_ends_at": _optional(coupon.issue_ends_at),
         "state": coupon.state,
         "eligible_group": coupon.eligible_group,
+        "valid_for_days": terms.valid_for_days,
+        "valid_until": _optional(terms.valid_until),
+        "discount": _as_written(terms.discount),
+        "metadata": _as_written(terms.metadata),
         "issued_count": coupon.issued_count,
         "rejected_count": coupon.rejected_count,
-        "places_left": places_left,
+        "places_left": figures and figures.places_left,
         "created_at": rfc3339(coupon.created_at),
+        "version": str(coupon.version),
+        "is_at_gate": figures and figures.version >= coupon.version,
     }
+
+
+def view_action(action: CouponAction) -> CouponActionView:
+    """The JSON form of what was done to a coupon."""
+    return {
+        "id": str(action.action_id),
+        "acted_at": rfc3339(action.acted_at),
+        "acted_by": action.acted_by,
+        "login": action.login,
+        "action": action.action,
+        "result": action.result,
+        "detail": action.detail,
+        "changes": _as_written(action.changes),
+    }
+
+
+def _optional(moment: datetime | None) -> str | None:
+    return None if moment is None else rfc3339(moment)
+
+
+def _as_written(json: str | None) -> Any:
+    """JSON of the ledger, which is sent as it is."""
+    return None if json is None else orjson.Fragment(json)
 
 
 def view_issued(issued: IssuedCoupon, user_id: int) -> IssuedCouponView:

@@ -4,7 +4,7 @@ import http.client
 import json
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
@@ -65,17 +65,23 @@ class Caller:
 
     def change_total(self, coupon_id: int, total: int) -> Stock:
         """Change the total; repeat until it is acknowledged."""
-        began, body = self._administer("PATCH", f"/coupons/{coupon_id}", {"total_quantity": total})
+        path, wanted = f"/coupons/{coupon_id}", {"total_quantity": total}
+        # Nobody else changes it, and a change whose answer was lost is repeated.
+        began, body = self._administer("PATCH", path, wanted, {"If-Match": "*"})
         assert body["total_quantity"] == total, body
         return Stock(total, began, time.monotonic())
 
-    def _administer(self, method: str, path: str, wanted: object) -> tuple[float, dict[str, Any]]:
+    def _administer(
+        self, method: str, path: str, wanted: object, headers: Mapping[str, str] | None = None
+    ) -> tuple[float, dict[str, Any]]:
         """Repeat a call until it succeeds; return when it began, and the body of the response."""
         began = time.monotonic()
         body: dict[str, Any] = {}
         for _ in attempts(ACKNOWLEDGED_WITHIN_SECONDS, PAUSE_SECONDS):
             try:
-                status, _location, body = self._call(method, path, 1, "coupon:admin", wanted)
+                status, _location, body = self._call(
+                    method, path, 1, "coupon:admin", wanted, headers
+                )
             except (OSError, http.client.HTTPException) as error:
                 status, body = LOST, {"detail": str(error)}
             if status in (200, 201):
@@ -89,13 +95,19 @@ class Caller:
         self._connection.close()
 
     def _call(
-        self, method: str, path: str, user_id: int, scope: str, body: object = None
+        self,
+        method: str,
+        path: str,
+        user_id: int,
+        scope: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, str, dict[str, Any]]:
         token = mint_token(self._jwt_key, user_id, [scope], TOKEN_SECONDS)
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        sent = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         try:
             text = None if body is None else json.dumps(body)
-            self._connection.request(method, path, text, headers)
+            self._connection.request(method, path, text, sent | dict(headers or {}))
             response = self._connection.getresponse()
             return response.status, response.headers.get("Location", ""), _json(response.read())
         except BaseException:

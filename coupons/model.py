@@ -1,6 +1,6 @@
 """The terms of the domain as types: coupon, claim, issue request, admission."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -95,9 +95,24 @@ class IssueRequest(NamedTuple):
         return self.status is not Status.REQUESTED
 
 
+class Terms(NamedTuple):
+    """How long an issued coupon is valid, and data for the shop. None: no such limit, no data.
+
+    discount, metadata: JSON, as the ledger writes it. Nothing here interprets it.
+    """
+
+    valid_for_days: int | None
+    valid_until: datetime | None
+    discount: str | None
+    metadata: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Coupon:
-    """A campaign, as the ledger has it. Times are aware datetimes in UTC."""
+    """A campaign, as the ledger has it. Times are aware datetimes in UTC.
+
+    terms: None where they were not read, as gates and checks do not need them.
+    """
 
     coupon_id: int
     name: str
@@ -111,6 +126,7 @@ class Coupon:
     version: int
     gate_epoch: int
     created_at: datetime
+    terms: Terms | None = field(default=None, compare=False)
 
 
 class RequestCounts(NamedTuple):

@@ -13,6 +13,26 @@ from coupons.errors import OutcomeUnknown
 
 log = logging.getLogger(__name__)
 
+LARGEST_TERM_BYTES = 4_096
+
+_REFUSED = {
+    "coupon_never_oversold": (
+        ProblemType.STOCK_BELOW_ISSUED,
+        "More coupons are already issued; the total can only be lowered to that number.",
+    ),
+    "coupon_stock_covers_in_flight": (
+        ProblemType.STOCK_BELOW_IN_FLIGHT,
+        "More requests are accepted and not final yet than the new total has left. Wait until they"
+        " are final, or lower it less; pause the coupon first if claims keep coming.",
+    ),
+    "coupon_validity_only_grows": (
+        ProblemType.VALIDITY_SHORTENED,
+        "Somebody has this coupon, or is about to get it: it can only become valid for longer.",
+    ),
+}
+_TOO_LARGE = {"coupon_discount_is_small": "discount", "coupon_metadata_is_small": "metadata"}
+"""The field of a constraint, see sql/migrations/0014_terms.sql."""
+
 
 @contextmanager
 def writing(maybe_done: Problem) -> Iterator[None]:
@@ -26,15 +46,18 @@ def writing(maybe_done: Problem) -> Iterator[None]:
         log.warning("%s", error, extra=log_fields())
         raise maybe_done from error
     except CheckViolation as error:
-        if error.diag.constraint_name == "coupon_never_oversold":
-            raise Problem(
-                ProblemType.STOCK_BELOW_ISSUED,
-                "More coupons are already issued; the total can only be lowered to that number.",
-            ) from None
         if error.diag.constraint_name == "coupon_window_is_forward":
             message = "issue_ends_at must be later than issue_starts_at (if left out: now)."
             named = [{"field": "issue_ends_at", "message": message}]
             raise Problem(ProblemType.INVALID, message, errors=named) from None
+        if error.diag.constraint_name in _REFUSED:
+            kind, message = _REFUSED[error.diag.constraint_name]
+            raise Problem(kind, message) from None
+        if error.diag.constraint_name in _TOO_LARGE:
+            field = _TOO_LARGE[error.diag.constraint_name]
+            message = f"Use at most {LARGEST_TERM_BYTES:,} bytes as JSON"
+            named = [{"field": field, "message": message}]
+            raise Problem(ProblemType.INVALID, f"{field}: {message}", errors=named) from None
         raise
 
 
@@ -53,13 +76,17 @@ def id_taken(coupon_id: int | None) -> Problem:
     return Problem(ProblemType.ID_TAKEN, f"Coupon {coupon_id} already exists. Choose another id.")
 
 
-def maybe_created(coupon_id: int | None) -> Problem:
+def maybe_created(coupon_id: int | None, *, has_key: bool) -> Problem:
     which = "A coupon" if coupon_id is None else f"Coupon {coupon_id}"
-    next_step = (
-        "Repeating the call may create another one. Choose an id to make it safe to repeat."
-        if coupon_id is None
-        else "Repeat the call: if it was created, the response is id-taken."
-    )
+    if has_key:
+        next_step = "Repeat the call with the same Idempotency-Key: there will be one coupon."
+    elif coupon_id is None:
+        next_step = (
+            "Repeating the call may create another one. Send an Idempotency-Key to make it safe to"
+            " repeat."
+        )
+    else:
+        next_step = "Repeat the call: if it was created, the response is id-taken."
     return Problem(
         ProblemType.OUTCOME_UNKNOWN,
         f"Postgres did not answer in time. {which} may have been created. {next_step}",
@@ -71,7 +98,8 @@ def maybe_changed(coupon_id: int) -> Problem:
     return Problem(
         ProblemType.OUTCOME_UNKNOWN,
         f"Postgres did not answer in time. Coupon {coupon_id} may have been changed."
-        " Repeat the call, which is harmless.",
+        " Repeat the call, which is harmless: with If-Match, precondition-failed then says what was"
+        " changed last, and by whom.",
     )
 
 

@@ -4,13 +4,14 @@ The API's routes and the operator's page use it.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coupons.errors import CouponError, NotThere, RedisUnavailable
 from coupons.gate.gate import Gate
 from coupons.ledger.connection import Connection
-from coupons.ledger.coupons import change_coupon, find_coupon, operate_coupon
+from coupons.ledger.coupon_pages import read_coupon
+from coupons.ledger.coupons import change_coupon, operate_coupon
 from coupons.model import Coupon, CouponState
 
 log = logging.getLogger(__name__)
@@ -28,14 +29,19 @@ class CouponChanged(CouponError):
 
 
 def change_in_ledger(
-    connection: Connection, coupon_id: int, changes: Mapping[str, Any], acted_by: str
+    connection: Connection,
+    coupon_id: int,
+    changes: Mapping[str, Any],
+    acted_by: str,
+    seen_versions: Sequence[int] | None = None,
 ) -> Coupon:
     """The coupon as changed; its audit trail names `acted_by`.
 
-    Closing a closed coupon again changes nothing. Raises NotThere, CouponClosed, and what
-    `change_coupon` raises.
+    Closing a closed coupon again changes nothing. seen_versions: one of which it must still have;
+    None: whichever it has. Raises NotThere, CouponClosed, CouponChanged when it has none of these,
+    and what `change_coupon` raises.
     """
-    changed = change_coupon(connection, coupon_id, acted_by, **changes)
+    changed = change_coupon(connection, coupon_id, acted_by, seen_versions, **changes)
     return changed or _unchanged(connection, coupon_id, changes)
 
 
@@ -56,7 +62,7 @@ def operate_in_ledger(
 
 def _unchanged(connection: Connection, coupon_id: int, changes: Mapping[str, Any]) -> Coupon:
     """The coupon, if the changes have nothing to change. Raises why they were not made."""
-    coupon = find_coupon(connection, coupon_id)
+    coupon = read_coupon(connection, coupon_id)
     if coupon is None:
         raise NotThere(f"there is no coupon {coupon_id}")
     if coupon.state is not CouponState.CLOSED:

@@ -1,16 +1,17 @@
 """Coupons in the ledger: create, read, change, fence."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
-from typing import Any, NamedTuple, TypedDict, Unpack
+from typing import Any, NotRequired, TypedDict, Unpack
 
 import psycopg
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
 from coupons.errors import CouponUnreadable
 from coupons.ledger.connection import Connection, translated
-from coupons.model import Coupon, CouponState
+from coupons.model import Coupon, CouponState, Terms
 from coupons.queries import query
 
 _ATTEMPTS_AT_A_FREE_ID = 100
@@ -18,44 +19,56 @@ _LONGEST_LEAP = 65_536
 
 
 class CouponChanges(TypedDict, total=False):
-    """What to change, by column; None removes a start in the future, an end or a group."""
+    """What to change, by column; None removes an optional one, and a start in the future."""
 
     name: str
     total_quantity: int
     issue_starts_at: datetime | None
     issue_ends_at: datetime | None
     eligible_group: str | None
+    valid_for_days: int | None
+    valid_until: datetime | None
+    discount: Mapping[str, Any] | None
+    metadata: Mapping[str, str] | None
     state: CouponState
 
 
+class NewCoupon(TypedDict):
+    """A coupon to create, by column. coupon_id: None for the next free one of the sequence."""
+
+    coupon_id: int | None
+    name: str
+    total_quantity: int
+    issue_starts_at: datetime | None
+    issue_ends_at: datetime | None
+    eligible_group: str | None
+    valid_for_days: NotRequired[int | None]
+    valid_until: NotRequired[datetime | None]
+    discount: NotRequired[Mapping[str, Any] | None]
+    metadata: NotRequired[Mapping[str, str] | None]
+
+
 def create_coupon(
-    connection: Connection,
-    *,
-    coupon_id: int | None,
-    name: str,
-    total_quantity: int,
-    issue_starts_at: datetime | None,
-    issue_ends_at: datetime | None,
-    eligible_group: str | None,
-    acted_by: str | None = None,
+    connection: Connection, *, acted_by: str | None = None, **definition: Unpack[NewCoupon]
 ) -> Coupon | None:
     """Create a coupon. None when the id is already used. acted_by: for the audit; None: the role.
 
     Without an id it gets the next free id of the sequence. The sequence skips ids that were chosen
     before, up to about five million in a row; with more, the result is None.
     """
-    values = {
-        "coupon_id": coupon_id,
-        "name": name,
-        "total_quantity": total_quantity,
-        "issue_starts_at": issue_starts_at,
-        "issue_ends_at": issue_ends_at,
-        "eligible_group": eligible_group,
-    }
-    attempts = 1 if coupon_id is not None else _ATTEMPTS_AT_A_FREE_ID
+    with translated(connection), connection.transaction():
+        return insert_coupon(connection, definition, acted_by)
+
+
+def insert_coupon(
+    connection: Connection, definition: NewCoupon, acted_by: str | None
+) -> Coupon | None:
+    """The same within a transaction of the caller. Raises psycopg's errors."""
+    values = {**dict.fromkeys(NewCoupon.__annotations__), **_with_json(definition)}
+    attempts = 1 if definition["coupon_id"] is not None else _ATTEMPTS_AT_A_FREE_ID
     for attempt in range(attempts):
         steps = min(2**attempt, _LONGEST_LEAP)
-        created = _one(connection, "create_coupon", {**values, "steps": steps}, acted_by)
+        created = _row(connection, "create_coupon", {**values, "steps": steps}, acted_by)
         if created is not None:
             return created
     return None
@@ -78,7 +91,7 @@ def list_readable(connection: Connection) -> tuple[list[Coupon], dict[int, Coupo
     """Every coupon that can be read, in order of id; and why the others cannot be read."""
     try:
         with translated(connection), connection.cursor(row_factory=dict_row) as cursor:
-            return [_coupon(row) for row in cursor.execute(query("list_coupons"))], {}
+            return [coupon_of_row(row) for row in cursor.execute(query("list_coupons"))], {}
     except (psycopg.DataError, ValueError):
         return _one_by_one(connection)
 
@@ -92,32 +105,7 @@ def list_live(connection: Connection, also: Iterable[int], most: int) -> tuple[l
     values = {"also": list(also), "most": most}
     with translated(connection), connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(query("list_live_coupons"), values).fetchall()
-    return [_coupon(row) for row in rows], rows[0]["live"] if rows else 0
-
-
-class ListedCoupon(NamedTuple):
-    """A line of a list. opens: day and time in UTC."""
-
-    coupon_id: int
-    name: str
-    state: str
-    total_quantity: int
-    issued_count: int
-    rejected_count: int
-    opens: str
-
-
-def search_coupons(
-    connection: Connection, words: str, state: str, before: int, most: int
-) -> list[ListedCoupon]:
-    """At most so many coupons with an id below `before`, the greatest first.
-
-    words: a part of the name, or an id; empty: all. state: empty: any. Raises LedgerUnavailable.
-    """
-    values = {"words": words, "state": state, "before": before, "most": most}
-    with translated(connection):
-        rows = connection.execute(query("search_coupons"), values)
-        return [ListedCoupon(*row) for row in rows]
+    return [coupon_of_row(row) for row in rows], rows[0]["live"] if rows else 0
 
 
 def _one_by_one(
@@ -141,17 +129,21 @@ def change_coupon(
     connection: Connection,
     coupon_id: int,
     acted_by: str | None = None,
+    seen_versions: Sequence[int] | None = None,
     **changes: Unpack[CouponChanges],
 ) -> Coupon | None:
-    """Change the given columns. None when there is no such coupon or it is closed.
+    """Change the given columns. None when there is no such coupon, or it is closed.
 
-    acted_by: who does it, for the audit trail; None: the role.
+    acted_by: who does it, for the audit trail; None: the role. seen_versions: None is returned too
+    when it has none of these; None: whichever it has.
 
-    Raises psycopg.errors.CheckViolation when the total would be less than what is issued, or the
-    window would end before it starts.
+    Raises psycopg.errors.CheckViolation when the total would be less than what is issued or in
+    flight, the window would end before it starts, somebody's coupon would be valid for a shorter
+    time, or a term is too large.
     """
     values: dict[str, Any] = dict.fromkeys(CouponChanges.__annotations__)
-    values |= {**changes, "coupon_id": coupon_id, "given": list(changes)}
+    values |= _with_json(changes)
+    values |= {"coupon_id": coupon_id, "given": list(changes), "seen_versions": seen_versions}
     return _one(connection, "change_coupon", values, acted_by)
 
 
@@ -191,22 +183,36 @@ def begin_gate_epoch(
     return _one(connection, name, {"coupon_id": coupon_id, "above": above})
 
 
+def _with_json(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as parameters: JSON objects are wrapped."""
+    return {
+        name: Jsonb(value) if isinstance(value, Mapping) else value
+        for name, value in definition.items()
+    }
+
+
 def _one(
     connection: Connection, name: str, values: dict[str, Any], acted_by: str | None = None
 ) -> Coupon | None:
     # In a transaction, so that a row that cannot be read back is not changed.
-    with (
-        translated(connection),
-        connection.transaction(),
-        connection.cursor(row_factory=dict_row) as cursor,
-    ):
+    with translated(connection), connection.transaction():
+        return _row(connection, name, values, acted_by)
+
+
+def _row(
+    connection: Connection, name: str, values: dict[str, Any], acted_by: str | None
+) -> Coupon | None:
+    with connection.cursor(row_factory=dict_row) as cursor:
         if acted_by is not None:
             cursor.execute(query("name_actor"), {"acted_by": acted_by})
         row = cursor.execute(query(name), values).fetchone()
-    return None if row is None else _coupon(row)
+    return None if row is None else coupon_of_row(row)
 
 
-def _coupon(row: dict[str, Any]) -> Coupon:
+def coupon_of_row(row: dict[str, Any]) -> Coupon:
+    """The coupon of a row by name of column; with its terms, if the row has them."""
     # A row of list_live_coupons also holds how many there are.
-    known = {field.name: row[field.name] for field in fields(Coupon)}
-    return Coupon(**{**known, "state": CouponState(row["state"])})
+    known = {each.name: row[each.name] for each in fields(Coupon) if each.name in row}
+    has_terms = Terms._fields[0] in row
+    terms = Terms(*(row[name] for name in Terms._fields)) if has_terms else None
+    return Coupon(**{**known, "state": CouponState(row["state"]), "terms": terms})

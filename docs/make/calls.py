@@ -5,7 +5,15 @@ from typing import Any
 
 from api.openapi import build_document
 from api.problems import TYPE_PREFIX
-from api.routes import claims, coupons, health, issue_requests, users
+from api.routes import (
+    claims,
+    coupon_lists,
+    coupons,
+    health,
+    issue_requests,
+    new_coupons,
+    users,
+)
 from docs.make.markdown import paragraph, table
 
 METHODS = ("get", "post", "patch", "put", "delete")
@@ -24,7 +32,7 @@ Every call also takes the header `X-Request-Id` and can answer with another of t
 
 def render() -> str:
     """The page."""
-    routes = (coupons, claims, issue_requests, users, health)
+    routes = (new_coupons, coupon_lists, coupons, claims, issue_requests, users, health)
     document = build_document([each.openapi_part() for each in routes])
     sections = [
         _section(document, method, path, item[method], item.get("parameters", []))
@@ -45,7 +53,7 @@ def _section(
     lines = [f"\n## {operation['summary']}\n\n", f"```http\n{method.upper()} {path}\n```\n\n"]
     lines += [f"{each}\n\n" for each in _needs(operation)]
     parameters = [_resolved(document, each) for each in [*shared, *operation.get("parameters", [])]]
-    if own := [each for each in parameters if each["in"] != "header"]:
+    if own := [each for each in parameters if each["name"] != "X-Request-Id"]:
         lines += [table(["parameter", "in", "meaning"], map(_parameter, own)), "\n"]
     answers = operation["responses"].items()
     rows = [(status, _answer(answer)) for status, answer in answers if status != "default"]

@@ -38,12 +38,25 @@ MEANINGS = {
     "closed": "The claim is refused: the coupon has ended.",
     "paused": "The claim is refused: an administrator paused the coupon.",
     "sold-out": "The claim is refused: no coupon is left.",
+    "idempotency-key-in-progress": "Another call of yours with the same `Idempotency-Key` is being"
+    " carried out. Nothing was done by this one. Repeat it.",
     "id-taken": "A coupon with this id exists already.",
     "stock-below-issued": "The new total is below what is issued already.",
+    "stock-below-in-flight": "The new total is below what is issued and what is accepted and not"
+    " final yet. Nothing was changed.",
+    "validity-shortened": "Somebody has the coupon, so that it cannot become valid for a shorter"
+    " time. Nothing was changed.",
+    "precondition-failed": "The coupon has another `ETag` than `If-Match` names: somebody changed it"
+    " after you read it. `detail` says who, when and what, if the audit trail knows it. Nothing was"
+    " changed. Read it again.",
     "body-too-large": "The body is larger than the limit.",
     "uri-too-long": "The path or the query string is longer than the limit.",
     "not-json": "The body has another content type than `application/json`.",
     "invalid": "Unknown fields, wrong types or values out of range. `errors` names them.",
+    "idempotency-key-reused": "You used this `Idempotency-Key` for a coupon that was defined"
+    " otherwise. Nothing was done.",
+    "precondition-required": "A `PATCH` needs the header `If-Match` with the `ETag` of the coupon"
+    " that you have read.",
     "headers-too-large": "There are more or larger headers than the limit allows.",
     "internal": "The API has a fault. Its log has the error.",
     "gate-closed": "The gate of this coupon is unavailable until it is rebuilt."
@@ -54,9 +67,9 @@ MEANINGS = {
     " disk). Nothing was accepted.",
     "outcome-unknown": "The connection was lost during the commit, or no standby confirmed it: the"
     " call may have been carried out. For a claim, `Location` names the request, and claiming again"
-    " returns the same one. A change may be repeated. For a new coupon, repeat the call with the"
-    " same `id`: `id-taken` then says that it was created. Without an `id`, a repeat may create"
-    " a second coupon.",
+    " returns the same one. A change may be repeated: `precondition-failed` then says that it was"
+    " made. For a new coupon, repeat the call with the same `Idempotency-Key` or the same `id`:"
+    " `id-taken` then says that it was created. Without both, a repeat may create a second coupon.",
     "overloaded": "More claims come than can be decided, a claim was not reached in time, or too"
     " many bodies are still arriving. Nothing was done. Try again.",
 }

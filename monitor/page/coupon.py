@@ -152,7 +152,7 @@ def _effect_on_stock(coupon: Coupon, figures: GateFigures | None, total: int) ->
     taken = figures.issued + figures.pending
     yield f"{max(0, total - taken):,} are left then, instead of {figures.places_left:,}."
     if taken > total:
-        yield f"Up to {taken - total:,} of {figures.pending:,} pending requests get none."
+        yield f"It is refused while {taken:,} are issued or pending."
 
 
 def objection(action: str, coupon: Coupon, total: int | None) -> str | None:

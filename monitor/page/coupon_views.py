@@ -16,7 +16,7 @@ from coupons.gate.changes import (
     operate_in_ledger,
 )
 from coupons.ids import MAX_COUPON_ID
-from coupons.ledger.coupons import search_coupons
+from coupons.ledger.coupon_pages import search_coupons
 from coupons.model import LARGEST_QUANTITY, CouponState
 from monitor.page.acting import Acting
 from monitor.page.coupon import effect, objection, show_coupon
@@ -30,6 +30,10 @@ from operations.audit import last_change
 PAGE_SIZE = 50
 LONGEST_WORDS = 100
 STOCK = "stock"
+IN_FLIGHT = (
+    "More requests are accepted and not final yet than this stock has left: nothing was done. Wait"
+    " until they are final, or choose a larger stock."
+)
 
 
 class CouponViews:
@@ -91,8 +95,11 @@ class CouponViews:
                 changed = operate_in_ledger(connection, coupon_id, version, changes, who)
         except CouponChanged:
             return self._ask(coupon_id, action, typed, is_late=True)
-        except (CouponClosed, CheckViolation):
+        except CouponClosed:
             return self._ask(coupon_id, action, typed)
+        except CheckViolation as error:
+            is_in_flight = error.diag.constraint_name == "coupon_stock_covers_in_flight"
+            return self._ask(coupon_id, action, typed, IN_FLIGHT if is_in_flight else None)
         except OutcomeUnknown as error:
             flash(f"It may have been done, or not: {error}", "problem")
             return redirect(f"/coupons/{coupon_id}", 303)
@@ -103,10 +110,18 @@ class CouponViews:
         return redirect(f"/coupons/{coupon_id}", 303)
 
     def _ask(
-        self, coupon_id: int, action: str, typed: str, is_late: bool = False
+        self,
+        coupon_id: int,
+        action: str,
+        typed: str,
+        problem: str | None = None,
+        is_late: bool = False,
     ) -> str | tuple[str, int]:
-        """The confirmation. is_late: somebody else changed the coupon since the last one."""
-        problem, total = None, None
+        """The confirmation. is_late: somebody else changed the coupon since the last one.
+
+        problem: why it was not done.
+        """
+        total = None
         try:
             total = _total(typed) if action == STOCK else None
         except NotSearchable as error:
@@ -115,7 +130,7 @@ class CouponViews:
             facts = self._reader.read(connection, coupon_id)
             last = last_change(connection, coupon_id) if is_late else None
         assert facts.coupon is not None
-        problem = problem or objection(action, facts.coupon, total)
+        problem = objection(action, facts.coupon, total) or problem
         page = render_template(
             "coupon_action.html",
             coupon=facts.coupon,

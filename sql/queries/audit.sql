@@ -53,3 +53,14 @@ SELECT (extract(epoch FROM acted_at) * 1000000)::bigint AS at_us, 0 AS kind, act
 SELECT acted_at, acted_by, action, detail
   FROM operator_action WHERE coupon_id = %(coupon_id)s AND action IN ('create coupon', 'change coupon')
  ORDER BY action_id DESC LIMIT 1;
+
+-- name: list_coupon_actions
+-- in:  coupon_id, actions (null: any), before (action_id), most
+-- out: action_id, acted_at, acted_by, login (null: not known), action, result, detail, changes (JSON as text; null: not
+--      known), the newest first
+SELECT action_id, acted_at, acted_by, login, action, result, detail, changes::text AS changes
+  FROM coupon_action
+ WHERE coupon_id = %(coupon_id)s AND action_id < %(before)s
+   AND (%(actions)s::text[] IS NULL OR action = ANY (%(actions)s::text[]))
+ ORDER BY action_id DESC
+ LIMIT %(most)s;

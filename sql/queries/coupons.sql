@@ -3,14 +3,18 @@
 
 -- name: create_coupon
 -- steps: how many ids of the sequence this uses; more than 1 skips ids that were chosen before.
--- in:  coupon_id (null: the next of the sequence), steps, name, total_quantity, issue_starts_at (null: now), issue_ends_at, eligible_group
--- out: the coupon; no row when the id is already used
-INSERT INTO coupon AS c (coupon_id, name, total_quantity, issue_starts_at, issue_ends_at, eligible_group)
+-- in:  coupon_id (null: the next of the sequence), steps, name, total_quantity, issue_starts_at (null: now), issue_ends_at,
+--      eligible_group, valid_for_days, valid_until, discount, metadata
+-- out: the coupon with its terms; no row when the id is already used
+INSERT INTO coupon AS c (coupon_id, name, total_quantity, issue_starts_at, issue_ends_at, eligible_group,
+                         valid_for_days, valid_until, discount, metadata)
 VALUES (coalesce(%(coupon_id)s::bigint, (SELECT max(nextval('coupon_id_seq')) FROM generate_series(1, %(steps)s))), %(name)s, %(total_quantity)s,
-        coalesce(%(issue_starts_at)s::timestamptz, now()), %(issue_ends_at)s::timestamptz, %(eligible_group)s)
+        coalesce(%(issue_starts_at)s::timestamptz, now()), %(issue_ends_at)s::timestamptz, %(eligible_group)s,
+        %(valid_for_days)s, %(valid_until)s::timestamptz, %(discount)s::jsonb, %(metadata)s::jsonb)
 ON CONFLICT (coupon_id) DO NOTHING
 RETURNING c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, c.issue_starts_at, c.issue_ends_at,
-          c.state, c.eligible_group, c.version, c.gate_epoch, c.created_at;
+          c.state, c.eligible_group, c.version, c.gate_epoch, c.created_at,
+          c.valid_for_days, c.valid_until, c.discount::text AS discount, c.metadata::text AS metadata;
 
 -- name: find_coupon
 -- in:  coupon_id
@@ -18,6 +22,15 @@ RETURNING c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_coun
 SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
        state, eligible_group, version, gate_epoch, created_at
   FROM coupon WHERE coupon_id = %(coupon_id)s;
+
+-- name: read_coupons
+-- in:  coupon_ids
+-- out: those that exist, with their terms, the greatest coupon_id first
+SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
+       state, eligible_group, version, gate_epoch, created_at,
+       valid_for_days, valid_until, discount::text AS discount, metadata::text AS metadata
+  FROM coupon WHERE coupon_id = ANY (%(coupon_ids)s::bigint[])
+ ORDER BY coupon_id DESC;
 
 -- name: list_coupons
 -- out: every coupon, in order of coupon_id
@@ -45,11 +58,14 @@ SELECT c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, 
 SELECT coupon_id FROM coupon ORDER BY coupon_id;
 
 -- name: change_coupon
--- Changes the columns that are named in `given`. Null: no end, no group; a null start is now, unless the coupon has
--- started before. The total cannot be less than what is already issued (coupon_never_oversold). A closed coupon
--- stays closed.
--- in:  coupon_id, given (names of columns), name, total_quantity, issue_starts_at, issue_ends_at, eligible_group, state
--- out: the coupon as changed; no row when there is none or it is closed
+-- Changes the columns that are named in `given`. Null takes an optional one away; a null start is now, unless the
+-- coupon has started before. The total cannot be less than what is already issued (coupon_never_oversold), nor than
+-- that and what is in flight (coupon_stock_covers_in_flight); validity only grows once a request is accepted
+-- (coupon_validity_only_grows). A closed coupon stays closed.
+-- in:  coupon_id, seen_versions (one of which it must have; null: whichever), given (names of columns), name,
+--      total_quantity, issue_starts_at, issue_ends_at, eligible_group, valid_for_days, valid_until, discount, metadata,
+--      state
+-- out: the coupon as changed, with its terms; no row when there is none, it is closed or has another version
 UPDATE coupon
    SET name = CASE WHEN 'name' = ANY (%(given)s::text[]) THEN %(name)s ELSE name END,
        total_quantity = CASE WHEN 'total_quantity' = ANY (%(given)s::text[]) THEN %(total_quantity)s ELSE total_quantity END,
@@ -58,11 +74,17 @@ UPDATE coupon
                               ELSE issue_starts_at END,
        issue_ends_at = CASE WHEN 'issue_ends_at' = ANY (%(given)s::text[]) THEN %(issue_ends_at)s::timestamptz ELSE issue_ends_at END,
        eligible_group = CASE WHEN 'eligible_group' = ANY (%(given)s::text[]) THEN %(eligible_group)s ELSE eligible_group END,
+       valid_for_days = CASE WHEN 'valid_for_days' = ANY (%(given)s::text[]) THEN %(valid_for_days)s ELSE valid_for_days END,
+       valid_until = CASE WHEN 'valid_until' = ANY (%(given)s::text[]) THEN %(valid_until)s::timestamptz ELSE valid_until END,
+       discount = CASE WHEN 'discount' = ANY (%(given)s::text[]) THEN %(discount)s::jsonb ELSE discount END,
+       metadata = CASE WHEN 'metadata' = ANY (%(given)s::text[]) THEN %(metadata)s::jsonb ELSE metadata END,
        state = CASE WHEN 'state' = ANY (%(given)s::text[]) THEN %(state)s ELSE state END,
        version = coupon_next_number(version)
  WHERE coupon_id = %(coupon_id)s AND state <> 'closed'
+   AND (%(seen_versions)s::bigint[] IS NULL OR version = ANY (%(seen_versions)s::bigint[]))
 RETURNING coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
-          state, eligible_group, version, gate_epoch, created_at;
+          state, eligible_group, version, gate_epoch, created_at,
+          valid_for_days, valid_until, discount::text AS discount, metadata::text AS metadata;
 
 -- name: operate_coupon
 -- in:  coupon_id, seen_version, state (null: as it is), total_quantity (null: as it is), acted_by
@@ -93,13 +115,25 @@ SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_star
 
 -- name: search_coupons
 -- Times as text: a row that cannot be read hides no other.
--- in:  words ('': all; a part of the name in any case, or the id), state ('': any), before (coupon_id), most
+-- in:  words ('': all; a part of the name in any case, or the id), before (coupon_id), most, state ('': any; scheduled:
+--      open and not started; ended: its time is over, and it is not closed)
 -- out: coupon_id, name, state, total_quantity, issued_count, rejected_count, opens, the greatest coupon_id first
 SELECT coupon_id, name, state, total_quantity, issued_count, rejected_count,
        to_char(issue_starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS opens
   FROM coupon
  WHERE coupon_id < %(before)s
-   AND (%(state)s = '' OR state = %(state)s)
+   AND (%(state)s IN ('', state)
+        OR %(state)s = 'scheduled' AND state = 'open' AND issue_starts_at > now()
+        OR %(state)s = 'ended' AND state <> 'closed' AND issue_ends_at <= now())
    AND (%(words)s = '' OR strpos(lower(name), lower(%(words)s)) > 0 OR coupon_id::text = %(words)s)
  ORDER BY coupon_id DESC
  LIMIT %(most)s;
+
+-- name: take_idempotency_key
+-- in:  caller_id, key, body_digest
+-- out: no row: the key is taken now; else the digest and the coupon of its first use
+SELECT first_digest, made_coupon_id FROM take_idempotency_key(%(caller_id)s, %(key)s, %(body_digest)s);
+
+-- name: keep_idempotency_key
+-- in:  caller_id, key, coupon_id
+UPDATE idempotency_key SET coupon_id = %(coupon_id)s WHERE caller_id = %(caller_id)s AND key = %(key)s;

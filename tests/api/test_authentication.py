@@ -99,7 +99,9 @@ def test_without_a_token_it_is_401(client: Client, header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header}
     for method, path in (
         ("POST", "/coupons"),
+        ("GET", "/coupons"),
         ("GET", "/coupons/1"),
+        ("GET", "/coupons/1/audit"),
         ("PATCH", "/coupons/1"),
         ("POST", "/coupons/1/pause"),
         ("POST", "/coupons/1/issue-requests"),

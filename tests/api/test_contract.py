@@ -10,7 +10,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from werkzeug.test import Client
 
 from chaos.link import Link
-from tests.support.api_process import Bearer
+from coupons.tokens import SCOPES
+from tests.support.api import ANY_VERSION
+from tests.support.api_process import ADMIN, Bearer
 
 Headers = dict[str, str]
 Document = dict[str, Any]
@@ -51,7 +53,9 @@ def conforms(document: Document, operation: dict[str, Any], answer: Any) -> None
     response = operation["responses"][str(answer.status_code)]
     assert answer.mimetype in response["content"], name
     assert "X-Request-Id" in answer.headers
-    assert {"Location", "Retry-After"} & set(answer.headers.keys()) <= set(response["headers"])
+    assert {"Location", "Retry-After", "ETag", "Link"} & set(answer.headers.keys()) <= set(
+        response["headers"]
+    )
     if answer.mimetype.endswith("json"):
         schema = response["content"][answer.mimetype]["schema"]
         root = {"components": document["components"], **schema}
@@ -68,7 +72,7 @@ def test_validators_accept_the_document(document: Document) -> None:
 
 def test_every_operation_has_a_name_of_its_own(document: Document) -> None:
     names = [operation["operationId"] for _, _, operation in operations(document)]
-    assert len(set(names)) == len(names) == 11
+    assert len(set(names)) == len(names) == 13
     assert document["servers"]
 
 
@@ -82,7 +86,7 @@ def test_defaults_are_within_their_own_limits(document: Document) -> None:
 
 def test_no_id_is_a_number_in_an_answer(document: Document) -> None:
     schemas = document["components"]["schemas"]
-    for view in ("CouponView", "IssueRequestView", "IssuedCouponView"):
+    for view in ("CouponView", "IssueRequestView", "IssuedCouponView", "CouponActionView"):
         for name, field in schemas[view]["properties"].items():
             if name == "id" or name.endswith("_id"):
                 assert field["type"] == "string", (view, name)
@@ -99,9 +103,9 @@ def test_every_operation_answers_as_it_is_described(
     seen: set[tuple[str, int]] = set()
 
     def call(method: str, path: str, headers: Headers | None = None, **more: Any) -> Any:
-        answer: Any = client.open(
-            path, method=method, headers=admin if headers is None else headers, **more
-        )
+        if headers is None:
+            headers = admin | ANY_VERSION if method == "PATCH" else admin
+        answer: Any = client.open(path, method=method, headers=headers, **more)
         operation = described(document, method.lower(), path)
         conforms(document, operation, answer)
         seen.add((operation["operationId"], answer.status_code))
@@ -128,13 +132,16 @@ def _ask_everything(call: Call, bearer: Bearer) -> None:
     late = {"issue_starts_at": "2090-01-01T00:00:00Z", "eligible_group": "staff"}
     early = call("POST", "/coupons", json={**MINIMAL, **late}).json["id"]
     call("POST", "/coupons", json={**MINIMAL, "id": 7})
+    _repeat_a_creation(call, bearer)
+    _ask_with_stale_versions(call, bearer, coupon)
+    _list(call, bearer, coupon)
     for method, path in (("POST", "/coupons"), ("PATCH", f"/coupons/{coupon}")):
         call(method, path, user, json=MINIMAL)
         call(method, path, nobody, json=MINIMAL)
         call(method, path, data="{", content_type="application/json")
         call(method, path, data="{}", content_type="text/plain")
         call(method, path, json={"total_quantity": "1"})
-    call("PATCH", f"/coupons/{coupon}", json={"issue_ends_at": None})
+    call("PATCH", f"/coupons/{coupon}", json={"issue_ends_at": None, "valid_for_days": 7})
     call("PATCH", "/coupons/99", json={"name": "y"})
     claimed = call("POST", f"/coupons/{coupon}/issue-requests", user)
     call("POST", f"/coupons/{coupon}/issue-requests", user)
@@ -162,6 +169,32 @@ def _ask_everything(call: Call, bearer: Bearer) -> None:
     call("PATCH", f"/coupons/{coupon}", json={"name": "y"})
 
 
+def _repeat_a_creation(call: Call, bearer: Bearer) -> None:
+    repeatable = bearer(ADMIN, SCOPES) | {"Idempotency-Key": "k"}
+    for name in ("x", "x", "y"):
+        call("POST", "/coupons", repeatable, json={**MINIMAL, "name": name})
+    call("POST", "/coupons", bearer(ADMIN, SCOPES) | {"Idempotency-Key": ""}, json=MINIMAL)
+
+
+def _ask_with_stale_versions(call: Call, bearer: Bearer, coupon: str) -> None:
+    admin = bearer(ADMIN, SCOPES)
+    call("PATCH", f"/coupons/{coupon}", admin, json={"name": "y"})
+    for tags in ('"7"', "7"):
+        stale = admin | {"If-Match": tags}
+        call("PATCH", f"/coupons/{coupon}", stale, json={"name": "y"})
+        for action in ("pause", "resume", "close"):
+            call("POST", f"/coupons/{coupon}/{action}", stale)
+
+
+def _list(call: Call, bearer: Bearer, coupon: str) -> None:
+    for path in ("/coupons", f"/coupons/{coupon}/audit"):
+        for query in ("", "?page_size=1", "?cursor=x"):
+            call("GET", path + query)
+        call("GET", path, bearer(42))
+        call("GET", path, {"Authorization": "Bearer x"})
+    call("GET", "/coupons/99/audit")
+
+
 def _ask_without_redis(call: Call) -> None:
     coupon = call("POST", "/coupons", json=MINIMAL).json["id"]
     call("PATCH", f"/coupons/{coupon}", json={"name": "y"})
@@ -175,5 +208,5 @@ def _ask_without_postgres(call: Call) -> None:
     call("PATCH", "/coupons/7", json={"name": "y"})
     for action in ("pause", "resume", "close"):
         call("POST", f"/coupons/7/{action}")
-    for path in ("/coupons/7", NO_REQUEST, "/users/me/coupons"):
+    for path in ("/coupons", "/coupons/7", "/coupons/7/audit", NO_REQUEST, "/users/me/coupons"):
         call("GET", path)

@@ -7,7 +7,7 @@ import psycopg
 from werkzeug.test import Client
 
 from chaos.link import Link
-from tests.support.api import NewCoupon
+from tests.support.api import ANY_VERSION, NewCoupon
 from tests.support.databases import Database
 
 Headers = dict[str, str]
@@ -73,7 +73,7 @@ def test_closing_is_final(new_coupon: NewCoupon, client: Client, admin: Headers)
         assert (closed.status_code, closed.get_json()["state"]) == (200, "closed")
     for answer in (
         client.post(f"/coupons/{coupon_id}/resume", headers=admin),
-        client.patch(f"/coupons/{coupon_id}", json={"name": "x"}, headers=admin),
+        client.patch(f"/coupons/{coupon_id}", json={"name": "x"}, headers=admin | ANY_VERSION),
     ):
         assert (answer.status_code, answer.get_json()["type"]) == (
             409,
@@ -86,7 +86,9 @@ def test_a_larger_stock_is_at_the_gate_when_the_answer_comes(
 ) -> None:
     coupon_id = new_coupon(total_quantity=1)
     assert [claim(coupon_id, user).status_code for user in (1, 2)] == [202, 409]
-    changed = client.patch(f"/coupons/{coupon_id}", json={"total_quantity": 2}, headers=admin)
+    changed = client.patch(
+        f"/coupons/{coupon_id}", json={"total_quantity": 2}, headers=admin | ANY_VERSION
+    )
     assert (changed.get_json()["total_quantity"], changed.get_json()["places_left"]) == (2, 1)
     assert [claim(coupon_id, user).status_code for user in (2, 3)] == [202, 409]
 
@@ -97,11 +99,28 @@ def test_stock_is_never_lowered_below_what_is_issued(
     coupon_id = new_coupon(total_quantity=5)
     for user_id in (1, 2):
         issue_one(database, coupon_id, user_id)
-    refused = client.patch(f"/coupons/{coupon_id}", json={"total_quantity": 1}, headers=admin)
+    refused = client.patch(
+        f"/coupons/{coupon_id}", json={"total_quantity": 1}, headers=admin | ANY_VERSION
+    )
     assert refused.status_code == 409
     assert refused.get_json()["type"] == "urn:coupon-cdc:problem:stock-below-issued"
-    changed = client.patch(f"/coupons/{coupon_id}", json={"total_quantity": 2}, headers=admin)
+    changed = client.patch(
+        f"/coupons/{coupon_id}", json={"total_quantity": 2}, headers=admin | ANY_VERSION
+    )
     assert changed.status_code == 200
+
+
+def test_stock_is_never_lowered_below_what_is_in_flight(
+    new_coupon: NewCoupon, client: Client, admin: Headers, claim: Claim
+) -> None:
+    coupon_id = new_coupon(total_quantity=5)
+    assert [claim(coupon_id, user_id).status_code for user_id in (1, 2)] == [202, 202]
+    path, headers = f"/coupons/{coupon_id}", admin | ANY_VERSION
+    refused = client.patch(path, json={"total_quantity": 1}, headers=headers)
+    assert refused.status_code == 409
+    assert refused.get_json()["type"] == "urn:coupon-cdc:problem:stock-below-in-flight"
+    changed = client.patch(path, json={"total_quantity": 2}, headers=headers)
+    assert (changed.status_code, changed.get_json()["places_left"]) == (200, 0)
 
 
 def test_what_is_left_out_of_a_change_stays(
@@ -109,8 +128,11 @@ def test_what_is_left_out_of_a_change_stays(
 ) -> None:
     coupon_id = new_coupon(name="before", issue_ends_at="2030-01-01T00:00:00Z")
     before = client.get(f"/coupons/{coupon_id}", headers=admin).get_json()
-    after = client.patch(f"/coupons/{coupon_id}", json={"name": "after"}, headers=admin).json
-    assert after == {**before, "name": "after"}
+    changed = client.patch(
+        f"/coupons/{coupon_id}", json={"name": "after"}, headers=admin | ANY_VERSION
+    )
+    after = changed.get_json()
+    assert after == {**before, "name": "after", "version": after["version"]}
 
 
 def test_a_change_that_did_not_reach_the_gate_is_202_and_repeatable(
@@ -121,16 +143,18 @@ def test_a_change_that_did_not_reach_the_gate_is_202_and_repeatable(
     redis_link.cut()
     answer = client.post(f"/coupons/{coupon_id}/pause", headers=admin)
     assert (answer.status_code, answer.get_json()["state"]) == (202, "paused")
-    assert answer.get_json()["places_left"] is None
+    assert (answer.get_json()["places_left"], answer.get_json()["is_at_gate"]) == (None, None)
     redis_link.restore()
+    assert client.get(f"/coupons/{coupon_id}", headers=admin).get_json()["is_at_gate"] is False
     assert client.post(f"/coupons/{coupon_id}/pause", headers=admin).status_code == 200
+    assert client.get(f"/coupons/{coupon_id}", headers=admin).get_json()["is_at_gate"] is True
     assert claim(coupon_id, 1).json["reason"] == "paused"
 
 
 def test_a_coupon_that_is_not_there_is_404(client: Client, admin: Headers) -> None:
     for answer in (
         client.get("/coupons/7", headers=admin),
-        client.patch("/coupons/7", json={"name": "x"}, headers=admin),
+        client.patch("/coupons/7", json={"name": "x"}, headers=admin | ANY_VERSION),
         client.post("/coupons/7/pause", headers=admin),
     ):
         assert (answer.status_code, answer.get_json()["type"]) == (
@@ -179,7 +203,7 @@ def test_null_takes_an_optional_field_away_again(
     path = f"/coupons/{coupon_id}"
 
     def taken_away(field: str) -> Any:
-        answer = client.patch(path, json={field: None}, headers=admin)
+        answer = client.patch(path, json={field: None}, headers=admin | ANY_VERSION)
         assert answer.status_code == 200, answer.text
         return answer.json
 
@@ -198,7 +222,7 @@ def test_a_group_can_be_asked_for_later(
 ) -> None:
     coupon_id = new_coupon()
     body = {"eligible_group": "staff"}
-    changed = client.patch(f"/coupons/{coupon_id}", json=body, headers=admin)
+    changed = client.patch(f"/coupons/{coupon_id}", json=body, headers=admin | ANY_VERSION)
     assert (changed.status_code, changed.get_json()["eligible_group"]) == (200, "staff")
     assert claim(coupon_id, 1).status_code == 403
     assert claim(coupon_id, 1, groups=["staff"]).status_code == 202

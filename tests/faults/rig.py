@@ -55,9 +55,12 @@ class Rig:
         assert open_coupon(self.system.gate, coupon)
         self.history.stocks[COUPON] = [Stock(total, 0.0, 0.0)]
 
-    def lower(self, total: int) -> None:
-        """Change the total, in the ledger and at the gate."""
-        changed = change_coupon(self.system.ledger["api"], COUPON, total_quantity=total)
+    def lower(self, total: int, role: str = "api") -> None:
+        """Change the total, in the ledger and at the gate.
+
+        role: only the owner may lower it below what is accepted.
+        """
+        changed = change_coupon(self.system.ledger[role], COUPON, total_quantity=total)
         assert changed is not None
         self.system.gate.define(changed)
         now = time.monotonic()

@@ -34,14 +34,15 @@ def a_commit_dies_and_the_stock_is_lowered_meanwhile(ground: Ground) -> None:
         rig.consume()
     rig.ask(1, 2)
     owner.execute("GRANT INSERT ON issued_coupon TO coupon_consumer")
-    rig.lower(total=1)
+    rig.lower(total=1, role="owner")
 
 
 def the_stock_is_lowered_below_what_is_admitted(ground: Ground) -> None:
     """The gate admitted more than the new total; the consumer must reject the rest."""
     ground.rig.open(total=3)
-    ground.rig.claim(1, 2, 3)
+    admitted = ground.rig.admit(1, 2, 3)
     ground.rig.lower(total=1)
+    ground.rig.arrive(admitted, 1, 2, 3)
 
 
 def a_consumer_dies_while_it_handles_a_batch(ground: Ground) -> None:

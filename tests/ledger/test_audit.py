@@ -1,12 +1,16 @@
 """Every change of a coupon is in the audit trail, with who made it; and nothing is overwritten."""
 
+import json
+
 import psycopg
 import pytest
 
 from coupons.errors import NotThere
 from coupons.gate.changes import CouponChanged, CouponClosed, operate_in_ledger
 from coupons.ledger.connection import Connection, connect_ledger
-from coupons.ledger.coupons import change_coupon, search_coupons
+from coupons.ledger.coupon_actions import NEWEST, list_coupon_actions
+from coupons.ledger.coupon_pages import search_coupons
+from coupons.ledger.coupons import change_coupon
 from coupons.model import CouponState
 from operations.audit import NotACursor, last_change, list_actions, note_action
 from tests.support.databases import Database
@@ -143,3 +147,17 @@ def test_coupons_are_found_by_a_part_of_the_name_by_id_and_by_state(
     assert found("%") == [first.coupon_id]
     assert found(str(second.coupon_id)) == [second.coupon_id]
     assert found("nothing") == []
+
+
+def test_what_people_read_of_a_change_is_short(
+    database: Database, make_coupon: MakeCoupon, ops: Connection
+) -> None:
+    """A discount of 4 KiB makes no page of the trail large; programs get all of it."""
+    coupon = make_coupon(discount={"a": "x" * 4_000})
+    with connect_ledger(database.url("coupon_api"), "test") as api:
+        change_coupon(api, coupon.coupon_id, discount={"a": "y" * 4_000}, name="n" * 200)
+        [last] = list_coupon_actions(api, coupon.coupon_id, NEWEST, 1)
+    assert last.detail.startswith(f"name: of a test -> {'n' * 200}; discount: ")
+    assert len(last.detail) < 700
+    assert last.changes is not None
+    assert json.loads(last.changes)["discount"]["to"] == {"a": "y" * 4_000}

@@ -1,19 +1,37 @@
 """The code runs on the schema of a later version, which has columns that it does not know."""
 
+from datetime import UTC, datetime
+
 import psycopg
 
 from coupons.ledger.connection import connect_ledger
+from coupons.ledger.coupon_actions import NEWEST, list_coupon_actions
+from coupons.ledger.coupon_pages import read_coupon
 from coupons.ledger.coupons import (
+    NewCoupon,
     begin_gate_epoch,
     change_coupon,
     find_coupon,
     list_coupons,
     list_live,
 )
+from coupons.ledger.idempotency import CreationKey, create_once
 from tests.support.databases import Database
 from tests.support.ledger import MakeCoupon
 
-TABLES = ("coupon", "coupon_issue_request", "issued_coupon", "issue_rejection")
+TABLES = (
+    *("coupon", "coupon_issue_request", "issued_coupon", "issue_rejection"),
+    *("operator_action", "idempotency_key"),
+)
+KEY = CreationKey(1, "k", bytes(32))
+NEW = NewCoupon(
+    coupon_id=99,
+    name="another",
+    total_quantity=1,
+    issue_starts_at=datetime(2090, 1, 1, tzinfo=UTC),
+    issue_ends_at=None,
+    eligible_group=None,
+)
 
 
 def _migrate(database: Database) -> None:
@@ -49,8 +67,11 @@ def test_a_migration_disturbs_no_session_that_is_open(
         def use_every_query() -> None:
             found = find_coupon(api, coupon.coupon_id)
             assert found is not None
-            assert list_coupons(api) == [found]
+            assert found in list_coupons(api)
             assert list_live(api, [], most=1) == ([found], 1)
+            assert read_coupon(api, coupon.coupon_id) == found
+            assert len(list_coupon_actions(api, coupon.coupon_id, NEWEST, 1)) == 1
+            assert create_once(api, KEY, "ana", **NEW)[0] is not None
             assert change_coupon(api, coupon.coupon_id, name="another") is not None
             assert begin_gate_epoch(reconciler, coupon.coupon_id) is not None
 

@@ -48,6 +48,15 @@ ALLOWED: dict[str, set[str]] = {
     "DELETE FROM coupon": NOBODY,
     "SELECT FROM coupon": READERS | {MONITOR},
     "SELECT setval('coupon_id_seq', 1)": NOBODY,
+    COUPON.format(", discount", ", '{}'"): {API},
+    "UPDATE coupon SET valid_for_days = 7, metadata = '{}'": {API},
+    "SELECT take_idempotency_key(1, 'k', sha256('x'))": {API},
+    "SELECT * FROM idempotency_key": NOBODY,
+    "SELECT body_digest FROM idempotency_key": NOBODY,
+    "INSERT INTO idempotency_key VALUES (1, 'k', sha256('x'), 1)": NOBODY,
+    "UPDATE idempotency_key SET coupon_id = 1 WHERE caller_id = 1 AND key = 'k'": {API},
+    "UPDATE idempotency_key SET taken_at = now()": NOBODY,
+    "DELETE FROM idempotency_key": NOBODY,
     # requests and their outcomes
     f"INSERT INTO coupon_issue_request {REQUEST}": {API, RECONCILER},
     "UPDATE coupon_issue_request SET requested_at = now()": NOBODY,
@@ -83,6 +92,7 @@ ALLOWED: dict[str, set[str]] = {
     "UPDATE operator_action SET detail = 'no'": NOBODY,
     "DELETE FROM operator_action": NOBODY,
     "SELECT FROM operator_action": {OPS, MONITOR},
+    "SELECT FROM coupon_action": {API},
     "SELECT FROM _yoyo_migration": {OPS},
     # writing nothing
     "SELECT try_write()": READERS,

@@ -28,7 +28,8 @@ class Changing(Start):
     def change_total(self, coupon_id: int, total: int, told: bool) -> None:
         """told: whether the gate is; if not, the reconciler tells it."""
         coupon = self.expected[coupon_id]
-        if total < coupon.issued and coupon.definition.state is not CouponState.CLOSED:
+        lowered_too_far = total < min(coupon.definition.total, max(coupon.issued, coupon.held))
+        if lowered_too_far and coupon.definition.state is not CouponState.CLOSED:
             with pytest.raises(psycopg.errors.CheckViolation):
                 change_coupon(self.system.ledger["api"], coupon_id, total_quantity=total)
         else:

@@ -101,6 +101,12 @@ class ExpectedCoupon:
         """How many are issued in the ledger."""
         return sum(each.status is Status.ISSUED for each in self.final.values())
 
+    @property
+    def held(self) -> int:
+        """How many requests of the ledger are issued or in flight."""
+        rejected = sum(each.status is Status.REJECTED for each in self.final.values())
+        return len(self.rows) - rejected
+
     def accept(self, admissions: Iterable[Admission]) -> bool:
         """Their rows are written, unless their epoch is over."""
         admissions = list(admissions)

@@ -116,7 +116,7 @@ class System:
         """Forget everything, on both sides."""
         self.gate.client.flushall()
         self.ledger["owner"].execute(
-            "TRUNCATE coupon, coupon_issue_request, issued_coupon, issue_rejection"
+            "TRUNCATE coupon, coupon_issue_request, issued_coupon, issue_rejection CASCADE"
         )
 
     def restart_gate(self) -> None:

@@ -27,6 +27,9 @@ SECRET = "a-secret-of-the-tests-only-32-bytes"
 RETRY_AFTER = {"1", "2", "3"}
 """Whichever of these: they are drawn at random."""
 
+ANY_VERSION = {"If-Match": "*"}
+"""A change of a coupon whichever version it has."""
+
 NewCoupon = Callable[..., int]
 
 

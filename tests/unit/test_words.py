@@ -62,7 +62,6 @@ SUFFIXES = {".py", ".md", ".yaml", ".yml", ".toml"}
 ALLOWED = {
     ("api/problems.py", "gate closed"): "the name of a problem type",
     ("api/routes/claims.py", "gate closed"): "the name of a problem type",
-    ("api/routes/coupons.py", "places"): "places_left, as the API calls it",
     ("api/schemas.py", "places"): "places_left, as the API calls it",
     ("coupons/change_events/decoder.py", "beat"): "a column of the heartbeats",
     ("coupons/gate/figures.py", "places"): "places_left, as the API calls it",

@@ -81,7 +81,7 @@ def test_an_action_names_its_effect_in_numbers_and_the_trail_names_the_operator(
     assert "The stock becomes 30 instead of 20: 10 more." in more
     assert "27 are left then, instead of 17." in more
     less = text_of(operator.get(f"{path}/stock?total=2"))
-    assert "Up to 1 of 2 pending requests get none." in less
+    assert "It is refused while 3 are issued or pending." in less
     fields = confirmed(operator, f"{path}/stock?total=30", total="30")
     assert operator.post(f"{path}/stock", **fields).status == 303
     operator.post(f"{path}/resume", **confirmed(operator, f"{path}/resume"))
@@ -176,6 +176,17 @@ def test_a_stock_below_what_is_issued_is_refused(served: Served, shop: Shop) -> 
     shop.issue(1, 2)
     refused = operator.post(path, **fields)
     assert (refused.status, "2 are issued already" in refused.text) == (400, True)
+
+
+def test_a_stock_below_what_is_in_flight_is_refused_with_the_reason(
+    served: Served, shop: Shop
+) -> None:
+    operator, path = served.operator(acts=True), f"/coupons/{shop.coupon_id}/stock"
+    fields = confirmed(operator, f"{path}?total=1", total="1")
+    shop.accept(1, 2)
+    refused = operator.post(path, **fields)
+    assert (refused.status, "accepted and not final yet" in refused.text) == (400, True)
+    assert shop.ledger().total_quantity == 20
 
 
 def test_parts_that_are_down_leave_their_figures_unknown(

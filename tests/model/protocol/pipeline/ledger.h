@@ -15,6 +15,13 @@ inline int issued_count(const Ledger &ledger) {
   return issued;
 }
 
+// Requests that are issued or in flight. A lower total must have room for them.
+inline int held_count(const Ledger &ledger) {
+  int held = 0;
+  for (int user = 0; user < scope.users; user++) held += (ledger.row[user] != 0) - (ledger.rejected[user] != 0);
+  return held;
+}
+
 // What find_requests and stream_requests tell of a user; 0: there is no row.
 inline Byte told_of(const Ledger &ledger, int user) {
   if (!ledger.row[user]) return 0;

@@ -14,10 +14,14 @@ inline void changes(const State &state, Next &next) {
     definition = {next_number(state, definition.version), total, paused};
     after.on_its_way = step.more ? Definition{} : definition;
   };
+  // Lowering waits for INSERTs that run, and counts what they have written.
+  auto fits = [&](Byte total) {
+    return !any_runs(state) && total >= std::max(issued_count(state.ledger), held_count(state.ledger));
+  };
   const Definition &now = state.ledger.definition;
   for (Byte untold = 0; untold < 2; untold++) {
     for (Byte total = 1; state.left.changes && total <= scope.most_total; total++)
-      if (total != now.total && total >= issued_count(state.ledger))
+      if (total > now.total || (total < now.total && fits(total)))
         changed({CHANGE, 0, 0, 0, total, untold, {}}, total, now.paused);
     const Byte paused = !now.paused;
     if (state.left.pauses) changed({PAUSE, 0, 0, 0, paused, untold, {}}, now.total, paused);
