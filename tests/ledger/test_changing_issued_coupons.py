@@ -20,7 +20,7 @@ from coupons.ledger.owned_coupons import (
 from coupons.model import ChangeOutcome, IssuedChange, IssuedState
 from coupons.waiting import eventually
 from tests.support.databases import Database
-from tests.support.issued import as_owner, issue, make_older, request_and_issue, set_terms
+from tests.support.issued import as_owner, issue, make_older, request_and_issue, set_terms, waiters
 from tests.support.ledger import MakeCoupon
 
 USE, CANCEL, REVOKE = IssuedChange.USE, IssuedChange.CANCEL_USE, IssuedChange.REVOKE
@@ -163,16 +163,6 @@ def test_many_uses_at_once_are_one(database: Database, coupon_id: int, orders: s
         others = ChangeOutcome.USED if orders == "one each" else REPEATED
         assert outcomes == {DONE: 1, others: AT_ONCE - 1}
         assert chain(sessions[0], coupon_id) == ["active", "used"]
-
-
-def waiters(database: Database) -> int:
-    with psycopg.connect(database.superuser_url) as superuser:
-        row = superuser.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'",
-            [database.name],
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 def test_use_revocation_and_expiry_at_once_are_one_change(

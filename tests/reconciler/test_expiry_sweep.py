@@ -26,11 +26,10 @@ from reconciler.service import run_reconciler
 from reconciler.settings import ReconcilerSettings
 from stack.ports import free_ports
 from tests.support.databases import Database
-from tests.support.issued import as_owner, make_older, request_and_issue, set_terms
+from tests.support.issued import as_owner, make_older, request_and_issue, set_terms, waiters
 from tests.support.ledger import MakeCoupon
 
 USERS = range(1, 21)
-WAITS = "SELECT FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
 
 
 def no_rest(_seconds: float) -> bool:
@@ -115,7 +114,7 @@ def test_a_page_that_waited_for_a_lock_sees_what_was_changed_then(
     ):
         holder.execute("SELECT FROM issued_coupon WHERE user_id = 20 FOR UPDATE")
         page = threads.submit(expire_issued_coupons, reconciler, coupon_id, 1000)
-        eventually(lambda: as_owner(database, WAITS, database.name), what="the page waits")
+        eventually(lambda: waiters(database), what="the page waits")
         set_terms(database, coupon_id, days=30)
         holder.rollback()
         assert page.result() == (20, 0, True)
