@@ -20,6 +20,7 @@ from api.routes import (
     coupons,
     health,
     issue_requests,
+    issued_coupons,
     new_coupons,
     users,
 )
@@ -87,7 +88,15 @@ def build_api(
     statuses = Statuses(gate, pool)
     long_polls = LongPollHub(gate.client, statuses, settings.api_max_waiters)
     authenticator = Authenticator(load_verifier(settings, settings.jwt_key_file))
-    documented = (new_coupons, coupon_lists, coupons, claims, issue_requests, users)
+    documented = (
+        new_coupons,
+        coupon_lists,
+        coupons,
+        claims,
+        issue_requests,
+        issued_coupons,
+        users,
+    )
     parts = [each.openapi_part() for each in documented]
     claim_routes = claims.ClaimRoutes(
         authenticator, submit, lambda: batcher.is_full, pool, OpeningTimes(gate)
@@ -98,6 +107,7 @@ def build_api(
         new_coupons.NewCouponRoutes(authenticator, gate, pool).blueprint(),
         coupon_lists.CouponListRoutes(authenticator, gate, pool).blueprint(),
         coupons.CouponRoutes(authenticator, gate, pool).blueprint(),
+        issued_coupons.IssuedCouponRoutes(authenticator, pool).blueprint(),
         users.UserRoutes(authenticator, pool).blueprint(),
         health.HealthRoutes(parts).blueprint(),
     ]

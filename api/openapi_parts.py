@@ -25,6 +25,13 @@ COUPON_ID = {
     "schema": {"type": "string", "pattern": ID_PATTERN},
 }
 """The parameter of a path that names a coupon."""
+REQUEST_ID = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "format": "uuid"},
+}
+"""The parameter of a path that names an issue request, or an issued coupon."""
 _X_REQUEST_ID = {"$ref": "#/components/parameters/XRequestId"}
 """The parameter that every operation takes."""
 
@@ -47,13 +54,15 @@ def operation(
     kinds: tuple[ProblemType, ...],
     *,
     scope: str | Sequence[str] | None = None,
+    callers: str | None = None,
     body: type | None = None,
     query: Sequence[dict[str, Any]] = (),
     headers: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """One method of a path. kinds: its problems, besides those of authentication.
 
-    scope: one, or several of which one is needed.
+    scope: one, or several of which one is needed. callers: who may call it, where that is more than
+    a scope.
     """
     kinds = (
         ProblemType.UNAUTHENTICATED,
@@ -66,9 +75,10 @@ def operation(
         "parameters": [_X_REQUEST_ID, *headers, *query],
         "responses": {**responses, **_problems(kinds), "default": _ANY_PROBLEM},
     }
-    if scope:
-        scopes = [scope] if isinstance(scope, str) else scope
-        described["description"] = f"Needs the scope {' or '.join(f'`{each}`' for each in scopes)}."
+    if scope or callers:
+        scopes = [scope] if isinstance(scope, str) else scope or []
+        needed = f"Needs the scope {' or '.join(f'`{each}`' for each in scopes)}."
+        described["description"] = callers or needed
     if body is not None:
         described["requestBody"] = {
             "required": True,
@@ -94,6 +104,17 @@ def number_query(name: str, kind: str, text: str, least: int, most: int) -> dict
     """A parameter of a query that holds a number. kind: number or integer."""
     schema = {"type": kind, "minimum": least, "maximum": most}
     return {"name": name, "in": "query", "description": text, "schema": schema}
+
+
+def page_query() -> list[dict[str, Any]]:
+    """The parameters of a query for a page of a list."""
+    cursor = {
+        "name": "cursor",
+        "in": "query",
+        "description": "`next_cursor` of the page before",
+        "schema": {"type": "string", "maxLength": 100},
+    }
+    return [number_query("page_size", "integer", "Most items of the page", 1, 100), cursor]
 
 
 def response(description: str, view: type, *headers: str) -> dict[str, Any]:

@@ -62,6 +62,11 @@ class ProblemType(Enum):
     VALIDITY_SHORTENED = _Definition(
         "validity-shortened", 409, "Somebody's coupon would be valid for a shorter time"
     )
+    USED = _Definition("coupon-used", 409, "The issued coupon is used")
+    NOT_USED = _Definition("coupon-not-used", 409, "The issued coupon is not used")
+    OTHER_ORDER = _Definition("other-order", 409, "Another order uses the issued coupon")
+    EXPIRED = _Definition("coupon-expired", 409, "The issued coupon has expired")
+    REVOKED = _Definition("coupon-revoked", 409, "The issued coupon is revoked")
     PRECONDITION_FAILED = _Definition("precondition-failed", 412, "Somebody else changed it")
     BODY_TOO_LARGE = _Definition("body-too-large", 413, "The body is too large")
     URI_TOO_LONG = _Definition("uri-too-long", 414, "The path or the query string is too long")

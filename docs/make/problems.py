@@ -49,6 +49,12 @@ MEANINGS = {
     "precondition-failed": "The coupon has another `ETag` than `If-Match` names: somebody changed it"
     " after you read it. `detail` says who, when and what, if the audit trail knows it. Nothing was"
     " changed. Read it again.",
+    "coupon-used": "The issued coupon is used, by another order. To revoke it, cancel the use"
+    " first.",
+    "coupon-not-used": "There is no use to cancel.",
+    "other-order": "The use that should be cancelled is another order's. Nothing was cancelled.",
+    "coupon-expired": "The issued coupon's time is over.",
+    "coupon-revoked": "Staff has revoked the issued coupon. Its `reason` says why.",
     "body-too-large": "The body is larger than the limit.",
     "uri-too-long": "The path or the query string is longer than the limit.",
     "not-json": "The body has another content type than `application/json`.",
@@ -68,8 +74,9 @@ MEANINGS = {
     "outcome-unknown": "The connection was lost during the commit, or no standby confirmed it: the"
     " call may have been carried out. For a claim, `Location` names the request, and claiming again"
     " returns the same one. A change may be repeated: `precondition-failed` then says that it was"
-    " made. For a new coupon, repeat the call with the same `Idempotency-Key` or the same `id`:"
-    " `id-taken` then says that it was created. Without both, a repeat may create a second coupon.",
+    " made. The use of an issued coupon may be repeated by the same order. For a new coupon, repeat"
+    " the call with the same `Idempotency-Key` or the same `id`: `id-taken` then says that it was"
+    " created. Without both, a repeat may create a second coupon.",
     "overloaded": "More claims come than can be decided, a claim was not reached in time, or too"
     " many bodies are still arriving. Nothing was done. Try again.",
 }
