@@ -13,7 +13,7 @@ from api.long_polls import LongPollHub
 from api.metrics import API_TRACE_SPANS
 from api.opening_times import OpeningTimes
 from api.request_body import BodyLimits, BodyReader
-from api.routes import claims, coupons, health, issue_requests, users
+from api.routes import claims, coupons, health, issue_requests, receipts, users
 from api.rsgi import RsgiApp
 from api.settings import ApiSettings
 from api.statuses import Statuses
@@ -27,6 +27,7 @@ from coupons.process.bearer import load_verifier
 from coupons.process.logging import configure_logging
 from coupons.process.settings import load_settings
 from coupons.process.tracing import start_tracing
+from coupons.receipts import load_signing_keys
 
 Write = Callable[[Sequence[Claim]], Sequence[ClaimResult]]
 """Decides a batch of claims. When it returns, the accepted ones are stored for good."""
@@ -78,7 +79,8 @@ def build_api(
     statuses = Statuses(gate, pool)
     long_polls = LongPollHub(gate.client, statuses, settings.api_max_waiters)
     authenticator = Authenticator(load_verifier(settings, settings.jwt_key_file))
-    parts = [each.openapi_part() for each in (coupons, claims, issue_requests, users)]
+    receipt_key_file = settings.receipt_key_file
+    parts = [each.openapi_part() for each in (coupons, claims, issue_requests, users, receipts)]
     claim_routes = claims.ClaimRoutes(
         authenticator, submit, lambda: batcher.is_full, pool, OpeningTimes(gate)
     )
@@ -87,6 +89,13 @@ def build_api(
         issue_requests.IssueRequestRoutes(authenticator, long_polls).blueprint(),
         coupons.CouponRoutes(authenticator, gate, pool).blueprint(),
         users.UserRoutes(authenticator, pool).blueprint(),
+        receipts.ReceiptRoutes(
+            authenticator,
+            pool,
+            None if receipt_key_file is None else load_signing_keys(receipt_key_file),
+            settings.receipt_issuer,
+            settings.receipt_seconds,
+        ).blueprint(),
         health.HealthRoutes(parts).blueprint(),
     ]
     flask_app = create_app(routes, settings.api_max_body_bytes)

@@ -1,12 +1,18 @@
 """Settings of the API process."""
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from coupons.links.certificates import check_key_pair
 from coupons.process.bearer import TokenSettings
+from coupons.receipts import ISSUER, load_signing_keys
+
+
+def _check_receipt_keys(file: Path) -> Path:
+    load_signing_keys(file)
+    return file
 
 
 class ApiSettings(TokenSettings):
@@ -111,6 +117,24 @@ class ApiSettings(TokenSettings):
     )
     api_key_file: Path | None = Field(
         default=None, description="Key of that certificate in PEM, without a password"
+    )
+    receipt_key_file: Annotated[Path, AfterValidator(_check_receipt_keys)] | None = Field(
+        default=None,
+        description="File of the Ed25519 keys of receipts in PEM, as `coupon receipt key FILE`"
+        " makes them: the first signs, all are published; unset: there are no receipts",
+    )
+    receipt_issuer: str = Field(
+        default=ISSUER,
+        min_length=1,
+        max_length=200,
+        description="Issuer (iss) that receipts have",
+    )
+    receipt_seconds: int = Field(
+        default=300,
+        ge=5,
+        le=86_400,
+        description="How long a receipt is valid, in seconds, and never longer than its coupon; so"
+        " long a till that is offline may not learn that the coupon was used",
     )
     jwt_key_file: Path = Field(
         description="File of the key that bearer tokens are verified with: the shared secret"

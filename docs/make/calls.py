@@ -5,7 +5,7 @@ from typing import Any
 
 from api.openapi import build_document
 from api.problems import TYPE_PREFIX
-from api.routes import claims, coupons, health, issue_requests, users
+from api.routes import claims, coupons, health, issue_requests, receipts, users
 from docs.make.markdown import paragraph, table
 
 METHODS = ("get", "post", "patch", "put", "delete")
@@ -24,7 +24,7 @@ Every call also takes the header `X-Request-Id` and can answer with another of t
 
 def render() -> str:
     """The page."""
-    routes = (coupons, claims, issue_requests, users, health)
+    routes = (coupons, claims, issue_requests, users, receipts, health)
     document = build_document([each.openapi_part() for each in routes])
     sections = [
         _section(document, method, path, item[method], item.get("parameters", []))

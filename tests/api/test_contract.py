@@ -10,7 +10,11 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from werkzeug.test import Client
 
 from chaos.link import Link
-from tests.support.api_process import Bearer
+from coupons.ids import request_id
+from tests.api.test_receipts import change
+from tests.api.test_user_coupons import issue
+from tests.support.api_process import ADMIN, Bearer
+from tests.support.databases import Database
 
 Headers = dict[str, str]
 Document = dict[str, Any]
@@ -68,7 +72,7 @@ def test_validators_accept_the_document(document: Document) -> None:
 
 def test_every_operation_has_a_name_of_its_own(document: Document) -> None:
     names = [operation["operationId"] for _, _, operation in operations(document)]
-    assert len(set(names)) == len(names) == 11
+    assert len(set(names)) == len(names) == 13
     assert document["servers"]
 
 
@@ -95,6 +99,7 @@ def test_every_operation_answers_as_it_is_described(
     document: Document,
     redis_link: Link,
     postgres_link: Link,
+    database: Database,
 ) -> None:
     seen: set[tuple[str, int]] = set()
 
@@ -108,6 +113,7 @@ def test_every_operation_answers_as_it_is_described(
         return answer
 
     _ask_everything(call, bearer)
+    _ask_for_receipts(call, bearer, database)
     redis_link.cut()
     _ask_without_redis(call)
     postgres_link.cut()
@@ -162,6 +168,17 @@ def _ask_everything(call: Call, bearer: Bearer) -> None:
     call("PATCH", f"/coupons/{coupon}", json={"name": "y"})
 
 
+def _ask_for_receipts(call: Call, bearer: Bearer, database: Database) -> None:
+    path = f"/issued-coupons/{request_id(7, 42)}/receipt"
+    issue(database, (7, 42))
+    call("GET", "/.well-known/jwks.json", {})
+    call("GET", path, bearer(42))
+    call("GET", path, bearer(43))
+    call("GET", path, {"Authorization": "Bearer x"})
+    change(database, 7, 42, "use")
+    call("GET", path, bearer(42))
+
+
 def _ask_without_redis(call: Call) -> None:
     coupon = call("POST", "/coupons", json=MINIMAL).json["id"]
     call("PATCH", f"/coupons/{coupon}", json={"name": "y"})
@@ -175,5 +192,6 @@ def _ask_without_postgres(call: Call) -> None:
     call("PATCH", "/coupons/7", json={"name": "y"})
     for action in ("pause", "resume", "close"):
         call("POST", f"/coupons/7/{action}")
-    for path in ("/coupons/7", NO_REQUEST, "/users/me/coupons"):
+    receipt = f"/issued-coupons/{request_id(7, ADMIN)}/receipt"
+    for path in ("/coupons/7", NO_REQUEST, "/users/me/coupons", receipt):
         call("GET", path)
