@@ -16,7 +16,10 @@ class Authenticator:
         self._verifier = verifier
 
     def caller(self, request: Request, scope: str | None = None) -> Caller:
-        """The caller, who must have `scope` if one is given. Raises Problem (401 or 403)."""
+        """The caller, who must have `scope` if one is given. Raises Problem (401 or 403).
+
+        Raises KeysUnavailable when the token may be valid.
+        """
         return self.caller_by(request.environ.get("HTTP_AUTHORIZATION", ""), scope)
 
     def caller_by(self, authorization: str, scope: str | None) -> Caller:

@@ -23,9 +23,10 @@ from api.write_batcher import WriteBatcher
 from coupons.gate import Gate, connect_gate
 from coupons.ledger.connection import LedgerPool, ledger_pool
 from coupons.model import Claim
-from coupons.process.bearer import load_verifier
+from coupons.process.bearer import TokenVerifier
 from coupons.process.logging import configure_logging
 from coupons.process.settings import load_settings
+from coupons.process.token_keys import load_verifier
 from coupons.process.tracing import start_tracing
 from coupons.receipts import load_signing_keys
 
@@ -39,12 +40,14 @@ class Api(NamedTuple):
     app: RsgiApp
     long_polls: LongPollHub
     pool: LedgerPool
+    verifier: TokenVerifier
     end: Callable[[], None]
 
     def close(self) -> None:
-        """End the long polls, close the connections for reads, and export the last spans."""
+        """End what runs beside the application, and export the last spans."""
         self.long_polls.close()
         self.pool.close()
+        self.verifier.close()
         self.end()
 
 
@@ -78,7 +81,8 @@ def build_api(
     submit = batcher.submit if tracer is None else ClaimTracer(tracer, batcher.submit).submit
     statuses = Statuses(gate, pool)
     long_polls = LongPollHub(gate.client, statuses, settings.api_max_waiters)
-    authenticator = Authenticator(load_verifier(settings, settings.jwt_key_file))
+    verifier = load_verifier(settings)
+    authenticator = Authenticator(verifier)
     receipt_key_file = settings.receipt_key_file
     parts = [each.openapi_part() for each in (coupons, claims, issue_requests, users, receipts)]
     claim_routes = claims.ClaimRoutes(
@@ -109,7 +113,7 @@ def build_api(
     end = _nothing if tracer is None else tracer.stop
     claim = claim_routes.claim_by
     app = RsgiApp(flask_app, settings.api_threads, long_polls.close, bodies, end, claim)
-    return Api(app, long_polls, pool, end)
+    return Api(app, long_polls, pool, verifier, end)
 
 
 def _nothing() -> None:

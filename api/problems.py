@@ -10,7 +10,13 @@ from werkzeug.exceptions import HTTPException
 
 from api.failures import FailureLog
 from api.responses import RawResponse, json_response
-from coupons.errors import CouponError, LedgerUnavailable, OutcomeUnknown, RedisUnavailable
+from coupons.errors import (
+    CouponError,
+    KeysUnavailable,
+    LedgerUnavailable,
+    OutcomeUnknown,
+    RedisUnavailable,
+)
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +60,9 @@ class ProblemType(Enum):
     SOLD_OUT = _Definition("sold-out", 409, "The coupon is sold out")
     ID_TAKEN = _Definition("id-taken", 409, "The coupon id is already used")
     STOCK_BELOW_ISSUED = _Definition("stock-below-issued", 409, "More coupons are already issued")
-    COUPON_USED = _Definition("coupon-used", 409, "The coupon is used")
-    COUPON_EXPIRED = _Definition("coupon-expired", 409, "The coupon has expired")
-    COUPON_REVOKED = _Definition("coupon-revoked", 409, "The coupon is revoked")
+    USED = _Definition("coupon-used", 409, "The issued coupon is used")
+    EXPIRED = _Definition("coupon-expired", 409, "The issued coupon has expired")
+    REVOKED = _Definition("coupon-revoked", 409, "The issued coupon is revoked")
     BODY_TOO_LARGE = _Definition("body-too-large", 413, "The body is too large")
     URI_TOO_LONG = _Definition("uri-too-long", 414, "The path or the query string is too long")
     NOT_JSON = _Definition("not-json", 415, "The body must be application/json")
@@ -65,6 +71,7 @@ class ProblemType(Enum):
     INTERNAL = _Definition("internal", 500, "The API has failed")
     GATE_CLOSED = _Definition("gate-closed", 503, "The gate is unavailable for this coupon")
     GATE_UNAVAILABLE = _Definition("gate-unavailable", 503, "Redis cannot be used now")
+    KEYS_UNAVAILABLE = _Definition("keys-unavailable", 503, "The keys of tokens cannot be read now")
     LEDGER_UNAVAILABLE = _Definition("ledger-unavailable", 503, "Postgres cannot be used now")
     OUTCOME_UNKNOWN = _Definition("outcome-unknown", 503, "It may have been done")
     OVERLOADED = _Definition("overloaded", 503, "The API is overloaded")
@@ -164,4 +171,5 @@ _HTTP_DETAILS = {
 _UNAVAILABLE: dict[type[Exception], ProblemType] = {
     LedgerUnavailable: ProblemType.LEDGER_UNAVAILABLE,
     RedisUnavailable: ProblemType.GATE_UNAVAILABLE,
+    KeysUnavailable: ProblemType.KEYS_UNAVAILABLE,
 }

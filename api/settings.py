@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from coupons.links.certificates import check_key_pair
-from coupons.process.bearer import TokenSettings
+from coupons.process.token_keys import TokenSettings
 from coupons.receipts import ISSUER, load_signing_keys
 
 
@@ -136,10 +136,15 @@ class ApiSettings(TokenSettings):
         description="How long a receipt is valid, in seconds, and never longer than its coupon; so"
         " long a till that is offline may not learn that the coupon was used",
     )
-    jwt_key_file: Path = Field(
-        description="File of the key that bearer tokens are verified with: the shared secret"
-        " (HS256, at least 32 bytes) or the public key in PEM",
-    )
+
+    @model_validator(mode="after")
+    def _there_are_keys_of_tokens(self) -> Self:
+        if not self.takes_tokens:
+            raise ValueError(
+                "COUPON_JWT_KEY_FILE is not set; set it, or COUPON_JWT_KEY_SETS: the keys that"
+                " bearer tokens are verified with"
+            )
+        return self
 
     @model_validator(mode="after")
     def _certificate_with_key(self) -> Self:

@@ -22,9 +22,9 @@ KEYS_SECONDS = 300
 """How long a key set may be cached: a new key has to be published so long before it signs."""
 
 _NOT_ACTIVE = {
-    "used": (ProblemType.COUPON_USED, "is used"),
-    "expired": (ProblemType.COUPON_EXPIRED, "has expired"),
-    "revoked": (ProblemType.COUPON_REVOKED, "is revoked"),
+    "used": (ProblemType.USED, "is used"),
+    "expired": (ProblemType.EXPIRED, "has expired"),
+    "revoked": (ProblemType.REVOKED, "is revoked"),
 }
 
 

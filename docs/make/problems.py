@@ -41,9 +41,10 @@ MEANINGS = {
     "sold-out": "The claim is refused: no coupon is left.",
     "id-taken": "A coupon with this id exists already.",
     "stock-below-issued": "The new total is below what is issued already.",
-    "coupon-used": "The issued coupon is used already.",
-    "coupon-expired": "The time of the issued coupon is over.",
-    "coupon-revoked": "The issued coupon was taken back; it stays so.",
+    "coupon-used": "The issued coupon is used, by another order. To revoke it, cancel the use"
+    " first.",
+    "coupon-expired": "The issued coupon's time is over.",
+    "coupon-revoked": "Staff has revoked the issued coupon. Its `reason` says why.",
     "body-too-large": "The body is larger than the limit.",
     "uri-too-long": "The path or the query string is longer than the limit.",
     "not-json": "The body has another content type than `application/json`.",
@@ -54,6 +55,8 @@ MEANINGS = {
     " Nothing was accepted.",
     "gate-unavailable": "Redis did not answer, or takes no writes (out of memory, a replica)."
     " The claim may have been admitted; `request_id` names it.",
+    "keys-unavailable": "The key set of the token's issuer cannot be read, or is being read because"
+    " of a new key. The token may be valid. Nothing was done. Try again.",
     "ledger-unavailable": "Postgres cannot be reached or cannot write (a read-only standby, a full"
     " disk). Nothing was accepted.",
     "outcome-unknown": "The connection was lost during the commit, or no standby confirmed it: the"

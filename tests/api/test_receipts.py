@@ -140,7 +140,7 @@ def test_only_its_user_gets_a_receipt(
 )
 def test_an_id_of_no_issued_coupon_is_not_found(client: Client, bearer: Bearer, given: str) -> None:
     """Not an error of the API."""
-    answer = client.get(f"/issued-coupons/{given}/receipt", headers=bearer(USER))
+    answer: Any = client.get(f"/issued-coupons/{given}/receipt", headers=bearer(USER))
     assert answer.status_code == 404
     assert answer.json["type"] == "urn:coupon-cdc:problem:not-found"
 
@@ -205,7 +205,7 @@ def test_keys_rotate_without_a_gap(
     new = new_private_key()
     receipt_key_file.write_text(old + new)
     with api_with(settings) as client:
-        answer = client.get("/.well-known/jwks.json")
+        answer: Any = client.get("/.well-known/jwks.json")
         assert answer.headers["Cache-Control"] == "public, max-age=300"
         published = parse_key_set(answer.data)
         by_old = ask(client, coupon_id, bearer(USER)).text

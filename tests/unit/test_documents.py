@@ -28,9 +28,6 @@ NOT_SETTINGS = {
     "COUPON_CDC_",  # the prefix that Connect's provider may read
     "COUPON_COMPLETE",  # how the script of a shell asks for words
     "COUPON_ID",  # MAX_COUPON_ID
-    "COUPON_USED",  # types of problem
-    "COUPON_EXPIRED",
-    "COUPON_REVOKED",
     "COUPON_STACK_RUN",  # marks the processes of one start
     *RENAMED,
 }
