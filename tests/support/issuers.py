@@ -37,12 +37,14 @@ class Key:
         members = {**to_jwk(self.private.public_key(), as_dict=True), "kid": self.kid, **changed}
         return {name: value for name, value in members.items() if value is not None}
 
-    def token(self, issuer: str, user_id: int = 42, **header: Any) -> str:
+    def token(
+        self, issuer: str, user_id: int = 42, scope: str = "coupon:issue", **header: Any
+    ) -> str:
         """A token that is valid when this key is the issuer's."""
         now = int(time.time())
         claims = {"iss": issuer, "aud": AUDIENCE, "sub": str(user_id), "iat": now, "exp": now + 600}
         return jwt.encode(
-            {**claims, "scope": "coupon:issue"},
+            {**claims, "scope": scope},
             self.private,
             self.algorithm,
             {"kid": self.kid, **header},

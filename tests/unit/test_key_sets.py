@@ -164,7 +164,7 @@ def test_a_server_that_is_slow_is_given_up(how: str, monkeypatch: pytest.MonkeyP
         began = time.monotonic()
         with pytest.raises(KeysUnavailable, match="no answer in time"):
             read_key_set(server.url)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
 
 
 def test_a_server_that_is_down_is_named_without_its_password() -> None:
