@@ -125,14 +125,20 @@ class _IssuerKeys:
         """By a key's id. Raises ValueError: there is none; KeysUnavailable: that is not known."""
         if not self.has_keys:
             raise KeysUnavailable(self.failure)
-        found = self._verifiers.get(kid) if isinstance(kid, str) else None
+        if not isinstance(kid, str):
+            raise ValueError("its kid is not a string")
+        found = self._verifiers.get(kid)
         if found is not None:
             return found
         if time.monotonic() - self._read_at >= AGAIN_SECONDS:
             self._wanted.set()
         if self._wanted.is_set():
             raise KeysUnavailable(f"the key set of {self._issuer} is being read: try again")
-        raise ValueError("its issuer has no key with its kid")
+        # It was read just now, maybe after the look-up above.
+        found = self._verifiers.get(kid)
+        if found is None:
+            raise ValueError("its issuer has no key with its kid")
+        return found
 
     def close(self) -> None:
         """End the thread."""
