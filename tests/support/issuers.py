@@ -58,7 +58,8 @@ def key_set(*keys: Key | Mapping[str, Any]) -> bytes:
 
 
 class Issuer(ThreadingHTTPServer):
-    """body and status: of the next answers. hangs: it answers nothing. asked: how often it was."""
+    """body and status: of the next answers. hangs: it answers nothing, until
+    that is over. asked: how often it was."""
 
     daemon_threads = True
     block_on_close = False
@@ -85,7 +86,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked += 1
         if self.server.hangs:
             self.server.over.wait(30)
-            return
+            if self.server.hangs:
+                return
         self.send_response(self.server.status)
         for name, value in self.server.headers.items():
             self.send_header(name, value)

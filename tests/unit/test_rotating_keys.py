@@ -282,15 +282,28 @@ def test_a_key_set_in_a_file_rotates_too(verifies: Verifies, tmp_path: Path) -> 
     assert answer(verifier, NEW.token(A)) == "user 42"
 
 
+def threads_of(name: str) -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if each.name == f"keys-of-{name}"]
+
+
 def test_threads_end_when_it_is_closed(verifies: Verifies, server: Issuer) -> None:
     """Whatever they wait for."""
-
-    def mine() -> list[str]:
-        return [each.name for each in threading.enumerate() if A in each.name]
-
     for _ in range(20):
         verifies(a=server.url).close()
-    eventually(lambda: not mine(), 10, "no thread is left")
+    eventually(lambda: not threads_of(A), 10, "no thread is left")
+
+
+@pytest.mark.usefixtures("often")
+def test_a_thread_that_reads_when_it_is_closed_ends(verifies: Verifies, server: Issuer) -> None:
+    """With the answer that it waits for, and not when it would read again."""
+    verifier = verifies(b=server.url)
+    server.hangs = True
+    eventually(lambda: answer(verifier, NEW.token(B)) == "unavailable", 10, "it reads again")
+    eventually(lambda: server.asked == 2, 10, "the server is asked")
+    verifier.close()
+    server.hangs = False
+    server.over.set()
+    eventually(lambda: not threads_of(B), 10, "the thread has ended")
 
 
 @pytest.fixture
