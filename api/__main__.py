@@ -4,9 +4,9 @@ import sys
 
 from api.server import serve
 from api.settings import ApiSettings
-from coupons.process.bearer import load_verifier
 from coupons.process.main import run_process, show_help
 from coupons.process.open_files import raise_open_files_limit
+from coupons.process.token_keys import load_verifier
 
 
 def main() -> int:
@@ -16,8 +16,9 @@ def main() -> int:
 
 
 def _serve(settings: ApiSettings) -> None:
-    # Here, before the workers do it: a bad key is refused at once.
-    load_verifier(settings, settings.jwt_key_file)
+    if settings.jwt_key_file is not None:
+        # Here, before the workers do it: a bad key is refused at once.
+        load_verifier(settings)
     raise_open_files_limit()  # each connection takes one
     serve(settings)
 

@@ -16,7 +16,10 @@ class Authenticator:
         self._verifier = verifier
 
     def caller(self, request: Request, *scopes: str) -> Caller:
-        """The caller, who must have one of `scopes` if any is given. Raises Problem (401, 403)."""
+        """The caller, who must have one of `scopes` if any is given. Raises Problem (401, 403).
+
+        Raises KeysUnavailable when the token may be valid.
+        """
         caller = self.caller_by(request.environ.get("HTTP_AUTHORIZATION", ""), None)
         if scopes and caller.scopes.isdisjoint(scopes):
             raise _insufficient(*scopes)

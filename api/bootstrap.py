@@ -22,6 +22,7 @@ from api.routes import (
     issue_requests,
     issued_coupons,
     new_coupons,
+    receipts,
     users,
 )
 from api.rsgi import RsgiApp
@@ -33,10 +34,12 @@ from api.write_batcher import WriteBatcher
 from coupons.gate import Gate, connect_gate
 from coupons.ledger.connection import LedgerPool, ledger_pool
 from coupons.model import Claim
-from coupons.process.bearer import load_verifier
+from coupons.process.bearer import TokenVerifier
 from coupons.process.logging import configure_logging
 from coupons.process.settings import load_settings, split_list
+from coupons.process.token_keys import load_verifier
 from coupons.process.tracing import start_tracing
+from coupons.receipts import load_signing_keys
 
 Write = Callable[[Sequence[Claim]], Sequence[ClaimResult]]
 """Decides a batch of claims. When it returns, the accepted ones are stored for good."""
@@ -48,12 +51,14 @@ class Api(NamedTuple):
     app: RsgiApp
     long_polls: LongPollHub
     pool: LedgerPool
+    verifier: TokenVerifier
     end: Callable[[], None]
 
     def close(self) -> None:
-        """End the long polls, close the connections for reads, and export the last spans."""
+        """End what runs beside the application, and export the last spans."""
         self.long_polls.close()
         self.pool.close()
+        self.verifier.close()
         self.end()
 
 
@@ -87,7 +92,9 @@ def build_api(
     submit = batcher.submit if tracer is None else ClaimTracer(tracer, batcher.submit).submit
     statuses = Statuses(gate, pool)
     long_polls = LongPollHub(gate.client, statuses, settings.api_max_waiters)
-    authenticator = Authenticator(load_verifier(settings, settings.jwt_key_file))
+    verifier = load_verifier(settings)
+    authenticator = Authenticator(verifier)
+    receipt_key_file = settings.receipt_key_file
     documented = (
         new_coupons,
         coupon_lists,
@@ -95,6 +102,7 @@ def build_api(
         claims,
         issue_requests,
         issued_coupons,
+        receipts,
         users,
     )
     parts = [each.openapi_part() for each in documented]
@@ -109,6 +117,13 @@ def build_api(
         coupons.CouponRoutes(authenticator, gate, pool).blueprint(),
         issued_coupons.IssuedCouponRoutes(authenticator, pool).blueprint(),
         users.UserRoutes(authenticator, pool).blueprint(),
+        receipts.ReceiptRoutes(
+            authenticator,
+            pool,
+            None if receipt_key_file is None else load_signing_keys(receipt_key_file),
+            settings.receipt_issuer,
+            settings.receipt_seconds,
+        ).blueprint(),
         health.HealthRoutes(parts).blueprint(),
     ]
     flask_app = create_app(routes, settings.api_max_body_bytes)
@@ -126,7 +141,7 @@ def build_api(
     app = RsgiApp(
         flask_app, settings.api_threads, long_polls.close, bodies, end, claim, cross_origin
     )
-    return Api(app, long_polls, pool, end)
+    return Api(app, long_polls, pool, verifier, end)
 
 
 def _nothing() -> None:

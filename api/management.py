@@ -24,6 +24,7 @@ from coupons.ledger.connection import ledger_pool
 from coupons.process.main import run_process, stop_on_signals
 from coupons.process.metrics import exposition
 from coupons.process.probes import Page, ProbeServer, json_page
+from coupons.process.token_keys import load_verifier
 
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 WORKERS_ANSWER_SECONDS = 2.0
@@ -50,7 +51,9 @@ def serve_management(settings: ApiSettings) -> ProbeServer:
     gate = connect_gate(settings.redis_url.get_secret_value())
     url = settings.database_url.get_secret_value()
     pool = ledger_pool(url, "coupon-api-ready", 1, ANSWER_TIMEOUT_SECONDS)
-    readiness = Readiness(gate, pool, lambda: _ask_workers(settings))
+    # The workers read key sets by themselves; what this process can read, they can too.
+    check_keys = load_verifier(settings).check if settings.jwt_key_sets else None
+    readiness = Readiness(gate, pool, lambda: _ask_workers(settings), check_keys)
 
     def readyz() -> Page:
         return json_page(*readiness.check())

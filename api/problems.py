@@ -10,7 +10,13 @@ from werkzeug.exceptions import HTTPException
 
 from api.failures import FailureLog
 from api.responses import RawResponse, json_response
-from coupons.errors import CouponError, LedgerUnavailable, OutcomeUnknown, RedisUnavailable
+from coupons.errors import (
+    CouponError,
+    KeysUnavailable,
+    LedgerUnavailable,
+    OutcomeUnknown,
+    RedisUnavailable,
+)
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +51,7 @@ class ProblemType(Enum):
     INSUFFICIENT_SCOPE = _Definition("insufficient-scope", 403, "The token does not allow this")
     NOT_ELIGIBLE = _Definition("not-eligible", 403, "The coupon is not for this user")
     NOT_FOUND = _Definition("not-found", 404, "It does not exist")
+    RECEIPTS_OFF = _Definition("receipts-off", 404, "This API signs no receipts")
     METHOD_NOT_ALLOWED = _Definition("method-not-allowed", 405, "The method is not allowed here")
     BODY_TIMEOUT = _Definition("body-timeout", 408, "The body did not arrive in time")
     NOT_OPEN = _Definition("not-open", 409, "The coupon is not open yet")
@@ -80,6 +87,7 @@ class ProblemType(Enum):
     INTERNAL = _Definition("internal", 500, "The API has failed")
     GATE_CLOSED = _Definition("gate-closed", 503, "The gate is unavailable for this coupon")
     GATE_UNAVAILABLE = _Definition("gate-unavailable", 503, "Redis cannot be used now")
+    KEYS_UNAVAILABLE = _Definition("keys-unavailable", 503, "The keys of tokens cannot be read now")
     LEDGER_UNAVAILABLE = _Definition("ledger-unavailable", 503, "Postgres cannot be used now")
     OUTCOME_UNKNOWN = _Definition("outcome-unknown", 503, "It may have been done")
     OVERLOADED = _Definition("overloaded", 503, "The API is overloaded")
@@ -179,4 +187,5 @@ _HTTP_DETAILS = {
 _UNAVAILABLE: dict[type[Exception], ProblemType] = {
     LedgerUnavailable: ProblemType.LEDGER_UNAVAILABLE,
     RedisUnavailable: ProblemType.GATE_UNAVAILABLE,
+    KeysUnavailable: ProblemType.KEYS_UNAVAILABLE,
 }

@@ -7,13 +7,19 @@ from pydantic import AfterValidator, Field, model_validator
 
 from api.cross_origin import check_origins
 from coupons.links.certificates import check_key_pair
-from coupons.process.bearer import TokenSettings
 from coupons.process.settings import split_list
+from coupons.process.token_keys import TokenSettings
+from coupons.receipts import ISSUER, load_signing_keys
 
 
 def _checked_origins(text: str) -> str:
     check_origins(split_list(text))
     return text
+
+
+def _check_receipt_keys(file: Path) -> Path:
+    load_signing_keys(file)
+    return file
 
 
 class ApiSettings(TokenSettings):
@@ -124,10 +130,33 @@ class ApiSettings(TokenSettings):
     api_key_file: Path | None = Field(
         default=None, description="Key of that certificate in PEM, without a password"
     )
-    jwt_key_file: Path = Field(
-        description="File of the key that bearer tokens are verified with: the shared secret"
-        " (HS256, at least 32 bytes) or the public key in PEM",
+    receipt_key_file: Annotated[Path, AfterValidator(_check_receipt_keys)] | None = Field(
+        default=None,
+        description="File of the Ed25519 keys of receipts in PEM, as `coupon receipt key FILE`"
+        " makes them: the first signs, all are published; unset: there are no receipts",
     )
+    receipt_issuer: str = Field(
+        default=ISSUER,
+        min_length=1,
+        max_length=200,
+        description="Issuer (iss) that receipts have",
+    )
+    receipt_seconds: int = Field(
+        default=300,
+        ge=5,
+        le=86_400,
+        description="How long a receipt is valid, in seconds, and never longer than its coupon; so"
+        " long a till that is offline may not learn that the coupon was used",
+    )
+
+    @model_validator(mode="after")
+    def _there_are_keys_of_tokens(self) -> Self:
+        if not self.takes_tokens:
+            raise ValueError(
+                "COUPON_JWT_KEY_FILE is not set; set it, or COUPON_JWT_KEY_SETS: the keys that"
+                " bearer tokens are verified with"
+            )
+        return self
 
     @model_validator(mode="after")
     def _certificate_with_key(self) -> Self:

@@ -31,6 +31,7 @@ _COMMANDS = {
     "env": "Print the stack's addresses as shell exports.",
     "completion": "Print a script that completes commands in bash, zsh or fish.",
     "token": "Print a bearer token for a user.",
+    "receipt": "Check a receipt of an issued coupon offline; make a key for receipts.",
     "rush": "Let many users claim a coupon at once, and show the result.",
     "bench": "Measure the system and the designs it is compared with.",
     "after-restore": "Repair the rest after Postgres was restored from a backup.",

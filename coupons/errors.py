@@ -107,6 +107,10 @@ class ConnectUnavailable(ConnectorError):
     """Kafka Connect did not answer; whether it did the request is unknown."""
 
 
+class KeysUnavailable(CouponError):
+    """The public keys that check a signature cannot be had now; try again later."""
+
+
 class ApiUnavailable(CouponError):
     """The API did not answer a command."""
 

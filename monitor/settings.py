@@ -9,8 +9,8 @@ from coupons.change_events.kafka_admin import GROUP
 from coupons.kafka.client import KafkaClient
 from coupons.kafka.security import KafkaSecurity
 from coupons.links.urls import check_web_url
-from coupons.process.bearer import TokenSettings
 from coupons.process.settings import DatabaseUrl, WebUrl, split_list
+from coupons.process.token_keys import TokenSettings
 from coupons.sign_in_links import SHORTEST_KEY
 
 MOST_ENDPOINTS = 50
@@ -97,11 +97,6 @@ class MonitorSettings(KafkaSecurity, TokenSettings):
         min_length=SHORTEST_KEY,
         description="Key of the links that `coupon monitor` prints to sign in to the page; at least"
         f" {SHORTEST_KEY} characters; unset: nobody signs in by a link",
-    )
-    jwt_key_file: Path | None = Field(
-        default=None,
-        description="File of the key of bearer tokens, as for the API; unset: nobody signs in to"
-        " the page with a token",
     )
     monitor_page_hosts: str = Field(
         default="",

@@ -9,7 +9,13 @@ from pathlib import Path
 import psutil
 
 from coupons.ledger.roles import DATABASE
-from stack.endpoints import consumer_urls, database_url, link_key_file, stack_endpoints
+from stack.endpoints import (
+    consumer_urls,
+    database_url,
+    link_key_file,
+    receipt_key_file,
+    stack_endpoints,
+)
 from stack.folder import StateFolder
 from stack.options import StackOptions
 from stack.parts import Part
@@ -30,6 +36,7 @@ def application_parts(folder: StateFolder, options: StackOptions) -> list[Part]:
         "COUPON_API_PORT": str(ports["api"]),
         "COUPON_API_MANAGEMENT_PORT": str(ports["management"]),
         "COUPON_JWT_ALGORITHM": "HS256",
+        "COUPON_RECEIPT_KEY_FILE": str(receipt_key_file(folder)),
     }
     reconciler = {
         **stack_endpoints(folder, ports, "reconciler"),

@@ -130,6 +130,13 @@ def link_key_file(folder: StateFolder) -> Path:
     return folder.secret_file("monitor-link.key")
 
 
+def receipt_key_file(folder: StateFolder) -> Path:
+    """The file of the key that signs receipts."""
+    from coupons.receipts import new_private_key  # takes long to import
+
+    return folder.secret_file("receipt.key", new_private_key)
+
+
 def consumer_urls(options: StackOptions) -> str:
     """Where the consumers answer /healthz, with a comma in between."""
     return ",".join(f"http://{HOST}:{options.ports[name]}" for name in options.consumer_names)

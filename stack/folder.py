@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +20,10 @@ _EXIT_RECORD_DEADLINE_S = 5.0
 _POLL_S = 0.02
 _MARKER = "coupon-state.txt"
 _MARKER_TEXT = "Everything of one Coupon CDC stack. `coupon down --wipe` removes it.\n"
+
+
+def _random() -> str:
+    return secrets.token_urlsafe(_SECRET_BYTES)
 
 
 def default_state() -> Path:
@@ -90,10 +94,11 @@ class StateFolder:
         """
         return self.secret_file(name).read_text("ascii")
 
-    def secret_file(self, name: str) -> Path:
+    def secret_file(self, name: str, make: Callable[[], str] = _random) -> Path:
+        """The file of that secret. make: returns a new one, when it is another kind of secret."""
         path = self.path / "secrets" / name
         if not path.exists():
-            fresh = _written_beside(path, secrets.token_urlsafe(_SECRET_BYTES))
+            fresh = _written_beside(path, make())
             # The first one stays: another thread or process may use it already.
             with fresh as file, suppress(FileExistsError):
                 os.link(file, path)

@@ -10,7 +10,7 @@ from api.app import Views, blueprint_of, in_event_loop
 from api.openapi import build_document
 from api.openapi_parts import DocumentPart, public_operation
 from api.responses import RawResponse, json_response
-from coupons.errors import LedgerUnavailable, RedisUnavailable
+from coupons.errors import KeysUnavailable, LedgerUnavailable, RedisUnavailable
 from coupons.gate import Gate
 from coupons.gate.write_check import check_takes_writes as check_gate_serving
 from coupons.ledger.connection import LedgerPool, pooled
@@ -67,14 +67,22 @@ def openapi_part() -> DocumentPart:
 class Readiness:
     """Checks that every server that a claim needs answers and takes writes.
 
-    ask_workers: raises OSError when the API's own workers do not respond.
+    ask_workers: raises OSError when the API's own workers do not respond. check_keys: raises
+    KeysUnavailable when no token can be verified.
     """
 
-    def __init__(self, gate: Gate, pool: LedgerPool, ask_workers: Callable[[], object]) -> None:
-        self._checks = {
+    def __init__(
+        self,
+        gate: Gate,
+        pool: LedgerPool,
+        ask_workers: Callable[[], object],
+        check_keys: Callable[[], object] | None = None,
+    ) -> None:
+        self._checks: dict[str, Callable[[], object]] = {
             "workers": ask_workers,
             "redis": lambda: _ask_redis(gate),
             "postgres": lambda: _ask_postgres(pool),
+            **({} if check_keys is None else {"keys": check_keys}),
         }
 
     def check(self) -> tuple[int, Mapping[str, str]]:
@@ -89,7 +97,7 @@ def _state(check: Callable[[], object]) -> str:
     try:
         check()
         return "ready"
-    except (RedisUnavailable, OSError, LedgerUnavailable) as error:
+    except (RedisUnavailable, OSError, LedgerUnavailable, KeysUnavailable) as error:
         return f"not ready: {error}"
 
 

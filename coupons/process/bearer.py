@@ -1,29 +1,25 @@
-"""Bearer tokens (JWT, RFC 7519): the settings of their key, and verifying them."""
+"""Bearer tokens (JWT, RFC 7519): verifying them, and remembering those that are valid."""
 
 import hmac
 import re
 import time
+from abc import ABC, abstractmethod
 from binascii import a2b_base64
 from collections import OrderedDict
 from functools import lru_cache
 from hashlib import sha256
 from math import isfinite
-from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jwt
 import orjson
 from jwt.algorithms import Algorithm, HMACAlgorithm
-from jwt.exceptions import InvalidKeyError, PyJWTError
-from pydantic import Field
 
-from coupons.errors import ConfigurationError, CouponError
+from coupons.errors import CouponError
 from coupons.ids import MAX_USER_ID
-from coupons.process.settings import ProcessSettings
-from coupons.tokens import AUDIENCE, ISSUER, SCOPES
+from coupons.tokens import SCOPES
 
-SHORTEST_SECRET_BYTES = 32
 LONGEST_TOKEN = 8_192
 MOST_CACHED_BYTES = 16 * 2**20
 MOST_GROUPS = 32
@@ -46,24 +42,6 @@ class InvalidToken(CouponError):
     """A token is not valid. The text says why."""
 
 
-class TokenSettings(ProcessSettings):
-    """How a process verifies bearer tokens. Each has a setting for the key of its own."""
-
-    jwt_algorithm: Literal["HS256", "RS256", "ES256", "EdDSA"] = Field(
-        default="HS256",
-        description="The one algorithm of bearer tokens: HS256, RS256, ES256 or EdDSA",
-    )
-    jwt_issuer: str = Field(default=ISSUER, description="Issuer (iss) that tokens must have")
-    jwt_audience: str = Field(default=AUDIENCE, description="Audience (aud) that tokens must have")
-    jwt_leeway_seconds: float = Field(
-        default=5.0,
-        ge=0,
-        le=300,
-        description="How far the clock of the tokens' issuer may differ from this machine's, in"
-        " seconds: for exp, nbf and iat",
-    )
-
-
 class Caller(NamedTuple):
     """The user of a token, with the scopes that this project knows.
 
@@ -76,43 +54,70 @@ class Caller(NamedTuple):
     expires_at: float
 
 
-class TokenVerifier:
-    """Verifies bearer tokens (compact JWS, RFC 7515) of one issuer for one audience.
+class TokenVerifier(ABC):
+    """Verifies bearer tokens (compact JWS, RFC 7515). Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._cache = _CallerCache()
+
+    def verify(self, token: str) -> Caller:
+        """The user of the token. Raises InvalidToken, or KeysUnavailable when it may be valid."""
+        try:
+            if len(token) > LONGEST_TOKEN:
+                raise ValueError(f"it is longer than {LONGEST_TOKEN} characters")
+            digest = sha256(token.encode()).digest()
+            cache = self._cache
+            caller = cache.get(digest)
+            if caller is not None and caller.expires_at > time.time():
+                return caller
+            caller = self.read(token)
+            cache.add(digest, caller)
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            raise InvalidToken(f"The token is not valid: {error}. Get a new one.") from None
+        return caller
+
+    @abstractmethod
+    def read(self, token: str) -> Caller:
+        """The same without remembering. Raises ValueError, TypeError, KeyError, OverflowError."""
+
+    def check(self) -> None:  # noqa: B027  # a single key is always there
+        """Raises KeysUnavailable when no token can be verified now."""
+
+    def close(self) -> None:  # noqa: B027  # a single key runs nothing
+        """End what runs in the background."""
+
+    def _forget(self) -> None:
+        """Verify every token again. Call it after keys were replaced, never before.
+
+        A token that is being verified by an old key is remembered in the old cache only.
+        """
+        self._cache = _CallerCache()
+
+
+class OneKeyVerifier(TokenVerifier):
+    """Verifies the tokens of one issuer for one audience, with one key.
 
     PyJWT's algorithms check the signatures with a key that is prepared once. `jwt.decode` would
     prepare it for each token, and its `decode_complete` parses header and claims a second time:
     either costs more than all the rest of a claim's authentication, and both accept times that are
-    strings. leeway_seconds: how far the issuer's clock may differ. Safe to share between threads.
-    Raises InvalidKeyError when the key does not fit the algorithm.
+    strings. key: the shared secret, or a public key, in PEM or as the cryptography library has it.
+    leeway_seconds: how far the issuer's clock may differ. Raises InvalidKeyError when the key does
+    not fit the algorithm.
     """
 
     def __init__(
-        self, key: bytes, algorithm: str, issuer: str, audience: str, leeway_seconds: float = 0.0
+        self, key: Any, algorithm: str, issuer: str, audience: str, leeway_seconds: float = 0.0
     ) -> None:
+        super().__init__()
         self._algorithm = _algorithm(algorithm)
         self._algorithm_name = algorithm
         self._key = self._algorithm.prepare_key(key)
         self._issuer = issuer
         self._audience = audience
         self._leeway_seconds = leeway_seconds
-        self._cache = _CallerCache()
 
-    def verify(self, token: str) -> Caller:
-        """The user of the token. Raises InvalidToken."""
-        try:
-            if len(token) > LONGEST_TOKEN:
-                raise ValueError(f"it is longer than {LONGEST_TOKEN} characters")
-            digest = sha256(token.encode()).digest()
-            caller = self._cache.get(digest)
-            if caller is not None and caller.expires_at > time.time():
-                return caller
-            caller = self._read(token)
-            self._cache.add(digest, caller)
-        except (ValueError, TypeError, KeyError, OverflowError) as error:
-            raise InvalidToken(f"The token is not valid: {error}. Get a new one.") from None
-        return caller
-
-    def _read(self, token: str) -> Caller:
+    def read(self, token: str) -> Caller:
+        """The user of the token, by its signature and its claims."""
         signed, _, signature = token.rpartition(".")
         header_part, _, claims_part = signed.partition(".")
         if not _is_plain(header_part, self._algorithm_name):
@@ -170,6 +175,18 @@ def _known_scopes(scope: str) -> frozenset[str]:
     return _SCOPES.intersection(scope.split())
 
 
+def key_of(token: str) -> tuple[object, object]:
+    """Issuer and id of the key that a token names; nothing of it is verified yet.
+
+    Raises ValueError when the token cannot be read, or names none.
+    """
+    header_part, _, rest = token.partition(".")
+    header, claims = _object(header_part), _object(rest.partition(".")[0])
+    if "kid" not in header or "iss" not in claims:
+        raise ValueError("it does not name its key (kid) and its issuer (iss)")
+    return claims["iss"], header["kid"]
+
+
 def _object(part: str) -> dict[str, Any]:
     read = orjson.loads(_decoded(part))
     if not isinstance(read, dict):
@@ -205,27 +222,6 @@ class _CallerCache:
 
 def _size(caller: Caller) -> int:
     return _CACHED_TOKEN_BYTES + sum(60 + len(group) for group in caller.groups)
-
-
-def load_verifier(settings: TokenSettings, key_file: Path) -> TokenVerifier:
-    """A verifier by the settings. Raises ConfigurationError when the key cannot be used."""
-    algorithm = settings.jwt_algorithm
-    try:
-        key = key_file.read_bytes().strip()
-        if algorithm == "HS256" and len(key) < SHORTEST_SECRET_BYTES:
-            raise InvalidKeyError(f"it has {len(key)} bytes; {SHORTEST_SECRET_BYTES} are required")
-        return TokenVerifier(
-            key,
-            algorithm,
-            settings.jwt_issuer,
-            settings.jwt_audience,
-            settings.jwt_leeway_seconds,
-        )
-    except (OSError, ValueError, TypeError, PyJWTError) as error:
-        raise ConfigurationError(
-            f"COUPON_JWT_KEY_FILE is {str(key_file)!r}: no key for {algorithm} can be"
-            f" read from it: {error}"
-        ) from error
 
 
 def _decoded(part: str) -> bytes:

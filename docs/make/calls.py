@@ -11,7 +11,9 @@ from api.routes import (
     coupons,
     health,
     issue_requests,
+    issued_coupons,
     new_coupons,
+    receipts,
     users,
 )
 from docs.make.markdown import paragraph, table
@@ -32,7 +34,10 @@ Every call also takes the header `X-Request-Id` and can answer with another of t
 
 def render() -> str:
     """The page."""
-    routes = (new_coupons, coupon_lists, coupons, claims, issue_requests, users, health)
+    routes = (
+        *(new_coupons, coupon_lists, coupons, claims, issue_requests),
+        *(issued_coupons, receipts, users, health),
+    )
     document = build_document([each.openapi_part() for each in routes])
     sections = [
         _section(document, method, path, item[method], item.get("parameters", []))

@@ -32,6 +32,7 @@ MEANINGS = {
     "insufficient-scope": "The token is valid and does not allow this call.",
     "not-eligible": "The coupon is for a group, and the user is not in it.",
     "not-found": "There is nothing at this path, or it is not yours.",
+    "receipts-off": "The API has no key that signs receipts (`COUPON_RECEIPT_KEY_FILE`).",
     "method-not-allowed": "The path exists and does not take this method.",
     "body-timeout": "The body did not arrive in time. Nothing was done.",
     "not-open": "The claim is refused: the coupon opens later.",
@@ -69,6 +70,8 @@ MEANINGS = {
     " Nothing was accepted.",
     "gate-unavailable": "Redis did not answer, or takes no writes (out of memory, a replica)."
     " The claim may have been admitted; `request_id` names it.",
+    "keys-unavailable": "The key set of the token's issuer cannot be read, or is being read because"
+    " of a new key. The token may be valid. Nothing was done. Try again.",
     "ledger-unavailable": "Postgres cannot be reached or cannot write (a read-only standby, a full"
     " disk). Nothing was accepted.",
     "outcome-unknown": "The connection was lost during the commit, or no standby confirmed it: the"

@@ -4,8 +4,9 @@ import time
 from threading import Lock
 from typing import NamedTuple
 
-from coupons.errors import CouponError
-from coupons.process.bearer import InvalidToken, TokenVerifier, load_verifier
+from coupons.errors import CouponError, KeysUnavailable
+from coupons.process.bearer import InvalidToken, TokenVerifier
+from coupons.process.token_keys import load_verifier
 from coupons.sign_in_links import LIFE_SECONDS, Link, NotALink, read_code
 from coupons.tokens import SCOPES
 from monitor.settings import MonitorSettings
@@ -94,12 +95,12 @@ class SignIn:
     def by_token(self, token: str) -> Operator:
         """The operator of a token with the scope coupon:ops. Raises SignInRefused."""
         if self._verifier is None:
-            raise SignInRefused("this monitor takes no tokens: COUPON_JWT_KEY_FILE is not set")
+            raise SignInRefused("this monitor takes no tokens: it has no key of them")
         if not token.strip():
             raise SignInRefused("give a token, or get a link with `coupon monitor`")
         try:
             caller = self._verifier.verify(token.strip())
-        except InvalidToken as error:
+        except (InvalidToken, KeysUnavailable) as error:
             raise SignInRefused(str(error)) from error
         if OPS not in caller.scopes:
             raise SignInRefused(f"the token has not the scope {OPS}: get one that has it")
@@ -109,6 +110,6 @@ class SignIn:
 
 def load_sign_in(settings: MonitorSettings) -> SignIn:
     """By the settings. Raises ConfigurationError when the key of tokens cannot be used."""
-    key, file = settings.monitor_link_key, settings.jwt_key_file
-    verifier = load_verifier(settings, file) if file else None
+    key = settings.monitor_link_key
+    verifier = load_verifier(settings) if settings.takes_tokens else None
     return SignIn(key.get_secret_value() if key else None, verifier)

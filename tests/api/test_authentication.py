@@ -15,7 +15,8 @@ from werkzeug.test import Client
 
 from api.settings import ApiSettings
 from coupons.errors import ConfigurationError
-from coupons.process.bearer import InvalidToken, TokenVerifier, load_verifier
+from coupons.process.bearer import InvalidToken, TokenVerifier
+from coupons.process.token_keys import load_verifier
 from coupons.tokens import AUDIENCE, ISSUER
 from coupons.waiting import eventually
 from tests.support.api import SECRET
@@ -125,9 +126,7 @@ def test_a_token_without_the_scope_is_403(client: Client, bearer: Bearer) -> Non
 
 
 def test_a_remembered_token_still_expires(settings: ApiSettings) -> None:
-    verifier = load_verifier(
-        settings.model_copy(update={"jwt_leeway_seconds": 0.0}), settings.jwt_key_file
-    )
+    verifier = load_verifier(settings.model_copy(update={"jwt_leeway_seconds": 0.0}))
     token = signed(exp=time.time() + 0.3)
     assert verifier.verify(token).user_id == 42
     eventually(lambda: _is_refused(verifier, token), within_s=5, what="the token has expired")
@@ -141,12 +140,7 @@ def _is_refused(verifier: TokenVerifier, token: str) -> bool:
 
 
 def test_a_list_of_audiences_with_ours_is_fine(settings: ApiSettings) -> None:
-    assert (
-        load_verifier(settings, settings.jwt_key_file)
-        .verify(signed(aud=["other", AUDIENCE]))
-        .user_id
-        == 42
-    )
+    assert load_verifier(settings).verify(signed(aud=["other", AUDIENCE])).user_id == 42
 
 
 PRIVATE_KEYS: dict[str, Callable[[], Any]] = {
@@ -167,7 +161,7 @@ def test_with_a_public_key_only_its_owner_can_make_tokens(
     file = tmp_path / "public.pem"
     file.write_bytes(public)
     changed = settings.model_copy(update={"jwt_key_file": file, "jwt_algorithm": algorithm})
-    verifier = load_verifier(changed, changed.jwt_key_file)
+    verifier = load_verifier(changed)
     assert verifier.verify(signed(private_key, algorithm)).user_id == 42
     for forged in (
         signed(PRIVATE_KEYS[algorithm](), algorithm),
@@ -199,12 +193,12 @@ def test_a_key_that_cannot_be_used_is_refused_at_the_start(
         file.write_bytes(content)
     changed = settings.model_copy(update={"jwt_key_file": file, "jwt_algorithm": algorithm})
     with pytest.raises(ConfigurationError, match="COUPON_JWT_KEY_FILE"):
-        load_verifier(changed, changed.jwt_key_file)
+        load_verifier(changed)
 
 
 def test_issuer_and_audience_can_be_set(settings: ApiSettings) -> None:
     changed = settings.model_copy(update={"jwt_issuer": "shop", "jwt_audience": "shop-coupons"})
-    verifier: TokenVerifier = load_verifier(changed, changed.jwt_key_file)
+    verifier: TokenVerifier = load_verifier(changed)
     assert verifier.verify(signed(iss="shop", aud="shop-coupons")).user_id == 42
     with pytest.raises(InvalidToken):
         verifier.verify(signed())

@@ -13,6 +13,7 @@ from werkzeug.test import Client
 from chaos.link import Link
 from coupons.ids import request_id
 from coupons.tokens import SCOPES
+from tests.api.test_receipts import change
 from tests.support.api import ANY_VERSION
 from tests.support.api_process import ADMIN, Bearer
 from tests.support.databases import Database
@@ -77,7 +78,7 @@ def test_validators_accept_the_document(document: Document) -> None:
 
 def test_every_operation_has_a_name_of_its_own(document: Document) -> None:
     names = [operation["operationId"] for _, _, operation in operations(document)]
-    assert len(set(names)) == len(names) == 18
+    assert len(set(names)) == len(names) == 20
     assert document["servers"]
 
 
@@ -123,6 +124,7 @@ def test_every_operation_answers_as_it_is_described(
     issue(database, *((coupon_id, user) for user in (42, 43, 44)))
     make_older(database, coupon_id, range(44, 45))
     _change_what_is_issued(call, bearer, *(request_id(coupon_id, user) for user in (42, 43, 44)))
+    _ask_for_receipts(call, bearer, database)
     redis_link.cut()
     _ask_without_redis(call)
     postgres_link.cut()
@@ -234,6 +236,17 @@ def _change_what_is_issued(call: Call, bearer: Bearer, *ids: UUID) -> None:
             call("POST", f"{of}/{action}", json=right)
 
 
+def _ask_for_receipts(call: Call, bearer: Bearer, database: Database) -> None:
+    path = f"/issued-coupons/{request_id(7, 42)}/receipt"
+    issue(database, (7, 42))
+    call("GET", "/.well-known/jwks.json", {})
+    call("GET", path, bearer(42))
+    call("GET", path, bearer(43))
+    call("GET", path, {"Authorization": "Bearer x"})
+    change(database, 7, 42, "use")
+    call("GET", path, bearer(42))
+
+
 def _ask_without_redis(call: Call) -> None:
     coupon = call("POST", "/coupons", json=MINIMAL).json["id"]
     call("PATCH", f"/coupons/{coupon}", json={"name": "y"})
@@ -252,5 +265,6 @@ def _ask_without_postgres(call: Call) -> None:
     call("POST", f"{NO_ISSUED}/revoke", json={"reason": "fraud"})
     issued = (NO_ISSUED, f"{NO_ISSUED}/changes")
     listed = ("/coupons", "/coupons/7", "/coupons/7/audit", NO_REQUEST, "/users/me/coupons")
-    for path in (*listed, *issued):
+    receipt = f"/issued-coupons/{request_id(7, ADMIN)}/receipt"
+    for path in (*listed, *issued, receipt):
         call("GET", path)

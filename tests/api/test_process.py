@@ -211,6 +211,9 @@ def test_a_port_that_is_taken_is_refused_and_named(
         ("COUPON_API_PORT", "70000"),
         ("COUPON_JWT_ALGORITHM", "none"),
         ("COUPON_JWT_KEY_FILE", "/nowhere/at/all"),
+        ("COUPON_JWT_KEY_FILE", None),
+        ("COUPON_JWT_KEY_SETS", "issuer=ftp://user:of-a-test@localhost/x"),
+        ("COUPON_RECEIPT_KEY_FILE", "/nowhere/at/all"),
         ("COUPON_LOG_LEVEL", "LOUD"),
     ],
 )

@@ -9,7 +9,8 @@ import pytest
 
 from api.settings import ApiSettings
 from coupons.process import bearer
-from coupons.process.bearer import LONGEST_TOKEN, InvalidToken, TokenVerifier, load_verifier
+from coupons.process.bearer import LONGEST_TOKEN, InvalidToken, TokenVerifier
+from coupons.process.token_keys import load_verifier
 from tests.api.test_authentication import signed
 
 DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -17,7 +18,7 @@ DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 @pytest.fixture
 def verifier(settings: ApiSettings) -> TokenVerifier:
-    return load_verifier(settings, settings.jwt_key_file)
+    return load_verifier(settings)
 
 
 def other_texts(token: str) -> list[str]:
@@ -66,12 +67,8 @@ def test_clocks_may_differ_by_the_leeway_and_no_more(settings: ApiSettings) -> N
     now = time.time()
     within: list[dict[str, Any]] = [{"nbf": now + 8}, {"iat": now + 8}, {"exp": now - 8}]
     beyond: list[dict[str, Any]] = [{"nbf": now + 30}, {"iat": now + 30}, {"exp": now - 30}]
-    lenient = load_verifier(
-        settings.model_copy(update={"jwt_leeway_seconds": 10.0}), settings.jwt_key_file
-    )
-    strict = load_verifier(
-        settings.model_copy(update={"jwt_leeway_seconds": 0.0}), settings.jwt_key_file
-    )
+    lenient = load_verifier(settings.model_copy(update={"jwt_leeway_seconds": 10.0}))
+    strict = load_verifier(settings.model_copy(update={"jwt_leeway_seconds": 0.0}))
     for claims in within:
         assert lenient.verify(signed(**claims)).user_id == 42
         with pytest.raises(InvalidToken):

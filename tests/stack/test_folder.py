@@ -3,6 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
+from coupons.receipts import load_signing_keys
+from stack.endpoints import receipt_key_file
 from stack.folder import StateFolder
 
 THREADS = 16
@@ -43,3 +45,11 @@ def test_files_are_for_their_owner_only(folder: StateFolder) -> None:
     folder.remember("value", 1)
     for path in (folder.secret_file("password"), folder.path / "value.json"):
         assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_secret_of_another_kind_is_made_once(folder: StateFolder) -> None:
+    """The key of receipts: it stays when the stack is started again."""
+    file = receipt_key_file(folder)
+    kid = load_signing_keys(file).kid
+    assert load_signing_keys(receipt_key_file(folder)).kid == kid
+    assert file.stat().st_mode & 0o777 == 0o600

@@ -17,6 +17,7 @@ from api.settings import ApiSettings
 from chaos.link import Link
 from coupons.gate import connect_gate
 from coupons.ledger.connection import ledger_pool
+from coupons.receipts import new_private_key
 from coupons.tokens import SCOPES, mint_token
 from stack.ports import free_ports
 from tests.support.api_process import ADMIN, Bearer, Server, running
@@ -41,6 +42,13 @@ def key_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def receipt_key_file(tmp_path: Path) -> Path:
+    file = tmp_path / "receipt.pem"
+    file.write_text(new_private_key())
+    return file
+
+
+@pytest.fixture
 def redis_link(valkey_url: str) -> Iterator[Link]:
     with closing(Link(valkey_url)) as link:
         yield link
@@ -53,11 +61,14 @@ def postgres_link(database: Database) -> Iterator[Link]:
 
 
 @pytest.fixture
-def settings(redis_link: Link, postgres_link: Link, key_file: Path) -> ApiSettings:
+def settings(
+    redis_link: Link, postgres_link: Link, key_file: Path, receipt_key_file: Path
+) -> ApiSettings:
     return ApiSettings(
         database_url=SecretStr(postgres_link.url),
         redis_url=SecretStr(redis_link.url),
         jwt_key_file=key_file,
+        receipt_key_file=receipt_key_file,
         api_max_waiters=3,
         api_unknown_outcome_seconds=1.0,
     )

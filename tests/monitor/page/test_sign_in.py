@@ -8,9 +8,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from coupons.process.rotating_keys import KeySetVerifier
 from coupons.sign_in_links import LIFE_SECONDS
+from coupons.tokens import AUDIENCE
 from coupons.waiting import eventually
+from monitor.page.sign_in import SignIn, SignInRefused
 from tests.monitor.page.conftest import Serve, Served, code, token
+from tests.support.issuers import Key, issuer
 
 PAGES = ("/", "/live", "/requests?coupon=1&user=2", "/coupons", "/coupons/1/pause", "/audit")
 
@@ -94,6 +98,21 @@ def test_another_token_signs_nobody_in(served: Served) -> None:
         assert why in refused.text
         assert "<b>x" not in refused.text
         assert browser.get("/").status == 303
+
+
+def test_a_token_by_a_key_set_signs_in() -> None:
+    """While the key set cannot be read, it says so: the token may be valid."""
+    key, of = Key("first"), "https://issuer.example"
+    operators_token = key.token(of, 7, "coupon:ops")
+    with issuer(key) as server:
+        with closing(KeySetVerifier({of: server.url}, AUDIENCE, 0.0, 300.0, 600.0)) as verifier:
+            assert SignIn(None, verifier).by_token(operators_token).who == "user 7"
+        server.status = 500
+        with (
+            closing(KeySetVerifier({of: server.url}, AUDIENCE, 0.0, 300.0, 600.0)) as verifier,
+            pytest.raises(SignInRefused, match=r"cannot be read.*500"),
+        ):
+            SignIn(None, verifier).by_token(operators_token)
 
 
 def test_a_session_ends_with_its_token(served: Served) -> None:

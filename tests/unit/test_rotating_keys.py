@@ -1,0 +1,347 @@
+"""Keys of tokens come from their issuers' key sets, and rotate while the process runs."""
+
+import hmac
+import json
+import logging
+import threading
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from coupons.errors import ConfigurationError, KeysUnavailable
+from coupons.process import rotating_keys
+from coupons.process.bearer import InvalidToken
+from coupons.process.rotating_keys import KeySetVerifier
+from coupons.process.settings import load_settings
+from coupons.process.token_keys import TokenSettings
+from coupons.tokens import AUDIENCE
+from coupons.waiting import eventually
+from tests.support.issuers import Issuer, Key, issuer, key_set
+
+A, B = "https://a.example", "https://b.example"
+OLD, NEW, OTHER = Key("old"), Key("new", "ES256"), Key("old", "RS256")
+
+Verifies = Callable[..., KeySetVerifier]
+
+
+@pytest.fixture
+def verifies() -> Iterator[Verifies]:
+    """Makes verifiers of these sources, and ends them."""
+    made: list[KeySetVerifier] = []
+
+    def make(refresh: float = 3_600.0, max_age: float = 86_400.0, **at: str) -> KeySetVerifier:
+        sources = {{"a": A, "b": B}[name]: source for name, source in at.items()}
+        made.append(KeySetVerifier(sources, AUDIENCE, 0.0, refresh, max_age))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def server() -> Iterator[Issuer]:
+    with issuer(OLD) as server:
+        yield server
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unknown kid, or a failure, makes it read again at once."""
+    monkeypatch.setattr(rotating_keys, "AGAIN_SECONDS", 0.02)
+
+
+def answer(verifier: KeySetVerifier, token: str) -> str:
+    """What the verifier says of a token, in a word."""
+    try:
+        return f"user {verifier.verify(token).user_id}"
+    except InvalidToken:
+        return "invalid"
+    except KeysUnavailable:
+        return "unavailable"
+
+
+def until(verifier: KeySetVerifier, token: str, expected: str) -> None:
+    eventually(lambda: answer(verifier, token) == expected, 10, f"the token is: {expected}")
+
+
+@pytest.mark.parametrize("algorithm", ["EdDSA", "ES256", "RS256"])
+def test_the_kid_chooses_the_key(verifies: Verifies, server: Issuer, algorithm: str) -> None:
+    """Whatever the algorithms of the keys are."""
+    key = Key("k", algorithm)
+    server.body = key_set(OLD, key)
+    verifier = verifies(a=server.url)
+    assert verifier.verify(key.token(A, 7)).user_id == 7
+    assert verifier.verify(OLD.token(A, 8)).scopes == {"coupon:issue"}
+    assert answer(verifier, key.token(A, kid="old")) == "invalid"
+
+
+@pytest.mark.usefixtures("often")
+def test_a_new_key_is_known_without_a_restart(verifies: Verifies, server: Issuer) -> None:
+    """Its first token asks for the key set: until it is read the token may be valid."""
+    verifier = verifies(a=server.url)
+    server.body = key_set(NEW, OLD)
+    first = answer(verifier, NEW.token(A))
+    assert first in ("unavailable", "invalid")
+    until(verifier, NEW.token(A), "user 42")
+    assert answer(verifier, OLD.token(A)) == "user 42"
+
+
+def test_a_key_set_is_read_again_without_any_token(verifies: Verifies, server: Issuer) -> None:
+    """A key that was removed is no key any more, also for tokens that were verified before."""
+    verifier = verifies(a=server.url, refresh=0.05)
+    token = OLD.token(A)
+    assert answer(verifier, token) == "user 42"
+    server.body = key_set(NEW)
+    until(verifier, token, "invalid")
+    assert answer(verifier, NEW.token(A)) == "user 42"
+
+
+def test_a_key_that_was_replaced_under_its_kid_is_gone(verifies: Verifies, server: Issuer) -> None:
+    """The id stays, the key does not."""
+    verifier = verifies(a=server.url, refresh=0.05)
+    token = OLD.token(A)
+    assert answer(verifier, token) == "user 42"
+    server.body = key_set(Key("old"))
+    until(verifier, token, "invalid")
+
+
+def test_made_up_kids_do_not_make_us_read(verifies: Verifies, server: Issuer) -> None:
+    """Once in AGAIN_SECONDS at most; they are refused, not kept waiting."""
+    verifier = verifies(a=server.url)
+    assert server.asked == 1
+    for number in range(200):
+        assert answer(verifier, Key("x").token(A, kid=f"made up {number}")) == "invalid"
+    assert server.asked == 1
+
+
+@pytest.mark.usefixtures("often")
+def test_many_made_up_kids_at_once_read_once(verifies: Verifies, server: Issuer) -> None:
+    """While the key set is being read, nothing else is asked of its server."""
+    verifier = verifies(a=server.url)
+    forged = [Key("x").token(A, kid=f"made up {number}") for number in range(50)]
+    server.hangs = True
+    eventually(lambda: answer(verifier, forged[0]) == "unavailable", 5, "it is being read")
+    eventually(lambda: server.asked == 2, 5, "the server is asked")
+    assert {answer(verifier, token) for token in forged} == {"unavailable"}
+    assert server.asked == 2
+    assert answer(verifier, OLD.token(A)) == "user 42"
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("failure", ["garbage", "empty", "status", "down"])
+def test_a_reading_that_fails_keeps_the_last_keys(
+    verifies: Verifies, failure: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Until it works again, or they are too old. The log says so once each."""
+    caplog.set_level(logging.INFO)
+    with issuer(OLD) as server:
+        verifier = verifies(a=server.url, refresh=0.02)
+        server.body = {"garbage": b"<html>", "empty": b'{"keys": []}'}.get(failure, server.body)
+        server.status = 500 if failure == "status" else 200
+        if failure == "down":
+            server.shutdown()
+            server.server_close()
+        says = f"cannot be read: {server.url}"
+        eventually(lambda: says in caplog.text, 10, "the log says that it fails")
+        asked = server.asked
+        if failure != "down":
+            eventually(lambda: server.asked > asked + 3, 10, "it is tried again")
+        assert answer(verifier, OLD.token(A)) == "user 42"
+        assert answer(verifier, OLD.token(A, 43)) == "user 43"
+        verifier.check()
+        assert caplog.text.count(says) == 1
+        if failure != "down":
+            server.body, server.status = key_set(NEW), 200
+            until(verifier, NEW.token(A), "user 42")
+            assert "can be read again" in caplog.text
+
+
+@pytest.mark.usefixtures("often")
+def test_keys_that_are_too_old_are_dropped(
+    verifies: Verifies, server: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Tokens then get no answer, also those that were verified before; until it works again."""
+    verifier = verifies(a=server.url, refresh=0.05, max_age=0.5)
+    token = OLD.token(A)
+    until(verifier, token, "user 42")
+    server.status = 500
+    until(verifier, token, "unavailable")
+    assert "too old" in caplog.text
+    with pytest.raises(KeysUnavailable, match=r"https://a\.example cannot be read.*500"):
+        verifier.check()
+    server.status = 200
+    until(verifier, token, "user 42")
+    verifier.check()
+
+
+@pytest.mark.usefixtures("often")
+def test_a_start_without_the_issuer_waits_for_its_keys(verifies: Verifies, server: Issuer) -> None:
+    """The process starts, says that it has no keys, and takes them when they can be read."""
+    server.status = 503
+    verifier = verifies(a=server.url)
+    assert answer(verifier, OLD.token(A)) == "unavailable"
+    with pytest.raises(KeysUnavailable, match="503"):
+        verifier.check()
+    server.status = 200
+    until(verifier, OLD.token(A), "user 42")
+
+
+def test_a_hanging_issuer_delays_no_other(
+    verifies: Verifies, server: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own tokens get no answer at once, and a start waits for a bounded time only."""
+    monkeypatch.setattr(rotating_keys, "FIRST_SECONDS", 0.5)
+    with issuer(OTHER) as other:
+        other.hangs = True
+        began = time.monotonic()
+        verifier = verifies(a=server.url, b=other.url)
+        assert time.monotonic() - began < 4  # its server is given up after 5 s
+        until(verifier, OLD.token(A), "user 42")
+        began = time.monotonic()
+        assert answer(verifier, OTHER.token(B)) == "unavailable"
+        assert time.monotonic() - began < 1
+        verifier.check()  # one issuer's users can be served
+
+
+def test_a_key_of_one_issuer_is_none_of_another(verifies: Verifies, server: Issuer) -> None:
+    """Also when both have a key of that id."""
+    with issuer(OTHER) as other:
+        verifier = verifies(a=server.url, b=other.url)
+        assert answer(verifier, OLD.token(A)) == answer(verifier, OTHER.token(B)) == "user 42"
+        for token in (OLD.token(B), OTHER.token(A), OLD.token("https://c.example")):
+            assert answer(verifier, token) == "invalid"
+
+
+@pytest.mark.parametrize("algorithm", ["HS256", "none", "ES256"])
+def test_a_token_cannot_choose_its_algorithm(
+    verifies: Verifies, server: Issuer, algorithm: str
+) -> None:
+    """Not HS256 with the public key as the secret, which everybody has (algorithm confusion)."""
+    verifier = verifies(a=server.url)
+    public = OLD.private.public_key()
+    claims = jwt.decode(OLD.token(A), options={"verify_signature": False})
+    secrets = [
+        public.public_bytes(Encoding.Raw, PublicFormat.Raw),
+        public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+    ]
+    if algorithm == "HS256":  # by hand: the library refuses to sign with such a secret
+        signed = _encoded({"alg": "HS256", "kid": "old"}, claims)
+        forged = [
+            f"{signed}.{_text(hmac.digest(key, signed.encode(), 'sha256'))}" for key in secrets
+        ]
+    else:
+        key: Any = NEW.private if algorithm == "ES256" else None
+        forged = [jwt.encode(claims, key, algorithm, {"kid": "old"})]
+    assert {answer(verifier, token) for token in forged} == {"invalid"}
+
+
+@pytest.mark.parametrize("header", [{"kid": None}, {"kid": 7}, {"kid": ["old"]}, {"crit": ["x"]}])
+def test_a_token_names_its_key_in_plain(
+    verifies: Verifies, server: Issuer, header: dict[str, object]
+) -> None:
+    """A kid of another type is none, and nothing critical is ignored."""
+    verifier = verifies(a=server.url)
+    claims = jwt.decode(OLD.token(A), options={"verify_signature": False})
+    plain = {"alg": "EdDSA", "typ": "JWT", "kid": "old"}
+    for changed, expected in (({}, "user 42"), (header, "invalid")):
+        signed = _encoded({**plain, **changed}, claims)
+        token = f"{signed}.{_text(OLD.private.sign(signed.encode()))}"
+        assert answer(verifier, token) == expected
+
+
+def _encoded(*parts: object) -> str:
+    return ".".join(_text(json.dumps(part).encode()) for part in parts)
+
+
+def _text(value: bytes) -> str:
+    return urlsafe_b64encode(value).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize("token", ["", "x", "..", "a.b.c", "e30.e30.", "é", "\x00", "." * 100])
+def test_what_is_no_token_is_refused(verifies: Verifies, server: Issuer, token: str) -> None:
+    """Without reading anything."""
+    verifier = verifies(a=server.url)
+    assert answer(verifier, token) == "invalid"
+    assert server.asked == 1
+
+
+def test_a_key_set_in_a_file_rotates_too(verifies: Verifies, tmp_path: Path) -> None:
+    """Whoever writes the file restarts nothing."""
+    file = tmp_path / "jwks.json"
+    file.write_bytes(key_set(OLD))
+    verifier = verifies(a=str(file), refresh=0.05)
+    assert answer(verifier, OLD.token(A)) == "user 42"
+    file.write_bytes(key_set(NEW))
+    until(verifier, OLD.token(A), "invalid")
+    assert answer(verifier, NEW.token(A)) == "user 42"
+
+
+def threads_of(name: str) -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if each.name == f"keys-of-{name}"]
+
+
+def test_threads_end_when_it_is_closed(verifies: Verifies, server: Issuer) -> None:
+    """Whatever they wait for."""
+    for _ in range(20):
+        verifies(a=server.url).close()
+    eventually(lambda: not threads_of(A), 10, "no thread is left")
+
+
+@pytest.mark.usefixtures("often")
+def test_a_thread_that_reads_when_it_is_closed_ends(verifies: Verifies, server: Issuer) -> None:
+    """With the answer that it waits for, and not when it would read again."""
+    verifier = verifies(b=server.url)
+    server.hangs = True
+    eventually(lambda: answer(verifier, NEW.token(B)) == "unavailable", 10, "it reads again")
+    eventually(lambda: server.asked == 2, 10, "the server is asked")
+    verifier.close()
+    server.hangs = False
+    server.over.set()
+    eventually(lambda: not threads_of(B), 10, "the thread has ended")
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setenv("COUPON_DATABASE_URL", "postgresql://x@localhost/x")
+    monkeypatch.setenv("COUPON_REDIS_URL", "redis://localhost/0")
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("https://a.example", "ISSUER=FILE"),
+        ("=x", "ISSUER=FILE"),
+        ("a=http://h/j,", "ISSUER=FILE"),
+        ("a=http://h/j,a=http://h/k", "twice"),
+        ("a=ftp://h/j", "http://"),
+        ("a=http://h/j?x=1", "option x is not known"),
+        ("a=/nowhere/jwks.json", r"/nowhere/jwks\.json: No such file"),
+        (",".join(f"a{number}=http://h/j" for number in range(17)), "more than 16"),
+    ],
+)
+def test_a_wrong_setting_is_named(environment: pytest.MonkeyPatch, value: str, why: str) -> None:
+    """When the process starts."""
+    environment.setenv("COUPON_JWT_KEY_SETS", value)
+    with pytest.raises(ConfigurationError, match=f"COUPON_JWT_KEY_SETS.*{why}"):
+        load_settings(TokenSettings)
+
+
+def test_settings_that_exclude_each_other_are_named(environment: pytest.MonkeyPatch) -> None:
+    """One kind of keys; and keys that live until they are read again."""
+    environment.setenv("COUPON_JWT_KEY_SETS", "a=http://h/j")
+    load_settings(TokenSettings)
+    environment.setenv("COUPON_JWT_KEYS_MAX_AGE_SECONDS", "500")
+    with pytest.raises(ConfigurationError, match="COUPON_JWT_KEYS_MAX_AGE_SECONDS"):
+        load_settings(TokenSettings)
+    environment.delenv("COUPON_JWT_KEYS_MAX_AGE_SECONDS")
+    environment.setenv("COUPON_JWT_KEY_FILE", "/some/file")
+    with pytest.raises(ConfigurationError, match="both set"):
+        load_settings(TokenSettings)
