@@ -4,7 +4,7 @@ import binascii
 import re
 from base64 import b64decode, urlsafe_b64encode
 from datetime import datetime
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from flask import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from api.fields import CouponId, DecimalNumber, Group, Moment, Name, Quantity, WholeNumber
 from api.problems import Problem, ProblemType
+from coupons.codes import CodeKind
 from coupons.ids import MAX_COUPON_ID
 from coupons.model import from_microseconds, to_microseconds
 
@@ -68,6 +69,13 @@ class CouponChange(_Body):
     def given(self) -> dict[str, Any]:
         """The fields that the client sent, by name."""
         return self.model_dump(include=self.model_fields_set)
+
+
+class CodesChoice(_Body):
+    """Body of PUT /coupons/{id}/codes."""
+
+    # Strict mode takes no text for an enumeration, and JSON has only text.
+    kind: Annotated[CodeKind, Field(strict=False)]
 
 
 class _Query(BaseModel):

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, closing
 from typing import NamedTuple
 
 from api.app import create_app
@@ -13,7 +14,7 @@ from api.long_polls import LongPollHub
 from api.metrics import API_TRACE_SPANS
 from api.opening_times import OpeningTimes
 from api.request_body import BodyLimits, BodyReader
-from api.routes import claims, coupons, health, issue_requests, users
+from api.routes import claims, codes, coupons, given_codes, health, issue_requests, users
 from api.rsgi import RsgiApp
 from api.settings import ApiSettings
 from api.statuses import Statuses
@@ -21,12 +22,17 @@ from api.stopping import stop_with_parent
 from api.tracing import ClaimTracer, noted
 from api.write_batcher import WriteBatcher
 from coupons.gate import Gate, connect_gate
-from coupons.ledger.connection import LedgerPool, ledger_pool
+from coupons.ledger.connection import Connection, LedgerPool, connect_ledger, ledger_pool
 from coupons.model import Claim
 from coupons.process.bearer import load_verifier
 from coupons.process.logging import configure_logging
 from coupons.process.settings import load_settings
 from coupons.process.tracing import start_tracing
+
+UPLOADS_AT_ONCE = 2
+"""Per worker. Each has a thread and a connection to Postgres of its own."""
+UPLOAD_ANSWER_SECONDS = 20.0
+_DESCRIBED = (coupons, claims, issue_requests, users, codes, given_codes)
 
 Write = Callable[[Sequence[Claim]], Sequence[ClaimResult]]
 """Decides a batch of claims. When it returns, the accepted ones are stored for good."""
@@ -78,7 +84,7 @@ def build_api(
     statuses = Statuses(gate, pool)
     long_polls = LongPollHub(gate.client, statuses, settings.api_max_waiters)
     authenticator = Authenticator(load_verifier(settings, settings.jwt_key_file))
-    parts = [each.openapi_part() for each in (coupons, claims, issue_requests, users)]
+    parts = [each.openapi_part() for each in _DESCRIBED]
     claim_routes = claims.ClaimRoutes(
         authenticator, submit, lambda: batcher.is_full, pool, OpeningTimes(gate)
     )
@@ -87,6 +93,8 @@ def build_api(
         issue_requests.IssueRequestRoutes(authenticator, long_polls).blueprint(),
         coupons.CouponRoutes(authenticator, gate, pool).blueprint(),
         users.UserRoutes(authenticator, pool).blueprint(),
+        codes.CodesRoutes(authenticator, pool, lambda: _upload_connection(url)).blueprint(),
+        given_codes.GivenCodeRoutes(authenticator, pool).blueprint(),
         health.HealthRoutes(parts).blueprint(),
     ]
     flask_app = create_app(routes, settings.api_max_body_bytes)
@@ -95,12 +103,18 @@ def build_api(
             settings.api_max_body_bytes,
             settings.api_body_seconds,
             max(1, settings.api_threads // 4),
-        )
+        ),
+        BodyLimits(settings.api_upload_bytes, settings.api_upload_seconds, UPLOADS_AT_ONCE),
     )
     end = _nothing if tracer is None else tracer.stop
     claim = claim_routes.claim_by
     app = RsgiApp(flask_app, settings.api_threads, long_polls.close, bodies, end, claim)
     return Api(app, long_polls, pool, end)
+
+
+def _upload_connection(url: str) -> AbstractContextManager[Connection]:
+    """A connection for one upload: each batch of lines takes longer than a read."""
+    return closing(connect_ledger(url, "coupon-api-upload", UPLOAD_ANSWER_SECONDS))
 
 
 def _nothing() -> None:
