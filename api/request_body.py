@@ -152,8 +152,10 @@ class _Arriving:
     async def _receive(self, piece: bytearray) -> None:
         if self._iterator is None:
             self._iterator = aiter(self._chunks)
-        chunk = await anext(self._iterator, None)
-        if chunk is None:
+        try:
+            # Not with a default: the server's awaitables work in `await` only.
+            chunk = await anext(self._iterator)
+        except StopAsyncIteration:
             self._ended = True
             return
         piece += chunk
