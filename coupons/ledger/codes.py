@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from coupons.codes import CodeKind, make_code
+from coupons.codes import CodeKind, key_of, make_code
 from coupons.ledger.connection import Connection, translated
 from coupons.queries import query
 
@@ -108,10 +108,21 @@ class PoolUpload:
 
     def add(self, codes: Sequence[str]) -> list[NotAdded]:
         """Add codes. Returns those that were not added, in order."""
-        values = {"coupon_id": self._coupon_id, "codes": list(codes)}
-        rows = self._connection.execute(query("add_pool_codes"), values).fetchall()
-        self.added += len(codes) - len(rows)
-        return [NotAdded(ordinal - 1, reason) for ordinal, reason in rows]
+        keys = [key_of(code) for code in codes]
+        first = {key: position for position, key in reversed(list(enumerate(keys)))}
+        values = {"coupon_id": self._coupon_id, "codes": [codes[at] for at in first.values()]}
+        added = {row[0] for row in self._connection.execute(query("add_pool_codes"), values)}
+        self.added += len(added)
+        if len(added) == len(codes):
+            return []
+        known = {"coupon_id": self._coupon_id, "keys": list(first.keys() - added)}
+        rows = self._connection.execute(query("list_uploaded_before"), known)
+        repeated = {row[0] for row in rows} | added
+        return [
+            NotAdded(position, "repeated" if key in repeated else "already_there")
+            for position, key in enumerate(keys)
+            if key not in added or first[key] != position
+        ]
 
 
 @contextmanager

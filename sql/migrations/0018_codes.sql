@@ -87,30 +87,19 @@ BEGIN
 END $$;
 
 -- Adds codes to the pool of a coupon, within an upload.
--- out: a row for each that was not added: ordinal (from 1), and reason: repeated (it was in this upload already),
---      already_there (some coupon has it)
-CREATE FUNCTION add_pool_codes(of_coupon bigint, codes text[]) RETURNS TABLE (ordinal bigint, reason text)
+-- out: code_key of those that were added; the others are there already
+CREATE FUNCTION add_pool_codes(of_coupon bigint, codes text[]) RETURNS SETOF text
   LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
   AS $$
-  WITH line AS (
-    SELECT u.code, u.ordinal, code_key(u.code) AS key,
-           row_number() OVER (PARTITION BY code_key(u.code) ORDER BY u.ordinal) AS nth
-      FROM unnest(codes) WITH ORDINALITY AS u (code, ordinal)
-  ), added AS (
+  WITH added AS (
     INSERT INTO coupon_code (code, coupon_id, kind)
-    SELECT code, of_coupon, 'pool' FROM line WHERE nth = 1 ORDER BY key COLLATE "C"
+    SELECT u.code, of_coupon, 'pool' FROM unnest(codes) AS u (code)
     ON CONFLICT (code_key) DO NOTHING
     RETURNING code_key
   ), counted AS (
     UPDATE coupon_codes SET pool_size = pool_size + (SELECT count(*) FROM added) WHERE coupon_id = of_coupon
   )
-  SELECT l.ordinal,
-         CASE WHEN l.nth > 1 OR k.coupon_id = of_coupon AND k.added_at = now() THEN 'repeated' ELSE 'already_there' END
-    FROM line l
-    LEFT JOIN added a ON a.code_key = l.key AND l.nth = 1
-    LEFT JOIN coupon_code k ON k.code_key = l.key
-   WHERE a.code_key IS NULL
-   ORDER BY l.ordinal
+  SELECT code_key FROM added
 $$;
 
 -- Last statement of an upload: notes it in the audit trail.

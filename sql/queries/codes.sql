@@ -21,8 +21,15 @@ SELECT begin_pool_upload(%(coupon_id)s);
 
 -- name: add_pool_codes
 -- in:  coupon_id, codes
--- out: ordinal (from 1) and reason (repeated, already_there) of each that was not added, in order
-SELECT ordinal, reason FROM add_pool_codes(%(coupon_id)s, %(codes)s::text[]);
+-- out: code_key of those that were added
+SELECT code_key FROM add_pool_codes(%(coupon_id)s, %(codes)s::text[]) AS a (code_key);
+
+-- name: list_uploaded_before
+-- Within an upload.
+-- in:  coupon_id, keys
+-- out: code_key of those that this upload added
+SELECT code_key FROM coupon_code
+ WHERE code_key = ANY (%(keys)s::text[]) AND coupon_id = %(coupon_id)s AND added_at = now();
 
 -- name: end_pool_upload
 -- in:  coupon_id, acted_by, said (what was uploaded)
