@@ -122,6 +122,7 @@ def openapi_part() -> DocumentPart:
         "name": "id",
         "in": "path",
         "required": True,
+        "description": "An issued coupon's id, which is that of its request",
         "schema": {"type": "string", "format": "uuid"},
     }
     code = {

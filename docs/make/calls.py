@@ -5,7 +5,7 @@ from typing import Any
 
 from api.openapi import build_document
 from api.problems import TYPE_PREFIX
-from api.routes import claims, coupons, health, issue_requests, users
+from api.routes import claims, codes, coupons, given_codes, health, issue_requests, users
 from docs.make.markdown import paragraph, table
 
 METHODS = ("get", "post", "patch", "put", "delete")
@@ -24,7 +24,7 @@ Every call also takes the header `X-Request-Id` and can answer with another of t
 
 def render() -> str:
     """The page."""
-    routes = (coupons, claims, issue_requests, users, health)
+    routes = (coupons, claims, issue_requests, users, codes, given_codes, health)
     document = build_document([each.openapi_part() for each in routes])
     sections = [
         _section(document, method, path, item[method], item.get("parameters", []))
@@ -105,7 +105,7 @@ def _type(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
 
 def _model(schema: Mapping[str, Any]) -> str:
     if "$ref" not in schema:
-        return "a JSON object"
+        return "text, one code a line" if schema["type"] == "string" else "a JSON object"
     name = _name(schema["$ref"])
     return f"[`{name}`](#{name.lower()})"
 

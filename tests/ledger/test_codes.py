@@ -12,6 +12,7 @@ from api.pool_lines import read_lines
 from api.pool_uploads import UploadReport, upload_codes
 from coupons import codes as forms
 from coupons.codes import CodeKind, has_made_form, key_of, make_code
+from coupons.kafka.client import KafkaClient
 from coupons.ledger import codes as ledger_codes
 from coupons.ledger.codes import (
     CannotUpload,
@@ -29,6 +30,9 @@ from coupons.ledger.coupons import change_coupon
 from coupons.ledger.issued_coupons import issue_or_reject
 from coupons.model import IssueRequest, Status
 from coupons.waiting import eventually
+from operations.doctor.codes import check_codes
+from operations.doctor.findings import Level, Section
+from operations.doctor.system import System
 from tests.support.databases import Database
 from tests.support.ledger import MakeCoupon
 
@@ -396,3 +400,18 @@ def test_a_pool_that_is_short_is_listed_until_the_coupon_is_over(
     for coupon_id in (short, enough):
         api.execute("UPDATE coupon SET state = 'closed' WHERE coupon_id = %s", [coupon_id])
     assert list_short_pools(api) == []
+
+
+def test_the_doctor_names_a_pool_that_is_short_before_the_coupon_opens(
+    coupon: Callable[..., int], api: Connection, database: Database
+) -> None:
+    where = System(None, None, database.url("coupon_ops"), "", KafkaClient(""), "", "", "")
+    coupon_id = coupon(CodeKind.POOL, "A", total=3)
+    api.execute("UPDATE coupon SET issue_starts_at = '2090-01-01T12:00Z'")
+    [found] = check_codes(where)
+    assert (found.level, found.section) == (Level.WARNING, Section.POOL_SHORT)
+    assert (
+        found.says == f"coupon {coupon_id} opens 2090-01-01 12:00 UTC, and its pool lacks 2 codes"
+    )
+    upload(api, coupon_id, ["B", "C"])
+    assert [finding.level for finding in check_codes(where)] == [Level.OK]
