@@ -62,10 +62,10 @@ class ApiSettings(TokenSettings):
         " characters",
     )
     api_upload_seconds: float = Field(
-        default=60.0,
+        default=300.0,
         gt=0,
         le=3_600,
-        description="Longest time for an upload to arrive, in seconds, and"
+        description="Longest time for an upload to arrive and be written, in seconds, and"
         " COUPON_API_BODY_SECONDS for each 64 KiB of it; then 408",
     )
     api_idle_seconds: float = Field(

@@ -140,7 +140,7 @@ def pool_upload(connection: Connection, coupon_id: int, acted_by: str) -> Iterat
             raise CannotUpload(CodesOutcome(row[0]))
         upload = PoolUpload(connection, coupon_id)
         yield upload
-        noted = {**values, "acted_by": acted_by, "said": f"{upload.added} codes"}
+        noted = {**values, "added": upload.added, "acted_by": acted_by}
         connection.execute(query("end_pool_upload"), noted)
 
 

@@ -31,9 +31,11 @@ CREATE TABLE coupon_code (
   shuffle   integer NOT NULL DEFAULT floor(random() * 2147483647)::integer,
   CONSTRAINT code_is_of_its_kind FOREIGN KEY (coupon_id, kind) REFERENCES coupon_codes (coupon_id, kind),
   CONSTRAINT code_of_an_issued_coupon FOREIGN KEY (user_id, coupon_id) REFERENCES issued_coupon (user_id, coupon_id),
-  CONSTRAINT code_can_be_typed CHECK (code ~ '^[A-Za-z0-9 ._-]{1,64}$' AND code_key ~ '[0-9A-Z]'),
+  CONSTRAINT code_can_be_typed CHECK (
+    length(code) <= 64 AND code !~ '[^A-Za-z0-9 ._-]' AND code_key ~ '[0-9A-Z]'),
   -- So that a mistyped code that was made is known by its check character, without reading anything.
-  CONSTRAINT only_made_codes_have_their_form CHECK ((kind = 'made') = (code_key ~ '^[0-9A-HJKMNP-TV-Z]{15}$')),
+  CONSTRAINT only_made_codes_have_their_form CHECK (
+    (kind = 'made') = (length(code_key) = 15 AND code_key !~ '[^0-9A-HJKMNP-TV-Z]')),
   CONSTRAINT made_codes_are_given CHECK (kind = 'pool' OR user_id IS NOT NULL),
   CONSTRAINT code_is_given_at_a_time CHECK ((user_id IS NULL) = (given_at IS NULL))
 );
@@ -91,23 +93,20 @@ END $$;
 CREATE FUNCTION add_pool_codes(of_coupon bigint, codes text[]) RETURNS SETOF text
   LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
   AS $$
-  WITH added AS (
-    INSERT INTO coupon_code (code, coupon_id, kind)
-    SELECT u.code, of_coupon, 'pool' FROM unnest(codes) AS u (code)
-    ON CONFLICT (code_key) DO NOTHING
-    RETURNING code_key
-  ), counted AS (
-    UPDATE coupon_codes SET pool_size = pool_size + (SELECT count(*) FROM added) WHERE coupon_id = of_coupon
-  )
-  SELECT code_key FROM added
+  INSERT INTO coupon_code (code, coupon_id, kind)
+  SELECT u.code, of_coupon, 'pool' FROM unnest(codes) AS u (code)
+  ON CONFLICT (code_key) DO NOTHING
+  RETURNING code_key
 $$;
 
--- Last statement of an upload: notes it in the audit trail.
-CREATE FUNCTION end_pool_upload(of_coupon bigint, by_whom text, said text) RETURNS void
+-- Last statement of an upload: counts the codes, and notes it in the audit trail. The row of the pool is changed once
+-- only: each foreign key's check passes all its versions.
+CREATE FUNCTION end_pool_upload(of_coupon bigint, added bigint, by_whom text) RETURNS void
   LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
   AS $$
+  UPDATE coupon_codes SET pool_size = pool_size + added WHERE coupon_id = of_coupon;
   INSERT INTO operator_action (acted_by, action, coupon_id, result, detail)
-  VALUES (by_whom, 'upload codes', of_coupon, 'done', said)
+  VALUES (by_whom, 'upload codes', of_coupon, 'done', format('%s codes', added))
 $$;
 
 -- Gives an issued coupon its code, or repeats it.
@@ -179,12 +178,12 @@ END $$;
 REVOKE ALL ON FUNCTION choose_codes(bigint, text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION begin_pool_upload(bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION add_pool_codes(bigint, text[]) FROM PUBLIC;
-REVOKE ALL ON FUNCTION end_pool_upload(bigint, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION end_pool_upload(bigint, bigint, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION give_code(bigint, bigint, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION choose_codes(bigint, text, text) TO coupon_api;
 GRANT EXECUTE ON FUNCTION begin_pool_upload(bigint) TO coupon_api;
 GRANT EXECUTE ON FUNCTION add_pool_codes(bigint, text[]) TO coupon_api;
-GRANT EXECUTE ON FUNCTION end_pool_upload(bigint, text, text) TO coupon_api;
+GRANT EXECUTE ON FUNCTION end_pool_upload(bigint, bigint, text) TO coupon_api;
 GRANT EXECUTE ON FUNCTION give_code(bigint, bigint, text) TO coupon_api;
 GRANT SELECT ON coupon_codes, coupon_code TO coupon_api;
 GRANT SELECT ON coupon_codes TO coupon_ops;

@@ -32,8 +32,8 @@ SELECT code_key FROM coupon_code
  WHERE code_key = ANY (%(keys)s::text[]) AND coupon_id = %(coupon_id)s AND added_at = now();
 
 -- name: end_pool_upload
--- in:  coupon_id, acted_by, said (what was uploaded)
-SELECT end_pool_upload(%(coupon_id)s, %(acted_by)s, %(said)s);
+-- in:  coupon_id, added (how many codes), acted_by
+SELECT end_pool_upload(%(coupon_id)s, %(added)s, %(acted_by)s);
 
 -- name: give_code
 -- in:  user_id, coupon_id, offered (a new code, for coupons whose codes are made)
