@@ -26,11 +26,11 @@ _REFUSED = {
         "No code is left in the pool of this coupon. Nothing was done: try again later.",
     ),
     CodesOutcome.EXPIRED: (
-        ProblemType.COUPON_EXPIRED,
+        ProblemType.EXPIRED,
         "The coupon has expired, and no code was given before.",
     ),
     CodesOutcome.REVOKED: (
-        ProblemType.COUPON_REVOKED,
+        ProblemType.REVOKED,
         "The coupon was revoked, and no code was given before.",
     ),
 }

@@ -1,12 +1,12 @@
 """Codes that a person types: unguessable, and a slip of the finger is found."""
 
+import secrets
 import tracemalloc
 from itertools import product
 
 import pytest
 
 from api.pool_lines import LineProblem, read_lines
-from coupons import codes
 from coupons.codes import ALPHABET, has_made_form, is_mistyped, key_of, make_code
 
 SAMPLES = [make_code() for _ in range(40)]
@@ -31,7 +31,7 @@ def test_every_random_bit_of_a_made_code_is_the_systems(monkeypatch: pytest.Monk
         asked.append(number)
         return 1 << len(asked) - 1
 
-    monkeypatch.setattr(codes.secrets, "randbits", bits)
+    monkeypatch.setattr(secrets, "randbits", bits)
     assert len({make_code() for _ in range(70)}) == 70
     assert set(asked) == {70}
 
