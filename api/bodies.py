@@ -4,7 +4,7 @@ import binascii
 import re
 from base64 import b64decode, urlsafe_b64encode
 from datetime import datetime
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from flask import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -25,6 +25,7 @@ from api.fields import (
     WholeNumber,
 )
 from api.problems import Problem, ProblemType
+from coupons.codes import CodeKind
 from coupons.ids import MAX_COUPON_ID
 from coupons.model import IssuedState, from_microseconds, to_microseconds
 
@@ -103,6 +104,13 @@ class Revocation(_Body):
     """Body of POST /issued-coupons/{id}/revoke."""
 
     reason: Reason
+
+
+class CodesChoice(_Body):
+    """Body of PUT /coupons/{id}/codes."""
+
+    # Strict mode takes no text for an enumeration, and JSON has only text.
+    kind: Annotated[CodeKind, Field(strict=False)]
 
 
 class _Query(BaseModel):

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, closing
 from typing import NamedTuple
 
 from api.app import create_app
@@ -16,8 +17,10 @@ from api.opening_times import OpeningTimes
 from api.request_body import BodyLimits, BodyReader
 from api.routes import (
     claims,
+    codes,
     coupon_lists,
     coupons,
+    given_codes,
     health,
     issue_requests,
     issued_coupons,
@@ -32,7 +35,7 @@ from api.stopping import stop_with_parent
 from api.tracing import ClaimTracer, noted
 from api.write_batcher import WriteBatcher
 from coupons.gate import Gate, connect_gate
-from coupons.ledger.connection import LedgerPool, ledger_pool
+from coupons.ledger.connection import Connection, LedgerPool, connect_ledger, ledger_pool
 from coupons.model import Claim
 from coupons.process.bearer import TokenVerifier
 from coupons.process.logging import configure_logging
@@ -40,6 +43,14 @@ from coupons.process.settings import load_settings, split_list
 from coupons.process.token_keys import load_verifier
 from coupons.process.tracing import start_tracing
 from coupons.receipts import load_signing_keys
+
+UPLOADS_AT_ONCE = 2
+"""Per worker. Each has a thread and a connection to Postgres of its own."""
+UPLOAD_ANSWER_SECONDS = 20.0
+_DESCRIBED = (
+    *(new_coupons, coupon_lists, coupons, claims, issue_requests),
+    *(issued_coupons, receipts, codes, given_codes, users),
+)
 
 Write = Callable[[Sequence[Claim]], Sequence[ClaimResult]]
 """Decides a batch of claims. When it returns, the accepted ones are stored for good."""
@@ -95,17 +106,7 @@ def build_api(
     verifier = load_verifier(settings)
     authenticator = Authenticator(verifier)
     receipt_key_file = settings.receipt_key_file
-    documented = (
-        new_coupons,
-        coupon_lists,
-        coupons,
-        claims,
-        issue_requests,
-        issued_coupons,
-        receipts,
-        users,
-    )
-    parts = [each.openapi_part() for each in documented]
+    parts = [each.openapi_part() for each in _DESCRIBED]
     claim_routes = claims.ClaimRoutes(
         authenticator, submit, lambda: batcher.is_full, pool, OpeningTimes(gate)
     )
@@ -124,6 +125,8 @@ def build_api(
             settings.receipt_issuer,
             settings.receipt_seconds,
         ).blueprint(),
+        codes.CodesRoutes(authenticator, pool, lambda: _upload_connection(url)).blueprint(),
+        given_codes.GivenCodeRoutes(authenticator, pool).blueprint(),
         health.HealthRoutes(parts).blueprint(),
     ]
     flask_app = create_app(routes, settings.api_max_body_bytes)
@@ -132,7 +135,8 @@ def build_api(
             settings.api_max_body_bytes,
             settings.api_body_seconds,
             max(1, settings.api_threads // 4),
-        )
+        ),
+        BodyLimits(settings.api_upload_bytes, settings.api_upload_seconds, UPLOADS_AT_ONCE),
     )
     end = _nothing if tracer is None else tracer.stop
     claim = claim_routes.claim_by
@@ -142,6 +146,11 @@ def build_api(
         flask_app, settings.api_threads, long_polls.close, bodies, end, claim, cross_origin
     )
     return Api(app, long_polls, pool, verifier, end)
+
+
+def _upload_connection(url: str) -> AbstractContextManager[Connection]:
+    """A connection for one upload: each batch of lines takes longer than a read."""
+    return closing(connect_ledger(url, "coupon-api-upload", UPLOAD_ANSWER_SECONDS))
 
 
 def _nothing() -> None:

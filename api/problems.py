@@ -74,10 +74,16 @@ class ProblemType(Enum):
     OTHER_ORDER = _Definition("other-order", 409, "Another order uses the issued coupon")
     EXPIRED = _Definition("coupon-expired", 409, "The issued coupon has expired")
     REVOKED = _Definition("coupon-revoked", 409, "The issued coupon is revoked")
+    NO_CODES = _Definition("no-codes", 409, "The coupon has no codes")
+    CODES_EXHAUSTED = _Definition("codes-exhausted", 409, "No code of the pool is left")
+    CODES_EXIST = _Definition("codes-exist", 409, "The coupon has codes already")
+    CODES_BUSY = _Definition("codes-busy", 409, "Codes are being uploaded or given")
+    NO_POOL = _Definition("no-pool", 409, "The coupon's codes do not come from a pool")
     PRECONDITION_FAILED = _Definition("precondition-failed", 412, "Somebody else changed it")
     BODY_TOO_LARGE = _Definition("body-too-large", 413, "The body is too large")
     URI_TOO_LONG = _Definition("uri-too-long", 414, "The path or the query string is too long")
     NOT_JSON = _Definition("not-json", 415, "The body must be application/json")
+    NOT_TEXT = _Definition("not-text", 415, "The body must be text/plain or text/csv")
     INVALID = _Definition("invalid", 422, "The request is not valid")
     IDEMPOTENCY_KEY_REUSED = _Definition(
         "idempotency-key-reused", 422, "The Idempotency-Key was used with another body"

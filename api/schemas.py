@@ -9,6 +9,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from api.fields import ID_PATTERN
+from coupons.codes import CodeKind
 from coupons.gate import GateFigures
 from coupons.ledger.coupon_actions import CouponAction
 from coupons.ledger.owned_coupons import Change, OwnedCoupon
@@ -143,6 +144,48 @@ class ChangePage(TypedDict):
 
     items: list[ChangeView]
     next_cursor: str | None
+
+
+class CodesView(TypedDict):
+    """A coupon's codes in numbers. missing: codes that its pool needs for the total quantity."""
+
+    kind: CodeKind
+    given: Count
+    free: Count
+    missing: Count
+
+
+class RefusedLineView(TypedDict):
+    """A line of a file that was left out, and why."""
+
+    line: Count
+    reason: str
+
+
+class UploadView(TypedDict):
+    """What became of a file of codes. reasons: how many lines were refused, by reason."""
+
+    added: Count
+    refused: Count
+    reasons: dict[str, Count]
+    first_refused: list[RefusedLineView]
+
+
+class GivenCodeView(TypedDict):
+    """The code of a user's own coupon."""
+
+    code: str
+    issued_coupon_id: RequestId
+    coupon_id: Id
+
+
+class FoundCodeView(TypedDict):
+    """The issued coupon of a code. state: active, used, expired or revoked."""
+
+    code: str
+    issued_coupon_id: RequestId
+    coupon_id: Id
+    state: str
 
 
 def rfc3339(moment: datetime) -> str:

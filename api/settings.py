@@ -67,6 +67,20 @@ class ApiSettings(TokenSettings):
         le=300,
         description="Longest time for a request's body to arrive, in seconds; then 408",
     )
+    api_upload_bytes: int = Field(
+        default=67_108_864,
+        ge=1_024,
+        le=1_073_741_824,
+        description="Largest file of codes in one upload, in bytes; a million codes of 64"
+        " characters",
+    )
+    api_upload_seconds: float = Field(
+        default=300.0,
+        gt=0,
+        le=3_600,
+        description="Longest time for an upload to arrive and be written, in seconds, and"
+        " COUPON_API_BODY_SECONDS for each 64 KiB of it; then 408",
+    )
     api_idle_seconds: float = Field(
         default=30.0,
         ge=1,

@@ -7,8 +7,10 @@ from api.openapi import build_document
 from api.problems import TYPE_PREFIX
 from api.routes import (
     claims,
+    codes,
     coupon_lists,
     coupons,
+    given_codes,
     health,
     issue_requests,
     issued_coupons,
@@ -36,7 +38,7 @@ def render() -> str:
     """The page."""
     routes = (
         *(new_coupons, coupon_lists, coupons, claims, issue_requests),
-        *(issued_coupons, receipts, users, health),
+        *(issued_coupons, receipts, codes, given_codes, users, health),
     )
     document = build_document([each.openapi_part() for each in routes])
     sections = [
@@ -118,7 +120,7 @@ def _type(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
 
 def _model(schema: Mapping[str, Any]) -> str:
     if "$ref" not in schema:
-        return "a JSON object"
+        return "text, one code a line" if schema["type"] == "string" else "a JSON object"
     name = _name(schema["$ref"])
     return f"[`{name}`](#{name.lower()})"
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from coupons.waiting import attempts
 from operations.doctor.causes import arrange, reasons
+from operations.doctor.codes import check_codes
 from operations.doctor.commands import check_server, resolve
 from operations.doctor.consistency import check_consistency
 from operations.doctor.dead_letters import check_dead_letters
@@ -85,6 +86,7 @@ CHECKS = (
     Check("heartbeat", check_heartbeat, Section.REDIS_DOWN, _NO_REDIS),
     Check("requests", check_final, Section.POSTGRES_DOWN, _NO_STORES | _NO_KAFKA),
     Check("young requests", check_young, Section.POSTGRES_DOWN, _NO_STREAM | _NO_CONSUMER),
+    Check("codes", check_codes, Section.POSTGRES_DOWN, _NO_POSTGRES),
     Check("disk", check_disk, Section.DISK_FULL),
     Check("api", check_api, Section.PART_DOWN, reasons(Section.PART_DOWN)),
     Check("consumers", check_consumers, Section.CONSUMER_DOWN),

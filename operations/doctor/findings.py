@@ -54,6 +54,7 @@ class Section(StrEnum):
     FOREIGN_LOCK = "Somebody else holds the reconciler's lock"
     RECONCILER_DOWN = "The reconciler is down"
     REDIS_RESTORED = "Redis was restored from an old copy"
+    POOL_SHORT = "A pool has too few codes"
     BROKEN_COUPON = "A coupon cannot be processed"
     GATE_UNAVAILABLE = "The gate is unavailable"
     API_503 = "The API answers 503"

@@ -1,0 +1,156 @@
+"""The code of an issued coupon: for its user, and for a till that looks it up."""
+
+from uuid import UUID
+
+from flask import Blueprint, request
+
+from api.app import Views, blueprint_of
+from api.authentication import ADMIN, REDEEM, Authenticator
+from api.openapi_parts import READ_PROBLEMS, WRITE_PROBLEMS, DocumentPart, operation, response
+from api.problems import Problem, ProblemType
+from api.responses import RawResponse, json_response
+from api.routes.coupon_problems import writing
+from api.schemas import FoundCodeView, GivenCodeView
+from coupons.codes import LONGEST_CODE, is_mistyped, key_of
+from coupons.ids import parse_request_id, request_id_text
+from coupons.ledger.codes import CodesOutcome, find_code, give_code
+from coupons.ledger.connection import LedgerPool, pooled
+
+_REFUSED = {
+    CodesOutcome.NONE: (
+        ProblemType.NO_CODES,
+        "This coupon has no codes: it is used without one.",
+    ),
+    CodesOutcome.EXHAUSTED: (
+        ProblemType.CODES_EXHAUSTED,
+        "No code is left in the pool of this coupon. Nothing was done: try again later.",
+    ),
+    CodesOutcome.EXPIRED: (
+        ProblemType.EXPIRED,
+        "The coupon has expired, and no code was given before.",
+    ),
+    CodesOutcome.REVOKED: (
+        ProblemType.REVOKED,
+        "The coupon was revoked, and no code was given before.",
+    ),
+}
+
+
+class GivenCodeRoutes:
+    """POST /issued-coupons/{id}/code; GET /codes/{code}."""
+
+    def __init__(self, authenticator: Authenticator, pool: LedgerPool) -> None:
+        self._authenticator = authenticator
+        self._pool = pool
+
+    def blueprint(self) -> Blueprint:
+        """The routes."""
+        views: Views = {
+            "POST /issued-coupons/<uuid:given_id>/code": self.give,
+            "GET /codes/<code>": self.find,
+        }
+        return blueprint_of("given_codes", views)
+
+    def give(self, given_id: UUID) -> RawResponse:
+        """The code of the user's own coupon, the same each time; 404 for everybody else."""
+        caller = self._authenticator.caller(request)
+        coupon_id, user_id = _key(given_id)
+        if user_id != caller.user_id:
+            raise _not_issued(given_id)
+        with writing(_maybe_given()), pooled(self._pool) as connection:
+            outcome, code = give_code(connection, user_id, coupon_id)
+        if outcome is CodesOutcome.NOT_FOUND:
+            raise _not_issued(given_id)
+        if outcome in _REFUSED:
+            raise Problem(*_REFUSED[outcome])
+        body: GivenCodeView = {
+            "code": code,
+            "issued_coupon_id": str(given_id),
+            "coupon_id": str(coupon_id),
+        }
+        return json_response(body)
+
+    def find(self, code: str) -> RawResponse:
+        """Whose code this is. A code whose check character is wrong is not searched."""
+        caller = self._authenticator.caller(request)
+        if caller.scopes.isdisjoint((REDEEM, ADMIN)):
+            # Raises: the token has neither.
+            self._authenticator.caller(request, REDEEM)
+        key = key_of(code)
+        if is_mistyped(key):
+            raise Problem(
+                ProblemType.NOT_FOUND,
+                "There is no such code: a character is wrong, or two are swapped. Type it again.",
+            )
+        found = None
+        if key.isascii() and key.isprintable() and len(key) <= LONGEST_CODE:
+            with pooled(self._pool) as connection:
+                found = find_code(connection, key)
+        if found is None:
+            raise Problem(ProblemType.NOT_FOUND, "There is no such code, or nobody has it.")
+        body: FoundCodeView = {
+            "code": found.code,
+            "issued_coupon_id": request_id_text(found.coupon_id, found.user_id),
+            "coupon_id": str(found.coupon_id),
+            "state": found.state,
+        }
+        return json_response(body)
+
+
+def _key(given_id: UUID) -> tuple[int, int]:
+    try:
+        return parse_request_id(str(given_id))
+    except ValueError:
+        raise _not_issued(given_id) from None
+
+
+def _not_issued(given_id: UUID) -> Problem:
+    return Problem(ProblemType.NOT_FOUND, f"You have no issued coupon {given_id}.")
+
+
+def _maybe_given() -> Problem:
+    return Problem(
+        ProblemType.OUTCOME_UNKNOWN,
+        "Postgres did not answer in time. A code may have been given."
+        " Repeat the call, which is harmless: it is the same code.",
+    )
+
+
+def openapi_part() -> DocumentPart:
+    """These routes in the API's description."""
+    issued_id = {
+        "name": "id",
+        "in": "path",
+        "required": True,
+        "description": "An issued coupon's id, which is that of its request",
+        "schema": {"type": "string", "format": "uuid"},
+    }
+    code = {
+        "name": "code",
+        "in": "path",
+        "required": True,
+        "description": "As it was typed: case, spaces and hyphens do not matter, nor O for 0, I or"
+        " L for 1",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 256},
+    }
+    give = operation(
+        "giveCode",
+        "The code of an issued coupon, the same each time",
+        {"200": response("The code", GivenCodeView)},
+        (ProblemType.NOT_FOUND, *(kind for kind, _ in _REFUSED.values()), *WRITE_PROBLEMS),
+    )
+    find = operation(
+        "findCode",
+        "Find the issued coupon of a code",
+        {"200": response("The issued coupon", FoundCodeView)},
+        (ProblemType.NOT_FOUND, *READ_PROBLEMS),
+        scope=REDEEM,
+    )
+    find["description"] = f"Needs the scope `{REDEEM}` or `{ADMIN}`."
+    return DocumentPart(
+        {
+            "/issued-coupons/{id}/code": {"parameters": [issued_id], "post": give},
+            "/codes/{code}": {"parameters": [code], "get": find},
+        },
+        views=(GivenCodeView, FoundCodeView),
+    )

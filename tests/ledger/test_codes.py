@@ -1,0 +1,417 @@
+"""Codes in the ledger: each issued coupon gets one, once, and no code is given twice."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from api.pool_lines import read_lines
+from api.pool_uploads import UploadReport, upload_codes
+from coupons import codes as forms
+from coupons.codes import CodeKind, has_made_form, key_of, make_code
+from coupons.kafka.client import KafkaClient
+from coupons.ledger import codes as ledger_codes
+from coupons.ledger.codes import (
+    CannotUpload,
+    CodesOutcome,
+    CouponCodes,
+    choose_codes,
+    find_code,
+    give_code,
+    list_short_pools,
+    pool_upload,
+    read_codes,
+)
+from coupons.ledger.connection import Connection, connect_ledger
+from coupons.ledger.coupons import change_coupon
+from coupons.ledger.issued_coupons import issue_or_reject
+from coupons.model import IssueRequest, Status
+from coupons.waiting import eventually
+from operations.doctor.codes import check_codes
+from operations.doctor.findings import Level, Section
+from operations.doctor.system import System
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
+
+NOW_US = 1_700_000_000_000_000
+WHO = "a test"
+
+
+@pytest.fixture
+def api(database: Database) -> Iterator[Connection]:
+    with closing(connect_ledger(database.url("coupon_api"), "test")) as connection:
+        yield connection
+
+
+@pytest.fixture
+def issue(database: Database) -> Callable[..., None]:
+    """Issue a coupon to users as the consumer does."""
+
+    def all_at_once(coupon_id: int, users: Sequence[int]) -> None:
+        requests = [IssueRequest(coupon_id, user, NOW_US, Status.REQUESTED) for user in users]
+        with connect_ledger(database.url("coupon_consumer"), "test") as consumer:
+            for at in range(0, len(requests), 500):
+                issue_or_reject(consumer, requests[at : at + 500])
+
+    return all_at_once
+
+
+@pytest.fixture
+def coupon(make_coupon: MakeCoupon, api: Connection) -> Callable[..., int]:
+    """A coupon with this kind of codes, and these in its pool."""
+
+    def make(kind: CodeKind, *pool: str, total: int = 2_000) -> int:
+        coupon_id = make_coupon(total_quantity=total).coupon_id
+        assert choose_codes(api, coupon_id, kind, WHO) is CodesOutcome.DONE
+        if pool:
+            assert upload(api, coupon_id, pool).added == len(pool)
+        return coupon_id
+
+    return make
+
+
+def upload(connection: Connection, coupon_id: int, lines: Sequence[str]) -> UploadReport:
+    text = "".join(f"{line}\n" for line in lines).encode()
+    return upload_codes(connection, coupon_id, WHO, read_lines([text], False))
+
+
+def in_parallel(database: Database, users: Sequence[int], coupon_id: int) -> list[str]:
+    """Ask for the codes of these users over 25 connections at once. Returns them.
+
+    Every third gets one in a transaction that is rolled back, and asks again.
+    """
+    with ThreadPoolExecutor(25) as threads:
+        shares = [users[at::25] for at in range(min(25, len(users)))]
+        found = list(threads.map(lambda share: _ask(database, share, coupon_id), shares))
+    return [code for each in found for code in each]
+
+
+def _ask(database: Database, users: Sequence[int], coupon_id: int) -> list[str]:
+    with closing(connect_ledger(database.url("coupon_api"), "test")) as connection:
+        found = []
+        for user in users:
+            if user % 3 == 0:
+                connection.execute("BEGIN")
+                give_code(connection, user, coupon_id)
+                connection.execute("ROLLBACK")
+            outcome, code = give_code(connection, user, coupon_id)
+            assert outcome is CodesOutcome.DONE, (user, outcome)
+            found.append(code)
+        return found
+
+
+@pytest.mark.parametrize("kind", [CodeKind.MADE, CodeKind.POOL])
+def test_100_calls_at_once_for_one_coupon_give_one_code(
+    kind: CodeKind, coupon: Callable[..., int], issue: Callable[..., None], database: Database
+) -> None:
+    pool = [f"P{n}" for n in range(200)] if kind is CodeKind.POOL else []
+    coupon_id = coupon(kind, *pool)
+    issue(coupon_id, [1])
+    assert len(set(in_parallel(database, [1] * 100, coupon_id))) == 1
+    with psycopg.connect(database.url("coupon_owner")) as owner:
+        given = owner.execute("SELECT count(*) FROM coupon_code WHERE user_id IS NOT NULL")
+        assert given.fetchone() == (1,)
+
+
+@pytest.mark.parametrize("kind", [CodeKind.MADE, CodeKind.POOL])
+def test_1000_users_at_once_get_each_one_code_none_twice(
+    kind: CodeKind,
+    coupon: Callable[..., int],
+    issue: Callable[..., None],
+    database: Database,
+    api: Connection,
+) -> None:
+    """A pool of 1,000 is given completely: no code twice, and none is skipped."""
+    pool = [f"P{n}" for n in range(1_000)] if kind is CodeKind.POOL else []
+    coupon_id = coupon(kind, *pool)
+    users = range(1, 1_001)
+    issue(coupon_id, users)
+    found = in_parallel(database, users, coupon_id)
+    assert len(set(found)) == 1_000
+    assert not pool or set(found) == set(pool)
+    assert read_codes(api, coupon_id) == CouponCodes(kind, 2_000, len(pool), 1_000)
+
+
+def test_a_pool_is_exhausted_only_when_all_others_have_committed(
+    coupon: Callable[..., int], issue: Callable[..., None], database: Database, api: Connection
+) -> None:
+    """Who asks while the last code is held waits: it gets the code when the other rolls back."""
+    coupon_id = coupon(CodeKind.POOL, "LAST")
+    issue(coupon_id, [1, 2, 3])
+    with closing(connect_ledger(database.url("coupon_api"), "holder")) as holder:
+        holder.execute("BEGIN")
+        assert give_code(holder, 1, coupon_id) == (CodesOutcome.DONE, "LAST")
+        with ThreadPoolExecutor(1) as thread:
+            asked = thread.submit(give_code, api, 2, coupon_id)
+            wait_for_lock(database)
+            assert not asked.done()
+            holder.execute("ROLLBACK")
+            assert asked.result() == (CodesOutcome.DONE, "LAST")
+        for user in (1, 3):
+            assert give_code(holder, user, coupon_id) == (CodesOutcome.EXHAUSTED, "")
+
+
+def test_who_waits_for_the_last_code_learns_that_it_is_given(
+    coupon: Callable[..., int], issue: Callable[..., None], database: Database, api: Connection
+) -> None:
+    coupon_id = coupon(CodeKind.POOL, "A", "B")
+    issue(coupon_id, [1, 2, 3])
+    with closing(connect_ledger(database.url("coupon_api"), "holder")) as holder:
+        holder.execute("BEGIN")
+        for user in (1, 2):
+            give_code(holder, user, coupon_id)
+        with ThreadPoolExecutor(1) as thread:
+            asked = thread.submit(give_code, api, 3, coupon_id)
+            wait_for_lock(database)
+            holder.execute("COMMIT")
+            assert asked.result() == (CodesOutcome.EXHAUSTED, "")
+
+
+def wait_for_lock(database: Database) -> None:
+    with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
+        waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = %s"
+        eventually(
+            lambda: superuser.execute(waiting, [database.name]).fetchone() is not None,
+            what="somebody waits for a lock",
+        )
+
+
+def test_a_code_that_was_given_stays_and_is_found(
+    coupon: Callable[..., int], issue: Callable[..., None], api: Connection
+) -> None:
+    coupon_id = coupon(CodeKind.MADE)
+    issue(coupon_id, [1])
+    _, code = give_code(api, 1, coupon_id)
+    assert give_code(api, 1, coupon_id) == (CodesOutcome.DONE, code)
+    found = find_code(api, key_of(code.lower().replace("0", "o").replace("-", " ")))
+    assert found == (code, 1, coupon_id, "active")
+    assert find_code(api, key_of(make_code())) is None
+
+
+def test_a_revoked_coupon_keeps_its_code_and_gets_no_new_one(
+    coupon: Callable[..., int], issue: Callable[..., None], api: Connection
+) -> None:
+    coupon_id = coupon(CodeKind.POOL, "A", "B")
+    issue(coupon_id, [1, 2])
+    assert give_code(api, 1, coupon_id)[0] is CodesOutcome.DONE
+    for user in (1, 2):
+        api.execute(
+            "SELECT change_issued_coupon(%s, %s, 'revoke', NULL, 'fraud', 'a test')",
+            [user, coupon_id],
+        )
+    outcome, code = give_code(api, 1, coupon_id)
+    assert outcome is CodesOutcome.DONE
+    found = find_code(api, key_of(code))
+    assert found is not None
+    assert found.state == "revoked"
+    assert give_code(api, 2, coupon_id) == (CodesOutcome.REVOKED, "")
+    assert read_codes(api, coupon_id) == CouponCodes(CodeKind.POOL, 2_000, 2, 1)
+
+
+def test_an_expired_coupon_gets_no_new_code(
+    make_coupon: MakeCoupon, issue: Callable[..., None], api: Connection, database: Database
+) -> None:
+    coupon_id = make_coupon().coupon_id
+    choose_codes(api, coupon_id, CodeKind.MADE, WHO)
+    with psycopg.connect(database.url("coupon_owner")) as owner:
+        owner.execute("UPDATE coupon SET valid_until = now() - interval '1 hour'")
+    issue(coupon_id, [1])
+    assert give_code(api, 1, coupon_id) == (CodesOutcome.EXPIRED, "")
+
+
+def test_who_has_no_coupon_gets_no_code(coupon: Callable[..., int], api: Connection) -> None:
+    coupon_id = coupon(CodeKind.POOL, "A")
+    assert give_code(api, 1, coupon_id) == (CodesOutcome.NOT_FOUND, "")
+    assert read_codes(api, coupon_id) == CouponCodes(CodeKind.POOL, 2_000, 1, 0)
+
+
+def test_the_kind_of_codes_stays_once_there_is_one(
+    coupon: Callable[..., int],
+    issue: Callable[..., None],
+    api: Connection,
+    database: Database,
+) -> None:
+    """Given or uploaded; before, it may change. The database holds that against anybody."""
+    made, pool = coupon(CodeKind.MADE), coupon(CodeKind.POOL)
+    for kind in (CodeKind.NONE, CodeKind.POOL, CodeKind.MADE):
+        assert choose_codes(api, made, kind, WHO) is CodesOutcome.DONE
+    issue(made, [1])
+    give_code(api, 1, made)
+    upload(api, pool, ["A"])
+    for coupon_id, kind in ((made, CodeKind.MADE), (pool, CodeKind.POOL)):
+        for other in CodeKind:
+            expected = CodesOutcome.DONE if other is kind else CodesOutcome.EXIST
+            assert choose_codes(api, coupon_id, other, WHO) is expected
+        with (
+            psycopg.connect(database.url("coupon_owner")) as owner,
+            pytest.raises(errors.ForeignKeyViolation, match="code_is_of_its_kind"),
+        ):
+            owner.execute(
+                "UPDATE coupon_codes SET kind = 'none', pool_size = 0 WHERE coupon_id = %s",
+                [coupon_id],
+            )
+    assert choose_codes(api, 99, CodeKind.MADE, WHO) is CodesOutcome.NOT_FOUND
+
+
+def test_the_kind_cannot_change_while_the_first_code_is_given(
+    coupon: Callable[..., int], issue: Callable[..., None], api: Connection, database: Database
+) -> None:
+    coupon_id = coupon(CodeKind.MADE)
+    issue(coupon_id, [1])
+    with closing(connect_ledger(database.url("coupon_api"), "holder")) as giving:
+        giving.execute("BEGIN")
+        give_code(giving, 1, coupon_id)
+        assert choose_codes(api, coupon_id, CodeKind.NONE, WHO) is CodesOutcome.BUSY
+        giving.execute("ROLLBACK")
+    assert choose_codes(api, coupon_id, CodeKind.NONE, WHO) is CodesOutcome.DONE
+    assert give_code(api, 1, coupon_id) == (CodesOutcome.NONE, "")
+
+
+def test_a_code_that_another_coupon_has_is_made_again(
+    coupon: Callable[..., int],
+    issue: Callable[..., None],
+    api: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second = coupon(CodeKind.MADE), coupon(CodeKind.MADE)
+    for coupon_id in (first, second):
+        issue(coupon_id, [1])
+    same, other = make_code(), make_code()
+    offered = iter([same, same, same, other])
+    monkeypatch.setattr(ledger_codes, "make_code", lambda: next(offered))
+    assert give_code(api, 1, first) == (CodesOutcome.DONE, same)
+    assert give_code(api, 1, second) == (CodesOutcome.DONE, other)
+
+
+def test_an_upload_names_each_line_that_is_wrong_and_adds_the_rest(
+    coupon: Callable[..., int], api: Connection, database: Database
+) -> None:
+    other = coupon(CodeKind.POOL, "TAKEN-1")
+    coupon_id = coupon(CodeKind.POOL)
+    lines = ["A-1", "", "taken 1", "a1", "B\x07", "x" * 65, make_code(), "B", "b-"]
+    report = upload(api, coupon_id, lines)
+    assert report.added == 2
+    assert report.first == [
+        (2, "empty"),
+        (3, "already_there"),
+        (4, "repeated"),
+        (5, "wrong_character"),
+        (6, "too_long"),
+        (7, "looks_made"),
+        (9, "repeated"),
+    ]
+    assert report.refused == {reason: 1 + (reason == "repeated") for _, reason in report.first}
+    assert read_codes(api, coupon_id) == CouponCodes(CodeKind.POOL, 2_000, 2, 0)
+    assert read_codes(api, other) == CouponCodes(CodeKind.POOL, 2_000, 1, 0)
+    with psycopg.connect(database.url("coupon_owner")) as owner:
+        noted = owner.execute("SELECT action, detail FROM operator_action ORDER BY action_id DESC")
+        assert noted.fetchone() == ("upload codes", "2 codes")
+
+
+def test_the_same_file_again_adds_nothing(coupon: Callable[..., int], api: Connection) -> None:
+    """So that an upload whose answer was lost can be repeated. Batches make no difference."""
+    lines = [f"C{n}" for n in range(9_001)]
+    coupon_id = coupon(CodeKind.POOL, *lines)
+    again = upload(api, coupon_id, [*lines, "NEW", lines[0], "new"])
+    assert again.added == 1
+    assert again.refused == {"already_there": 9_002, "repeated": 1}
+    assert len(again.first) == 20
+    assert read_codes(api, coupon_id) == CouponCodes(CodeKind.POOL, 2_000, 9_002, 0)
+
+
+def test_of_an_upload_that_ends_in_the_middle_nothing_is_there(
+    coupon: Callable[..., int], api: Connection
+) -> None:
+    coupon_id = coupon(CodeKind.POOL)
+
+    def cut() -> Iterator[tuple[int, str]]:
+        yield from ((number, f"C{number}") for number in range(1, 9_000))
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        upload_codes(api, coupon_id, WHO, cut())
+    assert read_codes(api, coupon_id) == CouponCodes(CodeKind.POOL, 2_000, 0, 0)
+    assert choose_codes(api, coupon_id, CodeKind.MADE, WHO) is CodesOutcome.DONE
+
+
+def test_one_upload_to_a_coupon_at_a_time(
+    coupon: Callable[..., int], issue: Callable[..., None], api: Connection, database: Database
+) -> None:
+    """Codes that are there already are given meanwhile."""
+    coupon_id, made = coupon(CodeKind.POOL, "A"), coupon(CodeKind.MADE)
+    issue(coupon_id, [1])
+    with (
+        closing(connect_ledger(database.url("coupon_api"), "first")) as first,
+        pool_upload(first, coupon_id, WHO) as uploading,
+    ):
+        assert uploading.add(["B"]) == []
+        refused = {}
+        for of in (coupon_id, made, 99):
+            with pytest.raises(CannotUpload) as error:
+                upload(api, of, ["C"])
+            refused[of] = error.value.outcome
+        assert choose_codes(api, coupon_id, CodeKind.MADE, WHO) is CodesOutcome.BUSY
+        assert give_code(api, 1, coupon_id) == (CodesOutcome.DONE, "A")
+    assert refused == {
+        coupon_id: CodesOutcome.BUSY,
+        made: CodesOutcome.OTHER_KIND,
+        99: CodesOutcome.NOT_FOUND,
+    }
+    assert read_codes(api, coupon_id) == CouponCodes(CodeKind.POOL, 2_000, 2, 1)
+
+
+@pytest.mark.parametrize(
+    "code", ["AbC dEf", "oil-OIL", "a_b.c", "0", "UuVv-", "i" * 64, "Zz 9-._oO", make_code()]
+)
+def test_sql_and_python_agree_about_a_code(code: str, api: Connection) -> None:
+    row = api.execute("SELECT code_key(%s)", [code]).fetchone()
+    assert row == (key_of(code),)
+
+
+def test_the_table_takes_no_code_of_another_form(
+    coupon: Callable[..., int], database: Database
+) -> None:
+    """Of its kind, of what can be typed, and of what is longest, whoever writes it."""
+    pool = coupon(CodeKind.POOL)
+    with psycopg.connect(database.url("coupon_owner"), autocommit=True) as owner:
+        for code in (make_code(), "A\nB", "", "--", "x" * (forms.LONGEST_CODE + 1), "Ä"):
+            with pytest.raises(errors.CheckViolation):
+                owner.execute(
+                    "INSERT INTO coupon_code (code, coupon_id, kind) VALUES (%s, %s, 'pool')",
+                    [code, pool],
+                )
+    assert has_made_form(key_of(make_code()))
+
+
+def test_a_pool_that_is_short_is_listed_until_the_coupon_is_over(
+    coupon: Callable[..., int], api: Connection
+) -> None:
+    short, enough = coupon(CodeKind.POOL, "A", total=3), coupon(CodeKind.POOL, "B", total=1)
+    coupon(CodeKind.MADE)
+    assert [each[:2] for each in list_short_pools(api)] == [(short, 2)]
+    change_coupon(api, enough, total_quantity=5)
+    assert [each[:2] for each in list_short_pools(api)] == [(short, 2), (enough, 4)]
+    found = read_codes(api, enough)
+    assert found is not None
+    assert (found.free, found.missing) == (1, 4)
+    for coupon_id in (short, enough):
+        api.execute("UPDATE coupon SET state = 'closed' WHERE coupon_id = %s", [coupon_id])
+    assert list_short_pools(api) == []
+
+
+def test_the_doctor_names_a_pool_that_is_short_before_the_coupon_opens(
+    coupon: Callable[..., int], api: Connection, database: Database
+) -> None:
+    where = System(None, None, database.url("coupon_ops"), "", KafkaClient(""), "", "", "")
+    coupon_id = coupon(CodeKind.POOL, "A", total=3)
+    api.execute("UPDATE coupon SET issue_starts_at = '2090-01-01T12:00Z'")
+    [found] = check_codes(where)
+    assert (found.level, found.section) == (Level.WARNING, Section.POOL_SHORT)
+    assert (
+        found.says == f"coupon {coupon_id} opens 2090-01-01 12:00 UTC, and its pool lacks 2 codes"
+    )
+    upload(api, coupon_id, ["B", "C"])
+    assert [finding.level for finding in check_codes(where)] == [Level.OK]
