@@ -13,12 +13,17 @@ from connectors.lifecycle import await_running, resume_connector, stop_connector
 from connectors.offsets import forget_offsets
 from connectors.register import register
 from connectors.slot import Slot, drop_slot, make_slot, read_slot
+from coupons.errors import ConnectorError
 from coupons.kafka.client import KafkaClient
 from coupons.ledger.connection import Connection
+from coupons.waiting import attempts
 
 EVENTS_CONNECTOR = "coupon-events"
 EVENTS_SLOT = "coupon_events"
 EVENTS_FILE = Path(__file__).parent / f"{EVENTS_CONNECTOR}.json"
+
+_REMOVED_WITHIN_SECONDS = 30.0
+_PAUSE_SECONDS = 0.1
 
 
 class EventStream(NamedTuple):
@@ -62,10 +67,7 @@ def start_events(connect: Connect, kafka: KafkaClient, ledger: Connection) -> bo
     is_new = not stream.slot.exists or stream.slot.is_lost
     if is_new:
         if stream.connector is not None:
-            # Its offsets are of WAL that is gone.
-            stop_connector(connect, EVENTS_CONNECTOR)
-            forget_offsets(connect, EVENTS_CONNECTOR)
-            connect.call("DELETE", f"/connectors/{EVENTS_CONNECTOR}")
+            _remove_connector(connect)  # its offsets are of WAL that is gone
         drop_slot(ledger, EVENTS_SLOT)
         make_slot(ledger, EVENTS_SLOT)
     elif stream.connector is not None and stream.connector.is_held:
@@ -82,8 +84,17 @@ def stop_events(connect: Connect, ledger: Connection) -> bool:
     """
     stream = read_events(connect, ledger)
     if stream.connector is not None:
-        stop_connector(connect, EVENTS_CONNECTOR)
-        forget_offsets(connect, EVENTS_CONNECTOR)
-        connect.call("DELETE", f"/connectors/{EVENTS_CONNECTOR}")
+        _remove_connector(connect)
     drop_slot(ledger, EVENTS_SLOT)
     return not stream.is_off
+
+
+def _remove_connector(connect: Connect) -> None:
+    """Remove it with its offsets; return when Connect no longer knows it. Raises ConnectorError."""
+    stop_connector(connect, EVENTS_CONNECTOR)
+    forget_offsets(connect, EVENTS_CONNECTOR)
+    connect.call("DELETE", f"/connectors/{EVENTS_CONNECTOR}")
+    for _ in attempts(_REMOVED_WITHIN_SECONDS, _PAUSE_SECONDS):
+        if read_state(connect, EVENTS_CONNECTOR) is None:
+            return
+    raise ConnectorError(f"connector {EVENTS_CONNECTOR} is not removed; see Connect's log")
