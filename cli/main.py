@@ -26,6 +26,7 @@ _COMMANDS = {
     "monitor": "Print a link that signs in to the monitor's page.",
     "logs": "Show the log of a part.",
     "connector": "Register, check and recover the Debezium connector.",
+    "events": "Events of issued coupons for other services.",
     "topics": "Check the settings of Kafka's topics, and correct them.",
     "migrate": "Prepare a Postgres server for the project.",
     "env": "Print the stack's addresses as shell exports.",

@@ -79,15 +79,41 @@ def create_stopped(connect_url: str, file: Path = CONNECTOR_FILE) -> None:
 
 
 def topics_of(config: dict[str, str]) -> list[Topic]:
-    """The topics that a connector writes to, with the sizes of its topic.creation settings."""
+    """The topics that a connector writes to, with the settings of its topic.creation groups.
+
+    A heartbeat of Debezium has a topic where the connector has an interval for it.
+    """
     prefix = config["topic.prefix"]
     names = [f"{prefix}.{table}" for table in config["table.include.list"].split(",")]
+    if "heartbeat.interval.ms" in config:
+        names.append(f"__debezium-heartbeat.{prefix}")
     heartbeat = config["topic.creation.heartbeat.include"].replace(",", "|")
-    return [
-        Topic(name, int(config[f"topic.creation.{group}.partitions"]))
-        for name in [*names, f"__debezium-heartbeat.{prefix}"]
-        for group in ["heartbeat" if re.fullmatch(heartbeat, name) else "default"]
-    ]
+    topics: dict[str, Topic] = {}
+    for name in names:
+        group = "heartbeat" if re.fullmatch(heartbeat, name) else "default"
+        routed = _routed(name, config)
+        topics[routed] = Topic(routed, *_creation(group, config))
+    return list(topics.values())
+
+
+def _routed(topic: str, config: dict[str, str]) -> str:
+    """The topic's name after the transform that renames topics, if the connector has it."""
+    pattern = config.get("transforms.topic.regex")
+    if pattern is not None and re.fullmatch(pattern, topic):
+        return config["transforms.topic.replacement"]
+    return topic
+
+
+def _creation(group: str, config: dict[str, str]) -> tuple[int, dict[str, str]]:
+    """How many partitions the topics of a group have, and their settings."""
+    prefix = f"topic.creation.{group}."
+    settings = {
+        name.removeprefix(prefix): value
+        for name, value in config.items()
+        if name.startswith(prefix) and not name.endswith(("include", "exclude"))
+    }
+    del settings["replication.factor"]  # the brokers' default, as the connector has it
+    return int(settings.pop("partitions")), settings
 
 
 def _validate(connect: Connect, name: str, config: dict[str, str]) -> None:

@@ -1,10 +1,9 @@
 """Decodes the bytes of a change event."""
 
 from datetime import datetime
-from io import BytesIO
 from typing import Any
 
-from fastavro import parse_schema, schemaless_reader
+from fastavro import parse_schema
 from fastavro.schema import SchemaParseException
 
 from coupons.change_events.registry import SchemaRegistry
@@ -16,11 +15,11 @@ from coupons.change_events.topics import (
     reader_schema,
     subject_of,
 )
+from coupons.change_events.wire_format import read_record, schema_id_of
 from coupons.errors import UndecodableEvent
 from coupons.ids import MAX_COUPON_ID, MAX_USER_ID
 from coupons.model import IssueRequest, Status, to_microseconds
 
-_HEADER_BYTES = 5
 _INSERTED = ("c", "r")
 
 
@@ -64,9 +63,8 @@ class ChangeEventDecoder:
         return _moment_us(self._row(value, HEARTBEAT_TOPIC)["beat_at"])
 
     def _row(self, value: bytes | None, topic: str) -> dict[str, Any]:
-        if value is None or len(value) <= _HEADER_BYTES or value[0] != 0:
-            raise UndecodableEvent("the value is not in the Confluent wire format")
-        schema_id, subject = int.from_bytes(value[1:_HEADER_BYTES], "big"), subject_of(topic)
+        schema_id, subject = schema_id_of(value), subject_of(topic)
+        assert value is not None
         try:
             return _row(value, topic, self._registry.writer_schema(schema_id, subject))
         except UndecodableEvent:
@@ -78,8 +76,8 @@ class ChangeEventDecoder:
 
 def _row(value: bytes, topic: str, writer_schema: Any) -> dict[str, Any]:
     if is_enveloped(writer_schema):
-        return _inserted_row(_read(value, writer_schema, envelope_schema(topic)))
-    return _read(value, writer_schema, reader_schema(topic))
+        return _inserted_row(read_record(value, writer_schema, envelope_schema(topic)))
+    return read_record(value, writer_schema, reader_schema(topic))
 
 
 def _inserted_row(event: dict[str, Any]) -> dict[str, Any]:
@@ -87,20 +85,6 @@ def _inserted_row(event: dict[str, Any]) -> dict[str, Any]:
         raise UndecodableEvent(f"operation {event['op']!r} is not an inserted row")
     row: dict[str, Any] = event["after"]
     return row
-
-
-def _read(value: bytes, writer_schema: Any, schema: Any) -> dict[str, Any]:
-    stream = BytesIO(value)
-    stream.seek(_HEADER_BYTES)
-    try:
-        record = schemaless_reader(stream, writer_schema, schema)
-    except Exception as error:
-        # Garbage can make the reader raise any error: EOFError, IndexError, UnicodeDecodeError ...
-        raise UndecodableEvent(f"not valid Avro of its schema: {error!r}") from error
-    if stream.tell() != len(value):
-        raise UndecodableEvent(f"{len(value) - stream.tell()} bytes follow the record")
-    assert isinstance(record, dict)
-    return record
 
 
 def _moment_us(text: str) -> int:

@@ -10,12 +10,17 @@ from fastavro import parse_schema
 REQUEST_TOPIC = "coupon.public.coupon_issue_request"
 HEARTBEAT_TOPIC = "coupon.public.cdc_heartbeat"
 DEAD_LETTER_TOPIC = "coupon.dead-letters"
+EVENTS_TOPIC = "coupon.events"
+"""For other services. connectors/coupon-events.json writes it; nothing here depends on it."""
 
 REQUEST_PARTITIONS = 10
 HEARTBEAT_PARTITIONS = 1
 
 READER_SCHEMAS = {REQUEST_TOPIC: "issue_request", HEARTBEAT_TOPIC: "heartbeat"}
 """The file in schemas/ with the reader schema of a topic's values."""
+
+EVENT_TABLES = ("issued_coupon", "issued_coupon_change")
+"""The tables whose rows are in EVENTS_TOPIC; each has a file in schemas/."""
 
 _ENVELOPE = "Envelope"
 _FOLDER = Path(__file__).parent / "schemas"
@@ -58,5 +63,20 @@ def envelope_schema(topic: str) -> Any:
     )
 
 
+@cache
+def event_schema(table: str) -> Any:
+    """The reader schema of a table's rows in EVENTS_TOPIC, as fastavro parsed it.
+
+    Raises KeyError for a table whose rows are not there.
+    """
+    if table not in EVENT_TABLES:
+        raise KeyError(table)
+    return parse_schema(_schema_file(table))
+
+
 def _row_schema(topic: str) -> Any:
-    return json.loads((_FOLDER / f"{READER_SCHEMAS[topic]}.avsc").read_text())
+    return _schema_file(READER_SCHEMAS[topic])
+
+
+def _schema_file(name: str) -> Any:
+    return json.loads((_FOLDER / f"{name}.avsc").read_text())

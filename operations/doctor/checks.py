@@ -13,6 +13,7 @@ from operations.doctor.causes import arrange, reasons
 from operations.doctor.codes import check_codes
 from operations.doctor.commands import check_server, resolve
 from operations.doctor.consistency import check_consistency
+from operations.doctor.coupon_events import check_events
 from operations.doctor.dead_letters import check_dead_letters
 from operations.doctor.findings import Finding, Level, Section, failing, unknown
 from operations.doctor.gate import check_gate, check_redis, check_redis_writes
@@ -76,6 +77,7 @@ CHECKS = (
     Check("schemas", check_registry, Section.REGISTRY_DOWN, _NO_POSTGRES | _NO_KAFKA),
     # Connect answers nothing about its connectors while Kafka is down.
     Check("connector", check_connector, Section.CONNECT_DOWN, _NO_KAFKA),
+    Check("events", check_events, Section.CONNECT_DOWN, _NO_KAFKA | _NO_POSTGRES),
     Check(
         "ledger history",
         check_ledger_history,

@@ -4,11 +4,13 @@ import json
 import re
 
 from cdc_consumer.kafka import topics
+from connectors.events import EVENTS_CONNECTOR, EVENTS_FILE, EVENTS_SLOT
 from connectors.lifecycle import CONNECTOR_NAME
 from connectors.register import CONNECTOR_FILE, topics_of
 from connectors.slot import SLOT
 from coupons.change_events import READER_SCHEMAS
 from coupons.change_events.producing import PRODUCER_SETTINGS
+from coupons.change_events.topics import EVENT_TABLES, EVENTS_TOPIC
 
 CONNECTOR = json.loads(CONNECTOR_FILE.read_text())
 CONFIG: dict[str, str] = CONNECTOR["config"]
@@ -52,3 +54,20 @@ def test_its_producer_has_the_settings_of_the_dead_letter_producer() -> None:
     }
     assert len(overrides) == 10
     assert overrides == {name: str(PRODUCER_SETTINGS[name]).lower() for name in overrides}
+
+
+def test_the_events_have_a_connector_slot_and_topics_of_their_own() -> None:
+    """It differs from the first one in what it streams and under which names, and in no setting."""
+    events = json.loads(EVENTS_FILE.read_text())
+    config: dict[str, str] = events["config"]
+    assert (events["name"], config["slot.name"]) == (EVENTS_CONNECTOR, EVENTS_SLOT)
+    tables = {f"public.{table}" for table in (*EVENT_TABLES, "cdc_heartbeat")}
+    assert set(config["table.include.list"].split(",")) == tables
+    topics = {topic.name: topic for topic in topics_of(config)}
+    assert set(topics) == {EVENTS_TOPIC, "coupon_events.public.cdc_heartbeat"}
+    assert topics[EVENTS_TOPIC].partitions == 10
+    assert topics["coupon_events.public.cdc_heartbeat"].config == {"retention.ms": "3600000"}
+    differ = {name for name in CONFIG | config if CONFIG.get(name) != config.get(name)}
+    its_own = r"(slot|publication)\.name|table\.include\.list|topic\..*|message\.key\.columns"
+    its_own += r"|transforms.*|predicates.*|heartbeat\..*|key\.converter.*|.*artifact-resolver.*"
+    assert [name for name in differ if not re.fullmatch(its_own, name)] == []

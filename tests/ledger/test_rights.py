@@ -67,7 +67,7 @@ ALLOWED: dict[str, set[str]] = {
     f"INSERT INTO issued_coupon {REQUEST}": {CONSUMER},
     "UPDATE issued_coupon SET issued_at = now()": NOBODY,
     "DELETE FROM issued_coupon": NOBODY,
-    "SELECT FROM issued_coupon": READERS,
+    "SELECT FROM issued_coupon": READERS | {CDC},
     "INSERT INTO issue_rejection VALUES (1, 9, now(), 'sold_out')": {CONSUMER},
     "UPDATE issue_rejection SET reason = 'no'": NOBODY,
     "DELETE FROM issue_rejection": NOBODY,
@@ -105,6 +105,7 @@ ALLOWED: dict[str, set[str]] = {
     "SELECT cdc_beat()": {CDC},
     "SELECT cdc_emit_again(0, 0, 1)": {CDC},
     "ALTER PUBLICATION coupon_cdc SET (publish = 'insert')": NOBODY,
+    "ALTER PUBLICATION coupon_events SET (publish = 'insert')": NOBODY,
     # Postgres has no right for one plugin alone: reference/rights.md says what follows.
     "SELECT pg_create_logical_replication_slot('of_a_test', 'test_decoding', true)": {CDC},
     "SELECT FROM incomplete_restore": NOBODY,

@@ -42,6 +42,7 @@ NOT_RUN = (
     "coupon dead-letters replay --all",
     "coupon dead-letters show",
     "coupon down",
+    "coupon events start",  # tests/pipeline/test_events.py
     "coupon migrate",  # tests/ledger; `coupon up` does the same here
     "coupon restart",  # the parts of other tests
     "coupon rush",  # tests/pipeline/test_command.py

@@ -29,6 +29,7 @@ NEEDED = {
     "coupon dead-letters replay": ["--all"],
     "coupon dead-letters show": ["0:1"],
     "coupon connector delete": ["--yes"],
+    "coupon events stop": ["--yes"],
     "coupon gate rebuild": ["--all"],
     "coupon logs": ["api"],
     "coupon migrate": ["--superuser-url", f"postgresql://postgres:x@{NOWHERE}/postgres"],
