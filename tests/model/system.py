@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from datetime import timedelta
 
 from psycopg import sql
 
@@ -30,6 +31,14 @@ SCRIPTS = (
     ["lose", "refuse", "ok"],
 )
 """What becomes of each attempt to write a batch; after the last attempt the API gives up."""
+
+
+LIFE_TIMES = {
+    "coupon": ("created_at", "valid_until"),
+    "issued_coupon": ("issued_at",),
+    "issued_coupon_change": ("changed_at",),
+}
+"""Columns by table."""
 
 
 class Died(BaseException):
@@ -116,8 +125,29 @@ class System:
         """Forget everything, on both sides."""
         self.gate.client.flushall()
         self.ledger["owner"].execute(
-            "TRUNCATE coupon, coupon_issue_request, issued_coupon, issue_rejection"
+            "TRUNCATE coupon, coupon_issue_request, issued_coupon, issue_rejection CASCADE"
         )
+
+    def let_days_pass(self, days: int) -> None:
+        """Move every time that the life of an issued coupon depends on so many days back."""
+        with self.ledger["owner"].transaction():
+            self.ledger["owner"].execute(
+                "ALTER TABLE coupon DISABLE TRIGGER coupon_validity_only_grows"
+            )
+            for table, columns in LIFE_TIMES.items():
+                moved = [
+                    sql.SQL("{0} = {0} - %(passed)s").format(sql.Identifier(each))
+                    for each in columns
+                ]
+                self.ledger["owner"].execute(
+                    sql.SQL("UPDATE {} SET {}").format(
+                        sql.Identifier(table), sql.SQL(", ").join(moved)
+                    ),
+                    {"passed": timedelta(days=days)},
+                )
+            self.ledger["owner"].execute(
+                "ALTER TABLE coupon ENABLE TRIGGER coupon_validity_only_grows"
+            )
 
     def restart_gate(self) -> None:
         """Kill the server and start it with what it has kept."""

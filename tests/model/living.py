@@ -1,0 +1,139 @@
+"""What becomes of issued coupons: used, used no more, revoked, expired; and their terms."""
+
+from collections import Counter
+from datetime import timedelta
+
+import psycopg
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import invariant, precondition, rule
+
+from operations.verify.lives import count_lives, find_wrong_changes
+from tests.model.expected_lives import ExpectedLives
+from tests.model.start import Start, anything, coupon_ids
+
+STEP_DAYS = 5
+DAYS = st.sampled_from([None, 2, 7, 7, 30])
+"""Of the terms; a step of time is longer than the shortest."""
+
+orders = st.sampled_from(["A", "B"])
+
+
+def some_are_issued(self: Start) -> bool:
+    """Whether there is one to change."""
+    return any(coupon.lives.issued_on for coupon in self.expected.values())
+
+
+class Living(Start):
+    """What users, tills, staff and time do with issued coupons. All of it is in the ledger."""
+
+    @precondition(some_are_issued)
+    @rule(which=anything, order=orders)
+    def use(self, which: int, order: str) -> None:
+        lives, user_id, answer = self._ask(which, "use", order, None)
+        assert answer == lives.use(user_id, order)
+
+    @precondition(some_are_issued)
+    @rule(which=anything, order=orders)
+    def cancel_use(self, which: int, order: str) -> None:
+        lives, user_id, answer = self._ask(which, "cancel_use", order, None)
+        assert answer == lives.cancel_use(user_id, order)
+
+    @precondition(some_are_issued)
+    @rule(which=anything)
+    def revoke(self, which: int) -> None:
+        lives, user_id, answer = self._ask(which, "revoke", None, "fraud")
+        assert answer == lives.revoke(user_id, "fraud")
+
+    @rule(coupon_id=coupon_ids, days=DAYS, until=DAYS)
+    def change_terms(self, coupon_id: int, days: int | None, until: int | None) -> None:
+        """until: in so many days. Once somebody has a request, validity can only grow."""
+        coupon, lives = self.expected[coupon_id], self.expected[coupon_id].lives
+        until_day = None if until is None else lives.today + until
+        statement = (
+            "UPDATE coupon SET valid_for_days = %s, valid_until = now() + %s WHERE coupon_id = %s"
+        )
+        wait = None if until is None else timedelta(days=until)
+        values = [days, wait, coupon_id]
+        # A later statement has a later now(): a day that is the same is not a shorter time.
+        if until_day == lives.until and until is not None:
+            return
+        if coupon.rows and lives.shortens(days, until_day):
+            with pytest.raises(psycopg.errors.CheckViolation, match="cannot become valid"):
+                self.system.ledger["api"].execute(statement, values)
+            return
+        self.system.ledger["api"].execute(statement, values)
+        lives.days, lives.until = days, until_day
+
+    @rule()
+    def days_pass(self) -> None:
+        """Every time that is stored is so many days earlier: as if the clock had moved on."""
+        self.system.let_days_pass(STEP_DAYS)
+        for coupon in self.expected.values():
+            coupon.lives.today += STEP_DAYS
+
+    def _ask(
+        self, which: int, wanted: str, order: str | None, reason: str | None
+    ) -> tuple[ExpectedLives, int, str]:
+        """Change one of those that are issued; return where it is expected, and the answer."""
+        issued = [
+            (coupon_id, user_id)
+            for coupon_id, coupon in self.expected.items()
+            for user_id in sorted(coupon.lives.issued_on)
+        ]
+        coupon_id, user_id = issued[which % len(issued)]
+        answered = self.system.ledger["api"].execute(
+            "SELECT change_issued_coupon(%s, %s, %s, %s, %s, 'model')",
+            [user_id, coupon_id, wanted, order, reason],
+        )
+        [answer] = answered.fetchone() or [None]
+        return self.expected[coupon_id].lives, user_id, answer
+
+    @invariant()
+    def the_changes_are_as_expected(self) -> None:
+        rows: dict[int, set[tuple[object, ...]]] = {each: set() for each in self.expected}
+        for coupon_id, *row in self.system.ledger["ops"].execute(
+            "SELECT coupon_id, user_id, change_number, from_state, to_state, order_reference,"
+            " reason FROM issued_coupon_change"
+        ):
+            rows[coupon_id].add(tuple(row))
+        assert rows == {each: coupon.lives.rows() for each, coupon in self.expected.items()}
+        assert find_wrong_changes(self.system.ledger["ops"]) == []
+
+    @invariant()
+    def the_states_are_as_expected(self) -> None:
+        states = {
+            (coupon_id, user_id): state
+            for coupon_id, user_id, state in self.system.ledger["ops"].execute(
+                "SELECT coupon_id, user_id, state FROM owned_coupon"
+            )
+        }
+        assert states == {
+            (each, user_id): coupon.lives.state(user_id)
+            for each, coupon in self.expected.items()
+            for user_id in coupon.lives.issued_on
+        }
+        for life in count_lives(self.system.ledger["ops"]):
+            counts = Counter(state for (each, _), state in states.items() if each == life.coupon_id)
+            assert life.complaint == ""
+            assert life._asdict() == {
+                "coupon_id": life.coupon_id,
+                "issued": counts.total(),
+                **{state: counts[state] for state in ("active", "used", "expired", "revoked")},
+            }
+
+    @invariant()
+    def at_most_one_order_uses_a_coupon(self) -> None:
+        """From the rows alone: between two uses, the first one was cancelled."""
+        using: dict[tuple[int, int], str | None] = {}
+        for coupon_id, user_id, from_state, to_state, order in self.system.ledger["ops"].execute(
+            "SELECT coupon_id, user_id, from_state, to_state, order_reference"
+            " FROM issued_coupon_change ORDER BY coupon_id, user_id, change_number"
+        ):
+            key = coupon_id, user_id
+            if to_state == "used":
+                assert using.get(key) is None, f"{key} is used by {using[key]} and by {order}"
+                using[key] = order
+            elif from_state == "used":
+                assert using.get(key) == order, f"{key}: {order} cancels the use of another"
+                using[key] = None
