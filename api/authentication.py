@@ -6,7 +6,7 @@ from api.problems import Problem, ProblemType
 from coupons.process.bearer import Caller, InvalidToken, TokenVerifier
 from coupons.tokens import SCOPES
 
-ISSUE, ADMIN, OPS = SCOPES
+ISSUE, ADMIN, OPS, REDEEM = SCOPES
 
 
 class Authenticator:

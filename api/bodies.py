@@ -10,17 +10,29 @@ from flask import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from api.fields import CouponId, DecimalNumber, Group, Moment, Name, Quantity, WholeNumber
+from api.fields import (
+    CouponId,
+    DecimalNumber,
+    Group,
+    Moment,
+    Name,
+    OrderReference,
+    Quantity,
+    Reason,
+    WholeNumber,
+)
 from api.problems import Problem, ProblemType
 from coupons.ids import MAX_COUPON_ID
-from coupons.model import from_microseconds, to_microseconds
+from coupons.model import IssuedState, from_microseconds, to_microseconds
 
 LONGEST_WAIT_SECONDS = 30
 MOST_NAMED_ERRORS = 10
 LONGEST_NAMED_FIELD = 64
 
 _CURSOR = re.compile(r"([0-9]{1,17})\.([1-9][0-9]{0,17})")
-"""A cursor: microseconds since 1970, and a coupon id."""
+"""A cursor of issued coupons: microseconds since 1970, and a coupon id."""
+_CHANGE_CURSOR = re.compile(r"[1-9][0-9]{0,8}")
+"""A cursor of changes: the number of one."""
 
 
 class _Body(BaseModel):
@@ -70,6 +82,18 @@ class CouponChange(_Body):
         return self.model_dump(include=self.model_fields_set)
 
 
+class CouponUse(_Body):
+    """Body of POST /issued-coupons/{id}/use and /cancel-use."""
+
+    order_reference: OrderReference
+
+
+class Revocation(_Body):
+    """Body of POST /issued-coupons/{id}/revoke."""
+
+    reason: Reason
+
+
 class _Query(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -80,32 +104,68 @@ class StatusQuery(_Query):
     wait: DecimalNumber = Field(default=0, le=LONGEST_WAIT_SECONDS)
 
 
-class PageQuery(_Query):
-    """Query of GET /users/me/coupons."""
-
+class _PagedQuery(_Query):
     page_size: WholeNumber = Field(default=20, ge=1, le=100)
     cursor: str | None = Field(default=None, max_length=100)
 
-    def after(self) -> tuple[datetime, int] | None:
-        """The (issued_at, coupon_id) of the last item before the page. Raises Problem."""
+    def _last(self, form: re.Pattern[str]) -> re.Match[str] | None:
+        """What the cursor says of the last item before the page; None: it is the first page."""
         if self.cursor is None:
             return None
         try:
-            text = b64decode(self.cursor, altchars=b"-_", validate=True).decode()
-            found = _CURSOR.fullmatch(text)
-            if found is not None and int(found[2]) <= MAX_COUPON_ID:
-                return from_microseconds(int(found[1])), int(found[2])
+            found = form.fullmatch(b64decode(self.cursor, altchars=b"-_", validate=True).decode())
         except (ValueError, binascii.Error):
-            pass
-        message = "This cursor was not made by this API. Start without a cursor."
-        raise Problem(
-            ProblemType.INVALID, message, errors=[{"field": "cursor", "message": message}]
-        )
+            found = None
+        if found is None:
+            raise _foreign_cursor()
+        return found
+
+
+class PageQuery(_PagedQuery):
+    """Query of GET /users/me/coupons. state, coupon_id: only those."""
+
+    state: IssuedState | None = None
+    coupon_id: CouponId | None = None
+
+    def after(self) -> tuple[datetime, int] | None:
+        """The (issued_at, coupon_id) of the last item before the page. Raises Problem."""
+        last = self._last(_CURSOR)
+        if last is None:
+            return None
+        if int(last[2]) > MAX_COUPON_ID:
+            raise _foreign_cursor()
+        try:
+            return from_microseconds(int(last[1])), int(last[2])
+        except ValueError:
+            raise _foreign_cursor() from None
+
+
+class ChangesQuery(_PagedQuery):
+    """Query of GET /issued-coupons/{id}/changes."""
+
+    def after(self) -> int:
+        """The number of the last change before the page; 0: it begins with the first."""
+        last = self._last(_CHANGE_CURSOR)
+        return 0 if last is None else int(last[0])
+
+
+def _foreign_cursor() -> Problem:
+    message = "This cursor was not made by this API. Start without a cursor."
+    return Problem(ProblemType.INVALID, message, errors=[{"field": "cursor", "message": message}])
 
 
 def cursor_of(issued_at: datetime, coupon_id: int) -> str:
     """The cursor of the page after this issued coupon; opaque to clients."""
-    return urlsafe_b64encode(f"{to_microseconds(issued_at)}.{coupon_id}".encode()).decode()
+    return _cursor(f"{to_microseconds(issued_at)}.{coupon_id}")
+
+
+def change_cursor_of(number: int) -> str:
+    """The cursor of the page after this change."""
+    return _cursor(str(number))
+
+
+def _cursor(text: str) -> str:
+    return urlsafe_b64encode(text.encode()).decode()
 
 
 Form = TypeVar("Form", bound=BaseModel)

@@ -13,7 +13,7 @@ from api.long_polls import LongPollHub
 from api.metrics import API_TRACE_SPANS
 from api.opening_times import OpeningTimes
 from api.request_body import BodyLimits, BodyReader
-from api.routes import claims, coupons, health, issue_requests, users
+from api.routes import claims, coupons, health, issue_requests, issued_coupons, users
 from api.rsgi import RsgiApp
 from api.settings import ApiSettings
 from api.statuses import Statuses
@@ -78,7 +78,9 @@ def build_api(
     statuses = Statuses(gate, pool)
     long_polls = LongPollHub(gate.client, statuses, settings.api_max_waiters)
     authenticator = Authenticator(load_verifier(settings, settings.jwt_key_file))
-    parts = [each.openapi_part() for each in (coupons, claims, issue_requests, users)]
+    parts = [
+        each.openapi_part() for each in (coupons, claims, issue_requests, issued_coupons, users)
+    ]
     claim_routes = claims.ClaimRoutes(
         authenticator, submit, lambda: batcher.is_full, pool, OpeningTimes(gate)
     )
@@ -86,6 +88,7 @@ def build_api(
         claim_routes.blueprint(),
         issue_requests.IssueRequestRoutes(authenticator, long_polls).blueprint(),
         coupons.CouponRoutes(authenticator, gate, pool).blueprint(),
+        issued_coupons.IssuedCouponRoutes(authenticator, pool).blueprint(),
         users.UserRoutes(authenticator, pool).blueprint(),
         health.HealthRoutes(parts).blueprint(),
     ]

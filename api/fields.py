@@ -17,6 +17,11 @@ from coupons.model import EARLIEST_MOMENT, LARGEST_QUANTITY, LATEST_MOMENT
 from coupons.moments import parse_rfc3339
 
 LONGEST_NAME = 200
+LONGEST_ORDER_REFERENCE = 100
+LONGEST_REASON = 500
+"""The ledger's constraints say the same."""
+
+_TEXT = "No control characters, none that reorder text, at least one visible character"
 
 ID_PATTERN = "^[1-9][0-9]{0,18}$"
 
@@ -47,18 +52,18 @@ def _moment(value: Any) -> datetime:
     return moment
 
 
-def _name(value: str) -> str:
-    """Refuses a name that shows nothing, or that changes how the text around it is shown."""
+def _text(value: str) -> str:
+    """Refuses a text that shows nothing, or that changes how the text around it is shown."""
     for character in value:
         of = category(character)
         if of in ("Cc", "Cs", "Zl", "Zp") or ord(character) & 0xFFFE == 0xFFFE:
-            raise _wrong("name", f"U+{ord(character):04X} is a control character: leave it out")
+            raise _wrong("text", f"U+{ord(character):04X} is a control character: leave it out")
         if character in _REORDERING:
             raise _wrong(
-                "name", f"U+{ord(character):04X} reorders the text around it: leave it out"
+                "text", f"U+{ord(character):04X} reorders the text around it: leave it out"
             )
     if not any(map(_is_visible, value)):
-        raise _wrong("name", "Use at least one visible character")
+        raise _wrong("text", "Use at least one visible character")
     return value
 
 
@@ -108,13 +113,21 @@ CouponId = Annotated[
 
 Name = Annotated[
     str,
-    Field(
-        min_length=1,
-        max_length=LONGEST_NAME,
-        description="No control characters, none that reorder text, at least one visible character",
-    ),
-    AfterValidator(_name),
+    Field(min_length=1, max_length=LONGEST_NAME, description=_TEXT),
+    AfterValidator(_text),
 ]
+OrderReference = Annotated[
+    str,
+    Field(min_length=1, max_length=LONGEST_ORDER_REFERENCE, description=_TEXT),
+    AfterValidator(_text),
+]
+"""What a shop calls an order."""
+Reason = Annotated[
+    str,
+    Field(min_length=1, max_length=LONGEST_REASON, description=_TEXT),
+    AfterValidator(_text),
+]
+"""Why a person did something."""
 Quantity = Annotated[int, Field(ge=1, le=LARGEST_QUANTITY)]
 Moment = Annotated[
     datetime,

@@ -25,6 +25,13 @@ COUPON_ID = {
     "schema": {"type": "string", "pattern": ID_PATTERN},
 }
 """The parameter of a path that names a coupon."""
+REQUEST_ID = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "format": "uuid"},
+}
+"""The parameter of a path that names an issue request, or an issued coupon."""
 _X_REQUEST_ID = {"$ref": "#/components/parameters/XRequestId"}
 """The parameter that every operation takes."""
 
@@ -47,10 +54,14 @@ def operation(
     kinds: tuple[ProblemType, ...],
     *,
     scope: str | None = None,
+    callers: str | None = None,
     body: type | None = None,
     query: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    """One method of a path. kinds: its problems, besides those of authentication."""
+    """One method of a path. kinds: its problems, besides those of authentication.
+
+    callers: who may call it, where that is more than a scope.
+    """
     kinds = (
         ProblemType.UNAUTHENTICATED,
         *((ProblemType.INSUFFICIENT_SCOPE,) if scope else ()),
@@ -62,8 +73,8 @@ def operation(
         "parameters": [_X_REQUEST_ID, *query],
         "responses": {**responses, **_problems(kinds), "default": _ANY_PROBLEM},
     }
-    if scope:
-        described["description"] = f"Needs the scope `{scope}`."
+    if scope or callers:
+        described["description"] = callers or f"Needs the scope `{scope}`."
     if body is not None:
         described["requestBody"] = {
             "required": True,
@@ -89,6 +100,17 @@ def number_query(name: str, kind: str, text: str, least: int, most: int) -> dict
     """A parameter of a query that holds a number. kind: number or integer."""
     schema = {"type": kind, "minimum": least, "maximum": most}
     return {"name": name, "in": "query", "description": text, "schema": schema}
+
+
+def page_query() -> list[dict[str, Any]]:
+    """The parameters of a query for a page of a list."""
+    cursor = {
+        "name": "cursor",
+        "in": "query",
+        "description": "`next_cursor` of the page before",
+        "schema": {"type": "string", "maxLength": 100},
+    }
+    return [number_query("page_size", "integer", "Most items of the page", 1, 100), cursor]
 
 
 def response(description: str, view: type, *headers: str) -> dict[str, Any]:

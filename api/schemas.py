@@ -2,15 +2,15 @@
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Annotated, NotRequired
+from typing import Annotated, Any, NotRequired
 
+import orjson
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from api.fields import ID_PATTERN
-from coupons.ids import request_id
-from coupons.ledger.issued_coupons import IssuedCoupon
-from coupons.model import Coupon, CouponState, IssueRequest, Status
+from coupons.ledger.owned_coupons import Change, OwnedCoupon
+from coupons.model import Coupon, CouponState, IssuedState, IssueRequest, Status
 
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
 """The id of a coupon or a user. A string, because JavaScript's numbers end at 2^53."""
@@ -48,19 +48,50 @@ class CouponView(TypedDict):
 
 
 class IssuedCouponView(TypedDict):
-    """A user's own coupon."""
+    """A user's own coupon.
+
+    expires_at: null: never. changed_at: of the last change, null: there was none. order_reference:
+    of the order that uses it. reason: why it was revoked. discount, metadata: the coupon's.
+    """
 
     id: RequestId
     coupon_id: Id
     coupon_name: str
+    user_id: Id
     requested_at: Time
     issued_at: Time
+    state: IssuedState
+    expires_at: Time | None
+    changed_at: Time | None
+    order_reference: str | None
+    reason: str | None
+    discount: dict[str, Any] | None
+    metadata: dict[str, Any] | None
 
 
 class IssuedCouponPage(TypedDict):
     """A page, newest first. next_cursor: null on the last one."""
 
     items: list[IssuedCouponView]
+    next_cursor: str | None
+
+
+class ChangeView(TypedDict):
+    """A change of an issued coupon. number: from 1, without gaps."""
+
+    number: Count
+    from_state: IssuedState
+    to_state: IssuedState
+    changed_at: Time
+    changed_by: str
+    order_reference: str | None
+    reason: str | None
+
+
+class ChangePage(TypedDict):
+    """A page, oldest first. next_cursor: null on the last one."""
+
+    items: list[ChangeView]
     next_cursor: str | None
 
 
@@ -115,12 +146,42 @@ def view_coupon(coupon: Coupon, places_left: int | None) -> CouponView:
     }
 
 
-def view_issued(issued: IssuedCoupon, user_id: int) -> IssuedCouponView:
+def view_issued(issued: OwnedCoupon) -> IssuedCouponView:
     """The JSON form of a user's coupon."""
     return {
-        "id": str(request_id(issued.coupon_id, user_id)),
+        "id": issued.id,
         "coupon_id": str(issued.coupon_id),
         "coupon_name": issued.coupon_name,
+        "user_id": str(issued.user_id),
         "requested_at": rfc3339(issued.requested_at),
         "issued_at": rfc3339(issued.issued_at),
+        "state": issued.state,
+        "expires_at": _rfc3339_or_null(issued.expires_at),
+        "changed_at": _rfc3339_or_null(issued.changed_at),
+        "order_reference": issued.order_reference,
+        "reason": issued.reason,
+        "discount": _as_it_is(issued.discount),
+        "metadata": _as_it_is(issued.metadata),
     }
+
+
+def view_change(change: Change) -> ChangeView:
+    """The JSON form of a change of an issued coupon."""
+    return {
+        "number": change.number,
+        "from_state": change.from_state,
+        "to_state": change.to_state,
+        "changed_at": rfc3339(change.changed_at),
+        "changed_by": change.changed_by,
+        "order_reference": change.order_reference,
+        "reason": change.reason,
+    }
+
+
+def _rfc3339_or_null(moment: datetime | None) -> str | None:
+    return None if moment is None else rfc3339(moment)
+
+
+def _as_it_is(json: str | None) -> Any:
+    """JSON that is sent as Postgres has it: parsing it would round its numbers."""
+    return None if json is None else orjson.Fragment(json)

@@ -24,6 +24,38 @@ class CouponState(StrEnum):
     CLOSED = "closed"
 
 
+class IssuedState(StrEnum):
+    """The state of an issued coupon. Only the use of a coupon can be cancelled."""
+
+    ACTIVE = "active"
+    USED = "used"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+class IssuedChange(StrEnum):
+    """What somebody may do with an issued coupon."""
+
+    USE = "use"
+    CANCEL_USE = "cancel_use"
+    REVOKE = "revoke"
+
+
+class ChangeOutcome(StrEnum):
+    """What came of it: it was changed, or why it was not."""
+
+    DONE = "done"
+    REPEATED = "repeated"
+    """It was done before, by the same order or by another revocation."""
+    ACTIVE = "active"
+    """It is not used, so that no use can be cancelled."""
+    USED = "used"
+    OTHER_ORDER = "other_order"
+    """Another order uses it."""
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
 class Refusal(StrEnum):
     """Why the gate refuses a claim."""
 

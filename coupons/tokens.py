@@ -7,7 +7,7 @@ import jwt
 
 ISSUER = "coupon-cdc"
 AUDIENCE = "coupon-api"
-SCOPES = ("coupon:issue", "coupon:admin", "coupon:ops")
+SCOPES = ("coupon:issue", "coupon:admin", "coupon:ops", "coupon:redeem")
 
 
 def mint_token(

@@ -10,7 +10,14 @@ from api.app import Views, blueprint_of, in_event_loop
 from api.authentication import ADMIN, OPS, Authenticator
 from api.bodies import LONGEST_WAIT_SECONDS, StatusQuery, read_query
 from api.long_polls import LongPollHub
-from api.openapi_parts import READ_PROBLEMS, DocumentPart, number_query, operation, response
+from api.openapi_parts import (
+    READ_PROBLEMS,
+    REQUEST_ID,
+    DocumentPart,
+    number_query,
+    operation,
+    response,
+)
 from api.problems import Problem, ProblemType, retry_after
 from api.responses import RawResponse, json_response
 from api.schemas import IssueRequestView, view_request
@@ -65,12 +72,6 @@ def _key(given_id: UUID) -> Key | None:
 
 def openapi_part() -> DocumentPart:
     """This route in the API's description."""
-    request_id = {
-        "name": "id",
-        "in": "path",
-        "required": True,
-        "schema": {"type": "string", "format": "uuid"},
-    }
     text = "Seconds to wait for a final status"
     wait = number_query("wait", "number", text, 0, LONGEST_WAIT_SECONDS)
     found = "The request; Retry-After while it is not final"
@@ -81,5 +82,5 @@ def openapi_part() -> DocumentPart:
         (ProblemType.NOT_FOUND, ProblemType.INVALID, *READ_PROBLEMS),
         query=[wait],
     )
-    path = {"parameters": [request_id], "get": read}
+    path = {"parameters": [REQUEST_ID], "get": read}
     return DocumentPart({"/issue-requests/{id}": path}, views=(IssueRequestView,))

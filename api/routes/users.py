@@ -5,12 +5,14 @@ from flask import Blueprint, request
 from api.app import Views, blueprint_of
 from api.authentication import Authenticator
 from api.bodies import PageQuery, cursor_of, read_query
-from api.openapi_parts import READ_PROBLEMS, DocumentPart, number_query, operation, response
+from api.fields import ID_PATTERN
+from api.openapi_parts import READ_PROBLEMS, DocumentPart, operation, page_query, response
 from api.problems import ProblemType
 from api.responses import RawResponse, json_response
 from api.schemas import IssuedCouponPage, view_issued
 from coupons.ledger.connection import LedgerPool, pooled
-from coupons.ledger.issued_coupons import list_user_coupons
+from coupons.ledger.owned_coupons import list_owned_coupons
+from coupons.model import IssuedState
 
 
 class UserRoutes:
@@ -33,11 +35,18 @@ class UserRoutes:
         page = read_query(request, PageQuery)
         after = page.after()
         with pooled(self._pool) as connection:
-            found = list_user_coupons(connection, caller.user_id, after, page.page_size + 1)
+            found = list_owned_coupons(
+                connection,
+                caller.user_id,
+                page.page_size + 1,
+                after=after,
+                state=page.state,
+                coupon_id=page.coupon_id,
+            )
         shown = found[: page.page_size]
         last = shown[-1] if len(found) > len(shown) else None
         body: IssuedCouponPage = {
-            "items": [view_issued(issued, caller.user_id) for issued in shown],
+            "items": [view_issued(issued) for issued in shown],
             "next_cursor": None if last is None else cursor_of(last.issued_at, last.coupon_id),
         }
         return json_response(body)
@@ -45,17 +54,23 @@ class UserRoutes:
 
 def openapi_part() -> DocumentPart:
     """This route in the API's description."""
-    cursor = {
-        "name": "cursor",
+    state = {
+        "name": "state",
         "in": "query",
-        "description": "`next_cursor` of the page before",
-        "schema": {"type": "string", "maxLength": 100},
+        "description": "Only coupons in this state",
+        "schema": {"type": "string", "enum": [str(each) for each in IssuedState]},
+    }
+    coupon_id = {
+        "name": "coupon_id",
+        "in": "query",
+        "description": "Only the one of this coupon",
+        "schema": {"type": "string", "pattern": ID_PATTERN},
     }
     listing = operation(
         "listOwnCoupons",
         "The user's issued coupons",
         {"200": response("A page, newest first", IssuedCouponPage)},
         (ProblemType.INVALID, *READ_PROBLEMS),
-        query=[number_query("page_size", "integer", "Most items of the page", 1, 100), cursor],
+        query=[state, coupon_id, *page_query()],
     )
     return DocumentPart({"/users/me/coupons": {"get": listing}}, views=(IssuedCouponPage,))

@@ -1,21 +1,11 @@
-"""Issued coupons in the ledger: issue a batch, read those of a user."""
+"""Issued coupons in the ledger: issue a batch."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import NamedTuple
 
 from coupons.ledger.connection import Connection, int_array, translated
 from coupons.model import IssueRequest, Status
 from coupons.queries import query
-
-
-class IssuedCoupon(NamedTuple):
-    """A user's own coupon; times are aware datetimes in UTC."""
-
-    coupon_id: int
-    coupon_name: str
-    requested_at: datetime
-    issued_at: datetime
 
 
 class Outcome(NamedTuple):
@@ -54,21 +44,4 @@ def issue_or_reject(connection: Connection, requests: Sequence[IssueRequest]) ->
                 fresh,
             )
             for coupon_id, user_id, requested_at_us, reason, fresh in outcomes
-        ]
-
-
-def list_user_coupons(
-    connection: Connection, user_id: int, after: tuple[datetime, int] | None, page_size: int
-) -> list[IssuedCoupon]:
-    """A page of the user's coupons, newest first; after: (issued_at, coupon_id) of the last."""
-    issued_at, coupon_id = after or (None, None)
-    values = {
-        "user_id": user_id,
-        "after_issued_at": issued_at,
-        "after_coupon_id": coupon_id,
-        "page_size": page_size,
-    }
-    with translated(connection):
-        return [
-            IssuedCoupon(*row) for row in connection.execute(query("list_user_coupons"), values)
         ]

@@ -10,7 +10,7 @@ from coupons.sign_in_links import LIFE_SECONDS, Link, NotALink, read_code
 from coupons.tokens import SCOPES
 from monitor.settings import MonitorSettings
 
-_, ADMIN, OPS = SCOPES
+_, ADMIN, OPS, _ = SCOPES
 SESSION_SECONDS = 8 * 3_600
 REMEMBERED_SECONDS = 86_400
 """So long the number of a used link is kept."""

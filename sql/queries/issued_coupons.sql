@@ -1,4 +1,4 @@
--- Issued coupons: issue a batch, read those of a user.
+-- Issued coupons: issue a batch.
 
 -- name: lock_coupons
 -- First statement of the issuing transaction. The next statement sees what the last lock holder committed.
@@ -54,15 +54,3 @@ SELECT k.coupon_id, k.user_id, k.requested_at_us,
   FROM known k
   LEFT JOIN decided d USING (coupon_id, user_id)
  WHERE k.was_issued OR k.rejection IS NOT NULL OR d.user_id IS NOT NULL;
-
--- name: list_user_coupons
--- in:  user_id, after_issued_at, after_coupon_id (null: the first page), page_size
--- out: coupon_id, coupon_name, requested_at, issued_at; newest first
-SELECT i.coupon_id, c.name AS coupon_name, i.requested_at, i.issued_at
-  FROM issued_coupon i
-  JOIN coupon c USING (coupon_id)
- WHERE i.user_id = %(user_id)s
-   AND (%(after_issued_at)s::timestamptz IS NULL
-        OR (i.issued_at, i.coupon_id) < (%(after_issued_at)s::timestamptz, %(after_coupon_id)s::bigint))
- ORDER BY i.issued_at DESC, i.coupon_id DESC
- LIMIT %(page_size)s;

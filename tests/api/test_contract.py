@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from openapi_schema_validator import OAS31Validator
@@ -10,7 +11,11 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from werkzeug.test import Client
 
 from chaos.link import Link
+from coupons.ids import request_id
+from coupons.tokens import SCOPES
 from tests.support.api_process import Bearer
+from tests.support.databases import Database
+from tests.support.issued import issue, make_older, set_terms
 
 Headers = dict[str, str]
 Document = dict[str, Any]
@@ -19,6 +24,7 @@ Call = Callable[..., Any]
 METHODS = ("get", "put", "post", "delete", "patch")
 MINIMAL = {"name": "x", "total_quantity": 1}
 NO_REQUEST = "/issue-requests/00000000-0000-8002-8000-000000000001"
+NO_ISSUED = "/issued-coupons/00000000-0000-8002-8000-000000000001"
 
 
 @pytest.fixture
@@ -68,7 +74,7 @@ def test_validators_accept_the_document(document: Document) -> None:
 
 def test_every_operation_has_a_name_of_its_own(document: Document) -> None:
     names = [operation["operationId"] for _, _, operation in operations(document)]
-    assert len(set(names)) == len(names) == 11
+    assert len(set(names)) == len(names) == 16
     assert document["servers"]
 
 
@@ -95,6 +101,7 @@ def test_every_operation_answers_as_it_is_described(
     document: Document,
     redis_link: Link,
     postgres_link: Link,
+    database: Database,
 ) -> None:
     seen: set[tuple[str, int]] = set()
 
@@ -108,6 +115,11 @@ def test_every_operation_answers_as_it_is_described(
         return answer
 
     _ask_everything(call, bearer)
+    coupon_id = int(call("POST", "/coupons", json={**MINIMAL, "total_quantity": 9}).json["id"])
+    set_terms(database, coupon_id, days=1)
+    issue(database, *((coupon_id, user) for user in (42, 43, 44)))
+    make_older(database, coupon_id, range(44, 45))
+    _change_what_is_issued(call, bearer, *(request_id(coupon_id, user) for user in (42, 43, 44)))
     redis_link.cut()
     _ask_without_redis(call)
     postgres_link.cut()
@@ -162,6 +174,34 @@ def _ask_everything(call: Call, bearer: Bearer) -> None:
     call("PATCH", f"/coupons/{coupon}", json={"name": "y"})
 
 
+def _change_what_is_issued(call: Call, bearer: Bearer, *ids: UUID) -> None:
+    """ids: of three issued coupons; the last one has expired."""
+    user, nobody, staff = bearer(42), {"Authorization": "Bearer x"}, bearer(1, ["coupon:ops"])
+    one, revoked, expired = (f"/issued-coupons/{issued_id}" for issued_id in ids)
+    order, other, reason = ({"order_reference": "A"}, {"order_reference": "B"}, {"reason": "fraud"})
+    for path in (one, f"{one}/changes"):
+        call("GET", path, user)
+        call("GET", path, nobody)
+        call("GET", path, bearer(43))
+    call("GET", f"{one}/changes?cursor=x", user)
+    for action, right in (("use", order), ("cancel-use", order), ("revoke", reason)):
+        call("POST", f"{one}/{action}", nobody, json=right)
+        call("POST", f"{one}/{action}", staff, json=right)
+        call("POST", f"{NO_ISSUED}/{action}", bearer(1, SCOPES), json=right)
+        call("POST", f"{one}/{action}", data="{", content_type="application/json")
+        call("POST", f"{one}/{action}", data="{}", content_type="text/plain")
+        call("POST", f"{one}/{action}", json={"text": ""})
+    call("POST", f"{revoked}/revoke", json=reason)
+    for body in (order, other):
+        call("POST", f"{one}/use", user, json=body)
+    call("POST", f"{one}/revoke", json=reason)
+    for body in (other, order, other):
+        call("POST", f"{one}/cancel-use", user, json=body)
+    for of in (expired, revoked):
+        for action, right in (("use", order), ("cancel-use", order), ("revoke", reason)):
+            call("POST", f"{of}/{action}", json=right)
+
+
 def _ask_without_redis(call: Call) -> None:
     coupon = call("POST", "/coupons", json=MINIMAL).json["id"]
     call("PATCH", f"/coupons/{coupon}", json={"name": "y"})
@@ -175,5 +215,9 @@ def _ask_without_postgres(call: Call) -> None:
     call("PATCH", "/coupons/7", json={"name": "y"})
     for action in ("pause", "resume", "close"):
         call("POST", f"/coupons/7/{action}")
-    for path in ("/coupons/7", NO_REQUEST, "/users/me/coupons"):
+    for action in ("use", "cancel-use"):
+        call("POST", f"{NO_ISSUED}/{action}", json={"order_reference": "A"})
+    call("POST", f"{NO_ISSUED}/revoke", json={"reason": "fraud"})
+    issued = (NO_ISSUED, f"{NO_ISSUED}/changes")
+    for path in ("/coupons/7", NO_REQUEST, "/users/me/coupons", *issued):
         call("GET", path)

@@ -6,24 +6,12 @@ from typing import Any
 from werkzeug.test import Client
 
 from coupons.ids import request_id
-from coupons.ledger.connection import connect_ledger
-from coupons.ledger.issued_coupons import issue_or_reject
-from coupons.model import IssueRequest, Status
 from tests.support.api import NewCoupon
 from tests.support.api_process import Bearer
 from tests.support.databases import Database
+from tests.support.issued import issue
 
 Claim = Callable[..., Any]
-NOW_US = 1_700_000_000_000_000
-
-
-def issue(database: Database, *keys: tuple[int, int]) -> None:
-    """Issue requests as the consumer does, all in one transaction."""
-    with connect_ledger(database.url("coupon_consumer"), "test") as consumer:
-        issue_or_reject(
-            consumer,
-            [IssueRequest(coupon, user, NOW_US, Status.REQUESTED) for coupon, user in keys],
-        )
 
 
 def pages(client: Client, headers: dict[str, str], page_size: int) -> list[list[Any]]:

@@ -7,7 +7,7 @@ import pytest
 
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import change_coupon, find_coupon
-from coupons.ledger.issued_coupons import Outcome, issue_or_reject, list_user_coupons
+from coupons.ledger.issued_coupons import Outcome, issue_or_reject
 from coupons.ledger.requests import accept_requests, count_requests
 from coupons.model import Admission, IssueRequest, Status
 from tests.support.databases import Database
@@ -148,19 +148,6 @@ def test_stock_is_not_lowered_below_what_is_issued(
         assert lowered.version > coupon.version
         with pytest.raises(psycopg.errors.CheckViolation):
             change_coupon(api, coupon.coupon_id, total_quantity=1)
-
-
-def test_a_user_pages_through_their_coupons_newest_first(
-    database: Database, make_coupon: MakeCoupon
-) -> None:
-    for _ in range(5):
-        _issue(database, _requests(make_coupon().coupon_id, range(1, 3)))
-    with connect_ledger(database.url("coupon_api"), "test") as api:
-        first = list_user_coupons(api, 1, None, 3)
-        rest = list_user_coupons(api, 1, (first[-1].issued_at, first[-1].coupon_id), 3)
-    issued_at = [coupon.issued_at for coupon in first + rest]
-    assert issued_at == sorted(issued_at, reverse=True)
-    assert len({coupon.coupon_id for coupon in first + rest}) == 5
 
 
 def test_each_role_may_do_its_own_work_and_nothing_else(database: Database) -> None:

@@ -1,0 +1,212 @@
+"""One issued coupon: read it and what became of it, use it, cancel the use, revoke it."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, request
+
+from api.app import Views, blueprint_of
+from api.authentication import ADMIN, OPS, REDEEM, Authenticator
+from api.bodies import (
+    ChangesQuery,
+    CouponUse,
+    Revocation,
+    change_cursor_of,
+    read_body,
+    read_query,
+)
+from api.openapi_parts import (
+    BODY_PROBLEMS,
+    READ_PROBLEMS,
+    REQUEST_ID,
+    WRITE_PROBLEMS,
+    DocumentPart,
+    operation,
+    page_query,
+    response,
+)
+from api.problems import Problem, ProblemType
+from api.responses import RawResponse, json_response
+from api.routes.coupon_problems import writing
+from api.schemas import ChangePage, IssuedCouponView, view_change, view_issued
+from coupons.ids import parse_request_id
+from coupons.ledger.connection import LedgerPool, pooled
+from coupons.ledger.owned_coupons import change_owned_coupon, find_owned_coupon, list_changes
+from coupons.model import ChangeOutcome, IssuedChange
+from coupons.process.bearer import Caller
+
+_READERS = frozenset((REDEEM, ADMIN, OPS))
+_MAY_READ = f"For its user, and for tokens with `{REDEEM}`, `{ADMIN}` or `{OPS}`."
+_MAY_USE = f"For its user, and for tokens with `{REDEEM}`."
+_DONE = (ChangeOutcome.DONE, ChangeOutcome.REPEATED)
+_REFUSALS = {
+    ChangeOutcome.ACTIVE: (ProblemType.COUPON_NOT_USED, "is not used: there is no use to cancel"),
+    ChangeOutcome.USED: (ProblemType.COUPON_USED, "is used; cancel the use first"),
+    ChangeOutcome.OTHER_ORDER: (ProblemType.OTHER_ORDER, "is used by another order"),
+    ChangeOutcome.EXPIRED: (ProblemType.COUPON_EXPIRED, "has expired"),
+    ChangeOutcome.REVOKED: (ProblemType.COUPON_REVOKED, "is revoked"),
+}
+
+
+class IssuedCouponRoutes:
+    """GET /issued-coupons/{id} and /changes; POST /use, /cancel-use and /revoke below it."""
+
+    def __init__(self, authenticator: Authenticator, pool: LedgerPool) -> None:
+        self._authenticator = authenticator
+        self._pool = pool
+
+    def blueprint(self) -> Blueprint:
+        """The routes."""
+        one = "/issued-coupons/<uuid:given_id>"
+        views: Views = {
+            f"GET {one}": self.read,
+            f"GET {one}/changes": self.list_changes,
+            f"POST {one}/use": self.use,
+            f"POST {one}/cancel-use": self.cancel_use,
+            f"POST {one}/revoke": self.revoke,
+        }
+        return blueprint_of("issued_coupons", views)
+
+    def read(self, given_id: UUID) -> RawResponse:
+        """The coupon as it is now; 404 for those who may not see it."""
+        _, coupon_id, user_id = self._reader(given_id)
+        with pooled(self._pool) as connection:
+            found = find_owned_coupon(connection, user_id, coupon_id)
+        if found is None:
+            raise _not_found(given_id)
+        return json_response(view_issued(found))
+
+    def list_changes(self, given_id: UUID) -> RawResponse:
+        """A page of its changes, oldest first; none: it was never changed."""
+        _, coupon_id, user_id = self._reader(given_id)
+        page = read_query(request, ChangesQuery)
+        after, most = page.after(), page.page_size
+        with pooled(self._pool) as connection:
+            found = list_changes(connection, user_id, coupon_id, most + 1, after)
+            if not found and find_owned_coupon(connection, user_id, coupon_id) is None:
+                raise _not_found(given_id)
+        body: ChangePage = {
+            "items": [view_change(change) for change in found[:most]],
+            "next_cursor": change_cursor_of(found[most - 1].number) if len(found) > most else None,
+        }
+        return json_response(body)
+
+    def use(self, given_id: UUID) -> RawResponse:
+        """200 when this order uses it, now or already."""
+        return self._use(given_id, IssuedChange.USE)
+
+    def cancel_use(self, given_id: UUID) -> RawResponse:
+        """200 when this order uses it no more."""
+        return self._use(given_id, IssuedChange.CANCEL_USE)
+
+    def revoke(self, given_id: UUID) -> RawResponse:
+        """200 when nobody can use it any more. The first reason stays."""
+        caller = self._authenticator.caller(request, ADMIN)
+        reason = read_body(request, Revocation).reason
+        return self._change(given_id, IssuedChange.REVOKE, f"user {caller.user_id}", reason=reason)
+
+    def _reader(self, given_id: UUID) -> tuple[Caller, int, int]:
+        """The caller, and coupon and user of an issued coupon that they may read."""
+        caller = self._authenticator.caller(request)
+        coupon_id, user_id = _key(given_id)
+        if caller.user_id != user_id and caller.scopes.isdisjoint(_READERS):
+            raise _not_found(given_id)
+        return caller, coupon_id, user_id
+
+    def _use(self, given_id: UUID, change: IssuedChange) -> RawResponse:
+        caller, _, user_id = self._reader(given_id)
+        who = f"user {caller.user_id}"
+        if caller.user_id != user_id:
+            self._authenticator.caller(request, REDEEM)
+            who = f"{who} ({REDEEM})"
+        order_reference = read_body(request, CouponUse).order_reference
+        return self._change(given_id, change, who, order_reference=order_reference)
+
+    def _change(self, given_id: UUID, change: IssuedChange, who: str, **about: str) -> RawResponse:
+        coupon_id, user_id = _key(given_id)
+        with writing(_maybe_changed(given_id)), pooled(self._pool) as connection:
+            changed = change_owned_coupon(connection, user_id, coupon_id, change, who, **about)
+        if changed is None:
+            raise _not_found(given_id)
+        outcome, issued = changed
+        if outcome not in _DONE:
+            kind, what = _REFUSALS[outcome]
+            raise Problem(kind, f"Issued coupon {given_id} {what}.")
+        return json_response(view_issued(issued))
+
+
+def _key(given_id: UUID) -> tuple[int, int]:
+    """Coupon and user of an id. Raises Problem (404)."""
+    try:
+        return parse_request_id(str(given_id))
+    except ValueError:
+        raise _not_found(given_id) from None
+
+
+def _not_found(given_id: UUID) -> Problem:
+    return Problem(ProblemType.NOT_FOUND, f"There is no issued coupon {given_id} for you.")
+
+
+def _maybe_changed(given_id: UUID) -> Problem:
+    return Problem(
+        ProblemType.OUTCOME_UNKNOWN,
+        f"Postgres did not answer in time. Issued coupon {given_id} may have been changed."
+        " Repeat the call with the same body, which is harmless.",
+        {"location": f"/issued-coupons/{given_id}"},
+    )
+
+
+def openapi_part() -> DocumentPart:
+    """These routes in the API's description."""
+    read = operation(
+        "readIssuedCoupon",
+        "Read an issued coupon",
+        {"200": response("The issued coupon", IssuedCouponView)},
+        (ProblemType.NOT_FOUND, *READ_PROBLEMS),
+        callers=_MAY_READ,
+    )
+    changes = operation(
+        "listChangesOfIssuedCoupon",
+        "What became of an issued coupon",
+        {"200": response("A page, oldest first", ChangePage)},
+        (ProblemType.NOT_FOUND, ProblemType.INVALID, *READ_PROBLEMS),
+        callers=_MAY_READ,
+        query=page_query(),
+    )
+    one = "/issued-coupons/{id}"
+    paths: dict[str, Any] = {
+        one: {"parameters": [REQUEST_ID], "get": read},
+        f"{one}/changes": {"parameters": [REQUEST_ID], "get": changes},
+        f"{one}/use": _describe_use("useIssuedCoupon", "Use an issued coupon", "USED"),
+        f"{one}/cancel-use": _describe_use("cancelUse", "Cancel the use", "ACTIVE", "OTHER_ORDER"),
+        f"{one}/revoke": _describe_change(
+            "revokeIssuedCoupon",
+            "Revoke an issued coupon",
+            [ChangeOutcome.USED, ChangeOutcome.EXPIRED],
+            body=Revocation,
+            scope=ADMIN,
+        ),
+    }
+    return DocumentPart(paths, bodies=(CouponUse, Revocation), views=(IssuedCouponView, ChangePage))
+
+
+def _describe_use(name: str, summary: str, *refusals: str) -> dict[str, Any]:
+    outcomes = [ChangeOutcome[each] for each in (*refusals, "EXPIRED", "REVOKED")]
+    # Who may read it and may not use it gets a 403.
+    extra = (ProblemType.INSUFFICIENT_SCOPE,)
+    return _describe_change(name, summary, outcomes, extra, body=CouponUse, callers=_MAY_USE)
+
+
+def _describe_change(
+    name: str,
+    summary: str,
+    refusals: Iterable[ChangeOutcome],
+    extra: tuple[ProblemType, ...] = (),
+    **about: Any,
+) -> dict[str, Any]:
+    done = {"200": response("The issued coupon as changed, now or before", IssuedCouponView)}
+    refused = [_REFUSALS[each][0] for each in refusals]
+    kinds = (*extra, *BODY_PROBLEMS, ProblemType.NOT_FOUND, *refused, *WRITE_PROBLEMS)
+    path = operation(name, summary, done, kinds, **about)
+    return {"parameters": [REQUEST_ID], "post": path}
