@@ -125,7 +125,7 @@ def drop_the_unique_constraint(
 ) -> None:
     """The same, without the constraint too."""
     forget_who_has_one(patch, database, redis_url)
-    _alter(database, "ALTER TABLE issued_coupon DROP CONSTRAINT issued_once_per_user")
+    _alter(database, "ALTER TABLE issued_coupon DROP CONSTRAINT issued_once_per_user CASCADE")
 
 
 def _rewrite(patch: pytest.MonkeyPatch, module: object, *replacements: str) -> None:

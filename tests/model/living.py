@@ -8,14 +8,25 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
+from coupons.ledger.owned_coupons import (
+    change_owned_coupon,
+    expire_issued_coupons,
+    list_expiry_due,
+)
+from coupons.model import IssuedChange
 from operations.verify.lives import count_lives, find_wrong_changes
 from tests.model.expected_lives import ExpectedLives
-from tests.model.start import Start, anything, coupon_ids
+from tests.model.start import Start, coupon_ids
 
 STEP_DAYS = 5
 DAYS = st.sampled_from([None, 2, 7, 7, 30])
 """Of the terms; a step of time is longer than the shortest."""
+A_PAUSE = timedelta(minutes=1)
+"""Longer than the sweep rests after a walk."""
+MOST_PAGES = 100
 
+few = st.integers(0, 3)
+"""Which of those that are issued: a few, so that more happens to each."""
 orders = st.sampled_from(["A", "B"])
 
 
@@ -28,22 +39,22 @@ class Living(Start):
     """What users, tills, staff and time do with issued coupons. All of it is in the ledger."""
 
     @precondition(some_are_issued)
-    @rule(which=anything, order=orders)
+    @rule(which=few, order=orders)
     def use(self, which: int, order: str) -> None:
-        lives, user_id, answer = self._ask(which, "use", order, None)
-        assert answer == lives.use(user_id, order)
+        lives, user_id, *answer = self._ask(which, IssuedChange.USE, order, None)
+        assert answer == [lives.use(user_id, order), lives.state(user_id)]
 
     @precondition(some_are_issued)
-    @rule(which=anything, order=orders)
+    @rule(which=few, order=orders)
     def cancel_use(self, which: int, order: str) -> None:
-        lives, user_id, answer = self._ask(which, "cancel_use", order, None)
-        assert answer == lives.cancel_use(user_id, order)
+        lives, user_id, *answer = self._ask(which, IssuedChange.CANCEL_USE, order, None)
+        assert answer == [lives.cancel_use(user_id, order), lives.state(user_id)]
 
     @precondition(some_are_issued)
-    @rule(which=anything)
+    @rule(which=few)
     def revoke(self, which: int) -> None:
-        lives, user_id, answer = self._ask(which, "revoke", None, "fraud")
-        assert answer == lives.revoke(user_id, "fraud")
+        lives, user_id, *answer = self._ask(which, IssuedChange.REVOKE, None, "fraud")
+        assert answer == [lives.revoke(user_id, "fraud"), lives.state(user_id)]
 
     @rule(coupon_id=coupon_ids, days=DAYS, until=DAYS)
     def change_terms(self, coupon_id: int, days: int | None, until: int | None) -> None:
@@ -55,9 +66,8 @@ class Living(Start):
         )
         wait = None if until is None else timedelta(days=until)
         values = [days, wait, coupon_id]
-        # A later statement has a later now(): a day that is the same is not a shorter time.
         if until_day == lives.until and until is not None:
-            return
+            return  # now() has moved on since: the same day is not the same time
         if coupon.rows and lives.shortens(days, until_day):
             with pytest.raises(psycopg.errors.CheckViolation, match="cannot become valid"):
                 self.system.ledger["api"].execute(statement, values)
@@ -68,26 +78,45 @@ class Living(Start):
     @rule()
     def days_pass(self) -> None:
         """Every time that is stored is so many days earlier: as if the clock had moved on."""
-        self.system.let_days_pass(STEP_DAYS)
+        self.system.let_time_pass(timedelta(days=STEP_DAYS))
         for coupon in self.expected.values():
             coupon.lives.today += STEP_DAYS
 
+    @rule()
+    def sweep(self) -> None:
+        """The reconciler writes what has expired, a small page at a time."""
+        self.system.let_time_pass(A_PAUSE)
+        reconciler = self.system.ledger["reconciler"]
+        pages = 0
+        for coupon_id in list_expiry_due(reconciler):
+            while not expire_issued_coupons(reconciler, coupon_id, page_size=2).is_done:
+                pages += 1
+                assert pages <= MOST_PAGES, "the sweep does not end"
+        for coupon in self.expected.values():
+            coupon.lives.sweep()
+
     def _ask(
-        self, which: int, wanted: str, order: str | None, reason: str | None
-    ) -> tuple[ExpectedLives, int, str]:
-        """Change one of those that are issued; return where it is expected, and the answer."""
+        self, which: int, wanted: IssuedChange, order: str | None, reason: str | None
+    ) -> tuple[ExpectedLives, int, str, str]:
+        """Change one of those that are issued; return where it is expected, and what was said."""
         issued = [
             (coupon_id, user_id)
             for coupon_id, coupon in self.expected.items()
             for user_id in sorted(coupon.lives.issued_on)
         ]
         coupon_id, user_id = issued[which % len(issued)]
-        answered = self.system.ledger["api"].execute(
-            "SELECT change_issued_coupon(%s, %s, %s, %s, %s, 'model')",
-            [user_id, coupon_id, wanted, order, reason],
+        changed = change_owned_coupon(
+            self.system.ledger["api"],
+            user_id,
+            coupon_id,
+            wanted,
+            "model",
+            order_reference=order,
+            reason=reason,
         )
-        [answer] = answered.fetchone() or [None]
-        return self.expected[coupon_id].lives, user_id, answer
+        assert changed is not None
+        answer, coupon = changed
+        return self.expected[coupon_id].lives, user_id, answer, coupon.state
 
     @invariant()
     def the_changes_are_as_expected(self) -> None:

@@ -37,6 +37,7 @@ LIFE_TIMES = {
     "coupon": ("created_at", "valid_until"),
     "issued_coupon": ("issued_at",),
     "issued_coupon_change": ("changed_at",),
+    "coupon_expiry_walk": ("began_at", "seen_due_at", "unseen_due_at"),
 }
 """Columns by table."""
 
@@ -128,26 +129,15 @@ class System:
             "TRUNCATE coupon, coupon_issue_request, issued_coupon, issue_rejection CASCADE"
         )
 
-    def let_days_pass(self, days: int) -> None:
-        """Move every time that the life of an issued coupon depends on so many days back."""
-        with self.ledger["owner"].transaction():
-            self.ledger["owner"].execute(
-                "ALTER TABLE coupon DISABLE TRIGGER coupon_validity_only_grows"
-            )
+    def let_time_pass(self, passed: timedelta) -> None:
+        """Move every time that the life of an issued coupon depends on so far back."""
+        owner = self.ledger["owner"]
+        with owner.transaction():
+            owner.execute("ALTER TABLE coupon DISABLE TRIGGER coupon_validity_only_grows")
             for table, columns in LIFE_TIMES.items():
-                moved = [
-                    sql.SQL("{0} = {0} - %(passed)s").format(sql.Identifier(each))
-                    for each in columns
-                ]
-                self.ledger["owner"].execute(
-                    sql.SQL("UPDATE {} SET {}").format(
-                        sql.Identifier(table), sql.SQL(", ").join(moved)
-                    ),
-                    {"passed": timedelta(days=days)},
-                )
-            self.ledger["owner"].execute(
-                "ALTER TABLE coupon ENABLE TRIGGER coupon_validity_only_grows"
-            )
+                moved = ", ".join(f"{column} = {column} - %(passed)s" for column in columns)
+                owner.execute(f"UPDATE {table} SET {moved}".encode(), {"passed": passed})
+            owner.execute("ALTER TABLE coupon ENABLE TRIGGER coupon_validity_only_grows")
 
     def restart_gate(self) -> None:
         """Kill the server and start it with what it has kept."""
