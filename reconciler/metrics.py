@@ -48,6 +48,11 @@ RECONCILER_OLDEST_PENDING_SECONDS = Gauge(
     "Age of the oldest request that is not final at the gate; 0 when there is none.",
     registry=RECONCILER,
 )
+RECONCILER_EXPIRED = Counter(
+    "coupon_reconciler_expired_total",
+    "Issued coupons whose expiry was written as a change, after their time was over.",
+    registry=RECONCILER,
+)
 CONNECTOR_RESTARTS = Counter(
     "coupon_connector_restarts_total",
     "Times that a failed connector task was restarted.",

@@ -15,6 +15,7 @@ from coupons.process.tracing import Tracer, start_tracing
 from coupons.queries import query
 from reconciler.comparer import record_repair, run_comparer
 from reconciler.connector_watch import watch_connector
+from reconciler.expiry_sweep import run_expiry_sweep
 from reconciler.metrics import RECONCILER, RECONCILER_PASSES, RECONCILER_TRACE_SPANS
 from reconciler.routine_pass import clear_metrics, run_pass
 from reconciler.settings import ReconcilerSettings
@@ -90,11 +91,14 @@ def run_reconciler(settings: ReconcilerSettings, stop: Event) -> None:
     if settings.connect_url is not None:
         arguments = (settings.connect_url.get_secret_value(), stop)
         Thread(target=watch_connector, args=arguments, name="connector", daemon=True).start()
+    database_url = settings.database_url.get_secret_value()
+    arguments = (database_url, stop)
+    Thread(target=run_expiry_sweep, args=arguments, name="expiry", daemon=True).start()
     comparing = Thread(
         target=run_comparer,
         args=(
             connect_gate(settings.redis_url.get_secret_value()),
-            settings.database_url.get_secret_value(),
+            database_url,
             settings.reconciler_pending_after_seconds,
             settings.reconciler_takeover_seconds,
             reconciler.watch,

@@ -41,11 +41,11 @@ _MAY_READ = f"For its user, and for tokens with `{REDEEM}`, `{ADMIN}` or `{OPS}`
 _MAY_USE = f"For its user, and for tokens with `{REDEEM}`."
 _DONE = (ChangeOutcome.DONE, ChangeOutcome.REPEATED)
 _REFUSALS = {
-    ChangeOutcome.ACTIVE: (ProblemType.COUPON_NOT_USED, "is not used: there is no use to cancel"),
-    ChangeOutcome.USED: (ProblemType.COUPON_USED, "is used; cancel the use first"),
+    ChangeOutcome.ACTIVE: (ProblemType.NOT_USED, "is not used: there is no use to cancel"),
+    ChangeOutcome.USED: (ProblemType.USED, "is used; cancel the use first"),
     ChangeOutcome.OTHER_ORDER: (ProblemType.OTHER_ORDER, "is used by another order"),
-    ChangeOutcome.EXPIRED: (ProblemType.COUPON_EXPIRED, "has expired"),
-    ChangeOutcome.REVOKED: (ProblemType.COUPON_REVOKED, "is revoked"),
+    ChangeOutcome.EXPIRED: (ProblemType.EXPIRED, "has expired"),
+    ChangeOutcome.REVOKED: (ProblemType.REVOKED, "is revoked"),
 }
 
 

@@ -40,6 +40,12 @@ MEANINGS = {
     "sold-out": "The claim is refused: no coupon is left.",
     "id-taken": "A coupon with this id exists already.",
     "stock-below-issued": "The new total is below what is issued already.",
+    "coupon-used": "The issued coupon is used, by another order. To revoke it, cancel the use"
+    " first.",
+    "coupon-not-used": "There is no use to cancel.",
+    "other-order": "The use that should be cancelled is another order's. Nothing was cancelled.",
+    "coupon-expired": "The issued coupon's time is over.",
+    "coupon-revoked": "Staff has revoked the issued coupon. Its `reason` says why.",
     "body-too-large": "The body is larger than the limit.",
     "uri-too-long": "The path or the query string is longer than the limit.",
     "not-json": "The body has another content type than `application/json`.",
@@ -54,9 +60,9 @@ MEANINGS = {
     " disk). Nothing was accepted.",
     "outcome-unknown": "The connection was lost during the commit, or no standby confirmed it: the"
     " call may have been carried out. For a claim, `Location` names the request, and claiming again"
-    " returns the same one. A change may be repeated. For a new coupon, repeat the call with the"
-    " same `id`: `id-taken` then says that it was created. Without an `id`, a repeat may create"
-    " a second coupon.",
+    " returns the same one. A change may be repeated, and so may the use of an issued coupon by the"
+    " same order. For a new coupon, repeat the call with the same `id`: `id-taken` then says that it"
+    " was created. Without an `id`, a repeat may create a second coupon.",
     "overloaded": "More claims come than can be decided, a claim was not reached in time, or too"
     " many bodies are still arriving. Nothing was done. Try again.",
 }

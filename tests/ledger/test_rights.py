@@ -29,6 +29,7 @@ ACTION = (
     " VALUES ('a test', 'replay', 'begun', 0, 0, now(), 't', 0, 0)"
 )
 AUDITED = "INSERT INTO operator_action (action, result, {}) VALUES ('rebuild gate', 'done', {})"
+CHANGED = "1, 1, 'use', 'A', NULL, 'a test'"
 ALLOWED: dict[str, set[str]] = {
     # coupons
     COUPON.format("", ""): {API},
@@ -62,6 +63,19 @@ ALLOWED: dict[str, set[str]] = {
     "UPDATE issue_rejection SET reason = 'no'": NOBODY,
     "DELETE FROM issue_rejection": NOBODY,
     "SELECT FROM issue_rejection": READERS,
+    # what becomes of issued coupons
+    f"SELECT change_issued_coupon({CHANGED})": {API},
+    f"SELECT FROM change_and_show_issued_coupon({CHANGED})": {API},
+    "SELECT FROM expire_issued_coupons(1, 10)": {RECONCILER},
+    "INSERT INTO issued_coupon_change (user_id, coupon_id, change_number, from_state, to_state,"
+    " changed_by, reason) VALUES (1, 1, 1, 'active', 'revoked', 'a test', 'r')": NOBODY,
+    "UPDATE issued_coupon_change SET changed_by = 'no'": NOBODY,
+    "DELETE FROM issued_coupon_change": NOBODY,
+    "SELECT FROM issued_coupon_change": {API, RECONCILER, OPS, MONITOR},
+    "SELECT FROM owned_coupon": {API, RECONCILER, OPS, MONITOR},
+    "SELECT FROM coupon_with_expiry_due": {RECONCILER, OPS},
+    "SELECT FROM coupon_expiry_walk": NOBODY,
+    "UPDATE coupon_expiry_walk SET seen_due_at = 'infinity'": NOBODY,
     # the change stream
     "INSERT INTO cdc_heartbeat DEFAULT VALUES": NOBODY,
     "SELECT FROM cdc_heartbeat": {CDC, OPS},

@@ -56,3 +56,14 @@ def as_owner(database: Database, statement: str, *values: Any) -> list[tuple[Any
     with psycopg.connect(database.url("coupon_owner")) as owner:
         cursor = owner.execute(statement.encode(), values)
         return cursor.fetchall() if cursor.description else []
+
+
+def waiters(database: Database) -> int:
+    """How many sessions wait for a lock."""
+    with psycopg.connect(database.superuser_url) as superuser:
+        row = superuser.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'",
+            [database.name],
+        ).fetchone()
+    assert row is not None
+    return int(row[0])

@@ -1,0 +1,324 @@
+"""What becomes of an issued coupon: used once at most, and nothing else than the table allows."""
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from coupons.ledger.connection import Connection, connect_ledger
+from coupons.ledger.owned_coupons import (
+    change_owned_coupon,
+    expire_issued_coupons,
+    find_owned_coupon,
+    list_changes,
+    list_owned_coupons,
+)
+from coupons.model import ChangeOutcome, IssuedChange, IssuedState
+from coupons.waiting import eventually
+from tests.support.databases import Database
+from tests.support.issued import as_owner, issue, make_older, request_and_issue, set_terms, waiters
+from tests.support.ledger import MakeCoupon
+
+USE, CANCEL, REVOKE = IssuedChange.USE, IssuedChange.CANCEL_USE, IssuedChange.REVOKE
+USER = 7
+DONE, REPEATED = ChangeOutcome.DONE, ChangeOutcome.REPEATED
+AT_ONCE = 50
+"""The server has a hundred connections; tests/api calls a hundred times at once."""
+
+Steps = list[tuple[IssuedChange | None, str]]
+"""Changes with their order or reason; None: the coupon's time passes."""
+
+
+@pytest.fixture
+def api(database: Database) -> Iterator[Connection]:
+    with connect_ledger(database.url("coupon_api"), "test") as connection:
+        yield connection
+
+
+@pytest.fixture
+def coupon_id(database: Database, make_coupon: MakeCoupon) -> int:
+    """Of a coupon that is valid for a day; USER has one."""
+    made = make_coupon().coupon_id
+    set_terms(database, made, days=1)
+    request_and_issue(database, made, range(USER, USER + 1))
+    return made
+
+
+def change(
+    api: Connection, coupon_id: int, wanted: IssuedChange, text: str, user_id: int = USER
+) -> ChangeOutcome | None:
+    about = {"reason": text} if wanted is REVOKE else {"order_reference": text}
+    changed = change_owned_coupon(api, user_id, coupon_id, wanted, "a test", **about)
+    return None if changed is None else changed[0]
+
+
+def chain(api: Connection, coupon_id: int, user_id: int = USER) -> list[str]:
+    """The states that it went through."""
+    found = list_changes(api, user_id, coupon_id, 100)
+    assert [each.number for each in found] == list(range(1, len(found) + 1))
+    return ["active", *(str(each.to_state) for each in found)]
+
+
+@pytest.mark.parametrize(
+    ("steps", "outcome", "states"),
+    [
+        ([(USE, "A")], DONE, "active used"),
+        ([(USE, "A"), (USE, "A")], REPEATED, "active used"),
+        ([(USE, "A"), (USE, "B")], ChangeOutcome.USED, "active used"),
+        ([(USE, "A"), (CANCEL, "A")], DONE, "active used active"),
+        ([(USE, "A"), (CANCEL, "A"), (CANCEL, "A")], REPEATED, "active used active"),
+        ([(USE, "A"), (CANCEL, "B")], ChangeOutcome.OTHER_ORDER, "active used"),
+        ([(CANCEL, "A")], ChangeOutcome.ACTIVE, "active"),
+        ([(USE, "A"), (CANCEL, "A"), (CANCEL, "B")], ChangeOutcome.ACTIVE, "active used active"),
+        ([(USE, "A"), (CANCEL, "A"), (USE, "B")], DONE, "active used active used"),
+        ([(REVOKE, "fraud")], DONE, "active revoked"),
+        ([(REVOKE, "fraud"), (REVOKE, "other")], REPEATED, "active revoked"),
+        ([(USE, "A"), (REVOKE, "fraud")], ChangeOutcome.USED, "active used"),
+        ([(REVOKE, "fraud"), (USE, "A")], ChangeOutcome.REVOKED, "active revoked"),
+        ([(REVOKE, "fraud"), (CANCEL, "A")], ChangeOutcome.REVOKED, "active revoked"),
+        ([(None, ""), (USE, "A")], ChangeOutcome.EXPIRED, "active"),
+        ([(None, ""), (CANCEL, "A")], ChangeOutcome.EXPIRED, "active"),
+        ([(None, ""), (REVOKE, "fraud")], ChangeOutcome.EXPIRED, "active"),
+        ([(USE, "A"), (None, ""), (USE, "A")], REPEATED, "active used"),
+        ([(USE, "A"), (None, ""), (CANCEL, "A")], DONE, "active used expired"),
+        ([(USE, "A"), (None, ""), (CANCEL, "A"), (CANCEL, "A")], REPEATED, "active used expired"),
+        (
+            [(USE, "A"), (None, ""), (CANCEL, "A"), (USE, "A")],
+            ChangeOutcome.EXPIRED,
+            "active used expired",
+        ),
+    ],
+)
+def test_a_coupon_goes_only_the_ways_that_are_allowed(
+    database: Database, api: Connection, coupon_id: int, steps: Steps, outcome: str, states: str
+) -> None:
+    """The last step has this outcome, and the chain is these states: a refusal adds no row."""
+    last = None
+    for wanted, text in steps:
+        if wanted is None:
+            make_older(database, coupon_id, range(USER, USER + 1))
+        else:
+            last = change(api, coupon_id, wanted, text)
+    assert last is outcome
+    assert chain(api, coupon_id) == states.split()
+
+
+def test_the_coupon_is_shown_as_the_change_left_it(api: Connection, coupon_id: int) -> None:
+    outcome, used = change_owned_coupon(
+        api, USER, coupon_id, USE, "user 7 (coupon:redeem)", order_reference="A-1"
+    ) or (None, None)
+    assert outcome is DONE
+    assert used == find_owned_coupon(api, USER, coupon_id)
+    assert used is not None
+    assert (used.state, used.order_reference) == (IssuedState.USED, "A-1")
+    assert used.expires_at == used.issued_at + timedelta(days=1)
+    [only] = list_changes(api, USER, coupon_id, 10)
+    assert (only.changed_by, only.order_reference) == ("user 7 (coupon:redeem)", "A-1")
+    assert only.changed_at == used.changed_at
+
+
+def test_what_is_not_issued_cannot_be_changed(api: Connection, coupon_id: int) -> None:
+    assert change(api, coupon_id, USE, "A", user_id=USER + 1) is None
+    assert find_owned_coupon(api, USER + 1, coupon_id) is None
+
+
+@pytest.mark.parametrize(("later", "state"), [("0", "expired"), ("1 microsecond", "active")])
+def test_a_coupon_is_expired_from_the_very_moment_on(
+    database: Database, coupon_id: int, later: str, state: str
+) -> None:
+    """In one transaction, in which now() stands still."""
+    with psycopg.connect(database.url("coupon_owner")) as owner:
+        owner.execute(
+            "UPDATE issued_coupon SET issued_at = now() - interval '24 hours' + %s::interval",
+            [later],
+        )
+        statement = "SELECT state FROM owned_coupon WHERE coupon_id = %s"
+        assert owner.execute(statement, [coupon_id]).fetchone() == (state,)
+
+
+@pytest.mark.parametrize("orders", ["one each", "all the same"])
+def test_many_uses_at_once_are_one(database: Database, coupon_id: int, orders: str) -> None:
+    """All wait for the coupon at the same moment; then exactly one uses it."""
+    statement = "SELECT FROM issued_coupon WHERE coupon_id = %s FOR UPDATE"
+    with ExitStack() as stack:
+        threads = stack.enter_context(ThreadPoolExecutor(AT_ONCE))
+        sessions = [
+            stack.enter_context(connect_ledger(database.url("coupon_api"), "test"))
+            for _ in range(AT_ONCE)
+        ]
+        owner = stack.enter_context(psycopg.connect(database.url("coupon_owner")))
+        owner.execute(statement, [coupon_id])
+        names = [f"order {number if orders == 'one each' else 1}" for number in range(AT_ONCE)]
+        waiting = [
+            threads.submit(change, session, coupon_id, USE, name)
+            for session, name in zip(sessions, names, strict=True)
+        ]
+        eventually(lambda: waiters(database) == AT_ONCE, 30, "all wait for the coupon")
+        owner.rollback()
+        outcomes = Counter(each.result() for each in waiting)
+        others = ChangeOutcome.USED if orders == "one each" else REPEATED
+        assert outcomes == {DONE: 1, others: AT_ONCE - 1}
+        assert chain(sessions[0], coupon_id) == ["active", "used"]
+
+
+def test_use_revocation_and_expiry_at_once_are_one_change(
+    database: Database, make_coupon: MakeCoupon
+) -> None:
+    """Coupons expire one after the other while all are used and revoked: each changes once."""
+    users = range(1, 101)
+    coupon_id = make_coupon(total_quantity=1000).coupon_id
+    set_terms(database, coupon_id, days=1)
+    request_and_issue(database, coupon_id, users)
+    make_older(database, coupon_id, users)
+    as_owner(
+        database,
+        "UPDATE issued_coupon SET issued_at ="
+        " now() - interval '24 hours' + interval '100 ms' + user_id * interval '2 ms'",
+    )
+    with ExitStack() as stack:
+        threads = stack.enter_context(ThreadPoolExecutor(2))
+        till, staff = (
+            stack.enter_context(connect_ledger(database.url("coupon_api"), "test"))
+            for _ in range(2)
+        )
+        sweep = stack.enter_context(connect_ledger(database.url("coupon_reconciler"), "test"))
+        uses = threads.submit(
+            lambda: {user: change(till, coupon_id, USE, "A", user) for user in users}
+        )
+        revocations = threads.submit(
+            lambda: {user: change(staff, coupon_id, REVOKE, "r", user) for user in users[::-1]}
+        )
+        while not (uses.done() and revocations.done()):
+            expire_issued_coupons(sweep, coupon_id, 7)
+        used, revoked = uses.result(), revocations.result()
+        eventually(lambda: sweep_until_none_is_left(database, sweep, coupon_id), 10, "the sweep")
+        for user in users:
+            won = (
+                "used" if used[user] is DONE else "revoked" if revoked[user] is DONE else "expired"
+            )
+            assert chain(till, coupon_id, user) == ["active", won]
+            assert [used[user], revoked[user]].count(DONE) == (0 if won == "expired" else 1)
+
+
+def sweep_until_none_is_left(database: Database, sweep: Connection, coupon_id: int) -> bool:
+    """Between two walks is a pause of some milliseconds."""
+    expire_issued_coupons(sweep, coupon_id, 1000)
+    unchanged = (
+        "SELECT FROM issued_coupon i WHERE NOT EXISTS"
+        " (SELECT FROM issued_coupon_change c WHERE c.user_id = i.user_id)"
+    )
+    return not as_owner(database, unchanged)
+
+
+FORGED = {
+    "a first change that is the second": ("2, 'active', 'used', 'A', NULL", "foreign_key"),
+    "a first change of a used one": ("1, 'used', 'active', 'A', NULL", "check"),
+    "a way that is not allowed": ("1, 'active', 'active', NULL, NULL", "check"),
+    "a use without an order": ("1, 'active', 'used', NULL, NULL", "check"),
+    "an expiry with an order": ("1, 'active', 'expired', 'A', NULL", "check"),
+    "a revocation without a reason": ("1, 'active', 'revoked', NULL, NULL", "check"),
+    "number 0": ("0, 'active', 'used', 'A', NULL", "check"),
+    "an order without a name": ("1, 'active', 'used', '', NULL", "check"),
+    "an order that is too long": ("1, 'active', 'used', repeat('x', 101), NULL", "check"),
+    "a reason that is too long": ("1, 'active', 'revoked', NULL, repeat('x', 501)", "check"),
+}
+AFTER_A_USE = {
+    "a second use": ("1, 'active', 'used', 'B', NULL", "unique"),
+    "a use of a used one": ("2, 'active', 'used', 'B', NULL", "foreign_key"),
+    "a revocation of a used one": ("2, 'used', 'revoked', 'A', 'r'", "check"),
+    "a gap": ("3, 'used', 'active', 'A', NULL", "foreign_key"),
+}
+ERRORS = {
+    "foreign_key": psycopg.errors.ForeignKeyViolation,
+    "check": psycopg.errors.CheckViolation,
+    "unique": psycopg.errors.UniqueViolation,
+}
+
+
+@pytest.mark.parametrize("what", [*FORGED, *AFTER_A_USE])
+def test_the_chain_cannot_be_forged_past_the_function(
+    database: Database, api: Connection, coupon_id: int, what: str
+) -> None:
+    """Not even by the owner of the schema: the constraints hold it."""
+    row, error = {**FORGED, **AFTER_A_USE}[what]
+    if what in AFTER_A_USE:
+        assert change(api, coupon_id, USE, "A") is DONE
+    with pytest.raises(ERRORS[error]):
+        forge(database, USER, coupon_id, row)
+
+
+def test_a_change_of_a_coupon_that_is_not_issued_is_refused(
+    database: Database, coupon_id: int
+) -> None:
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        forge(database, USER + 1, coupon_id, "1, 'active', 'used', 'A', NULL")
+
+
+def forge(database: Database, user_id: int, coupon_id: int, row: str) -> None:
+    statement = (
+        "INSERT INTO issued_coupon_change (user_id, coupon_id, change_number, from_state, to_state,"
+        f" order_reference, reason, changed_by) VALUES (%s, %s, {row}, 'a test')"
+    )
+    as_owner(database, statement, user_id, coupon_id)
+
+
+def test_the_history_is_read_page_by_page(api: Connection, coupon_id: int) -> None:
+    for order in ("A", "B", "C"):
+        change(api, coupon_id, USE, order)
+        change(api, coupon_id, CANCEL, order)
+    first = list_changes(api, USER, coupon_id, 4)
+    rest = list_changes(api, USER, coupon_id, 4, first[-1].number)
+    assert [each.number for each in first + rest] == [1, 2, 3, 4, 5, 6]
+    assert [each.order_reference for each in first + rest] == ["A", "A", "B", "B", "C", "C"]
+
+
+def test_a_user_pages_through_their_coupons_newest_first(
+    database: Database, make_coupon: MakeCoupon, api: Connection
+) -> None:
+    coupons = [make_coupon().coupon_id for _ in range(5)]
+    for coupon_id in coupons:
+        issue(database, (coupon_id, 1), (coupon_id, 2))
+    first = list_owned_coupons(api, 1, 3)
+    rest = list_owned_coupons(api, 1, 3, after=(first[-1].issued_at, first[-1].coupon_id))
+    issued_at = [coupon.issued_at for coupon in first + rest]
+    assert issued_at == sorted(issued_at, reverse=True)
+    assert [coupon.coupon_id for coupon in first + rest] == coupons[::-1]
+
+
+def test_a_user_finds_coupons_by_state_and_by_id(
+    database: Database, make_coupon: MakeCoupon, api: Connection
+) -> None:
+    active, used, expired, revoked = (make_coupon().coupon_id for _ in range(4))
+    set_terms(database, expired, days=1)
+    issue(database, *((coupon_id, 1) for coupon_id in (active, used, expired, revoked)))
+    make_older(database, expired, range(1, 2))
+    change(api, used, USE, "A", 1)
+    change(api, revoked, REVOKE, "fraud", 1)
+    expected = {"active": active, "used": used, "expired": expired, "revoked": revoked}
+    for state, coupon_id in expected.items():
+        [found] = list_owned_coupons(api, 1, 10, state=IssuedState(state))
+        assert (found.coupon_id, found.state) == (coupon_id, state)
+        assert list_owned_coupons(api, 1, 10, coupon_id=coupon_id) == [found]
+    assert list_owned_coupons(api, 1, 10, coupon_id=used, state=IssuedState.ACTIVE) == []
+    assert list_owned_coupons(api, 2, 10) == []
+
+
+def test_validity_only_grows_once_a_request_is_accepted(
+    database: Database, api: Connection, coupon_id: int
+) -> None:
+    set_terms(database, coupon_id, days=2)
+    found = find_owned_coupon(api, USER, coupon_id)
+    assert found is not None
+    assert found.expires_at == found.issued_at + timedelta(days=2)
+    with pytest.raises(psycopg.errors.CheckViolation, match="shorter"):
+        set_terms(database, coupon_id, days=1)
+    with pytest.raises(psycopg.errors.CheckViolation, match="shorter"):
+        set_terms(database, coupon_id, days=2, until=datetime.now(UTC))
+    set_terms(database, coupon_id)
+    found = find_owned_coupon(api, USER, coupon_id)
+    assert found is not None
+    assert found.expires_at is None
