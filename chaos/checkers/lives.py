@@ -57,7 +57,7 @@ def a_refused_change_is_no_row(history: History, evidence: Evidence) -> list[str
 
 
 def one_order_uses_a_coupon_at_a_time(history: History, evidence: Evidence) -> list[str]:
-    """Between two uses, the first one was cancelled: by the rows, and by what orders were answered."""
+    """Between two uses, the first one was cancelled: by the rows, and by the responses."""
     complaints = []
     for key, chain in _chains(evidence).items():
         using: str | None = None

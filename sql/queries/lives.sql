@@ -1,7 +1,7 @@
 -- What has become of issued coupons: their counts, changes that do not fit, and the changes of one.
 
 -- name: count_lives
--- Reads every change once, by its key, and the issued coupons of the coupons that have one.
+-- Reads every change once, and the issued coupons of the coupons that have one.
 -- in:  coupon_id (null: all)
 -- out: coupon_id, issued, active, used, expired, revoked of each coupon of which an issued coupon was changed; issued is
 --      counted from the issued coupons, the others from the last change of each, so that errors show
@@ -30,7 +30,7 @@ SELECT coupon_id, count(*) FILTER (WHERE is_issued) AS issued,
 
 -- name: find_wrong_changes
 -- Changes that no program of this project writes, of issued coupons that are not there too: the ledger was restored in
--- part, or corrected by hand. Reads every change once, by its key.
+-- part, or corrected by hand. Reads every change once.
 -- in:  coupon_id (null: any), most (rows)
 -- out: coupon_id, user_id, why (not_issued, broken_chain or late_use), change_number, from_state, to_state, before (the
 --      state in which the change before ended), changed_at, expires_at: the first wrong change of each issued coupon

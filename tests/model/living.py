@@ -16,11 +16,10 @@ from coupons.ledger.owned_coupons import (
 from coupons.model import IssuedChange
 from operations.verify.lives import count_lives, find_wrong_changes
 from tests.model.expected_lives import ExpectedLives
-from tests.model.start import Start, coupon_ids
+from tests.model.start import Start, coupon_ids, days
 
 STEP_DAYS = 5
-DAYS = st.sampled_from([None, 2, 7, 7, 30])
-"""Of the terms; a step of time is longer than the shortest."""
+"""Longer than the shortest terms."""
 A_PAUSE = timedelta(minutes=1)
 """Longer than the sweep rests after a walk."""
 MOST_PAGES = 100
@@ -56,24 +55,19 @@ class Living(Start):
         lives, user_id, *answer = self._ask(which, IssuedChange.REVOKE, None, "fraud")
         assert answer == [lives.revoke(user_id, "fraud"), lives.state(user_id)]
 
-    @rule(coupon_id=coupon_ids, days=DAYS, until=DAYS)
-    def change_terms(self, coupon_id: int, days: int | None, until: int | None) -> None:
+    @rule(coupon_id=coupon_ids, valid_for=days, until=days)
+    def change_terms(self, coupon_id: int, valid_for: int | None, until: int | None) -> None:
         """until: in so many days. Once somebody has a request, validity can only grow."""
         coupon, lives = self.expected[coupon_id], self.expected[coupon_id].lives
         until_day = None if until is None else lives.today + until
-        statement = (
-            "UPDATE coupon SET valid_for_days = %s, valid_until = now() + %s WHERE coupon_id = %s"
-        )
-        wait = None if until is None else timedelta(days=until)
-        values = [days, wait, coupon_id]
         if until_day == lives.until and until is not None:
             return  # now() has moved on since: the same day is not the same time
-        if coupon.rows and lives.shortens(days, until_day):
+        if coupon.rows and lives.shortens(valid_for, until_day):
             with pytest.raises(psycopg.errors.CheckViolation, match="cannot become valid"):
-                self.system.ledger["api"].execute(statement, values)
+                self.system.set_terms(coupon_id, valid_for, until)
             return
-        self.system.ledger["api"].execute(statement, values)
-        lives.days, lives.until = days, until_day
+        self.system.set_terms(coupon_id, valid_for, until)
+        lives.days, lives.until = valid_for, until_day
 
     @rule()
     def days_pass(self) -> None:

@@ -129,6 +129,13 @@ class System:
             "TRUNCATE coupon, coupon_issue_request, issued_coupon, issue_rejection CASCADE"
         )
 
+    def set_terms(self, coupon_id: int, days: int | None, until: int | None) -> None:
+        """Of a coupon. until: in so many days."""
+        self.ledger["api"].execute(
+            "UPDATE coupon SET valid_for_days = %s, valid_until = now() + %s WHERE coupon_id = %s",
+            [days, None if until is None else timedelta(days=until), coupon_id],
+        )
+
     def let_time_pass(self, passed: timedelta) -> None:
         """Move every time that the life of an issued coupon depends on so far back."""
         owner = self.ledger["owner"]
