@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -117,17 +118,17 @@ def _run(
             cause_incidents(trial, incidents, end, tally, log)
         statuses = trial.history.statuses()
         violations = trial.verdict()
-        changes = Counter(call.status for call in trial.history.changes)
+        changes = Counter(f"{each.status} {each.reason}".strip() for each in trial.history.changes)
         log(
-            f"trial {number}: claims {_counts(statuses)};"
-            f" changes of issued coupons {_counts(changes)}; violations: {len(violations)}"
+            f"trial {number}: claims {_counts(statuses)}; violations: {len(violations)};"
+            f" changes of issued coupons {_counts(changes)}"
         )
         if violations:
             return violations
     return []
 
 
-def _counts(statuses: Mapping[int, int]) -> str:
+def _counts(statuses: Mapping[Any, int]) -> str:
     return ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items()))
 
 

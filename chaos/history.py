@@ -1,5 +1,6 @@
 """What callers of the API saw in one run: every claim by a known user, and its response."""
 
+import random
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
@@ -15,6 +16,9 @@ LOST = 0
 ACCEPTED = (200, 202)
 FAILED = (503, LOST)
 """The claim may have taken stock or may not: the caller cannot know."""
+
+RECENT = 300
+"""Responses of a second or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +146,11 @@ class History:
         with self.lock:
             self.changes.append(call)
 
-    def newest_accepted(self) -> Key | None:
-        """The request of the last claim that was accepted; None: none was, lately."""
+    def recently_accepted(self, rng: random.Random) -> Key | None:
+        """The request of one of the last claims that were accepted; None: none was."""
         with self.lock:
-            return next((each.key for each in self.responses[:-100:-1] if each.accepted), None)
+            recent = [each.key for each in self.responses[-RECENT:] if each.accepted]
+        return rng.choice(recent) if recent else None
 
     def statuses(self) -> Counter[int]:
         """How many responses of each status so far."""

@@ -52,9 +52,9 @@ class Tills:
     def _choose(self, rng: random.Random) -> Key | None:
         """One of those that all tills use; now and then another one is put among them."""
         if (len(self._shared) < SHARED or rng.random() < TAKES_ANOTHER) and (
-            newest := self._history.newest_accepted()
+            another := self._history.recently_accepted(rng)
         ):
-            self._shared = [*self._shared, newest][-SHARED:]
+            self._shared = [*self._shared, another][-SHARED:]
         return rng.choice(self._shared) if self._shared else None
 
     def _serve(
