@@ -25,7 +25,7 @@ CHECK_EVERY_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 60.0
 ANSWER_TIMEOUT_SECONDS = 30.0
 PAGE_SIZE = 1_000
-"""Requests a transaction: it holds its locks for some hundredths of a second."""
+"""Requests a transaction: it holds its locks for about a tenth of a second."""
 
 
 def run_expiry_sweep(database_url: str, stop: Event) -> None:

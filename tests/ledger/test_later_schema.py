@@ -10,10 +10,33 @@ from coupons.ledger.coupons import (
     list_coupons,
     list_live,
 )
+from coupons.ledger.owned_coupons import (
+    change_owned_coupon,
+    expire_issued_coupons,
+    find_owned_coupon,
+    list_changes,
+    list_expiry_due,
+    list_owned_coupons,
+)
+from coupons.model import ChangeOutcome, IssuedChange
 from tests.support.databases import Database
+from tests.support.issued import request_and_issue
 from tests.support.ledger import MakeCoupon
 
-TABLES = ("coupon", "coupon_issue_request", "issued_coupon", "issue_rejection")
+TABLES = (
+    "coupon",
+    "coupon_issue_request",
+    "issued_coupon",
+    "issue_rejection",
+    "issued_coupon_change",
+    "coupon_expiry_walk",
+)
+WIDER_VIEW = """
+DO $$ BEGIN
+  EXECUTE format('CREATE OR REPLACE VIEW owned_coupon AS SELECT o.*, 1 AS later FROM (%s) AS o',
+                 rtrim(pg_get_viewdef('owned_coupon'::regclass), ';'));
+END $$
+"""
 
 
 def _migrate(database: Database) -> None:
@@ -21,6 +44,7 @@ def _migrate(database: Database) -> None:
     with psycopg.connect(database.url("coupon_owner"), autocommit=True) as owner:
         for table in TABLES:
             owner.execute(f"ALTER TABLE {table} ADD COLUMN later text DEFAULT 'x'")
+        owner.execute(WIDER_VIEW)
 
 
 def test_columns_of_a_later_migration_disturb_nobody(
@@ -41,6 +65,7 @@ def test_a_migration_disturbs_no_session_that_is_open(
 ) -> None:
     """The statements of a session are prepared: a new column must not change a result's type."""
     coupon = make_coupon()
+    request_and_issue(database, coupon.coupon_id, range(1, 2))
     with (
         connect_ledger(database.url("coupon_api"), "test") as api,
         connect_ledger(database.url("coupon_reconciler"), "test") as reconciler,
@@ -53,6 +78,17 @@ def test_a_migration_disturbs_no_session_that_is_open(
             assert list_live(api, [], most=1) == ([found], 1)
             assert change_coupon(api, coupon.coupon_id, name="another") is not None
             assert begin_gate_epoch(reconciler, coupon.coupon_id) is not None
+            owned = find_owned_coupon(api, 1, coupon.coupon_id)
+            assert list_owned_coupons(api, 1, 10) == [owned]
+            for change in (IssuedChange.USE, IssuedChange.CANCEL_USE):
+                changed = change_owned_coupon(
+                    api, 1, coupon.coupon_id, change, "a test", order_reference="A"
+                )
+                assert changed is not None
+                assert changed[0] is ChangeOutcome.DONE
+            assert list_changes(api, 1, coupon.coupon_id, 10)
+            assert list_expiry_due(reconciler) == []
+            assert expire_issued_coupons(reconciler, coupon.coupon_id, 10).is_done
 
         use_every_query()
         _migrate(database)
