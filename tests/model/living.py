@@ -13,11 +13,13 @@ from coupons.ledger.owned_coupons import (
     expire_issued_coupons,
     list_expiry_due,
 )
-from coupons.model import IssuedChange
+from coupons.ledger.requests import accept_requests
+from coupons.model import Admission, IssuedChange
 from operations.verify.lives import count_lives, find_wrong_changes
 from tests.model.expected_lives import ExpectedLives
-from tests.model.start import Start, coupon_ids, days
+from tests.model.start import USERS, Start, coupon_ids, days
 
+MOMENT_US = 1_795_000_000_000_000
 STEP_DAYS = 5
 """Longer than the shortest terms."""
 A_PAUSE = timedelta(minutes=1)
@@ -34,8 +36,18 @@ def some_are_issued(self: Start) -> bool:
     return any(coupon.lives.issued_on for coupon in self.expected.values())
 
 
-class Living(Start):
+class LivesOfIssuedCoupons(Start):
     """What users, tills, staff and time do with issued coupons. All of it is in the ledger."""
+
+    @rule(coupon_id=coupon_ids, user_id=st.sampled_from(USERS), again=st.booleans())
+    def issue_one(self, coupon_id: int, user_id: int, again: bool) -> None:
+        """again: every change event comes once more, which changes nothing."""
+        coupon = self.expected[coupon_id]
+        admission = Admission(coupon_id, user_id, MOMENT_US, coupon.epoch, repeated=False)
+        assert accept_requests(self.system.ledger["api"], [admission]) == {coupon_id}
+        coupon.accept([admission])
+        users = coupon.rows if again else [user_id]
+        self.issue([coupon.event(each) for each in users])
 
     @precondition(some_are_issued)
     @rule(which=few, order=orders)

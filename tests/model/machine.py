@@ -7,12 +7,11 @@ from coupons.model import GateState
 from operations.verify.report import check_consistency
 from tests.model.changing import Changing, Delivering
 from tests.model.claiming import Claiming
-from tests.model.living import Living
 from tests.model.repairing import Repairing
 from tests.model.start import USERS
 
 
-class GateAndLedger(Claiming, Changing, Delivering, Living, Repairing):
+class GateAndLedger(Claiming, Changing, Delivering, Repairing):
     """Does the same to the system and to the model, and compares."""
 
     @invariant()
