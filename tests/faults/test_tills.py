@@ -60,6 +60,7 @@ def broken_of_lives(history: History, database: Database) -> list[str]:
 
 FAULTS: dict[str, Callable[[Link], None]] = {
     "cut": Link.cut,
+    "silent": Link.silence,
     "requests are lost": lambda link: link.break_next(30, "requests"),
     "answers are lost": lambda link: link.break_next(30, "answers"),
 }
