@@ -27,16 +27,16 @@ RAISE_EVERY_SECONDS = 2.0
 WEIGHTS = (6, 2, 2)
 THREADS = 8
 TILLS = 2
-VALID_SECONDS = 30.0
-"""How long issued coupons of the one that sells out are valid, from the beginning of the trial."""
+VALID_SECONDS = 20.0
+"""How long coupons of the one that is raised are valid, from the beginning of the trial."""
 QUIET_WITHIN_SECONDS = 120.0
 
 
 class Trial:
     """Three coupons and their callers.
 
-    One coupon does not sell out, one sells out soon and expires, and one has its total raised all
-    the time. Tills use, cancel and revoke what was issued.
+    One coupon does not sell out, one sells out soon, and one has its total raised all the time and
+    expires. Tills use, cancel and revoke what was issued.
     """
 
     def __init__(self, target: Target, seed: str) -> None:
@@ -48,7 +48,7 @@ class Trial:
         roomy, self._scarce, self._raised = (
             self._create(total) for total in (ROOMY, SCARCE, RAISED)
         )
-        self._expire_later(self._scarce)
+        self._expire_later(self._raised)
         weights = dict(zip((roomy, self._scarce, self._raised), WEIGHTS, strict=True))
         self._callers = Callers(self._caller, self.history, weights, seed)
         self._tills = Tills(self._caller, self.history, seed)

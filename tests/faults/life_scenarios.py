@@ -37,10 +37,18 @@ def a_coupon_is_used_after_its_time(ground: Ground) -> None:
     till = Till(ground.rig)
     till.use("A")
     till.cancel_use("A")
-    owner = ground.rig.system.ledger["owner"]
-    owner.execute("ALTER TABLE coupon DISABLE TRIGGER coupon_validity_only_grows")
-    owner.execute("UPDATE coupon SET valid_until = clock_timestamp()")
+    _time_is_over(ground)
     till.use("B")
+
+
+def a_coupon_expires_while_it_is_used(ground: Ground) -> None:
+    """The use can be cancelled afterwards, and is the last one."""
+    till = Till(ground.rig)
+    till.use("A")
+    _time_is_over(ground)
+    till.use("B")
+    till.cancel_use("A")
+    till.use("C")
 
 
 def a_coupon_is_revoked_and_wanted(ground: Ground) -> None:
@@ -52,3 +60,9 @@ def a_coupon_is_revoked_and_wanted(ground: Ground) -> None:
     till.revoke("fraud again")
     till.use("B")
     till.revoke("and again")
+
+
+def _time_is_over(ground: Ground) -> None:
+    owner = ground.rig.system.ledger["owner"]
+    owner.execute("ALTER TABLE coupon DISABLE TRIGGER coupon_validity_only_grows")
+    owner.execute("UPDATE coupon SET valid_until = clock_timestamp()")

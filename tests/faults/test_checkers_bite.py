@@ -107,6 +107,11 @@ BITES: list[tuple[Mutation, Scenario, str]] = [
         "a_refused_change_has_its_reason",
     ),
     (
+        life_mutations.remember_cancelled_uses,
+        life_scenarios.a_coupon_expires_while_it_is_used,
+        "a_refused_change_has_its_reason",
+    ),
+    (
         life_mutations.ignore_the_time,
         life_scenarios.a_coupon_is_used_after_its_time,
         "a_chain_follows_its_rules",
