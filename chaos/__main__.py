@@ -4,9 +4,11 @@ import random
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -49,8 +51,9 @@ def main(
 
     A run is a series of trials. In a trial, callers claim three coupons while faults happen: a
     process is killed or paused, a network link is cut, Redis loses its data, garbage is written to
-    the topic. After 150 s everything is healed, and the checkers compare what the callers saw with
-    what Postgres, Redis and Kafka hold.
+    the topic. Tills use issued coupons meanwhile, cancel uses and revoke some. After 150 s
+    everything is healed, and the checkers compare what callers and tills saw with what Postgres,
+    Redis and Kafka hold.
 
     The same seed causes the same faults in the same order.
 
@@ -115,11 +118,18 @@ def _run(
             cause_incidents(trial, incidents, end, tally, log)
         statuses = trial.history.statuses()
         violations = trial.verdict()
-        counts = ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items()))
-        log(f"trial {number}: responses {counts}; violations: {len(violations)}")
+        changes = Counter(f"{each.status} {each.reason}".strip() for each in trial.history.changes)
+        log(
+            f"trial {number}: claims {_counts(statuses)}; violations: {len(violations)};"
+            f" changes of issued coupons {_counts(changes)}"
+        )
         if violations:
             return violations
     return []
+
+
+def _counts(statuses: Mapping[Any, int]) -> str:
+    return ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items()))
 
 
 def _chosen(trial: Trial, only: tuple[str, ...]) -> list[str]:

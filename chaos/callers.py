@@ -12,7 +12,8 @@ from threading import Event, Thread
 from typing import Any
 from urllib.parse import urlsplit
 
-from chaos.history import FAILED, LOST, History, Key, Response, Stock
+from chaos.history import FAILED, LOST, ChangeCall, History, Key, Response, Stock
+from coupons.ids import request_id
 from coupons.tokens import mint_token
 from coupons.waiting import attempts
 
@@ -22,6 +23,7 @@ REMEMBERED = 200
 TRIES_AGAIN = 0.15
 ACKNOWLEDGED_WITHIN_SECONDS = 60.0
 TOKEN_SECONDS = 3600
+_BY_A_TILL = ("order_reference", "coupon:redeem")
 
 
 class Caller:
@@ -39,11 +41,8 @@ class Caller:
         """Claim once; a lost connection counts as a response, with status LOST."""
         began = time.monotonic()
         path = f"/coupons/{coupon_id}/issue-requests"
-        try:
-            status, location, body = self._call("POST", path, user_id, "coupon:issue")
-        except (OSError, http.client.HTTPException) as error:
-            status, location, body = LOST, "", {"type": type(error).__name__}
-        reason = body.get("reason") or str(body.get("type", "")).rpartition(":")[2]
+        status, location, body = self._call_once("POST", path, user_id, "coupon:issue")
+        reason = body.get("reason") or _problem(body)
         request_status = str(body.get("status", "")) if status in (200, 202) else ""
         return Response(
             coupon_id,
@@ -56,6 +55,16 @@ class Caller:
             time.monotonic(),
             time.time(),
         )
+
+    def change(self, key: Key, wanted: str, reference: str) -> ChangeCall:
+        """Use an issued coupon, cancel the use, or revoke it, once."""
+        began = time.monotonic()
+        path = f"/issued-coupons/{request_id(*key)}/{wanted}"
+        about, scope = ("reason", "coupon:admin") if wanted == "revoke" else _BY_A_TILL
+        status, _, body = self._call_once("POST", path, 1, scope, {about: reference})
+        reason = "" if status == 200 else _problem(body)
+        ended = time.monotonic()
+        return ChangeCall(*key, wanted, reference, status, reason, began, ended, time.time())
 
     def create_coupon(self, total: int) -> int:
         """Create a coupon that is open at once; return its id."""
@@ -78,12 +87,9 @@ class Caller:
         began = time.monotonic()
         body: dict[str, Any] = {}
         for _ in attempts(ACKNOWLEDGED_WITHIN_SECONDS, PAUSE_SECONDS):
-            try:
-                status, _location, body = self._call(
-                    method, path, 1, "coupon:admin", wanted, headers
-                )
-            except (OSError, http.client.HTTPException) as error:
-                status, body = LOST, {"detail": str(error)}
+            status, _location, body = self._call_once(
+                method, path, 1, "coupon:admin", wanted, headers
+            )
             if status in (200, 201):
                 return began, body
             # 202: the change is in the ledger and not yet at the gate.
@@ -93,6 +99,21 @@ class Caller:
     def close(self) -> None:
         """Disconnect."""
         self._connection.close()
+
+    def _call_once(
+        self,
+        method: str,
+        path: str,
+        user_id: int,
+        scope: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, str, dict[str, Any]]:
+        """Status, Location and body; LOST and the name of the error without a response."""
+        try:
+            return self._call(method, path, user_id, scope, body, headers)
+        except (OSError, http.client.HTTPException) as error:
+            return LOST, "", {"type": type(error).__name__, "detail": str(error)}
 
     def _call(
         self,
@@ -187,6 +208,11 @@ class Callers:
 
 def _again(keys: Sequence[Key], rng: random.Random) -> Key | None:
     return rng.choice(keys) if keys and rng.random() < TRIES_AGAIN else None
+
+
+def _problem(body: dict[str, Any]) -> str:
+    """The name of a problem, or of the error of the connection."""
+    return str(body.get("type", "")).rpartition(":")[2]
 
 
 def _json(text: bytes) -> dict[str, Any]:

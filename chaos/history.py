@@ -1,5 +1,6 @@
 """What callers of the API saw in one run: every claim by a known user, and its response."""
 
+import random
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
@@ -15,6 +16,9 @@ LOST = 0
 ACCEPTED = (200, 202)
 FAILED = (503, LOST)
 """The claim may have taken stock or may not: the caller cannot know."""
+
+RECENT = 300
+"""Responses of a second or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,50 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeCall:
+    """One call that changes an issued coupon, and its response. Times as in Response.
+
+    wanted: use, cancel-use or revoke. reference: the order of a use, the reason of a revocation;
+    calls have the same one only when they repeat a call whose outcome is unknown. reason: "" when
+    done, else the name of the problem or the error of the connection.
+    """
+
+    coupon_id: int
+    user_id: int
+    wanted: str
+    reference: str
+    status: int
+    reason: str
+    began: float
+    ended: float
+    at: float
+
+    @property
+    def key(self) -> Key:
+        """The issued coupon."""
+        return self.coupon_id, self.user_id
+
+    @property
+    def wish(self) -> tuple[Key, str, str]:
+        """What was wanted, whatever the number of calls."""
+        return self.key, self.wanted, self.reference
+
+    @property
+    def done(self) -> bool:
+        """Whether it promises a committed change."""
+        return self.status == 200
+
+    @property
+    def unknown(self) -> bool:
+        """Whether it may have been done."""
+        return self.status in FAILED
+
+    def __str__(self) -> str:
+        words = f"{self.wanted} ({self.reference}) of coupon {self.coupon_id}, user {self.user_id}"
+        return f"{words}, answered {self.status} {self.reason}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
 class Stock:
     """A total that a coupon was given: in force from `ended` on at the latest, at first `began`."""
 
@@ -73,10 +121,11 @@ class History:
 
     stocks: the totals of each coupon, ascending. quiet: moments at which the gate held exactly what
     the ledger held, with nothing pending. garbage: the records that a fault wrote to the request
-    topic.
+    topic. changes: of issued coupons.
     """
 
     responses: list[Response] = field(default_factory=list)
+    changes: list[ChangeCall] = field(default_factory=list)
     stocks: dict[int, list[Stock]] = field(default_factory=dict)
     quiet: list[float] = field(default_factory=list)
     garbage: list[bytes] = field(default_factory=list)
@@ -91,6 +140,17 @@ class History:
         """Add responses."""
         with self.lock:
             self.responses.extend(responses)
+
+    def add_change(self, call: ChangeCall) -> None:
+        """Add a call that changes an issued coupon."""
+        with self.lock:
+            self.changes.append(call)
+
+    def recently_accepted(self, rng: random.Random) -> Key | None:
+        """The request of one of the last claims that were accepted; None: none was."""
+        with self.lock:
+            recent = [each.key for each in self.responses[-RECENT:] if each.accepted]
+        return rng.choice(recent) if recent else None
 
     def statuses(self) -> Counter[int]:
         """How many responses of each status so far."""

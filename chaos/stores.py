@@ -1,7 +1,8 @@
 """Reads what ledger and gate hold of some coupons."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -13,6 +14,32 @@ from coupons.ledger.requests import stream_requests
 from coupons.model import IssueRequest, Status
 
 SHARDS_PER_READ = 1_000
+
+
+class ChangeRow(NamedTuple):
+    """A row of issued_coupon_change."""
+
+    coupon_id: int
+    user_id: int
+    number: int
+    from_state: str
+    to_state: str
+    changed_at: datetime
+    order_reference: str | None
+    reason: str | None
+
+    @property
+    def key(self) -> Key:
+        """The issued coupon."""
+        return self.coupon_id, self.user_id
+
+
+class IssuedNow(NamedTuple):
+    """An issued coupon as everybody reads it, at a moment. expires_at: None: never."""
+
+    state: str
+    expires_at: datetime | None
+    read_at: datetime
 
 
 def read_ledger(ledger: psycopg.Connection[Any], coupon_ids: Sequence[int]) -> dict[str, Any]:
@@ -30,12 +57,26 @@ def read_ledger(ledger: psycopg.Connection[Any], coupon_ids: Sequence[int]) -> d
         ).fetchall()
         for table in ("issued_coupon", "issue_rejection")
     }
+    changes = ledger.execute(
+        "SELECT coupon_id, user_id, change_number, from_state, to_state, changed_at,"
+        " order_reference, reason FROM issued_coupon_change WHERE coupon_id = ANY(%s)"
+        " ORDER BY coupon_id, user_id, change_number",
+        [list(coupon_ids)],
+    )
+    lives = [ChangeRow(*row) for row in changes]
+    owned = ledger.execute(
+        "SELECT coupon_id, user_id, state, expires_at, now() FROM owned_coupon"
+        " WHERE coupon_id = ANY(%s)",
+        [list(coupon_ids)],
+    )
     return {
         "totals": {row[0]: row[1] for row in coupons},
         "issued_counts": {row[0]: row[2] for row in coupons},
         "requests": [each for coupon in coupon_ids for each in stream_requests(ledger, coupon)],
         "issued": rows["issued_coupon"],
         "rejected": rows["issue_rejection"],
+        "changes": lives,
+        "owned": {(row[0], row[1]): IssuedNow(*row[2:]) for row in owned},
     }
 
 

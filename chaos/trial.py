@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from random import Random
 from threading import Event, Thread
+
+import psycopg
 
 from api.settings import ApiSettings
 from chaos.callers import Caller, Callers
@@ -13,6 +16,7 @@ from chaos.faults.fault import Fault, FaultContext
 from chaos.history import History, Stock
 from chaos.recovery import await_quiet
 from chaos.target import APPLICATIONS, Target
+from chaos.tills import Tills
 from chaos.topics import end_offsets
 from chaos.verdict import violations
 from coupons.waiting import eventually
@@ -22,13 +26,17 @@ RAISE_BY = 20
 RAISE_EVERY_SECONDS = 2.0
 WEIGHTS = (6, 2, 2)
 THREADS = 8
+TILLS = 2
+VALID_SECONDS = 20.0
+"""How long coupons of the one that is raised are valid, from the beginning of the trial."""
 QUIET_WITHIN_SECONDS = 120.0
 
 
 class Trial:
     """Three coupons and their callers.
 
-    One coupon does not sell out, one sells out soon, and one has its total raised all the time.
+    One coupon does not sell out, one sells out soon, and one has its total raised all the time and
+    expires. Tills use, cancel and revoke what was issued.
     """
 
     def __init__(self, target: Target, seed: str) -> None:
@@ -40,18 +48,20 @@ class Trial:
         roomy, self._scarce, self._raised = (
             self._create(total) for total in (ROOMY, SCARCE, RAISED)
         )
+        self._expire_later(self._raised)
         weights = dict(zip((roomy, self._scarce, self._raised), WEIGHTS, strict=True))
         self._callers = Callers(self._caller, self.history, weights, seed)
+        self._tills = Tills(self._caller, self.history, seed)
         context = FaultContext(target, self.history, roomy, Random(f"{seed}/faults"))
         self.faults: Mapping[str, Fault] = all_faults(context)
         self.complaints: list[str] = []
 
     @contextmanager
     def claims(self) -> Iterator[None]:
-        """Callers claim while the block runs; it begins once claims are accepted."""
+        """Callers claim and tills work while the block runs; it begins once claims are accepted."""
         stop = Event()
         raising = Thread(target=self._keep_raising, args=(stop,), daemon=True)
-        with self._callers.claiming(THREADS):
+        with self._callers.claiming(THREADS), self._tills.working(TILLS):
             raising.start()
             try:
                 self.more_are_accepted(50)
@@ -107,6 +117,13 @@ class Trial:
         caller.close()
         self.history.stocks[coupon_id] = [Stock(total, 0.0, 0.0)]
         return coupon_id
+
+    def _expire_later(self, coupon_id: int) -> None:
+        with psycopg.connect(self.target.where["COUPON_DATABASE_URL"]) as owner:
+            owner.execute(
+                "UPDATE coupon SET valid_until = now() + %s WHERE coupon_id = %s",
+                [timedelta(seconds=VALID_SECONDS), coupon_id],
+            )
 
     def _keep_raising(self, stop: Event) -> None:
         caller = Caller(*self._caller)

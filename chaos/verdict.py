@@ -2,6 +2,16 @@
 
 from collections.abc import Callable, Iterator
 
+from chaos.checkers.lives import (
+    a_chain_follows_its_rules,
+    a_change_gets_an_expected_answer,
+    a_change_is_one_row_at_most,
+    a_confirmed_change_is_one_row,
+    a_refused_change_has_its_reason,
+    a_refused_change_is_no_row,
+    every_issued_coupon_is_in_one_state,
+    one_order_uses_a_coupon_at_a_time,
+)
 from chaos.checkers.responses import (
     a_final_status_stays,
     a_response_names_its_request,
@@ -51,6 +61,14 @@ CHECKERS: tuple[Checker, ...] = (
     every_request_is_streamed,
     garbage_is_dead_lettered,
     only_garbage_is_dead_lettered,
+    a_change_gets_an_expected_answer,
+    a_confirmed_change_is_one_row,
+    a_change_is_one_row_at_most,
+    a_refused_change_is_no_row,
+    one_order_uses_a_coupon_at_a_time,
+    a_chain_follows_its_rules,
+    every_issued_coupon_is_in_one_state,
+    a_refused_change_has_its_reason,
 )
 
 

@@ -7,11 +7,17 @@ from rich.table import Table
 
 from cli.advice import with_commands_for_this_stack
 from connectors.stream_state import StreamState
+from operations.verify.lives import LifeCounts
 from operations.verify.report import MOST_NAMED, ConsistencyReport, Discrepancy
 
 
-def show_report(console: Console, report: ConsistencyReport) -> None:
-    """The counts of one coupon, and its first discrepancies."""
+def show_report(
+    console: Console, report: ConsistencyReport, life: LifeCounts | None = None
+) -> None:
+    """The counts of one coupon, and its first discrepancies.
+
+    life: None: none of its issued coupons was changed.
+    """
     counts, figures = report.counts, report.figures
     console.print(
         f"Postgres: accepted {counts.accepted:,} = issued {counts.issued:,}"
@@ -26,6 +32,12 @@ def show_report(console: Console, report: ConsistencyReport) -> None:
             f"Redis:    admitted {figures.admitted:,} = accepted {counts.accepted:,}"
             f" + compensated {figures.compensated:,}{unwritten};"
             f" marked {figures.issued:,} issued, {figures.rejected:,} rejected",
+            soft_wrap=True,
+        )
+    if life is not None:
+        console.print(
+            f"Life:     issued {life.issued:,} = active {life.active:,} + used {life.used:,}"
+            f" + expired {life.expired:,} + revoked {life.revoked:,}",
             soft_wrap=True,
         )
     for line in report.sums:
@@ -66,8 +78,12 @@ def show_stream(console: Console, state: StreamState, letters: int) -> None:
         console.print(f"[yellow]not known:[/] {with_commands_for_this_stack(line)}", soft_wrap=True)
 
 
-def show_unmatched(console: Console, unmatched: Sequence[Discrepancy]) -> None:
-    """Rows that belong to nothing, the first by name."""
+def show_unmatched(
+    console: Console, unmatched: Sequence[Discrepancy], lives: Sequence[LifeCounts]
+) -> None:
+    """Rows that belong to nothing or do not fit, the first by name; counts that are wrong."""
+    for complaint in filter(None, (life.complaint for life in lives)):
+        console.print(f"[red]does not add up:[/] {complaint}", soft_wrap=True)
     for found in unmatched[:MOST_NAMED]:
         line = f"coupon {found.coupon_id}, {found}"
         console.print(f"[red]does not add up:[/] {line}", soft_wrap=True)

@@ -21,7 +21,7 @@ ROOM = 1_000_000
 ROWS_PER_TRANSACTION = 1_000_000
 _ANSWER_SECONDS = 600.0
 _STREAMED_WITHIN_SECONDS = 300.0
-_TABLES = ("coupon_issue_request", "issued_coupon", "issue_rejection")
+_TABLES = ("coupon_issue_request", "issued_coupon", "issued_coupon_change", "issue_rejection")
 _PUBLICATION = "ALTER PUBLICATION coupon_cdc {} TABLE coupon_issue_request"
 _REQUESTS = """
 INSERT INTO coupon_issue_request (coupon_id, user_id, requested_at)

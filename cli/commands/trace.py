@@ -45,7 +45,8 @@ def command(
     as_json: bool,
 ) -> None:
     """Show the timeline of one request: admitted at the gate, accepted in Postgres, captured into
-    Kafka, issued or rejected, marked at the gate; and its dead letters.
+    Kafka, issued or rejected, marked at the gate; and its dead letters. Then what became of the
+    issued coupon: used by an order, use cancelled, revoked, expired.
 
     A stage that is not reached says what it waits for. A server that does not answer makes its
     stages unknown; the others are shown. If the user has no request, the command says what is known

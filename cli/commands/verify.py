@@ -56,6 +56,14 @@ def command(
     no_coupon     its coupon does not exist
     no_request    its request row is missing: Postgres went back in time
 
+    Where issued coupons were changed: issued = active + used + expired + revoked. Changes that no
+    program writes are listed too; they come from a restore in part, or from a correction by hand:
+
+    \b
+    not_issued    the issued coupon does not exist
+    broken_chain  it does not continue the change before it
+    late_use      it is later than the time at which the issued coupon expired
+
     Ledger and gate are read one after the other. While claims come in, the counts cannot add up,
     and it says so: pause the coupon, or wait until the sale is over.
 
@@ -85,16 +93,17 @@ def command(
 
 def _show(result: Verification) -> None:
     console = Console(highlight=False)
+    lives = {life.coupon_id: life for life in result.lives}
     for report in result.reports:
         console.print(f"[bold]Coupon {report.coupon_id}[/]")
-        show_report(console, report)
+        show_report(console, report, lives.get(report.coupon_id))
     if not result.reports:
         console.print("There are no coupons.")
     console.print()
     show_stream(console, result.stream, len(result.dead_letters))
     if result.dead_letters_error:
         console.print(f"[yellow]not known:[/] {result.dead_letters_error}", soft_wrap=True)
-    show_unmatched(console, result.unmatched)
+    show_unmatched(console, result.unmatched, result.lives)
 
 
 def _as_json(result: Verification) -> dict[str, object]:
@@ -106,6 +115,7 @@ def _as_json(result: Verification) -> dict[str, object]:
         "stream_losses": stream.losses,
         "not_known": result.unknown,
         "unmatched": [_discrepancy_as_json(each) for each in result.unmatched],
+        "lives": [each._asdict() for each in result.lives],
     }
 
 

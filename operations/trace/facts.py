@@ -12,8 +12,9 @@ from coupons.gate import Gate, GateFigures, connect_gate
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import find_coupon
 from coupons.ledger.requests import TimedRequest, find_timed_request
-from coupons.model import Coupon, GateState, IssueRequest, to_microseconds
+from coupons.model import Coupon, GateState, IssueRequest, Status, to_microseconds
 from operations.dead_letters.status import DeadLetterStatus, read_statuses
+from operations.trace.life import Life, read_life
 from operations.trace.record_search import RecordSearch, find_record
 
 T = TypeVar("T")
@@ -33,7 +34,7 @@ class Facts(NamedTuple):
     """What the parts know of a request; Unknown for each part that does not answer.
 
     row, coupon: by the ledger. marked: by the gate, or why it is unavailable. record: None: not
-    searched, because there is no request.
+    searched, because there is no request. life: None: it is not issued.
     """
 
     row: TimedRequest | Unknown | None
@@ -42,6 +43,7 @@ class Facts(NamedTuple):
     figures: GateFigures | Unknown | None
     record: RecordSearch | Unknown | None
     letters: list[DeadLetterStatus] | Unknown
+    life: Life | Unknown | None = None
 
     @property
     def requested_at_us(self) -> int | None:
@@ -60,6 +62,7 @@ def read_facts(where: Endpoints, coupon_id: int, user_id: int) -> Facts:
     gate = cache(lambda: connect_gate(where[REDIS_URL]))
     marked = ask(lambda: _marked(gate(), coupon_id, user_id))
     figures = ask(lambda: gate().figures([coupon_id])[0])
+    life: Life | Unknown | None = None
     with _ledger(where) as ledger:
         if isinstance(ledger, Unknown):
             row: TimedRequest | Unknown | None = ledger
@@ -67,6 +70,8 @@ def read_facts(where: Endpoints, coupon_id: int, user_id: int) -> Facts:
         else:
             row = ask(lambda: find_timed_request(ledger, coupon_id, user_id))
             coupon = ask(lambda: find_coupon(ledger, coupon_id))
+            if _is_issued(row):
+                life = ask(lambda: read_life(ledger, coupon_id, user_id))
             if _is_final(row) and isinstance(marked, IssueRequest) and not marked.is_final:
                 # A mark follows its row, and may have come between the two readings.
                 marked = ask(lambda: _marked(gate(), coupon_id, user_id))
@@ -80,7 +85,7 @@ def read_facts(where: Endpoints, coupon_id: int, user_id: int) -> Facts:
             letters = record
         else:
             letters = ask(lambda: _letters(where, ledger, (coupon_id, user_id)))
-    return Facts(row, coupon, marked, figures, record, letters)
+    return Facts(row, coupon, marked, figures, record, letters, life)
 
 
 def ask(read: Callable[[], T]) -> T | Unknown:
@@ -96,6 +101,10 @@ def ask(read: Callable[[], T]) -> T | Unknown:
 
 def _is_final(row: object) -> bool:
     return isinstance(row, TimedRequest) and row.request.is_final
+
+
+def _is_issued(row: object) -> bool:
+    return isinstance(row, TimedRequest) and row.request.status is Status.ISSUED
 
 
 def _requested_at_us(row: object, marked: object) -> int | None:

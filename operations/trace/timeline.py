@@ -9,7 +9,10 @@ from coupons.model import Status
 
 
 class Stage(StrEnum):
-    """The stages in order. FINAL stands for ISSUED or REJECTED until the request is final."""
+    """The stages in order. FINAL stands for ISSUED or REJECTED until the request is final.
+
+    Those after MARKED are of the issued coupon, and come in any order.
+    """
 
     ADMITTED = "admitted"
     ACCEPTED = "accepted"
@@ -19,6 +22,10 @@ class Stage(StrEnum):
     ISSUED = "issued"
     REJECTED = "rejected"
     MARKED = "marked"
+    USED = "used"
+    USE_CANCELLED = "use cancelled"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
 
 
 class StageState(StrEnum):

@@ -1,7 +1,7 @@
 """Puts together the timeline of one request from what each part knows."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 from coupons.change_events import REQUEST_TOPIC
 from coupons.endpoints import Endpoints
@@ -10,6 +10,7 @@ from coupons.ledger.requests import TimedRequest
 from coupons.model import GateState, IssueRequest, Status, from_microseconds
 from operations.dead_letters.status import UNRESOLVED, DeadLetterStatus
 from operations.trace.facts import Facts, Unknown, read_facts
+from operations.trace.life import steps_of_life
 from operations.trace.record_search import RecordSearch
 from operations.trace.timeline import Stage, StageState, Step, Trace
 from operations.trace.waiting_for import says_of_connector, says_of_consumers
@@ -47,6 +48,10 @@ def _steps(where: Endpoints, facts: Facts) -> Iterator[Step]:
     yield from _dead_letters(facts)
     yield _final(where, facts, captured)
     yield _marked(facts)
+    if isinstance(facts.life, Unknown):
+        yield Step(Stage.USED, UNKNOWN, str(facts.life))
+    elif facts.life is not None:
+        yield from steps_of_life(facts.life, datetime.now(UTC))
 
 
 def _admitted(facts: Facts) -> Step:

@@ -30,6 +30,12 @@ class MismatchKind(StrEnum):
     """Not final: the stream has passed it, and no dead letter has it."""
     NO_COUPON = "no_coupon"
     """A request whose coupon does not exist."""
+    NOT_ISSUED = "not_issued"
+    """A change of an issued coupon that does not exist."""
+    BROKEN_CHAIN = "broken_chain"
+    """A change of an issued coupon that does not continue the one before it."""
+    LATE_USE = "late_use"
+    """A use that is later than the time at which the issued coupon expired."""
 
 
 class Mismatch(NamedTuple):

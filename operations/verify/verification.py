@@ -1,4 +1,4 @@
-"""All checks of `coupon verify`: each coupon, the change stream, dead letters, unmatched rows."""
+"""All checks of `coupon verify`: coupons, issued coupons, stream, dead letters, unmatched rows."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,6 +9,7 @@ from coupons.model import Coupon
 from operations.dead_letters.status import DeadLetterStatus, read_unresolved
 from operations.session import Failed, Session
 from operations.verify.in_flight import explain_in_flight
+from operations.verify.lives import LifeCounts, count_lives, find_wrong_changes
 from operations.verify.report import ConsistencyReport, Discrepancy, await_consistency
 from operations.verify.unmatched_rows import find_unmatched
 
@@ -16,8 +17,9 @@ from operations.verify.unmatched_rows import find_unmatched
 class Verification(NamedTuple):
     """dead_letters: the unresolved ones. dead_letters_error: why they are not known; None: known.
 
-    unmatched: rows that belong to no coupon or to no request. failures: coupons that could not be
-    checked.
+    unmatched: rows that belong to no coupon, request or issued coupon, and changes of issued
+    coupons that do not fit. lives: of coupons of which an issued coupon was changed. failures:
+    coupons that could not be checked.
     """
 
     reports: Sequence[ConsistencyReport]
@@ -25,12 +27,14 @@ class Verification(NamedTuple):
     dead_letters: Sequence[DeadLetterStatus]
     dead_letters_error: str | None
     unmatched: Sequence[Discrepancy]
+    lives: Sequence[LifeCounts]
     failures: Sequence[Failed]
 
     @property
     def is_wrong(self) -> bool:
         """Whether something does not add up, or is still in flight."""
         wrong = any(report.complaints for report in self.reports)
+        wrong = wrong or any(life.complaint for life in self.lives)
         return bool(self.unmatched or self.stream.losses) or wrong
 
     @property
@@ -55,7 +59,11 @@ def verify(
         return await_consistency(session.gate, session.connection, coupon.coupon_id, wait_s, keep)
 
     found = [each for each in session.each(coupon_id, check, failures) if each is not None]
-    unmatched = find_unmatched(session.connection, coupon_id, keep)
+    lives = count_lives(session.connection, coupon_id)
+    unmatched = [
+        *find_unmatched(session.connection, coupon_id, keep),
+        *find_wrong_changes(session.connection, coupon_id, keep),
+    ]
     letters, error = _unresolved(session)
     reports, stream = explain_in_flight(
         found,
@@ -63,7 +71,7 @@ def verify(
         {letter.key: letter.letter.position for letter in letters if letter.key is not None},
         session.connection,
     )
-    return Verification(reports, stream, letters, error, unmatched, failures)
+    return Verification(reports, stream, letters, error, unmatched, lives, failures)
 
 
 def _unresolved(session: Session) -> tuple[list[DeadLetterStatus], str | None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cdc_consumer.handling import BatchHandler
-from tests.faults import mutations, scenarios
+from tests.faults import life_mutations, life_scenarios, mutations, scenarios
 from tests.faults.mutations import Mutation
 from tests.faults.rig import Rig, broken
 from tests.faults.scenarios import Ground, Scenario
@@ -71,6 +71,61 @@ BITES: list[tuple[Mutation, Scenario, str]] = [
         scenarios.a_claim_arrives_after_a_rebuild,
         "an_accepted_request_is_issued",
     ),
+    (
+        life_mutations.use_without_a_lock,
+        life_scenarios.two_orders_use_a_coupon_at_once,
+        "one_order_uses_a_coupon_at_a_time",
+    ),
+    (
+        life_mutations.forget_the_last_state,
+        life_scenarios.another_order_uses_a_used_coupon,
+        "one_order_uses_a_coupon_at_a_time",
+    ),
+    (
+        life_mutations.forget_the_last_state,
+        life_scenarios.the_answer_to_a_use_is_lost,
+        "a_change_is_one_row_at_most",
+    ),
+    (
+        life_mutations.confirm_before_commit,
+        life_scenarios.another_order_uses_a_used_coupon,
+        "a_confirmed_change_is_one_row",
+    ),
+    (
+        life_mutations.refuse_on_unknown,
+        life_scenarios.the_answer_to_the_only_use_is_lost,
+        "a_refused_change_is_no_row",
+    ),
+    (
+        life_mutations.refuse_on_unknown,
+        life_scenarios.the_answer_to_the_only_use_is_lost,
+        "a_refused_change_has_its_reason",
+    ),
+    (
+        life_mutations.remember_cancelled_uses,
+        life_scenarios.another_order_uses_a_used_coupon,
+        "a_refused_change_has_its_reason",
+    ),
+    (
+        life_mutations.remember_cancelled_uses,
+        life_scenarios.a_coupon_expires_while_it_is_used,
+        "a_refused_change_has_its_reason",
+    ),
+    (
+        life_mutations.ignore_the_time,
+        life_scenarios.a_coupon_is_used_after_its_time,
+        "a_chain_follows_its_rules",
+    ),
+    (
+        life_mutations.show_the_first_change,
+        life_scenarios.a_coupon_is_revoked_and_wanted,
+        "every_issued_coupon_is_in_one_state",
+    ),
+    (
+        life_mutations.use_without_a_lock_alone,
+        life_scenarios.two_orders_use_a_coupon_at_once,
+        "a_change_gets_an_expected_answer",
+    ),
 ]
 
 
@@ -121,3 +176,30 @@ def test_the_unique_constraint_alone_refuses_a_second_coupon(
     mutations.forget_who_has_one(monkeypatch, ground.database, valkey_url)
     scenarios.every_event_comes_twice(ground)
     assert not broken(ground.rig.violations()) & {"one_coupon_for_a_user", "never_oversold"}
+
+
+@pytest.mark.parametrize(
+    ("mutation", "scenario"),
+    [
+        (
+            life_mutations.use_without_a_lock_alone,
+            life_scenarios.two_orders_use_a_coupon_at_once,
+        ),
+        (
+            life_mutations.forget_the_last_state_alone,
+            life_scenarios.another_order_uses_a_used_coupon,
+        ),
+    ],
+    ids=lambda each: each.__name__,
+)
+def test_the_chain_of_changes_alone_refuses_a_second_use(
+    ground: Ground,
+    monkeypatch: pytest.MonkeyPatch,
+    valkey_url: str,
+    mutation: Mutation,
+    scenario: Scenario,
+) -> None:
+    """Even when the function that changes an issued coupon does not look."""
+    mutation(monkeypatch, ground.database, valkey_url)
+    scenario(ground)
+    assert broken(ground.rig.violations()) == {"a_change_gets_an_expected_answer"}

@@ -15,6 +15,7 @@ from coupons.model import (
     Refusal,
     Status,
 )
+from tests.model.expected_lives import ExpectedLives
 
 GROUP = "staff"
 
@@ -52,6 +53,7 @@ class ExpectedCoupon:
     marked: dict[int, IssueRequest] = field(default_factory=dict)
     rows: dict[int, int] = field(default_factory=dict)
     final: dict[int, IssueRequest] = field(default_factory=dict)
+    lives: ExpectedLives = field(default_factory=ExpectedLives)
 
     def __post_init__(self) -> None:
         self.at_gate, self.gate_epoch = self.definition, self.epoch
@@ -139,6 +141,9 @@ class ExpectedCoupon:
             final = known or event._replace(status=status, reason=reason)
             self.final[event.user_id] = final
             outcomes.append(Outcome(final, fresh=known is None))
+        self.lives.issue(
+            {user for user, final in self.final.items() if final.status is Status.ISSUED}
+        )
         return outcomes
 
     def mark(self, requests: Iterable[IssueRequest]) -> int:

@@ -11,6 +11,7 @@ from coupons.ledger.coupons import create_coupon
 from coupons.ledger.issued_coupons import issue_or_reject
 from coupons.model import Claim, IssueRequest
 from tests.model.expected import GROUP, Definition, ExpectedCoupon
+from tests.model.expected_lives import ExpectedLives
 from tests.model.system import System
 
 USERS = range(1, 7)
@@ -20,6 +21,8 @@ LONG_AGO, FAR_OFF = datetime(2020, 1, 1, tzinfo=UTC), datetime(2220, 1, 1, tzinf
 coupon_ids = st.sampled_from(COUPONS)
 totals = st.integers(1, 5)
 anything = st.integers(0, 1_000)
+days = st.sampled_from([None, 2, 7, 30])
+"""Of the terms of a coupon."""
 
 
 class Start(RuleBasedStateMachine):
@@ -33,10 +36,13 @@ class Start(RuleBasedStateMachine):
         self.on_their_way: list[tuple[list[Claim], list[Decision]]] = []
         self.promised: set[tuple[int, int]] = set()
 
-    @initialize(places=st.lists(totals, min_size=len(COUPONS), max_size=len(COUPONS)))
-    def begin(self, places: Sequence[int]) -> None:
+    @initialize(
+        places=st.lists(totals, min_size=len(COUPONS), max_size=len(COUPONS)),
+        terms=st.lists(st.tuples(days, days), min_size=len(COUPONS), max_size=len(COUPONS)),
+    )
+    def begin(self, places: Sequence[int], terms: Sequence[tuple[int | None, int | None]]) -> None:
         self.system.empty()
-        for coupon_id, total in zip(COUPONS, places, strict=True):
+        for coupon_id, total, (valid_for, until) in zip(COUPONS, places, terms, strict=True):
             group = GROUP if coupon_id == COUPONS[-1] else None
             coupon = create_coupon(
                 self.system.ledger["api"],
@@ -52,6 +58,8 @@ class Start(RuleBasedStateMachine):
             self.expected[coupon_id] = ExpectedCoupon(
                 coupon_id, group, Definition(total, version=coupon.version), coupon.gate_epoch
             )
+            self.system.set_terms(coupon_id, valid_for, until)
+            self.expected[coupon_id].lives = ExpectedLives(days=valid_for, until=until)
 
     def issue(self, batch: list[IssueRequest]) -> list[IssueRequest]:
         """Make the requests of change events final, without telling the gate."""

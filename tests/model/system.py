@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from datetime import timedelta
 
 from psycopg import sql
 
@@ -30,6 +31,15 @@ SCRIPTS = (
     ["lose", "refuse", "ok"],
 )
 """What becomes of each attempt to write a batch; after the last attempt the API gives up."""
+
+
+LIFE_TIMES = {
+    "coupon": ("created_at", "valid_until"),
+    "issued_coupon": ("issued_at",),
+    "issued_coupon_change": ("changed_at",),
+    "coupon_expiry_walk": ("began_at", "seen_due_at", "unseen_due_at"),
+}
+"""Columns by table."""
 
 
 class Died(BaseException):
@@ -118,6 +128,23 @@ class System:
         self.ledger["owner"].execute(
             "TRUNCATE coupon, coupon_issue_request, issued_coupon, issue_rejection CASCADE"
         )
+
+    def set_terms(self, coupon_id: int, days: int | None, until: int | None) -> None:
+        """Of a coupon. until: in so many days."""
+        self.ledger["api"].execute(
+            "UPDATE coupon SET valid_for_days = %s, valid_until = now() + %s WHERE coupon_id = %s",
+            [days, None if until is None else timedelta(days=until), coupon_id],
+        )
+
+    def let_time_pass(self, passed: timedelta) -> None:
+        """Move every time that the life of an issued coupon depends on so far back."""
+        owner = self.ledger["owner"]
+        with owner.transaction():
+            owner.execute("ALTER TABLE coupon DISABLE TRIGGER coupon_validity_only_grows")
+            for table, columns in LIFE_TIMES.items():
+                moved = ", ".join(f"{column} = {column} - %(passed)s" for column in columns)
+                owner.execute(f"UPDATE {table} SET {moved}".encode(), {"passed": passed})
+            owner.execute("ALTER TABLE coupon ENABLE TRIGGER coupon_validity_only_grows")
 
     def restart_gate(self) -> None:
         """Kill the server and start it with what it has kept."""

@@ -1,4 +1,4 @@
-"""Gate and ledger against a small model of them, whatever happens in whatever order.
+"""Gate and ledger against small models of them, whatever happens in whatever order.
 
 By default the same sequences run each time, in about half a minute. Look for new ones with
 
@@ -8,13 +8,15 @@ which draws others in each run; what fails is printed as the shortest sequence f
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.model.living import LivesOfIssuedCoupons
 from tests.model.machine import GateAndLedger
 from tests.model.system import System
 from tests.support.databases import Database
@@ -32,9 +34,12 @@ def system(valkey_server: ValkeyServer, database: Database) -> Iterator[System]:
 
 
 @pytest.mark.timeout(0 if EXAMPLES in os.environ else 600)
-def test_gate_and_ledger_keep_every_promise_in_any_order_of_events(system: System) -> None:
+@pytest.mark.parametrize("machine", [GateAndLedger, LivesOfIssuedCoupons])
+def test_every_promise_is_kept_in_any_order_of_events(
+    system: System, machine: Callable[[System], Any]
+) -> None:
     run_state_machine_as_test(
-        lambda: GateAndLedger(system),  # type: ignore[arg-type]  # any factory will do
+        lambda: machine(system),  # type: ignore[arg-type]  # any factory will do
         settings=settings(
             max_examples=int(os.environ.get(EXAMPLES, EXAMPLES_BY_DEFAULT)),
             stateful_step_count=STEPS,

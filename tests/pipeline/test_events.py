@@ -143,18 +143,16 @@ def test_the_service_of_the_documents_reads_them(
     assert program is not None
     wanted = {f"{user} {pipeline.coupon.coupon_id} 0 issued" for user in (1, 2)}
     wanted.add(f"2 {pipeline.coupon.coupon_id} 1 used")
-    service = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", program[1]],
         env={**os.environ, **stack.environment},
         stdout=subprocess.PIPE,
         text=True,
-    )
-    try:
+    ) as service:
         assert service.stdout is not None
-        while wanted:
-            line = service.stdout.readline()
-            assert line, "the service ended"
+        for line in service.stdout:
             wanted.discard(line.strip())
-    finally:
+            if not wanted:
+                break
         service.kill()
-        service.wait()
+    assert not wanted, "the service ended"

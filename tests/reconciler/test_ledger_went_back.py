@@ -153,7 +153,7 @@ def test_a_coupon_with_the_id_of_a_lost_one_is_not_taken_for_it(
     """A coupon made again under the id of a lost one is not taken for it."""
     lost = shop.ledger()
     shop.admit(1)
-    as_owner("TRUNCATE coupon")
+    as_owner("TRUNCATE coupon CASCADE")
     with connect_ledger(database.url("coupon_api"), "test") as api:
         made: Coupon | None = create_coupon(
             api,

@@ -41,6 +41,23 @@ def test_the_timeline_of_a_request_by_its_id_and_by_coupon_and_user(
         assert f"Kafka at {NOWHERE}" in answer.text
 
 
+def test_the_timeline_goes_on_with_what_becomes_of_the_issued_coupon(
+    served: Served, shop: Shop, database: Database
+) -> None:
+    shop.accept(1)
+    shop.issue(1)
+    with connect_ledger(database.url("coupon_api"), "test") as api:
+        for wanted, order in (("use", "<b>A-1</b>"), ("cancel_use", "<b>A-1</b>")):
+            api.execute(
+                "SELECT change_issued_coupon(1, %s, %s, %s, NULL, 'user 1')",
+                [shop.coupon_id, wanted, order],
+            )
+    answer = served.operator().get(f"/requests?coupon={shop.coupon_id}&user=1")
+    assert "<strong>used</strong>" in answer.text
+    assert "<strong>use cancelled</strong>" in answer.text
+    assert "for order &lt;b&gt;A-1&lt;/b&gt;, by user 1" in answer.text
+
+
 def test_why_a_user_got_none_is_what_is_known_and_no_guess(
     served: Served, shop: Shop, database: Database
 ) -> None:
