@@ -26,12 +26,13 @@ from tests.unit.test_pasted_commands import blocks, commands, name_of
 RUNBOOK = ROOT / "docs" / "how-to" / "runbook.md"
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", RUNBOOK]
 FIRST_COUPON = ROOT / "docs" / "start" / "first-coupon.md"
+USE = ROOT / "docs" / "how-to" / "use-a-coupon.md"
 REPLAY = ROOT / "docs" / "how-to" / "replay-dead-letters.md"
 PAGES = [
     page
     for folder in ("start", "how-to")
     for page in sorted((ROOT / "docs" / folder).glob("*.md"))
-    if page not in (RUNBOOK, FIRST_COUPON, REPLAY)  # these have tests of their own
+    if page not in (RUNBOOK, FIRST_COUPON, USE, REPLAY)  # these have tests of their own
 ]
 NOT_RUN = (
     "coupon after-restore",  # the stack has to be down
@@ -125,6 +126,14 @@ def test_the_first_coupon_is_issued_as_the_page_says(stack: DisposableStack) -> 
     done = run(stack, script_of(FIRST_COUPON))
     assert done.returncode in (0, 1), (done.stdout, done.stderr)
     assert re.findall(r'"status":"(\w+)"', done.stdout)[-3:] == ["ISSUED", "REQUESTED", "ISSUED"]
+
+
+def test_an_issued_coupon_is_used_as_the_page_says(stack: DisposableStack) -> None:
+    done = run(stack, script_of(USE))
+    assert done.returncode in (0, 1), (done.stdout, done.stderr)
+    states = re.findall(r'"state":"(\w+)"', done.stdout)
+    assert states[-5:] == ["active", "active", "used", "active", "revoked"]
+    assert re.findall(r'"to_state":"(\w+)"', done.stdout) == ["used", "active", "revoked"]
 
 
 def test_dead_letters_are_replayed_as_the_page_says(stack: DisposableStack, letter: str) -> None:
