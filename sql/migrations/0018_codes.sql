@@ -1,6 +1,10 @@
 -- Codes of coupons: an issued coupon gets a code when it is first asked for, once, and keeps it.
 -- depends: 0015_life_of_issued_coupons
 
+-- The foreign keys need these locks. Issuing takes its own in this order: in the other one, a migration and a batch
+-- wait for each other until one of them fails.
+LOCK TABLE issued_coupon, coupon IN SHARE ROW EXCLUSIVE MODE;
+
 -- How a coupon's codes come about; no row: it has none. A row of its own, so that no statement on `coupon` changes.
 CREATE TABLE coupon_codes (
   coupon_id bigint PRIMARY KEY REFERENCES coupon,

@@ -80,7 +80,7 @@ ALLOWED: dict[str, set[str]] = {
     " changed_by, reason) VALUES (1, 1, 1, 'active', 'revoked', 'a test', 'r')": NOBODY,
     "UPDATE issued_coupon_change SET changed_by = 'no'": NOBODY,
     "DELETE FROM issued_coupon_change": NOBODY,
-    "SELECT FROM issued_coupon_change": {API, RECONCILER, OPS, MONITOR},
+    "SELECT FROM issued_coupon_change": {API, RECONCILER, OPS, MONITOR, CDC},
     "SELECT FROM owned_coupon": {API, RECONCILER, OPS, MONITOR},
     "SELECT FROM coupon_with_expiry_due": {RECONCILER, OPS},
     "SELECT FROM coupon_expiry_walk": NOBODY,

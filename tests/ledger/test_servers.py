@@ -15,6 +15,7 @@ def test_migrations_and_roles_take_a_url_of_several_servers(database: Database) 
     several = url.replace(server, f"{away},{server}") + "?target_session_attrs=read-write"
     with psycopg.connect(several) as connection:
         connection.execute("DROP PUBLICATION coupon_cdc")
+        connection.execute("DROP PUBLICATION coupon_events")
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
     assert migrate(several) != []
