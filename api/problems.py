@@ -72,6 +72,7 @@ class ProblemType(Enum):
     USED = _Definition("coupon-used", 409, "The issued coupon is used")
     NOT_USED = _Definition("coupon-not-used", 409, "The issued coupon is not used")
     OTHER_ORDER = _Definition("other-order", 409, "Another order uses the issued coupon")
+    ORDER_CANCELLED = _Definition("order-cancelled", 409, "The order has cancelled its use")
     EXPIRED = _Definition("coupon-expired", 409, "The issued coupon has expired")
     REVOKED = _Definition("coupon-revoked", 409, "The issued coupon is revoked")
     NO_CODES = _Definition("no-codes", 409, "The coupon has no codes")

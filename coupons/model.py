@@ -52,6 +52,8 @@ class ChangeOutcome(StrEnum):
     USED = "used"
     OTHER_ORDER = "other_order"
     """Another order uses it."""
+    ORDER_CANCELLED = "order_cancelled"
+    """The order has used it and cancelled that: each order uses it once."""
     EXPIRED = "expired"
     REVOKED = "revoked"
 

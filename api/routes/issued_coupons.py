@@ -44,6 +44,10 @@ _REFUSALS = {
     ChangeOutcome.ACTIVE: (ProblemType.NOT_USED, "is not used: there is no use to cancel"),
     ChangeOutcome.USED: (ProblemType.USED, "is used; cancel the use first"),
     ChangeOutcome.OTHER_ORDER: (ProblemType.OTHER_ORDER, "is used by another order"),
+    ChangeOutcome.ORDER_CANCELLED: (
+        ProblemType.ORDER_CANCELLED,
+        "was used by this order, which cancelled that; use another order reference",
+    ),
     ChangeOutcome.EXPIRED: (ProblemType.EXPIRED, "has expired"),
     ChangeOutcome.REVOKED: (ProblemType.REVOKED, "is revoked"),
 }
@@ -178,7 +182,9 @@ def openapi_part() -> DocumentPart:
     paths: dict[str, Any] = {
         one: {"parameters": [REQUEST_ID], "get": read},
         f"{one}/changes": {"parameters": [REQUEST_ID], "get": changes},
-        f"{one}/use": _describe_use("useIssuedCoupon", "Use an issued coupon", "USED"),
+        f"{one}/use": _describe_use(
+            "useIssuedCoupon", "Use an issued coupon", "USED", "ORDER_CANCELLED"
+        ),
         f"{one}/cancel-use": _describe_use("cancelUse", "Cancel the use", "ACTIVE", "OTHER_ORDER"),
         f"{one}/revoke": _describe_change(
             "revokeIssuedCoupon",

@@ -54,6 +54,8 @@ MEANINGS = {
     " first.",
     "coupon-not-used": "There is no use to cancel.",
     "other-order": "The use that should be cancelled is another order's. Nothing was cancelled.",
+    "order-cancelled": "This order has used the coupon and cancelled that. A new order has another"
+    " reference.",
     "coupon-expired": "The issued coupon's time is over.",
     "coupon-revoked": "Staff has revoked the issued coupon. Its `reason` says why.",
     "no-codes": "The coupon has no codes. It is used without one.",

@@ -26,6 +26,9 @@ CREATE TABLE issued_coupon_change (
   CONSTRAINT use_names_its_order CHECK ((order_reference IS NOT NULL) = (from_state = 'used' OR to_state = 'used')),
   CONSTRAINT revocation_has_a_reason CHECK ((reason IS NOT NULL) = (to_state = 'revoked'))
 );
+-- An order uses a coupon once: after it was cancelled, a late repetition of its first call uses nothing.
+CREATE UNIQUE INDEX one_use_each_order ON issued_coupon_change (user_id, coupon_id, order_reference)
+ WHERE to_state = 'used';
 COMMENT ON COLUMN issued_coupon_change.changed_by IS 'Who asked for it, as the audit trail names them.';
 
 -- Issued coupons as they are now. An active one whose time is over is expired, whether or not that is a row already.
@@ -51,7 +54,7 @@ CREATE VIEW owned_coupon AS
 -- in:  the issued coupon; wanted: use, cancel_use or revoke; reference: of the order, for use and cancel_use;
 --      why: for revoke; by_whom
 -- out: done, repeated, not_found, active (it is not used, so that no use can be cancelled), used, other_order,
---      expired, revoked
+--      order_cancelled (the order used it before and cancelled that), expired, revoked
 CREATE FUNCTION change_issued_coupon(
   of_user bigint, of_coupon bigint, wanted text, reference text, why text, by_whom text
 ) RETURNS text
@@ -64,6 +67,7 @@ DECLARE
   goes_to text;
   at      timestamptz;
   begins  text := CASE wanted WHEN 'cancel_use' THEN 'used' ELSE 'active' END;
+  is_over boolean;  -- whether this order has used the coupon and cancelled that
 BEGIN
   -- One change at a time; the next statement sees what the one before committed.
   PERFORM FROM issued_coupon WHERE user_id = of_user AND coupon_id = of_coupon FOR NO KEY UPDATE;
@@ -77,19 +81,25 @@ BEGIN
    WHERE user_id = of_user AND coupon_id = of_coupon ORDER BY change_number DESC LIMIT 1;
   at := clock_timestamp();
   now_in := coalesce(last.to_state, 'active');
+  is_over := EXISTS (SELECT FROM issued_coupon_change
+                      WHERE user_id = of_user AND coupon_id = of_coupon
+                        AND from_state = 'used' AND order_reference = reference);
 
   CASE wanted
     WHEN 'use' THEN
       IF now_in = 'used' THEN
         RETURN CASE WHEN last.order_reference = reference THEN 'repeated' ELSE 'used' END;
       END IF;
+      IF is_over THEN
+        RETURN 'order_cancelled';
+      END IF;
       goes_to := 'used';
     WHEN 'cancel_use' THEN
+      IF is_over THEN
+        RETURN 'repeated';
+      END IF;
       IF now_in = 'used' AND last.order_reference <> reference THEN
         RETURN 'other_order';
-      END IF;
-      IF now_in <> 'used' AND last.from_state = 'used' AND last.order_reference = reference THEN
-        RETURN 'repeated';
       END IF;
       goes_to := CASE WHEN expires <= at THEN 'expired' ELSE 'active' END;
     WHEN 'revoke' THEN

@@ -98,6 +98,7 @@ def test_a_coupon_is_used_released_and_used_again(
     assert (released.json["state"], released.json["order_reference"]) == ("active", None)
     assert post(path, "cancel-use", user).json == released.json
     is_problem(post(path, "cancel-use", user, OTHER_ORDER), 409, "coupon-not-used")
+    is_problem(post(path, "use", till), 409, "order-cancelled")
     assert post(path, "use", user, OTHER_ORDER).json["order_reference"] == "B-1"
     found = changes(client, path, user)
     seen = [(each["number"], each["to_state"], each["changed_by"]) for each in found]
@@ -132,8 +133,8 @@ def test_a_coupon_whose_time_is_over_is_expired_at_once(
     make_older(database, coupon_id, range(USER, USER + 1))
     assert client.get(path, headers=user).get_json()["state"] == "used"
     assert post(path, "cancel-use", user).json["state"] == "expired"
-    for action, headers in (("use", user), ("revoke", admin)):
-        is_problem(post(path, action, headers), 409, "coupon-expired")
+    is_problem(post(path, "use", user, OTHER_ORDER), 409, "coupon-expired")
+    is_problem(post(path, "revoke", admin), 409, "coupon-expired")
     issue(database, (coupon_id, OTHER))
     make_older(database, coupon_id, range(OTHER, OTHER + 1))
     other = f"/issued-coupons/{request_id(coupon_id, OTHER)}"

@@ -17,6 +17,7 @@ _REFUSALS = {
     ChangeOutcome.ACTIVE: "coupon-not-used",
     ChangeOutcome.USED: "coupon-used",
     ChangeOutcome.OTHER_ORDER: "other-order",
+    ChangeOutcome.ORDER_CANCELLED: "order-cancelled",
     ChangeOutcome.EXPIRED: "coupon-expired",
     ChangeOutcome.REVOKED: "coupon-revoked",
 }

@@ -75,6 +75,26 @@ def chain(api: Connection, coupon_id: int, user_id: int = USER) -> list[str]:
         ([(CANCEL, "A")], ChangeOutcome.ACTIVE, "active"),
         ([(USE, "A"), (CANCEL, "A"), (CANCEL, "B")], ChangeOutcome.ACTIVE, "active used active"),
         ([(USE, "A"), (CANCEL, "A"), (USE, "B")], DONE, "active used active used"),
+        (
+            [(USE, "A"), (CANCEL, "A"), (USE, "A")],
+            ChangeOutcome.ORDER_CANCELLED,
+            "active used active",
+        ),
+        (
+            [(USE, "A"), (CANCEL, "A"), (USE, "B"), (CANCEL, "A")],
+            REPEATED,
+            "active used active used",
+        ),
+        (
+            [(USE, "A"), (CANCEL, "A"), (USE, "B"), (USE, "A")],
+            ChangeOutcome.USED,
+            "active used active used",
+        ),
+        (
+            [(USE, "A"), (CANCEL, "A"), (REVOKE, "x"), (CANCEL, "A")],
+            REPEATED,
+            "active used active revoked",
+        ),
         ([(REVOKE, "fraud")], DONE, "active revoked"),
         ([(REVOKE, "fraud"), (REVOKE, "other")], REPEATED, "active revoked"),
         ([(USE, "A"), (REVOKE, "fraud")], ChangeOutcome.USED, "active used"),
@@ -87,7 +107,7 @@ def chain(api: Connection, coupon_id: int, user_id: int = USER) -> list[str]:
         ([(USE, "A"), (None, ""), (CANCEL, "A")], DONE, "active used expired"),
         ([(USE, "A"), (None, ""), (CANCEL, "A"), (CANCEL, "A")], REPEATED, "active used expired"),
         (
-            [(USE, "A"), (None, ""), (CANCEL, "A"), (USE, "A")],
+            [(USE, "A"), (None, ""), (CANCEL, "A"), (USE, "B")],
             ChangeOutcome.EXPIRED,
             "active used expired",
         ),

@@ -82,7 +82,7 @@ def test_a_migration_disturbs_no_session_that_is_open(
         connect_ledger(database.url("coupon_reconciler"), "test") as reconciler,
     ):
 
-        def use_every_query() -> None:
+        def use_every_query(order: str) -> None:
             found = find_coupon(api, coupon.coupon_id)
             assert found is not None
             assert found in list_coupons(api)
@@ -96,7 +96,7 @@ def test_a_migration_disturbs_no_session_that_is_open(
             assert list_owned_coupons(api, 1, 10) == [owned]
             for change in (IssuedChange.USE, IssuedChange.CANCEL_USE):
                 changed = change_owned_coupon(
-                    api, 1, coupon.coupon_id, change, "a test", order_reference="A"
+                    api, 1, coupon.coupon_id, change, "a test", order_reference=order
                 )
                 assert changed is not None
                 assert changed[0] is ChangeOutcome.DONE
@@ -104,6 +104,6 @@ def test_a_migration_disturbs_no_session_that_is_open(
             assert list_expiry_due(reconciler) == []
             assert expire_issued_coupons(reconciler, coupon.coupon_id, 10).is_done
 
-        use_every_query()
+        use_every_query("A")
         _migrate(database)
-        use_every_query()
+        use_every_query("B")

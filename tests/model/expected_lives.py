@@ -38,6 +38,8 @@ class ExpectedLives:
         last = self._last(user_id)
         if last.to_state == "used":
             return "repeated" if last.order == order else "used"
+        if self._has_cancelled(user_id, order):
+            return "order_cancelled"
         if (state := self.state(user_id)) != "active":
             return state
         return self._change(user_id, "used", order)
@@ -45,12 +47,12 @@ class ExpectedLives:
     def cancel_use(self, user_id: int, order: str) -> str:
         """What an order is answered that uses the coupon no more."""
         last = self._last(user_id)
+        if self._has_cancelled(user_id, order):
+            return "repeated"
         if last.to_state == "used":
             if last.order != order:
                 return "other_order"
             return self._change(user_id, "expired" if self._is_over(user_id) else "active", order)
-        if (last.from_state, last.order) == ("used", order):
-            return "repeated"
         return self.state(user_id)
 
     def revoke(self, user_id: int, reason: str) -> str:
@@ -78,6 +80,10 @@ class ExpectedLives:
             for user_id, chain in self.chains.items()
             for number, change in enumerate(chain, 1)
         }
+
+    def _has_cancelled(self, user_id: int, order: str) -> bool:
+        chain = self.chains.get(user_id, [])
+        return any(each.from_state == "used" and each.order == order for each in chain)
 
     def _last(self, user_id: int) -> Change:
         return self.chains.get(user_id, [Change("", "active")])[-1]
