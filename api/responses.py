@@ -15,20 +15,25 @@ class RawResponse(NamedTuple):
     body: bytes
 
 
-_EVERY_RESPONSE = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
-"""What a token's owner reads is for nobody's cache, and JSON is never taken for a page."""
-
-
 def json_response(
     body: Any,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
     content_type: str = "application/json",
 ) -> RawResponse:
-    """A response with `body` as JSON. headers: by lower-case name."""
-    first = [("content-type", content_type), *_EVERY_RESPONSE]
-    all_headers = [*first, *headers.items()] if headers else first
-    return RawResponse(status, all_headers, orjson.dumps(body))
+    """A response with `body` as JSON. headers: by lower-case name.
+
+    Nothing is cached unless they say so: most of it is for a token's owner alone. JSON is never
+    taken for a page.
+    """
+    sent = {
+        "content-type": content_type,
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+    }
+    if headers:
+        sent.update(headers)
+    return RawResponse(status, list(sent.items()), orjson.dumps(body))
 
 
 def raw_response_of(response: Response) -> RawResponse:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from flask import Blueprint, request
 
 from api.app import Views, blueprint_of, in_event_loop
@@ -15,16 +16,17 @@ from api.responses import RawResponse, json_response
 from api.schemas import rfc3339
 from coupons.ids import parse_request_id
 from coupons.ledger.connection import LedgerPool, pooled
-from coupons.ledger.receipts import CouponOfReceipt, find_coupon_of_receipt
+from coupons.ledger.owned_coupons import OwnedCoupon, find_owned_coupon
+from coupons.model import IssuedState
 from coupons.receipts import SigningKeys
 
 KEYS_SECONDS = 300
 """How long a key set may be cached: a new key has to be published so long before it signs."""
 
 _NOT_ACTIVE = {
-    "used": (ProblemType.USED, "is used"),
-    "expired": (ProblemType.EXPIRED, "has expired"),
-    "revoked": (ProblemType.REVOKED, "is revoked"),
+    IssuedState.USED: (ProblemType.USED, "is used"),
+    IssuedState.EXPIRED: (ProblemType.EXPIRED, "has expired"),
+    IssuedState.REVOKED: (ProblemType.REVOKED, "is revoked"),
 }
 
 
@@ -69,31 +71,31 @@ class ReceiptRoutes:
         found = None
         if user_id == caller.user_id:
             with pooled(self._pool) as connection:
-                found = find_coupon_of_receipt(connection, coupon_id, user_id)
+                found = find_owned_coupon(connection, user_id, coupon_id)
         if found is None:
             raise _not_found(given_id)
-        receipt = self._keys.sign(self._claims(given_id, coupon_id, found))
+        receipt = self._keys.sign(self._claims(given_id, found))
         headers = [("content-type", "application/jwt"), ("cache-control", "no-store")]
         return RawResponse(200, headers, receipt.encode())
 
-    def _claims(self, given_id: UUID, coupon_id: int, coupon: CouponOfReceipt) -> dict[str, Any]:
+    def _claims(self, given_id: UUID, coupon: OwnedCoupon) -> dict[str, Any]:
         """Raises Problem unless the coupon is active. No receipt outlives its coupon."""
         now = int(time.time())
         ends = now + self._life_seconds
         if coupon.expires_at is not None:
             ends = min(ends, int(coupon.expires_at.timestamp()))
-        state = coupon.state if ends > now else "expired"
+        state = coupon.state if ends > now else IssuedState.EXPIRED
         if state in _NOT_ACTIVE:
             kind, says = _NOT_ACTIVE[state]
             raise Problem(kind, f"The issued coupon {given_id} {says}, so it has no receipt.")
         return {
             "iss": self._issuer,
             "sub": str(given_id),
-            "coupon_id": str(coupon_id),
+            "coupon_id": str(coupon.coupon_id),
             "coupon_name": coupon.coupon_name,
             "issued_at": rfc3339(coupon.issued_at),
             "expires_at": _text(coupon.expires_at),
-            "discount": coupon.discount,
+            "discount": None if coupon.discount is None else orjson.loads(coupon.discount),
             "iat": now,
             "exp": ends,
         }
