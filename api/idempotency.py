@@ -24,7 +24,8 @@ IDEMPOTENCY_KEY = {
 def creation_key(request: Request, caller_id: int, body: BaseModel) -> CreationKey | None:
     """The key of this call; None: it has none. Raises Problem.
 
-    Two bodies are the same when they mean the same: neither the order of fields nor a null counts.
+    Two bodies are the same when they mean the same: neither the order of fields nor a null counts,
+    nor a field with its default, which a later version may have more of.
     """
     sent = request.environ.get("HTTP_IDEMPOTENCY_KEY")
     if sent is None:
@@ -36,7 +37,8 @@ def creation_key(request: Request, caller_id: int, body: BaseModel) -> CreationK
         message = "Use 1 to 255 printable ASCII characters"
         named = [{"field": "Idempotency-Key", "message": message}]
         raise Problem(ProblemType.INVALID, f"Idempotency-Key: {message}", errors=named)
-    wanted = json.dumps(body.model_dump(mode="json", exclude_none=True), sort_keys=True)
+    meant = body.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    wanted = json.dumps(meant, sort_keys=True)
     return CreationKey(caller_id, key, sha256(wanted.encode()).digest())
 
 

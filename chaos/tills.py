@@ -65,8 +65,7 @@ class Tills:
             self._change(caller, key, "revoke", reference, stop)
             return
         calls = self._change(caller, key, "use", reference, stop)
-        # A call that was given up may still arrive, and would use the coupon again.
-        if [call.done for call in calls] == [True] and rng.random() < CANCELS:
+        if calls[-1].done and rng.random() < CANCELS:
             self._change(caller, key, "cancel-use", reference, stop)
 
     def _change(

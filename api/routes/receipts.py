@@ -84,7 +84,8 @@ class ReceiptRoutes:
         ends = now + self._life_seconds
         if coupon.expires_at is not None:
             ends = min(ends, int(coupon.expires_at.timestamp()))
-        state = coupon.state if ends > now else IssuedState.EXPIRED
+        is_over = coupon.state is IssuedState.ACTIVE and ends <= now
+        state = IssuedState.EXPIRED if is_over else coupon.state
         if state in _NOT_ACTIVE:
             kind, says = _NOT_ACTIVE[state]
             raise Problem(kind, f"The issued coupon {given_id} {says}, so it has no receipt.")

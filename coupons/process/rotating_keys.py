@@ -136,6 +136,8 @@ class _IssuerKeys:
             raise KeysUnavailable(f"the key set of {self._issuer} is being read: try again")
         # It was read just now, maybe after the look-up above.
         found = self._verifiers.get(kid)
+        if found is None and self._fails:
+            raise KeysUnavailable(self.failure)
         if found is None:
             raise ValueError("its issuer has no key with its kid")
         return found

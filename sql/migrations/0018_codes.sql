@@ -61,24 +61,32 @@ BEGIN
   IF NOT EXISTS (SELECT FROM coupon_codes WHERE coupon_id = of_coupon) THEN
     INSERT INTO coupon_codes (coupon_id, kind) VALUES (of_coupon, 'none') ON CONFLICT (coupon_id) DO NOTHING;
   END IF;
-  SELECT kind INTO before FROM coupon_codes WHERE coupon_id = of_coupon FOR UPDATE SKIP LOCKED;
-  IF NOT FOUND THEN
-    RETURN 'busy';
-  END IF;
-  IF before = wanted THEN
-    RETURN 'done';
-  END IF;
-  IF EXISTS (SELECT FROM coupon_code WHERE coupon_id = of_coupon AND user_id IS NULL)
-     OR EXISTS (SELECT FROM coupon_code WHERE coupon_id = of_coupon AND user_id IS NOT NULL) THEN
-    RETURN 'exist';
-  END IF;
+  -- First without the lock, which whoever is given a code holds too: the same kind again, and one that can no longer be
+  -- chosen, are answered at any time.
+  FOR with_lock IN 0 .. 1 LOOP
+    IF with_lock = 1 THEN
+      PERFORM FROM coupon_codes WHERE coupon_id = of_coupon FOR UPDATE SKIP LOCKED;
+      IF NOT FOUND THEN
+        RETURN 'busy';
+      END IF;
+    END IF;
+    SELECT kind INTO before FROM coupon_codes WHERE coupon_id = of_coupon;
+    IF before = wanted THEN
+      RETURN 'done';
+    END IF;
+    IF EXISTS (SELECT FROM coupon_code WHERE coupon_id = of_coupon AND user_id IS NULL)
+       OR EXISTS (SELECT FROM coupon_code WHERE coupon_id = of_coupon AND user_id IS NOT NULL) THEN
+      RETURN 'exist';
+    END IF;
+  END LOOP;
   UPDATE coupon_codes SET kind = wanted WHERE coupon_id = of_coupon;
   INSERT INTO operator_action (acted_by, action, coupon_id, result, detail)
   VALUES (by_whom, 'choose codes', of_coupon, 'done', format('%s -> %s', before, wanted));
   RETURN 'done';
 END $$;
 
--- First statement of an upload, which is one transaction: nobody else uploads to the coupon until it ends.
+-- First statement of an upload, which is one transaction: nobody else uploads until it ends, not to another coupon
+-- either. Codes are unique over all coupons, so that two uploads with the same codes would wait for each other.
 -- out: begun, not_found, other_kind (its codes do not come from a pool), busy
 CREATE FUNCTION begin_pool_upload(of_coupon bigint) RETURNS text
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
@@ -86,7 +94,7 @@ CREATE FUNCTION begin_pool_upload(of_coupon bigint) RETURNS text
 BEGIN
   PERFORM FROM coupon_codes WHERE coupon_id = of_coupon AND kind = 'pool' FOR NO KEY UPDATE SKIP LOCKED;
   RETURN CASE
-    WHEN FOUND THEN 'begun'
+    WHEN FOUND AND pg_try_advisory_xact_lock(hashtext('upload of codes')) THEN 'begun'
     WHEN EXISTS (SELECT FROM coupon_codes WHERE coupon_id = of_coupon AND kind = 'pool') THEN 'busy'
     WHEN EXISTS (SELECT FROM coupon WHERE coupon_id = of_coupon) THEN 'other_kind'
     ELSE 'not_found' END;
@@ -136,7 +144,10 @@ BEGIN
     outcome := 'repeated';
     RETURN;
   END IF;
-  SELECT o.state INTO outcome FROM owned_coupon o WHERE o.user_id = of_user AND o.coupon_id = of_coupon;
+  -- By the clock, because this may have waited for the lock: the view has the time at which the transaction began.
+  SELECT CASE WHEN o.state = 'active' AND o.expires_at <= clock_timestamp() THEN 'expired' ELSE o.state END
+    INTO outcome
+    FROM owned_coupon o WHERE o.user_id = of_user AND o.coupon_id = of_coupon;
   IF outcome IN ('expired', 'revoked') THEN
     RETURN;
   END IF;

@@ -337,6 +337,22 @@ def test_of_an_upload_that_ends_in_the_middle_nothing_is_there(
     assert choose_codes(api, coupon_id, CodeKind.MADE, WHO) is CodesOutcome.DONE
 
 
+def test_two_uploads_at_once_do_not_wait_for_each_other(
+    coupon: Callable[..., int], api: Connection, database: Database
+) -> None:
+    """To two coupons: with the same codes in another order each would wait for the other."""
+    one, other = coupon(CodeKind.POOL), coupon(CodeKind.POOL)
+    with (
+        closing(connect_ledger(database.url("coupon_api"), "first")) as first,
+        pool_upload(first, one, WHO) as uploading,
+    ):
+        assert uploading.add(["A"]) == []
+        with pytest.raises(CannotUpload) as error:
+            upload(api, other, ["B", "A"])
+        assert error.value.outcome is CodesOutcome.BUSY
+    assert upload(api, other, ["B", "A"]).added == 1
+
+
 def test_one_upload_to_a_coupon_at_a_time(
     coupon: Callable[..., int], issue: Callable[..., None], api: Connection, database: Database
 ) -> None:
@@ -353,7 +369,8 @@ def test_one_upload_to_a_coupon_at_a_time(
             with pytest.raises(CannotUpload) as error:
                 upload(api, of, ["C"])
             refused[of] = error.value.outcome
-        assert choose_codes(api, coupon_id, CodeKind.MADE, WHO) is CodesOutcome.BUSY
+        assert choose_codes(api, coupon_id, CodeKind.MADE, WHO) is CodesOutcome.EXIST
+        assert choose_codes(api, coupon_id, CodeKind.POOL, WHO) is CodesOutcome.DONE
         assert give_code(api, 1, coupon_id) == (CodesOutcome.DONE, "A")
     assert refused == {
         coupon_id: CodesOutcome.BUSY,

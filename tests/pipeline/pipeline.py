@@ -6,9 +6,10 @@ from confluent_kafka import Consumer, Message
 
 from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.ledger.connection import Connection
-from coupons.ledger.coupons import create_coupon
+from coupons.ledger.coupons import create_coupon, find_coupon
 from coupons.ledger.requests import count_requests
 from coupons.model import Coupon, RequestCounts
+from coupons.waiting import eventually
 from stack.disposable import DisposableStack
 
 FINAL_WITHIN_SECONDS = 90.0
@@ -58,8 +59,13 @@ class Pipeline:
             eligible_group=None,
         )
         assert coupon is not None
-        assert open_coupon(self.gate, coupon)
-        return coupon
+        if open_coupon(self.gate, coupon):
+            return coupon
+        # The reconciler saw it in between, and is loading it under an epoch of its own.
+        eventually(lambda: isinstance(self.gate.read(coupon.coupon_id, [1]), list), 30)
+        found = find_coupon(self.ledger, coupon.coupon_id)
+        assert found is not None
+        return found
 
 
 def read_topic(bootstrap_servers: str, topic: str, group: str) -> Consumer:

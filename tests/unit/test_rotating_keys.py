@@ -155,6 +155,7 @@ def test_a_reading_that_fails_keeps_the_last_keys(
             eventually(lambda: server.asked > asked + 3, 10, "it is tried again")
         assert answer(verifier, OLD.token(A)) == "user 42"
         assert answer(verifier, OLD.token(A, 43)) == "user 43"
+        assert answer(verifier, NEW.token(A)) == "unavailable", "it may be a new key"
         verifier.check()
         assert caplog.text.count(says) == 1
         if failure != "down":
