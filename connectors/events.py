@@ -38,6 +38,12 @@ class EventStream(NamedTuple):
         return self.connector is None and not self.slot.exists
 
     @property
+    def has_gap(self) -> bool:
+        """Whether the slot is not the one that was made when the events were turned on, whole."""
+        slot = self.slot
+        return not slot.exists or slot.is_lost or slot.made_by_connector
+
+    @property
     def why_silent(self) -> str | None:
         """Why events do not arrive, or some are missing; None: they arrive, or it is off."""
         if self.is_off:
@@ -46,6 +52,8 @@ class EventStream(NamedTuple):
             return "the replication slot is gone: events since then are missing"
         if self.slot.is_lost:
             return "the slot lost its WAL: events since then are missing"
+        if self.slot.made_by_connector:
+            return "the slot was lost, and the connector made another one: events are missing"
         if self.connector is None:
             return "there is no connector, and the slot keeps WAL for it"
         return None if self.connector.is_running else self.connector.summary
@@ -64,7 +72,7 @@ def start_events(connect: Connect, kafka: KafkaClient, ledger: Connection) -> bo
     KafkaUnavailable or LedgerUnavailable.
     """
     stream = read_events(connect, ledger)
-    is_new = not stream.slot.exists or stream.slot.is_lost
+    is_new = stream.has_gap
     if is_new:
         if stream.connector is not None:
             _remove_connector(connect)  # its offsets are of WAL that is gone

@@ -11,7 +11,7 @@ import pytest
 
 from connectors.connect import Connect
 from connectors.events import EVENTS_CONNECTOR, EVENTS_SLOT, read_events, start_events, stop_events
-from connectors.lifecycle import stop_connector
+from connectors.lifecycle import await_running, resume_connector, stop_connector
 from connectors.slot import drop_slot, read_slot
 from coupons.change_events import SchemaRegistry
 from coupons.change_events.coupon_events import CouponEvent
@@ -120,11 +120,19 @@ def test_events_go_on_without_a_gap_after_a_pause(events: Events, pipeline: Pipe
     assert events.why_silent() is None
 
 
-def test_a_lost_slot_is_named_and_started_anew(events: Events, pipeline: Pipeline) -> None:
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_lost_slot_is_named_and_events_begin_again(
+    events: Events, pipeline: Pipeline, resumed: bool
+) -> None:
+    """Also when the connector made another one by itself, and runs as if nothing was missing."""
     events.start()
     stop_connector(events.connect, EVENTS_CONNECTOR)
     drop_slot(events.ledger, EVENTS_SLOT)
     _issue(pipeline, range(1, 3))
+    if resumed:
+        resume_connector(events.connect, EVENTS_CONNECTOR)
+        eventually(lambda: read_slot(events.ledger, EVENTS_SLOT).exists, 30, "it makes a slot")
+        await_running(events.connect, EVENTS_CONNECTOR)
     assert "missing" in str(events.why_silent())
     assert events.start()
     _issue(pipeline, range(3, 5))
