@@ -25,7 +25,10 @@ ELSEWHERE = {
     "coupon dead-letters discard": "tests/pipeline/test_dead_letters.py",
     "coupon dead-letters show": "tests/pipeline/test_dead_letters.py: there has to be one",
     "coupon down": "the shared stack stays",
+    "coupon events read": "below: they have to be on",
     "coupon migrate": "tests/ledger: it needs a superuser",
+    "coupon receipt key": "tests/unit/test_receipt_command.py: it works on no stack",
+    "coupon receipt verify": "tests/unit/test_receipt_command.py: it works on no stack",
     "coupon rush": "tests/pipeline/test_command.py",
 }
 """Commands that are not typed here, and why."""
@@ -33,6 +36,7 @@ ELSEWHERE = {
 ARGUMENTS = {
     "coupon connector recover": ["--dry-run"],
     "coupon dead-letters replay": ["--all", "--dry-run"],
+    "coupon events stop": ["--yes"],
     "coupon gate rebuild": ["--all"],
     "coupon logs": ["api"],
     "coupon restart": ["monitor"],
@@ -109,6 +113,23 @@ def test_every_command_ends_with_0_and_one_document(stack: DisposableStack, shel
         if path == "coupon stop":
             stack.up()
     assert wrong == {}
+
+
+def test_events_that_are_on_are_read_as_one_document(stack: DisposableStack, shell: Shell) -> None:
+    people = People(stack)
+    coupon_id = people.create_coupon(total_quantity=5)
+    assert shell.done("coupon events start")
+    try:
+        assert people.claim(coupon_id, 1).status_code == 202
+
+        def issued() -> bool:
+            _, document = shell.typed("coupon events read")
+            coupons = [event["data"]["coupon_id"] for event in document["events"]]
+            return str(coupon_id) in coupons
+
+        eventually(issued, FINAL_WITHIN_SECONDS, "the coupon's event is there")
+    finally:
+        assert shell.done("coupon events stop", "--yes")
 
 
 @pytest.mark.parametrize("line", NOT_THERE)
