@@ -27,6 +27,7 @@ RUNBOOK = ROOT / "docs" / "how-to" / "runbook.md"
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", RUNBOOK]
 FIRST_COUPON = ROOT / "docs" / "start" / "first-coupon.md"
 USE = ROOT / "docs" / "how-to" / "use-a-coupon.md"
+WHOLE_LIFE = ROOT / "docs" / "start" / "whole-life.md"
 REPLAY = ROOT / "docs" / "how-to" / "replay-dead-letters.md"
 PAGES = [
     page
@@ -134,6 +135,20 @@ def test_an_issued_coupon_is_used_as_the_page_says(stack: DisposableStack) -> No
     states = re.findall(r'"state":"(\w+)"', done.stdout)
     assert states[-5:] == ["active", "active", "used", "active", "revoked"]
     assert re.findall(r'"to_state":"(\w+)"', done.stdout) == ["used", "active", "revoked"]
+
+
+def test_a_coupon_lives_as_the_page_says(stack: DisposableStack) -> None:
+    """It is issued, used by one order only, active again, revoked, and each change is an event."""
+    done = run(stack, script_of(WHOLE_LIFE))
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert re.findall(r'"total_quantity":(\d+)', done.stdout)[:2] == ["10", "20"]
+    assert '"status":"ISSUED"' in done.stdout
+    assert "problem:coupon-used" in done.stdout
+    states = re.findall(r'"state":"(active|used|revoked)"', done.stdout)
+    assert states == ["active", "used", "active", "revoked"]
+    assert "Everything adds up" in done.stdout
+    for change in ("issued", "used", "use-cancelled", "revoked"):
+        assert f'"type": "coupon-cdc.coupon.{change}"' in done.stdout
 
 
 def test_dead_letters_are_replayed_as_the_page_says(stack: DisposableStack, letter: str) -> None:
