@@ -31,6 +31,7 @@ def forget_the_last_state(patch: pytest.MonkeyPatch, database: Database, redis_u
     """A coupon that is used is used again as if it were active, by any order."""
     forget_the_last_state_alone(patch, database, redis_url)
     _drop_constraints(database, "change_begins_where_the_last_ended")
+    _drop_index(database, "one_use_each_order")
 
 
 def forget_the_last_state_alone(_: pytest.MonkeyPatch, database: Database, __: str) -> None:
@@ -88,3 +89,8 @@ def _drop_constraints(database: Database, *names: str) -> None:
     drops: Sequence[str] = [f"DROP CONSTRAINT {name} CASCADE" for name in names]
     with psycopg.connect(database.url("coupon_owner")) as owner:
         owner.execute(f"ALTER TABLE issued_coupon_change {', '.join(drops)}".encode())
+
+
+def _drop_index(database: Database, name: str) -> None:
+    with psycopg.connect(database.url("coupon_owner")) as owner:
+        owner.execute(f"DROP INDEX {name}".encode())
