@@ -12,7 +12,9 @@ CREATE FUNCTION change_and_show_issued_coupon(
 DECLARE
   said text := change_issued_coupon(of_user, of_coupon, wanted, reference, why, by_whom);
 BEGIN
-  RETURN QUERY SELECT said, o FROM owned_coupon o WHERE o.user_id = of_user AND o.coupon_id = of_coupon;
+  IF said <> 'not_found' THEN  -- issued in between, it would be shown, and nothing was done
+    RETURN QUERY SELECT said, o FROM owned_coupon o WHERE o.user_id = of_user AND o.coupon_id = of_coupon;
+  END IF;
 END $$;
 REVOKE ALL ON FUNCTION change_and_show_issued_coupon(bigint, bigint, text, text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION change_and_show_issued_coupon(bigint, bigint, text, text, text, text) TO coupon_api;
