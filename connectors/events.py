@@ -39,7 +39,7 @@ class EventStream(NamedTuple):
 
     @property
     def has_gap(self) -> bool:
-        """Whether it is not the slot that was made when the events were turned on, or lost its WAL."""
+        """Whether the slot is not the one that the events began with, or has lost its WAL."""
         slot = self.slot
         return not slot.exists or slot.is_lost or slot.made_by_connector
 
