@@ -131,12 +131,9 @@ def build_api(
     ]
     flask_app = create_app(routes, settings.api_max_body_bytes)
     bodies = BodyReader(
-        BodyLimits(
-            settings.api_max_body_bytes,
-            settings.api_body_seconds,
-            max(1, settings.api_threads // 4),
-        ),
-        BodyLimits(settings.api_upload_bytes, settings.api_upload_seconds, UPLOADS_AT_ONCE),
+        BodyLimits(settings.api_max_body_bytes, settings.api_body_seconds),
+        BodyLimits(settings.api_upload_bytes, settings.api_upload_seconds),
+        UPLOADS_AT_ONCE,
     )
     end = _nothing if tracer is None else tracer.stop
     claim = claim_routes.claim_by

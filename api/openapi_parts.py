@@ -29,6 +29,7 @@ REQUEST_ID = {
     "name": "id",
     "in": "path",
     "required": True,
+    "description": "The id of an issue request, which its issued coupon has too",
     "schema": {"type": "string", "format": "uuid"},
 }
 """The parameter of a path that names an issue request, or an issued coupon."""

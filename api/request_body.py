@@ -1,8 +1,9 @@
-"""The body of a request, read when its view asks for it, after the caller is authenticated.
+"""The body of a request, received when its view asks for it, after the caller is authenticated.
 
 A client that announces a body and does not send it costs nothing until then. After that there is a
-deadline, and a limit to how many threads wait for bodies at once. A view either gets the complete
-body, as WSGI has it, or takes a large one piece by piece (`pieces_of`), with limits of its own.
+deadline. No thread waits for a body: a view that asks for one is left, and called again when the
+body is there or has failed. So a view changes nothing before it asks. Only a view that takes a
+large body piece by piece (`pieces_of`) keeps its thread, with limits of its own.
 """
 
 import asyncio
@@ -23,34 +24,37 @@ PIECE_BYTES = 65_536
 
 
 class BodyLimits(NamedTuple):
-    """bytes: of the largest body. seconds: time for a body to arrive. at_once: how many threads
-    may wait for a body at the same time."""
+    """bytes: of the largest body. seconds: time for a body to arrive."""
 
     bytes: int
     seconds: float
-    at_once: int
 
 
-NO_UPLOADS = BodyLimits(0, 0, 0)
+NO_UPLOADS = BodyLimits(0, 0)
+
+
+class BodyAwaited(Exception):
+    """A view asked for a body that has not been received: see `Body.receive`."""
 
 
 class BodyReader:
     """Reads the bodies of one worker's requests, for views that run in threads.
 
     uploads: the limits of bodies that are taken piece by piece; each piece has to arrive within
-    the `seconds` of other bodies.
+    the `seconds` of other bodies. uploads_at_once: how many are taken so at the same time.
     """
 
-    def __init__(self, limits: BodyLimits, uploads: BodyLimits = NO_UPLOADS) -> None:
-        self.limits = limits
-        self.uploads = uploads
-        self._slots = BoundedSemaphore(limits.at_once)
-        self._upload_slots = BoundedSemaphore(uploads.at_once)
+    def __init__(
+        self, limits: BodyLimits, uploads: BodyLimits = NO_UPLOADS, uploads_at_once: int = 0
+    ) -> None:
+        self._limits = limits
+        self._uploads = uploads
+        self._upload_slots = BoundedSemaphore(uploads_at_once)
 
     def offer(
         self, environ: Environ, chunks: AsyncIterable[bytes], loop: asyncio.AbstractEventLoop
-    ) -> None:
-        """Let the view read the body of this request from its environment.
+    ) -> "Body | None":
+        """The body of this request, for the view to read from its environment; None: it has none.
 
         chunks: the body as the server receives it, in the event loop `loop`.
         """
@@ -60,22 +64,18 @@ class BodyReader:
         if chunked:
             environ.pop("CONTENT_LENGTH", None)
         elif announced == "0":
-            return
+            return None
         else:
             environ["CONTENT_LENGTH"] = announced
-        environ["wsgi.input"] = _Body(self, chunks, loop, None if chunked else int(announced))
+        body = Body(self, chunks, loop, None if chunked else int(announced))
+        environ["wsgi.input"] = body
         environ["wsgi.input_terminated"] = True
+        return body
 
-    def read(
-        self,
-        chunks: AsyncIterable[bytes],
-        loop: asyncio.AbstractEventLoop,
-        announced: int | None,
-    ) -> bytes:
-        """The complete body. Raises Problem when not all of it arrives."""
-        with _taken(self._slots):
-            arriving = _Arriving(chunks, announced, self.limits.bytes)
-            return _wait(arriving, loop, None, self.limits.seconds)
+    async def receive(self, chunks: AsyncIterable[bytes], announced: int | None) -> bytes | Problem:
+        """The complete body, or what is wrong with it. In the event loop."""
+        arriving = _Arriving(chunks, announced, self._limits.bytes)
+        return await arriving.next(None, self._limits.seconds)
 
     def pieces(
         self,
@@ -85,11 +85,12 @@ class BodyReader:
     ) -> Iterator[bytes]:
         """The body in pieces. Raises Problem when not all of it arrives."""
         with _taken(self._upload_slots):
-            arriving = _Arriving(chunks, announced, self.uploads.bytes)
-            until = monotonic() + self.uploads.seconds
+            arriving = _Arriving(chunks, announced, self._uploads.bytes)
+            until = monotonic() + self._uploads.seconds
             while True:
-                seconds = min(self.limits.seconds, max(0.0, until - monotonic()))
-                piece = _wait(arriving, loop, PIECE_BYTES, seconds)
+                seconds = min(self._limits.seconds, max(0.0, until - monotonic()))
+                coming = arriving.next(PIECE_BYTES, seconds)
+                piece = _content(asyncio.run_coroutine_threadsafe(coming, loop).result())
                 if not piece:
                     return
                 yield piece
@@ -98,7 +99,7 @@ class BodyReader:
 def pieces_of(request: Request) -> Iterator[bytes]:
     """The body of a request, piece by piece, for a view that takes large ones. Raises Problem."""
     body = request.environ["wsgi.input"]
-    return body.pieces() if isinstance(body, _Body) else iter(())
+    return body.pieces() if isinstance(body, Body) else iter(())
 
 
 @contextmanager
@@ -106,7 +107,7 @@ def _taken(slots: BoundedSemaphore) -> Iterator[None]:
     if not slots.acquire(blocking=False):
         raise Problem(
             ProblemType.OVERLOADED,
-            "Too many requests are waiting for their bodies: nothing was done. Try again.",
+            "Too many uploads are running: nothing was done. Try again.",
         )
     try:
         yield
@@ -175,10 +176,7 @@ class _Arriving:
         )
 
 
-def _wait(
-    arriving: _Arriving, loop: asyncio.AbstractEventLoop, enough: int | None, seconds: float
-) -> bytes:
-    body = asyncio.run_coroutine_threadsafe(arriving.next(enough, seconds), loop).result()
+def _content(body: bytes | Problem) -> bytes:
     if isinstance(body, Problem):
         # A new Problem: a frame that holds the error it raised is freed only by the garbage
         # collector, and would keep the client's connection open until then.
@@ -186,7 +184,7 @@ def _wait(
     return body
 
 
-class _Body:
+class Body:
     """What Flask reads from, as WSGI has it."""
 
     def __init__(
@@ -200,12 +198,21 @@ class _Body:
         self._chunks = chunks
         self._loop = loop
         self._announced = announced
+        self._received: bytes | Problem | None = None
         self._content: BytesIO | None = None
 
+    async def receive(self) -> None:
+        """Wait, in the event loop, until the body is there or has failed; it can be read then."""
+        self._received = await self._reader.receive(self._chunks, self._announced)
+
     def read(self, size: int = -1) -> bytes:
+        """Raises BodyAwaited when it was not received, and Problem when it failed."""
+        if self._received is None:
+            raise BodyAwaited
         if self._content is None:
-            self._content = BytesIO(self._reader.read(self._chunks, self._loop, self._announced))
+            self._content = BytesIO(_content(self._received))
         return self._content.read(size)
 
     def pieces(self) -> Iterator[bytes]:
+        """The body in pieces, for a view that takes a large one. Raises Problem."""
         return self._reader.pieces(self._chunks, self._loop, self._announced)

@@ -3,7 +3,8 @@
 Flask does the routing, the authentication and the rest of a view that does not wait. A view that
 has to wait returns a coroutine, which takes no thread while it waits: a claim waits for its batch,
 a long poll for its request. A view that is marked with `in_event_loop` runs in the event loop
-itself; every other view runs in a thread, because it may ask a database or wait for its body.
+itself; every other view runs in a thread, because it may ask a database. When it asks for a body
+that is not there yet, it is called again, from the start, once the body is there.
 
 A plain claim does not need Flask, and goes to its view directly (`api/plain_claims.py`).
 
@@ -24,7 +25,7 @@ from api.cross_origin import CrossOrigin
 from api.environ import LONGEST_PATH, environ_of
 from api.plain_claims import plain_claim_of
 from api.problems import problem_response
-from api.request_body import BodyReader
+from api.request_body import BodyAwaited, BodyReader
 from api.request_ids import X_REQUEST_ID, request_id_for
 from api.request_metrics import RequestMetrics
 from api.responses import RawResponse, raw_response_of
@@ -119,17 +120,28 @@ class RsgiApp:
         environ[X_REQUEST_ID] = x_request_id
         context = self.flask.request_context(environ)
         if self.flask.runs_in_event_loop(context):
-            return self._call_view(context)
+            called = self._call_view(context)
+            assert called is not None, "no body is offered in the event loop"
+            return called
         loop = asyncio.get_running_loop()
-        self._bodies.offer(environ, protocol, loop)
-        return await loop.run_in_executor(None, self._call_view, context)
+        body = self._bodies.offer(environ, protocol, loop)
+        called = await loop.run_in_executor(None, self._call_view, context)
+        if called is None:
+            assert body is not None
+            await body.receive()
+            again = self.flask.request_context(environ)
+            called = await loop.run_in_executor(None, self._call_view, again)
+            assert called is not None
+        return called
 
-    def _call_view(self, context: RequestContext) -> tuple[str, ViewResult]:
-        """Let Flask call the request's view. Returns the route's name too."""
+    def _call_view(self, context: RequestContext) -> tuple[str, ViewResult] | None:
+        """Let Flask call the request's view. Returns the route's name too; None: body awaited."""
         with context:
             request = context.request
             try:
                 result: Any = self.flask.dispatch_request()
+            except BodyAwaited:
+                return None
             except Exception as error:
                 failed = f"{request.method} {request.path}"
                 result = problem_response(error, failed, request.environ[X_REQUEST_ID])

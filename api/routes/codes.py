@@ -65,17 +65,21 @@ class CodesRoutes:
     def read(self, coupon_id: int) -> RawResponse:
         """Kind and numbers of the codes."""
         self._administrator()
-        return self._response(coupon_id)
+        with pooled(self._pool) as connection:
+            codes = read_codes(connection, coupon_id)
+        if codes is None:
+            raise no_such_coupon(coupon_id)
+        return json_response(_view_codes(codes))
 
     def choose(self, coupon_id: int) -> RawResponse:
         """Choose how the codes come about; the same again changes nothing."""
         who = self._administrator()
         kind = read_body(request, CodesChoice).kind
         with writing(_maybe_chosen(coupon_id)), pooled(self._pool) as connection:
-            outcome = choose_codes(connection, coupon_id, kind, who)
-        if outcome is not CodesOutcome.DONE:
+            outcome, codes = choose_codes(connection, coupon_id, kind, who)
+        if outcome is not CodesOutcome.DONE or codes is None:
             raise _problem(outcome, coupon_id)
-        return self._response(coupon_id)
+        return json_response(_view_codes(codes))
 
     def upload(self, coupon_id: int) -> RawResponse:
         """Add the codes of a file to the pool: all that can be added, or nothing of it."""
@@ -97,13 +101,6 @@ class CodesRoutes:
         """The caller, as the audit trail names them."""
         return f"user {self._authenticator.caller(request, ADMIN).user_id}"
 
-    def _response(self, coupon_id: int) -> RawResponse:
-        with pooled(self._pool) as connection:
-            codes = read_codes(connection, coupon_id)
-        if codes is None:
-            raise no_such_coupon(coupon_id)
-        return json_response(_view_codes(codes))
-
 
 def _problem(outcome: CodesOutcome, coupon_id: int) -> Problem:
     """Why the kind was not chosen, or nothing was uploaded."""
@@ -111,7 +108,10 @@ def _problem(outcome: CodesOutcome, coupon_id: int) -> Problem:
         says = f"Coupon {coupon_id} has codes already, so that their kind cannot change any more."
         return Problem(ProblemType.CODES_EXIST, says)
     if outcome is CodesOutcome.BUSY:
-        says = f"Codes of coupon {coupon_id} are being uploaded or given. Try again."
+        says = (
+            f"Codes are being uploaded, to this coupon or another, or codes of coupon {coupon_id}"
+            " are being given. Try again."
+        )
         return Problem(ProblemType.CODES_BUSY, says)
     if outcome is CodesOutcome.OTHER_KIND:
         says = f"The codes of coupon {coupon_id} do not come from a pool: choose that kind first."

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 from flask import request
 from psycopg.errors import CheckViolation
@@ -10,6 +11,7 @@ from psycopg.errors import CheckViolation
 from api.problems import Problem, ProblemType
 from api.request_ids import X_REQUEST_ID
 from coupons.errors import OutcomeUnknown
+from coupons.ids import parse_request_id
 
 log = logging.getLogger(__name__)
 
@@ -105,3 +107,15 @@ def maybe_changed(coupon_id: int) -> Problem:
 
 def no_such_coupon(coupon_id: int) -> Problem:
     return Problem(ProblemType.NOT_FOUND, f"Coupon {coupon_id} does not exist.")
+
+
+def coupon_and_user_of(issued_id: UUID) -> tuple[int, int]:
+    """The coupon and the user that an issued coupon's id names. Raises Problem (404)."""
+    try:
+        return parse_request_id(str(issued_id))
+    except ValueError:
+        raise no_such_issued_coupon(issued_id) from None
+
+
+def no_such_issued_coupon(issued_id: UUID) -> Problem:
+    return Problem(ProblemType.NOT_FOUND, f"There is no issued coupon {issued_id} for you.")

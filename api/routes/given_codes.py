@@ -6,13 +6,24 @@ from flask import Blueprint, request
 
 from api.app import Views, blueprint_of
 from api.authentication import ADMIN, REDEEM, Authenticator
-from api.openapi_parts import READ_PROBLEMS, WRITE_PROBLEMS, DocumentPart, operation, response
+from api.openapi_parts import (
+    READ_PROBLEMS,
+    REQUEST_ID,
+    WRITE_PROBLEMS,
+    DocumentPart,
+    operation,
+    response,
+)
 from api.problems import Problem, ProblemType
 from api.responses import RawResponse, json_response
-from api.routes.coupon_problems import writing
+from api.routes.coupon_problems import (
+    coupon_and_user_of,
+    no_such_issued_coupon,
+    writing,
+)
 from api.schemas import FoundCodeView, GivenCodeView
 from coupons.codes import LONGEST_CODE, is_mistyped, key_of
-from coupons.ids import parse_request_id, request_id_text
+from coupons.ids import request_id_text
 from coupons.ledger.codes import CodesOutcome, find_code, give_code
 from coupons.ledger.connection import LedgerPool, pooled
 
@@ -54,13 +65,13 @@ class GivenCodeRoutes:
     def give(self, given_id: UUID) -> RawResponse:
         """The code of the user's own coupon, the same each time; 404 for everybody else."""
         caller = self._authenticator.caller(request)
-        coupon_id, user_id = _key(given_id)
+        coupon_id, user_id = coupon_and_user_of(given_id)
         if user_id != caller.user_id:
-            raise _not_issued(given_id)
+            raise no_such_issued_coupon(given_id)
         with writing(_maybe_given()), pooled(self._pool) as connection:
             outcome, code = give_code(connection, user_id, coupon_id)
         if outcome is CodesOutcome.NOT_FOUND:
-            raise _not_issued(given_id)
+            raise no_such_issued_coupon(given_id)
         if outcome in _REFUSED:
             raise Problem(*_REFUSED[outcome])
         body: GivenCodeView = {
@@ -97,17 +108,6 @@ class GivenCodeRoutes:
         return json_response(body)
 
 
-def _key(given_id: UUID) -> tuple[int, int]:
-    try:
-        return parse_request_id(str(given_id))
-    except ValueError:
-        raise _not_issued(given_id) from None
-
-
-def _not_issued(given_id: UUID) -> Problem:
-    return Problem(ProblemType.NOT_FOUND, f"You have no issued coupon {given_id}.")
-
-
 def _maybe_given() -> Problem:
     return Problem(
         ProblemType.OUTCOME_UNKNOWN,
@@ -118,13 +118,6 @@ def _maybe_given() -> Problem:
 
 def openapi_part() -> DocumentPart:
     """These routes in the API's description."""
-    issued_id = {
-        "name": "id",
-        "in": "path",
-        "required": True,
-        "description": "An issued coupon's id, which is that of its request",
-        "schema": {"type": "string", "format": "uuid"},
-    }
     code = {
         "name": "code",
         "in": "path",
@@ -149,7 +142,7 @@ def openapi_part() -> DocumentPart:
     find["description"] = f"Needs the scope `{REDEEM}` or `{ADMIN}`."
     return DocumentPart(
         {
-            "/issued-coupons/{id}/code": {"parameters": [issued_id], "post": give},
+            "/issued-coupons/{id}/code": {"parameters": [REQUEST_ID], "post": give},
             "/codes/{code}": {"parameters": [code], "get": find},
         },
         views=(GivenCodeView, FoundCodeView),

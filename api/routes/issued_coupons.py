@@ -28,9 +28,12 @@ from api.openapi_parts import (
 )
 from api.problems import Problem, ProblemType
 from api.responses import RawResponse, json_response
-from api.routes.coupon_problems import writing
+from api.routes.coupon_problems import (
+    coupon_and_user_of,
+    no_such_issued_coupon,
+    writing,
+)
 from api.schemas import ChangePage, IssuedCouponView, view_change, view_issued
-from coupons.ids import parse_request_id
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.owned_coupons import change_owned_coupon, find_owned_coupon, list_changes
 from coupons.model import ChangeOutcome, IssuedChange
@@ -78,7 +81,7 @@ class IssuedCouponRoutes:
         with pooled(self._pool) as connection:
             found = find_owned_coupon(connection, user_id, coupon_id)
         if found is None:
-            raise _not_found(given_id)
+            raise no_such_issued_coupon(given_id)
         return json_response(view_issued(found))
 
     def list_changes(self, given_id: UUID) -> RawResponse:
@@ -89,7 +92,7 @@ class IssuedCouponRoutes:
         with pooled(self._pool) as connection:
             found = list_changes(connection, user_id, coupon_id, most + 1, after)
             if not found and find_owned_coupon(connection, user_id, coupon_id) is None:
-                raise _not_found(given_id)
+                raise no_such_issued_coupon(given_id)
         body: ChangePage = {
             "items": [view_change(change) for change in found[:most]],
             "next_cursor": change_cursor_of(found[most - 1].number) if len(found) > most else None,
@@ -113,9 +116,9 @@ class IssuedCouponRoutes:
     def _reader(self, given_id: UUID) -> tuple[Caller, int, int]:
         """The caller, and coupon and user of an issued coupon that they may read."""
         caller = self._authenticator.caller(request)
-        coupon_id, user_id = _key(given_id)
+        coupon_id, user_id = coupon_and_user_of(given_id)
         if caller.user_id != user_id and caller.scopes.isdisjoint(_READERS):
-            raise _not_found(given_id)
+            raise no_such_issued_coupon(given_id)
         return caller, coupon_id, user_id
 
     def _use(self, given_id: UUID, change: IssuedChange) -> RawResponse:
@@ -128,28 +131,16 @@ class IssuedCouponRoutes:
         return self._change(given_id, change, who, order_reference=order_reference)
 
     def _change(self, given_id: UUID, change: IssuedChange, who: str, **about: str) -> RawResponse:
-        coupon_id, user_id = _key(given_id)
+        coupon_id, user_id = coupon_and_user_of(given_id)
         with writing(_maybe_changed(given_id)), pooled(self._pool) as connection:
             changed = change_owned_coupon(connection, user_id, coupon_id, change, who, **about)
         if changed is None:
-            raise _not_found(given_id)
+            raise no_such_issued_coupon(given_id)
         outcome, issued = changed
         if outcome not in _DONE:
             kind, what = _REFUSALS[outcome]
             raise Problem(kind, f"Issued coupon {given_id} {what}.")
         return json_response(view_issued(issued))
-
-
-def _key(given_id: UUID) -> tuple[int, int]:
-    """Coupon and user of an id. Raises Problem (404)."""
-    try:
-        return parse_request_id(str(given_id))
-    except ValueError:
-        raise _not_found(given_id) from None
-
-
-def _not_found(given_id: UUID) -> Problem:
-    return Problem(ProblemType.NOT_FOUND, f"There is no issued coupon {given_id} for you.")
 
 
 def _maybe_changed(given_id: UUID) -> Problem:

@@ -10,11 +10,11 @@ from flask import Blueprint, request
 
 from api.app import Views, blueprint_of, in_event_loop
 from api.authentication import Authenticator
-from api.openapi_parts import READ_PROBLEMS, DocumentPart, operation, public_operation
+from api.openapi_parts import READ_PROBLEMS, REQUEST_ID, DocumentPart, operation, public_operation
 from api.problems import Problem, ProblemType
 from api.responses import RawResponse, json_response
+from api.routes.coupon_problems import coupon_and_user_of, no_such_issued_coupon
 from api.schemas import rfc3339
-from coupons.ids import parse_request_id
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.owned_coupons import OwnedCoupon, find_owned_coupon
 from coupons.model import IssuedState
@@ -67,13 +67,13 @@ class ReceiptRoutes:
                 ProblemType.RECEIPTS_OFF,
                 "This API has no key for receipts: its operator sets COUPON_RECEIPT_KEY_FILE.",
             )
-        coupon_id, user_id = _key(given_id)
+        coupon_id, user_id = coupon_and_user_of(given_id)
         found = None
         if user_id == caller.user_id:
             with pooled(self._pool) as connection:
                 found = find_owned_coupon(connection, user_id, coupon_id)
         if found is None:
-            raise _not_found(given_id)
+            raise no_such_issued_coupon(given_id)
         receipt = self._keys.sign(self._claims(given_id, found))
         headers = [("content-type", "application/jwt"), ("cache-control", "no-store")]
         return RawResponse(200, headers, receipt.encode())
@@ -112,25 +112,8 @@ def _text(moment: datetime | None) -> str | None:
     return None if moment is None else rfc3339(moment)
 
 
-def _key(given_id: UUID) -> tuple[int, int]:
-    try:
-        return parse_request_id(str(given_id))
-    except ValueError:
-        raise _not_found(given_id) from None
-
-
-def _not_found(given_id: UUID) -> Problem:
-    return Problem(ProblemType.NOT_FOUND, f"You have no issued coupon {given_id}.")
-
-
 def openapi_part() -> DocumentPart:
     """These routes in the API's description."""
-    issued_id = {
-        "name": "id",
-        "in": "path",
-        "required": True,
-        "schema": {"type": "string", "format": "uuid"},
-    }
     signed = {
         "description": "The receipt: a JWS in compact form, of the type `coupon-receipt+jwt`",
         "content": {"application/jwt": {"schema": {"type": "string"}}},
@@ -155,7 +138,7 @@ def openapi_part() -> DocumentPart:
     keys = public_operation("readKeys", "The public keys of receipts (JWKS)", key_set)
     return DocumentPart(
         {
-            "/issued-coupons/{id}/receipt": {"parameters": [issued_id], "get": read},
+            "/issued-coupons/{id}/receipt": {"parameters": [REQUEST_ID], "get": read},
             "/.well-known/jwks.json": {"get": keys},
         }
     )

@@ -30,7 +30,7 @@ def empty_flask() -> RsgiApp:
     def ready() -> RawResponse:
         return json_response({})
 
-    bodies = BodyReader(BodyLimits(0, 1.0, 1))
+    bodies = BodyReader(BodyLimits(0, 1.0))
     views: Views = {
         "POST /coupons/<coupon_id:coupon_id>/issue-requests": claim,
         "GET /healthz": ready,

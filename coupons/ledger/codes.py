@@ -19,7 +19,7 @@ class CodesOutcome(StrEnum):
     EXIST = "exist"
     """There are codes already, so that their kind stays."""
     BUSY = "busy"
-    """Codes of this coupon are being uploaded or given."""
+    """Codes are being uploaded, to whichever coupon, or given of this one."""
     OTHER_KIND = "other_kind"
     """The codes of this coupon do not come from a pool."""
     NONE = "none"
@@ -84,10 +84,15 @@ class CannotUpload(Exception):
 
 def choose_codes(
     connection: Connection, coupon_id: int, kind: CodeKind, acted_by: str
-) -> CodesOutcome:
-    """Choose how the coupon's codes come about: DONE, NOT_FOUND, EXIST or BUSY."""
+) -> tuple[CodesOutcome, CouponCodes | None]:
+    """Choose how the coupon's codes come about: DONE, NOT_FOUND, EXIST or BUSY; the codes then.
+
+    Raises LedgerUnavailable when nothing was chosen, OutcomeUnknown when that is not known.
+    """
     values = {"coupon_id": coupon_id, "kind": kind, "acted_by": acted_by}
-    return CodesOutcome(_one(connection, "choose_codes", values)[0])
+    with translated(connection), connection.transaction():
+        outcome = CodesOutcome(_one(connection, "choose_codes", values)[0])
+        return outcome, read_codes(connection, coupon_id)
 
 
 def read_codes(connection: Connection, coupon_id: int) -> CouponCodes | None:

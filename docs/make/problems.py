@@ -89,7 +89,7 @@ MEANINGS = {
     " the call with the same `Idempotency-Key` or the same `id`: `id-taken` then says that it was"
     " created. Without both, a repeat may create a second coupon.",
     "overloaded": "More claims come than can be decided, a claim was not reached in time, or too"
-    " many bodies are still arriving. Nothing was done. Try again.",
+    " many uploads are running. Nothing was done. Try again.",
 }
 
 

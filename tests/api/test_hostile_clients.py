@@ -15,7 +15,7 @@ from tests.support.databases import Database
 
 BODY_SECONDS = 1.0
 THREADS = 16
-BODIES_AT_ONCE = THREADS // 4
+MANY = 10 * THREADS
 BODY = b'{"name": "of a test", "total_quantity": 1}'
 SILENT_BODY = "Content-Type: application/json\r\nContent-Length: 500\r\n"
 CHUNKED = "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
@@ -63,27 +63,24 @@ def test_bodies_that_never_come_do_not_stop_honest_claims(server: Server, token:
     """Bodies that never come are ended and honest claims are answered meanwhile."""
     coupon_id = server.make_coupon()
     with ExitStack() as open_sockets:
-        for framing in (SILENT_BODY, CHUNKED) * BODIES_AT_ONCE:
+        for framing in (SILENT_BODY, CHUNKED) * THREADS:
             connection = opened(server, "POST /coupons", framing + token)
             open_sockets.enter_context(connection)
         silent = open_sockets.pop_all()
-    statuses = [server.claim(coupon_id, user)[0] for user in range(1, 20)]
-    assert set(statuses) == {202}
     with silent:
-        eventually(lambda: server.make_coupon() > coupon_id, 20, "bodies are waited for again")
+        statuses = [server.claim(coupon_id, user)[0] for user in range(1, 20)]
+    assert set(statuses) == {202}
 
 
-def test_a_body_that_never_comes_is_408_and_too_many_of_them_are_503(
-    server: Server, token: str
-) -> None:
-    """A body that never comes is 408 and more of them than may wait 503."""
+def test_bodies_that_never_come_do_not_stop_those_that_come(server: Server, token: str) -> None:
+    """No thread waits for a body: however many do not come, the next one is read."""
     with ExitStack() as open_sockets:
         silent = [
             open_sockets.enter_context(opened(server, "POST /coupons", SILENT_BODY + token))
-            for _ in range(BODIES_AT_ONCE + 3)
+            for _ in range(MANY)
         ]
-        answers = sorted(answer_of(each) for each in silent)
-    assert answers == [(408, "body-timeout")] * BODIES_AT_ONCE + [(503, "overloaded")] * 3
+        assert server.make_coupon() > 0
+        assert {answer_of(each) for each in silent} == {(408, "body-timeout")}
 
 
 ENDS_EARLY = {

@@ -12,6 +12,7 @@ from api.pool_lines import read_lines
 from api.pool_uploads import UploadReport, upload_codes
 from coupons import codes as forms
 from coupons.codes import CodeKind, has_made_form, key_of, make_code
+from coupons.errors import LedgerUnavailable
 from coupons.kafka.client import KafkaClient
 from coupons.ledger import codes as ledger_codes
 from coupons.ledger.codes import (
@@ -65,7 +66,7 @@ def coupon(make_coupon: MakeCoupon, api: Connection) -> Callable[..., int]:
 
     def make(kind: CodeKind, *pool: str, total: int = 2_000) -> int:
         coupon_id = make_coupon(total_quantity=total).coupon_id
-        assert choose_codes(api, coupon_id, kind, WHO) is CodesOutcome.DONE
+        assert choose_codes(api, coupon_id, kind, WHO)[0] is CodesOutcome.DONE
         if pool:
             assert upload(api, coupon_id, pool).added == len(pool)
         return coupon_id
@@ -237,14 +238,15 @@ def test_the_kind_of_codes_stays_once_there_is_one(
     """Given or uploaded; before, it may change. The database holds that against anybody."""
     made, pool = coupon(CodeKind.MADE), coupon(CodeKind.POOL)
     for kind in (CodeKind.NONE, CodeKind.POOL, CodeKind.MADE):
-        assert choose_codes(api, made, kind, WHO) is CodesOutcome.DONE
+        chosen = CodesOutcome.DONE, CouponCodes(kind, 2_000, 0, 0)
+        assert choose_codes(api, made, kind, WHO) == chosen
     issue(made, [1])
     give_code(api, 1, made)
     upload(api, pool, ["A"])
     for coupon_id, kind in ((made, CodeKind.MADE), (pool, CodeKind.POOL)):
         for other in CodeKind:
             expected = CodesOutcome.DONE if other is kind else CodesOutcome.EXIST
-            assert choose_codes(api, coupon_id, other, WHO) is expected
+            assert choose_codes(api, coupon_id, other, WHO)[0] is expected
         with (
             psycopg.connect(database.url("coupon_owner")) as owner,
             pytest.raises(errors.ForeignKeyViolation, match="code_is_of_its_kind"),
@@ -253,7 +255,20 @@ def test_the_kind_of_codes_stays_once_there_is_one(
                 "UPDATE coupon_codes SET kind = 'none', pool_size = 0 WHERE coupon_id = %s",
                 [coupon_id],
             )
-    assert choose_codes(api, 99, CodeKind.MADE, WHO) is CodesOutcome.NOT_FOUND
+    assert choose_codes(api, 99, CodeKind.MADE, WHO)[0] is CodesOutcome.NOT_FOUND
+
+
+def test_codes_that_cannot_be_read_back_are_not_chosen(
+    coupon: Callable[..., int], api: Connection, database: Database
+) -> None:
+    """What is answered as "nothing was done" is true."""
+    coupon_id = coupon(CodeKind.MADE)
+    with psycopg.connect(database.url("coupon_owner"), autocommit=True) as owner:
+        owner.execute("REVOKE SELECT ON coupon_code FROM coupon_api")
+        with pytest.raises(LedgerUnavailable):
+            choose_codes(api, coupon_id, CodeKind.POOL, WHO)
+        owner.execute("GRANT SELECT ON coupon_code TO coupon_api")
+    assert read_codes(api, coupon_id) == CouponCodes(CodeKind.MADE, 2_000, 0, 0)
 
 
 def test_the_kind_cannot_change_while_the_first_code_is_given(
@@ -264,9 +279,9 @@ def test_the_kind_cannot_change_while_the_first_code_is_given(
     with closing(connect_ledger(database.url("coupon_api"), "holder")) as giving:
         giving.execute("BEGIN")
         give_code(giving, 1, coupon_id)
-        assert choose_codes(api, coupon_id, CodeKind.NONE, WHO) is CodesOutcome.BUSY
+        assert choose_codes(api, coupon_id, CodeKind.NONE, WHO)[0] is CodesOutcome.BUSY
         giving.execute("ROLLBACK")
-    assert choose_codes(api, coupon_id, CodeKind.NONE, WHO) is CodesOutcome.DONE
+    assert choose_codes(api, coupon_id, CodeKind.NONE, WHO)[0] is CodesOutcome.DONE
     assert give_code(api, 1, coupon_id) == (CodesOutcome.NONE, "")
 
 
@@ -334,7 +349,7 @@ def test_of_an_upload_that_ends_in_the_middle_nothing_is_there(
     with pytest.raises(ConnectionError):
         upload_codes(api, coupon_id, WHO, cut())
     assert read_codes(api, coupon_id) == CouponCodes(CodeKind.POOL, 2_000, 0, 0)
-    assert choose_codes(api, coupon_id, CodeKind.MADE, WHO) is CodesOutcome.DONE
+    assert choose_codes(api, coupon_id, CodeKind.MADE, WHO)[0] is CodesOutcome.DONE
 
 
 def test_two_uploads_at_once_do_not_wait_for_each_other(
@@ -369,8 +384,8 @@ def test_one_upload_to_a_coupon_at_a_time(
             with pytest.raises(CannotUpload) as error:
                 upload(api, of, ["C"])
             refused[of] = error.value.outcome
-        assert choose_codes(api, coupon_id, CodeKind.MADE, WHO) is CodesOutcome.EXIST
-        assert choose_codes(api, coupon_id, CodeKind.POOL, WHO) is CodesOutcome.DONE
+        assert choose_codes(api, coupon_id, CodeKind.MADE, WHO)[0] is CodesOutcome.EXIST
+        assert choose_codes(api, coupon_id, CodeKind.POOL, WHO)[0] is CodesOutcome.DONE
         assert give_code(api, 1, coupon_id) == (CodesOutcome.DONE, "A")
     assert refused == {
         coupon_id: CodesOutcome.BUSY,

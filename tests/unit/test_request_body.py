@@ -2,14 +2,14 @@
 
 import asyncio
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Thread
 from weakref import ref
 
 import pytest
 
 from api.problems import Problem
-from api.request_body import BodyLimits, BodyReader
+from api.request_body import BodyAwaited, BodyLimits, BodyReader
 
 
 class Silence:
@@ -23,6 +23,9 @@ class Silence:
         return b""
 
 
+GiveUp = Callable[[Silence, asyncio.AbstractEventLoop, BodyReader], None]
+
+
 @pytest.fixture
 def loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop = asyncio.new_event_loop()
@@ -34,18 +37,38 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop.close()
 
 
-@pytest.mark.parametrize(("seconds", "at_once"), [(0.01, 1), (10, 0)], ids=["late", "too many"])
+def received(chunks: Silence, loop: asyncio.AbstractEventLoop, bodies: BodyReader) -> None:
+    body = bodies.offer({"CONTENT_LENGTH": "5"}, chunks, loop)
+    assert body is not None
+    with pytest.raises(BodyAwaited):
+        body.read()
+    asyncio.run_coroutine_threadsafe(body.receive(), loop).result()
+    with pytest.raises(Problem):
+        body.read()
+
+
+def taken_in_pieces(chunks: Silence, loop: asyncio.AbstractEventLoop, bodies: BodyReader) -> None:
+    body = bodies.offer({"CONTENT_LENGTH": "5"}, chunks, loop)
+    assert body is not None
+    with pytest.raises(Problem):
+        next(body.pieces())
+
+
+@pytest.mark.parametrize(
+    ("give_up", "uploads"),
+    [(received, 0), (taken_in_pieces, 1), (taken_in_pieces, 0)],
+    ids=["late", "late in pieces", "too many"],
+)
 def test_nothing_holds_the_connection_of_a_body_that_was_given_up(
-    loop: asyncio.AbstractEventLoop, seconds: float, at_once: int
+    loop: asyncio.AbstractEventLoop, give_up: GiveUp, uploads: int
 ) -> None:
-    body = Silence()
-    held = ref(body)
+    chunks = Silence()
+    held = ref(chunks)
     gc.collect()
     gc.disable()
     try:
-        with pytest.raises(Problem):
-            BodyReader(BodyLimits(100, seconds, at_once)).read(body, loop, 5)
-        del body
+        give_up(chunks, loop, BodyReader(BodyLimits(100, 0.01), BodyLimits(100, 1), uploads))
+        del chunks
         # The loop has let go of it once it has run something else.
         asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result()
         assert held() is None
