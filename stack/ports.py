@@ -1,8 +1,11 @@
 """Ports: free ones, and those that another program uses."""
 
+import random
 import socket
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
 
 from stack.errors import SettingError
 
@@ -19,13 +22,49 @@ SERVER_PORTS = {
 """The default port of everything that the servers listen on."""
 
 
+_FIRST_CHOSEN, _LAST_PORT = 10_000, 65_536
+_TRIES = 1_000
+_FEWEST_CHOICES = 1_000
+
+
 def free_ports(names: Iterable[str]) -> dict[str, int]:
-    """A free port for each name."""
+    """A free port for each name.
+
+    Not one that the system gives to connections: a server that is stopped for a moment would find
+    its port taken by somebody's connection. Raises SettingError when no port is free.
+    """
     with ExitStack() as held:
-        sockets = {name: held.enter_context(socket.socket()) for name in names}
-        for each in sockets.values():
-            each.bind((HOST, 0))
-        return {name: each.getsockname()[1] for name, each in sockets.items()}
+        return {name: _hold_free_port(held) for name in names}
+
+
+def _hold_free_port(held: ExitStack) -> int:
+    used_by_connections = _ports_of_connections()
+    for _ in range(_TRIES):
+        # No secret: it only has to be another one than other programs choose.
+        port = random.randrange(_FIRST_CHOSEN, _LAST_PORT)  # noqa: S311
+        if port in used_by_connections or port in SERVER_PORTS.values():
+            continue
+        holder = socket.socket()
+        try:
+            holder.bind((HOST, port))
+        except OSError:
+            holder.close()
+            continue
+        held.enter_context(holder)
+        return port
+    raise SettingError(f"no free port was found on {HOST}")
+
+
+@cache
+def _ports_of_connections() -> range:
+    """The ports that Linux gives to connections; none where that cannot be read."""
+    try:
+        first, last = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    except OSError:
+        return range(0)
+    ports = range(int(first), int(last) + 1)
+    left = _LAST_PORT - _FIRST_CHOSEN - len(range(max(ports.start, _FIRST_CHOSEN), ports.stop))
+    return ports if left > _FEWEST_CHOICES else range(0)
 
 
 def are_free(ports: Mapping[str, int]) -> bool:

@@ -34,7 +34,7 @@ def whole_site(stack: DisposableStack) -> Iterator[Site]:
 def site(whole_site: Site) -> Site:
     """In order, with nothing on its way."""
     whole_site.claim(1)
-    eventually(lambda: whole_site.operator.ill() == [], SOON_SECONDS, "in order")
+    eventually(whole_site.operator.is_well, SOON_SECONDS, "in order")
     return whole_site
 
 
