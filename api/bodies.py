@@ -44,7 +44,10 @@ class _Body(BaseModel):
 
 
 class NewCoupon(_Body):
-    """Body of POST /coupons. With only the required fields, it opens at once and has no end."""
+    """Body of POST /coupons. With only the required fields, it opens at once and has no end.
+
+    With valid_until and no issue_ends_at, it can be claimed until then.
+    """
 
     id: CouponId | None = None
     name: Name

@@ -63,6 +63,11 @@ def environ_of(scope: "Scope") -> Environ:
             ProblemType.HEADERS_TOO_LARGE,
             f"Send at most {MOST_HEADERS} headers with {LARGEST_HEADERS_BYTES} bytes in total.",
         )
+    if len(scope.headers.keys()) > len({name for name, _ in headers}):
+        raise Problem(
+            ProblemType.MALFORMED_REQUEST,
+            "A header has bytes that are not ASCII: encode them, or leave it out.",
+        )
     return environ
 
 

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from coupons.codes import LONGEST_CODE, has_made_form, key_of
 
-_KEPT_BYTES = 4 * LONGEST_CODE
-"""Of a line that has not ended yet: more is too long anyway, and is not kept."""
+_LONGEST_LINE = 4 * LONGEST_CODE
+"""In bytes, with spaces and quotes. Of a longer one only so much is kept that it is seen to be."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _CODE = re.compile(rb"(?=.*[A-Za-z0-9])[A-Za-z0-9 ._-]+")
 _HEADER = b"code"
@@ -30,6 +30,9 @@ def read_lines(pieces: Iterable[bytes], is_csv: bool) -> Iterator[tuple[int, str
     pieces: the file. is_csv: a code may be in double quotes, and a first line `code` is the header.
     """
     for number, line in enumerate(_split(pieces), 1):
+        if len(line) > _LONGEST_LINE:
+            yield number, LineProblem.TOO_LONG
+            continue
         content = line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
         content = content.strip(b" \r")
         if is_csv and len(content) > 1 and content[:1] == content[-1:] == b'"':
@@ -53,7 +56,7 @@ def _split(pieces: Iterable[bytes]) -> Iterator[bytes]:
     rest = b""
     for piece in pieces:
         lines = (rest + piece).split(b"\n")
-        rest = lines.pop()[:_KEPT_BYTES]
+        rest = lines.pop()[: _LONGEST_LINE + 1]
         yield from lines
     if rest:
         yield rest

@@ -142,6 +142,10 @@ class Problem(CouponError):
         return json_response(body, definition.status, headers, "application/problem+json")
 
 
+_READS = ("GET ", "HEAD ")
+"""How a request begins that changes nothing, so that its outcome does not matter."""
+
+
 def problem_response(error: Exception, request: str, x_request_id: str) -> RawResponse:
     """The response to a request that ended in an error.
 
@@ -159,7 +163,7 @@ def _problem_of(error: Exception, request: str, x_request_id: str) -> Problem:
     for unavailable, kind in _UNAVAILABLE.items():
         if isinstance(error, unavailable):
             log.warning("%s", error, extra=extra)
-            if isinstance(error, OutcomeUnknown):
+            if isinstance(error, OutcomeUnknown) and not request.startswith(_READS):
                 what = "It is unknown whether it was done: check before you try again."
                 return Problem(ProblemType.OUTCOME_UNKNOWN, what)
             return Problem(kind, f"{kind.value.title}; try again.")

@@ -27,6 +27,10 @@ _REFUSED = {
         "More requests are accepted and not final yet than the new total has left. Wait until they"
         " are final, or lower it less; pause the coupon first if claims keep coming.",
     ),
+    "coupon_is_over": (
+        ProblemType.EXPIRED,
+        "Its valid_until has passed: everybody's coupon has expired, and stays so.",
+    ),
     "coupon_validity_only_grows": (
         ProblemType.VALIDITY_SHORTENED,
         "Somebody has this coupon, or is about to get it: it can only become valid for longer.",
@@ -49,9 +53,15 @@ def writing(maybe_done: Problem) -> Iterator[None]:
         raise maybe_done from error
     except CheckViolation as error:
         if error.diag.constraint_name == "coupon_window_is_forward":
-            message = "issue_ends_at must be later than issue_starts_at (if left out: now)."
-            named = [{"field": "issue_ends_at", "message": message}]
-            raise Problem(ProblemType.INVALID, message, errors=named) from None
+            raise _wrong_end(
+                "issue_ends_at (if left out: valid_until) must be later than issue_starts_at"
+                " (if left out: now)."
+            ) from None
+        if error.diag.constraint_name == "coupon_claims_end_while_valid":
+            raise _wrong_end(
+                "issue_ends_at must be set, and not later than valid_until: a coupon that is"
+                " claimed after that would be expired when it is issued."
+            ) from None
         if error.diag.constraint_name in _REFUSED:
             kind, message = _REFUSED[error.diag.constraint_name]
             raise Problem(kind, message) from None
@@ -61,6 +71,11 @@ def writing(maybe_done: Problem) -> Iterator[None]:
             named = [{"field": field, "message": message}]
             raise Problem(ProblemType.INVALID, f"{field}: {message}", errors=named) from None
         raise
+
+
+def _wrong_end(message: str) -> Problem:
+    named = [{"field": "issue_ends_at", "message": message}]
+    return Problem(ProblemType.INVALID, message, errors=named)
 
 
 def log_fields(coupon_id: int | None = None) -> dict[str, object]:

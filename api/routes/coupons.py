@@ -126,6 +126,7 @@ def _describe_change() -> dict[str, Any]:
         ProblemType.STOCK_BELOW_ISSUED,
         ProblemType.STOCK_BELOW_IN_FLIGHT,
         ProblemType.VALIDITY_SHORTENED,
+        ProblemType.EXPIRED,
         ProblemType.PRECONDITION_FAILED,
         ProblemType.PRECONDITION_REQUIRED,
         *WRITE_PROBLEMS,

@@ -42,10 +42,14 @@ from coupons.process.bearer import Caller
 _READERS = frozenset((REDEEM, ADMIN, OPS))
 _MAY_READ = f"For its user, and for tokens with `{REDEEM}`, `{ADMIN}` or `{OPS}`."
 _MAY_USE = f"For its user, and for tokens with `{REDEEM}`."
+_MAY_CANCEL = (
+    f"For tokens with `{REDEEM}`. Its user may not: they could take a use back that a till relied"
+    " on."
+)
 _DONE = (ChangeOutcome.DONE, ChangeOutcome.REPEATED)
 _REFUSALS = {
     ChangeOutcome.ACTIVE: (ProblemType.NOT_USED, "is not used: there is no use to cancel"),
-    ChangeOutcome.USED: (ProblemType.USED, "is used; cancel the use first"),
+    ChangeOutcome.USED: (ProblemType.USED, "is used by another order"),
     ChangeOutcome.OTHER_ORDER: (ProblemType.OTHER_ORDER, "is used by another order"),
     ChangeOutcome.ORDER_CANCELLED: (
         ProblemType.ORDER_CANCELLED,
@@ -124,7 +128,7 @@ class IssuedCouponRoutes:
     def _use(self, given_id: UUID, change: IssuedChange) -> RawResponse:
         caller, _, user_id = self._reader(given_id)
         who = f"user {caller.user_id}"
-        if caller.user_id != user_id:
+        if caller.user_id != user_id or change is IssuedChange.CANCEL_USE:
             self._authenticator.caller(request, REDEEM)
             who = f"{who} ({REDEEM})"
         order_reference = read_body(request, CouponUse).order_reference
@@ -139,6 +143,8 @@ class IssuedCouponRoutes:
         outcome, issued = changed
         if outcome not in _DONE:
             kind, what = _REFUSALS[outcome]
+            if change is IssuedChange.REVOKE and outcome is ChangeOutcome.USED:
+                what = "is used: who used it has to cancel that first"
             raise Problem(kind, f"Issued coupon {given_id} {what}.")
         return json_response(view_issued(issued))
 
@@ -174,9 +180,11 @@ def openapi_part() -> DocumentPart:
         one: {"parameters": [REQUEST_ID], "get": read},
         f"{one}/changes": {"parameters": [REQUEST_ID], "get": changes},
         f"{one}/use": _describe_use(
-            "useIssuedCoupon", "Use an issued coupon", "USED", "ORDER_CANCELLED"
+            "useIssuedCoupon", "Use an issued coupon", _MAY_USE, "USED", "ORDER_CANCELLED"
         ),
-        f"{one}/cancel-use": _describe_use("cancelUse", "Cancel the use", "ACTIVE", "OTHER_ORDER"),
+        f"{one}/cancel-use": _describe_use(
+            "cancelUse", "Cancel the use", _MAY_CANCEL, "ACTIVE", "OTHER_ORDER"
+        ),
         f"{one}/revoke": _describe_change(
             "revokeIssuedCoupon",
             "Revoke an issued coupon",
@@ -188,11 +196,11 @@ def openapi_part() -> DocumentPart:
     return DocumentPart(paths, bodies=(CouponUse, Revocation), views=(IssuedCouponView, ChangePage))
 
 
-def _describe_use(name: str, summary: str, *refusals: str) -> dict[str, Any]:
+def _describe_use(name: str, summary: str, callers: str, *refusals: str) -> dict[str, Any]:
     outcomes = [ChangeOutcome[each] for each in (*refusals, "EXPIRED", "REVOKED")]
     # Who may read it and may not use it gets a 403.
     extra = (ProblemType.INSUFFICIENT_SCOPE,)
-    return _describe_change(name, summary, outcomes, extra, body=CouponUse, callers=_MAY_USE)
+    return _describe_change(name, summary, outcomes, extra, body=CouponUse, callers=callers)
 
 
 def _describe_change(

@@ -57,6 +57,7 @@ class NewCouponRoutes:
         """The coupon, None if its id is used, and whether it was created just now."""
         definition: Any = wanted.model_dump()
         definition["coupon_id"] = definition.pop("id")
+        definition["issue_ends_at"] = wanted.issue_ends_at or wanted.valid_until
         unknown = maybe_created(wanted.id, has_key=key is not None)
         try:
             with writing(unknown), pooled(self._pool) as connection:

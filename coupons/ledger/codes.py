@@ -91,15 +91,15 @@ def choose_codes(
     """
     values = {"coupon_id": coupon_id, "kind": kind, "acted_by": acted_by}
     with translated(connection), connection.transaction():
-        outcome = CodesOutcome(_one(connection, "choose_codes", values)[0])
-        return outcome, read_codes(connection, coupon_id)
+        row = connection.execute(query("choose_codes"), values).fetchone()
+        assert row is not None
+        return CodesOutcome(row[0]), _read(connection, coupon_id)
 
 
 def read_codes(connection: Connection, coupon_id: int) -> CouponCodes | None:
     """The coupon's codes; None: there is no such coupon. Counts those that were given."""
     with translated(connection):
-        row = connection.execute(query("read_codes"), {"coupon_id": coupon_id}).fetchone()
-    return None if row is None else CouponCodes(CodeKind(row[0]), *row[1:])
+        return _read(connection, coupon_id)
 
 
 class PoolUpload:
@@ -176,6 +176,11 @@ def list_short_pools(connection: Connection) -> list[ShortPool]:
     """Pools with fewer codes than the total of their coupon, of coupons that are not over."""
     with translated(connection):
         return [ShortPool(*row) for row in connection.execute(query("list_short_pools"))]
+
+
+def _read(connection: Connection, coupon_id: int) -> CouponCodes | None:
+    row = connection.execute(query("read_codes"), {"coupon_id": coupon_id}).fetchone()
+    return None if row is None else CouponCodes(CodeKind(row[0]), *row[1:])
 
 
 def _one(connection: Connection, name: str, values: dict[str, Any]) -> tuple[Any, ...]:

@@ -56,7 +56,8 @@ MEANINGS = {
     "other-order": "The use that should be cancelled is another order's. Nothing was cancelled.",
     "order-cancelled": "This order has used the coupon and cancelled that. A new order has another"
     " reference.",
-    "coupon-expired": "The issued coupon's time is over.",
+    "coupon-expired": "The issued coupon's time is over. Also: a coupon's `valid_until` has"
+    " passed and somebody has it, so that it cannot change any more.",
     "coupon-revoked": "Staff has revoked the issued coupon. Its `reason` says why.",
     "no-codes": "The coupon has no codes. It is used without one.",
     "codes-exhausted": "Every code of the pool is given. Nothing was done; more can be uploaded.",

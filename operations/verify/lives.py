@@ -78,4 +78,7 @@ def _sentence(
         return f"{change}, and there is no issued coupon"
     if why is MismatchKind.LATE_USE:
         return f"{change} at {changed_at:{_TIME}}, after it expired at {expires_at:{_TIME}}"
-    return f"{change} does not continue what is before it: {before}, or a change is missing"
+    return (
+        f"{change} does not continue what is before it: {before}, of another order, or a change is"
+        " missing"
+    )

@@ -41,43 +41,44 @@ CREATE TRIGGER coupon_validity_only_grows
         OR coalesce(NEW.valid_until, 'infinity') < coalesce(OLD.valid_until, 'infinity'))
   EXECUTE FUNCTION refuse_shorter_validity();
 
--- The audit trail notes terms too.
-CREATE OR REPLACE FUNCTION note_coupon_change() RETURNS trigger
+-- When everybody's coupon is over, that stays so. Else who is active again would depend on how far the sweep has come,
+-- which writes what has expired as a change. The owner, which no process runs as, may.
+CREATE FUNCTION refuse_end_of_what_is_over() RETURNS trigger
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
   AS $$
-DECLARE
-  who  text := left(coalesce(nullif(current_setting('coupon.acted_by', true), ''), session_user), 200);
-  said text;
 BEGIN
-  IF TG_OP = 'INSERT' THEN
-    INSERT INTO operator_action (acted_by, action, coupon_id, result, detail)
-    VALUES (who, 'create coupon', NEW.coupon_id, 'done', format('%s of %s', NEW.total_quantity, NEW.name));
-    RETURN NULL;
+  IF EXISTS (SELECT FROM coupon_issue_request WHERE coupon_id = OLD.coupon_id) THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'check_violation',
+      CONSTRAINT = 'coupon_is_over',
+      MESSAGE = format('coupon %s: everybody''s coupon has expired', OLD.coupon_id);
   END IF;
-  SELECT string_agg(format('%s: %s -> %s', field, coalesce(old_value, 'none'), coalesce(new_value, 'none')), '; ')
-    INTO said
-    FROM (VALUES ('state', OLD.state, NEW.state),
-                 ('stock', OLD.total_quantity::text, NEW.total_quantity::text),
-                 ('name', OLD.name, NEW.name),
-                 ('opens', OLD.issue_starts_at::text, NEW.issue_starts_at::text),
-                 ('ends', OLD.issue_ends_at::text, NEW.issue_ends_at::text),
-                 ('group', OLD.eligible_group, NEW.eligible_group),
-                 ('valid for days', OLD.valid_for_days::text, NEW.valid_for_days::text),
-                 ('valid until', OLD.valid_until::text, NEW.valid_until::text),
-                 ('discount', OLD.discount::text, NEW.discount::text),
-                 ('metadata', OLD.metadata::text, NEW.metadata::text)) AS fields (field, old_value, new_value)
-   WHERE old_value IS DISTINCT FROM new_value;
-  IF said IS NOT NULL THEN
-    INSERT INTO operator_action (acted_by, action, coupon_id, result, detail)
-    VALUES (who, 'change coupon', NEW.coupon_id, 'done', said);
-  END IF;
-  RETURN NULL;
+  RETURN NEW;
 END $$;
-DROP TRIGGER coupon_is_audited ON coupon;
-CREATE TRIGGER coupon_is_audited
-  AFTER INSERT OR UPDATE OF name, total_quantity, issue_starts_at, issue_ends_at, state, eligible_group,
-                            valid_for_days, valid_until, discount, metadata ON coupon
-  FOR EACH ROW EXECUTE FUNCTION note_coupon_change();
+REVOKE ALL ON FUNCTION refuse_end_of_what_is_over() FROM PUBLIC;
+CREATE TRIGGER coupon_that_is_over_stays_so
+  BEFORE UPDATE OF valid_until ON coupon
+  FOR EACH ROW
+  WHEN (OLD.valid_until <= clock_timestamp() AND NEW.valid_until IS DISTINCT FROM OLD.valid_until
+        AND NOT pg_has_role(session_user, 'coupon_owner', 'USAGE'))
+  EXECUTE FUNCTION refuse_end_of_what_is_over();
+
+-- Nobody claims a coupon that would be over when it is issued. The owner, which no process runs as, may cause it.
+CREATE FUNCTION refuse_claims_beyond_validity() RETURNS trigger
+  LANGUAGE plpgsql
+  AS $$
+BEGIN
+  RAISE EXCEPTION USING
+    ERRCODE = 'check_violation',
+    CONSTRAINT = 'coupon_claims_end_while_valid',
+    MESSAGE = format('coupon %s: it can be claimed for longer than it is valid', NEW.coupon_id);
+END $$;
+CREATE TRIGGER coupon_claims_end_while_valid
+  BEFORE INSERT OR UPDATE OF issue_ends_at, valid_until ON coupon
+  FOR EACH ROW
+  WHEN (coalesce(NEW.issue_ends_at, 'infinity') > NEW.valid_until
+        AND NOT pg_has_role(session_user, 'coupon_owner', 'USAGE'))
+  EXECUTE FUNCTION refuse_claims_beyond_validity();
 
 GRANT INSERT (valid_for_days, valid_until, discount, metadata) ON coupon TO coupon_api;
 GRANT UPDATE (valid_for_days, valid_until, discount, metadata) ON coupon TO coupon_api;

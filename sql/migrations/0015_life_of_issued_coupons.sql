@@ -81,16 +81,18 @@ BEGIN
    WHERE user_id = of_user AND coupon_id = of_coupon ORDER BY change_number DESC LIMIT 1;
   at := clock_timestamp();
   now_in := coalesce(last.to_state, 'active');
-  is_over := EXISTS (SELECT FROM issued_coupon_change
-                      WHERE user_id = of_user AND coupon_id = of_coupon
-                        AND from_state = 'used' AND order_reference = reference);
+  -- It used it, and that is not the use of now. By the index one_use_each_order, however many changes there are.
+  is_over := (now_in <> 'used' OR last.order_reference <> reference)
+             AND EXISTS (SELECT FROM issued_coupon_change
+                          WHERE user_id = of_user AND coupon_id = of_coupon
+                            AND to_state = 'used' AND order_reference = reference);
 
   CASE wanted
     WHEN 'use' THEN
       IF now_in = 'used' THEN
         RETURN CASE WHEN last.order_reference = reference THEN 'repeated' ELSE 'used' END;
       END IF;
-      IF is_over THEN
+      IF is_over AND now_in = 'active' AND coalesce(expires > at, true) THEN
         RETURN 'order_cancelled';
       END IF;
       goes_to := 'used';

@@ -32,13 +32,22 @@ CREATE TRIGGER coupon_stock_covers_in_flight
 ALTER TABLE operator_action ADD COLUMN changes jsonb;
 COMMENT ON COLUMN operator_action.changes IS 'By column of the coupon: {"from": ..., "to": ...}; null: no change of a coupon, or from before it was kept.';
 
+-- A coupon's columns as the API writes them: times in UTC with six digits.
+CREATE FUNCTION coupon_as_json(of_coupon coupon) RETURNS jsonb
+  LANGUAGE sql STABLE SET timezone = 'UTC'
+  AS $$
+  SELECT to_jsonb(of_coupon) || jsonb_object_agg(field, to_char(moment, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
+    FROM (VALUES ('issue_starts_at', of_coupon.issue_starts_at),
+                 ('issue_ends_at', of_coupon.issue_ends_at),
+                 ('valid_until', of_coupon.valid_until)) AS moments (field, moment) $$;
+
 CREATE OR REPLACE FUNCTION note_coupon_change() RETURNS trigger
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET timezone = 'UTC'
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
   AS $$
 DECLARE
   who     text := left(coalesce(nullif(current_setting('coupon.acted_by', true), ''), session_user), 200);
-  old_row jsonb := CASE TG_OP WHEN 'INSERT' THEN '{}' ELSE to_jsonb(OLD) END;
-  new_row jsonb := to_jsonb(NEW);
+  old_row jsonb := CASE TG_OP WHEN 'INSERT' THEN '{}' ELSE coupon_as_json(OLD) END;
+  new_row jsonb := coupon_as_json(NEW);
   said    text;
   changed jsonb;
 BEGIN
@@ -67,6 +76,30 @@ BEGIN
   END IF;
   RETURN NULL;
 END $$;
+
+-- Not dropped first: that takes a stronger lock than the triggers above, and would wait for who waits for this one.
+CREATE OR REPLACE TRIGGER coupon_is_audited
+  AFTER INSERT OR UPDATE OF name, total_quantity, issue_starts_at, issue_ends_at, state, eligible_group,
+                            valid_for_days, valid_until, discount, metadata ON coupon
+  FOR EACH ROW EXECUTE FUNCTION note_coupon_change();
+
+-- A change to what is there already is none: the coupon keeps its version, so that nobody who has read it is refused.
+CREATE FUNCTION keep_coupon_version() RETURNS trigger
+  LANGUAGE plpgsql
+  AS $$
+BEGIN
+  NEW.version := OLD.version;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER coupon_version_is_of_a_change
+  BEFORE UPDATE OF version ON coupon
+  FOR EACH ROW
+  WHEN ((NEW.name, NEW.total_quantity, NEW.issue_starts_at, NEW.issue_ends_at, NEW.state, NEW.eligible_group,
+         NEW.valid_for_days, NEW.valid_until, NEW.discount, NEW.metadata)
+        IS NOT DISTINCT FROM
+        (OLD.name, OLD.total_quantity, OLD.issue_starts_at, OLD.issue_ends_at, OLD.state, OLD.eligible_group,
+         OLD.valid_for_days, OLD.valid_until, OLD.discount, OLD.metadata))
+  EXECUTE FUNCTION keep_coupon_version();
 
 -- What was done to coupons: the API shows this, and nothing else of the audit trail.
 CREATE VIEW coupon_action AS

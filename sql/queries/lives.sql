@@ -36,6 +36,7 @@ SELECT coupon_id, count(*) FILTER (WHERE is_issued) AS issued,
 --      state in which the change before ended), changed_at, expires_at: the first wrong change of each issued coupon
 WITH chain AS (
   SELECT h.coupon_id, h.user_id, h.change_number, h.from_state, h.to_state, h.changed_at,
+         h.from_state = 'used' AND h.order_reference IS DISTINCT FROM lag(h.order_reference) OVER changes AS of_another,
          row_number() OVER changes AS expected_number, lag(h.to_state, 1, 'active') OVER changes AS before
     FROM issued_coupon_change h
    WHERE h.coupon_id = coalesce(%(coupon_id)s::bigint, h.coupon_id)
@@ -43,7 +44,7 @@ WITH chain AS (
 ), found AS (
   SELECT n.*, e.expires_at,
          CASE WHEN i.user_id IS NULL THEN 'not_issued'
-              WHEN n.change_number <> n.expected_number OR n.from_state <> n.before THEN 'broken_chain'
+              WHEN n.change_number <> n.expected_number OR n.from_state <> n.before OR n.of_another THEN 'broken_chain'
               WHEN n.to_state = 'used' AND n.changed_at >= e.expires_at THEN 'late_use' END AS why
     FROM chain n
     LEFT JOIN issued_coupon i USING (user_id, coupon_id)

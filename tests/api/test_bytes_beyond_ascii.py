@@ -15,12 +15,22 @@ ANSWERS = {
 }
 
 
-def asked(server: Server, target: bytes) -> tuple[int, str]:
+def asked(server: Server, target: bytes, header: bytes = b"X: y") -> tuple[int, str]:
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
-        head = b"GET " + target + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        head = b"GET " + target + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        head += header + b"\r\n\r\n"
         connection.sendall(head)
         return answer_of(connection)
 
 
 def test_bytes_beyond_ascii_are_answered_as_documented(server: Server) -> None:
     assert {target: asked(server, target) for target in ANSWERS} == ANSWERS
+
+
+def test_a_header_beyond_ascii_is_refused_and_not_left_out(server: Server) -> None:
+    """An Idempotency-Key or If-Match that is left out would protect nothing."""
+    for value in ("é".encode(), b"\xff", b'"1", "\x80"'):
+        for name in (b"If-Match", b"Idempotency-Key", b"X-Other"):
+            answer = asked(server, b"/coupons", name + b": " + value)
+            assert answer == (400, "malformed-request"), (name, value)
+    assert asked(server, b"/coupons", b"If-Match: y") == (401, "unauthenticated")

@@ -279,8 +279,9 @@ def _change_what_is_issued(call: Call, bearer: Bearer, *ids: UUID) -> None:
     for body in (order, other):
         call("POST", f"{one}/use", user, json=body)
     call("POST", f"{one}/revoke", json=reason)
+    call("POST", f"{one}/cancel-use", user, json=order)
     for body in (other, order, other):
-        call("POST", f"{one}/cancel-use", user, json=body)
+        call("POST", f"{one}/cancel-use", json=body)
     for of in (expired, revoked):
         for action, right in (("use", order), ("cancel-use", order), ("revoke", reason)):
             call("POST", f"{of}/{action}", json=right)

@@ -140,7 +140,7 @@ def test_the_trail_says_who_when_from_what_to_what(
     assert items[1]["changes"] == {
         "total_quantity": {"from": 100, "to": 200},
         "discount": {"from": {"percent": 5}, "to": {"percent": 7}},
-        "issue_ends_at": {"from": "2090-01-01T00:00:00+00:00", "to": None},
+        "issue_ends_at": {"from": "2090-01-01T00:00:00.000000Z", "to": None},
     }
     assert items[2]["changes"]["name"] == {"from": None, "to": "a; b -> c"}
     assert "valid_until" not in items[2]["changes"]

@@ -8,6 +8,8 @@ import pytest
 from werkzeug.test import Client
 
 from tests.support.api import ANY_VERSION, NewCoupon
+from tests.support.databases import Database
+from tests.support.issued import as_owner
 
 Headers = dict[str, str]
 Claim = Callable[..., Any]
@@ -38,13 +40,42 @@ def test_a_change_sets_replaces_and_removes_each_term(
     client: Client, admin: Headers, new_coupon: NewCoupon
 ) -> None:
     path, headers = f"/coupons/{new_coupon()}", admin | ANY_VERSION
-    assert terms_of(client.patch(path, json=TERMS, headers=headers)) == TERMS
+    change = {**TERMS, "issue_ends_at": TERMS["valid_until"]}
+    assert terms_of(client.patch(path, json=change, headers=headers)) == TERMS
     other = {"discount": {"kind": "gift"}}
     assert terms_of(client.patch(path, json=other, headers=headers)) == {**TERMS, **other}
     for name in NONE:
         answer = client.patch(path, json={name: None}, headers=headers)
         assert terms_of(answer)[name] is None
     assert terms_of(client.get(path, headers=admin)) == NONE
+
+
+def field_of(refused: Any) -> str:
+    field: str = refused.get_json()["errors"][0]["field"]
+    return field
+
+
+def test_nobody_claims_a_coupon_that_is_over(
+    client: Client, admin: Headers, new_coupon: NewCoupon
+) -> None:
+    """It can be claimed until it is over at most, which is what an end that is left out means."""
+    body = {"name": "x", "total_quantity": 1, "valid_until": "2090-01-01T00:00:00.000000Z"}
+    made = client.post("/coupons", json=body, headers=admin)
+    assert made.get_json()["issue_ends_at"] == body["valid_until"]
+    later = {"issue_ends_at": "2090-01-01T00:00:00.000001Z"}
+    past = {"valid_until": "2020-01-01T00:00:00Z"}
+    for wrong in (later, past):
+        refused = client.post("/coupons", json={**body, **wrong}, headers=admin)
+        assert (refused.status_code, field_of(refused)) == (422, "issue_ends_at")
+    headers = admin | ANY_VERSION
+    for path, change in (
+        (made.headers["Location"], later),
+        (made.headers["Location"], {"issue_ends_at": None}),
+        (f"/coupons/{new_coupon()}", {"valid_until": body["valid_until"]}),
+    ):
+        refused = client.patch(path, json=change, headers=headers)
+        assert (refused.status_code, field_of(refused)) == (422, "issue_ends_at")
+        assert "not later than valid_until" in refused.get_json()["detail"]
 
 
 def nested(depth: int) -> dict[str, Any]:
@@ -117,7 +148,11 @@ def test_terms_as_large_as_they_may_be_are_kept(client: Client, admin: Headers) 
 def test_once_somebody_has_it_validity_only_grows(
     client: Client, admin: Headers, new_coupon: NewCoupon, claim: Claim
 ) -> None:
-    coupon_id = new_coupon(valid_for_days=30, valid_until="2090-01-01T00:00:00Z")
+    coupon_id = new_coupon(
+        valid_for_days=30,
+        valid_until="2090-01-01T00:00:00Z",
+        issue_ends_at="2080-01-01T00:00:00Z",
+    )
     path, headers = f"/coupons/{coupon_id}", admin | ANY_VERSION
     shorter = [{"valid_for_days": 29}, {"valid_until": "2089-01-01T00:00:00Z"}]
     for change in shorter:
@@ -133,3 +168,19 @@ def test_once_somebody_has_it_validity_only_grows(
         assert client.patch(path, json=change, headers=headers).status_code == 200
     longest = {"valid_for_days": None, "valid_until": None}
     assert client.patch(path, json=longest, headers=headers).status_code == 200
+
+
+def test_what_is_over_for_everybody_stays_so(
+    client: Client, admin: Headers, new_coupon: NewCoupon, claim: Claim, database: Database
+) -> None:
+    """Else who is active again would depend on how far the sweep has come."""
+    unclaimed, coupon_id = new_coupon(), new_coupon()
+    as_owner(database, "UPDATE coupon SET valid_until = now()")
+    assert claim(coupon_id, 1).status_code == 202
+    headers = admin | ANY_VERSION
+    for until in ("2090-01-01T00:00:00Z", None):
+        change = {"valid_until": until, "issue_ends_at": "2080-01-01T00:00:00Z"}
+        refused = client.patch(f"/coupons/{coupon_id}", json=change, headers=headers)
+        assert refused.status_code == 409
+        assert refused.get_json()["type"] == "urn:coupon-cdc:problem:coupon-expired"
+    assert client.patch(f"/coupons/{unclaimed}", json=change, headers=headers).status_code == 200

@@ -74,6 +74,22 @@ def test_a_stale_change_is_412_and_says_what_was_changed_and_by_whom(
     assert client.get(path, headers=admin).get_json()["name"] == "first"
 
 
+def test_a_change_to_what_is_there_already_leaves_the_version(
+    client: Client, admin: Headers, new_coupon: NewCoupon
+) -> None:
+    """Who has read the coupon as it is may change it, however often others repeat themselves."""
+    path = f"/coupons/{new_coupon()}"
+    terms = {"name": "y", "total_quantity": 7, "discount": {"a": 1}, "metadata": {"b": "c"}}
+    changed = client.patch(path, json=terms, headers=admin | ANY_VERSION)
+    again = client.patch(path, json=terms, headers=admin | ANY_VERSION)
+    assert again.headers["ETag"] == changed.headers["ETag"]
+    paused = client.post(f"{path}/pause", headers=admin)
+    assert paused.headers["ETag"] != changed.headers["ETag"]
+    assert client.post(f"{path}/pause", headers=admin).headers["ETag"] == paused.headers["ETag"]
+    seen = {"If-Match": paused.headers["ETag"]}
+    assert client.patch(path, json={"name": "z"}, headers=admin | seen).status_code == 200
+
+
 @pytest.mark.parametrize("action", ["pause", "resume", "close"])
 def test_an_action_takes_if_match_when_it_is_sent(
     client: Client, admin: Headers, new_coupon: NewCoupon, action: str

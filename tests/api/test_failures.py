@@ -9,6 +9,8 @@ from werkzeug.test import Client
 from api.bootstrap import Api
 from api.failures import MOST_KINDS, FailureLog
 from api.management import metrics_page
+from api.problems import problem_response
+from coupons.errors import OutcomeUnknown
 from coupons.waiting import eventually
 from tests.api.test_bad_input import is_problem
 
@@ -46,6 +48,17 @@ def test_the_same_failure_is_logged_once_and_then_counted(
         monkeypatch.setattr("api.failures.QUIET_SECONDS", 0.0)
         fail(1)
     assert "999 requests before it" in caplog.records[1].getMessage()
+
+
+@pytest.mark.parametrize(
+    ("request_line", "kind"),
+    [("GET /x", "ledger-unavailable"), ("HEAD /x", "ledger-unavailable"), ("POST /x", None)],
+)
+def test_only_a_write_has_an_outcome(request_line: str, kind: str | None) -> None:
+    """A read that lost its connection has done nothing, and is just tried again."""
+    answer = problem_response(OutcomeUnknown("lost"), request_line, "id")
+    assert answer.status == 503
+    assert f":{kind or 'outcome-unknown'}" in answer.body.decode()
 
 
 def test_failures_of_many_kinds_are_forgotten_again() -> None:

@@ -43,6 +43,9 @@ class Headers:
     def items(self) -> list[tuple[str, str]]:
         return list(self._headers)
 
+    def keys(self) -> list[str]:
+        return [name for name, _ in self._headers]
+
     def get(self, name: str) -> str | None:
         return dict(self._headers).get(name)
 

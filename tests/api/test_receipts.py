@@ -234,3 +234,13 @@ def test_a_wrong_file_of_keys_ends_the_start(
     monkeypatch.setenv("COUPON_RECEIPT_KEY_FILE", str(file))
     with pytest.raises(ConfigurationError, match=r"COUPON_RECEIPT_KEY_FILE.*coupon receipt key"):
         load_settings(ApiSettings)
+
+
+def test_the_largest_receipt_is_accepted(
+    issued: Callable[..., int], client: Client, bearer: Bearer
+) -> None:
+    """Whatever the terms' letters: the bound on a receipt's length is above what can be signed."""
+    discount = {"a": "\N{CYRILLIC SMALL LETTER YA}" * 2_000}
+    coupon_id = issued(discount=Jsonb(discount), name="\N{CYRILLIC SMALL LETTER YA}" * 200)
+    claims = claims_of(client, ask(client, coupon_id, bearer(USER)).text)
+    assert (claims["discount"], len(claims["coupon_name"])) == (discount, 200)

@@ -56,6 +56,41 @@ def change(
     return None if changed is None else changed[0]
 
 
+def test_an_order_that_cancelled_is_told_when_nobody_can_use_it(
+    api: Connection, coupon_id: int
+) -> None:
+    """Another order reference would not help then."""
+    for wanted, text in ((USE, "A"), (CANCEL, "A"), (REVOKE, "fraud")):
+        assert change(api, coupon_id, wanted, text) is DONE
+    assert change(api, coupon_id, USE, "A") is ChangeOutcome.REVOKED
+    assert change(api, coupon_id, CANCEL, "A") is REPEATED
+
+
+def test_a_change_reads_no_more_however_many_there_were(
+    api: Connection, coupon_id: int, database: Database
+) -> None:
+    """Else one user who uses and cancels all day would take Postgres from everybody."""
+    statement = (
+        "INSERT INTO issued_coupon_change (user_id, coupon_id, change_number, from_state, to_state,"
+        " changed_by, order_reference)"
+        " SELECT %s, %s, number, CASE number %% 2 WHEN 1 THEN 'active' ELSE 'used' END,"
+        " CASE number %% 2 WHEN 1 THEN 'used' ELSE 'active' END, 'a test', 'O-' || (number + 1) / 2"
+        " FROM generate_series(1, 2000) AS number"
+    )
+    as_owner(database, statement, USER, coupon_id)
+    as_owner(database, "ANALYZE issued_coupon_change")
+    read = (
+        "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables"
+        " WHERE relname = 'issued_coupon_change'"
+    )
+    with api.transaction():
+        for wanted, order in ((USE, "new"), (USE, "O-7"), (CANCEL, "new"), (USE, "O-7")):
+            change(api, coupon_id, wanted, order)
+        row = api.execute(read).fetchone()
+    assert row is not None
+    assert 0 < row[0] < 100
+
+
 def chain(api: Connection, coupon_id: int, user_id: int = USER) -> list[str]:
     """The states that it went through."""
     found = list_changes(api, user_id, coupon_id, 100)

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from api.pool_lines import read_lines
+from api.pool_lines import LineProblem, read_lines
 from api.pool_uploads import UploadReport, upload_codes
 from coupons import codes as forms
 from coupons.codes import CodeKind, has_made_form, key_of, make_code
@@ -258,6 +258,17 @@ def test_the_kind_of_codes_stays_once_there_is_one(
     assert choose_codes(api, 99, CodeKind.MADE, WHO)[0] is CodesOutcome.NOT_FOUND
 
 
+@pytest.mark.parametrize(
+    "line",
+    [b"GOODCODE" + b" " * 300 + b"TRAILING", b" " * 300 + b"CODE", b'"' + b" " * 300 + b'A"'],
+)
+def test_a_long_line_is_too_long_wherever_the_pieces_of_its_file_end(line: bytes) -> None:
+    file = line + b"\nNEXT\n"
+    for end in range(len(file)):
+        found = list(read_lines([file[:end], file[end:]], True))
+        assert found == [(1, LineProblem.TOO_LONG), (2, "NEXT")], end
+
+
 def test_codes_that_cannot_be_read_back_are_not_chosen(
     coupon: Callable[..., int], api: Connection, database: Database
 ) -> None:
@@ -268,7 +279,8 @@ def test_codes_that_cannot_be_read_back_are_not_chosen(
         with pytest.raises(LedgerUnavailable):
             choose_codes(api, coupon_id, CodeKind.POOL, WHO)
         owner.execute("GRANT SELECT ON coupon_code TO coupon_api")
-    assert read_codes(api, coupon_id) == CouponCodes(CodeKind.MADE, 2_000, 0, 0)
+    with connect_ledger(database.url("coupon_api"), "test") as another:
+        assert read_codes(another, coupon_id) == CouponCodes(CodeKind.MADE, 2_000, 0, 0)
 
 
 def test_the_kind_cannot_change_while_the_first_code_is_given(

@@ -124,6 +124,7 @@ def test_a_change_of_an_issued_coupon_that_does_not_exist_is_named(
     [
         pytest.param((2, "active", "used", "X"), id="used-though-used"),
         pytest.param((3, "used", "active", "A"), id="a-change-is-missing"),
+        pytest.param((2, "used", "active", "B"), id="another-order-cancels-it"),
     ],
 )
 def test_a_chain_that_is_broken_is_named(

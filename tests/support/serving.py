@@ -78,5 +78,5 @@ def _scope(environ: dict[str, Any]) -> SimpleNamespace:
         scheme="http",
         server="127.0.0.1:80",
         client="127.0.0.1:9",
-        headers=SimpleNamespace(items=headers.items, get=headers.get),
+        headers=headers,
     )
