@@ -24,7 +24,7 @@ SERVER_PORTS = {
 
 _FIRST_CHOSEN, _LAST_PORT = 10_000, 65_536
 _TRIES = 1_000
-_FEWEST_CHOICES = 1_000
+_FEWEST_LEFT = 1_000
 
 
 def free_ports(names: Iterable[str]) -> dict[str, int]:
@@ -64,7 +64,7 @@ def _ports_of_connections() -> range:
         return range(0)
     ports = range(int(first), int(last) + 1)
     left = _LAST_PORT - _FIRST_CHOSEN - len(range(max(ports.start, _FIRST_CHOSEN), ports.stop))
-    return ports if left > _FEWEST_CHOICES else range(0)
+    return ports if left > _FEWEST_LEFT else range(0)
 
 
 def are_free(ports: Mapping[str, int]) -> bool:
