@@ -53,6 +53,12 @@ RECONCILER_EXPIRED = Counter(
     "Issued coupons whose expiry was written as a change, after their time was over.",
     registry=RECONCILER,
 )
+RECONCILER_EXPIRY_FAILING_COUPONS = Gauge(
+    "coupon_reconciler_expiry_failing_coupons",
+    "Coupons whose expiry could not be written at the last attempt. The log names each; the other"
+    " coupons are handled.",
+    registry=RECONCILER,
+)
 CONNECTOR_RESTARTS = Counter(
     "coupon_connector_restarts_total",
     "Times that a failed connector task was restarted.",

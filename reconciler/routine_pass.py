@@ -66,9 +66,9 @@ def run_pass(
     watch = watch or Watch(compare_every_s=0)
     readable, unreadable = list_readable(connection)
     for coupon_id, error in unreadable.items():
-        if watch.may_try(coupon_id):
+        if watch.failing.may_try(coupon_id):
             yield failed(coupon_id, error, watch)
-    coupons = sorted(readable, key=lambda each: (watch.is_failing(each.coupon_id), *_order(each)))
+    coupons = sorted(readable, key=lambda each: (each.coupon_id in watch.failing, *_order(each)))
     now_us = gate.now_us()
     before_us = now_us - int(pending_after_s * 1_000_000)
     coupon_ids = [coupon.coupon_id for coupon in coupons]
@@ -77,7 +77,7 @@ def run_pass(
     _set_metrics(coupons, found, now_us, min(oldest_us.values(), default=now_us))
     refused: GateRefused | None = None
     for coupon, figures in zip(coupons, found, strict=True):
-        if not watch.may_try(coupon.coupon_id):
+        if not watch.failing.may_try(coupon.coupon_id):
             continue
         is_old = oldest_us.get(coupon.coupon_id, now_us) <= before_us
         try:
@@ -91,15 +91,15 @@ def run_pass(
                 raise
             yield repair
         else:
-            watch.worked(coupon.coupon_id)
-    RECONCILER_FAILING_COUPONS.set(watch.failing_among([*coupon_ids, *unreadable]))
+            watch.failing.worked(coupon.coupon_id)
+    RECONCILER_FAILING_COUPONS.set(watch.failing.among([*coupon_ids, *unreadable]))
     if refused is not None:
         raise refused
 
 
 def failed(coupon_id: int, error: Exception, watch: Watch) -> Repair:
     """Note a coupon that could not be processed, and return its repair as FAILED."""
-    watch.failed(coupon_id)
+    watch.failing.failed(coupon_id)
     if not isinstance(error, CouponError | psycopg.Error):
         log.exception("unexpected error", extra={"coupon_id": coupon_id})
     says = str(error).strip().partition("\n")[0]

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from contextlib import closing
 from threading import Event, Thread
 
@@ -15,7 +16,7 @@ from coupons.process.tracing import Tracer, start_tracing
 from coupons.queries import query
 from reconciler.comparer import record_repair, run_comparer
 from reconciler.connector_watch import watch_connector
-from reconciler.expiry_sweep import run_expiry_sweep
+from reconciler.expiry_sweep import ExpirySweep
 from reconciler.metrics import RECONCILER, RECONCILER_PASSES, RECONCILER_TRACE_SPANS
 from reconciler.routine_pass import clear_metrics, run_pass
 from reconciler.settings import ReconcilerSettings
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 LONGEST_PAUSE_S = 5.0
 LOG_AGAIN_SECONDS = 60.0
+END_SECONDS = 5.0
+"""How long the end waits for the threads: a comparison can take a minute."""
 ANSWER_TIMEOUT_SECONDS = 30.0
 """The first rows of a large coupon's rebuild take seconds, more on a busy server."""
 
@@ -82,21 +85,22 @@ class Reconciler:
 
 
 def run_reconciler(settings: ReconcilerSettings, stop: Event) -> None:
-    """Serve the probes, watch the connector and reconcile until `stop` is set."""
+    """Serve the probes, watch the connector, reconcile and sweep until `stop` is set."""
     tracer = start_tracing(settings, "coupon-reconciler", RECONCILER_TRACE_SPANS)
     reconciler = Reconciler(settings, tracer)
-    probes = serve_probes(
-        settings.reconciler_host, settings.reconciler_port, lambda: reconciler.failure, RECONCILER
-    )
-    if settings.connect_url is not None:
-        arguments = (settings.connect_url.get_secret_value(), stop)
-        Thread(target=watch_connector, args=arguments, name="connector", daemon=True).start()
     database_url = settings.database_url.get_secret_value()
-    arguments = (database_url, stop)
-    Thread(target=run_expiry_sweep, args=arguments, name="expiry", daemon=True).start()
-    comparing = Thread(
-        target=run_comparer,
-        args=(
+    expiry_sweep = ExpirySweep(database_url)
+    probes = serve_probes(
+        settings.reconciler_host,
+        settings.reconciler_port,
+        lambda: reconciler.failure or expiry_sweep.failure,
+        RECONCILER,
+    )
+    threads = [
+        _start("expiry", expiry_sweep.run, stop),
+        _start(
+            "comparer",
+            run_comparer,
             connect_gate(settings.redis_url.get_secret_value()),
             database_url,
             settings.reconciler_pending_after_seconds,
@@ -104,16 +108,33 @@ def run_reconciler(settings: ReconcilerSettings, stop: Event) -> None:
             reconciler.watch,
             stop,
         ),
-        name="comparer",
-        daemon=True,
-    )
-    comparing.start()
+    ]
+    if settings.connect_url is not None:
+        connect_url = settings.connect_url.get_secret_value()
+        threads.append(_start("connector", watch_connector, connect_url, stop))
     try:
         reconciler.run(stop)
     finally:
+        stop.set()
         probes.shutdown()
+        _join(threads)
         if tracer is not None:
             tracer.stop()
+
+
+def _start(name: str, work: Callable[..., None], *arguments: object) -> Thread:
+    thread = Thread(target=work, args=arguments, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def _join(threads: list[Thread]) -> None:
+    """Wait for their end. What takes longer ends with the process, as if it were killed."""
+    deadline = time.monotonic() + END_SECONDS
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+        if thread.is_alive():
+            log.warning("the thread %s has not ended within %g s", thread.name, END_SECONDS)
 
 
 def _is_active(connection: Connection) -> bool:

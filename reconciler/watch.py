@@ -2,13 +2,12 @@
 
 import random
 import time
-from collections.abc import Iterable
 from threading import Lock
 from typing import NamedTuple
 
-from coupons.backoff import Backoff
 from coupons.gate import GateFigures
 from coupons.model import Coupon
+from reconciler.failing import FailingCoupons
 
 PASSES_OF_DRIFT = 5
 """Marks follow their commit within about a second; a longer difference is compared."""
@@ -17,7 +16,7 @@ AFTER_A_COMPARISON_SECONDS = 60.0
 
 
 LONGEST_PAUSE_SECONDS = 30.0
-"""A coupon that cannot be worked on is tried again after about 1, 2, 4 ... and at most so many."""
+"""A coupon that cannot be worked on is tried again after at most so many."""
 
 
 class _Last(NamedTuple):
@@ -34,6 +33,8 @@ class Watch:
     """
 
     def __init__(self, compare_every_s: float) -> None:
+        self.failing = FailingCoupons(1.0, LONGEST_PAUSE_SECONDS)
+        """For the thread of the passes only."""
         self.pending_from_us: dict[int, int] = {}
         """Where the next pass continues in a coupon's pending requests."""
         self._compare_every_s = compare_every_s
@@ -43,30 +44,6 @@ class Watch:
         self._not_before: dict[int, float] = {}
         self._due: dict[int, str] = {}
         self._lock = Lock()
-        self._failures: dict[int, Backoff] = {}
-        self._try_at: dict[int, float] = {}
-
-    def failed(self, coupon_id: int) -> None:
-        """Note that the coupon could not be processed."""
-        backoff = self._failures.setdefault(coupon_id, Backoff(1.0, LONGEST_PAUSE_SECONDS))
-        self._try_at[coupon_id] = time.monotonic() + backoff.next_seconds()
-
-    def worked(self, coupon_id: int) -> None:
-        """Note that it could be processed."""
-        self._failures.pop(coupon_id, None)
-        self._try_at.pop(coupon_id, None)
-
-    def may_try(self, coupon_id: int) -> bool:
-        """Whether it is time to process the coupon: after a failure not at every pass."""
-        return time.monotonic() >= self._try_at.get(coupon_id, 0.0)
-
-    def is_failing(self, coupon_id: int) -> bool:
-        """Whether the last attempt to process it failed."""
-        return coupon_id in self._failures
-
-    def failing_among(self, coupon_ids: Iterable[int]) -> int:
-        """For how many of these the last attempt failed."""
-        return len(self._failures.keys() & set(coupon_ids))
 
     def note(self, coupon: Coupon, figures: GateFigures) -> None:
         """Note an open coupon's counts: the ledger's, and the gate's read after them."""

@@ -1,6 +1,6 @@
 """The sweep: what has expired becomes a change, once; nothing is read when nothing is due."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ from coupons.ledger.owned_coupons import (
 from coupons.model import IssuedChange
 from coupons.waiting import eventually
 from reconciler import expiry_sweep
-from reconciler.expiry_sweep import sweep
+from reconciler.expiry_sweep import PAGE_SIZE, ExpirySweep
 from reconciler.service import run_reconciler
 from reconciler.settings import ReconcilerSettings
 from stack.ports import free_ports
@@ -34,6 +34,15 @@ USERS = range(1, 21)
 
 def no_rest(_seconds: float) -> bool:
     return False
+
+
+def sweep(
+    connection: Connection, rest: Callable[[float], bool], page_size: int = PAGE_SIZE
+) -> None:
+    """Until no coupon has more pages."""
+    expiry_sweep = ExpirySweep("")
+    while expiry_sweep.sweep(connection, rest, page_size):
+        pass
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ def test_a_coupon_that_somebody_locks_is_named_and_the_others_are_rebuilt(
             assert _can_claim(gate, first)
             assert _can_claim(gate, last)
             for _ in range(5):
-                watch.failed(bad.coupon_id)
+                watch.failing.failed(bad.coupon_id)
             assert _failed(_pass(gate, reconciler, watch)) == [], "it is not tried at every pass"
         _pass(gate, reconciler)
     assert _can_claim(gate, bad)
