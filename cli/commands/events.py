@@ -112,16 +112,16 @@ def status_command(where: Endpoints, as_json: bool) -> None:
         stream = read_events(connect, ledger)
     kept = stream.slot.retained_bytes
     if as_json:
-        shown = {"on": not stream.is_off, "why_silent": stream.why_silent, "retained_bytes": kept}
+        shown = {"on": not stream.is_off, "fault": stream.fault, "retained_bytes": kept}
         click.echo(json.dumps(shown))
     elif stream.is_off:
         click.echo("Events are off; `coupon events start` turns them on.")
     else:
-        says = stream.why_silent or "they arrive"
+        says = stream.fault or "they arrive"
         click.echo(f"Events are on: {says}; Postgres keeps {kept or 0:,} bytes of WAL for them.")
-        if stream.why_silent:
+        if stream.fault:
             click.echo("Repair them with `coupon events start`.")
-    sys.exit(0 if stream.why_silent is None else 1)
+    sys.exit(0 if stream.fault is None else 1)
 
 
 @command.command("read")

@@ -20,7 +20,7 @@ def check_events(system: System) -> Iterator[Finding]:
 
 def events_finding(stream: EventStream) -> Finding:
     """The finding for events that are on."""
-    if stream.why_silent is None:
+    if stream.fault is None:
         return ok("events", "the connector of the events for other services runs")
-    says = f"other services get no events of issued coupons: {stream.why_silent}"
+    says = f"of the events for other services: {stream.fault}"
     return warning("events", says, "coupon events start", Section.CONNECTOR_FAILED)
