@@ -14,7 +14,7 @@ from coupons.process.probes import serve_probes
 from coupons.process.tracing import Tracer, start_tracing
 from coupons.queries import query
 from reconciler.comparer import record_repair, run_comparer
-from reconciler.connector_watch import watch_connector
+from reconciler.connector_watch import CONNECTORS, watch_connector
 from reconciler.expiry_sweep import run_expiry_sweep
 from reconciler.metrics import RECONCILER, RECONCILER_PASSES, RECONCILER_TRACE_SPANS
 from reconciler.routine_pass import clear_metrics, run_pass
@@ -82,15 +82,17 @@ class Reconciler:
 
 
 def run_reconciler(settings: ReconcilerSettings, stop: Event) -> None:
-    """Serve the probes, watch the connector and reconcile until `stop` is set."""
+    """Serve the probes, watch the connectors and reconcile until `stop` is set."""
     tracer = start_tracing(settings, "coupon-reconciler", RECONCILER_TRACE_SPANS)
     reconciler = Reconciler(settings, tracer)
     probes = serve_probes(
         settings.reconciler_host, settings.reconciler_port, lambda: reconciler.failure, RECONCILER
     )
     if settings.connect_url is not None:
-        arguments = (settings.connect_url.get_secret_value(), stop)
-        Thread(target=watch_connector, args=arguments, name="connector", daemon=True).start()
+        connect_url = settings.connect_url.get_secret_value()
+        for name in CONNECTORS:
+            watched = (connect_url, name, stop)
+            Thread(target=watch_connector, args=watched, name=name, daemon=True).start()
     database_url = settings.database_url.get_secret_value()
     arguments = (database_url, stop)
     Thread(target=run_expiry_sweep, args=arguments, name="expiry", daemon=True).start()

@@ -7,12 +7,21 @@ from typing import Any
 import pytest
 
 from connectors.connect import Connect
-from connectors.events import EVENTS_SLOT, EventStream, read_events, start_events, stop_events
+from connectors.connector_state import ConnectorState, TaskState
+from connectors.events import (
+    EVENTS_CONNECTOR,
+    EVENTS_SLOT,
+    EventStream,
+    read_events,
+    start_events,
+    stop_events,
+)
 from connectors.slot import drop_slot, make_slot, read_slot
 from coupons.errors import ConfigurationError
 from coupons.kafka.client import KafkaClient
 from coupons.ledger.connection import Connection, connect_ledger
 from operations.doctor.coupon_events import events_finding
+from operations.doctor.findings import Level
 from tests.support.databases import Database, Databases
 
 
@@ -60,13 +69,31 @@ def test_a_slot_of_another_database_is_refused_and_left_alone(
     assert read_slot(of_another, EVENTS_SLOT).usable
 
 
-def test_a_slot_that_lost_its_wal_is_named(ledger: Connection) -> None:
+@pytest.fixture
+def running(ledger: Connection) -> Iterator[EventStream]:
+    """Events that arrive."""
     make_slot(ledger, EVENTS_SLOT)
-    try:
-        stream = read_events(EmptyConnect(), ledger)
-        assert stream.gap is None
-        lost = stream.slot._replace(wal_status="lost", invalidation_reason="wal_removed")
-        says = events_finding(EventStream(stream.state, stream.offset, lost)).says
-        assert "missing: Postgres removed WAL that the slot needs (wal_removed)" in says
-    finally:
-        drop_slot(ledger, EVENTS_SLOT)
+    state = ConnectorState(EVENTS_CONNECTOR, "RUNNING", None, [TaskState(0, "RUNNING", None)])
+    yield EventStream(state, None, read_slot(ledger, EVENTS_SLOT))
+    drop_slot(ledger, EVENTS_SLOT)
+
+
+def test_a_slot_that_lost_its_wal_is_named(running: EventStream) -> None:
+    assert running.fault is None
+    lost = running.slot._replace(wal_status="lost", invalidation_reason="wal_removed")
+    says = events_finding(EventStream(running.state, None, lost)).says
+    assert "missing: Postgres removed WAL that the slot needs (wal_removed)" in says
+
+
+def test_a_slot_that_keeps_much_wal_is_named_before_it_is_lost(running: EventStream) -> None:
+    """Also while the connector runs: it may be too slow, or wait for an old transaction."""
+    found = {
+        kept: events_finding(
+            EventStream(
+                running.state, None, running.slot._replace(retained_bytes=kept, keep_bytes=100)
+            )
+        )
+        for kept in (50, 51)
+    }
+    assert [each.level for each in found.values()] == [Level.OK, Level.WARNING]
+    assert "Postgres keeps 51 bytes of WAL" in found[51].says
