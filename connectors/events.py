@@ -79,11 +79,12 @@ def start_events(connect: Connect, kafka: KafkaClient, ledger: Connection) -> bo
     begins_now = read_events(connect, ledger).gap is not None
     if begins_now:
         stop_connector(connect, EVENTS_CONNECTOR)
+    register(connect.url, kafka, EVENTS_FILE)
+    if begins_now:
         # Until the new slot is there, there is none: whatever fails in between is named as a gap.
         drop_slot(ledger, EVENTS_SLOT)
         forget_offsets(connect, EVENTS_CONNECTOR)
         make_slot(ledger, EVENTS_SLOT)
-    register(connect.url, kafka, EVENTS_FILE)
     resume_connector(connect, EVENTS_CONNECTOR)
     await_running(connect, EVENTS_CONNECTOR)
     return begins_now
