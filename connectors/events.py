@@ -5,14 +5,14 @@ or a request noticing. Nothing of it exists until somebody turns it on.
 """
 
 from pathlib import Path
-from typing import NamedTuple
 
 from connectors.connect import Connect
-from connectors.connector_state import ConnectorState, read_state
+from connectors.connector_state import read_state
 from connectors.lifecycle import await_running, resume_connector, stop_connector
 from connectors.offsets import forget_offsets
-from connectors.register import register
-from connectors.slot import Slot, drop_slot, make_slot, read_slot
+from connectors.register import create_stopped, register
+from connectors.slot import drop_slot, make_slot, read_slot, refuse_foreign
+from connectors.stream_gap import Position, loss_of, mismatch_of, read_position
 from coupons.errors import ConnectorError
 from coupons.kafka.client import KafkaClient
 from coupons.ledger.connection import Connection
@@ -26,74 +26,81 @@ _REMOVED_WITHIN_SECONDS = 30.0
 _PAUSE_SECONDS = 0.1
 
 
-class EventStream(NamedTuple):
-    """connector: None: there is none. slot: of the ledger, which keeps what is not streamed yet."""
+class EventStream(Position):
+    """How the events are: their connector, how far it has read, and their slot."""
 
-    connector: ConnectorState | None
-    slot: Slot
+    __slots__ = ()
 
     @property
     def is_off(self) -> bool:
-        """Whether nobody turned it on, or it was turned off."""
-        return self.connector is None and not self.slot.exists
+        """Whether nobody turned them on, or they were turned off."""
+        return self.state is None and not self.slot.usable
 
     @property
-    def has_gap(self) -> bool:
-        """Whether the slot is not the one that the events began with, or has lost its WAL."""
-        slot = self.slot
-        return not slot.exists or slot.is_lost or slot.made_by_connector
+    def gap(self) -> str | None:
+        """Why events may be missing; None when none can be.
+
+        A connector without offsets begins at its slot, which holds every event since.
+        """
+        apart = None if self.offset is None else mismatch_of(self.slot, self.offset)
+        return loss_of(self.slot) or apart
 
     @property
-    def why_silent(self) -> str | None:
-        """Why events do not arrive, or some are missing; None: they arrive, or it is off."""
+    def fault(self) -> str | None:
+        """Why events are missing or do not arrive; None: all arrive, or they are off."""
         if self.is_off:
             return None
-        if not self.slot.exists:
-            return "the replication slot is gone: events since then are missing"
-        if self.slot.is_lost:
-            return "the slot lost its WAL: events since then are missing"
-        if self.slot.made_by_connector:
-            return "the slot was lost, and the connector made another one: events are missing"
-        if self.connector is None:
-            return "there is no connector, and the slot keeps WAL for it"
-        return None if self.connector.is_running else self.connector.summary
+        if self.slot.exists and not self.slot.usable:
+            return f"the slot {EVENTS_SLOT} belongs to another database or plugin: drop it there"
+        if self.gap is not None:
+            return f"events may be missing: {self.gap}"
+        if self.state is None:
+            return "events do not arrive: there is no connector, and the slot keeps WAL for it"
+        return None if self.state.is_running else f"events do not arrive: {self.state.summary}"
 
 
 def read_events(connect: Connect, ledger: Connection) -> EventStream:
     """The state of the events. Raises ConnectorError or LedgerUnavailable."""
-    return EventStream(read_state(connect, EVENTS_CONNECTOR), read_slot(ledger, EVENTS_SLOT))
+    return EventStream(*read_position(connect, ledger, EVENTS_CONNECTOR, EVENTS_SLOT))
 
 
 def start_events(connect: Connect, kafka: KafkaClient, ledger: Connection) -> bool:
     """Turn the events on, or repair them. Returns whether they begin at this moment.
 
-    ledger: as coupon_cdc. Safe to repeat. They begin now when there was no slot, or it had lost its
-    WAL: what was issued and changed before is not in the stream. Raises ConnectorError,
-    KafkaUnavailable or LedgerUnavailable.
+    ledger: as coupon_cdc. Safe to interrupt and to repeat. They begin now when something may be
+    missing before: there was no slot, it lost its WAL, or the offsets do not match it. Raises
+    ConnectorError, KafkaUnavailable, LedgerUnavailable, or ConfigurationError for a slot of another
+    database.
     """
-    stream = read_events(connect, ledger)
-    is_new = stream.has_gap
-    if is_new:
-        if stream.connector is not None:
-            _remove_connector(connect)  # its offsets are of WAL that is gone
-        drop_slot(ledger, EVENTS_SLOT)
-        make_slot(ledger, EVENTS_SLOT)
-    elif stream.connector is not None and stream.connector.is_held:
-        resume_connector(connect, EVENTS_CONNECTOR)
+    refuse_foreign(read_slot(ledger, EVENTS_SLOT), EVENTS_SLOT)
+    if read_state(connect, EVENTS_CONNECTOR) is None:
+        # Connect keeps the offsets of a connector that was deleted; they are read once it exists.
+        create_stopped(connect.url, EVENTS_FILE)
+    begins_now = read_events(connect, ledger).gap is not None
+    if begins_now:
+        stop_connector(connect, EVENTS_CONNECTOR)
     register(connect.url, kafka, EVENTS_FILE)
-    await_running(connect, EVENTS_CONNECTOR)  # register leaves a connector that is not resumed yet
-    return is_new
+    if begins_now:
+        # Until the new slot is there, there is none: whatever fails in between is named as a gap.
+        drop_slot(ledger, EVENTS_SLOT)
+        forget_offsets(connect, EVENTS_CONNECTOR)
+        make_slot(ledger, EVENTS_SLOT)
+    resume_connector(connect, EVENTS_CONNECTOR)
+    await_running(connect, EVENTS_CONNECTOR)
+    return begins_now
 
 
 def stop_events(connect: Connect, ledger: Connection) -> bool:
     """Turn the events off, and let the ledger keep no WAL for them. Returns whether they were on.
 
-    The topic and its records stay. Raises ConnectorError or LedgerUnavailable.
+    The topic and its records stay, and so does a slot of another database. Raises ConnectorError or
+    LedgerUnavailable.
     """
     stream = read_events(connect, ledger)
-    if stream.connector is not None:
+    if stream.state is not None:
         _remove_connector(connect)
-    drop_slot(ledger, EVENTS_SLOT)
+    if stream.slot.usable:
+        drop_slot(ledger, EVENTS_SLOT)
     return not stream.is_off
 
 

@@ -63,16 +63,15 @@ def request_restart_of_failed(connect: Connect, name: str) -> None:
     connect.call("POST", f"/connectors/{name}/restart?{_FAILED_PARTS}")
 
 
-def restart_failed(connect_url: str) -> ConnectorState:
+def restart_failed(connect: Connect, name: str) -> ConnectorState | None:
     """Restart the connector or its task if it failed, without waiting.
 
-    The cause may have been an outage that is over. Returns the state before the restart. Raises
-    ConnectorError.
+    The cause may have been an outage that is over. Returns the state before the restart; None:
+    there is no connector. Raises ConnectorError.
     """
-    connect = Connect(connect_url)
-    state = existing_state(connect, CONNECTOR_NAME)
-    if state.failure is not None:
-        request_restart_of_failed(connect, CONNECTOR_NAME)
+    state = read_state(connect, name)
+    if state is not None and state.failure is not None:
+        request_restart_of_failed(connect, name)
     return state
 
 

@@ -13,6 +13,8 @@ from coupons.waiting import attempts
 
 SLOT = "coupon_cdc"
 FREE_WITHIN_SECONDS = 60.0
+MUCH_KEPT = 0.5
+"""Above this share of max_slot_wal_keep_size, the WAL kept for a slot is a warning."""
 _PAUSE_SECONDS = 0.2
 
 
@@ -38,6 +40,12 @@ class Slot(NamedTuple):
     def is_lost(self) -> bool:
         """Whether the WAL that it needs is gone."""
         return self.wal_status == "lost" or self.invalidation_reason is not None
+
+    @property
+    def is_filling(self) -> bool:
+        """Whether it keeps more than MUCH_KEPT of the WAL that it may keep."""
+        most = self.keep_bytes
+        return most is not None and (self.retained_bytes or 0) > MUCH_KEPT * most
 
     @property
     def made_by_connector(self) -> bool:

@@ -1,9 +1,10 @@
-"""What the monitor reads from Postgres: live coupons with their counts, and the slot."""
+"""What the monitor reads from Postgres: live coupons with their counts, and the slots."""
 
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from connectors.events import EVENTS_SLOT
 from connectors.slot import Slot, read_slot
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import list_live
@@ -19,6 +20,7 @@ class LedgerState:
     """coupons: the live ones that were read, and those with requests that are not final.
 
     live: how many there are in all. began_s: when the reading began, by `time.monotonic`.
+    events_slot: that of the events for other services; it is not usable while they are off.
     """
 
     began_s: float
@@ -26,6 +28,7 @@ class LedgerState:
     coupons: tuple[Coupon, ...]
     live: int
     slot: Slot
+    events_slot: Slot
 
 
 class LedgerLink:
@@ -51,8 +54,9 @@ class LedgerReader:
         self._unfinished = unfinished
 
     def read(self) -> LedgerState:
-        """Two queries, whatever the number of requests. Raises LedgerUnavailable."""
+        """Four queries, whatever the number of requests. Raises LedgerUnavailable."""
         connection = self._link.connection()
         began_s = time.monotonic()
         coupons, live = list_live(connection, self._unfinished(), MOST_COUPONS)
-        return LedgerState(began_s, tuple(coupons), live, read_slot(connection))
+        slots = read_slot(connection), read_slot(connection, EVENTS_SLOT)
+        return LedgerState(began_s, tuple(coupons), live, *slots)

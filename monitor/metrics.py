@@ -10,6 +10,9 @@ from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from connectors.connector_state import ConnectorState
+from connectors.slot import Slot
+from connectors.stream_gap import loss_of
 from coupons.process.metrics import process_registry
 from monitor import samples
 from monitor.gate import GateReading
@@ -71,6 +74,17 @@ def _by(name: str, label: str, meaning: str, read: Samples) -> Figure:
 
 def _ledger(state: State) -> LedgerState | None:
     return state.postgres.value
+
+
+def _events_slot(state: State) -> Slot | None:
+    """None: it is not known, or the events are off."""
+    ledger = state.postgres.value
+    return ledger.events_slot if ledger is not None and ledger.events_slot.usable else None
+
+
+def _events_connector(state: State) -> ConnectorState | None:
+    """None: it is not known, or there is none."""
+    return None if state.connector is None else state.connector.events
 
 
 def _gate(state: State) -> GateReading | None:
@@ -198,6 +212,32 @@ FIGURES = (
         lambda connector: connector.state is not None and connector.state.is_running,
     ),
     _by("coupon_stream_tasks", "state", "Tasks of the connector by state.", samples.tasks),
+    _gauge(
+        "coupon_events_connector_running",
+        "1 the connector of the events for other services and its task run, 0 they do not; absent"
+        " while there is none.",
+        _events_connector,
+        lambda connector: connector.is_running,
+    ),
+    _gauge(
+        "coupon_events_slot_active",
+        "1 the slot of the events for other services is in use, 0 it is not; absent while there is"
+        " none.",
+        _events_slot,
+        lambda slot: bool(slot.active),
+    ),
+    _gauge(
+        "coupon_events_slot_lost",
+        "1 that slot has lost WAL that it needs, or the connector made it by itself; else 0.",
+        _events_slot,
+        lambda slot: loss_of(slot) is not None,
+    ),
+    _gauge(
+        "coupon_events_slot_kept_bytes",
+        "WAL that Postgres keeps for that slot.",
+        _events_slot,
+        lambda slot: slot.retained_bytes,
+    ),
     _gauge(
         "coupon_stream_heartbeat_age_seconds",
         "Age of the newest heartbeat that a consumer handled, as Redis has it; absent when there"

@@ -1,4 +1,4 @@
-"""What the monitor reads from Kafka and Connect: offsets, their rates, connector and tasks."""
+"""What the monitor reads from Kafka and Connect: offsets, their rates, connectors and tasks."""
 
 import time
 from collections import deque
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from connectors.connect import Connect
 from connectors.connector_state import ConnectorState, read_state
+from connectors.events import EVENTS_CONNECTOR
 from connectors.lifecycle import CONNECTOR_NAME
 from coupons.change_events import REQUEST_TOPIC
 from coupons.change_events.offsets import OffsetReader, lags
@@ -39,9 +40,10 @@ class KafkaState:
 
 @dataclass(frozen=True, slots=True)
 class Connector:
-    """state: None: there is no connector."""
+    """state: None: there is no connector. events: that of the events for other services."""
 
     state: ConnectorState | None
+    events: ConnectorState | None
 
 
 class _Point(NamedTuple):
@@ -106,4 +108,5 @@ class ConnectReader:
 
     def read(self) -> Connector:
         """Raises ConnectorError."""
-        return Connector(read_state(self._connect, CONNECTOR_NAME))
+        names = CONNECTOR_NAME, EVENTS_CONNECTOR
+        return Connector(*(read_state(self._connect, name) for name in names))

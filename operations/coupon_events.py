@@ -1,6 +1,9 @@
 """Reads the events for other services, as one of those services would."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from heapq import merge
+from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
@@ -9,6 +12,7 @@ from coupons.change_events.coupon_events import CouponEvent, decode_coupon_event
 from coupons.change_events.topics import EVENTS_TOPIC
 from coupons.errors import KafkaUnavailable, NotThere
 from coupons.kafka.client import KafkaClient
+from coupons.moments import parse_rfc3339
 
 _ANSWER_SECONDS = 5.0
 _POLL_SECONDS = 0.5
@@ -17,14 +21,31 @@ _OLDEST, _NEWEST = -2, -1
 """Offsets, as librdkafka writes them."""
 
 
-def held_events(kafka: KafkaClient, registry: SchemaRegistry) -> Iterator[CouponEvent]:
-    """The events that the topic holds now, in the order of each user. Raises as follow_events."""
+class HeldEvents(NamedTuple):
+    """in_topic: how many events the topic holds. newest: of these, in the order of each user."""
+
+    in_topic: int
+    newest: Sequence[CouponEvent]
+
+
+def newest_events(kafka: KafkaClient, registry: SchemaRegistry, count: int) -> HeldEvents:
+    """The newest events that the topic holds now, at most so many.
+
+    So many of each partition are in memory meanwhile. Raises as follow_events.
+    """
+    by_partition: dict[int | None, list[CouponEvent]] = defaultdict(list)
     with LogReader(kafka, EVENTS_TOPIC, _GROUP) as reader:
         if not reader.kept:
             raise _no_topic()
+        in_topic = sum(kept.end - kept.begin for kept in reader.kept.values())
+        reader.only_newest(count)
         for batch in reader.read():
             for message in batch:
-                yield decode_coupon_event(registry, message.value())
+                event = decode_coupon_event(registry, message.value())
+                by_partition[message.partition()].append(event)
+    # Each partition stays in its own order, whatever the clocks said.
+    newest = merge(*by_partition.values(), key=lambda event: parse_rfc3339(event.at))
+    return HeldEvents(in_topic, list(newest)[-count:])
 
 
 def follow_events(
@@ -32,11 +53,19 @@ def follow_events(
 ) -> Iterator[CouponEvent | None]:
     """Events in the order of each user, without an end; None each time that none came for a while.
 
-    It joins no group and stores no offsets. Raises NotThere when there is no such topic,
+    It joins no group and stores no offsets. Events that retention removes before they were read are
+    passed over. Raises NotThere when there is no such topic,
     KafkaUnavailable, SchemaRegistryUnavailable or UndecodableEvent.
     """
-    settings = {"group.id": _GROUP, "enable.auto.commit": False}
-    consumer = kafka.consumer({**settings, "isolation.level": "read_committed"})
+    consumer = kafka.consumer(
+        {
+            "group.id": _GROUP,
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            # The client's default is the end, if retention removes what was to be read next.
+            "auto.offset.reset": "earliest",
+        }
+    )
     try:
         topic = consumer.list_topics(timeout=_ANSWER_SECONDS).topics.get(EVENTS_TOPIC)
         if topic is None:

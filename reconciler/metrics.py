@@ -61,7 +61,9 @@ RECONCILER_EXPIRY_FAILING_COUPONS = Gauge(
 )
 CONNECTOR_RESTARTS = Counter(
     "coupon_connector_restarts_total",
-    "Times that a failed connector task was restarted.",
+    "Times that a failed connector task was restarted, by connector: coupon-cdc, and coupon-events"
+    " of the events for other services.",
+    ["connector"],
     registry=RECONCILER,
 )
 RECONCILER_TRACE_SPANS = trace_spans_counter("reconciler", RECONCILER)

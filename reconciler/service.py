@@ -15,7 +15,7 @@ from coupons.process.probes import serve_probes
 from coupons.process.tracing import Tracer, start_tracing
 from coupons.queries import query
 from reconciler.comparer import record_repair, run_comparer
-from reconciler.connector_watch import watch_connector
+from reconciler.connector_watch import CONNECTORS, watch_connector
 from reconciler.expiry_sweep import ExpirySweep
 from reconciler.metrics import RECONCILER, RECONCILER_PASSES, RECONCILER_TRACE_SPANS
 from reconciler.routine_pass import clear_metrics, run_pass
@@ -85,7 +85,7 @@ class Reconciler:
 
 
 def run_reconciler(settings: ReconcilerSettings, stop: Event) -> None:
-    """Serve the probes, watch the connector, reconcile and sweep until `stop` is set."""
+    """Serve the probes, watch the connectors, reconcile and sweep until `stop` is set."""
     tracer = start_tracing(settings, "coupon-reconciler", RECONCILER_TRACE_SPANS)
     reconciler = Reconciler(settings, tracer)
     database_url = settings.database_url.get_secret_value()
@@ -111,7 +111,7 @@ def run_reconciler(settings: ReconcilerSettings, stop: Event) -> None:
     ]
     if settings.connect_url is not None:
         connect_url = settings.connect_url.get_secret_value()
-        threads.append(_start("connector", watch_connector, connect_url, stop))
+        threads += [_start(name, watch_connector, connect_url, name, stop) for name in CONNECTORS]
     try:
         reconciler.run(stop)
     finally:

@@ -21,6 +21,8 @@ NOT_CAUSED: Mapping[Section, str] = MappingProxyType(
         Section.LEDGER_RESTORED: "It needs a backup, and its way back takes minutes."
         " tests/pipeline/test_restore.py types it.",
         Section.SCHEMA: "Its way back takes minutes. tests/pipeline/test_ways_back.py types it.",
+        Section.EVENTS: "They are off until somebody turns them on, and issuing needs none."
+        " tests/pipeline/test_events.py causes each of these states.",
         Section.NOT_READ: "A record has to wait for 45 s, and the consumer that does not read it"
         " is named first. tests/consumer/test_unread.py causes it.",
         Section.LAG: "It needs more claims for minutes than the consumer of one machine can"

@@ -12,6 +12,8 @@ from coupons.endpoints import Endpoints
 
 LEDGER_SECONDS = 60.0
 """A slot is created only when no older transaction is open."""
+NEWEST = 1_000
+"""So many events one document has, unless more are asked for: it is made in memory."""
 
 
 @click.group("events", short_help="Events of issued coupons for other services.")
@@ -58,7 +60,7 @@ def start_command(where: Endpoints, as_json: bool) -> None:
             f"Events are written to {EVENTS_TOPIC} from now on; nothing from before is there."
         )
     else:
-        click.echo(f"Events are written to {EVENTS_TOPIC}, without a gap.")
+        click.echo(f"Events are written to {EVENTS_TOPIC}; they go on where they were.")
 
 
 @command.command("stop")
@@ -112,27 +114,31 @@ def status_command(where: Endpoints, as_json: bool) -> None:
         stream = read_events(connect, ledger)
     kept = stream.slot.retained_bytes
     if as_json:
-        shown = {"on": not stream.is_off, "why_silent": stream.why_silent, "retained_bytes": kept}
+        shown = {"on": not stream.is_off, "fault": stream.fault, "retained_bytes": kept}
         click.echo(json.dumps(shown))
     elif stream.is_off:
         click.echo("Events are off; `coupon events start` turns them on.")
     else:
-        says = stream.why_silent or "they arrive"
+        says = stream.fault or "they arrive"
         click.echo(f"Events are on: {says}; Postgres keeps {kept or 0:,} bytes of WAL for them.")
-        if stream.why_silent:
+        if stream.fault:
             click.echo("Repair them with `coupon events start`.")
-    sys.exit(0 if stream.why_silent is None else 1)
+    sys.exit(0 if stream.fault is None else 1)
 
 
 @command.command("read")
 @endpoints_option("ops")
 @click.option("--from-beginning", is_flag=True, help="Also those that the topic holds already.")
-@click.option("--count", type=click.IntRange(1), help="End after so many.  [default: never]")
+@click.option(
+    "--count",
+    type=click.IntRange(1),
+    help=f"End after so many.  [default: never; with --json {NEWEST}]",
+)
 @json_option
 def read_command(where: Endpoints, from_beginning: bool, count: int | None, as_json: bool) -> None:
     """Print events as they come, one JSON document a line (CloudEvents 1.0). Ends with Ctrl-C.
 
-    With --json it prints one document, of the events that the topic holds already.
+    With --json it prints one document, of the newest events that the topic holds already.
 
     \b
       coupon events read
@@ -140,13 +146,14 @@ def read_command(where: Endpoints, from_beginning: bool, count: int | None, as_j
       coupon events read --json     for programs
     """
     from coupons.change_events import SchemaRegistry
-    from operations.coupon_events import follow_events, held_events
+    from operations.coupon_events import follow_events, newest_events
 
     kafka = where.kafka_client()
     registry = SchemaRegistry(where["COUPON_SCHEMA_REGISTRY_URL"])
     if as_json:
-        held = islice(held_events(kafka, registry), count)
-        click.echo(json.dumps({"events": [event.as_cloud_event() for event in held]}))
+        held, newest = newest_events(kafka, registry, count or NEWEST)
+        shown = [event.as_cloud_event() for event in newest]
+        click.echo(json.dumps({"in_topic": held, "events": shown}))
         return
     coming = follow_events(kafka, registry, from_beginning)
     for event in islice((event for event in coming if event is not None), count):

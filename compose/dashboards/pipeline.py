@@ -90,11 +90,12 @@ ROWS: Rows = {
             },
         ),
         Lines(
-            "WAL kept for the slot",
+            "WAL kept for the slots",
             "bytes",
             "At the limit Postgres drops WAL, and the slot is lost.",
             {
                 "kept": "max(coupon_stream_slot_kept_bytes)",
+                "kept for events": "max(coupon_events_slot_kept_bytes)",
                 "limit": "max(coupon_stream_slot_limit_bytes)",
             },
         ),

@@ -104,10 +104,12 @@ ROWS: Rows = {
         Lines(
             "Reconciler",
             "short",
-            "Passes a second, and restarts of the connector's task in ten minutes.",
+            "Passes a second, and restarts of the connectors' tasks in ten minutes.",
             {
                 "passes": f"sum(rate(coupon_reconciler_passes_total{RATE}))",
-                "restarts": "sum(increase(coupon_connector_restarts_total[10m]))",
+                "restarts of {{connector}}": (
+                    "sum by (connector) (increase(coupon_connector_restarts_total[10m]))"
+                ),
             },
         ),
         Lines(

@@ -65,6 +65,15 @@ CAUSES: dict[Section, frozenset[Section]] = {
     ),
     Section.SLOT_INACTIVE: _STREAM_STOPS,
     Section.WAL_GROWS: frozenset({Section.SLOT_INACTIVE}),
+    Section.EVENTS: frozenset(
+        {
+            Section.POSTGRES_DOWN,
+            Section.CONNECT_DOWN,
+            Section.REGISTRY_DOWN,
+            Section.LEDGER_RESTORED,
+            Section.NOT_PREPARED,
+        }
+    ),
     Section.CONSUMER_STOPPED: frozenset({Section.SCHEMA, Section.NOT_PREPARED, Section.TOPICS}),
     Section.CONSUMER_DOWN: frozenset(
         {Section.CONSUMER_STOPPED, Section.REDIS_REFUSES, Section.REGISTRY_DOWN, Section.KAFKA_DOWN}

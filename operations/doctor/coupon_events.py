@@ -20,7 +20,13 @@ def check_events(system: System) -> Iterator[Finding]:
 
 def events_finding(stream: EventStream) -> Finding:
     """The finding for events that are on."""
-    if stream.why_silent is None:
-        return ok("events", "the connector of the events for other services runs")
-    says = f"other services get no events of issued coupons: {stream.why_silent}"
-    return warning("events", says, "coupon events start", Section.CONNECTOR_FAILED)
+    if stream.fault is not None:
+        says = f"of the events for other services: {stream.fault}"
+        return warning("events", says, "coupon events start", Section.EVENTS)
+    if stream.slot.is_filling:
+        says = (
+            f"Postgres keeps {stream.slot.retained_bytes:,} bytes of WAL for the events for other"
+            " services: above the limit some will be missing"
+        )
+        return warning("events", says, "coupon events status", Section.EVENTS)
+    return ok("events", "the connector of the events for other services runs")

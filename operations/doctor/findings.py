@@ -46,6 +46,7 @@ class Section(StrEnum):
     STREAM_WAITS = "The change stream waits for a standby"
     SLOT_INACTIVE = "The slot is inactive"
     WAL_GROWS = "WAL grows"
+    EVENTS = "Events for other services fail"
     CONSUMER_STOPPED = "The consumer stopped at the dead-letter limit"
     CONSUMER_DOWN = "The consumer is down"
     NOT_READ = "A partition is not read"

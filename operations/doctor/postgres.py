@@ -18,8 +18,6 @@ from operations.doctor.system import System
 
 RECONCILER_ROLE = "coupon_reconciler"
 TABLES = ["public.cdc_heartbeat", "public.coupon_issue_request"]
-MUCH_KEPT = 0.5
-"""Above this share of max_slot_wal_keep_size, the WAL kept for a slot is a warning."""
 _MIB = 2**20
 _RECOVER = "coupon connector recover"
 
@@ -131,7 +129,7 @@ def _kept(slot: Slot) -> Finding:
     if slot.wal_status == "unreserved" or kept > most:
         says += ": the next checkpoint removes WAL that the slot needs"
         return failing("wal", says, "coupon connector status", Section.WAL_GROWS)
-    if kept > MUCH_KEPT * most:
+    if slot.is_filling:
         says += ": above the limit the slot is lost"
         return warning("wal", says, "coupon connector status", Section.WAL_GROWS)
     return ok("wal", says)

@@ -1,12 +1,15 @@
 """The monitor shows what gate and ledger hold."""
 
+import json
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
-from connectors.slot import read_slot
+from connectors.events import EVENTS_SLOT
+from connectors.slot import drop_slot, make_slot, read_slot
 from coupons.gate import Gate
 from coupons.gate.heartbeat import record_heartbeat
 from coupons.ledger.connection import connect_ledger
@@ -15,8 +18,9 @@ from coupons.model import CouponState
 from coupons.waiting import eventually
 from monitor.gate import GateReader
 from monitor.ledger import LedgerState
-from tests.monitor.conftest import Watched
+from tests.monitor.conftest import Watch, Watched
 from tests.reconciler.conftest import Shop
+from tests.support.answers import Answers
 from tests.support.databases import Database
 from tests.support.ledger import MakeCoupon
 
@@ -109,7 +113,7 @@ def test_a_ledger_that_was_read_before_the_figures_is_not_compared_with_them(
         def read() -> LedgerState:
             began_s = time.monotonic()
             coupons, live = list_live(connection, (), 10)
-            return LedgerState(began_s, tuple(coupons), live, slot)
+            return LedgerState(began_s, tuple(coupons), live, slot, slot)
 
         shop.accept(1)
         first, second = read(), read()
@@ -149,6 +153,41 @@ def test_the_slot_is_shown(watched: Watched, database: Database) -> None:
             assert watched.document()["slot"]["lost"] is False
         finally:
             cdc.execute("SELECT pg_drop_replication_slot('coupon_cdc')")
+
+
+def test_the_slot_of_the_events_is_shown_while_they_are_on(
+    watched: Watched, database: Database
+) -> None:
+    """And the one that a connector makes after a loss (without failover) counts as lost."""
+    names = [f"coupon_events_slot_{name}" for name in ("active", "lost", "kept_bytes")]
+    eventually(lambda: watched.value("coupon_stream_slot_lost") == 1, what="Postgres was read")
+    assert [watched.value(name) for name in names] == [None, None, None]
+    with connect_ledger(database.url("coupon_cdc"), "test") as cdc:
+        make_slot(cdc, EVENTS_SLOT)
+        try:
+            eventually(lambda: watched.value("coupon_events_slot_lost") == 0)
+            assert watched.value("coupon_events_slot_active") == 0
+            assert watched.value("coupon_events_slot_kept_bytes") is not None
+            drop_slot(cdc, EVENTS_SLOT)
+            cdc.execute("SELECT pg_create_logical_replication_slot('coupon_events', 'pgoutput')")
+            eventually(lambda: watched.value("coupon_events_slot_lost") == 1)
+        finally:
+            drop_slot(cdc, EVENTS_SLOT)
+        eventually(lambda: [watched.value(name) for name in names] == [None, None, None])
+
+
+def test_the_connector_of_the_events_is_shown_where_there_is_one(
+    watch: Watch, database: Database, valkey_url: str, answers: Callable[..., Answers]
+) -> None:
+    """A Connect that has none, and one in which it is stopped."""
+    urls = database.url("coupon_monitor"), valkey_url
+    name = "coupon_events_connector_running"
+    without = watch(*urls, connect_url=answers(404, "{}").url)
+    eventually(lambda: without.value("coupon_stream_connector_running") == 0)
+    assert without.value(name) is None
+    stopped = json.dumps({"connector": {"state": "STOPPED"}, "tasks": []})
+    held = watch(*urls, connect_url=answers(200, stopped).url)
+    eventually(lambda: held.value(name) == 0)
 
 
 def test_memory_and_heartbeat_come_from_redis(watched: Watched, gate: Gate) -> None:

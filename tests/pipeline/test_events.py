@@ -1,30 +1,43 @@
 """Events for other services: each change of an issued coupon, in order, from when they are on."""
 
+import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
+from threading import Timer
 
+import psycopg
 import pytest
+from click.testing import CliRunner
 
+from cli.main import main
 from connectors.connect import Connect
 from connectors.events import EVENTS_CONNECTOR, EVENTS_SLOT, read_events, start_events, stop_events
 from connectors.lifecycle import await_running, resume_connector, stop_connector
-from connectors.slot import drop_slot, read_slot
+from connectors.slot import drop_slot, make_slot, read_slot
 from coupons.change_events import SchemaRegistry
 from coupons.change_events.coupon_events import CouponEvent
+from coupons.errors import LedgerUnavailable
 from coupons.kafka.client import KafkaClient
 from coupons.ledger.connection import Connection, connect_ledger
+from coupons.moments import parse_rfc3339
 from coupons.waiting import eventually
-from operations.coupon_events import follow_events, held_events
-from operations.doctor.coupon_events import events_finding
+from operations.coupon_events import follow_events, newest_events
+from operations.doctor.coupon_events import check_events
+from operations.doctor.findings import Finding, Level
+from operations.doctor.system import System
 from stack.disposable import DisposableStack
 from tests.pipeline.pipeline import FINAL_WITHIN_SECONDS, Pipeline
 from tests.support.typed import ROOT
 
 PAGE = ROOT / "docs" / "how-to" / "events.md"
+
+
+SILENT_POLLS = 240
+"""Of half a second: Debezium may begin to stream long after Connect says that it runs."""
 
 
 class Events:
@@ -36,12 +49,22 @@ class Events:
         self.kafka = KafkaClient(where["COUPON_KAFKA_BOOTSTRAP_SERVERS"])
         self.registry = SchemaRegistry(where["COUPON_SCHEMA_REGISTRY_URL"])
         self.ledger = ledger
+        nowhere = KafkaClient("")
+        database, connect = stack.database_url("ops"), self.connect.url
+        self.system = System(None, None, database, "", nowhere, "", connect, "")
 
     def start(self) -> bool:
         return start_events(self.connect, self.kafka, self.ledger)
 
-    def why_silent(self) -> str | None:
-        return read_events(self.connect, self.ledger).why_silent
+    def fault(self) -> str | None:
+        return read_events(self.connect, self.ledger).fault
+
+    def named(self, says: str) -> Finding | None:
+        """What the doctor says, if it says this."""
+        return next((each for each in check_events(self.system) if says in each.says), None)
+
+    def offset(self) -> int | None:
+        return read_events(self.connect, self.ledger).offset
 
     def of(self, coupon_id: int, count: int) -> list[CouponEvent]:
         """The first so many events of a coupon; it waits for them."""
@@ -51,7 +74,7 @@ class Events:
             silent = silent + 1 if event is None else 0
             if event is not None and event.coupon_id == coupon_id:
                 found.append(event)
-            if len(found) >= count or silent > 60:
+            if len(found) >= count or silent > SILENT_POLLS:
                 break
         return found
 
@@ -101,43 +124,139 @@ def test_each_change_is_an_event_in_its_order(events: Events, pipeline: Pipeline
     }
     first = [each for each in found if each.user_id == 1]
     assert [each.number for each in first] == list(range(6))
-    assert all(earlier.at <= later.at for earlier, later in pairwise(first))
+    assert all(
+        parse_rfc3339(earlier.at) <= parse_rfc3339(later.at) for earlier, later in pairwise(first)
+    )
     assert first[-1].as_cloud_event()["data"]["order_reference"] == "c"
-    assert set(found) <= set(held_events(events.kafka, events.registry))
-    eventually(lambda: events.why_silent() is None, 30, "the connector runs")
+    held, newest = newest_events(events.kafka, events.registry, 10_000)
+    assert held == len(newest)
+    assert set(found) <= set(newest)
+    newest = newest_events(events.kafka, events.registry, 3).newest
+    assert [(each.user_id, each.kind) for each in newest] == [
+        (1, "use-cancelled"),
+        (1, "used"),
+        (2, "revoked"),
+    ]
+    eventually(lambda: events.fault() is None, 30, "the connector runs")
 
 
 def test_events_go_on_without_a_gap_after_a_pause(events: Events, pipeline: Pipeline) -> None:
-    """What happened meanwhile comes when the advice of the doctor was typed."""
+    """What happened meanwhile comes when they are started again."""
     assert events.start()
     stop_connector(events.connect, EVENTS_CONNECTOR)
-    finding = events_finding(read_events(events.connect, events.ledger))
-    assert "STOPPED" in finding.says
-    assert finding.command == "coupon events start"
     _issue(pipeline, range(1, 3))
     assert not events.start()
     assert len(events.of(pipeline.coupon.coupon_id, 2)) == 2
-    assert events.why_silent() is None
+    assert events.fault() is None
 
 
-@pytest.mark.parametrize("resumed", [False, True])
-def test_a_lost_slot_is_named_and_events_begin_again(
-    events: Events, pipeline: Pipeline, resumed: bool
-) -> None:
-    """Also when the connector made another one by itself, and runs as if nothing was missing."""
-    events.start()
+def _drop_slot(events: Events) -> None:
     stop_connector(events.connect, EVENTS_CONNECTOR)
     drop_slot(events.ledger, EVENTS_SLOT)
+
+
+def _make_slot_again(events: Events) -> None:
+    eventually(lambda: events.offset() is not None, 60, "it has offsets")
+    _drop_slot(events)
+    make_slot(events.ledger, EVENTS_SLOT)
+
+
+def _let_connector_make_slot(events: Events) -> None:
+    _drop_slot(events)
+    resume_connector(events.connect, EVENTS_CONNECTOR)
+    eventually(lambda: read_slot(events.ledger, EVENTS_SLOT).exists, 30, "it makes a slot")
+    await_running(events.connect, EVENTS_CONNECTOR)
+
+
+def _move_offsets_ahead(events: Events) -> None:
+    eventually(lambda: events.offset() is not None, 60, "it has offsets")
+    stop_connector(events.connect, EVENTS_CONNECTOR)
+    offsets = f"/connectors/{EVENTS_CONNECTOR}/offsets"
+    kept = events.connect.call("GET", offsets)
+    assert kept is not None
+    kept["offsets"][0]["offset"]["lsn"] += 1 << 40
+    events.connect.call("PATCH", offsets, kept)
+
+
+def _delete_connector(events: Events) -> None:
+    events.connect.call("DELETE", f"/connectors/{EVENTS_CONNECTOR}")
+    eventually(lambda: read_events(events.connect, events.ledger).state is None, 30, "it is gone")
+
+
+def _fail_connector(events: Events) -> None:
+    path = f"/connectors/{EVENTS_CONNECTOR}/config"
+    config = events.connect.call("GET", path)
+    assert config is not None
+    events.connect.call("PUT", path, {**config, "publication.name": "not_there"})
+
+
+STATES: dict[str, tuple[Callable[[Events], None], bool]] = {
+    "STOPPED": (lambda events: stop_connector(events.connect, EVENTS_CONNECTOR), False),
+    "FAILED": (_fail_connector, False),
+    "there is no connector": (_delete_connector, False),
+    "there is no replication slot": (_drop_slot, True),
+    "the connector created the slot": (_let_connector_make_slot, True),
+    "the slot begins after": (_make_slot_again, True),
+    "ahead of Postgres' WAL": (_move_offsets_ahead, True),
+}
+"""By what the doctor says: what leads there, and whether events may be missing then."""
+
+
+@pytest.mark.parametrize("says", STATES)
+def test_what_doctor_says_to_type_repairs_each_state_that_it_names(
+    events: Events, pipeline: Pipeline, stack: DisposableStack, says: str
+) -> None:
+    """Afterwards events arrive, and the doctor names nothing more."""
+    cause, is_gap = STATES[says]
+    events.start()
+    cause(events)
+    finding = eventually(lambda: events.named(says), 60, "the doctor names it")
+    assert finding is not None
+    assert finding.level is Level.WARNING
+    assert ("missing" in finding.says) == is_gap
+    assert finding.command is not None
+    typed = [*finding.command.split()[1:], "--state", str(stack.folder.path), "--json"]
+    done = CliRunner().invoke(main, typed)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output)["begins_now"] == is_gap
     _issue(pipeline, range(1, 3))
-    if resumed:
-        resume_connector(events.connect, EVENTS_CONNECTOR)
-        eventually(lambda: read_slot(events.ledger, EVENTS_SLOT).exists, 30, "it makes a slot")
-        await_running(events.connect, EVENTS_CONNECTOR)
-    assert "missing" in str(events.why_silent())
+    assert {each.user_id for each in events.of(pipeline.coupon.coupon_id, 2)} == {1, 2}
+    eventually(lambda: events.named("the connector of the events"), 30, "all is well")
+    assert stop_events(events.connect, events.ledger)
+    assert list(check_events(events.system)) == []
+
+
+def test_a_start_that_finds_an_open_transaction_is_named_and_repeated(
+    events: Events, pipeline: Pipeline, stack: DisposableStack
+) -> None:
+    """No slot can be made before that transaction ends: the events never read as off meanwhile."""
+    events.start()
+    _drop_slot(events)
+    url = stack.database_url("cdc")
+    with psycopg.connect(url) as older, connect_ledger(url, "test", 2) as impatient:
+        older.execute("SELECT pg_current_xact_id()")
+        with pytest.raises(LedgerUnavailable):
+            start_events(events.connect, events.kafka, impatient)
+        assert not read_events(events.connect, events.ledger).is_off
+        assert events.named("there is no replication slot")
     assert events.start()
-    _issue(pipeline, range(3, 5))
-    assert {each.user_id for each in events.of(pipeline.coupon.coupon_id, 2)} == {3, 4}
-    assert events.why_silent() is None
+    _issue(pipeline, range(1, 3))
+    assert len(events.of(pipeline.coupon.coupon_id, 2)) == 2
+
+
+def test_offsets_of_a_connector_that_was_deleted_by_hand_are_not_used(
+    events: Events, pipeline: Pipeline
+) -> None:
+    """Connect keeps them, and the slot that belongs to them is dropped with the next stop."""
+    events.start()
+    eventually(lambda: events.offset() is not None, 60, "it has offsets")
+    _delete_connector(events)
+    assert stop_events(events.connect, events.ledger)
+    assert read_events(events.connect, events.ledger).is_off
+    assert events.start()
+    _issue(pipeline, range(1, 3))
+    assert len(events.of(pipeline.coupon.coupon_id, 2)) == 2
+    assert events.fault() is None
 
 
 def test_the_service_of_the_documents_reads_them(
@@ -158,9 +277,14 @@ def test_the_service_of_the_documents_reads_them(
         text=True,
     ) as service:
         assert service.stdout is not None
-        for line in service.stdout:
-            wanted.discard(line.strip())
-            if not wanted:
-                break
-        service.kill()
+        over = Timer(120, service.kill)
+        over.start()
+        try:
+            for line in service.stdout:
+                wanted.discard(line.strip())
+                if not wanted:
+                    break
+        finally:
+            over.cancel()
+            service.kill()
     assert not wanted, "the service ended"
