@@ -82,7 +82,9 @@ def _id(value: Any) -> Any:
     """An id as a string of digits; numbers pass as they are."""
     if isinstance(value, str):
         if not _ID.fullmatch(value):
-            raise _wrong("id", "Use a positive whole number in digits from 0 to 9")
+            raise _wrong(
+                "id", "Use a positive whole number in digits from 0 to 9, without a leading zero"
+            )
         return int(value)
     return value
 
