@@ -165,7 +165,10 @@ Moment = Annotated[
         }
     ),
 ]
-Group = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Group = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="1 to 64 letters, digits, `_` or `-`"),
+]
 ValidDays = Annotated[
     int, Field(ge=1, le=36_500, description="An issued coupon is valid so many times 24 hours")
 ]

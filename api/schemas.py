@@ -91,6 +91,7 @@ class CouponActionView(TypedDict):
 
 
 FieldChange = TypedDict("FieldChange", {"from": Any, "to": Any})
+FieldChange.__doc__ = "What a field of a coupon was, and what it became; null: it was empty."
 
 
 class CouponActionPage(TypedDict):
