@@ -74,9 +74,9 @@ def _needs(operation: Mapping[str, Any]) -> Iterator[str]:
         kinds = [each for each in body["content"] if each != "application/json"]
         taken = " or ".join(f"`{each}`" for each in body["content"])
         sent = f", sent as {taken}" if kinds else ""
-        yield f"The body is {_model(next(iter(body['content'].values()))['schema'])}{sent}."
-        if said := body.get("description"):
-            yield f"{said}."
+        says = f"The body is {_model(next(iter(body['content'].values()))['schema'])}{sent}."
+        more = body.get("description")
+        yield paragraph(f"{says} {more}." if more else says).rstrip()
 
 
 def _resolved(document: Mapping[str, Any], parameter: Mapping[str, Any]) -> Mapping[str, Any]:
