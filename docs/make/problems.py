@@ -67,7 +67,8 @@ MEANINGS = {
     "body-too-large": "The body is larger than the limit.",
     "uri-too-long": "The path or the query string is longer than the limit.",
     "not-json": "The body has another content type than `application/json`.",
-    "not-text": "The file of codes is neither `text/plain` nor `text/csv`, or is compressed.",
+    "not-text": "The file of codes is neither `text/plain` nor `text/csv`, or is compressed, or its"
+    " parameter `header` is neither `present` nor `absent`.",
     "invalid": "Unknown fields, wrong types or values out of range. `errors` names them.",
     "idempotency-key-reused": "You used this `Idempotency-Key` for a coupon that was defined"
     " otherwise. Nothing was done.",
