@@ -78,6 +78,18 @@ def test_every_parameter_and_body_says_what_it_means(client: Client) -> None:
         assert [name for name, said in described.items() if not said] == []
 
 
+def test_a_change_is_taken_as_each_content_type_that_is_described(
+    client: Client, admin: dict[str, str], new_coupon: NewCoupon
+) -> None:
+    paths = client.get("/openapi.json").get_json()["paths"]
+    kinds = paths["/coupons/{id}"]["patch"]["requestBody"]["content"]
+    assert set(kinds) == {"application/json", "application/merge-patch+json"}
+    path, headers = f"/coupons/{new_coupon()}", admin | {"If-Match": "*"}
+    for kind in kinds:
+        answer = client.patch(path, data=b'{"name": "y"}', content_type=kind, headers=headers)
+        assert answer.status_code == 200, answer.text
+
+
 def test_every_reference_of_the_document_leads_somewhere(client: Client) -> None:
     text = client.get("/openapi.json").text
     schemas = client.get("/openapi.json").get_json()["components"]["schemas"]
