@@ -70,4 +70,9 @@ def page_parameters() -> list[dict[str, Any]]:
         "description": "`next_cursor` of the page before",
         "schema": {"type": "string", "maxLength": 100},
     }
-    return [number_query("page_size", "integer", "Most items of the page", 1, MOST_ITEMS), cursor]
+    return [
+        number_query(
+            "page_size", "integer", "Most items of the page; 20 if left out", 1, MOST_ITEMS
+        ),
+        cursor,
+    ]

@@ -82,7 +82,9 @@ def _id(value: Any) -> Any:
     """An id as a string of digits; numbers pass as they are."""
     if isinstance(value, str):
         if not _ID.fullmatch(value):
-            raise _wrong("id", "Use a positive whole number in digits from 0 to 9")
+            raise _wrong(
+                "id", "Use a positive whole number in digits from 0 to 9, without a leading zero"
+            )
         return int(value)
     return value
 
@@ -163,7 +165,10 @@ Moment = Annotated[
         }
     ),
 ]
-Group = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Group = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="1 to 64 letters, digits, `_` or `-`"),
+]
 ValidDays = Annotated[
     int, Field(ge=1, le=36_500, description="An issued coupon is valid so many times 24 hours")
 ]

@@ -82,6 +82,7 @@ def _schemas(parts: Iterable[DocumentPart]) -> dict[str, Any]:
 def _problem_schema() -> dict[str, Any]:
     return {
         "type": "object",
+        "description": "Why a call was not done (RFC 9457)",
         "required": ["type", "title", "status", "detail"],
         "properties": {
             "type": {
@@ -90,9 +91,16 @@ def _problem_schema() -> dict[str, Any]:
                 "enum": [kind.type for kind in ProblemType],
                 "description": f"{TYPE_PREFIX} and a name that does not change",
             },
-            "title": {"type": "string"},
-            "status": {"type": "integer", "format": "int32"},
-            "detail": {"type": "string"},
+            "title": {"type": "string", "description": "The type in words"},
+            "status": {
+                "type": "integer",
+                "format": "int32",
+                "description": "The status of the answer",
+            },
+            "detail": {
+                "type": "string",
+                "description": "What happened, to what, and what to do; for people",
+            },
             "instance": {
                 "type": "string",
                 "format": "uri",
@@ -111,6 +119,7 @@ def _problem_schema() -> dict[str, Any]:
             },
             "errors": {
                 "type": "array",
+                "description": "Of invalid: each field that is wrong, and why",
                 "items": {
                     "type": "object",
                     "required": ["field", "message"],

@@ -8,7 +8,7 @@ from api.problems import ProblemType
 
 REFERENCE = "#/components/schemas/{model}"
 _HEADERS_OF = {503: ["Retry-After"], 409: ["Retry-After"]}
-"""By status; of the problems with 409 `not-open` alone has it."""
+"""By status; of the problems with 409 `not-open` and `codes-busy` have it."""
 BODY_PROBLEMS = (
     ProblemType.MALFORMED_JSON,
     ProblemType.BODY_TOO_LARGE,
@@ -115,7 +115,10 @@ def page_query() -> list[dict[str, Any]]:
         "description": "`next_cursor` of the page before",
         "schema": {"type": "string", "maxLength": 100},
     }
-    return [number_query("page_size", "integer", "Most items of the page", 1, 100), cursor]
+    return [
+        number_query("page_size", "integer", "Most items of the page; 20 if left out", 1, 100),
+        cursor,
+    ]
 
 
 def response(description: str, view: type, *headers: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from typing import NamedTuple
 
 from coupons.codes import LONGEST_CODE, has_made_form, key_of
 
@@ -24,10 +25,22 @@ class LineProblem(StrEnum):
     """It has the form of codes that are made here, so it could be taken for one of them."""
 
 
-def read_lines(pieces: Iterable[bytes], is_csv: bool) -> Iterator[tuple[int, str | LineProblem]]:
-    """The number of each line, from 1, and its code, or what is wrong with it.
+class HeaderLine(NamedTuple):
+    """A first line that names the column, and is no code."""
 
-    pieces: the file. is_csv: a code may be in double quotes, and a first line `code` is the header.
+    text: str
+
+
+PoolLine = str | LineProblem | HeaderLine
+
+
+def read_lines(
+    pieces: Iterable[bytes], is_csv: bool, has_header: bool | None = None
+) -> Iterator[tuple[int, PoolLine]]:
+    """The number of each line, from 1, and its code, what is wrong with it, or that it is a header.
+
+    pieces: the file. is_csv: a code may be in double quotes, and the first line may be a header.
+    has_header: whether it is one; None: it is one when it says `code`.
     """
     for number, line in enumerate(_split(pieces), 1):
         if len(line) > _LONGEST_LINE:
@@ -37,7 +50,10 @@ def read_lines(pieces: Iterable[bytes], is_csv: bool) -> Iterator[tuple[int, str
         content = content.strip(b" \r")
         if is_csv and len(content) > 1 and content[:1] == content[-1:] == b'"':
             content = content[1:-1].strip(b" ")
-        if not (is_csv and number == 1 and content.lower() == _HEADER):
+        is_header = content.lower() == _HEADER if has_header is None else has_header
+        if is_csv and number == 1 and is_header:
+            yield number, HeaderLine(content[:_KEPT_BYTES].decode("utf-8", "replace"))
+        else:
             yield number, _code(content)
 
 

@@ -11,6 +11,8 @@ from typing_extensions import TypedDict
 from api.fields import ID_PATTERN
 from coupons.codes import CodeKind
 from coupons.gate import GateFigures
+from coupons.ids import request_id_text
+from coupons.ledger.codes import FoundCode
 from coupons.ledger.coupon_actions import CouponAction
 from coupons.ledger.owned_coupons import Change, OwnedCoupon
 from coupons.model import Coupon, CouponState, IssuedState, IssueRequest, Status
@@ -89,6 +91,7 @@ class CouponActionView(TypedDict):
 
 
 FieldChange = TypedDict("FieldChange", {"from": Any, "to": Any})
+FieldChange.__doc__ = "What a field of a coupon was, and what it became; null: it was empty."
 
 
 class CouponActionPage(TypedDict):
@@ -163,8 +166,12 @@ class RefusedLineView(TypedDict):
 
 
 class UploadView(TypedDict):
-    """What became of a file of codes. reasons: how many lines were refused, by reason."""
+    """What became of a file of codes. reasons: how many lines were refused, by reason.
 
+    header: the first line, when it was left out as a header; null: there was none.
+    """
+
+    header: str | None
     added: Count
     refused: Count
     reasons: dict[str, Count]
@@ -180,12 +187,14 @@ class GivenCodeView(TypedDict):
 
 
 class FoundCodeView(TypedDict):
-    """The issued coupon of a code. state: active, used, expired or revoked."""
+    """The issued coupon of a code. expires_at: null: never. discount: the coupon's."""
 
     code: str
     issued_coupon_id: RequestId
     coupon_id: Id
-    state: str
+    state: IssuedState
+    expires_at: Time | None
+    discount: dict[str, Any] | None
 
 
 def rfc3339(moment: datetime) -> str:
@@ -285,6 +294,18 @@ def view_issued(issued: OwnedCoupon) -> IssuedCouponView:
         "reason": issued.reason,
         "discount": _as_written(issued.discount),
         "metadata": _as_written(issued.metadata),
+    }
+
+
+def view_found_code(found: FoundCode) -> FoundCodeView:
+    """The JSON form of the issued coupon that a code belongs to."""
+    return {
+        "code": found.code,
+        "issued_coupon_id": request_id_text(found.coupon_id, found.user_id),
+        "coupon_id": str(found.coupon_id),
+        "state": found.state,
+        "expires_at": _optional(found.expires_at),
+        "discount": _as_written(found.discount),
     }
 
 

@@ -100,7 +100,8 @@ def main() -> None:
       coupon logs api -f               follow the log of a part
       coupon down                      stop; `coupon up` continues with the same data
 
-    Every command on a stack takes --state FOLDER (or COUPON_STATE_DIR): one folder is one stack.
+    Every command on a stack takes --state FOLDER: one folder is one stack. COUPON_STATE_DIR says
+    the same for all commands of a shell, unless its COUPON_* addresses are of another stack.
 
     \b
     Exit codes of every command:

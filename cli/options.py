@@ -31,7 +31,9 @@ class Id(click.IntRange):
         """The id. Fails with a usage error."""
         if isinstance(value, str) and not re.fullmatch("[1-9][0-9]{0,18}", value):
             self.fail(
-                f"{value!r} is not an id: give a positive whole number in plain digits", param
+                f"{value!r} is not an id: give a positive whole number in plain digits, without a"
+                " leading zero",
+                param,
             )
         return super().convert(value, param, ctx)
 
@@ -101,16 +103,20 @@ def local_state_option(command: Decorated) -> Decorated:
 def endpoints_option(role: str, role_option: str | None = None) -> Callable[[Decorated], Decorated]:
     """--state, or the COUPON_* addresses of the environment: given to the command as `where`.
 
+    COUPON_STATE_DIR counts as --state unless an address is of another stack: then the addresses do.
     role: the Postgres role of the command, one of coupons.ledger.roles.ROLES. role_option: the
     eager option that names another role.
     """
 
     def find(ctx: click.Context, option: click.Parameter, value: Path | None) -> Endpoints:
+        folder = _folder(ctx, option, value)
         source = ctx.get_parameter_source(option.name or "")
-        named = source is ParameterSource.COMMANDLINE
+        named = source is ParameterSource.COMMANDLINE or (
+            source is ParameterSource.ENVIRONMENT and not is_elsewhere(folder)
+        )
         chosen = str(ctx.params.get(role_option) or role) if role_option else role
         known = chosen if chosen in ROLES else role
-        found = find_endpoints(_folder(ctx, option, value), named, known, os.environ)
+        found = find_endpoints(folder, named, known, os.environ)
         set_stack(ctx, folder_of(found))
         return found
 

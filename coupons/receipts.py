@@ -111,6 +111,12 @@ def read_receipt(receipt: str, keys: Mapping[str, PublicKey], issuer: str) -> di
         raise InvalidReceipt(f"it is longer than {LONGEST_RECEIPT} characters")
     try:
         header = jwt.get_unverified_header(receipt)
+    except (PyJWTError, ValueError, TypeError) as error:
+        raise InvalidReceipt(
+            "it is no receipt: one is a single line of three parts with dots in between, as the API"
+            " answers it"
+        ) from error
+    try:
         if header.get("typ") != TYPE:
             raise InvalidReceipt(f"it is not of the type {TYPE}")
         key = keys.get(header.get("kid", ""))

@@ -20,7 +20,7 @@ from api.openapi_parts import (
 )
 from api.pool_lines import read_lines
 from api.pool_uploads import UploadReport, upload_codes
-from api.problems import Problem, ProblemType
+from api.problems import Problem, ProblemType, retry_after
 from api.request_body import pieces_of
 from api.responses import RawResponse, json_response
 from api.routes.coupon_problems import no_such_coupon, writing
@@ -89,7 +89,7 @@ class CodesRoutes:
                 ProblemType.NOT_TEXT,
                 f"Send one code a line, as {TEXT} or {CSV}, and not compressed.",
             )
-        lines = read_lines(pieces_of(request), request.mimetype == CSV)
+        lines = read_lines(pieces_of(request), request.mimetype == CSV, _has_header())
         try:
             with writing(_maybe_uploaded(coupon_id)), self._connect() as connection:
                 report = upload_codes(connection, coupon_id, who, lines)
@@ -102,6 +102,21 @@ class CodesRoutes:
         return f"user {self._authenticator.caller(request, ADMIN).user_id}"
 
 
+def _has_header() -> bool | None:
+    """Whether the client says that the file begins with a header (RFC 4180); None: it does not say.
+
+    Raises Problem: a line that was taken for a code by mistake could not be removed.
+    """
+    said = request.mimetype_params.get("header")
+    if said is None:
+        return None
+    if request.mimetype != CSV or said not in ("present", "absent"):
+        raise Problem(
+            ProblemType.NOT_TEXT, f"A header is `{CSV}; header=present` or `{CSV}; header=absent`."
+        )
+    return said == "present"
+
+
 def _problem(outcome: CodesOutcome, coupon_id: int) -> Problem:
     """Why the kind was not chosen, or nothing was uploaded."""
     if outcome is CodesOutcome.EXIST:
@@ -112,7 +127,7 @@ def _problem(outcome: CodesOutcome, coupon_id: int) -> Problem:
             f"Codes are being uploaded, to this coupon or another, or codes of coupon {coupon_id}"
             " are being given. Try again."
         )
-        return Problem(ProblemType.CODES_BUSY, says)
+        return Problem(ProblemType.CODES_BUSY, says, {"retry-after": retry_after()})
     if outcome is CodesOutcome.OTHER_KIND:
         says = f"The codes of coupon {coupon_id} do not come from a pool: choose that kind first."
         return Problem(ProblemType.NO_POOL, says)
@@ -146,6 +161,7 @@ def _view_codes(codes: CouponCodes) -> CodesView:
 
 def _view_upload(report: UploadReport) -> UploadView:
     return {
+        "header": report.header,
         "added": report.added,
         "refused": report.refused.total(),
         "reasons": dict(report.refused),
@@ -203,5 +219,10 @@ def _describe_upload() -> dict[str, Any]:
         "uploadCodes", "Add the codes of a file to a pool", uploaded, kinds, scope=ADMIN
     )
     content = {"schema": {"type": "string", "description": "One code a line"}}
-    described["requestBody"] = {"required": True, "content": {TEXT: content, CSV: content}}
+    described["requestBody"] = {
+        "required": True,
+        "description": f"`{CSV}` takes the parameter `header=present` or `header=absent`. Without"
+        " it, a first line `code` is the header",
+        "content": {TEXT: content, CSV: content},
+    }
     return described

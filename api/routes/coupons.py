@@ -131,7 +131,7 @@ def _describe_change() -> dict[str, Any]:
         ProblemType.PRECONDITION_REQUIRED,
         *WRITE_PROBLEMS,
     )
-    return operation(
+    described = operation(
         "changeCoupon",
         "Change a coupon",
         _changed(),
@@ -140,6 +140,9 @@ def _describe_change() -> dict[str, Any]:
         body=CouponChange,
         headers=[IF_MATCH_REQUIRED],
     )
+    content = described["requestBody"]["content"]
+    content["application/merge-patch+json"] = content["application/json"]
+    return described
 
 
 def _describe_action(action: str) -> dict[str, Any]:

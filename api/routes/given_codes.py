@@ -21,9 +21,8 @@ from api.routes.coupon_problems import (
     no_such_issued_coupon,
     writing,
 )
-from api.schemas import FoundCodeView, GivenCodeView
+from api.schemas import FoundCodeView, GivenCodeView, view_found_code
 from coupons.codes import LONGEST_CODE, is_mistyped, key_of
-from coupons.ids import request_id_text
 from coupons.ledger.codes import CodesOutcome, find_code, give_code
 from coupons.ledger.connection import LedgerPool, pooled
 
@@ -83,10 +82,7 @@ class GivenCodeRoutes:
 
     def find(self, code: str) -> RawResponse:
         """Whose code this is. A code whose check character is wrong is not searched."""
-        caller = self._authenticator.caller(request)
-        if caller.scopes.isdisjoint((REDEEM, ADMIN)):
-            # Raises: the token has neither.
-            self._authenticator.caller(request, REDEEM)
+        self._authenticator.caller(request, REDEEM, ADMIN)
         key = key_of(code)
         if is_mistyped(key):
             raise Problem(
@@ -99,13 +95,7 @@ class GivenCodeRoutes:
                 found = find_code(connection, key)
         if found is None:
             raise Problem(ProblemType.NOT_FOUND, "There is no such code, or nobody has it.")
-        body: FoundCodeView = {
-            "code": found.code,
-            "issued_coupon_id": request_id_text(found.coupon_id, found.user_id),
-            "coupon_id": str(found.coupon_id),
-            "state": found.state,
-        }
-        return json_response(body)
+        return json_response(view_found_code(found))
 
 
 def _maybe_given() -> Problem:
@@ -137,9 +127,8 @@ def openapi_part() -> DocumentPart:
         "Find the issued coupon of a code",
         {"200": response("The issued coupon", FoundCodeView)},
         (ProblemType.NOT_FOUND, *READ_PROBLEMS),
-        scope=REDEEM,
+        scope=(REDEEM, ADMIN),
     )
-    find["description"] = f"Needs the scope `{REDEEM}` or `{ADMIN}`."
     return DocumentPart(
         {
             "/issued-coupons/{id}/code": {"parameters": [REQUEST_ID], "post": give},

@@ -72,7 +72,7 @@ def _key(given_id: UUID) -> Key | None:
 
 def openapi_part() -> DocumentPart:
     """This route in the API's description."""
-    text = "Seconds to wait for a final status"
+    text = "Seconds to wait for a final status; 0 if left out"
     wait = number_query("wait", "number", text, 0, LONGEST_WAIT_SECONDS)
     found = "The request; Retry-After while it is not final"
     read = operation(
@@ -80,6 +80,7 @@ def openapi_part() -> DocumentPart:
         "Read an issue request",
         {"200": response(found, IssueRequestView, "Retry-After")},
         (ProblemType.NOT_FOUND, ProblemType.INVALID, *READ_PROBLEMS),
+        callers=f"For its user, and for tokens with `{ADMIN}` or `{OPS}`.",
         query=[wait],
     )
     path = {"parameters": [REQUEST_ID], "get": read}

@@ -129,6 +129,7 @@ def openapi_part() -> DocumentPart:
             *(kind for kind, _ in _NOT_ACTIVE.values()),
             *READ_PROBLEMS,
         ),
+        callers="For its user.",
     )
     key_set = {
         "type": "object",

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
+from cli.advice import STATE_VARIABLE
 from cli.options import json_option, state_option
 from coupons.ledger.roles import ROLES
 from stack.endpoints import exports
@@ -25,17 +27,21 @@ from stack.options import existing
     help="Postgres role of COUPON_DATABASE_URL.",
 )
 @json_option
-def command(folder: StateFolder, role: str, as_json: bool) -> None:
+@click.pass_context
+def command(context: click.Context, folder: StateFolder, role: str, as_json: bool) -> None:
     """Print every address of the stack under the name of its setting, and put `coupon` on PATH.
 
     With these, any process or tool of the project works on the stack. Commands of `coupon` then use
-    their own Postgres role, with the passwords in COUPON_PASSWORDS_DIR.
+    their own Postgres role, with the passwords in COUPON_PASSWORDS_DIR. A folder that was named is
+    exported as COUPON_STATE_DIR, so that commands on its processes find it too.
 
     \b
       eval "$(coupon env)"
       curl -s $COUPON_API_URL/healthz
     """
     where = exports(folder, existing(folder), role)
+    if context.get_parameter_source("folder") is not ParameterSource.DEFAULT:
+        where[STATE_VARIABLE] = str(folder.path)
     if as_json:
         click.echo(json.dumps(where))
         return

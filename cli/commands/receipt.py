@@ -2,6 +2,7 @@
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -60,9 +61,14 @@ def verify_command(file: Path, source: str, issuer: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(claims))
         return
-    click.echo(f"Valid: issued coupon {claims['sub']}")
+    click.echo(f"Valid until {_moment(claims['exp'])}: signed at {_moment(claims['iat'])}")
+    click.echo(f"Issued coupon {claims['sub']}")
     for name in ("coupon_id", "coupon_name", "issued_at", "expires_at", "discount"):
         click.echo(f"  {name:<12} {json.dumps(claims.get(name), ensure_ascii=False)}")
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _read(file: Path) -> str:

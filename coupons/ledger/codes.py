@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from coupons.codes import CodeKind, key_of, make_code
 from coupons.ledger.connection import Connection, translated
+from coupons.model import IssuedState
 from coupons.queries import query
 
 
@@ -50,12 +52,17 @@ class CouponCodes(NamedTuple):
 
 
 class FoundCode(NamedTuple):
-    """A code that somebody has, and the state of the issued coupon."""
+    """A code that somebody has, and the issued coupon as it is now.
+
+    expires_at: None: never. discount: the coupon's, as the text of JSON.
+    """
 
     code: str
     user_id: int
     coupon_id: int
-    state: str
+    state: IssuedState
+    expires_at: datetime | None
+    discount: str | None
 
 
 class ShortPool(NamedTuple):
@@ -169,7 +176,10 @@ def find_code(connection: Connection, key: str) -> FoundCode | None:
     """Who has the code with this key; None: nobody."""
     with translated(connection):
         row = connection.execute(query("find_code"), {"key": key}).fetchone()
-    return None if row is None else FoundCode(*row)
+    if row is None:
+        return None
+    code, user_id, coupon_id, state, expires_at, discount = row
+    return FoundCode(code, user_id, coupon_id, IssuedState(state), expires_at, discount)
 
 
 def list_short_pools(connection: Connection) -> list[ShortPool]:

@@ -71,7 +71,12 @@ def _needs(operation: Mapping[str, Any]) -> Iterator[str]:
     no_token = operation.get("security") == []
     yield operation.get("description", "Needs no token." if no_token else "Needs any valid token.")
     if body := operation.get("requestBody"):
-        yield f"The body is {_model(next(iter(body['content'].values()))['schema'])}."
+        kinds = [each for each in body["content"] if each != "application/json"]
+        taken = " or ".join(f"`{each}`" for each in body["content"])
+        sent = f", sent as {taken}" if kinds else ""
+        says = f"The body is {_model(next(iter(body['content'].values()))['schema'])}{sent}."
+        more = body.get("description")
+        yield paragraph(f"{says} {more}." if more else says).rstrip()
 
 
 def _resolved(document: Mapping[str, Any], parameter: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -80,7 +85,8 @@ def _resolved(document: Mapping[str, Any], parameter: Mapping[str, Any]) -> Mapp
 
 
 def _parameter(parameter: Mapping[str, Any]) -> tuple[str, str, str]:
-    return f"`{parameter['name']}`", parameter["in"], parameter.get("description", "")
+    meaning = [parameter.get("description", ""), _range(parameter["schema"])]
+    return f"`{parameter['name']}`", parameter["in"], "; ".join(filter(None, meaning))
 
 
 def _answer(answer: Mapping[str, Any]) -> str:
@@ -96,11 +102,18 @@ def _models(schemas: Mapping[str, Mapping[str, Any]]) -> str:
         if "properties" in schema:
             required = schema.get("required", [])
             rows = [
-                (f"`{field}`", _type(each, schemas), "yes" if field in required else "")
+                (
+                    f"`{field}`",
+                    _type(each, schemas),
+                    "yes" if field in required else "",
+                    _meaning(each),
+                )
                 for field, each in schema["properties"].items()
             ]
             said = paragraph(schema.get("description", ""))
-            members = table(["member", "type", "required"], rows)
+            columns = 4 if any(row[3] for row in rows) else 3
+            head = ["member", "type", "required", "meaning"]
+            members = table(head[:columns], (row[:columns] for row in rows))
             sections.append(f"\n### {name}\n\n{said}\n{members}")
     return "".join(sections)
 
@@ -116,6 +129,18 @@ def _type(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
     if schema.get("type") == "array":
         return f"list of {_type(schema['items'], schemas)}"
     return str(schema.get("format") or schema.get("type") or "any")
+
+
+def _meaning(schema: Mapping[str, Any]) -> str:
+    """What the schema of a member says of its values; one of several says it for all."""
+    said = [schema.get("description", ""), _range(schema)]
+    if "minLength" in schema:
+        said.append(f"{schema['minLength']} to {schema['maxLength']} characters")
+    return "; ".join(filter(None, [*said, *map(_meaning, schema.get("anyOf", []))]))
+
+
+def _range(schema: Mapping[str, Any]) -> str:
+    return f"{schema['minimum']:,} to {schema['maximum']:,}" if "minimum" in schema else ""
 
 
 def _model(schema: Mapping[str, Any]) -> str:

@@ -62,12 +62,14 @@ MEANINGS = {
     "no-codes": "The coupon has no codes. It is used without one.",
     "codes-exhausted": "Every code of the pool is given. Nothing was done; more can be uploaded.",
     "codes-exist": "The coupon has codes already, so that their kind cannot change any more.",
-    "codes-busy": "Codes of this coupon are being given, or an upload is running, of any coupon. Try again.",
+    "codes-busy": "Codes of this coupon are being given, or an upload is running, of any coupon."
+    " Nothing was done. Wait as long as `Retry-After` says, and call again.",
     "no-pool": "Codes are uploaded to a coupon whose codes do not come from a pool.",
     "body-too-large": "The body is larger than the limit.",
     "uri-too-long": "The path or the query string is longer than the limit.",
     "not-json": "The body has another content type than `application/json`.",
-    "not-text": "The file of codes is neither `text/plain` nor `text/csv`, or is compressed.",
+    "not-text": "The file of codes is neither `text/plain` nor `text/csv`, or is compressed, or its"
+    " parameter `header` is neither `present` nor `absent`.",
     "invalid": "Unknown fields, wrong types or values out of range. `errors` names them.",
     "idempotency-key-reused": "You used this `Idempotency-Key` for a coupon that was defined"
     " otherwise. Nothing was done.",

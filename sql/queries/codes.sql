@@ -42,8 +42,9 @@ SELECT outcome, given FROM give_code(%(user_id)s, %(coupon_id)s, %(offered)s);
 
 -- name: find_code
 -- in:  key (of a code, as code_key computes it)
--- out: code, user_id, coupon_id, state; no row when there is no such code, or nobody has it
-SELECT k.code, k.user_id, k.coupon_id, o.state
+-- out: code, user_id, coupon_id, state, expires_at (null: never), discount (as the text of JSON); no row when there
+--      is no such code, or nobody has it
+SELECT k.code, k.user_id, k.coupon_id, o.state, o.expires_at, o.discount::text AS discount
   FROM coupon_code k
   JOIN owned_coupon o ON o.user_id = k.user_id AND o.coupon_id = k.coupon_id
  WHERE k.code_key = %(key)s;

@@ -92,7 +92,8 @@ def test_a_made_code_is_given_once_and_found_however_it_is_typed(
     assert codes.ask(coupon_id, 2).json["code"] != expected["code"]
     typed = expected["code"].lower().replace("1", "l").replace("0", "o").replace("-", "%20")
     for scope in ("coupon:redeem", "coupon:admin"):
-        assert codes.find(typed, (scope,)).json == {**expected, "state": "active"}
+        more = {"state": "active", "expires_at": None, "discount": None}
+        assert codes.find(typed, (scope,)).json == {**expected, **more}
     assert codes.read(coupon_id)["given"] == 2
 
 
@@ -105,6 +106,7 @@ def test_a_pool_gives_its_codes_and_is_then_exhausted(
     file = b'code\r\n"SAVE-1"\r\n\r\nsave 1\r\nSAVE-2'
     uploaded = codes.upload(coupon_id, file, "text/csv; charset=utf-8")
     assert uploaded.json == {
+        "header": "code",
         "added": 2,
         "refused": 2,
         "reasons": {"empty": 1, "repeated": 1},
@@ -117,6 +119,61 @@ def test_a_pool_gives_its_codes_and_is_then_exhausted(
     assert codes.read(coupon_id) == {"kind": "pool", "given": 2, "free": 0, "missing": 1}
     codes.upload(coupon_id, b"SAVE-3\n")
     assert codes.ask(coupon_id, 3).json["code"] == "SAVE-3"
+
+
+def test_a_till_learns_from_a_code_what_it_is_worth_and_until_when(
+    codes: Codes, issued: Callable[..., int]
+) -> None:
+    discount = {"percent": 10, "of": ["A", None]}
+    coupon_id = issued(1, discount=discount, valid_for_days=1)
+    codes.choose(coupon_id, "made")
+    asked = codes.ask(coupon_id, 1).json
+    found = codes.find(asked["code"]).json
+    path = f"/issued-coupons/{asked['issued_coupon_id']}"
+    read: Any = codes.client.get(path, headers=codes.bearer(9, TILL)).json
+    assert found["discount"] == read["discount"] == discount
+    assert found["expires_at"] == read["expires_at"] is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "header", "added"),
+    [
+        ("text/csv", None, 3),
+        ("text/csv; header=absent", None, 3),
+        ("text/csv; charset=utf-8; header=present", "voucher", 2),
+        ('text/csv; header="present"', "voucher", 2),
+    ],
+)
+def test_the_header_of_a_file_is_left_out_and_named(
+    codes: Codes, issued: Callable[..., int], kind: str, header: str | None, added: int
+) -> None:
+    coupon_id = issued()
+    codes.choose(coupon_id, "pool")
+    report = codes.upload(coupon_id, b"voucher\nA\nB\n", kind).json
+    assert (report["header"], report["added"]) == (header, added)
+
+
+@pytest.mark.parametrize("kind", ["text/csv; header=yes", "text/plain; header=present"])
+def test_a_header_that_is_not_understood_adds_nothing(
+    codes: Codes, issued: Callable[..., int], kind: str
+) -> None:
+    coupon_id = issued()
+    codes.choose(coupon_id, "pool")
+    assert kind_of(codes.upload(coupon_id, b"code\nA\n", kind)) == (415, "not-text")
+    assert codes.read(coupon_id)["free"] == 0
+
+
+def test_an_upload_beside_another_is_told_when_to_try_again(
+    codes: Codes, issued: Callable[..., int], database: Database
+) -> None:
+    coupon_id = issued()
+    codes.choose(coupon_id, "pool")
+    with psycopg.connect(database.url("coupon_api")) as other:
+        other.execute("SELECT begin_pool_upload(%s)", [coupon_id])
+        answer = codes.upload(coupon_id, b"A\n")
+    assert kind_of(answer) == (409, "codes-busy")
+    assert 1 <= int(answer.headers["Retry-After"]) <= 3
+    assert codes.upload(coupon_id, b"A\n").json["added"] == 1
 
 
 def test_calls_at_once_get_the_same_code(codes: Codes, issued: Callable[..., int]) -> None:

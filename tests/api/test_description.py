@@ -53,6 +53,43 @@ def test_every_kind_of_problem_is_described(client: Client) -> None:
     assert len({kind.type for kind in ProblemType}) == len(ProblemType)
 
 
+def test_every_parameter_and_body_says_what_it_means(client: Client) -> None:
+    """The page of the calls is made from it: what is not said here is an empty cell there."""
+    document = client.get("/openapi.json").get_json()
+    paths = document["paths"].values()
+    parameters = [each for path in paths for each in path.get("parameters", [])]
+    parameters += [
+        each
+        for path in paths
+        for name, operation in path.items()
+        if name != "parameters"
+        for each in operation["parameters"]
+    ]
+    own = {each["name"]: each.get("description") for each in parameters if "$ref" not in each}
+    models = {
+        name: each.get("description")
+        for name, each in document["components"]["schemas"].items()
+        if "properties" in each
+    }
+    problem = document["components"]["schemas"]["Problem"]["properties"]
+    members = {name: each.get("description") for name, each in problem.items()}
+    for described in (own, models, members):
+        assert len(described) > 4
+        assert [name for name, said in described.items() if not said] == []
+
+
+def test_a_change_is_taken_as_each_content_type_that_is_described(
+    client: Client, admin: dict[str, str], new_coupon: NewCoupon
+) -> None:
+    paths = client.get("/openapi.json").get_json()["paths"]
+    kinds = paths["/coupons/{id}"]["patch"]["requestBody"]["content"]
+    assert set(kinds) == {"application/json", "application/merge-patch+json"}
+    path, headers = f"/coupons/{new_coupon()}", admin | {"If-Match": "*"}
+    for kind in kinds:
+        answer = client.patch(path, data=b'{"name": "y"}', content_type=kind, headers=headers)
+        assert answer.status_code == 200, answer.text
+
+
 def test_every_reference_of_the_document_leads_somewhere(client: Client) -> None:
     text = client.get("/openapi.json").text
     schemas = client.get("/openapi.json").get_json()["components"]["schemas"]

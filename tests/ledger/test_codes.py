@@ -19,6 +19,7 @@ from coupons.ledger.codes import (
     CannotUpload,
     CodesOutcome,
     CouponCodes,
+    FoundCode,
     choose_codes,
     find_code,
     give_code,
@@ -29,7 +30,7 @@ from coupons.ledger.codes import (
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import change_coupon
 from coupons.ledger.issued_coupons import issue_or_reject
-from coupons.model import IssueRequest, Status
+from coupons.model import IssuedState, IssueRequest, Status
 from coupons.waiting import eventually
 from operations.doctor.codes import check_codes
 from operations.doctor.findings import Level, Section
@@ -188,7 +189,7 @@ def test_a_code_that_was_given_stays_and_is_found(
     _, code = give_code(api, 1, coupon_id)
     assert give_code(api, 1, coupon_id) == (CodesOutcome.DONE, code)
     found = find_code(api, key_of(code.lower().replace("0", "o").replace("-", " ")))
-    assert found == (code, 1, coupon_id, "active")
+    assert found == FoundCode(code, 1, coupon_id, IssuedState.ACTIVE, None, None)
     assert find_code(api, key_of(make_code())) is None
 
 

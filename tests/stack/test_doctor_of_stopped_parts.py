@@ -45,7 +45,7 @@ def test_the_doctor_names_what_is_down_and_asks_no_neighbour(
 
 @pytest.fixture
 def shell(folder: StateFolder, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """After `eval "$(coupon env)"`."""
+    """After `eval "$(coupon env --state FOLDER)"`."""
     for name in (*ENDPOINTS, "COUPON_STATE_DIR"):
         monkeypatch.delenv(name, raising=False)
     remember(folder, choose(folder, "auto", {}, 1, False))
@@ -54,6 +54,25 @@ def shell(folder: StateFolder, monkeypatch: pytest.MonkeyPatch) -> pytest.Monkey
     for name, value in json.loads(printed).items():
         monkeypatch.setenv(name, value)
     return monkeypatch
+
+
+@pytest.fixture
+def addresses(shell: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The same of the folder that no option has to name."""
+    shell.delenv("COUPON_STATE_DIR")
+    return shell
+
+
+def test_the_folder_that_the_shell_names_is_looked_at(shell: pytest.MonkeyPatch) -> None:
+    """Its processes and disks too, and what is to type needs no `--state`."""
+    done = CliRunner().invoke(main, ["doctor", "--json"])
+    found = {each["check"]: each for each in json.loads(done.stdout)["findings"]}
+    assert "elsewhere" not in {found["parts"]["level"], found["disk"]["level"]}
+    assert "--state" not in done.stdout
+    shell.setenv("COUPON_REDIS_URL", "redis://127.0.0.1:1/0")
+    done = CliRunner().invoke(main, ["doctor", "--json"])
+    found = {each["check"]: each for each in json.loads(done.stdout)["findings"]}
+    assert found["parts"]["level"] == "elsewhere"
 
 
 def says_of_machine() -> str:
@@ -65,11 +84,13 @@ def says_of_machine() -> str:
 
 
 def test_with_the_addresses_of_a_stack_on_this_machine_it_says_how_to_check_its_processes(
-    shell: pytest.MonkeyPatch, folder: StateFolder
+    addresses: pytest.MonkeyPatch, folder: StateFolder
 ) -> None:
     assert says_of_machine().count(f"`coupon doctor --state {folder.path}` checks this too") == 2
 
 
-def test_with_addresses_of_another_stack_it_names_no_folder(shell: pytest.MonkeyPatch) -> None:
-    shell.setenv("COUPON_REDIS_URL", "redis://127.0.0.1:1/0")
+def test_with_addresses_of_another_stack_it_names_no_folder(
+    addresses: pytest.MonkeyPatch,
+) -> None:
+    addresses.setenv("COUPON_REDIS_URL", "redis://127.0.0.1:1/0")
     assert "--state" not in says_of_machine()

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from api.pool_lines import LineProblem, read_lines
+from api.pool_lines import HeaderLine, LineProblem, read_lines
 from coupons.codes import ALPHABET, has_made_form, is_mistyped, key_of, make_code
 
 SAMPLES = [make_code() for _ in range(40)]
@@ -58,9 +58,11 @@ def test_a_code_is_known_however_it_is_typed() -> None:
         assert key_of(typed) == key_of(code)
 
 
-def lines(text: bytes, is_csv: bool = False, cut: int = 1) -> list[object]:
+def lines(
+    text: bytes, is_csv: bool = False, cut: int = 1, has_header: bool | None = None
+) -> list[object]:
     pieces = [text[at : at + cut] for at in range(0, len(text), cut)]
-    return [found for _, found in read_lines(pieces, is_csv)]
+    return [found for _, found in read_lines(pieces, is_csv, has_header)]
 
 
 @pytest.mark.parametrize("cut", [1, 3, 1_000])
@@ -96,9 +98,20 @@ def test_a_line_that_is_no_code_is_named(line: bytes, problem: LineProblem) -> N
 
 
 def test_a_column_of_csv_may_have_a_header_and_quotes() -> None:
-    assert lines(b'"Code"\r\n"A-1"\r\nB\r\n', is_csv=True) == ["A-1", "B"]
-    assert [number for number, _ in read_lines([b"code\nA\n"], True)] == [2]
+    file = b'"Code"\r\n"A-1"\r\nB\r\n'
+    assert lines(file, is_csv=True) == [HeaderLine("Code"), "A-1", "B"]
+    assert [number for number, _ in read_lines([b"code\nA\n"], True)] == [1, 2]
     assert lines(b"code\nA\n") == ["code", "A"]
+
+
+def test_who_uploads_says_whether_there_is_a_header() -> None:
+    """Then the first line is one whatever it says, or none."""
+    file = b"Gutschein\xfe\nA\n"
+    assert lines(file, is_csv=True, has_header=True) == [HeaderLine("Gutschein\ufffd"), "A"]
+    assert lines(b"code\nA\n", is_csv=True, has_header=False) == ["code", "A"]
+    assert lines(b"voucher\nA\n", is_csv=True) == ["voucher", "A"]
+    [(_, header)] = read_lines([b"x" * 5_000 + b"\n"], True, True)
+    assert header == HeaderLine("x" * 256)
 
 
 def test_a_line_without_end_takes_no_memory() -> None:

@@ -49,12 +49,12 @@ def test_a_key_is_made_for_its_owner_only(keys: SigningKeys, tmp_path: Path) -> 
 def test_a_receipt_is_checked_from_a_file_or_a_pipe(keys: SigningKeys, tmp_path: Path) -> None:
     """Exit code 0, and what it says."""
     published = str(tmp_path / "jwks.json")
-    receipt = keys.sign(claims(discount={"percent": 10}))
+    receipt = keys.sign(claims(discount={"percent": 10}, iat=1_767_225_600, exp=4_102_444_800))
     file = tmp_path / "receipt.jwt"
     file.write_text(f"{receipt}\n")
     said = run("verify", str(file), "--keys", published)
     assert said.exit_code == 0, said.output
-    assert "Valid" in said.output
+    assert "Valid until 2100-01-01T00:00:00Z: signed at 2026-01-01T00:00:00Z" in said.output
     assert '"A tenth off"' in said.output
     for more in ([], ["-"]):
         piped = run("verify", *more, "--keys", published, "--json", typed=receipt)
@@ -70,6 +70,15 @@ def test_a_receipt_that_is_not_valid_ends_with_1(keys: SigningKeys, tmp_path: Pa
         assert said.exit_code == 1, said.output
     own_issuer = run("verify", "--keys", published, "--issuer", "x", typed=keys.sign(claims()))
     assert own_issuer.exit_code == 1
+
+
+@pytest.mark.parametrize("typed", ["", "x", "a.b", "a.b.c", '{"status": 404}', "ey.ey.ey\n" * 2])
+def test_a_text_that_is_no_receipt_is_named_in_plain_words(
+    keys: SigningKeys, tmp_path: Path, typed: str
+) -> None:
+    said = run("verify", "--keys", str(tmp_path / "jwks.json"), typed=typed)
+    assert said.exit_code == 1
+    assert "it is no receipt: one is a single line of three parts" in " ".join(said.output.split())
 
 
 def test_keys_that_cannot_be_read_end_with_2(keys: SigningKeys, tmp_path: Path) -> None:

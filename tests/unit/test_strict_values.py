@@ -138,3 +138,7 @@ def test_a_cursor_is_one_that_was_given(text: str) -> None:
 )
 def test_an_id_in_a_body_is_a_number_or_its_plain_digits(coupon_id: object) -> None:
     assert refused(created, "id", coupon_id)
+
+
+def test_the_message_on_an_id_names_the_leading_zero() -> None:
+    assert "without a leading zero" in refused(created, "id", "007")
