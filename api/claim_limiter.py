@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from api.claim_limits import Claimant, ClaimLimits, Counted
 from api.client_addresses import ClientAddresses
-from api.metrics import API_LIMITED_CLAIMS
+from api.metrics import API_LIMITED_CLAIMS, API_UNCOUNTED_CLAIMS
 from api.problems import Problem, ProblemType
 from api.write_batcher import NoAnswer, NotReached, WriteBatcher
 from coupons.errors import RedisUnavailable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BATCH_SIZE = 500
+BATCH_SIZE = 100
 PATIENCE_SECONDS = 1.0
 """A claim waits no longer for the limits, half of it in the queue."""
 
@@ -63,6 +63,7 @@ class ClaimLimiter:
             counted = self._limits.count(claimants)
         except (RedisUnavailable, ValueError) as error:
             log.warning("%s; %d claims are not limited", error, len(claimants))
+            API_UNCOUNTED_CLAIMS.inc(len(claimants))
             return [None] * len(claimants)
         for limit, claims in Counter(name for each in counted for name in each.exceeded).items():
             API_LIMITED_CLAIMS.labels(limit).inc(claims)

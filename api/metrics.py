@@ -52,6 +52,11 @@ API_LIMITED_CLAIMS = Counter(
     ["limit"],
     registry=API,
 )
+API_UNCOUNTED_CLAIMS = Counter(
+    "coupon_api_uncounted_claims_total",
+    "Claims that no rate limit counted, because Redis did not do it; they went on without limits.",
+    registry=API,
+)
 API_BATCH_CLAIMS = Histogram(
     "coupon_api_batch_claims",
     "Claims that were admitted and written together.",
