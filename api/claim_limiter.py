@@ -61,7 +61,7 @@ class ClaimLimiter:
         """Runs in a thread. None: it was not counted."""
         try:
             counted = self._limits.count(claimants)
-        except (RedisUnavailable, ValueError) as error:
+        except RedisUnavailable as error:
             log.warning("%s; %d claims are not limited", error, len(claimants))
             API_UNCOUNTED_CLAIMS.inc(len(claimants))
             return [None] * len(claimants)

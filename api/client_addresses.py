@@ -57,14 +57,13 @@ class ClientAddresses:
         client = _address(scope.client)
         if client is None:
             return "unknown"
-        if self._trusted:
-            for text in _from_the_last(scope):
-                if not any(client in network for network in self._trusted):
-                    break
-                before = _address(text)
-                if before is None:
-                    break
-                client = before
+        for text in _from_the_last(scope):
+            if not any(client in network for network in self._trusted):
+                break
+            before = _address(text)
+            if before is None:
+                break
+            client = before
         return _counted(client)
 
 
