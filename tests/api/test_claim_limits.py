@@ -18,6 +18,7 @@ from chaos.link import Link
 from coupons.gate import Gate
 from coupons.gate.removal import remove_all_coupons
 from coupons.waiting import eventually
+from tests.api.test_contract import conforms, described
 from tests.api.test_trouble import PATIENCE_SECONDS, is_503
 from tests.support.api import NewCoupon
 from tests.support.api_process import Bearer
@@ -101,6 +102,19 @@ def test_a_limited_claim_gets_a_problem_of_a_type_of_its_own(limited: Limited) -
         "violated-policies": ["user"],
     }
     assert _counted(API_LIMITED_CLAIMS, "user") == before + 1
+
+
+def test_the_description_has_limited_claims(limited: Limited, client: Client) -> None:
+    document = client.get("/openapi.json").get_json()
+    claim = limited(api_claims_per_user="1/minute")
+    operation = described(document, "post", "/coupons/7/issue-requests")
+    for status in ("202", str(LIMITED)):
+        answer = claim(42)
+        assert str(answer.status_code) == status
+        conforms(document, operation, answer)
+        assert set(_limit_headers(answer)) <= {
+            name.lower() for name in operation["responses"][status]["headers"]
+        }
 
 
 def test_all_users_of_an_address_share_its_limit(limited: Limited) -> None:
