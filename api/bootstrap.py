@@ -3,17 +3,19 @@
 import gc
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from api.app import create_app
 from api.authentication import Authenticator
 from api.claim_results import ClaimResult
 from api.claim_writer import ClaimWriter, measured
+from api.client_addresses import ClientAddresses, parse_networks
 from api.cross_origin import CrossOrigin
 from api.ledger_connections import ANSWER_TIMEOUT_SECONDS, LedgerConnections
 from api.long_polls import LongPollHub
 from api.metrics import API_TRACE_SPANS
 from api.opening_times import OpeningTimes
+from api.quotas import parse_quota
 from api.request_body import BodyLimits, BodyReader
 from api.routes import (
     claims,
@@ -43,6 +45,9 @@ from coupons.process.settings import load_settings, split_list
 from coupons.process.token_keys import load_verifier
 from coupons.process.tracing import start_tracing
 from coupons.receipts import load_signing_keys
+
+if TYPE_CHECKING:
+    from api.claim_limiter import ClaimLimiter
 
 UPLOADS_AT_ONCE = 2
 """Per worker. Each has a thread and a connection to Postgres of its own."""
@@ -108,7 +113,12 @@ def build_api(
     receipt_key_file = settings.receipt_key_file
     parts = [each.openapi_part() for each in _DESCRIBED]
     claim_routes = claims.ClaimRoutes(
-        authenticator, submit, lambda: batcher.is_full, pool, OpeningTimes(gate)
+        authenticator,
+        submit,
+        lambda: batcher.is_full,
+        pool,
+        OpeningTimes(gate),
+        _limiter(settings, gate),
     )
     routes = [
         claim_routes.blueprint(),
@@ -143,6 +153,23 @@ def build_api(
         flask_app, settings.api_threads, long_polls.close, bodies, end, claim, cross_origin
     )
     return Api(app, long_polls, pool, verifier, end)
+
+
+def _limiter(settings: ApiSettings, gate: Gate) -> "ClaimLimiter | None":
+    """None: nobody is limited, and the library that counts is not even imported."""
+    per_user, per_address = settings.api_claims_per_user, settings.api_claims_per_address
+    if not (per_user or per_address):
+        return None
+    from api.claim_limiter import ClaimLimiter
+    from api.claim_limits import ClaimLimits
+
+    limits = ClaimLimits(
+        gate.client,
+        parse_quota(per_user) if per_user else None,
+        parse_quota(per_address) if per_address else None,
+    )
+    trusted = parse_networks(split_list(settings.api_trusted_proxies))
+    return ClaimLimiter(limits, ClientAddresses(trusted))
 
 
 def _upload_connection(url: str) -> AbstractContextManager[Connection]:

@@ -18,7 +18,9 @@ _ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 
 _METHODS = "GET, HEAD, POST, PATCH, PUT"
 _REQUEST_HEADERS = "authorization, content-type, idempotency-key, if-match, x-request-id"
-_RESPONSE_HEADERS = "etag, link, location, retry-after, www-authenticate, x-request-id"
+_RESPONSE_HEADERS = (
+    "etag, link, location, ratelimit, ratelimit-policy, retry-after, www-authenticate, x-request-id"
+)
 _REMEMBERED_SECONDS = "600"
 
 Headers = list[tuple[str, str]]

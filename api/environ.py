@@ -21,6 +21,9 @@ MOST_QUERY_FIELDS = 8
 MOST_HEADERS = 64
 LARGEST_HEADERS_BYTES = 16_384
 
+SCOPE = "rsgi.scope"
+"""Key of the request as the server gave it."""
+
 _SAME_FOR_ALL: Environ = {
     "SCRIPT_NAME": "",
     "wsgi.version": (1, 0),
@@ -42,6 +45,7 @@ def environ_of(scope: "Scope") -> Environ:
     server_name, _, server_port = scope.server.rpartition(":")
     environ = {
         **_SAME_FOR_ALL,
+        SCOPE: scope,
         "REQUEST_METHOD": scope.method,
         "PATH_INFO": path.encode().decode("latin-1"),
         "QUERY_STRING": query,

@@ -46,6 +46,17 @@ API_CLAIMS = Counter(
     ["outcome"],
     registry=API,
 )
+API_LIMITED_CLAIMS = Counter(
+    "coupon_api_limited_claims_total",
+    "Claims answered with 429, by the limit that they exceed: user or address.",
+    ["limit"],
+    registry=API,
+)
+API_UNCOUNTED_CLAIMS = Counter(
+    "coupon_api_uncounted_claims_total",
+    "Claims that no rate limit counted, because Redis did not do it; they went on without limits.",
+    registry=API,
+)
 API_BATCH_CLAIMS = Histogram(
     "coupon_api_batch_claims",
     "Claims that were admitted and written together.",

@@ -58,6 +58,14 @@ def _components(parts: Iterable[DocumentPart]) -> dict[str, Any]:
                 "description": "Seconds to wait before the next call",
                 "schema": {"type": "integer", "minimum": 1},
             },
+            "RateLimit": {
+                **_TEXT_HEADER,
+                "description": "Claims that are left, and seconds until there are more, by limit",
+            },
+            "RateLimitPolicy": {
+                **_TEXT_HEADER,
+                "description": "Claims that are allowed in how many seconds, by limit",
+            },
             "ETag": {**_TEXT_HEADER, "description": "The coupon's version, for If-Match"},
             "Link": {**_TEXT_HEADER, "description": "The next page, with rel=next"},
             "Location": {**_TEXT_HEADER, "description": "Path of what was made or accepted"},
@@ -116,6 +124,11 @@ def _problem_schema() -> dict[str, Any]:
                 "type": "string",
                 "format": "uuid",
                 "description": "The issue request that may have been accepted",
+            },
+            "violated-policies": {
+                "type": "array",
+                "items": {"type": "string", "enum": ["user", "address"]},
+                "description": "Of too-many-claims: the limits that are exceeded",
             },
             "errors": {
                 "type": "array",

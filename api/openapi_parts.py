@@ -7,7 +7,13 @@ from api.fields import ID_PATTERN
 from api.problems import ProblemType
 
 REFERENCE = "#/components/schemas/{model}"
-_HEADERS_OF = {503: ["Retry-After"], 409: ["Retry-After"]}
+LIMIT_HEADERS = ("RateLimit", "RateLimit-Policy")
+"""Of every answer to a claim while there are limits."""
+_HEADERS_OF = {
+    503: ["Retry-After"],
+    409: ["Retry-After"],
+    429: ["Retry-After", *LIMIT_HEADERS],
+}
 """By status; of the problems with 409 `not-open` and `codes-busy` have it."""
 BODY_PROBLEMS = (
     ProblemType.MALFORMED_JSON,

@@ -52,7 +52,7 @@ def read_lines(
             content = content[1:-1].strip(b" ")
         is_header = content.lower() == _HEADER if has_header is None else has_header
         if is_csv and number == 1 and is_header:
-            yield number, HeaderLine(content[:_KEPT_BYTES].decode("utf-8", "replace"))
+            yield number, HeaderLine(content[:_LONGEST_LINE].decode("utf-8", "replace"))
         else:
             yield number, _code(content)
 

@@ -90,6 +90,7 @@ class ProblemType(Enum):
         "idempotency-key-reused", 422, "The Idempotency-Key was used with another body"
     )
     PRECONDITION_REQUIRED = _Definition("precondition-required", 428, "If-Match is required")
+    TOO_MANY_CLAIMS = _Definition("too-many-claims", 429, "Too many claims in a short time")
     HEADERS_TOO_LARGE = _Definition("headers-too-large", 431, "The headers are too large")
     INTERNAL = _Definition("internal", 500, "The API has failed")
     GATE_CLOSED = _Definition("gate-closed", 503, "The gate is unavailable for this coupon")

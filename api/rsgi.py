@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from granian._granian import RSGIHTTPProtocol as HTTPProtocol
     from granian.rsgi import Scope
 
-Claim = Callable[[int, str], Coroutine[Any, Any, RawResponse]]
-"""The view of a claim: takes the coupon's id and the value of the header Authorization."""
+Claim = Callable[[int, str, "Scope"], Coroutine[Any, Any, RawResponse]]
+"""The view of a claim: takes the coupon's id, the header Authorization, and the request."""
 
 CLAIM_ROUTE = "claims.claim"
 
@@ -91,7 +91,7 @@ class RsgiApp:
             plain = None if self._claim is None else plain_claim_of(scope)
             if self._claim is not None and plain is not None:
                 route = CLAIM_ROUTE
-                result: ViewResult = self._claim(*plain)
+                result: ViewResult = self._claim(*plain, scope)
             elif self._cross_origin and (preflight := self._cross_origin.preflight(scope)):
                 result = preflight
             else:

@@ -5,7 +5,9 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from api.client_addresses import parse_networks
 from api.cross_origin import check_origins
+from api.quotas import parse_quota
 from coupons.links.certificates import check_key_pair
 from coupons.process.settings import split_list
 from coupons.process.token_keys import TokenSettings
@@ -14,6 +16,17 @@ from coupons.receipts import ISSUER, load_signing_keys
 
 def _checked_origins(text: str) -> str:
     check_origins(split_list(text))
+    return text
+
+
+def _checked_networks(text: str) -> str:
+    parse_networks(split_list(text))
+    return text
+
+
+def _checked_quota(text: str) -> str:
+    if text:
+        parse_quota(text)
     return text
 
 
@@ -99,6 +112,22 @@ class ApiSettings(TokenSettings):
         default="",
         description="Origins whose pages may call the API from a browser (CORS), with commas in"
         " between, such as https://shop.example; `*`: every page; empty: none",
+    )
+    api_claims_per_user: Annotated[str, AfterValidator(_checked_quota)] = Field(
+        default="",
+        description="Most claims of one user in a time, over all API processes, such as 20/minute"
+        " or 5 per 10 seconds; then 429; empty: no limit",
+    )
+    api_claims_per_address: Annotated[str, AfterValidator(_checked_quota)] = Field(
+        default="",
+        description="Most claims from one IPv4 address, or one IPv6 network of 64 bits, in a time,"
+        " such as 600/minute; then 429; empty: no limit",
+    )
+    api_trusted_proxies: Annotated[str, AfterValidator(_checked_networks)] = Field(
+        default="",
+        description="Addresses and networks of the proxies in front of the API, with commas in"
+        " between, such as 10.0.0.0/8; only what they add to X-Forwarded-For is believed; empty:"
+        " clients connect directly",
     )
     api_batch_size: int = Field(
         default=500,

@@ -5,14 +5,15 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from math import ceil
 from time import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, request
 
 from api.app import Views, blueprint_of, in_event_loop
 from api.authentication import ISSUE, Authenticator
 from api.claim_results import ClaimOutcome, ClaimResult
-from api.openapi_parts import COUPON_ID, DocumentPart, operation, response
+from api.environ import SCOPE
+from api.openapi_parts import COUPON_ID, LIMIT_HEADERS, DocumentPart, operation, response
 from api.opening_times import OpeningTimes
 from api.problems import Problem, ProblemType, retry_after
 from api.responses import RawResponse, json_response
@@ -23,6 +24,11 @@ from coupons.ids import request_id
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.coupons import find_coupon
 from coupons.model import Claim, IssueRequest
+
+if TYPE_CHECKING:
+    from granian.rsgi import Scope
+
+    from api.claim_limiter import ClaimLimiter
 
 NEAR_SECONDS = 600
 """A claim that comes at most this early gets Retry-After until the coupon opens."""
@@ -41,6 +47,7 @@ class ClaimRoutes:
 
     submit: decides a claim, see WriteBatcher. is_full: whether it has more than it can decide; then
     claims are refused before anything is done for them, so that those that wait are decided soon.
+    limiter: None: nobody is limited.
     """
 
     def __init__(
@@ -50,12 +57,14 @@ class ClaimRoutes:
         is_full: Callable[[], bool],
         pool: LedgerPool,
         openings: OpeningTimes,
+        limiter: "ClaimLimiter | None" = None,
     ) -> None:
         self._authenticator = authenticator
         self._openings = openings
         self._submit = submit
         self._is_full = is_full
         self._pool = pool
+        self._limiter = limiter
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -67,14 +76,30 @@ class ClaimRoutes:
     @in_event_loop
     def claim(self, coupon_id: int) -> Coroutine[Any, Any, RawResponse]:
         """202 when the request is now a committed row; 200 when it was accepted before."""
-        return self.claim_by(coupon_id, request.environ.get("HTTP_AUTHORIZATION", ""))
+        environ = request.environ
+        return self.claim_by(coupon_id, environ.get("HTTP_AUTHORIZATION", ""), environ[SCOPE])
 
-    def claim_by(self, coupon_id: int, authorization: str) -> Coroutine[Any, Any, RawResponse]:
+    def claim_by(
+        self, coupon_id: int, authorization: str, scope: "Scope"
+    ) -> Coroutine[Any, Any, RawResponse]:
         """The same without Flask, by the value of the header Authorization."""
         if self._is_full():
             raise Problem(ProblemType.OVERLOADED, _claim_again("Too many claims are waiting"))
         caller = self._authenticator.caller_by(authorization, ISSUE)
-        return self._decided(Claim(coupon_id, caller.user_id, caller.groups))
+        claim = Claim(coupon_id, caller.user_id, caller.groups)
+        if self._limiter is not None:
+            return self._limited(self._limiter, claim, scope)
+        return self._decided(claim)
+
+    async def _limited(self, limiter: "ClaimLimiter", claim: Claim, scope: "Scope") -> RawResponse:
+        headers = await limiter.allow(claim.user_id, scope)
+        try:
+            response = await self._decided(claim)
+        except Problem as problem:
+            problem.headers.update(headers)
+            raise
+        response.headers.extend(headers.items())
+        return response
 
     async def _decided(self, claim: Claim) -> RawResponse:
         try:
@@ -162,7 +187,7 @@ def _outcome_unknown(pending: str) -> Problem:
 
 def openapi_part() -> DocumentPart:
     """This route in the API's description."""
-    headers = ("Location", "Retry-After")
+    headers = ("Location", "Retry-After", *LIMIT_HEADERS)
     responses = {
         "202": response("Accepted: the request is durable", IssueRequestView, *headers),
         "200": response("Accepted before: the same request", IssueRequestView, *headers),
@@ -174,6 +199,7 @@ def openapi_part() -> DocumentPart:
         ProblemType.CLOSED,
         ProblemType.PAUSED,
         ProblemType.SOLD_OUT,
+        ProblemType.TOO_MANY_CLAIMS,
         ProblemType.GATE_CLOSED,
         ProblemType.GATE_UNAVAILABLE,
         ProblemType.LEDGER_UNAVAILABLE,

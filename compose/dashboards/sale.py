@@ -41,8 +41,13 @@ ROWS: Rows = {
         Lines(
             "Claims a second, by outcome",
             "short",
-            "What was decided, refusals by reason.",
-            {"{{outcome}}": f"sum by (outcome) (rate(coupon_api_claims_total{RATE}))"},
+            "What was decided, refusals by reason, and what a rate limit refused before.",
+            {
+                "{{outcome}}": f"sum by (outcome) (rate(coupon_api_claims_total{RATE}))",
+                "too many of one {{limit}}": (
+                    f"sum by (limit) (rate(coupon_api_limited_claims_total{RATE}))"
+                ),
+            },
             width=12,
         ),
         Lines(

@@ -17,9 +17,11 @@ Every error of the API is a JSON document of the type `application/problem+json`
 | `reason` | of a refused claim: the reason, with an underscore (`sold_out`) |
 | `opens_at` | of `not-open`: when the coupon opens, as the gate knew it at most a second ago |
 | `request_id` | of a claim that may have been accepted: its issue request |
+| `violated-policies` | of `too-many-claims`: the limits that are exceeded, `user` or `address` |
 | `errors` | of `invalid`: a list of `field` and `message`, the first ten |
 
-Every answer with status 503 has a `Retry-After` header. **It is always safe to claim again.**
+Every answer with status 429 or 503 has a `Retry-After` header. **It is always safe to claim
+again.**
 
 *Generated from `api/problems.py` by `make docs`. A test compares the two.*
 
@@ -75,6 +77,9 @@ MEANINGS = {
     " otherwise. Nothing was done.",
     "precondition-required": "A `PATCH` needs the header `If-Match` with the `ETag` of the coupon"
     " that you have read.",
+    "too-many-claims": "More claims of this user, or from this address, than a rate limit allows"
+    " (`COUPON_API_CLAIMS_PER_USER`, `COUPON_API_CLAIMS_PER_ADDRESS`). Nothing was accepted, and the"
+    " claim was not counted.",
     "headers-too-large": "There are more or larger headers than the limit allows.",
     "internal": "The API has a fault. Its log has the error.",
     "gate-closed": "The gate of this coupon is unavailable until it is rebuilt."

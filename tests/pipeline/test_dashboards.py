@@ -18,12 +18,13 @@ DATA_WITHIN_SECONDS = 90
 ONLY_AFTER_A_FAULT = {"coupon_consumer_retries_total", "coupon_reconciler_repairs_total"}
 """Counters by error or kind: nothing is shown before the first."""
 NOT_ON_THE_STACK = {
+    "coupon_api_limited_claims_total",
     "coupon_events_slot_kept_bytes",
     "coupon_gate_memory_limit_bytes",
     "coupon_pipeline_catch_up_seconds",
     "coupon_stream_slot_limit_bytes",
 }
-"""It sets no limit to memory, its consumer is seldom behind, and the events are off."""
+"""It sets no limit to claims and memory, its consumer is seldom behind, and the events are off."""
 
 
 @pytest.mark.skipif(shutil.which(PROGRAM) is None, reason="no prometheus: apt install prometheus")

@@ -70,6 +70,7 @@ def _scope(environ: dict[str, Any]) -> SimpleNamespace:
     for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         if environ.get(name):
             headers[name.replace("_", "-").lower()] = environ[name]
+    address = environ.get("REMOTE_ADDR", "127.0.0.1")
     return SimpleNamespace(
         method=environ["REQUEST_METHOD"],
         path=environ["PATH_INFO"].encode("latin-1").decode(errors="replace"),
@@ -77,6 +78,6 @@ def _scope(environ: dict[str, Any]) -> SimpleNamespace:
         http_version="1.1",
         scheme="http",
         server="127.0.0.1:80",
-        client="127.0.0.1:9",
+        client=f"[{address}]:9" if ":" in address else f"{address}:9",
         headers=headers,
     )

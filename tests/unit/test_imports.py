@@ -21,3 +21,10 @@ def test_no_client_of_a_server_is_imported_that_is_not_needed(modules: list[str]
     program = f"import sys, {', '.join(modules)}; print(*{CLIENTS} & set(sys.modules))"
     printed = subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, text=True)
     assert printed.split() == []
+
+
+def test_an_api_without_limits_does_not_load_what_counts() -> None:
+    """It takes half a second, in each worker."""
+    program = "import sys, api.bootstrap; print('limits' in sys.modules)"
+    printed = subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, text=True)
+    assert printed.split() == ["False"]
