@@ -1,4 +1,4 @@
-"""What becomes of an issued coupon: used once at most, and nothing else than the table allows."""
+"""What becomes of an issued coupon: used by one order at a time, and only as the table allows."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
