@@ -67,8 +67,8 @@ class ChangeCall:
     """One call that changes an issued coupon, and its response. Times as in Response.
 
     wanted: use, cancel-use or revoke. reference: the order of a use, the reason of a revocation;
-    calls have the same one only when they repeat a call whose outcome is unknown. reason: "" when
-    done, else the name of the problem or the error of the connection.
+    a till's calls have the same one only when they repeat one whose outcome is unknown. reason: ""
+    when done, else the name of the problem or the error of the connection.
     """
 
     coupon_id: int

@@ -43,7 +43,14 @@ class IssuedNow(NamedTuple):
 
 
 def read_ledger(ledger: psycopg.Connection[Any], coupon_ids: Sequence[int]) -> dict[str, Any]:
-    """The fields of Evidence that come from the ledger."""
+    """The fields of Evidence that come from the ledger, all as of one moment."""
+    with ledger.transaction():
+        # The sweep and late calls go on writing.
+        ledger.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        return _read_rows(ledger, coupon_ids)
+
+
+def _read_rows(ledger: psycopg.Connection[Any], coupon_ids: Sequence[int]) -> dict[str, Any]:
     coupons = ledger.execute(
         "SELECT coupon_id, total_quantity, issued_count FROM coupon WHERE coupon_id = ANY(%s)",
         [list(coupon_ids)],

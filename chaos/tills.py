@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import count
 from threading import Event
@@ -38,16 +38,20 @@ class Tills:
         with meanwhile([partial(self._work, name) for name in names]):
             yield
 
+    def check(self) -> str:
+        """A complaint when no call was answered with 200: then nothing was seen of any change."""
+        served = any(call.done for call in self._history.changes)
+        return "" if served else "no till changed an issued coupon"
+
     def _work(self, name: str, stop: Event) -> None:
         rng = random.Random(name)
-        caller = Caller(*self._caller)
-        for number in count(1):
-            if stop.wait(PAUSE_SECONDS):
-                break
-            key = self._choose(rng)
-            if key is not None:
-                self._serve(caller, key, f"{name}/{number}", rng, stop)
-        caller.close()
+        with closing(Caller(*self._caller)) as caller:
+            for number in count(1):
+                if stop.wait(PAUSE_SECONDS):
+                    break
+                key = self._choose(rng)
+                if key is not None:
+                    self._serve(caller, key, f"{name}/{number}", rng, stop)
 
     def _choose(self, rng: random.Random) -> Key | None:
         """One of those that all tills use; now and then another one is put among them."""

@@ -65,6 +65,8 @@ class Trial:
             raising.start()
             try:
                 self.more_are_accepted(50)
+                # Before a fault that may keep all others from being issued in time.
+                eventually(lambda: not self._tills.check(), 60, "tills are served")
                 yield
             finally:
                 stop.set()

@@ -7,7 +7,9 @@ import jwt
 
 ISSUER = "coupon-cdc"
 AUDIENCE = "coupon-api"
-SCOPES = ("coupon:issue", "coupon:admin", "coupon:ops", "coupon:redeem")
+ISSUE, ADMIN = "coupon:issue", "coupon:admin"
+OPS, REDEEM = "coupon:ops", "coupon:redeem"
+SCOPES = (ISSUE, ADMIN, OPS, REDEEM)
 
 
 def mint_token(

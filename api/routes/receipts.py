@@ -1,7 +1,7 @@
 """Receipts of issued coupons, and the public keys that check them."""
 
-import time
 from datetime import datetime
+from time import time
 from typing import Any
 from uuid import UUID
 
@@ -80,7 +80,7 @@ class ReceiptRoutes:
 
     def _claims(self, given_id: UUID, coupon: OwnedCoupon) -> dict[str, Any]:
         """Raises Problem unless the coupon is active. No receipt outlives its coupon."""
-        now = int(time.time())
+        now = int(time())
         ends = now + self._life_seconds
         if coupon.expires_at is not None:
             ends = min(ends, int(coupon.expires_at.timestamp()))

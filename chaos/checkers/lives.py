@@ -110,11 +110,12 @@ def every_issued_coupon_is_in_one_state(_: History, evidence: Evidence) -> list[
 
 def a_refused_change_has_its_reason(history: History, evidence: Evidence) -> list[str]:
     """Used means that another order can have it then; and so on for each reason."""
-    uses = _maybe_used(history, _rows(evidence))
+    rows = _rows(evidence)
+    uses = _maybe_used(history, rows)
+    cancelled = _first(call for call in history.changes if call.wanted == "cancel-use")
     revoked = {row.key for row in evidence.changes if row.to_state == "revoked"}
     seen: dict[Key, float] = {}
     complaints = []
-    repeats: set[Wish] = set()
     for call in sorted(history.changes, key=lambda each: each.began):
         if call.status in (200, 409):
             seen[call.key] = min(call.ended, seen.get(call.key, call.ended))
@@ -123,6 +124,7 @@ def a_refused_change_has_its_reason(history: History, evidence: Evidence) -> lis
         if call.status == 409:
             now = evidence.owned.get(call.key)
             expires_at = now and now.expires_at
+            cancel = cancelled.get((call.key, call.reference))
             can_be = {
                 "coupon-used": any(
                     began <= call.ended and call.began <= ended and order != call.reference
@@ -130,13 +132,13 @@ def a_refused_change_has_its_reason(history: History, evidence: Evidence) -> lis
                 ),
                 "coupon-expired": expires_at is not None and expires_at.timestamp() <= call.at,
                 "coupon-revoked": call.key in revoked,
+                "order-cancelled": call.wanted == "use"
+                and cancel is not None
+                and cancel.began <= call.ended
+                and rows[cancel.wish] > 0,
             }
-            # A cancellation that was done already: other orders may have it since.
-            again = call.wanted == "cancel-use" and call.wish in repeats
-            if not again and not can_be.get(call.reason, False):
+            if not can_be.get(call.reason, False):
                 complaints.append(f"{call}: nothing explains it")
-        if call.unknown:
-            repeats.add(call.wish)
     return complaints
 
 

@@ -182,6 +182,12 @@ def find_code(connection: Connection, key: str) -> FoundCode | None:
     return FoundCode(code, user_id, coupon_id, IssuedState(state), expires_at, discount)
 
 
+def count_pools(connection: Connection) -> int:
+    """How many coupons that are not over take their codes from a pool."""
+    count: int = _one(connection, "count_pools", {})[0]
+    return count
+
+
 def list_short_pools(connection: Connection) -> list[ShortPool]:
     """Pools with fewer codes than the total of their coupon, of coupons that are not over."""
     with translated(connection):

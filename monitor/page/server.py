@@ -75,7 +75,7 @@ class PageServer:
 
     def shutdown(self) -> None:
         """Stop listening, and close every connection. Safe to repeat."""
-        if not self._thread.is_alive():
+        if self._stopping.is_set():
             return
         self._stopping.set()
         self._server.pull_trigger()

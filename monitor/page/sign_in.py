@@ -8,10 +8,9 @@ from coupons.errors import CouponError, KeysUnavailable
 from coupons.process.bearer import InvalidToken, TokenVerifier
 from coupons.process.token_keys import load_verifier
 from coupons.sign_in_links import LIFE_SECONDS, Link, NotALink, read_code
-from coupons.tokens import SCOPES
+from coupons.tokens import ADMIN, OPS
 from monitor.settings import MonitorSettings
 
-_, ADMIN, OPS, _ = SCOPES
 SESSION_SECONDS = 8 * 3_600
 REMEMBERED_SECONDS = 86_400
 """So long the number of a used link is kept."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 
-from coupons.ledger.codes import ShortPool, list_short_pools
+from coupons.ledger.codes import ShortPool, count_pools, list_short_pools
 from coupons.ledger.connection import connect_ledger
 from operations.doctor.findings import Finding, Section, ok, warning
 from operations.doctor.system import System
@@ -12,9 +12,12 @@ MOST_NAMED_POOLS = 5
 
 
 def check_codes(system: System) -> Iterator[Finding]:
-    """Raises LedgerUnavailable."""
+    """Nothing where no coupon takes its codes from a pool. Raises LedgerUnavailable."""
     with closing(connect_ledger(system.database_url, "coupon-doctor")) as connection:
+        pools = count_pools(connection)
         short = list_short_pools(connection)
+    if not pools:
+        return
     if not short:
         yield ok("codes", "every pool has a code for each coupon of the total")
         return

@@ -49,6 +49,15 @@ SELECT k.code, k.user_id, k.coupon_id, o.state, o.expires_at, o.discount::text A
   JOIN owned_coupon o ON o.user_id = k.user_id AND o.coupon_id = k.coupon_id
  WHERE k.code_key = %(key)s;
 
+-- name: count_pools
+-- Pools of coupons that are not over.
+-- out: their count
+SELECT count(*)
+  FROM coupon_codes s
+  JOIN coupon c USING (coupon_id)
+ WHERE s.kind = 'pool' AND c.state <> 'closed'
+   AND (c.issue_ends_at IS NULL OR c.issue_ends_at > now());
+
 -- name: list_short_pools
 -- Pools of coupons that are not over, with fewer codes than the coupon's total.
 -- out: coupon_id, missing, opens (time in UTC, as text), is_open (its start has passed)

@@ -39,6 +39,17 @@ def forget_the_last_state_alone(_: pytest.MonkeyPatch, database: Database, __: s
     _rewrite(database, "pg_get_functiondef", CHANGE, USED_ALREADY, "now_in := 'active';")
 
 
+def forget_cancelled_orders(patch: pytest.MonkeyPatch, database: Database, redis_url: str) -> None:
+    """An order whose use was cancelled uses the coupon again, as if it were another one."""
+    forget_cancelled_orders_alone(patch, database, redis_url)
+    _drop_index(database, "one_use_each_order")
+
+
+def forget_cancelled_orders_alone(_: pytest.MonkeyPatch, database: Database, __: str) -> None:
+    """The same, and the index of orders is there."""
+    _rewrite(database, "pg_get_functiondef", CHANGE, "IF is_over", "IF false")
+
+
 def ignore_the_time(_: pytest.MonkeyPatch, database: Database, __: str) -> None:
     """A coupon is used whether or not its time is over."""
     over = "now_in = 'active' AND expires <= at"

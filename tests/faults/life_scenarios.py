@@ -32,6 +32,23 @@ def the_answer_to_the_only_use_is_lost(ground: Ground) -> None:
     till.use("A", answer="is lost")
 
 
+def an_order_uses_it_again_after_its_cancellation(ground: Ground) -> None:
+    """A late repetition of its first call: it is refused, and the coupon is free for others."""
+    till = Till(ground.rig)
+    till.use("A")
+    till.cancel_use("A")
+    till.use("A")
+    till.use("B")
+
+
+def the_answer_to_a_cancellation_is_lost(ground: Ground) -> None:
+    """The order does not know, and repeats the call, which is done."""
+    till = Till(ground.rig)
+    till.use("A")
+    till.cancel_use("A", answer="is lost")
+    till.cancel_use("A")
+
+
 def a_coupon_is_used_after_its_time(ground: Ground) -> None:
     """It is refused, and has a use before that was cancelled in time."""
     till = Till(ground.rig)

@@ -126,6 +126,16 @@ BITES: list[tuple[Mutation, Scenario, str]] = [
         life_scenarios.two_orders_use_a_coupon_at_once,
         "a_change_gets_an_expected_answer",
     ),
+    (
+        life_mutations.forget_cancelled_orders,
+        life_scenarios.an_order_uses_it_again_after_its_cancellation,
+        "a_change_is_one_row_at_most",
+    ),
+    (
+        life_mutations.forget_cancelled_orders_alone,
+        life_scenarios.the_answer_to_a_cancellation_is_lost,
+        "a_refused_change_has_its_reason",
+    ),
 ]
 
 
@@ -189,10 +199,14 @@ def test_the_unique_constraint_alone_refuses_a_second_coupon(
             life_mutations.forget_the_last_state_alone,
             life_scenarios.another_order_uses_a_used_coupon,
         ),
+        (
+            life_mutations.forget_cancelled_orders_alone,
+            life_scenarios.an_order_uses_it_again_after_its_cancellation,
+        ),
     ],
     ids=lambda each: each.__name__,
 )
-def test_the_chain_of_changes_alone_refuses_a_second_use(
+def test_the_constraints_alone_refuse_a_second_use(
     ground: Ground,
     monkeypatch: pytest.MonkeyPatch,
     valkey_url: str,

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Event
 
@@ -13,7 +14,7 @@ from chaos import tills
 from chaos.callers import meanwhile
 from chaos.checkers import lives
 from chaos.evidence import Evidence
-from chaos.history import History, Response, Stock
+from chaos.history import ChangeCall, History, Response, Stock
 from chaos.link import Link
 from chaos.stores import read_ledger
 from chaos.tills import Tills
@@ -25,6 +26,7 @@ from coupons.waiting import eventually
 from tests.support.api import SECRET
 from tests.support.api_process import Server
 from tests.support.databases import Database
+from tests.support.issued import issue, waiters
 
 THREADS = 4
 USERS = range(1, 2_001)
@@ -56,6 +58,35 @@ def broken_of_lives(history: History, database: Database) -> list[str]:
         evidence = Evidence(**read_ledger(owner, history.coupon_ids))
     found = violations(history, evidence)
     return [each for each in found if hasattr(lives, each.partition(":")[0])]
+
+
+def test_evidence_is_of_one_moment(history: History, database: Database) -> None:
+    """A coupon that is issued while the ledger is read is in all of its parts or in none."""
+    [coupon_id] = history.coupon_ids
+    with (
+        ThreadPoolExecutor(1) as threads,
+        psycopg.connect(database.url("coupon_owner")) as holder,
+        psycopg.connect(database.url("coupon_owner")) as owner,
+    ):
+        holder.execute("LOCK issued_coupon_change IN ACCESS EXCLUSIVE MODE")
+        reading = threads.submit(read_ledger, owner, [coupon_id])
+        eventually(lambda: waiters(database), what="changes are read after issued coupons")
+        issue(database, (coupon_id, USERS.stop))
+        holder.rollback()
+        evidence = Evidence(**reading.result())
+    assert {*evidence.issued} == {*evidence.owned} == {(coupon_id, user) for user in USERS}
+    assert evidence.issued_counts == {coupon_id: len(USERS)}
+
+
+def test_tills_that_nobody_serves_are_a_complaint() -> None:
+    """Else every checker of changes would be green without having seen one."""
+    history = History()
+    idle = Tills(("http://127.0.0.1:1", SECRET), history, "idle")
+    for status, problem in ((404, "not-found"), (409, "coupon-used"), (503, "ledger-unavailable")):
+        history.add_change(ChangeCall(1, 1, "use", "A", status, problem, 0.0, 1.0, 1.0))
+        assert idle.check()
+    history.add_change(ChangeCall(1, 1, "use", "A", 200, "", 2.0, 3.0, 3.0))
+    assert not idle.check()
 
 
 FAULTS: dict[str, Callable[[Link], None]] = {

@@ -39,9 +39,9 @@ class Till:
         """answer: whether it arrives, or is lost after the commit."""
         self._change(self._rig.system.ledger["api"], IssuedChange.USE, order, answer)
 
-    def cancel_use(self, order: str) -> None:
-        """The order uses it no more."""
-        self._change(self._rig.system.ledger["api"], IssuedChange.CANCEL_USE, order)
+    def cancel_use(self, order: str, answer: str = "arrives") -> None:
+        """The order uses it no more. answer: as for a use."""
+        self._change(self._rig.system.ledger["api"], IssuedChange.CANCEL_USE, order, answer)
 
     def revoke(self, reason: str) -> None:
         """Staff takes it away."""

@@ -451,6 +451,8 @@ def test_the_doctor_names_a_pool_that_is_short_before_the_coupon_opens(
     coupon: Callable[..., int], api: Connection, database: Database
 ) -> None:
     where = System(None, None, database.url("coupon_ops"), "", KafkaClient(""), "", "", "")
+    coupon(CodeKind.MADE)
+    assert list(check_codes(where)) == [], "no pool is there to look at"
     coupon_id = coupon(CodeKind.POOL, "A", total=3)
     api.execute("UPDATE coupon SET issue_starts_at = '2090-01-01T12:00Z'")
     [found] = check_codes(where)

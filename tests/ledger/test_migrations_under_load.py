@@ -106,7 +106,20 @@ def _connected(database: Database, role: str) -> Connection:
     return connection
 
 
+def _sessions(database: Database) -> int:
+    statement = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = %s AND backend_type = 'client backend'"
+    )
+    with psycopg.connect(database.superuser_url) as superuser:
+        row = superuser.execute(statement, [database.name]).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def _work(database: Database) -> list[tuple[str, int, int]]:
+    """What was done by sessions that have ended: Postgres counts the last of it at their end."""
+    eventually(lambda: _sessions(database) == 0, 30, "all sessions have ended")
     with psycopg.connect(database.url(OWNER), autocommit=True) as owner:
         return owner.execute(WORK, [REQUESTS]).fetchall()
 

@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from threading import Event
 
 import pytest
 
@@ -115,6 +116,26 @@ def test_what_is_too_large_or_no_request_is_refused(
 def test_a_port_that_is_taken_is_named(server: PageServer, port: int) -> None:
     with pytest.raises(ConfigurationError, match=f"port {port} on {HOST} cannot be used"):
         PageServer(HOST, port, {}, lambda *_: [])
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_it_closes_its_port_also_when_its_thread_has_ended(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then shutdown() is all that is left to close it."""
+    ended = Event()
+
+    def end(*_: object, **__: object) -> None:
+        ended.set()
+        raise RuntimeError("of a test")
+
+    monkeypatch.setattr("waitress.wasyncore.loop", end)
+    server = PageServer(HOST, port, {}, lambda *_: [])
+    assert ended.wait(30)
+    server.shutdown()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((HOST, port), timeout=1)
+    server.shutdown()
 
 
 def test_it_stops_at_once_while_somebody_is_connected(
