@@ -57,6 +57,7 @@ class ProblemType(Enum):
     NOT_OPEN = _Definition("not-open", 409, "The coupon is not open yet")
     CLOSED = _Definition("closed", 409, "The coupon is closed")
     PAUSED = _Definition("paused", 409, "The coupon is paused")
+    DRAFT = _Definition("draft", 409, "The coupon is a draft")
     SOLD_OUT = _Definition("sold-out", 409, "The coupon is sold out")
     IDEMPOTENCY_KEY_IN_PROGRESS = _Definition(
         "idempotency-key-in-progress", 409, "A call with this Idempotency-Key is running"

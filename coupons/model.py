@@ -19,6 +19,8 @@ class Status(StrEnum):
 class CouponState(StrEnum):
     """The state that an administrator has set; closed is final."""
 
+    DRAFT = "draft"
+    """Nobody but administrators sees it, and the gate does not have it."""
     OPEN = "open"
     PAUSED = "paused"
     CLOSED = "closed"

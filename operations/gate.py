@@ -32,7 +32,8 @@ class GateReport(NamedTuple):
     def unavailable_reason(self) -> GateState | None:
         """None: available. missing, stale, loading, fenced, unreadable: it has to be rebuilt.
 
-        refused: it is loaded, and a server accepts no writes.
+        refused: it is loaded, and a server accepts no writes. None for a draft: it is not there
+        before it is opened.
         """
         return unavailable_reason(self.figures, self.coupon) or (
             GateState.REFUSED if self.refused else None
@@ -64,7 +65,7 @@ class GateReport(NamedTuple):
             "coupon_id": self.coupon.coupon_id,
             "state": self.coupon.state,
             "claims": self.claims,
-            "gate": self.unavailable_reason or "open",
+            "gate": self.unavailable_reason or ("open" if figures else None),
             "refused": self.refused,
             "run_id_matches": self.run_id_matches,
             "epoch": figures and figures.epoch,

@@ -22,7 +22,7 @@ from coupons.errors import CouponUnreadable
 from coupons.ids import request_id
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.coupons import find_coupon
-from coupons.model import Claim, IssueRequest
+from coupons.model import Claim, CouponState, IssueRequest
 
 NEAR_SECONDS = 600
 """A claim that comes at most this early gets Retry-After until the coupon opens."""
@@ -96,7 +96,8 @@ class ClaimRoutes:
     def _check_exists(self, coupon_id: int) -> None:
         # A coupon whose row cannot be read exists, and its gate stays unavailable.
         with suppress(CouponUnreadable), pooled(self._pool) as connection:
-            if find_coupon(connection, coupon_id) is None:
+            coupon = find_coupon(connection, coupon_id)
+            if coupon is None or coupon.state is CouponState.DRAFT:
                 raise Problem(ProblemType.NOT_FOUND, f"Coupon {coupon_id} does not exist.")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, request
 
 from api.app import Views, blueprint_of
-from api.authentication import ADMIN, Authenticator
+from api.authentication import ADMIN, OPS, Authenticator
 from api.bodies import CouponChange, read_body
 from api.openapi_parts import (
     BODY_PROBLEMS,
@@ -28,12 +28,16 @@ from coupons.gate.changes import (
     STATES,
     CouponChanged,
     CouponClosed,
+    CouponDraft,
     change_in_ledger,
     define_at_gate,
+    open_at_gate,
 )
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.coupon_actions import last_change_of
 from coupons.ledger.coupon_pages import read_coupon
+from coupons.ledger.coupons import open_draft
+from coupons.model import CouponState
 
 
 class CouponRoutes:
@@ -55,19 +59,22 @@ class CouponRoutes:
         return blueprint_of("coupons", views)
 
     def read(self, coupon_id: int) -> RawResponse:
-        """The coupon, for everybody with a token."""
-        self._authenticator.caller(request)
+        """The coupon, for everybody with a token; a draft for staff only."""
+        caller = self._authenticator.caller(request)
         with pooled(self._pool) as connection:
             coupon = read_coupon(connection, coupon_id)
-        if coupon is None:
+        is_staff = not caller.scopes.isdisjoint((ADMIN, OPS))
+        if coupon is None or (coupon.state is CouponState.DRAFT and not is_staff):
             raise no_such_coupon(coupon_id)
         return self._responses.of(coupon)
 
     def change(self, coupon_id: int) -> RawResponse:
-        """Change name, stock, window, group or terms of the version that the caller has seen."""
+        """Change the version that the caller has seen; open it, if it is a draft."""
         who = self._administrator()
         seen = seen_versions(request, is_required=True)
-        return self._after_change(coupon_id, read_body(request, CouponChange).given(), who, seen)
+        changes = read_body(request, CouponChange).given()
+        opened = self._opened(coupon_id, who, seen) if "state" in changes else None
+        return opened or self._after_change(coupon_id, changes, who, seen)
 
     def act(self, coupon_id: int, action: str) -> RawResponse:
         """Pause, resume or close; repeating it changes nothing."""
@@ -78,6 +85,15 @@ class CouponRoutes:
     def _administrator(self) -> str:
         """The caller, as the audit trail names them."""
         return f"user {self._authenticator.caller(request, ADMIN).user_id}"
+
+    def _opened(self, coupon_id: int, who: str, seen: list[int] | None) -> RawResponse | None:
+        """The response once a draft is open; None: it is none."""
+        with writing(maybe_changed(coupon_id)), pooled(self._pool) as connection:
+            coupon = open_draft(connection, coupon_id, who, seen)
+        if coupon is None:
+            return None
+        at_gate = open_at_gate(self._gate, coupon, log_fields(coupon_id))
+        return self._responses.of(coupon, 200 if at_gate else 202)
 
     def _after_change(
         self, coupon_id: int, changes: dict[str, Any], who: str, seen: list[int] | None
@@ -90,6 +106,8 @@ class CouponRoutes:
             raise no_such_coupon(coupon_id) from None
         except CouponClosed as error:
             raise Problem(ProblemType.CLOSED, str(error)) from None
+        except CouponDraft as error:
+            raise Problem(ProblemType.DRAFT, str(error)) from None
         except CouponChanged:
             with pooled(self._pool) as connection:
                 last = last_change_of(connection, coupon_id)
@@ -123,6 +141,7 @@ def _describe_change() -> dict[str, Any]:
         *BODY_PROBLEMS,
         ProblemType.NOT_FOUND,
         ProblemType.CLOSED,
+        ProblemType.DRAFT,
         ProblemType.STOCK_BELOW_ISSUED,
         ProblemType.STOCK_BELOW_IN_FLIGHT,
         ProblemType.VALIDITY_SHORTENED,
@@ -147,6 +166,7 @@ def _describe_action(action: str) -> dict[str, Any]:
     kinds = (
         ProblemType.NOT_FOUND,
         *closed,
+        ProblemType.DRAFT,
         ProblemType.PRECONDITION_FAILED,
         ProblemType.INVALID,
         *WRITE_PROBLEMS,

@@ -46,6 +46,8 @@ class NewCoupon(TypedDict):
     valid_until: NotRequired[datetime | None]
     discount: NotRequired[Mapping[str, Any] | None]
     metadata: NotRequired[Mapping[str, str] | None]
+    state: NotRequired[str | None]
+    """draft; open or None: open."""
 
 
 def create_coupon(
@@ -134,6 +136,8 @@ def change_coupon(
 ) -> Coupon | None:
     """Change the given columns. None when there is no such coupon, or it is closed.
 
+    A draft stays one: None when its state is among the changes. See `open_draft`.
+
     acted_by: who does it, for the audit trail; None: the role. seen_versions: None is returned too
     when it has none of these; None: whichever it has.
 
@@ -147,6 +151,20 @@ def change_coupon(
     return _one(connection, "change_coupon", values, acted_by)
 
 
+def open_draft(
+    connection: Connection,
+    coupon_id: int,
+    acted_by: str | None = None,
+    seen_versions: Sequence[int] | None = None,
+) -> Coupon | None:
+    """Open a draft, for good. None when it is no draft, or has none of these versions.
+
+    Whoever gets the coupon opens it at the gate: nobody can have claimed it before.
+    """
+    values = {"coupon_id": coupon_id, "seen_versions": seen_versions}
+    return _one(connection, "open_draft", values, acted_by)
+
+
 def operate_coupon(
     connection: Connection,
     coupon_id: int,
@@ -158,7 +176,8 @@ def operate_coupon(
 ) -> Coupon | None:
     """Change state or stock as an operator, who has no other right to change a coupon.
 
-    None when there is no such coupon, it is closed, or no longer has the version that they saw.
+    None when there is no such coupon, it is closed or a draft, or no longer has the version that
+    they saw.
     Raises psycopg.errors.CheckViolation when the total would be less than what is issued.
     """
     values = {

@@ -12,6 +12,7 @@ from coupons.gate.changes import (
     STATES,
     CouponChanged,
     CouponClosed,
+    CouponDraft,
     define_at_gate,
     operate_in_ledger,
 )
@@ -95,7 +96,7 @@ class CouponViews:
                 changed = operate_in_ledger(connection, coupon_id, version, changes, who)
         except CouponChanged:
             return self._ask(coupon_id, action, typed, is_late=True)
-        except CouponClosed:
+        except (CouponClosed, CouponDraft):
             return self._ask(coupon_id, action, typed)
         except CheckViolation as error:
             is_in_flight = error.diag.constraint_name == "coupon_stock_covers_in_flight"
