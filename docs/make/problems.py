@@ -38,6 +38,8 @@ MEANINGS = {
     "not-open": "The claim is refused: the coupon opens later.",
     "closed": "The claim is refused: the coupon has ended.",
     "paused": "The claim is refused: an administrator paused the coupon.",
+    "draft": 'The state of a draft changes by opening it only: `PATCH` with `{"state": "open"}`.'
+    " Nothing was changed.",
     "sold-out": "The claim is refused: no coupon is left.",
     "idempotency-key-in-progress": "Another call of yours with the same `Idempotency-Key` is being"
     " carried out. Nothing was done by this one. Repeat it.",

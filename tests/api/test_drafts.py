@@ -35,7 +35,7 @@ def reconciler(database: Database) -> Iterator[Connection]:
 
 def without_ids(answer: Any, coupon_id: int) -> dict[str, Any]:
     """What an answer says, but of which coupon and in which HTTP request."""
-    said = {**answer.json, "instance": ""}
+    said = {**answer.get_json(), "instance": ""}
     return {**said, "detail": said["detail"].replace(str(coupon_id), "N")}
 
 
@@ -59,8 +59,8 @@ def test_staff_sees_a_draft_and_that_the_gate_does_not_have_it(
     for scope in ("coupon:admin", "coupon:ops"):
         read = client.get(f"/coupons/{draft}", headers=bearer(2, (scope,)))
         assert read.status_code == 200
-        assert (read.json["state"], read.json["is_scheduled"]) == ("draft", False)
-        assert (read.json["places_left"], read.json["is_at_gate"]) == (None, None)
+        assert (read.get_json()["state"], read.get_json()["is_scheduled"]) == ("draft", False)
+        assert (read.get_json()["places_left"], read.get_json()["is_at_gate"]) == (None, None)
 
 
 def test_everything_about_a_draft_may_be_changed(
@@ -70,8 +70,10 @@ def test_everything_about_a_draft_may_be_changed(
     path = f"/coupons/{draft}"
     changed = client.patch(path, json=changes, headers=admin | ANY_VERSION)
     assert changed.status_code == 200, changed.text
-    assert changed.json["state"] == "draft"
-    assert {name: changed.json[name] for name in ("name", "total_quantity", "valid_for_days")} == {
+    assert changed.get_json()["state"] == "draft"
+    assert {
+        name: changed.get_json()[name] for name in ("name", "total_quantity", "valid_for_days")
+    } == {
         "name": "y",
         "total_quantity": 1,
         "valid_for_days": 1,
@@ -90,11 +92,11 @@ def test_a_draft_that_was_read_is_opened_and_can_be_claimed_at_once(
     assert "name: of a test -> y" in is_problem(late, 412, "precondition-failed")
     etag = client.get(path, headers=admin).headers["ETag"]
     opened = client.patch(path, json=OPEN, headers=admin | {"If-Match": etag})
-    assert (opened.status_code, opened.json["state"]) == (200, "open")
-    assert (opened.json["places_left"], opened.json["is_at_gate"]) == (100, True)
+    assert (opened.status_code, opened.get_json()["state"]) == (200, "open")
+    assert (opened.get_json()["places_left"], opened.get_json()["is_at_gate"]) == (100, True)
     assert opened.headers["ETag"] != etag
     assert claim(draft, 7).status_code == 202
-    first = client.get(f"{path}/audit", headers=admin).json["items"][0]
+    first = client.get(f"{path}/audit", headers=admin).get_json()["items"][0]
     assert first["changes"] == {"state": {"from": "draft", "to": "open"}}
     assert first["acted_by"].startswith("user ")
 
@@ -105,7 +107,7 @@ def test_an_open_coupon_never_becomes_a_draft(
     path = f"/coupons/{new_coupon()}"
     for body in ({"state": "draft"}, {"state": "open", "name": "y"}):
         is_problem(client.patch(path, json=body, headers=admin | ANY_VERSION), 422, "invalid")
-    assert client.get(path, headers=admin).json["name"] == "of a test"
+    assert client.get(path, headers=admin).get_json()["name"] == "of a test"
 
 
 @pytest.mark.parametrize("action", ["pause", "resume", "close"])
@@ -118,7 +120,7 @@ def test_the_state_of_a_draft_changes_by_opening_it_only(
     assert '{"state": "open"}' in is_problem(refused, 409, "draft")
     seen = {"If-Match": '"1"'}
     is_problem(client.post(f"{path}/{action}", headers=admin | seen), 412, "precondition-failed")
-    assert client.get(path, headers=admin).json == before.json
+    assert client.get(path, headers=admin).get_json() == before.get_json()
 
 
 def test_a_paused_coupon_is_resumed_by_opening_it(
@@ -127,7 +129,7 @@ def test_a_paused_coupon_is_resumed_by_opening_it(
     coupon_id = new_coupon()
     client.post(f"/coupons/{coupon_id}/pause", headers=admin)
     opened = client.patch(f"/coupons/{coupon_id}", json=OPEN, headers=admin | ANY_VERSION)
-    assert (opened.status_code, opened.json["state"]) == (200, "open")
+    assert (opened.status_code, opened.get_json()["state"]) == (200, "open")
     assert claim(coupon_id, 7).status_code == 202
 
 
@@ -142,7 +144,7 @@ def test_a_draft_opened_without_redis_comes_to_the_gate_later(
 ) -> None:
     redis_link.cut()
     opened = client.patch(f"/coupons/{draft}", json=OPEN, headers=admin | ANY_VERSION)
-    assert (opened.status_code, opened.json["state"]) == (202, "open")
+    assert (opened.status_code, opened.get_json()["state"]) == (202, "open")
     redis_link.restore()
     is_problem(claim(draft, 7), 503, "gate-closed")
     list(run_pass(connect_gate(valkey_url), reconciler, pending_after_s=0.0))
@@ -154,7 +156,7 @@ def test_a_draft_that_is_opened_keeps_its_window(
 ) -> None:
     coupon_id = new_coupon(state="draft", issue_starts_at=FUTURE)
     opened = client.patch(f"/coupons/{coupon_id}", json=OPEN, headers=admin | ANY_VERSION)
-    assert (opened.json["state"], opened.json["is_scheduled"]) == ("open", True)
+    assert (opened.get_json()["state"], opened.get_json()["is_scheduled"]) == ("open", True)
     is_problem(claim(coupon_id, 7), 409, "not-open")
 
 
@@ -164,14 +166,14 @@ def test_a_draft_is_created_once_and_repeating_that_does_not_open_it_again(
     body = {"name": "x", "total_quantity": 5, "state": "draft"}
     keyed = admin | {"Idempotency-Key": "k"}
     first = client.post("/coupons", json=body, headers=keyed)
-    assert client.post("/coupons", json=body, headers=keyed).json == first.json
+    assert client.post("/coupons", json=body, headers=keyed).get_json() == first.get_json()
     opened = {"name": "x", "total_quantity": 5, "state": "open"}
     is_problem(client.post("/coupons", json=opened, headers=keyed), 422, "idempotency-key-reused")
     path = first.headers["Location"]
     client.patch(path, json=OPEN, headers=admin | ANY_VERSION)
-    claim(first.json["id"], 7)
+    claim(first.get_json()["id"], 7)
     again = client.post("/coupons", json=body, headers=keyed)
-    assert (again.json["state"], again.json["places_left"]) == ("open", 4)
+    assert (again.get_json()["state"], again.get_json()["places_left"]) == ("open", 4)
 
 
 def test_the_default_state_is_open_whether_or_not_it_is_sent(
@@ -180,7 +182,7 @@ def test_the_default_state_is_open_whether_or_not_it_is_sent(
     body, keyed = {"name": "x", "total_quantity": 5}, admin | {"Idempotency-Key": "k"}
     first = client.post("/coupons", json=body, headers=keyed)
     again = client.post("/coupons", json={**body, "state": "open"}, headers=keyed)
-    assert (first.status_code, again.json) == (201, first.json)
+    assert (first.status_code, again.get_json()) == (201, first.get_json())
     closed = client.post("/coupons", json={**body, "state": "closed"}, headers=admin)
     is_problem(closed, 422, "invalid")
 
@@ -204,4 +206,4 @@ def test_lists_have_drafts_and_their_filter(
         "?state=ended": [],
     }.items():
         answer = client.get(f"/coupons{query}", headers=ops)
-        assert [int(each["id"]) for each in answer.json["items"]] == found, query
+        assert [int(each["id"]) for each in answer.get_json()["items"]] == found, query

@@ -56,7 +56,13 @@ class ExpectedCoupon:
     lives: ExpectedLives = field(default_factory=ExpectedLives)
 
     def __post_init__(self) -> None:
-        self.at_gate, self.gate_epoch = self.definition, self.epoch
+        self.at_gate = self.definition
+        self.gate_epoch = None if self.is_draft else self.epoch
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether the gate must not have it at all."""
+        return self.definition.state is CouponState.DRAFT
 
     def decide(self, claim: Claim, decision: Decision) -> None:
         """The gate's decision was the right one; remember what it changed."""

@@ -23,7 +23,7 @@ def test_a_draft_is_found_and_shown_as_one(served: Served, draft: Coupon) -> Non
         assert listed.text.count("Next week") == count, state
     shown = operator.get(f"/coupons/{draft.coupon_id}")
     said = text_of(shown)
-    assert "It is draft. A claim gets now: draft." in said
+    assert "It is a draft. A claim gets now: draft." in said
     assert "admitted not at the gate: a draft" in said
     assert "When is it sold out? not while it is a draft" in said
     assert "/pause" not in shown.text
