@@ -24,6 +24,8 @@ class CouponState(StrEnum):
     OPEN = "open"
     PAUSED = "paused"
     CLOSED = "closed"
+    ARCHIVED = "archived"
+    """Closed, settled and put away, for good. The gate has it as closed."""
 
 
 class IssuedState(StrEnum):

@@ -43,6 +43,8 @@ class GateReport(NamedTuple):
     def claims(self) -> str:
         """What a claim gets now by the coupon's definition: open, or why it is refused."""
         coupon, now = self.coupon, datetime.now(UTC)
+        if coupon.state is CouponState.ARCHIVED:
+            return "closed"
         if coupon.state is not CouponState.OPEN:
             return str(coupon.state)
         if now < coupon.issue_starts_at:

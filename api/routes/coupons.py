@@ -1,5 +1,6 @@
 """Reading a coupon, and changing it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, request
@@ -22,26 +23,38 @@ from api.responses import RawResponse
 from api.routes.coupon_problems import log_fields, maybe_changed, no_such_coupon, writing
 from api.routes.coupon_responses import CouponResponses
 from api.schemas import CouponView
-from coupons.errors import NotThere
+from coupons.errors import CouponError, NotThere
 from coupons.gate import Gate
 from coupons.gate.changes import (
     STATES,
+    CouponArchived,
     CouponChanged,
     CouponClosed,
     CouponDraft,
+    CouponInFlight,
+    CouponNotClosed,
+    archive_in_ledger,
     change_in_ledger,
     define_at_gate,
     open_at_gate,
 )
-from coupons.ledger.connection import LedgerPool, pooled
+from coupons.ledger.admin_states import open_draft
+from coupons.ledger.connection import Connection, LedgerPool, pooled
 from coupons.ledger.coupon_actions import last_change_of
 from coupons.ledger.coupon_pages import read_coupon
-from coupons.ledger.coupons import open_draft
-from coupons.model import CouponState
+from coupons.model import Coupon, CouponState
+
+_REFUSED: dict[type[CouponError], ProblemType] = {
+    CouponArchived: ProblemType.ARCHIVED,
+    CouponClosed: ProblemType.CLOSED,
+    CouponDraft: ProblemType.DRAFT,
+    CouponInFlight: ProblemType.IN_FLIGHT,
+    CouponNotClosed: ProblemType.NOT_CLOSED,
+}
 
 
 class CouponRoutes:
-    """GET and PATCH /coupons/{id}; POST /coupons/{id}/pause, resume and close."""
+    """GET and PATCH /coupons/{id}; POST /coupons/{id}/pause, resume, close and archive."""
 
     def __init__(self, authenticator: Authenticator, gate: Gate, pool: LedgerPool) -> None:
         self._authenticator = authenticator
@@ -55,6 +68,7 @@ class CouponRoutes:
             "GET /coupons/<coupon_id:coupon_id>": self.read,
             "PATCH /coupons/<coupon_id:coupon_id>": self.change,
             "POST /coupons/<coupon_id:coupon_id>/<any(pause, resume, close):action>": self.act,
+            "POST /coupons/<coupon_id:coupon_id>/archive": self.archive,
         }
         return blueprint_of("coupons", views)
 
@@ -74,13 +88,22 @@ class CouponRoutes:
         seen = seen_versions(request, is_required=True)
         changes = read_body(request, CouponChange).given()
         opened = self._opened(coupon_id, who, seen) if "state" in changes else None
-        return opened or self._after_change(coupon_id, changes, who, seen)
+        return opened or self._change(coupon_id, changes, who, seen)
 
     def act(self, coupon_id: int, action: str) -> RawResponse:
         """Pause, resume or close; repeating it changes nothing."""
         who = self._administrator()
         seen = seen_versions(request, is_required=False)
-        return self._after_change(coupon_id, {"state": STATES[action]}, who, seen)
+        return self._change(coupon_id, {"state": STATES[action]}, who, seen)
+
+    def archive(self, coupon_id: int) -> RawResponse:
+        """Put away a closed coupon, for good; repeating it changes nothing."""
+        who = self._administrator()
+        seen = seen_versions(request, is_required=False)
+        return self._after_change(
+            coupon_id,
+            lambda connection: archive_in_ledger(self._gate, connection, coupon_id, who, seen),
+        )
 
     def _administrator(self) -> str:
         """The caller, as the audit trail names them."""
@@ -95,19 +118,23 @@ class CouponRoutes:
         at_gate = open_at_gate(self._gate, coupon, log_fields(coupon_id))
         return self._responses.of(coupon, 200 if at_gate else 202)
 
-    def _after_change(
+    def _change(
         self, coupon_id: int, changes: dict[str, Any], who: str, seen: list[int] | None
     ) -> RawResponse:
+        return self._after_change(
+            coupon_id,
+            lambda connection: change_in_ledger(connection, coupon_id, changes, who, seen),
+        )
+
+    def _after_change(self, coupon_id: int, change: Callable[[Connection], Coupon]) -> RawResponse:
         """200 once ledger and gate have the change; 202 when the gate gets it later."""
         try:
             with writing(maybe_changed(coupon_id)), pooled(self._pool) as connection:
-                coupon = change_in_ledger(connection, coupon_id, changes, who, seen)
+                coupon = change(connection)
         except NotThere:
             raise no_such_coupon(coupon_id) from None
-        except CouponClosed as error:
-            raise Problem(ProblemType.CLOSED, str(error)) from None
-        except CouponDraft as error:
-            raise Problem(ProblemType.DRAFT, str(error)) from None
+        except tuple(_REFUSED) as error:
+            raise Problem(_REFUSED[type(error)], str(error)) from None
         except CouponChanged:
             with pooled(self._pool) as connection:
                 last = last_change_of(connection, coupon_id)
@@ -132,7 +159,12 @@ def openapi_part() -> DocumentPart:
     }
     for action in STATES:
         path = f"/coupons/{{id}}/{action}"
-        paths[path] = {"parameters": [COUPON_ID], "post": _describe_action(action)}
+        # Closing twice is the same as closing once.
+        also = () if action == "close" else (ProblemType.CLOSED,)
+        described = _describe_action(action, (*also, ProblemType.ARCHIVED))
+        paths[path] = {"parameters": [COUPON_ID], "post": described}
+    archiving = _describe_action("archive", (ProblemType.NOT_CLOSED, ProblemType.IN_FLIGHT))
+    paths["/coupons/{id}/archive"] = {"parameters": [COUPON_ID], "post": archiving}
     return DocumentPart(paths, bodies=(CouponChange,), views=(CouponView,))
 
 
@@ -141,6 +173,7 @@ def _describe_change() -> dict[str, Any]:
         *BODY_PROBLEMS,
         ProblemType.NOT_FOUND,
         ProblemType.CLOSED,
+        ProblemType.ARCHIVED,
         ProblemType.DRAFT,
         ProblemType.STOCK_BELOW_ISSUED,
         ProblemType.STOCK_BELOW_IN_FLIGHT,
@@ -160,12 +193,10 @@ def _describe_change() -> dict[str, Any]:
     )
 
 
-def _describe_action(action: str) -> dict[str, Any]:
-    # Closing twice is the same as closing once.
-    closed = () if action == "close" else (ProblemType.CLOSED,)
+def _describe_action(action: str, refusals: tuple[ProblemType, ...]) -> dict[str, Any]:
     kinds = (
         ProblemType.NOT_FOUND,
-        *closed,
+        *refusals,
         ProblemType.DRAFT,
         ProblemType.PRECONDITION_FAILED,
         ProblemType.INVALID,

@@ -163,6 +163,8 @@ def objection(action: str, coupon: Coupon, total: int | None) -> str | None:
     """Why there is nothing to do; None: there is."""
     if coupon.state is CouponState.CLOSED:
         return "It is closed, which is final."
+    if coupon.state is CouponState.ARCHIVED:
+        return "It is archived, which is final."
     if coupon.state is CouponState.DRAFT:
         return "It is a draft: an administrator changes and opens it over the HTTP API."
     same = {"pause": CouponState.PAUSED, "resume": CouponState.OPEN}.get(action)

@@ -1,6 +1,6 @@
 -- Coupons: create, read, change. Each names its columns: a column that a later version adds would change the type of
 -- a result, and Postgres refuses to run a prepared statement again whose result has another type.
--- `state` is what administrators see: admin_state where there is one, such as draft. Those queries that processes run
+-- `state` is what administrators see: admin_state where there is one (draft, archived). Those queries that processes run
 -- before `coupon migrate` take that column from `before_0020` when the table does not have it yet.
 
 -- name: create_coupon
@@ -116,6 +116,19 @@ RETURNING coupon_id, name, total_quantity, issued_count, rejected_count, issue_s
           state, eligible_group, version, gate_epoch, created_at,
           valid_for_days, valid_until, discount::text AS discount, metadata::text AS metadata;
 
+-- name: archive_coupon
+-- Each of its requests must be final (coupon_archive_is_settled).
+-- in:  coupon_id, seen_versions (one of which it must have; null: whichever)
+-- out: the coupon as archived, with its terms; no row when there is none, it is not closed, is archived already, or has
+--      another version
+UPDATE coupon
+   SET admin_state = 'archived', version = coupon_next_number(version)
+ WHERE coupon_id = %(coupon_id)s AND state = 'closed' AND admin_state IS NULL
+   AND (%(seen_versions)s::bigint[] IS NULL OR version = ANY (%(seen_versions)s::bigint[]))
+RETURNING coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
+          admin_state AS state, eligible_group, version, gate_epoch, created_at,
+          valid_for_days, valid_until, discount::text AS discount, metadata::text AS metadata;
+
 -- name: operate_coupon
 -- in:  coupon_id, seen_version, state (null: as it is), total_quantity (null: as it is), acted_by
 -- out: the coupon as changed; no row when there is none, it is closed or a draft, or has another version
@@ -145,7 +158,8 @@ SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_star
 
 -- name: search_coupons
 -- Times as text: a row that cannot be read hides no other.
--- in:  words ('': all; a part of the name in any case, or the id), before (coupon_id), most, state ('': any; scheduled:
+-- in:  words ('': all; a part of the name in any case, or the id), before (coupon_id), most, state ('': any but
+--      archived; scheduled:
 --      open and not started; ended: its time is over, and it is open or paused)
 -- out: coupon_id, name, state, total_quantity, issued_count, rejected_count, opens, the greatest coupon_id first
 SELECT coupon_id, name, state, total_quantity, issued_count, rejected_count,
@@ -156,7 +170,8 @@ SELECT coupon_id, name, state, total_quantity, issued_count, rejected_count,
           issue_starts_at, issue_ends_at
      FROM coupon) AS c
  WHERE coupon_id < %(before)s
-   AND (%(state)s IN ('', state)
+   AND (%(state)s = state
+        OR %(state)s = '' AND state <> 'archived'
         OR %(state)s = 'scheduled' AND state = 'open' AND issue_starts_at > now()
         OR %(state)s = 'ended' AND state IN ('open', 'paused') AND issue_ends_at <= now())
    AND (%(words)s = '' OR strpos(lower(name), lower(%(words)s)) > 0 OR coupon_id::text = %(words)s)

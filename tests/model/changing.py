@@ -1,5 +1,6 @@
 """Coupons are changed, and change events delivered."""
 
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any, cast
 
@@ -8,8 +9,15 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from coupons.gate.changes import open_at_gate
-from coupons.ledger.coupons import CouponChanges, change_coupon, open_draft
+from coupons.gate.changes import (
+    CouponDraft,
+    CouponInFlight,
+    CouponNotClosed,
+    archive_in_ledger,
+    open_at_gate,
+)
+from coupons.ledger.admin_states import open_draft
+from coupons.ledger.coupons import CouponChanges, change_coupon
 from coupons.model import CouponState, IssueRequest
 from tests.model.start import FAR_OFF, LONG_AGO, Start, anything, coupon_ids, totals
 from tests.model.system import WatchedGate
@@ -30,7 +38,7 @@ class Changing(Start):
         """told: whether the gate is; if not, the reconciler tells it."""
         coupon = self.expected[coupon_id]
         lowered_too_far = total < min(coupon.definition.total, max(coupon.issued, coupon.held))
-        if lowered_too_far and coupon.definition.state is not CouponState.CLOSED:
+        if lowered_too_far and not coupon.is_final:
             with pytest.raises(psycopg.errors.CheckViolation):
                 change_coupon(self.system.ledger["api"], coupon_id, total_quantity=total)
         else:
@@ -56,6 +64,29 @@ class Changing(Start):
         if told:
             assert open_at_gate(self.gate, opened, {})
             coupon.rebuild()
+
+    @rule(coupon_id=coupon_ids, told=st.booleans())
+    def archive(self, coupon_id: int, told: bool) -> None:
+        """Only what is closed, and has nothing in flight."""
+        coupon = self.expected[coupon_id]
+        state, api = coupon.definition.state, self.system.ledger["api"]
+        if state is CouponState.CLOSED:
+            coupon.define()
+        refused: type[Exception] | None = None
+        if coupon.is_draft:
+            refused = CouponDraft
+        elif not coupon.is_final:
+            refused = CouponNotClosed
+        elif state is CouponState.CLOSED and coupon.is_in_flight:
+            refused = CouponInFlight
+        with pytest.raises(refused) if refused else nullcontext():
+            archived = archive_in_ledger(self.gate, api, coupon_id, "model")
+        if refused or state is CouponState.ARCHIVED:
+            return
+        coupon.change(archived.version, None, CouponState.ARCHIVED, None)
+        if told:
+            self.gate.define(archived)
+            coupon.define()
 
     @rule(
         coupon_id=coupon_ids,
@@ -84,8 +115,8 @@ class Changing(Start):
         changes = cast(CouponChanges, given)
         changed = change_coupon(self.system.ledger["api"], coupon_id, **changes)
         coupon = self.expected[coupon_id]
-        if coupon.definition.state is CouponState.CLOSED:
-            assert changed is None, "closed is final"
+        if coupon.is_final:
+            assert changed is None, "closed and archived are final"
             return
         if state and coupon.is_draft:
             assert changed is None, "a draft becomes open by open_draft alone"
