@@ -10,7 +10,7 @@ from coupons.gate.rebuild import is_ahead, rebuild
 from coupons.ledger.connection import Connection
 from coupons.ledger.requests import count_requests
 from coupons.ledger.unrequested import write_unrequested
-from coupons.model import Coupon, CouponState
+from coupons.model import Coupon
 from operations.repair.repairs import NEEDS_REBUILD, Repair, RepairAction
 from operations.repair.roll_forward import roll_forward
 from operations.verify.comparison import (
@@ -39,12 +39,9 @@ def compare_and_repair(
 
     Safe during claims, issuing, the reconciler's passes and other comparisons. Missing marks and
     rows are written at once; one fenced rebuild at the end repairs every other mismatch.
-    A draft is left alone: the gate does not have it.
 
     Raises RedisUnavailable or LedgerUnavailable.
     """
-    if coupon.state is CouponState.DRAFT:
-        return
     coupon_id = coupon.coupon_id
     figures = gate.figures([coupon_id])[0]
     why = unavailable_reason(figures, coupon)
