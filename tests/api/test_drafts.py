@@ -1,14 +1,17 @@
 """Drafts: administrators prepare a coupon, and for users it does not exist until it is opened."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from werkzeug.test import Client
 
 from chaos.link import Link
-from coupons.gate import connect_gate
+from coupons.gate import connect_gate, open_coupon
 from coupons.ledger.connection import Connection, connect_ledger
+from coupons.ledger.coupons import find_coupon
+from coupons.model import CouponState
 from coupons.tokens import SCOPES
 from reconciler.routine_pass import run_pass
 from tests.api.test_coupon_versions import is_problem
@@ -148,6 +151,21 @@ def test_a_draft_opened_without_redis_comes_to_the_gate_later(
     redis_link.restore()
     is_problem(claim(draft, 7), 503, "gate-closed")
     list(run_pass(connect_gate(valkey_url), reconciler, pending_after_s=0.0))
+    assert claim(draft, 7).status_code == 202
+
+
+def test_a_draft_that_an_older_reconciler_loaded_as_paused_is_opened(
+    client: Client, admin: Headers, draft: int, claim: Claim, valkey_url: str, database: Database
+) -> None:
+    """Its gate has the epoch already, and gets the definition."""
+    gate = connect_gate(valkey_url)
+    with connect_ledger(database.url("coupon_ops"), "test") as ops:
+        found = find_coupon(ops, draft)
+    assert found is not None
+    assert open_coupon(gate, replace(found, state=CouponState.PAUSED))
+    is_problem(claim(draft, 7), 409, "paused")
+    opened = client.patch(f"/coupons/{draft}", json=OPEN, headers=admin | ANY_VERSION)
+    assert (opened.status_code, opened.get_json()["is_at_gate"]) == (202, True)
     assert claim(draft, 7).status_code == 202
 
 
