@@ -4,7 +4,7 @@ import binascii
 import re
 from base64 import b64decode, urlsafe_b64encode
 from datetime import datetime
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from flask import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -47,6 +47,7 @@ class NewCoupon(_Body):
     """Body of POST /coupons. With only the required fields, it opens at once and has no end.
 
     With valid_until and no issue_ends_at, it can be claimed until then.
+    state: a draft is not shown to users, and nobody can claim it before it is opened.
     """
 
     id: CouponId | None = None
@@ -59,6 +60,7 @@ class NewCoupon(_Body):
     valid_until: Moment | None = None
     discount: Discount | None = None
     metadata: Metadata | None = None
+    state: Literal["open", "draft"] = "open"
 
 
 def _no_default(schema: dict[str, Any]) -> None:
@@ -74,6 +76,7 @@ class CouponChange(_Body):
 
     A field that is left out stays as it is. null removes an optional field: an end, a group, a
     term, or a start in the future (the coupon opens at once). Objects are replaced, not merged.
+    state: opens a draft, or resumes; it is sent alone.
     """
 
     name: Name = _LEFT_OUT
@@ -85,11 +88,14 @@ class CouponChange(_Body):
     valid_until: Moment | None = _LEFT_OUT
     discount: Discount | None = _LEFT_OUT
     metadata: Metadata | None = _LEFT_OUT
+    state: Literal["open"] = _LEFT_OUT
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
         if not self.model_fields_set:
             raise ValueError(f"at least one of {', '.join(type(self).model_fields)} is required")
+        if "state" in self.model_fields_set and len(self.model_fields_set) > 1:
+            raise ValueError("send state alone: what you have read is what becomes open")
         return self
 
     def given(self) -> dict[str, Any]:

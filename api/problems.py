@@ -57,6 +57,10 @@ class ProblemType(Enum):
     NOT_OPEN = _Definition("not-open", 409, "The coupon is not open yet")
     CLOSED = _Definition("closed", 409, "The coupon is closed")
     PAUSED = _Definition("paused", 409, "The coupon is paused")
+    ARCHIVED = _Definition("archived", 409, "The coupon is archived")
+    NOT_CLOSED = _Definition("not-closed", 409, "The coupon is not closed")
+    IN_FLIGHT = _Definition("in-flight", 409, "Requests of the coupon are not final")
+    DRAFT = _Definition("draft", 409, "The coupon is a draft")
     SOLD_OUT = _Definition("sold-out", 409, "The coupon is sold out")
     IDEMPOTENCY_KEY_IN_PROGRESS = _Definition(
         "idempotency-key-in-progress", 409, "A call with this Idempotency-Key is running"

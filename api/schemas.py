@@ -40,7 +40,9 @@ class CouponView(TypedDict):
     """A coupon. places_left: how many claims the gate would still admit; null when unknown.
 
     version: its ETag without the quotes; another one after each change, but not after each claim.
-    is_at_gate: whether claims are decided by this version already; null when unknown.
+    is_at_gate: whether claims are decided by this version already; null when unknown, or for a
+    draft. is_scheduled: open, and its start is in the future; by the time, so that it ends without
+    another version.
     """
 
     id: Id
@@ -49,6 +51,7 @@ class CouponView(TypedDict):
     issue_starts_at: Time
     issue_ends_at: Time | None
     state: CouponState
+    is_scheduled: bool
     eligible_group: str | None
     valid_for_days: int | None
     valid_until: Time | None
@@ -241,6 +244,8 @@ def view_coupon(coupon: Coupon, figures: GateFigures | None) -> CouponView:
         "issue_starts_at": rfc3339(coupon.issue_starts_at),
         "issue_ends_at": _optional(coupon.issue_ends_at),
         "state": coupon.state,
+        "is_scheduled": coupon.state is CouponState.OPEN
+        and coupon.issue_starts_at > datetime.now(UTC),
         "eligible_group": coupon.eligible_group,
         "valid_for_days": terms.valid_for_days,
         "valid_until": _optional(terms.valid_until),

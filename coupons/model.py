@@ -19,9 +19,13 @@ class Status(StrEnum):
 class CouponState(StrEnum):
     """The state that an administrator has set; closed is final."""
 
+    DRAFT = "draft"
+    """Nobody but administrators sees it, and the gate does not have it."""
     OPEN = "open"
     PAUSED = "paused"
     CLOSED = "closed"
+    ARCHIVED = "archived"
+    """Closed, settled and put away, for good. The gate has it as closed."""
 
 
 class IssuedState(StrEnum):

@@ -155,7 +155,7 @@ class State:
     def _has_ended(self, coupon: Coupon) -> bool:
         ends_at = coupon.issue_ends_at
         over = ends_at is not None and ends_at <= self.taken_at
-        return over or coupon.state is CouponState.CLOSED
+        return over or coupon.state in (CouponState.CLOSED, CouponState.ARCHIVED)
 
 
 def now() -> datetime:

@@ -32,7 +32,8 @@ class GateReport(NamedTuple):
     def unavailable_reason(self) -> GateState | None:
         """None: available. missing, stale, loading, fenced, unreadable: it has to be rebuilt.
 
-        refused: it is loaded, and a server accepts no writes.
+        refused: it is loaded, and a server accepts no writes. None for a draft: it is not there
+        before it is opened.
         """
         return unavailable_reason(self.figures, self.coupon) or (
             GateState.REFUSED if self.refused else None
@@ -42,6 +43,8 @@ class GateReport(NamedTuple):
     def claims(self) -> str:
         """What a claim gets now by the coupon's definition: open, or why it is refused."""
         coupon, now = self.coupon, datetime.now(UTC)
+        if coupon.state is CouponState.ARCHIVED:
+            return "closed"
         if coupon.state is not CouponState.OPEN:
             return str(coupon.state)
         if now < coupon.issue_starts_at:
@@ -64,7 +67,7 @@ class GateReport(NamedTuple):
             "coupon_id": self.coupon.coupon_id,
             "state": self.coupon.state,
             "claims": self.claims,
-            "gate": self.unavailable_reason or "open",
+            "gate": self.unavailable_reason or ("open" if figures else None),
             "refused": self.refused,
             "run_id_matches": self.run_id_matches,
             "epoch": figures and figures.epoch,

@@ -10,7 +10,7 @@ from coupons.gate import Gate, connect_gate
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import find_coupon, list_readable
 from coupons.ledger.silent_sessions import end_when_silent, silent_seconds
-from coupons.model import Coupon
+from coupons.model import Coupon, CouponState
 from operations.repair.failure_scope import is_of_one_coupon
 
 T = TypeVar("T")
@@ -50,15 +50,27 @@ class Session(NamedTuple):
         return [coupon], []
 
     def each(
-        self, coupon_id: int | None, work: Callable[[Coupon], T], failures: list[Failed]
+        self,
+        coupon_id: int | None,
+        work: Callable[[Coupon], T],
+        failures: list[Failed],
+        *,
+        at_gate: bool = False,
     ) -> Iterator[T]:
         """The results of `work` for each coupon; coupons that fail are added to `failures`.
 
-        Raises RedisUnavailable or LedgerUnavailable when the other coupons would fail as well.
+        at_gate: a draft is passed over, since the gate does not have it; the one that is asked for
+        fails. Raises RedisUnavailable or LedgerUnavailable when the other coupons would fail as
+        well.
         """
         readable, unreadable = self.coupons(coupon_id)
         failures += unreadable
         for coupon in readable:
+            if at_gate and coupon.state is CouponState.DRAFT:
+                if coupon_id is not None:
+                    why = f"coupon {coupon_id} is a draft: the gate gets it when it is opened"
+                    failures.append(Failed(coupon_id, why))
+                continue
             try:
                 done = work(coupon)
             except Exception as error:

@@ -1,4 +1,4 @@
-"""The pass over all coupons that runs every second, and is cheap.
+"""The pass over all coupons but drafts that runs every second, and is cheap.
 
 It finds three faults without comparing request by request, and each has one repair:
 - The gate does not have a coupon, loaded it before Redis restarted, or has it under another epoch
@@ -68,7 +68,8 @@ def run_pass(
     for coupon_id, error in unreadable.items():
         if watch.failing.may_try(coupon_id):
             yield failed(coupon_id, error, watch)
-    coupons = sorted(readable, key=lambda each: (each.coupon_id in watch.failing, *_order(each)))
+    coupons = [each for each in readable if each.state is not CouponState.DRAFT]
+    coupons.sort(key=lambda each: (each.coupon_id in watch.failing, *_order(each)))
     now_us = gate.now_us()
     before_us = now_us - int(pending_after_s * 1_000_000)
     coupon_ids = [coupon.coupon_id for coupon in coupons]

@@ -23,7 +23,7 @@ from coupons.errors import CouponUnreadable
 from coupons.ids import request_id
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.coupons import find_coupon
-from coupons.model import Claim, IssueRequest
+from coupons.model import Claim, CouponState, IssueRequest
 
 if TYPE_CHECKING:
     from granian.rsgi import Scope
@@ -121,7 +121,8 @@ class ClaimRoutes:
     def _check_exists(self, coupon_id: int) -> None:
         # A coupon whose row cannot be read exists, and its gate stays unavailable.
         with suppress(CouponUnreadable), pooled(self._pool) as connection:
-            if find_coupon(connection, coupon_id) is None:
+            coupon = find_coupon(connection, coupon_id)
+            if coupon is None or coupon.state is CouponState.DRAFT:
                 raise Problem(ProblemType.NOT_FOUND, f"Coupon {coupon_id} does not exist.")
 
 

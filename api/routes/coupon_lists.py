@@ -24,7 +24,7 @@ from coupons.ledger.coupon_actions import NEWEST, list_coupon_actions
 from coupons.ledger.coupon_pages import page_of_coupons
 from coupons.ledger.coupons import find_coupon
 
-ListedState = Literal["open", "paused", "closed", "scheduled", "ended"]
+ListedState = Literal["draft", "open", "paused", "closed", "archived", "scheduled", "ended"]
 
 
 class CouponListQuery(BackwardPage):
@@ -92,8 +92,8 @@ def openapi_part() -> DocumentPart:
     state = {
         "name": "state",
         "in": "query",
-        "description": "`scheduled`: open, and not started. `ended`: its time is over, and it is"
-        " not closed",
+        "description": "Left out: all but archived ones. `scheduled`: open, and not started."
+        " `ended`: its time is over, and it is open or paused",
         "schema": {"type": "string", "enum": list(get_args(ListedState))},
     }
     name = {

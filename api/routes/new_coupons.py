@@ -1,6 +1,5 @@
 """Creating coupons."""
 
-import logging
 from typing import Any
 
 from flask import Blueprint, request
@@ -15,14 +14,12 @@ from api.responses import RawResponse
 from api.routes.coupon_problems import id_taken, log_fields, maybe_created, writing
 from api.routes.coupon_responses import CouponResponses
 from api.schemas import CouponView
-from coupons.errors import RedisUnavailable
-from coupons.gate import Gate, open_coupon
+from coupons.gate import Gate
+from coupons.gate.changes import open_at_gate
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.coupons import create_coupon
 from coupons.ledger.idempotency import CreationKey, KeyInProgress, KeyReused, create_once
-from coupons.model import Coupon
-
-log = logging.getLogger(__name__)
+from coupons.model import Coupon, CouponState
 
 
 class NewCouponRoutes:
@@ -40,15 +37,19 @@ class NewCouponRoutes:
         return blueprint_of("new_coupons", views)
 
     def create(self) -> RawResponse:
-        """201 once it is in the ledger. If Redis is down, the reconciler opens it later."""
+        """201 once it is in the ledger. If Redis is down, the reconciler opens it later.
+
+        The gate gets a draft when it is opened.
+        """
         caller_id = self._authenticator.caller(request, ADMIN).user_id
         wanted = read_body(request, NewCoupon)
         key = creation_key(request, caller_id, wanted)
         coupon, is_new = self._write(wanted, key, f"user {caller_id}")
         if coupon is None:
             raise id_taken(wanted.id)
-        if is_new:  # else it may have requests, which the gate would not know
-            self._open(coupon)
+        # One that was made before may have requests, which the gate would not know.
+        if is_new and coupon.state is not CouponState.DRAFT:
+            open_at_gate(self._gate, coupon, log_fields(coupon.coupon_id))
         return self._responses.of(coupon, 201, {"location": f"/coupons/{coupon.coupon_id}"})
 
     def _write(
@@ -68,17 +69,6 @@ class NewCouponRoutes:
             raise key_reused() from None
         except KeyInProgress:
             raise key_in_progress() from None
-
-    def _open(self, coupon: Coupon) -> None:
-        # After the commit nothing may raise: the client would think that it was not done.
-        extra = log_fields(coupon.coupon_id)
-        try:
-            if not open_coupon(self._gate, coupon):
-                log.warning("the gate has a newer epoch of this coupon; not opened", extra=extra)
-        except RedisUnavailable as error:
-            log.warning("%s; not opened yet", error, extra=extra)
-        except Exception:
-            log.exception("not opened yet; the reconciler will do it", extra=extra)
 
 
 def openapi_part() -> DocumentPart:

@@ -15,7 +15,7 @@ from cli.advice import command_for
 from cli.options import COUPON_ID, endpoints_option, json_option
 from cli.session import open_session, print_failures
 from coupons.endpoints import Endpoints
-from coupons.model import Coupon
+from coupons.model import Coupon, CouponState
 from operations.gate import GateReport, RebuildResult, rebuild_coupon, report_gate
 from operations.session import Failed, Session
 from stack.endpoints import folder_of
@@ -42,8 +42,9 @@ def status_command(where: Endpoints, coupon_id: int | None, as_json: bool) -> No
     """Show each coupon at the gate: whether it can be claimed, and whether its gate is available.
 
     A coupon that is closed, paused, sold out or not open yet refuses claims, and its gate is
-    available all the same. `left` is the quantity that is not taken. Epochs are in --json only. A
-    gate that is unavailable admits nobody, and the API answers 503:
+    available all the same. The gate gets a draft when it is opened. `left` is the quantity that is
+    not taken. Epochs are in --json only. A gate that is unavailable admits nobody, and the API
+    answers 503:
 
     \b
     missing     Redis does not have the coupon: it was flushed, or is another server
@@ -111,7 +112,7 @@ def rebuild_command(
         def rebuild(coupon: Coupon) -> RebuildResult:
             return _rebuild(session, coupon.coupon_id, quiet=as_json)
 
-        done = list(session.each(coupon_id, rebuild, failures))
+        done = list(session.each(coupon_id, rebuild, failures, at_gate=True))
     if as_json:
         click.echo(json.dumps([_as_json(each) for each in done]))
     print_failures(failures)
@@ -159,6 +160,8 @@ def _progress(console: Console, what: str) -> Iterator[Callable[[int], None]]:
 
 
 def _gate(report: GateReport) -> str:
+    if report.coupon.state is CouponState.DRAFT:
+        return "not there yet"
     reason = report.unavailable_reason
     return f"[red]unavailable: {reason}[/]" if reason else "[green]available[/]"
 

@@ -13,7 +13,7 @@ from coupons.ledger.connection import Connection, translated
 from coupons.ledger.coupons import begin_gate_epoch, find_coupon
 from coupons.ledger.requests import stream_requests
 from coupons.ledger.unrequested import operate_unrequested, write_unrequested
-from coupons.model import Coupon, IssueRequest
+from coupons.model import Coupon, CouponState, IssueRequest
 from coupons.queries import query
 
 Progress = Callable[[int], None]
@@ -45,13 +45,13 @@ def rebuild(
 
     progress: called again and again with how many were loaded so far. as_operator: with the rights
     of coupon_ops; otherwise with those of coupon_reconciler. Returns None when another
-    rebuild is running or has just ended, when there is no such coupon, or when Redis restarted
-    meanwhile, so that it has to be repeated. Raises RedisUnavailable or LedgerUnavailable; then the
-    coupon may be unavailable, and the rebuild may be repeated.
+    rebuild is running or has just ended, when there is no such coupon, when it is a draft, or when
+    Redis restarted meanwhile, so that it has to be repeated. Raises RedisUnavailable or
+    LedgerUnavailable; then the coupon may be unavailable, and the rebuild may be repeated.
     """
     with _alone(connection, coupon_id) as alone:
         coupon = find_coupon(connection, coupon_id) if alone else None
-        if coupon is None:
+        if coupon is None or coupon.state is CouponState.DRAFT:
             return None
         figures = gate.figures([coupon_id])[0]
         if not even_if_open and unavailable_reason(figures, coupon) is None:

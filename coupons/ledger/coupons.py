@@ -46,6 +46,8 @@ class NewCoupon(TypedDict):
     valid_until: NotRequired[datetime | None]
     discount: NotRequired[Mapping[str, Any] | None]
     metadata: NotRequired[Mapping[str, str] | None]
+    state: NotRequired[str | None]
+    """draft; open or None: open."""
 
 
 def create_coupon(
@@ -77,7 +79,7 @@ def insert_coupon(
 def find_coupon(connection: Connection, coupon_id: int) -> Coupon | None:
     """The coupon, or None. Raises CouponUnreadable."""
     try:
-        return _one(connection, "find_coupon", {"coupon_id": coupon_id})
+        return one_coupon(connection, "find_coupon", {"coupon_id": coupon_id})
     except (psycopg.DataError, ValueError) as error:
         raise CouponUnreadable(f"coupon {coupon_id} cannot be read: {error}") from error
 
@@ -134,6 +136,8 @@ def change_coupon(
 ) -> Coupon | None:
     """Change the given columns. None when there is no such coupon, or it is closed.
 
+    A draft stays one: None when its state is among the changes. See `open_draft`.
+
     acted_by: who does it, for the audit trail; None: the role. seen_versions: None is returned too
     when it has none of these; None: whichever it has.
 
@@ -144,7 +148,7 @@ def change_coupon(
     values: dict[str, Any] = dict.fromkeys(CouponChanges.__annotations__)
     values |= _with_json(changes)
     values |= {"coupon_id": coupon_id, "given": list(changes), "seen_versions": seen_versions}
-    return _one(connection, "change_coupon", values, acted_by)
+    return one_coupon(connection, "change_coupon", values, acted_by)
 
 
 def operate_coupon(
@@ -158,7 +162,8 @@ def operate_coupon(
 ) -> Coupon | None:
     """Change state or stock as an operator, who has no other right to change a coupon.
 
-    None when there is no such coupon, it is closed, or no longer has the version that they saw.
+    None when there is no such coupon, it is closed or a draft, or no longer has the version that
+    they saw.
     Raises psycopg.errors.CheckViolation when the total would be less than what is issued.
     """
     values = {
@@ -168,7 +173,7 @@ def operate_coupon(
         "total_quantity": total_quantity,
         "acted_by": acted_by,
     }
-    return _one(connection, "operate_coupon", values)
+    return one_coupon(connection, "operate_coupon", values)
 
 
 def begin_gate_epoch(
@@ -180,7 +185,7 @@ def begin_gate_epoch(
     as_operator: with the rights of coupon_ops; otherwise with those of coupon_reconciler.
     """
     name = "operate_gate_epoch" if as_operator else "begin_gate_epoch"
-    return _one(connection, name, {"coupon_id": coupon_id, "above": above})
+    return one_coupon(connection, name, {"coupon_id": coupon_id, "above": above})
 
 
 def _with_json(definition: Mapping[str, Any]) -> dict[str, Any]:
@@ -191,9 +196,10 @@ def _with_json(definition: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _one(
+def one_coupon(
     connection: Connection, name: str, values: dict[str, Any], acted_by: str | None = None
 ) -> Coupon | None:
+    """The coupon that a named statement returns, or None. acted_by: as in `change_coupon`."""
     # In a transaction, so that a row that cannot be read back is not changed.
     with translated(connection), connection.transaction():
         return _row(connection, name, values, acted_by)

@@ -40,6 +40,12 @@ MEANINGS = {
     "not-open": "The claim is refused: the coupon opens later.",
     "closed": "The claim is refused: the coupon has ended.",
     "paused": "The claim is refused: an administrator paused the coupon.",
+    "archived": "An archived coupon cannot be changed, for good.",
+    "not-closed": "Only a closed coupon can be archived.",
+    "in-flight": "Requests of the coupon are admitted or accepted and not final yet, so that it"
+    " cannot be archived. Nothing was changed. Repeat it when they are.",
+    "draft": 'The state of a draft changes by opening it only: `PATCH` with `{"state": "open"}`.'
+    " Nothing was changed.",
     "sold-out": "The claim is refused: no coupon is left.",
     "idempotency-key-in-progress": "Another call of yours with the same `Idempotency-Key` is being"
     " carried out. Nothing was done by this one. Repeat it.",

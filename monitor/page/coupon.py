@@ -94,6 +94,8 @@ def _known(facts: Facts, value: int | None) -> Figure:
 
 
 def _at_gate(facts: Facts, value: int | None) -> Figure:
+    if facts.coupon and facts.coupon.state is CouponState.DRAFT:
+        return Figure("not at the gate: a draft", False)
     if value is None and not facts.why:
         return Figure("unavailable at the gate", False)
     return _known(facts, value)
@@ -108,6 +110,8 @@ def _rate(facts: Facts) -> Figure:
 
 def _sold_out(now: datetime, facts: Facts) -> Figure:
     coupon, figures = facts.coupon, facts.figures
+    if coupon and coupon.state is CouponState.DRAFT:
+        return Figure("not while it is a draft")
     if coupon is None or figures is None:
         return Figure("unknown", False, facts.why)
     if not figures.places_left:
@@ -159,6 +163,10 @@ def objection(action: str, coupon: Coupon, total: int | None) -> str | None:
     """Why there is nothing to do; None: there is."""
     if coupon.state is CouponState.CLOSED:
         return "It is closed, which is final."
+    if coupon.state is CouponState.ARCHIVED:
+        return "It is archived, which is final."
+    if coupon.state is CouponState.DRAFT:
+        return "It is a draft: an administrator changes and opens it over the HTTP API."
     same = {"pause": CouponState.PAUSED, "resume": CouponState.OPEN}.get(action)
     if coupon.state is same:
         return f"It is {coupon.state} already."

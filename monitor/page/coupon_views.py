@@ -10,8 +10,10 @@ from werkzeug.wrappers import Response
 from coupons.errors import NotThere, OutcomeUnknown
 from coupons.gate.changes import (
     STATES,
+    CouponArchived,
     CouponChanged,
     CouponClosed,
+    CouponDraft,
     define_at_gate,
     operate_in_ledger,
 )
@@ -95,7 +97,7 @@ class CouponViews:
                 changed = operate_in_ledger(connection, coupon_id, version, changes, who)
         except CouponChanged:
             return self._ask(coupon_id, action, typed, is_late=True)
-        except CouponClosed:
+        except (CouponArchived, CouponClosed, CouponDraft):
             return self._ask(coupon_id, action, typed)
         except CheckViolation as error:
             is_in_flight = error.diag.constraint_name == "coupon_stock_covers_in_flight"

@@ -90,7 +90,7 @@ def _rebuild(session: Session, coupon_id: int | None, notify: Notify) -> str:
         loaded(0)
         return rebuild_coupon(session, coupon.coupon_id, loaded, as_operator=True)
 
-    for result in session.each(coupon_id, work, failures):
+    for result in session.each(coupon_id, work, failures, at_gate=True):
         if result.requests is None:
             failures.append(Failed(result.coupon_id, _not_rebuilt(result.coupon_id)))
         else:

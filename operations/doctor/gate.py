@@ -8,7 +8,7 @@ from coupons.gate.refusals import GateRefused
 from coupons.gate.write_check import check_takes_writes as check_gate_serving
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import list_readable
-from coupons.model import Coupon, GateState
+from coupons.model import Coupon, CouponState, GateState
 from operations.doctor.findings import Finding, Section, failing, ok
 from operations.doctor.runbook_sections import section_of
 from operations.doctor.system import System
@@ -51,7 +51,8 @@ def gate_findings(
     coupons: Sequence[Coupon], found: Sequence[GateFigures | None]
 ) -> Iterator[Finding]:
     """The findings for the gate's state of each coupon, compared with the ledger's."""
-    pairs = list(zip(coupons, found, strict=True))
+    both = zip(coupons, found, strict=True)
+    pairs = [each for each in both if each[0].state is not CouponState.DRAFT]
     if old := [coupon.coupon_id for coupon, figures in pairs if _is_old_copy(coupon, figures)]:
         says = f"Redis was restored from an older copy: marks of {_ids(old)} are missing in it"
         yield failing("redis copy", says, "coupon gate status", Section.REDIS_RESTORED)
@@ -59,13 +60,13 @@ def gate_findings(
     if unavailable := [coupon_id for coupon_id, why in reasons.items() if why is not None]:
         whys = ", ".join(sorted({str(reasons[coupon_id]) for coupon_id in unavailable}))
         says = (
-            f"it is unavailable ({whys}) for {len(unavailable)} of {len(coupons)} coupons,"
+            f"it is unavailable ({whys}) for {len(unavailable)} of {len(pairs)} coupons,"
             f" {_ids(unavailable)}:"
             " the API answers 503"
         )
         yield failing("gate", says, "coupon gate status", Section.GATE_UNAVAILABLE)
     else:
-        yield ok("gate", f"all {len(coupons)} coupons are loaded")
+        yield ok("gate", f"all {len(pairs)} coupons are loaded")
 
 
 def _is_old_copy(coupon: Coupon, figures: GateFigures | None) -> bool:

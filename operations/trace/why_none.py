@@ -29,7 +29,9 @@ def why_none(facts: Facts) -> list[str]:
 
 def _definition(coupon: Coupon, now: datetime) -> list[str]:
     lines = []
-    if coupon.state is not CouponState.OPEN:
+    if coupon.state is CouponState.DRAFT:
+        lines.append("The coupon is a draft now: nobody sees it, and a claim gets 404.")
+    elif coupon.state is not CouponState.OPEN:
         lines.append(f"The coupon is {coupon.state} now.")
     if now < coupon.issue_starts_at:
         lines.append(f"It has not begun: it opens at {coupon.issue_starts_at:{_TIME}}.")

@@ -14,7 +14,7 @@ from coupons.ledger.coupons import find_coupon
 from coupons.ledger.requests import count_requests
 from coupons.ledger.unfinished import stream_unfinished
 from coupons.ledger.unrequested import find_unrequested
-from coupons.model import Coupon, RequestCounts
+from coupons.model import Coupon, CouponState, RequestCounts
 from operations.verify.comparison import GateChanged, GateUnreadable, compare
 from operations.verify.mismatch import MismatchKind
 
@@ -46,7 +46,8 @@ class ConsistencyReport(NamedTuple):
     figures: None: the gate does not have the coupon. unavailable_reason: why the gate admits
     nobody; None: it is available. not_compared: why the requests at the gate were not compared;
     None: they were. claims_came_in: claims were admitted meanwhile. Ledger and gate are read one
-    after the other, so the counts cannot add up then, and that is no fault.
+    after the other, so the counts cannot add up then, and that is no fault. is_draft: the gate does
+    not have it, and nobody can have claimed it.
     """
 
     coupon_id: int
@@ -58,6 +59,7 @@ class ConsistencyReport(NamedTuple):
     same_definition: bool = True
     not_compared: str | None = None
     claims_came_in: bool = False
+    is_draft: bool = False
 
     @property
     def unwritten(self) -> int:
@@ -76,6 +78,8 @@ class ConsistencyReport(NamedTuple):
                 "Postgres: accepted is not issued + rejected + in flight, or more than the total"
                 f" is issued, or the coupon's own counts are wrong: {counts}"
             )
+        if self.is_draft and counts.accepted:
+            lines.append(f"it is a draft, and has {counts.accepted:,} requests")
         if self.unavailable_reason is not None:
             lines.append(f"the gate is unavailable for this coupon: {self.unavailable_reason}")
         elif figures is not None:
@@ -119,7 +123,8 @@ def check_consistency(
                 discrepancies.append(each)
 
     try:
-        note(_differing(gate, connection, coupon))
+        if coupon.state is not CouponState.DRAFT:
+            note(_differing(gate, connection, coupon))
     except (GateUnreadable, KeysUnreadable):
         not_compared = (
             "the gate's keys of this coupon cannot be read; `coupon reconcile` repairs it"
@@ -142,6 +147,7 @@ def check_consistency(
         same_definition=figures is None or figures.version == coupon.version,
         not_compared=not_compared,
         claims_came_in=bool(before and figures and before.admitted != figures.admitted),
+        is_draft=coupon.state is CouponState.DRAFT,
     )
 
 

@@ -90,7 +90,7 @@ def test_validators_accept_the_document(document: Document) -> None:
 
 def test_every_operation_has_a_name_of_its_own(document: Document) -> None:
     names = [operation["operationId"] for _, _, operation in operations(document)]
-    assert len(set(names)) == len(names) == 25
+    assert len(set(names)) == len(names) == 26
     assert document["servers"]
 
 
@@ -134,7 +134,7 @@ def test_every_operation_answers_as_it_is_described(
         seen.add((operation["operationId"], answer.status_code))
         return answer
 
-    _ask_everything(call, bearer, issued)
+    archived = _ask_everything(call, bearer, issued)
     coupon_id = int(call("POST", "/coupons", json={**MINIMAL, "total_quantity": 9}).json["id"])
     set_terms(database, coupon_id, days=1)
     issue(database, *((coupon_id, user) for user in (42, 43, 44)))
@@ -142,7 +142,7 @@ def test_every_operation_answers_as_it_is_described(
     _change_what_is_issued(call, bearer, *(request_id(coupon_id, user) for user in (42, 43, 44)))
     _ask_for_receipts(call, bearer, database)
     redis_link.cut()
-    _ask_without_redis(call)
+    _ask_without_redis(call, archived)
     postgres_link.cut()
     _ask_without_postgres(call)
     for _, _, operation in operations(document):
@@ -155,7 +155,8 @@ def test_every_operation_answers_as_it_is_described(
         assert left - same == {status for of, status in seen if of == name} - same, name
 
 
-def _ask_everything(call: Call, bearer: Bearer, issued: Issued) -> None:
+def _ask_everything(call: Call, bearer: Bearer, issued: Issued) -> str:
+    """The id of an archived coupon."""
     user, nobody = bearer(42), {"Authorization": "Bearer x"}
     for path in ("/healthz", "/openapi.json"):
         call("GET", path, {})
@@ -199,6 +200,14 @@ def _ask_everything(call: Call, bearer: Bearer, issued: Issued) -> None:
         call("POST", f"/coupons/{coupon}/{action}")
     call("PATCH", f"/coupons/{coupon}", json={"name": "y"})
     _ask_about_codes(call, user, nobody, issued)
+    for of in (early, "99"):
+        call("POST", f"/coupons/{of}/archive")
+    for who in (user, nobody):
+        call("POST", f"/coupons/{coupon}/archive", who)
+    archived = call("POST", "/coupons", json=MINIMAL).json["id"]
+    for action in ("close", "archive", "close"):
+        call("POST", f"/coupons/{archived}/{action}")
+    return str(archived)
 
 
 def _ask_about_codes(call: Call, user: Headers, nobody: Headers, issued: Issued) -> None:
@@ -246,7 +255,7 @@ def _ask_with_stale_versions(call: Call, bearer: Bearer, coupon: str) -> None:
     for tags in ('"7"', "7"):
         stale = admin | {"If-Match": tags}
         call("PATCH", f"/coupons/{coupon}", stale, json={"name": "y"})
-        for action in ("pause", "resume", "close"):
+        for action in ("pause", "resume", "close", "archive"):
             call("POST", f"/coupons/{coupon}/{action}", stale)
 
 
@@ -299,18 +308,19 @@ def _ask_for_receipts(call: Call, bearer: Bearer, database: Database) -> None:
     call("GET", path, bearer(42))
 
 
-def _ask_without_redis(call: Call) -> None:
+def _ask_without_redis(call: Call, archived: str) -> None:
     coupon = call("POST", "/coupons", json=MINIMAL).json["id"]
     call("PATCH", f"/coupons/{coupon}", json={"name": "y"})
     for action in ("pause", "resume", "close"):
         call("POST", f"/coupons/{coupon}/{action}")
+    call("POST", f"/coupons/{archived}/archive")
     call("POST", f"/coupons/{coupon}/issue-requests")
 
 
 def _ask_without_postgres(call: Call) -> None:
     call("POST", "/coupons", json=MINIMAL)
     call("PATCH", "/coupons/7", json={"name": "y"})
-    for action in ("pause", "resume", "close"):
+    for action in ("pause", "resume", "close", "archive"):
         call("POST", f"/coupons/7/{action}")
     for action in ("use", "cancel-use"):
         call("POST", f"{NO_ISSUED}/{action}", json={"order_reference": "A"})

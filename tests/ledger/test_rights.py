@@ -36,6 +36,8 @@ ALLOWED: dict[str, set[str]] = {
     COUPON.format(", issued_count", ", 1"): NOBODY,
     COUPON.format(", state", ", 'closed'"): NOBODY,
     COUPON.format(", gate_epoch", ", 9"): NOBODY,
+    COUPON.format(", admin_state", ", 'draft'"): {API},
+    "UPDATE coupon SET admin_state = NULL": {API},
     COUPON.format(", version", ", 9"): NOBODY,
     "UPDATE coupon SET name = 'm', total_quantity = 5": {API},
     "UPDATE coupon SET state = 'paused', version = version + 1 WHERE coupon_id = 1": {API},

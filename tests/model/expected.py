@@ -56,7 +56,24 @@ class ExpectedCoupon:
     lives: ExpectedLives = field(default_factory=ExpectedLives)
 
     def __post_init__(self) -> None:
-        self.at_gate, self.gate_epoch = self.definition, self.epoch
+        self.at_gate = self.definition
+        self.gate_epoch = None if self.is_draft else self.epoch
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether the gate must not have it at all."""
+        return self.definition.state is CouponState.DRAFT
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing changes its definition any more."""
+        return self.definition.state in (CouponState.CLOSED, CouponState.ARCHIVED)
+
+    @property
+    def is_in_flight(self) -> bool:
+        """Whether a request or an admitted claim, as far as both sides know, is not final."""
+        at_gate = self.pending if self.gate_epoch == self.epoch else {}
+        return bool(at_gate) or len(self.rows) > len(self.final)
 
     def decide(self, claim: Claim, decision: Decision) -> None:
         """The gate's decision was the right one; remember what it changed."""
@@ -80,6 +97,8 @@ class ExpectedCoupon:
 
     def _refusal(self, claim: Claim) -> Refusal | None:
         definition = self.at_gate
+        if definition.state is CouponState.ARCHIVED:
+            return Refusal.CLOSED
         if definition.state is not CouponState.OPEN:
             return Refusal(str(definition.state))
         if definition.window != "within":

@@ -43,6 +43,8 @@ class LivesOfIssuedCoupons(Start):
     def issue_one(self, coupon_id: int, user_id: int, again: bool) -> None:
         """again: every change event comes once more, which changes nothing."""
         coupon = self.expected[coupon_id]
+        if coupon.is_draft:
+            return  # its terms change all the same
         admission = Admission(coupon_id, user_id, MOMENT_US, coupon.epoch, repeated=False)
         assert accept_requests(self.system.ledger["api"], [admission]) == {coupon_id}
         coupon.accept([admission])

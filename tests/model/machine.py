@@ -46,6 +46,7 @@ class GateAndLedger(Claiming, Changing, Delivering, Repairing):
             read = self.gate.read(coupon_id, USERS)
             if coupon.gate_epoch is None:
                 assert isinstance(read, GateState)
+                assert not coupon.is_draft or read is GateState.MISSING
                 continue
             assert read == [coupon.at(user_id) for user_id in USERS]
             [figures] = self.gate.figures([coupon_id])

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from coupons.gate import open_coupon
+from coupons.gate.rebuild import rebuild
 from coupons.ledger.coupons import begin_gate_epoch, find_coupon
 from coupons.ledger.requests import stream_requests
 from coupons.model import Coupon, IssueRequest
@@ -22,7 +23,11 @@ class Failing(Start):
 
     def all_open(self) -> bool:
         """Whether there is anything to lose; else most of the steps would be at a closed gate."""
-        return all(coupon.gate_epoch is not None for coupon in self.expected.values())
+        return all(
+            coupon.gate_epoch is not None
+            for coupon in self.expected.values()
+            if not coupon.is_draft
+        )
 
     @precondition(all_open)
     @rule(by=st.sampled_from(["flush", "restart"]))
@@ -48,13 +53,18 @@ class Repairing(Failing):
 
     @rule(coupon_id=coupon_ids)
     def rebuild(self, coupon_id: int) -> None:
-        assert self._rebuild(coupon_id, lambda: None)
         coupon = self.expected[coupon_id]
+        if coupon.is_draft:
+            assert rebuild(self.gate, self.system.ledger["reconciler"], coupon_id) is None
+            return
+        assert self._rebuild(coupon_id, lambda: None)
         coupon.rebuild()
 
     @rule(coupon_id=coupon_ids)
     def rebuild_while_marks_are_made(self, coupon_id: int) -> None:
         coupon = self.expected[coupon_id]
+        if coupon.is_draft:
+            return
         final: list[IssueRequest] = []
 
         def issue_all() -> None:
@@ -69,6 +79,8 @@ class Repairing(Failing):
     def rebuild_in_vain(self, coupon_id: int, by: str) -> None:
         """It ends in the middle, or what it has loaded is forgotten: the gate stays closed."""
         coupon = self.expected[coupon_id]
+        if coupon.is_draft:
+            return
         coupon.gate_epoch = None
 
         def disturb() -> None:
@@ -87,7 +99,8 @@ class Repairing(Failing):
     @rule(coupon_id=coupon_ids)
     def fence_and_die(self, coupon_id: int) -> None:
         """A rebuild ends before it has told the gate of anything."""
-        self._fence(coupon_id)
+        if not self.expected[coupon_id].is_draft:
+            self._fence(coupon_id)
 
     def _fence(self, coupon_id: int) -> Coupon:
         fenced = begin_gate_epoch(self.system.ledger["reconciler"], coupon_id)
@@ -113,6 +126,8 @@ class Repairing(Failing):
     def reconcile(self) -> None:
         list(run_pass(self.gate, self.system.ledger["reconciler"], pending_after_s=0.0))
         for coupon in self.expected.values():
+            if coupon.is_draft:
+                continue
             if coupon.gate_epoch == coupon.epoch:
                 coupon.roll_forward()
             else:

@@ -1,4 +1,4 @@
-"""Where every sequence of events begins: three coupons, nobody has claimed."""
+"""Where every sequence of events begins: three coupons, one may be a draft; nobody has claimed."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize
 from coupons.gate import Decision, open_coupon
 from coupons.ledger.coupons import create_coupon
 from coupons.ledger.issued_coupons import issue_or_reject
-from coupons.model import Claim, IssueRequest
+from coupons.model import Claim, CouponState, IssueRequest
 from tests.model.expected import GROUP, Definition, ExpectedCoupon
 from tests.model.expected_lives import ExpectedLives
 from tests.model.system import System
@@ -39,11 +39,18 @@ class Start(RuleBasedStateMachine):
     @initialize(
         places=st.lists(totals, min_size=len(COUPONS), max_size=len(COUPONS)),
         terms=st.lists(st.tuples(days, days), min_size=len(COUPONS), max_size=len(COUPONS)),
+        draft=st.sampled_from([None, *COUPONS]),
     )
-    def begin(self, places: Sequence[int], terms: Sequence[tuple[int | None, int | None]]) -> None:
+    def begin(
+        self,
+        places: Sequence[int],
+        terms: Sequence[tuple[int | None, int | None]],
+        draft: int | None,
+    ) -> None:
         self.system.empty()
         for coupon_id, total, (valid_for, until) in zip(COUPONS, places, terms, strict=True):
             group = GROUP if coupon_id == COUPONS[-1] else None
+            state = CouponState.DRAFT if coupon_id == draft else CouponState.OPEN
             coupon = create_coupon(
                 self.system.ledger["api"],
                 coupon_id=coupon_id,
@@ -52,11 +59,15 @@ class Start(RuleBasedStateMachine):
                 issue_starts_at=LONG_AGO,
                 issue_ends_at=None,
                 eligible_group=group,
+                state=state,
             )
             assert coupon is not None
-            assert open_coupon(self.gate, coupon)
+            assert coupon.state is state
+            if coupon_id != draft:
+                assert open_coupon(self.gate, coupon)
+            definition = Definition(total, state, version=coupon.version)
             self.expected[coupon_id] = ExpectedCoupon(
-                coupon_id, group, Definition(total, version=coupon.version), coupon.gate_epoch
+                coupon_id, group, definition, coupon.gate_epoch
             )
             self.system.set_terms(coupon_id, valid_for, until)
             self.expected[coupon_id].lives = ExpectedLives(days=valid_for, until=until)

@@ -172,6 +172,7 @@ def test_when_postgres_is_down_the_gate_still_tells(shop: Shop, trace: Trace) ->
     ("change", "says"),
     [
         ("state = 'paused'", "The coupon is paused now."),
+        ("state = 'paused', admin_state = 'draft'", "The coupon is a draft now: nobody sees it"),
         ("issue_starts_at = now() + interval '1 hour'", "It has not begun"),
         (
             "issue_starts_at = now() - interval '2 h', issue_ends_at = now() - interval '1 h'",
