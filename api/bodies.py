@@ -73,6 +73,8 @@ class CouponChange(_Body):
     term, or a start in the future (the coupon opens at once). Objects are replaced, not merged.
     """
 
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
     name: Name = _LEFT_OUT
     total_quantity: Quantity = _LEFT_OUT
     issue_starts_at: Moment | None = _LEFT_OUT

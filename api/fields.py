@@ -30,7 +30,7 @@ ID_PATTERN = "^[1-9][0-9]{0,18}$"
 
 _ID = re.compile(r"[1-9][0-9]{0,18}")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
-_DECIMAL_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
+_DECIMAL_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,20})?")
 _REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _BLANK_BUT_NOT_BY_CATEGORY = frozenset("\u115f\u1160\u2800\u3164\uffa0\U0001d159")
 """Fillers and blanks that Unicode classifies as letters or symbols."""

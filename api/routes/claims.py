@@ -12,6 +12,7 @@ from flask import Blueprint, request
 from api.app import Views, blueprint_of, in_event_loop
 from api.authentication import ISSUE, Authenticator
 from api.claim_results import ClaimOutcome, ClaimResult
+from api.openapi_links import links_to
 from api.openapi_parts import COUPON_ID, DocumentPart, operation, response
 from api.opening_times import OpeningTimes
 from api.problems import Problem, ProblemType, retry_after
@@ -163,9 +164,14 @@ def _outcome_unknown(pending: str) -> Problem:
 def openapi_part() -> DocumentPart:
     """This route in the API's description."""
     headers = ("Location", "Retry-After")
+    links = links_to("readRequest", id="$response.body#/id")
     responses = {
-        "202": response("Accepted: the request is durable", IssueRequestView, *headers),
-        "200": response("Accepted before: the same request", IssueRequestView, *headers),
+        "202": response(
+            "Accepted: the request is durable", IssueRequestView, *headers, links=links
+        ),
+        "200": response(
+            "Accepted before: the same request", IssueRequestView, *headers, links=links
+        ),
     }
     kinds = (
         ProblemType.NOT_ELIGIBLE,

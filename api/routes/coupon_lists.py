@@ -10,6 +10,7 @@ from api.authentication import ADMIN, OPS, Authenticator
 from api.backward_pages import BackwardPage, cursor_before, page_parameters
 from api.bodies import read_query
 from api.fields import LONGEST_NAME, Name
+from api.openapi_links import links_to
 from api.openapi_parts import COUPON_ID, READ_PROBLEMS, DocumentPart, operation, response
 from api.problems import ProblemType
 from api.responses import RawResponse, json_response
@@ -102,10 +103,11 @@ def openapi_part() -> DocumentPart:
         "description": "A part of the name, in any case; or an id",
         "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME},
     }
+    first = links_to("readCoupon", id="$response.body#/items/0/id")
     listing = operation(
         "listCoupons",
         "List coupons",
-        {"200": response("A page, the greatest id first", CouponPage, "Link")},
+        {"200": response("A page, the greatest id first", CouponPage, "Link", links=first)},
         (ProblemType.INVALID, *READ_PROBLEMS),
         scope=(ADMIN, OPS),
         query=[state, name, *page_parameters()],

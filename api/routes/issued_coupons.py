@@ -16,6 +16,7 @@ from api.bodies import (
     read_body,
     read_query,
 )
+from api.openapi_links import issued_coupon_links
 from api.openapi_parts import (
     BODY_PROBLEMS,
     READ_PROBLEMS,
@@ -163,10 +164,11 @@ def _maybe_changed(given_id: UUID) -> Problem:
 
 def openapi_part() -> DocumentPart:
     """These routes in the API's description."""
+    links = issued_coupon_links("/id")
     read = operation(
         "readIssuedCoupon",
         "Read an issued coupon",
-        {"200": response("The issued coupon", IssuedCouponView)},
+        {"200": response("The issued coupon", IssuedCouponView, links=links)},
         (ProblemType.NOT_FOUND, *READ_PROBLEMS),
         callers=_MAY_READ,
     )
@@ -211,7 +213,9 @@ def _describe_change(
     extra: tuple[ProblemType, ...] = (),
     **about: Any,
 ) -> dict[str, Any]:
-    done = {"200": response("The issued coupon as changed, now or before", IssuedCouponView)}
+    links = issued_coupon_links("/id")
+    text = "The issued coupon as changed, now or before"
+    done = {"200": response(text, IssuedCouponView, links=links)}
     refused = [_REFUSALS[each][0] for each in refusals]
     kinds = (*extra, *BODY_PROBLEMS, ProblemType.NOT_FOUND, *refused, *WRITE_PROBLEMS)
     path = operation(name, summary, done, kinds, **about)
