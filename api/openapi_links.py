@@ -26,3 +26,9 @@ def issued_coupon_links(where: str) -> dict[str, Any]:
         *("useIssuedCoupon", "cancelUse", "revokeIssuedCoupon"),
         id=f"$response.body#{where}",
     )
+
+
+def use_links() -> dict[str, Any]:
+    """Of a response to a use: the same order may cancel it."""
+    links = issued_coupon_links("/id")
+    return links | {"cancelUse": {**links["cancelUse"], "requestBody": "$request.body"}}

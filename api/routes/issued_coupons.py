@@ -16,7 +16,7 @@ from api.bodies import (
     read_body,
     read_query,
 )
-from api.openapi_links import issued_coupon_links
+from api.openapi_links import issued_coupon_links, use_links
 from api.openapi_parts import (
     BODY_PROBLEMS,
     READ_PROBLEMS,
@@ -185,13 +185,16 @@ def openapi_part() -> DocumentPart:
         one: {"parameters": [REQUEST_ID], "get": read},
         f"{one}/changes": {"parameters": [REQUEST_ID], "get": changes},
         f"{one}/use": _describe_use(
-            "useIssuedCoupon", "Use an issued coupon", "USED", "ORDER_CANCELLED"
+            "useIssuedCoupon", "Use an issued coupon", "USED", "ORDER_CANCELLED", links=use_links()
         ),
-        f"{one}/cancel-use": _describe_use("cancelUse", "Cancel the use", "ACTIVE", "OTHER_ORDER"),
+        f"{one}/cancel-use": _describe_use(
+            "cancelUse", "Cancel the use", "ACTIVE", "OTHER_ORDER", links=links
+        ),
         f"{one}/revoke": _describe_change(
             "revokeIssuedCoupon",
             "Revoke an issued coupon",
             [ChangeOutcome.USED, ChangeOutcome.EXPIRED],
+            links=links,
             body=Revocation,
             scope=ADMIN,
         ),
@@ -199,11 +202,12 @@ def openapi_part() -> DocumentPart:
     return DocumentPart(paths, bodies=(CouponUse, Revocation), views=(IssuedCouponView, ChangePage))
 
 
-def _describe_use(name: str, summary: str, *refusals: str) -> dict[str, Any]:
+def _describe_use(name: str, summary: str, *refusals: str, links: Any) -> dict[str, Any]:
     outcomes = [ChangeOutcome[each] for each in (*refusals, "EXPIRED", "REVOKED")]
     # Who may read it and may not use it gets a 403.
     extra = (ProblemType.INSUFFICIENT_SCOPE,)
-    return _describe_change(name, summary, outcomes, extra, body=CouponUse, callers=_MAY_USE)
+    about: dict[str, Any] = {"body": CouponUse, "callers": _MAY_USE}
+    return _describe_change(name, summary, outcomes, extra, links=links, **about)
 
 
 def _describe_change(
@@ -211,9 +215,10 @@ def _describe_change(
     summary: str,
     refusals: Iterable[ChangeOutcome],
     extra: tuple[ProblemType, ...] = (),
+    *,
+    links: Any,
     **about: Any,
 ) -> dict[str, Any]:
-    links = issued_coupon_links("/id")
     text = "The issued coupon as changed, now or before"
     done = {"200": response(text, IssuedCouponView, links=links)}
     refused = [_REFUSALS[each][0] for each in refusals]

@@ -26,7 +26,7 @@ EXAMPLES = int(os.environ.get("COUPON_CONTRACT_EXAMPLES", "10"))
 SEED = os.environ.get("COUPON_CONTRACT_SEED", "1")
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 SETTINGS = Path(__file__).with_name("schemathesis.toml")
-COUPONS = range(101, 121)
+COUPONS = range(101, 113)
 LEAST_CASES = 1000
 SECONDS = 240 + 10 * EXAMPLES
 
@@ -42,16 +42,19 @@ def test_any_call_is_answered_as_the_document_says(
     """No 5xx; status, headers, type and body as described; what the document allows is taken."""
     environment["COUPON_RECEIPT_KEY_FILE"] = str(receipt_key_file)
     with running(environment, bearer) as server, requests_issued(database, gate):
-        _issue_coupons(server)
-        done = _run_schemathesis(server, tmp_path)
+        codes = _issue_coupons(server)
+        done = _run_schemathesis(server, codes, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     found = re.search(r"(\d+) generated", done.stdout)
     assert found is not None, done.stdout
     assert int(found.group(1)) >= LEAST_CASES, done.stdout
 
 
-def _issue_coupons(server: Server) -> None:
-    """So that there is something to call for: without codes, with made ones, and with a pool."""
+def _issue_coupons(server: Server) -> list[str]:
+    """So that there is something to call for: without codes, with made ones, and with a pool.
+
+    Returns the made codes.
+    """
     for number, coupon in enumerate(COUPONS):
         body = {"id": coupon, "name": "of a test", "total_quantity": 1000}
         assert server.call("POST", "/coupons", body=json.dumps(body))[0] == 201
@@ -59,16 +62,26 @@ def _issue_coupons(server: Server) -> None:
             chosen = json.dumps({"kind": kind})
             assert server.call("PUT", f"/coupons/{coupon}/codes", body=chosen)[0] == 200
         assert server.claim(coupon, ADMIN)[0] == 202
-    last = f"/issued-coupons/{request_id(COUPONS[-1], ADMIN)}"
-    eventually(lambda: server.call("GET", last)[0] == 200, what="all are issued")
+    issued = [f"/issued-coupons/{request_id(coupon, ADMIN)}" for coupon in COUPONS]
+    eventually(lambda: server.call("GET", issued[-1])[0] == 200, what="all are issued")
+    for path in issued[::3]:
+        order = json.dumps({"order_reference": "order-1"})
+        assert server.call("POST", f"{path}/use", body=order)[0] == 200
+    given = [server.call("POST", f"{path}/code") for path in issued[1::3]]
+    return [json.loads(body)["code"] for _, _, body in given]
 
 
-def _run_schemathesis(server: Server, folder: Path) -> subprocess.CompletedProcess[str]:
+def _run_schemathesis(
+    server: Server, codes: list[str], folder: Path
+) -> subprocess.CompletedProcess[str]:
     """Its exit code and what it printed."""
     document, settings = folder / "openapi.json", folder / "schemathesis.toml"
     document.write_text(server.call("GET", "/openapi.json")[2])
     issued = [request_id(coupon, ADMIN) for coupon in COUPONS]
-    known = _dictionary("coupons", COUPONS) + _dictionary("issued_coupons", issued)
+    known = "".join(
+        _dictionary(name, values)
+        for name, values in {"coupons": COUPONS, "issued_coupons": issued, "codes": codes}.items()
+    )
     settings.write_text(SETTINGS.read_text() + known + _examples())
     command = [str(SCHEMATHESIS), "--config-file", str(settings), "run", str(document)]
     url = f"http://127.0.0.1:{server.port}"
