@@ -79,6 +79,8 @@ class CouponChange(_Body):
     state: opens a draft, or resumes; it is sent alone.
     """
 
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
     name: Name = _LEFT_OUT
     total_quantity: Quantity = _LEFT_OUT
     issue_starts_at: Moment | None = _LEFT_OUT

@@ -25,12 +25,14 @@ LONGEST_REASON = 500
 """The ledger's constraints say the same."""
 
 _TEXT = "No control characters, none that reorder text, at least one visible character"
+_TEXT_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufffe\uffff]*$"
+"""As much of that as a pattern says in few characters."""
 
 ID_PATTERN = "^[1-9][0-9]{0,18}$"
 
 _ID = re.compile(r"[1-9][0-9]{0,18}")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
-_DECIMAL_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
+_DECIMAL_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,20})?")
 _REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _BLANK_BUT_NOT_BY_CATEGORY = frozenset("\u115f\u1160\u2800\u3164\uffa0\U0001d159")
 """Fillers and blanks that Unicode classifies as letters or symbols."""
@@ -120,6 +122,12 @@ def _json(value: Any, depth: int = 0) -> Any:
     return value
 
 
+def text_schema(longest: int) -> dict[str, Any]:
+    """How the API's description has such a text."""
+    lengths = {"minLength": 1, "maxLength": longest}
+    return {"type": "string", **lengths, "pattern": _TEXT_PATTERN, "description": _TEXT}
+
+
 CouponId = Annotated[
     int,
     Field(ge=1, le=MAX_COUPON_ID),
@@ -137,19 +145,22 @@ CouponId = Annotated[
 
 Name = Annotated[
     str,
-    Field(min_length=1, max_length=LONGEST_NAME, description=_TEXT),
+    Field(min_length=1, max_length=LONGEST_NAME),
     AfterValidator(_text),
+    WithJsonSchema(text_schema(LONGEST_NAME)),
 ]
 OrderReference = Annotated[
     str,
-    Field(min_length=1, max_length=LONGEST_ORDER_REFERENCE, description=_TEXT),
+    Field(min_length=1, max_length=LONGEST_ORDER_REFERENCE),
     AfterValidator(_text),
+    WithJsonSchema(text_schema(LONGEST_ORDER_REFERENCE)),
 ]
 """What a shop calls an order."""
 Reason = Annotated[
     str,
-    Field(min_length=1, max_length=LONGEST_REASON, description=_TEXT),
+    Field(min_length=1, max_length=LONGEST_REASON),
     AfterValidator(_text),
+    WithJsonSchema(text_schema(LONGEST_REASON)),
 ]
 """Why a person did something."""
 Quantity = Annotated[int, Field(ge=1, le=LARGEST_QUANTITY)]

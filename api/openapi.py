@@ -14,8 +14,8 @@ _X_REQUEST_ID = {
     "name": "X-Request-Id",
     "in": "header",
     "description": "Names this HTTP request: echoed, in the log, and in a problem's `instance`."
-    " Left out, or of another form: a new one",
-    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:=+/-]{1,128}$"},
+    " 1 to 128 of `A-Z a-z 0-9 . _ : = + / -`. Left out, or of another form: a new one",
+    "schema": {"type": "string"},
 }
 
 
@@ -53,7 +53,11 @@ def _components(parts: Iterable[DocumentPart]) -> dict[str, Any]:
     return {
         "parameters": {"XRequestId": _X_REQUEST_ID},
         "headers": {
-            "XRequestId": {**_TEXT_HEADER, "description": "The id of this HTTP request"},
+            "XRequestId": {
+                **_TEXT_HEADER,
+                "description": "The id of this HTTP request",
+                "required": True,
+            },
             "RetryAfter": {
                 "description": "Seconds to wait before the next call",
                 "schema": {"type": "integer", "minimum": 1},
@@ -96,8 +100,10 @@ def _problem_schema() -> dict[str, Any]:
             "type": {
                 "type": "string",
                 "format": "uri",
-                "enum": [kind.type for kind in ProblemType],
-                "description": f"{TYPE_PREFIX} and a name that does not change",
+                # No enum: a client that was generated from one would not read a later type.
+                "x-extensible-enum": [kind.type for kind in ProblemType],
+                "description": f"{TYPE_PREFIX} and a name that does not change. Later versions may"
+                " have more: treat one that you do not know by its status",
             },
             "title": {"type": "string", "description": "The type in words"},
             "status": {

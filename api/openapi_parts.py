@@ -1,6 +1,6 @@
 """What the route modules build their parts of the OpenAPI document from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from api.fields import ID_PATTERN
@@ -127,12 +127,18 @@ def page_query() -> list[dict[str, Any]]:
     ]
 
 
-def response(description: str, view: type, *headers: str) -> dict[str, Any]:
-    """A response with a view as its body. headers: those that it has besides X-Request-Id."""
+def response(
+    description: str, view: type, *headers: str, links: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """A response with a view as its body. headers: those that it has besides X-Request-Id.
+
+    links: what can be called next with what it says.
+    """
     return {
         "description": description,
         "content": {"application/json": {"schema": _reference(view)}},
         "headers": _headers(*headers),
+        **({"links": links} if links else {}),
     }
 
 

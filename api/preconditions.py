@@ -13,6 +13,7 @@ LONGEST_SAID = 300
 
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _TAGS = re.compile(rf"{_TAG}(?:[ \t]*,[ \t]*{_TAG})*")
+_DESCRIBED = r"""^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$"""
 _VERSION = re.compile(r'(?<!W/)"([1-9][0-9]{0,17})"')
 
 IF_MATCH = {
@@ -20,7 +21,7 @@ IF_MATCH = {
     "in": "header",
     "description": 'The ETag of the coupon that you have read, such as `"1795360000123457"`; `*`:'
     " whichever it has",
-    "schema": {"type": "string"},
+    "schema": {"type": "string", "pattern": _DESCRIBED},
 }
 """The header of a call that takes it when it is sent."""
 IF_MATCH_REQUIRED = {**IF_MATCH, "required": True}

@@ -13,6 +13,7 @@ from api.app import Views, blueprint_of, in_event_loop
 from api.authentication import ISSUE, Authenticator
 from api.claim_results import ClaimOutcome, ClaimResult
 from api.environ import SCOPE
+from api.openapi_links import links_to
 from api.openapi_parts import COUPON_ID, LIMIT_HEADERS, DocumentPart, operation, response
 from api.opening_times import OpeningTimes
 from api.problems import Problem, ProblemType, retry_after
@@ -189,9 +190,14 @@ def _outcome_unknown(pending: str) -> Problem:
 def openapi_part() -> DocumentPart:
     """This route in the API's description."""
     headers = ("Location", "Retry-After", *LIMIT_HEADERS)
+    links = links_to("readRequest", id="$response.body#/id")
     responses = {
-        "202": response("Accepted: the request is durable", IssueRequestView, *headers),
-        "200": response("Accepted before: the same request", IssueRequestView, *headers),
+        "202": response(
+            "Accepted: the request is durable", IssueRequestView, *headers, links=links
+        ),
+        "200": response(
+            "Accepted before: the same request", IssueRequestView, *headers, links=links
+        ),
     }
     kinds = (
         ProblemType.NOT_ELIGIBLE,

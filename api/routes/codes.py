@@ -9,6 +9,7 @@ from flask import Blueprint, request
 from api.app import Views, blueprint_of
 from api.authentication import ADMIN, Authenticator
 from api.bodies import CodesChoice, read_body
+from api.openapi_links import links_to
 from api.openapi_parts import (
     BODY_PROBLEMS,
     COUPON_ID,
@@ -171,7 +172,8 @@ def _view_upload(report: UploadReport) -> UploadView:
 
 def openapi_part() -> DocumentPart:
     """These routes in the API's description."""
-    shown = {"200": response("The coupon's codes in numbers", CodesView)}
+    links = links_to("uploadCodes", id="$request.path.id")
+    shown = {"200": response("The coupon's codes in numbers", CodesView, links=links)}
     read = operation(
         "readCodes",
         "Read how many codes a coupon has",

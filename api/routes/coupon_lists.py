@@ -9,7 +9,8 @@ from api.app import Views, blueprint_of
 from api.authentication import ADMIN, OPS, Authenticator
 from api.backward_pages import BackwardPage, cursor_before, page_parameters
 from api.bodies import read_query
-from api.fields import LONGEST_NAME, Name
+from api.fields import LONGEST_NAME, Name, text_schema
+from api.openapi_links import links_to
 from api.openapi_parts import COUPON_ID, READ_PROBLEMS, DocumentPart, operation, response
 from api.problems import ProblemType
 from api.responses import RawResponse, json_response
@@ -100,12 +101,13 @@ def openapi_part() -> DocumentPart:
         "name": "name",
         "in": "query",
         "description": "A part of the name, in any case; or an id",
-        "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME},
+        "schema": text_schema(LONGEST_NAME),
     }
+    first = links_to("readCoupon", id="$response.body#/items/0/id")
     listing = operation(
         "listCoupons",
         "List coupons",
-        {"200": response("A page, the greatest id first", CouponPage, "Link")},
+        {"200": response("A page, the greatest id first", CouponPage, "Link", links=first)},
         (ProblemType.INVALID, *READ_PROBLEMS),
         scope=(ADMIN, OPS),
         query=[state, name, *page_parameters()],

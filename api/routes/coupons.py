@@ -8,6 +8,7 @@ from flask import Blueprint, request
 from api.app import Views, blueprint_of
 from api.authentication import ADMIN, OPS, Authenticator
 from api.bodies import CouponChange, read_body
+from api.openapi_links import coupon_links
 from api.openapi_parts import (
     BODY_PROBLEMS,
     COUPON_ID,
@@ -151,7 +152,7 @@ def openapi_part() -> DocumentPart:
             "get": operation(
                 "readCoupon",
                 "Read a coupon",
-                {"200": response("The coupon", CouponView, "ETag")},
+                {"200": response("The coupon", CouponView, "ETag", links=coupon_links())},
                 (ProblemType.NOT_FOUND, *READ_PROBLEMS),
             ),
             "patch": _describe_change(),
@@ -217,6 +218,6 @@ def _changed() -> dict[str, Any]:
         " nothing has to be repeated"
     )
     return {
-        "200": response("The coupon as changed", CouponView, "ETag"),
-        "202": response(later, CouponView, "ETag"),
+        "200": response("The coupon as changed", CouponView, "ETag", links=coupon_links()),
+        "202": response(later, CouponView, "ETag", links=coupon_links()),
     }

@@ -6,6 +6,7 @@ from flask import Blueprint, request
 
 from api.app import Views, blueprint_of
 from api.authentication import ADMIN, REDEEM, Authenticator
+from api.openapi_links import issued_coupon_links, links_to
 from api.openapi_parts import (
     READ_PROBLEMS,
     REQUEST_ID,
@@ -116,16 +117,18 @@ def openapi_part() -> DocumentPart:
         " L for 1",
         "schema": {"type": "string", "minLength": 1, "maxLength": 256},
     }
+    code_links = links_to("findCode", code="$response.body#/code")
+    links = issued_coupon_links("/issued_coupon_id")
     give = operation(
         "giveCode",
         "The code of an issued coupon, the same each time",
-        {"200": response("The code", GivenCodeView)},
+        {"200": response("The code", GivenCodeView, links=code_links)},
         (ProblemType.NOT_FOUND, *(kind for kind, _ in _REFUSED.values()), *WRITE_PROBLEMS),
     )
     find = operation(
         "findCode",
         "Find the issued coupon of a code",
-        {"200": response("The issued coupon", FoundCodeView)},
+        {"200": response("The issued coupon", FoundCodeView, links=links)},
         (ProblemType.NOT_FOUND, *READ_PROBLEMS),
         scope=(REDEEM, ADMIN),
     )

@@ -10,6 +10,7 @@ from api.app import Views, blueprint_of, in_event_loop
 from api.authentication import ADMIN, OPS, Authenticator
 from api.bodies import LONGEST_WAIT_SECONDS, StatusQuery, read_query
 from api.long_polls import LongPollHub
+from api.openapi_links import issued_coupon_links
 from api.openapi_parts import (
     READ_PROBLEMS,
     REQUEST_ID,
@@ -75,10 +76,11 @@ def openapi_part() -> DocumentPart:
     text = "Seconds to wait for a final status; 0 if left out"
     wait = number_query("wait", "number", text, 0, LONGEST_WAIT_SECONDS)
     found = "The request; Retry-After while it is not final"
+    links = issued_coupon_links("/issued_coupon_id")
     read = operation(
         "readRequest",
         "Read an issue request",
-        {"200": response(found, IssueRequestView, "Retry-After")},
+        {"200": response(found, IssueRequestView, "Retry-After", links=links)},
         (ProblemType.NOT_FOUND, ProblemType.INVALID, *READ_PROBLEMS),
         callers=f"For its user, and for tokens with `{ADMIN}` or `{OPS}`.",
         query=[wait],

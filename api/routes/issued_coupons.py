@@ -16,6 +16,7 @@ from api.bodies import (
     read_body,
     read_query,
 )
+from api.openapi_links import issued_coupon_links, use_links
 from api.openapi_parts import (
     BODY_PROBLEMS,
     READ_PROBLEMS,
@@ -160,10 +161,11 @@ def _maybe_changed(given_id: UUID) -> Problem:
 
 def openapi_part() -> DocumentPart:
     """These routes in the API's description."""
+    links = issued_coupon_links("/id")
     read = operation(
         "readIssuedCoupon",
         "Read an issued coupon",
-        {"200": response("The issued coupon", IssuedCouponView)},
+        {"200": response("The issued coupon", IssuedCouponView, links=links)},
         (ProblemType.NOT_FOUND, *READ_PROBLEMS),
         callers=_MAY_READ,
     )
@@ -180,15 +182,21 @@ def openapi_part() -> DocumentPart:
         one: {"parameters": [REQUEST_ID], "get": read},
         f"{one}/changes": {"parameters": [REQUEST_ID], "get": changes},
         f"{one}/use": _describe_use(
-            "useIssuedCoupon", "Use an issued coupon", _MAY_USE, "USED", "ORDER_CANCELLED"
+            "useIssuedCoupon",
+            "Use an issued coupon",
+            _MAY_USE,
+            "USED",
+            "ORDER_CANCELLED",
+            links=use_links(),
         ),
         f"{one}/cancel-use": _describe_use(
-            "cancelUse", "Cancel the use", _MAY_CANCEL, "ACTIVE", "OTHER_ORDER"
+            "cancelUse", "Cancel the use", _MAY_CANCEL, "ACTIVE", "OTHER_ORDER", links=links
         ),
         f"{one}/revoke": _describe_change(
             "revokeIssuedCoupon",
             "Revoke an issued coupon",
             [ChangeOutcome.USED, ChangeOutcome.EXPIRED],
+            links=links,
             body=Revocation,
             scope=ADMIN,
         ),
@@ -196,11 +204,14 @@ def openapi_part() -> DocumentPart:
     return DocumentPart(paths, bodies=(CouponUse, Revocation), views=(IssuedCouponView, ChangePage))
 
 
-def _describe_use(name: str, summary: str, callers: str, *refusals: str) -> dict[str, Any]:
+def _describe_use(
+    name: str, summary: str, callers: str, *refusals: str, links: Any
+) -> dict[str, Any]:
     outcomes = [ChangeOutcome[each] for each in (*refusals, "EXPIRED", "REVOKED")]
     # Who may read it and may not use it gets a 403.
     extra = (ProblemType.INSUFFICIENT_SCOPE,)
-    return _describe_change(name, summary, outcomes, extra, body=CouponUse, callers=callers)
+    about: dict[str, Any] = {"body": CouponUse, "callers": callers}
+    return _describe_change(name, summary, outcomes, extra, links=links, **about)
 
 
 def _describe_change(
@@ -208,9 +219,12 @@ def _describe_change(
     summary: str,
     refusals: Iterable[ChangeOutcome],
     extra: tuple[ProblemType, ...] = (),
+    *,
+    links: Any,
     **about: Any,
 ) -> dict[str, Any]:
-    done = {"200": response("The issued coupon as changed, now or before", IssuedCouponView)}
+    text = "The issued coupon as changed, now or before"
+    done = {"200": response(text, IssuedCouponView, links=links)}
     refused = [_REFUSALS[each][0] for each in refusals]
     kinds = (*extra, *BODY_PROBLEMS, ProblemType.NOT_FOUND, *refused, *WRITE_PROBLEMS)
     path = operation(name, summary, done, kinds, **about)

@@ -8,6 +8,7 @@ from api.app import Views, blueprint_of
 from api.authentication import ADMIN, Authenticator
 from api.bodies import NewCoupon, read_body
 from api.idempotency import IDEMPOTENCY_KEY, creation_key, key_in_progress, key_reused
+from api.openapi_links import coupon_links
 from api.openapi_parts import BODY_PROBLEMS, WRITE_PROBLEMS, DocumentPart, operation, response
 from api.problems import ProblemType
 from api.responses import RawResponse
@@ -73,7 +74,9 @@ class NewCouponRoutes:
 
 def openapi_part() -> DocumentPart:
     """This route in the API's description."""
-    created = {"201": response("Created", CouponView, "Location", "ETag")}
+    created = {
+        "201": response("Created", CouponView, "Location", "ETag", links=coupon_links()),
+    }
     kinds = (
         *BODY_PROBLEMS,
         ProblemType.ID_TAKEN,

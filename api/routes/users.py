@@ -6,7 +6,14 @@ from api.app import Views, blueprint_of
 from api.authentication import Authenticator
 from api.bodies import PageQuery, cursor_of, read_query
 from api.fields import ID_PATTERN
-from api.openapi_parts import READ_PROBLEMS, DocumentPart, operation, page_query, response
+from api.openapi_links import issued_coupon_links
+from api.openapi_parts import (
+    READ_PROBLEMS,
+    DocumentPart,
+    operation,
+    page_query,
+    response,
+)
 from api.problems import ProblemType
 from api.responses import RawResponse, json_response
 from api.schemas import IssuedCouponPage, view_issued
@@ -66,10 +73,11 @@ def openapi_part() -> DocumentPart:
         "description": "Only the one of this coupon",
         "schema": {"type": "string", "pattern": ID_PATTERN},
     }
+    first = issued_coupon_links("/items/0/id")
     listing = operation(
         "listOwnCoupons",
         "The user's issued coupons",
-        {"200": response("A page, newest first", IssuedCouponPage)},
+        {"200": response("A page, newest first", IssuedCouponPage, links=first)},
         (ProblemType.INVALID, *READ_PROBLEMS),
         query=[state, coupon_id, *page_query()],
     )

@@ -3,29 +3,17 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from api.openapi import build_document
 from api.problems import TYPE_PREFIX
-from api.routes import (
-    claims,
-    codes,
-    coupon_lists,
-    coupons,
-    given_codes,
-    health,
-    issue_requests,
-    issued_coupons,
-    new_coupons,
-    receipts,
-    users,
-)
+from docs.make import openapi
 from docs.make.markdown import paragraph, table
 
 METHODS = ("get", "post", "patch", "put", "delete")
 
 HEAD = """# Calls of the API
 
-`GET /openapi.json` returns the same description for programs. [The HTTP API](api.md) explains what
-the calls have in common: ids, times, headers, tokens and limits.
+`GET /openapi.json` returns the same description for programs; [a copy](openapi.json) lies here.
+[The HTTP API](api.md) explains what the calls have in common: ids, times, headers, tokens and
+limits.
 
 Every call also takes the header `X-Request-Id` and can answer with another of the
 [problem types](problems.md), such as `internal` (500).
@@ -36,11 +24,7 @@ Every call also takes the header `X-Request-Id` and can answer with another of t
 
 def render() -> str:
     """The page."""
-    routes = (
-        *(new_coupons, coupon_lists, coupons, claims, issue_requests),
-        *(issued_coupons, receipts, codes, given_codes, users, health),
-    )
-    document = build_document([each.openapi_part() for each in routes])
+    document = openapi.document()
     sections = [
         _section(document, method, path, item[method], item.get("parameters", []))
         for path, item in document["paths"].items()

@@ -12,6 +12,7 @@ from docs.make import (
     commands,
     licences,
     metrics,
+    openapi,
     problems,
     settings,
 )
@@ -21,6 +22,7 @@ DOCS = Path(__file__).parents[1]
 GENERATED: dict[str, Callable[[], str]] = {
     "reference/cli.md": commands.render,
     "reference/calls.md": calls.render,
+    "reference/openapi.json": openapi.render,
     "reference/problems.md": problems.render,
     "reference/settings.md": settings.render,
     "../coupons/process/variables.txt": settings.render_variables,

@@ -102,6 +102,35 @@ def test_defaults_are_within_their_own_limits(document: Document) -> None:
     assert "default" not in str(document["components"]["schemas"]["CouponChange"])
 
 
+def test_every_link_names_an_operation_and_parameters_that_it_has(document: Document) -> None:
+    taken = {
+        operation["operationId"]: {
+            parameter.get("name")
+            for parameter in [
+                *document["paths"][path].get("parameters", ()),
+                *operation["parameters"],
+            ]
+        }
+        for _, path, operation in operations(document)
+    }
+    links = [
+        link
+        for _, _, operation in operations(document)
+        for answer in operation["responses"].values()
+        for link in answer.get("links", {}).values()
+    ]
+    assert {link["operationId"] for link in links} >= {"claimCoupon", "useIssuedCoupon", "findCode"}
+    for link in links:
+        assert set(link["parameters"]) <= taken[link["operationId"]], link
+
+
+def test_a_change_of_nothing_is_not_described_as_one(document: Document) -> None:
+    described = {"components": document["components"]}
+    change = document["components"]["schemas"]["CouponChange"]
+    assert OAS31Validator(described | change).is_valid({"name": "x"})
+    assert not OAS31Validator(described | change).is_valid({})
+
+
 def test_no_id_is_a_number_in_an_answer(document: Document) -> None:
     schemas = document["components"]["schemas"]
     for view in (

@@ -123,6 +123,11 @@ def test_a_number_of_a_query_is_in_plain_digits(text: str) -> None:
     assert refused(lambda **query: PageQuery.model_validate(query), "page_size", text)
 
 
+def test_a_wait_may_have_all_digits_of_a_computed_number() -> None:
+    """Clients compute what is left of their own deadline."""
+    assert StatusQuery.model_validate({"wait": str(17.9 / 3)}).wait == 17.9 / 3
+
+
 @pytest.mark.parametrize(
     "text",
     ["+1.1", "1_0.1", " 1.1", "1.1 ", "-1.1", "1.٣", "1.0", "1.01", "1.-1", f"1.{2**63}", "1"],
