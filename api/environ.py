@@ -32,6 +32,8 @@ _SAME_FOR_ALL: Environ = {
     "wsgi.multiprocess": True,
     "wsgi.run_once": False,
 }
+_PROTECTING = {"if-match", "idempotency-key"}
+"""Without these headers a call is carried out that would be refused with them."""
 _HEADERS = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
 
@@ -67,12 +69,17 @@ def environ_of(scope: "Scope") -> Environ:
             ProblemType.HEADERS_TOO_LARGE,
             f"Send at most {MOST_HEADERS} headers with {LARGEST_HEADERS_BYTES} bytes in total.",
         )
-    if len(scope.headers.keys()) > len({name for name, _ in headers}):
+    _check_left_out(set(scope.headers.keys()).difference(name for name, _ in headers))
+    return environ
+
+
+def _check_left_out(names: set[str]) -> None:
+    """names: of headers that the server leaves out, because they have bytes beyond ASCII."""
+    if missed := names & _PROTECTING:
         raise Problem(
             ProblemType.MALFORMED_REQUEST,
-            "A header has bytes that are not ASCII: encode them, or leave it out.",
+            f"The header {', '.join(sorted(missed))} has bytes that are not ASCII.",
         )
-    return environ
 
 
 def _check_target(path: str, query: str) -> None:

@@ -43,9 +43,6 @@ def read_lines(
     has_header: whether it is one; None: it is one when it says `code`.
     """
     for number, line in enumerate(_split(pieces), 1):
-        if len(line) > _LONGEST_LINE:
-            yield number, LineProblem.TOO_LONG
-            continue
         content = line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
         content = content.strip(b" \r")
         if is_csv and len(content) > 1 and content[:1] == content[-1:] == b'"':
@@ -53,6 +50,8 @@ def read_lines(
         is_header = content.lower() == _HEADER if has_header is None else has_header
         if is_csv and number == 1 and is_header:
             yield number, HeaderLine(content[:_LONGEST_LINE].decode("utf-8", "replace"))
+        elif len(line) > _LONGEST_LINE:
+            yield number, LineProblem.TOO_LONG
         else:
             yield number, _code(content)
 

@@ -74,9 +74,16 @@ BEGIN
     MESSAGE = format('coupon %s: it can be claimed for longer than it is valid', NEW.coupon_id);
 END $$;
 CREATE TRIGGER coupon_claims_end_while_valid
-  BEFORE INSERT OR UPDATE OF issue_ends_at, valid_until ON coupon
+  BEFORE INSERT ON coupon
   FOR EACH ROW
   WHEN (coalesce(NEW.issue_ends_at, 'infinity') > NEW.valid_until
+        AND NOT pg_has_role(session_user, 'coupon_owner', 'USAGE'))
+  EXECUTE FUNCTION refuse_claims_beyond_validity();
+CREATE TRIGGER coupon_claims_still_end_while_valid
+  BEFORE UPDATE OF issue_ends_at, valid_until ON coupon
+  FOR EACH ROW
+  WHEN (coalesce(NEW.issue_ends_at, 'infinity') > NEW.valid_until
+        AND (NEW.issue_ends_at, NEW.valid_until) IS DISTINCT FROM (OLD.issue_ends_at, OLD.valid_until)
         AND NOT pg_has_role(session_user, 'coupon_owner', 'USAGE'))
   EXECUTE FUNCTION refuse_claims_beyond_validity();
 

@@ -94,6 +94,10 @@ class Changing(Start):
         told=st.booleans(),
     )
     def change_window(self, coupon_id: int, window: str, told: bool) -> None:
+        coupon = self.expected[coupon_id]
+        # A coupon with an end of validity was given no end of claims: that would be beyond it.
+        if coupon.lives.until is not None and not coupon.is_final:
+            window = "after"
         self._change(coupon_id, told, window=window)
 
     def _change(

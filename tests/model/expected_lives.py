@@ -38,10 +38,10 @@ class ExpectedLives:
         last = self._last(user_id)
         if last.to_state == "used":
             return "repeated" if last.order == order else "used"
-        if self._has_cancelled(user_id, order):
-            return "order_cancelled"
         if (state := self.state(user_id)) != "active":
             return state
+        if self._has_cancelled(user_id, order):
+            return "order_cancelled"
         return self._change(user_id, "used", order)
 
     def cancel_use(self, user_id: int, order: str) -> str:

@@ -130,15 +130,13 @@ class System:
         )
 
     def set_terms(self, coupon_id: int, days: int | None, until: int | None) -> None:
-        """Of a coupon. until: in so many days."""
-        self.ledger["api"].execute(
-            "UPDATE coupon SET valid_for_days = %(days)s, valid_until = now() + %(until)s,"
-            " issue_ends_at = now() + %(until)s WHERE coupon_id = %(coupon_id)s",
-            {
-                "days": days,
-                "until": None if until is None else timedelta(days=until),
-                "coupon_id": coupon_id,
-            },
+        """Of a coupon. until: in so many days.
+
+        By the owner, who may end it while it can be claimed, and move an end that has passed.
+        """
+        self.ledger["owner"].execute(
+            "UPDATE coupon SET valid_for_days = %s, valid_until = now() + %s WHERE coupon_id = %s",
+            [days, None if until is None else timedelta(days=until), coupon_id],
         )
 
     def let_time_pass(self, passed: timedelta) -> None:
