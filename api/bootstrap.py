@@ -52,10 +52,11 @@ if TYPE_CHECKING:
 UPLOADS_AT_ONCE = 2
 """Per worker. Each has a thread and a connection to Postgres of its own."""
 UPLOAD_ANSWER_SECONDS = 20.0
-_DESCRIBED = (
+DESCRIBED = (
     *(new_coupons, coupon_lists, coupons, claims, issue_requests),
     *(issued_coupons, receipts, codes, given_codes, users),
 )
+"""The modules of routes, in the order of the API's description; after them comes health."""
 
 Write = Callable[[Sequence[Claim]], Sequence[ClaimResult]]
 """Decides a batch of claims. When it returns, the accepted ones are stored for good."""
@@ -111,7 +112,7 @@ def build_api(
     verifier = load_verifier(settings)
     authenticator = Authenticator(verifier)
     receipt_key_file = settings.receipt_key_file
-    parts = [each.openapi_part() for each in _DESCRIBED]
+    parts = [each.openapi_part() for each in DESCRIBED]
     claim_routes = claims.ClaimRoutes(
         authenticator,
         submit,
