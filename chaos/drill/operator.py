@@ -72,7 +72,7 @@ class Operator:
             for each in findings
             if each["level"] in UNWELL or each["section"] == Section.DEAD_LETTERS
         ]
-        assert ill == []
+        assert not ill, ill
         return True
 
     def open_dead_letters(self) -> list[str]:

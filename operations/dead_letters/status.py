@@ -1,6 +1,6 @@
 """The status of each dead letter: from the topic, the audit trail and the ledger together."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -46,7 +46,8 @@ class DeadLetterStatus(NamedTuple):
 
     key: coupon and user of the record's request; None when the record cannot be read. request: as
     the ledger has it; None: no row, or not known. came_back_as: the position of the dead letter
-    that the record became after it was written back.
+    that the record became after it was written back. is_guessed: whether the record cannot be read,
+    and key is what its bytes mean by the newest schema, as a row of the ledger confirms.
     """
 
     letter: DeadLetter
@@ -55,6 +56,7 @@ class DeadLetterStatus(NamedTuple):
     request: IssueRequest | None
     last_action: Action | None
     came_back_as: str | None
+    is_guessed: bool
 
     @property
     def is_waiting(self) -> bool:
@@ -74,20 +76,28 @@ def read_statuses(
     keys, guesses = _keys(letters, where["COUPON_SCHEMA_REGISTRY_URL"])
     wanted = {*(key for key in keys if key is not None), *(each[:2] for each in guesses.values())}
     requests = _requests(connection, wanted)
-    for number, guess in guesses.items():
-        row = requests.get(guess[:2])
-        if row is not None and row.requested_at_us == guess.requested_at_us:
-            keys[number] = guess[:2]
+    confirmed = {
+        number: guess[:2]
+        for number, guess in guesses.items()
+        if (row := requests.get(guess[:2])) and row.requested_at_us == guess.requested_at_us
+    }
     actions = last_actions(connection) if letters else {}
     back = {
         each.metadata.replayed_from: each.position
         for each in letters
         if each.metadata.replayed_from
     }
-    return [
-        _status(letter, key, requests, actions.get(key_of(letter)), back, max_replays)
-        for letter, key in zip(letters, keys, strict=True)
-    ]
+    statuses = []
+    for number, (letter, read) in enumerate(zip(letters, keys, strict=True)):
+        key = confirmed.get(number, read)
+        request = requests.get(key) if key else None
+        last = actions.get(key_of(letter))
+        state = _state(letter, request, last, max_replays)
+        came_back_as, is_guessed = back.get(letter.position), number in confirmed
+        statuses.append(
+            DeadLetterStatus(letter, state, key, request, last, came_back_as, is_guessed)
+        )
+    return statuses
 
 
 def read_unresolved(where: Endpoints, connection: Connection) -> list[DeadLetterStatus]:
@@ -103,26 +113,16 @@ def read_unresolved(where: Endpoints, connection: Connection) -> list[DeadLetter
     ]
 
 
-def _status(
-    letter: DeadLetter,
-    key: RequestKey | None,
-    requests: Mapping[RequestKey, IssueRequest],
-    last: Action | None,
-    back: Mapping[str, str],
-    max_replays: int,
-) -> DeadLetterStatus:
-    request = requests.get(key) if key else None
+def _state(
+    letter: DeadLetter, request: IssueRequest | None, last: Action | None, max_replays: int
+) -> State:
     if last is not None and last.result == "discarded":
-        state = State.DISCARDED
-    elif request is not None and request.is_final:
-        state = State.RESOLVED
-    elif last is not None and last.result == "written":
-        state = State.REPLAYED
-    elif letter.metadata.replays >= max_replays:
-        state = State.PARKED
-    else:
-        state = State.OPEN
-    return DeadLetterStatus(letter, state, key, request, last, back.get(letter.position))
+        return State.DISCARDED
+    if request is not None and request.is_final:
+        return State.RESOLVED
+    if last is not None and last.result == "written":
+        return State.REPLAYED
+    return State.PARKED if letter.metadata.replays >= max_replays else State.OPEN
 
 
 def _keys(

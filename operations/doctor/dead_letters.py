@@ -10,6 +10,7 @@ from operations.doctor.findings import Finding, Section, failing, ok, warning
 from operations.doctor.system import System
 
 _LIST = "coupon dead-letters list"
+_STREAM_AGAIN = "coupon connector recover --emit"
 
 
 def check_dead_letters(system: System) -> Iterator[Finding]:
@@ -33,6 +34,12 @@ def dead_letters_finding(statuses: Sequence[DeadLetterStatus]) -> Finding:
         f"{len(waiting)} are not handled, {requests} of them with a request that is not final;"
         f" most because of {cause} ({times})"
     )
+    if lost := sum(each.is_guessed for each in waiting):
+        says += (
+            f". Nobody can read {lost} of them, because their schema is lost; the ledger has their"
+            " requests, and can stream them again"
+        )
+        return failing("dead letters", says, _STREAM_AGAIN, Section.DEAD_LETTERS)
     if requests:
         return failing("dead letters", says, _LIST, Section.DEAD_LETTERS)
     return warning("dead letters", says, _LIST, Section.DEAD_LETTERS)

@@ -3,12 +3,14 @@
 test_drill.py types what the runbook says; here it is what doctor prints.
 """
 
+import json
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+import requests
 
 from chaos.drill.site import SOON_SECONDS, Site
 from connectors.connector_state import read_state
@@ -32,7 +34,8 @@ def whole_site(stack: DisposableStack) -> Iterator[Site]:
 
 @pytest.fixture
 def site(whole_site: Site) -> Site:
-    """In order, with nothing on its way."""
+    """In order, whatever the test before left, with nothing on its way."""
+    whole_site.operator.follow()
     whole_site.claim(1)
     eventually(whole_site.operator.is_well, SOON_SECONDS, "in order")
     return whole_site
@@ -80,12 +83,32 @@ def test_a_slot_that_was_moved_ahead_while_the_connector_ran(site: Site) -> None
 
 
 def test_a_registry_that_lost_its_database(site: Site) -> None:
+    _lose_schemas_while_nobody_reads(site)
+    site.claim()
+    assert site.operator.follow(240), "nothing was found"
+    site.assert_well()
+
+
+def test_a_registry_whose_schemas_the_connector_registers_by_itself(site: Site) -> None:
+    """It is started again, and people claim: doctor no longer sees that schemas are lost."""
+    _lose_schemas_while_nobody_reads(site)
+    site.claim()
+    [(claimed,)] = site.run_as_superuser("SELECT pg_current_wal_lsn()")
+    passed = f"{_CONFIRMED} >= '{claimed}'::pg_lsn"
+    eventually(lambda: site.run_as_superuser(passed), SOON_SECONDS, "it does not stream them again")
+    assert site.operator.type("coupon up").returncode == 0
+    _use_up_ids(site.stack.environment["COUPON_SCHEMA_REGISTRY_URL"])
+    site.connect.call("POST", f"/connectors/{CONNECTOR_NAME}/restart?includeTasks=true")
+    site.claim(1)
+    eventually(lambda: site.is_found("dead letters"), SOON_SECONDS, "nobody can read them")
+    assert "coupon connector recover --emit" in site.operator.follow()
+    site.assert_well()
+
+
+def _lose_schemas_while_nobody_reads(site: Site) -> None:
     site.stack.stop("consumer-1", "registry")
     site.run_as_superuser("DROP DATABASE registry WITH (FORCE)", "postgres")
     site.run_as_superuser("CREATE DATABASE registry OWNER coupon_registry", "postgres")
-    site.claim()
-    assert "coupon connector recover" in site.operator.follow(240)
-    site.assert_well()
 
 
 def test_offsets_of_connect_with_another_clean_up_policy(site: Site) -> None:
@@ -131,6 +154,18 @@ def test_a_password_that_was_changed_in_the_database(site: Site, role: str) -> N
     site.assert_well()
 
 
+def _use_up_ids(registry_url: str) -> None:
+    """An empty registry gives the same ids again, which would be read by chance."""
+    for number in range(_MORE_THAN_WERE_USED):
+        schema = json.dumps({"type": "fixed", "name": f"of_a_test_{number}", "size": 1})
+        url = f"{registry_url}/subjects/of-a-test-{number}/versions"
+        requests.post(url, json={"schema": schema}, timeout=SOON_SECONDS).raise_for_status()
+
+
+_MORE_THAN_WERE_USED = 20
+_CONFIRMED = (
+    "SELECT 1 FROM pg_replication_slots WHERE slot_name = 'coupon_cdc' AND confirmed_flush_lsn"
+)
 _MOVE_AHEAD = (
     "SELECT pg_replication_slot_advance('coupon_cdc', pg_current_wal_lsn())"
     " FROM pg_replication_slots WHERE slot_name = 'coupon_cdc' AND NOT active"
