@@ -2,9 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
 from contextlib import closing
-from threading import Event, Thread
+from threading import Event
 
 from coupons.backoff import Backoff
 from coupons.errors import LedgerUnavailable, RedisUnavailable
@@ -20,14 +19,13 @@ from reconciler.expiry_sweep import ExpirySweep
 from reconciler.metrics import RECONCILER, RECONCILER_PASSES, RECONCILER_TRACE_SPANS
 from reconciler.routine_pass import clear_metrics, run_pass
 from reconciler.settings import ReconcilerSettings
+from reconciler.threads import Threads
 from reconciler.watch import Watch
 
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE_S = 5.0
 LOG_AGAIN_SECONDS = 60.0
-END_SECONDS = 5.0
-"""How long the end waits for the threads: a comparison can take a minute."""
 ANSWER_TIMEOUT_SECONDS = 30.0
 """The first rows of a large coupon's rebuild take seconds, more on a busy server."""
 
@@ -89,52 +87,36 @@ def run_reconciler(settings: ReconcilerSettings, stop: Event) -> None:
     tracer = start_tracing(settings, "coupon-reconciler", RECONCILER_TRACE_SPANS)
     reconciler = Reconciler(settings, tracer)
     database_url = settings.database_url.get_secret_value()
-    expiry_sweep = ExpirySweep(database_url)
+    expiry_sweep, threads = ExpirySweep(database_url), Threads()
     probes = serve_probes(
         settings.reconciler_host,
         settings.reconciler_port,
-        lambda: reconciler.failure or expiry_sweep.failure,
+        lambda: reconciler.failure or expiry_sweep.failure or threads.failure,
         RECONCILER,
     )
-    threads = [
-        _start("expiry", expiry_sweep.run, stop),
-        _start(
-            "comparer",
-            run_comparer,
-            connect_gate(settings.redis_url.get_secret_value()),
-            database_url,
-            settings.reconciler_pending_after_seconds,
-            settings.reconciler_takeover_seconds,
-            reconciler.watch,
-            stop,
-        ),
-    ]
+    threads.start("expiry", expiry_sweep.run, stop)
+    threads.start(
+        "comparer",
+        run_comparer,
+        connect_gate(settings.redis_url.get_secret_value()),
+        database_url,
+        settings.reconciler_pending_after_seconds,
+        settings.reconciler_takeover_seconds,
+        reconciler.watch,
+        stop,
+    )
     if settings.connect_url is not None:
         connect_url = settings.connect_url.get_secret_value()
-        threads += [_start(name, watch_connector, connect_url, name, stop) for name in CONNECTORS]
+        for name in CONNECTORS:
+            threads.start(name, watch_connector, connect_url, name, stop)
     try:
         reconciler.run(stop)
     finally:
         stop.set()
         probes.shutdown()
-        _join(threads)
+        threads.join()
         if tracer is not None:
             tracer.stop()
-
-
-def _start(name: str, work: Callable[..., None], *arguments: object) -> Thread:
-    thread = Thread(target=work, args=arguments, name=name, daemon=True)
-    thread.start()
-    return thread
-
-
-def _join(threads: list[Thread]) -> None:
-    """Wait for their end. What takes longer ends with the process, as if it were killed."""
-    deadline = time.monotonic() + END_SECONDS
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-        if thread.is_alive():
-            log.warning("the thread %s has not ended within %g s", thread.name, END_SECONDS)
 
 
 def _is_active(connection: Connection) -> bool:

@@ -3,7 +3,6 @@
 import json
 import sys
 from contextlib import closing
-from itertools import islice
 
 import click
 
@@ -138,7 +137,8 @@ def status_command(where: Endpoints, as_json: bool) -> None:
 def read_command(where: Endpoints, from_beginning: bool, count: int | None, as_json: bool) -> None:
     """Print events as they come, one JSON document a line (CloudEvents 1.0). Ends with Ctrl-C.
 
-    With --json it prints one document, of the newest events that the topic holds already.
+    With --json it prints one document, of the newest events that the topic holds already. A record
+    that cannot be read is named and passed over.
 
     \b
       coupon events read
@@ -146,15 +146,22 @@ def read_command(where: Endpoints, from_beginning: bool, count: int | None, as_j
       coupon events read --json     for programs
     """
     from coupons.change_events import SchemaRegistry
-    from operations.coupon_events import follow_events, newest_events
+    from operations.coupon_events import Unreadable, follow_events, newest_events
 
     kafka = where.kafka_client()
     registry = SchemaRegistry(where["COUPON_SCHEMA_REGISTRY_URL"])
     if as_json:
-        held, newest = newest_events(kafka, registry, count or NEWEST)
+        held, newest, unreadable = newest_events(kafka, registry, count or NEWEST)
         shown = [event.as_cloud_event() for event in newest]
-        click.echo(json.dumps({"in_topic": held, "events": shown}))
+        passed_over = [{"position": each.position, "why": each.why} for each in unreadable]
+        click.echo(json.dumps({"in_topic": held, "events": shown, "unreadable": passed_over}))
         return
-    coming = follow_events(kafka, registry, from_beginning)
-    for event in islice((event for event in coming if event is not None), count):
-        click.echo(json.dumps(event.as_cloud_event()))
+    printed = 0
+    for event in follow_events(kafka, registry, from_beginning):
+        if isinstance(event, Unreadable):
+            click.echo(f"Passed over {event.position}: {event.why}", err=True)
+        elif event is not None:
+            click.echo(json.dumps(event.as_cloud_event()))
+            printed += 1
+            if printed == count:
+                return

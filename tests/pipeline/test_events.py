@@ -13,6 +13,7 @@ from threading import Timer
 import psycopg
 import pytest
 from click.testing import CliRunner
+from confluent_kafka import Producer
 
 from cli.main import main
 from connectors.connect import Connect
@@ -21,6 +22,7 @@ from connectors.lifecycle import await_running, resume_connector, stop_connector
 from connectors.slot import drop_slot, make_slot, read_slot
 from coupons.change_events import SchemaRegistry
 from coupons.change_events.coupon_events import CouponEvent
+from coupons.change_events.topics import EVENTS_TOPIC
 from coupons.errors import LedgerUnavailable
 from coupons.kafka.client import KafkaClient
 from coupons.ledger.connection import Connection, connect_ledger
@@ -70,7 +72,7 @@ class Events:
         found: list[CouponEvent] = []
         until = time.monotonic() + ARRIVE_WITHIN_SECONDS
         for event in follow_events(self.kafka, self.registry, from_beginning=True):
-            if event is not None and event.coupon_id == coupon_id:
+            if isinstance(event, CouponEvent) and event.coupon_id == coupon_id:
                 found.append(event)
             if len(found) >= count or time.monotonic() > until:
                 break
@@ -103,6 +105,22 @@ def _change(pipeline: Pipeline, user: int, wanted: str, order: str | None = None
     assert done == ("done",)
 
 
+def test_a_record_that_cannot_be_read_is_passed_over(events: Events, pipeline: Pipeline) -> None:
+    """It is named; what comes after it is read."""
+    assert events.start()
+    producer = Producer({"bootstrap.servers": events.kafka.bootstrap_servers})
+    for value in (b"garbage", None):
+        producer.produce(EVENTS_TOPIC, value, partition=0)
+    assert producer.flush(30) == 0
+    _issue(pipeline, range(1, 4))
+    assert len(events.of(pipeline.coupon.coupon_id, 3)) == 3
+    held = newest_events(events.kafka, events.registry, 10_000)
+    assert {each.user_id for each in held.newest} >= {1, 2, 3}
+    assert len(held.unreadable) >= 2
+    assert {each.partition for each in held.unreadable} == {0}
+    assert "wire format" in held.unreadable[0].why
+
+
 def test_each_change_is_an_event_in_its_order(events: Events, pipeline: Pipeline) -> None:
     """Those of one user's coupon come in the order in which they happened, and none is missing."""
     assert events.start()
@@ -126,8 +144,8 @@ def test_each_change_is_an_event_in_its_order(events: Events, pipeline: Pipeline
         parse_rfc3339(earlier.at) <= parse_rfc3339(later.at) for earlier, later in pairwise(first)
     )
     assert first[-1].as_cloud_event()["data"]["order_reference"] == "c"
-    held, newest = newest_events(events.kafka, events.registry, 10_000)
-    assert held == len(newest)
+    held, newest, unreadable = newest_events(events.kafka, events.registry, 10_000)
+    assert held == len(newest) + len(unreadable)
     assert set(found) <= set(newest)
     newest = newest_events(events.kafka, events.registry, 3).newest
     assert [(each.user_id, each.kind) for each in newest] == [
