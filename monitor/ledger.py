@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from connectors.events import EVENTS_SLOT
 from connectors.slot import Slot, read_slot
+from coupons.ledger.codes import list_short_pools
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import list_live
 from coupons.model import Coupon
@@ -21,6 +22,7 @@ class LedgerState:
 
     live: how many there are in all. began_s: when the reading began, by `time.monotonic`.
     events_slot: that of the events for other services; it is not usable while they are off.
+    short_pools: how many pools have fewer codes than the total of a coupon that is not over.
     """
 
     began_s: float
@@ -29,6 +31,7 @@ class LedgerState:
     live: int
     slot: Slot
     events_slot: Slot
+    short_pools: int
 
 
 class LedgerLink:
@@ -54,9 +57,10 @@ class LedgerReader:
         self._unfinished = unfinished
 
     def read(self) -> LedgerState:
-        """Four queries, whatever the number of requests. Raises LedgerUnavailable."""
+        """Five queries, whatever the number of requests. Raises LedgerUnavailable."""
         connection = self._link.connection()
         began_s = time.monotonic()
         coupons, live = list_live(connection, self._unfinished(), MOST_COUPONS)
         slots = read_slot(connection), read_slot(connection, EVENTS_SLOT)
-        return LedgerState(began_s, tuple(coupons), live, *slots)
+        short = len(list_short_pools(connection))
+        return LedgerState(began_s, tuple(coupons), live, *slots, short)

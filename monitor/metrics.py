@@ -220,6 +220,12 @@ FIGURES = (
         lambda connector: connector.is_running,
     ),
     _gauge(
+        "coupon_short_pools",
+        "Pools with fewer codes than their coupon's total quantity, until the coupon is over.",
+        _ledger,
+        lambda ledger: ledger.short_pools,
+    ),
+    _gauge(
         "coupon_events_slot_active",
         "1 the slot of the events for other services is in use, 0 it is not; absent while there is"
         " none.",

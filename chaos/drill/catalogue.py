@@ -27,8 +27,8 @@ NOT_CAUSED: Mapping[Section, str] = MappingProxyType(
         " is named first. tests/consumer/test_unread.py causes it.",
         Section.LAG: "It needs more claims for minutes than the consumer of one machine can"
         " handle. tests/pipeline/test_monitor.py makes the lag.",
-        Section.POOL_SHORT: "It is no fault, and shows to the doctor alone."
-        " tests/ledger/test_codes.py causes it.",
+        Section.POOL_SHORT: "It is no fault. tests/ledger/test_codes.py and"
+        " tests/monitor/test_right_numbers.py cause it.",
         Section.REDIS_RESTORED: "The reconciler repairs it within seconds, before anybody could"
         ' look. `python -m chaos --fault "redis restored"` causes it.',
     }

@@ -83,17 +83,13 @@ WITHOUT_ALERT: dict[Section, tuple[str, str]] = {
         "CouponReconcilerNotActive",
         "No reconciler can become active. The doctor names who holds the lock.",
     ),
-    Section.POOL_SHORT: (
-        "",
-        "Nothing fails before the last code is given. Ask the doctor before a sale opens.",
-    ),
     Section.REDIS_RESTORED: (
         "CouponGateUnavailable",
         "The gate is rebuilt by itself. A copy that was put under a running server shows as"
         " CouponDrift.",
     ),
 }
-"""By state of the runbook: the alert that shows it (or none), and why it has none of its own."""
+"""By state of the runbook: the alert that shows it, and why it has none of its own."""
 
 
 class Alert(NamedTuple):
@@ -142,10 +138,7 @@ def render() -> str:
         parts += [f"\n## {title}\n\n", table(["alert", "after", "says", "runbook"], of_kind)]
     expressions = ((f"`{each.name}`", f"`{each.expression}`") for each in found)
     parts += ["\n## Expressions\n\n", table(["alert", "expression"], expressions)]
-    states = (
-        (_link(state), f"`{name}`" if name else "none", why)
-        for state, (name, why) in WITHOUT_ALERT.items()
-    )
+    states = ((_link(state), f"`{name}`", why) for state, (name, why) in WITHOUT_ALERT.items())
     parts += [WITHOUT_ALERT_HEAD, table(["state", "shows as", "why"], states)]
     return "".join(parts)
 

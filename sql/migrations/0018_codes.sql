@@ -201,6 +201,6 @@ GRANT EXECUTE ON FUNCTION add_pool_codes(bigint, text[]) TO coupon_api;
 GRANT EXECUTE ON FUNCTION end_pool_upload(bigint, bigint, text) TO coupon_api;
 GRANT EXECUTE ON FUNCTION give_code(bigint, bigint, text) TO coupon_api;
 GRANT SELECT ON coupon_codes, coupon_code TO coupon_api;
-GRANT SELECT ON coupon_codes TO coupon_ops;
+GRANT SELECT ON coupon_codes TO coupon_ops, coupon_monitor;
 -- Not the codes themselves: whoever has one can use a coupon.
 GRANT SELECT (coupon_id, kind, user_id, given_at, added_at) ON coupon_code TO coupon_ops;

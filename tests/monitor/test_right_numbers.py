@@ -10,8 +10,10 @@ import pytest
 
 from connectors.events import EVENTS_SLOT
 from connectors.slot import drop_slot, make_slot, read_slot
+from coupons.codes import CodeKind
 from coupons.gate import Gate
 from coupons.gate.heartbeat import record_heartbeat
+from coupons.ledger.codes import choose_codes
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import change_coupon, list_live
 from coupons.model import CouponState
@@ -113,7 +115,7 @@ def test_a_ledger_that_was_read_before_the_figures_is_not_compared_with_them(
         def read() -> LedgerState:
             began_s = time.monotonic()
             coupons, live = list_live(connection, (), 10)
-            return LedgerState(began_s, tuple(coupons), live, slot, slot)
+            return LedgerState(began_s, tuple(coupons), live, slot, slot, 0)
 
         shop.accept(1)
         first, second = read(), read()
@@ -174,6 +176,18 @@ def test_the_slot_of_the_events_is_shown_while_they_are_on(
         finally:
             drop_slot(cdc, EVENTS_SLOT)
         eventually(lambda: [watched.value(name) for name in names] == [None, None, None])
+
+
+def test_a_pool_that_is_short_is_counted_until_its_coupon_is_over(
+    watched: Watched, database: Database, make_coupon: MakeCoupon
+) -> None:
+    eventually(lambda: watched.value("coupon_short_pools") == 0, what="Postgres was read")
+    with connect_ledger(database.url("coupon_api"), "test") as api:
+        coupon_id = make_coupon(total_quantity=3).coupon_id
+        choose_codes(api, coupon_id, CodeKind.POOL, "a test")
+        eventually(lambda: watched.value("coupon_short_pools") == 1)
+        api.execute("UPDATE coupon SET state = 'closed' WHERE coupon_id = %s", [coupon_id])
+        eventually(lambda: watched.value("coupon_short_pools") == 0)
 
 
 def test_the_connector_of_the_events_is_shown_where_there_is_one(
