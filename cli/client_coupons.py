@@ -100,14 +100,14 @@ def create_coupon(
 
 
 @client_command
-@click.option("--state", help="draft, open, scheduled, paused, ended, closed or archived.")
+@click.option("--only", "state", help="draft, open, scheduled, paused, ended, closed or archived.")
 @click.option("--name", help="A part of the name, or an id.")
 @limit_option
 def list_coupons(client: CouponClient, state: str | None, name: str | None) -> Any:
-    """List coupons, the greatest id first; without --state all but archived ones.
+    """List coupons, the greatest id first; without --only all but archived ones.
 
     \b
-      coupon client list-coupons --state open
+      coupon client list-coupons --only open
     """
     return client.list_coupons(state, name)
 
@@ -209,7 +209,7 @@ def upload_codes(client: CouponClient, coupon_id: int, file: Path, has_header: b
     return client.upload_codes(coupon_id, file, has_header)
 
 
-COUPON_COMMANDS = (
+ADMINISTRATOR_COMMANDS = (
     create_coupon,
     list_coupons,
     read_coupon,

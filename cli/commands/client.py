@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from cli.client_coupons import COUPON_COMMANDS
+from cli.client_coupons import ADMINISTRATOR_COMMANDS
 from cli.client_options import client_command, limit_option
 from cli.options import COUPON_ID, Seconds
 from coupon_client import CouponClient
@@ -50,14 +50,14 @@ def wait_for_result(client: CouponClient, request_id: str, wait: float) -> Any:
 
 
 @client_command
-@click.option("--state", help="active, used, expired or revoked [default: all].")
+@click.option("--only", "state", help="active, used, expired or revoked [default: all].")
 @click.option("--coupon", "coupon_id", type=COUPON_ID, help="Only the one of this coupon.")
 @limit_option
 def list_own_coupons(client: CouponClient, state: str | None, coupon_id: int | None) -> Any:
     """List the issued coupons of the token's user, newest first.
 
     \b
-      coupon client list-own-coupons --state active
+      coupon client list-own-coupons --only active
     """
     return client.list_own_coupons(state, coupon_id)
 
@@ -183,7 +183,7 @@ _USER_COMMANDS = (
 
 @click.group(
     "client",
-    commands=[*_USER_COMMANDS, *COUPON_COMMANDS],
+    commands=[*_USER_COMMANDS, *ADMINISTRATOR_COMMANDS],
     short_help="Call the API as a user, a till or an administrator.",
 )
 def command() -> None:

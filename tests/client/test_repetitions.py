@@ -120,15 +120,13 @@ def test_a_refusal_that_stays_ends_the_call_at_once(
 
 def test_the_deadline_ends_the_repetitions(api: ScriptedApi, clock: Clock) -> None:
     """The last refusal is raised; nothing is waited for that would be too late."""
-    api.answers = [LATER] * 9
-    with CouponClient(api.url, "a-token", within_seconds=5) as client:
-        with pytest.raises(Refused) as refused:
+    for seconds, pauses in ((5, [2, 2]), (0, [])):
+        api.answers, clock.slept = [LATER] * 9, []
+        client = CouponClient(api.url, "a-token", within_seconds=seconds)
+        with client, pytest.raises(Refused) as refused:
             client.claim_coupon(7)
-    assert refused.value.kind == "ledger-unavailable"
-    assert clock.slept == [2, 2]
-    api.answers, api.asked = [LATER], []
-    with CouponClient(api.url, "a-token", within_seconds=0) as client, pytest.raises(Refused):
-        client.claim_coupon(7)
+        assert refused.value.kind == "ledger-unavailable"
+        assert clock.slept == pauses
 
 
 def test_pauses_double_and_differ(api: ScriptedApi, client: CouponClient, clock: Clock) -> None:
