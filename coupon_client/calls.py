@@ -101,7 +101,7 @@ class Calls:
             return reader(answer.json())
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             what = f"What answers at {self.base_url} is not the coupon API: check the URL."
-            raise Unreachable(what, maybe_done=False, is_passing=False) from error
+            raise Unreachable(what, maybe_done=True, is_passing=False) from error
 
     def _authorize(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
         prepared.headers["Authorization"] = f"Bearer {self.token}"
@@ -171,7 +171,7 @@ def _seconds(retry_after: str) -> float | None:
         return float(retry_after)
     try:
         moment = parsedate_to_datetime(retry_after)
-    except ValueError:
+    except (OverflowError, ValueError):
         return None
     return max(
         0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()

@@ -12,7 +12,8 @@ from coupons.tokens import SCOPES, mint_token
 from coupons.waiting import eventually
 from tests.support.api import SECRET
 from tests.support.api_process import ADMIN
-from tests.unit.test_pasted_commands import ROOT, text_of
+from tests.support.typed import ROOT
+from tests.unit.test_pasted_commands import text_of
 
 PAGE = ROOT / "docs" / "how-to" / "use-the-client.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", text_of(PAGE), re.MULTILINE | re.DOTALL)
