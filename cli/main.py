@@ -31,6 +31,7 @@ _COMMANDS = {
     "migrate": "Prepare a Postgres server for the project.",
     "env": "Print the stack's addresses as shell exports.",
     "completion": "Print a script that completes commands in bash, zsh or fish.",
+    "client": "Call the API as a user, a till or an administrator.",
     "token": "Print a bearer token for a user.",
     "receipt": "Check a receipt of an issued coupon offline; make a key for receipts.",
     "rush": "Let many users claim a coupon at once, and show the result.",

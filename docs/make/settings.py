@@ -86,6 +86,7 @@ the default state folder. So the same command serves any stack. The addresses ar
 | `COUPON_JAVA_OPTIONS` | | More options of Java for Kafka, Connect and the registry, with spaces in between. `-XX:TieredStopAtLevel=1` starts them with less work, and is slower under full load |
 | `COUPON_OPERATOR` | the login name | Who replays or discards dead letters, or signs in to the page |
 | `COUPON_API_URL` | | Root of the API, for commands that call it |
+| `COUPON_TOKEN` | | Bearer token, for `coupon client`; `--token-file` names a file of it instead |
 | `COUPON_CONSUMER_URLS` | | Where consumers answer `/healthz`, for `coupon doctor` on a stack that is known by its addresses: http://host:port, several with a comma in between |
 | `COUPON_MONITOR_URL` | | Root of the monitor, as `coupon env` prints it, for `coupon monitor` and `coupon top` |
 | `COUPON_MONITOR_PAGE_URL` | that of the monitor | Root of the monitor for browsers, when they reach it by another address; `coupon monitor` prints it |

@@ -30,6 +30,11 @@ ELSEWHERE = {
     "coupon receipt key": "tests/unit/test_receipt_command.py: it works on no stack",
     "coupon receipt verify": "tests/unit/test_receipt_command.py: it works on no stack",
     "coupon rush": "tests/pipeline/test_command.py",
+    **{
+        path: "tests/client/test_client_command.py: over an API of the test's own"
+        for path, _ in leaves()
+        if path.startswith("coupon client ")
+    },
 }
 """Commands that are not typed here, and why."""
 

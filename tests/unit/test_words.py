@@ -42,6 +42,7 @@ INSTEAD = {
 ROOTS = [
     *["api", "benchmarks", "cdc_consumer", "chaos", "cli", "compose", "connectors", "coupons"],
     *[
+        "coupon_client",
         "monitor",
         "operations",
         "reconciler",
@@ -64,6 +65,7 @@ ALLOWED = {
     ("api/routes/claims.py", "gate closed"): "the name of a problem type",
     ("api/schemas.py", "places"): "places_left, as the API calls it",
     ("coupons/change_events/decoder.py", "beat"): "a column of the heartbeats",
+    ("coupon_client/results.py", "places"): "places_left, as the API calls it",
     ("coupons/gate/figures.py", "places"): "places_left, as the API calls it",
     ("coupons/gate/heartbeat.py", "freshness"): "a key in Redis",
     ("monitor/document.py", "places"): "places_left, as the API calls it",

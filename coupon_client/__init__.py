@@ -1,0 +1,42 @@
+"""A client of the Coupon CDC API. It needs nothing of the project's servers, only `requests`.
+
+client = CouponClient("http://127.0.0.1:8080", token)
+request = client.claim_coupon(3000)
+request = client.wait_for_result(request.id)
+"""
+
+from coupon_client.client import CouponClient
+from coupon_client.errors import CouponClientError, Refused, Unreachable
+from coupon_client.results import (
+    Change,
+    Codes,
+    Coupon,
+    CouponAction,
+    FieldChange,
+    FoundCode,
+    GivenCode,
+    IssuedCoupon,
+    IssueRequest,
+    RefusedLine,
+    UnreadableCoupon,
+    Upload,
+)
+
+__all__ = [
+    "Change",
+    "Codes",
+    "Coupon",
+    "CouponAction",
+    "CouponClient",
+    "CouponClientError",
+    "FieldChange",
+    "FoundCode",
+    "GivenCode",
+    "IssueRequest",
+    "IssuedCoupon",
+    "Refused",
+    "RefusedLine",
+    "Unreachable",
+    "UnreadableCoupon",
+    "Upload",
+]
