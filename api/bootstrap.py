@@ -28,6 +28,7 @@ from api.routes import (
     issued_coupons,
     new_coupons,
     receipts,
+    timelines,
     users,
 )
 from api.rsgi import RsgiApp
@@ -53,7 +54,7 @@ UPLOADS_AT_ONCE = 2
 """Per worker. Each has a thread and a connection to Postgres of its own."""
 UPLOAD_ANSWER_SECONDS = 20.0
 DESCRIBED = (
-    *(new_coupons, coupon_lists, coupons, claims, issue_requests),
+    *(new_coupons, coupon_lists, coupons, claims, issue_requests, timelines),
     *(issued_coupons, receipts, codes, given_codes, users),
 )
 """The modules of routes, in the order of the API's description; after them comes health."""
@@ -124,6 +125,7 @@ def build_api(
     routes = [
         claim_routes.blueprint(),
         issue_requests.IssueRequestRoutes(authenticator, long_polls).blueprint(),
+        timelines.TimelineRoutes(authenticator, gate, pool).blueprint(),
         new_coupons.NewCouponRoutes(authenticator, gate, pool).blueprint(),
         coupon_lists.CouponListRoutes(authenticator, gate, pool).blueprint(),
         coupons.CouponRoutes(authenticator, gate, pool).blueprint(),
