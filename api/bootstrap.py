@@ -11,6 +11,8 @@ from api.claim_results import ClaimResult
 from api.claim_writer import ClaimWriter, measured
 from api.client_addresses import ClientAddresses, parse_networks
 from api.cross_origin import CrossOrigin
+from api.estimates import Estimates
+from api.final_rates import FinalRates
 from api.ledger_connections import ANSWER_TIMEOUT_SECONDS, LedgerConnections
 from api.long_polls import LongPollHub
 from api.metrics import API_TRACE_SPANS
@@ -112,6 +114,7 @@ def build_api(
     long_polls = LongPollHub(gate.client, statuses, settings.api_max_waiters)
     verifier = load_verifier(settings)
     authenticator = Authenticator(verifier)
+    estimates = Estimates(gate, FinalRates())
     receipt_key_file = settings.receipt_key_file
     parts = [each.openapi_part() for each in DESCRIBED]
     claim_routes = claims.ClaimRoutes(
@@ -124,7 +127,7 @@ def build_api(
     )
     routes = [
         claim_routes.blueprint(),
-        issue_requests.IssueRequestRoutes(authenticator, long_polls).blueprint(),
+        issue_requests.IssueRequestRoutes(authenticator, long_polls, estimates).blueprint(),
         timelines.TimelineRoutes(authenticator, gate, pool).blueprint(),
         new_coupons.NewCouponRoutes(authenticator, gate, pool).blueprint(),
         coupon_lists.CouponListRoutes(authenticator, gate, pool).blueprint(),
