@@ -12,6 +12,7 @@ from api.claim_writer import ClaimWriter, measured
 from api.client_addresses import ClientAddresses, parse_networks
 from api.cross_origin import CrossOrigin
 from api.estimates import Estimates
+from api.event_streams import EventStreams
 from api.final_rates import FinalRates
 from api.ledger_connections import ANSWER_TIMEOUT_SECONDS, LedgerConnections
 from api.long_polls import LongPollHub
@@ -24,6 +25,7 @@ from api.routes import (
     codes,
     coupon_lists,
     coupons,
+    event_streams,
     given_codes,
     health,
     issue_requests,
@@ -57,7 +59,7 @@ UPLOADS_AT_ONCE = 2
 UPLOAD_ANSWER_SECONDS = 20.0
 DESCRIBED = (
     *(new_coupons, coupon_lists, coupons, claims, issue_requests, timelines),
-    *(issued_coupons, receipts, codes, given_codes, users),
+    *(issued_coupons, receipts, codes, given_codes, users, event_streams),
 )
 """The modules of routes, in the order of the API's description; after them comes health."""
 
@@ -134,6 +136,9 @@ def build_api(
         coupons.CouponRoutes(authenticator, gate, pool).blueprint(),
         issued_coupons.IssuedCouponRoutes(authenticator, pool).blueprint(),
         users.UserRoutes(authenticator, pool).blueprint(),
+        event_streams.EventStreamRoutes(
+            authenticator, EventStreams(long_polls, pool, settings.api_max_streams)
+        ).blueprint(),
         receipts.ReceiptRoutes(
             authenticator,
             pool,

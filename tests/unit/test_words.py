@@ -64,6 +64,7 @@ ALLOWED = {
     ("api/routes/claims.py", "gate closed"): "the name of a problem type",
     ("api/schemas.py", "places"): "places_left, as the API calls it",
     ("coupons/change_events/decoder.py", "beat"): "a column of the heartbeats",
+    ("coupons/gate/claims_now.py", "places"): "places_left, as the API calls it",
     ("coupons/gate/figures.py", "places"): "places_left, as the API calls it",
     ("coupons/gate/heartbeat.py", "freshness"): "a key in Redis",
     ("monitor/document.py", "places"): "places_left, as the API calls it",
