@@ -8,12 +8,12 @@ from flask.ctx import RequestContext
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 from werkzeug.routing import BaseConverter, MapAdapter
 
-from api.responses import RawResponse
+from api.responses import RawResponse, StreamedResponse
 from coupons.ids import MAX_COUPON_ID
 
 P = ParamSpec("P")
 
-ViewResult = RawResponse | Coroutine[Any, Any, RawResponse]
+ViewResult = RawResponse | Coroutine[Any, Any, RawResponse | StreamedResponse]
 """What a view returns: a response, or a coroutine of one."""
 
 Views = Mapping[str, Callable[..., ViewResult]]

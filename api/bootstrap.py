@@ -11,6 +11,9 @@ from api.claim_results import ClaimResult
 from api.claim_writer import ClaimWriter, measured
 from api.client_addresses import ClientAddresses, parse_networks
 from api.cross_origin import CrossOrigin
+from api.estimates import Estimates
+from api.event_streams import EventStreams
+from api.final_rates import FinalRates
 from api.ledger_connections import ANSWER_TIMEOUT_SECONDS, LedgerConnections
 from api.long_polls import LongPollHub
 from api.metrics import API_TRACE_SPANS
@@ -22,12 +25,14 @@ from api.routes import (
     codes,
     coupon_lists,
     coupons,
+    event_streams,
     given_codes,
     health,
     issue_requests,
     issued_coupons,
     new_coupons,
     receipts,
+    timelines,
     users,
 )
 from api.rsgi import RsgiApp
@@ -53,8 +58,8 @@ UPLOADS_AT_ONCE = 2
 """Per worker. Each has a thread and a connection to Postgres of its own."""
 UPLOAD_ANSWER_SECONDS = 20.0
 DESCRIBED = (
-    *(new_coupons, coupon_lists, coupons, claims, issue_requests),
-    *(issued_coupons, receipts, codes, given_codes, users),
+    *(new_coupons, coupon_lists, coupons, claims, issue_requests, timelines),
+    *(issued_coupons, receipts, codes, given_codes, users, event_streams),
 )
 """The modules of routes, in the order of the API's description; after them comes health."""
 
@@ -111,6 +116,7 @@ def build_api(
     long_polls = LongPollHub(gate.client, statuses, settings.api_max_waiters)
     verifier = load_verifier(settings)
     authenticator = Authenticator(verifier)
+    estimates = Estimates(gate, FinalRates())
     receipt_key_file = settings.receipt_key_file
     parts = [each.openapi_part() for each in DESCRIBED]
     claim_routes = claims.ClaimRoutes(
@@ -123,12 +129,16 @@ def build_api(
     )
     routes = [
         claim_routes.blueprint(),
-        issue_requests.IssueRequestRoutes(authenticator, long_polls).blueprint(),
+        issue_requests.IssueRequestRoutes(authenticator, long_polls, estimates).blueprint(),
+        timelines.TimelineRoutes(authenticator, gate, pool).blueprint(),
         new_coupons.NewCouponRoutes(authenticator, gate, pool).blueprint(),
         coupon_lists.CouponListRoutes(authenticator, gate, pool).blueprint(),
         coupons.CouponRoutes(authenticator, gate, pool).blueprint(),
         issued_coupons.IssuedCouponRoutes(authenticator, pool).blueprint(),
         users.UserRoutes(authenticator, pool).blueprint(),
+        event_streams.EventStreamRoutes(
+            authenticator, EventStreams(long_polls, pool, settings.api_max_streams)
+        ).blueprint(),
         receipts.ReceiptRoutes(
             authenticator,
             pool,

@@ -6,7 +6,7 @@ Redis notifies them; a check every second finds what a lost notification would h
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Lock, Thread
 from time import monotonic
@@ -46,6 +46,7 @@ class LongPollHub:
         self._capacity = capacity
         self._waiters: dict[Key, list[Waiter]] = {}
         self._by_age: OrderedDict[Waiter, Key] = OrderedDict()
+        self._followers: dict[int, set[asyncio.Event]] = {}
         self._listening = False
         self._closing = Event()
         self._lock = Lock()
@@ -68,12 +69,40 @@ class LongPollHub:
             if waiter is not None:
                 self._leave(waiter)
 
+    @contextmanager
+    def following(self, user_id: int) -> Iterator[asyncio.Event]:
+        """An event that is set whenever a request of the user becomes final.
+
+        It is set when the hub closes, too. Notifications that are lost are not made up for: who
+        follows has to read again from time to time. Followers do not count as waiters.
+        """
+        changed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        with self._lock:
+            self._followers.setdefault(user_id, set()).add(changed)
+            self._start_listening()
+        try:
+            yield changed
+        finally:
+            with self._lock:
+                followers = self._followers[user_id]
+                followers.remove(changed)
+                if not followers:
+                    del self._followers[user_id]
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the process is stopping."""
+        return self._closing.is_set()
+
     def close(self) -> None:
         """End every wait, and let nobody wait any more."""
         self._closing.set()
         with self._lock:
             results = [(waiter, None) for waiter in self._by_age]
+            followers = [each for of_user in self._followers.values() for each in of_user]
         self._wake(results)
+        self._set(followers)
 
     def _find(self, key: Key) -> IssueRequest | None:
         return self._statuses.find([key]).get(key)
@@ -86,13 +115,17 @@ class LongPollHub:
             oldest = next(iter(self._by_age)) if len(self._by_age) >= self._capacity else None
             self._by_age[waiter] = key
             self._waiters.setdefault(key, []).append(waiter)
-            if not self._listening:
-                self._listening = True
-                Thread(target=self._listen, name="settled-listener", daemon=True).start()
+            self._start_listening()
         if oldest is not None:
             self._release([(oldest, None)])
         API_WAITERS.inc()
         return waiter
+
+    def _start_listening(self) -> None:
+        """Called with the lock."""
+        if not self._listening:
+            self._listening = True
+            Thread(target=self._listen, name="settled-listener", daemon=True).start()
 
     def _leave(self, waiter: Waiter) -> None:
         self._remove(waiter)
@@ -146,7 +179,7 @@ class LongPollHub:
     def _is_needed(self) -> bool:
         """Whether somebody waits. If not, the next waiter starts another listener."""
         with self._lock:
-            self._listening = bool(self._by_age)
+            self._listening = bool(self._by_age or self._followers)
             return self._listening
 
     def _check_all(self) -> None:
@@ -157,16 +190,30 @@ class LongPollHub:
         except CouponError as error:
             log.warning("%s; the long polls go on waiting", error)
             return
-        self._notify(request for request in found.values() if request.is_final)
+        self._notify([request for request in found.values() if request.is_final])
 
-    def _notify(self, settled: Iterable[IssueRequest]) -> None:
+    def _notify(self, settled: Collection[IssueRequest]) -> None:
         with self._lock:
             results = [
                 (waiter, request)
                 for request in settled
                 for waiter in self._waiters.get((request.coupon_id, request.user_id), ())
             ]
+            followers = [
+                each for request in settled for each in self._followers.get(request.user_id, ())
+            ]
         self._wake(results)
+        self._set(followers)
+
+    def _set(self, followers: Sequence[asyncio.Event]) -> None:
+        """Set events from any thread, all in one turn of the event loop."""
+        if followers:
+            self._loop.call_soon_threadsafe(_set_all, followers)
+
+
+def _set_all(events: Sequence[asyncio.Event]) -> None:
+    for event in events:
+        event.set()
 
 
 @contextmanager

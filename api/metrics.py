@@ -83,4 +83,10 @@ API_COMPENSATIONS = Counter(
 API_WAITERS = Gauge(
     "coupon_api_waiters", "Long polls that wait now.", multiprocess_mode="livesum", registry=API
 )
+API_STREAMS = Gauge(
+    "coupon_api_streams",
+    "Event streams that are open now.",
+    multiprocess_mode="livesum",
+    registry=API,
+)
 API_TRACE_SPANS = trace_spans_counter("api", API)

@@ -1,6 +1,6 @@
 """Responses as they are sent to the client; Flask's own response objects cost more than a claim."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -13,6 +13,14 @@ class RawResponse(NamedTuple):
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+
+
+class StreamedResponse(NamedTuple):
+    """A response whose body is sent as it comes, until `chunks` ends. headers: as above."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    chunks: AsyncGenerator[bytes, None]
 
 
 def json_response(

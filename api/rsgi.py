@@ -2,9 +2,10 @@
 
 Flask does the routing, the authentication and the rest of a view that does not wait. A view that
 has to wait returns a coroutine, which takes no thread while it waits: a claim waits for its batch,
-a long poll for its request. A view that is marked with `in_event_loop` runs in the event loop
-itself; every other view runs in a thread, because it may ask a database. When it asks for a body
-that is not there yet, it is called again, from the start, once the body is there.
+a long poll for its request. An event stream is sent as it comes, and takes no thread either. A view
+that is marked with `in_event_loop` runs in the event loop itself; every other view runs in a
+thread, because it may ask a database. When it asks for a body that is not there yet, it is called
+again, from the start, once the body is there.
 
 A plain claim does not need Flask, and goes to its view directly (`api/plain_claims.py`).
 
@@ -14,11 +15,13 @@ Whatever fails here, the client gets a problem document, and the request is coun
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from flask import Response
 from flask.ctx import RequestContext
+from granian._granian import RSGIProtocolClosed
 
 from api.app import ApiFlask, ViewResult
 from api.cross_origin import CrossOrigin
@@ -28,7 +31,7 @@ from api.problems import problem_response
 from api.request_body import BodyAwaited, BodyReader
 from api.request_ids import X_REQUEST_ID, request_id_for
 from api.request_metrics import RequestMetrics
-from api.responses import RawResponse, raw_response_of
+from api.responses import RawResponse, StreamedResponse, raw_response_of
 from api.stopping import when_stopping
 
 if TYPE_CHECKING:
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 Claim = Callable[[int, str, "Scope"], Coroutine[Any, Any, RawResponse]]
 """The view of a claim: takes the coupon's id, the header Authorization, and the request."""
 
+SEND_SECONDS = 15.0
+"""So long a client may not read before its stream ends."""
 CLAIM_ROUTE = "claims.claim"
 
 
@@ -96,17 +101,23 @@ class RsgiApp:
                 result = preflight
             else:
                 route, result = await self._through_flask(scope, protocol, x_request_id)
-            response = result if isinstance(result, RawResponse) else await result
+            response: RawResponse | StreamedResponse = (
+                result if isinstance(result, RawResponse) else await result
+            )
         except Exception as error:
             failed = f"{scope.method} {scope.path[:LONGEST_PATH]}"
             x_request_id = x_request_id or request_id_for(None)
             response = problem_response(error, failed, x_request_id)
         seconds = None if "wait=" in scope.query_string else perf_counter() - arrived
         self._metrics.responded(route, response.status, seconds)
-        status, headers, body = response
+        headers = response.headers
         headers.append(("x-request-id", x_request_id))
         if self._cross_origin is not None:
             headers += self._cross_origin.headers_of(scope)
+        if isinstance(response, StreamedResponse):
+            await _stream(response, scope.method, protocol)
+            return
+        status, _, body = response
         if scope.method == "HEAD":
             headers.append(("content-length", str(len(body))))
             body = b""
@@ -148,3 +159,19 @@ class RsgiApp:
             if isinstance(result, Response):
                 result = raw_response_of(result)
             return request.endpoint or "none", result
+
+
+async def _stream(response: StreamedResponse, method: str, protocol: "HTTPProtocol") -> None:
+    """Send the chunks until they end, or until the client has gone or reads no more."""
+    status, headers, chunks = response
+    async with aclosing(chunks):
+        if method == "HEAD":
+            protocol.response_empty(status, headers)
+            return
+        transport = protocol.response_stream(status, headers)
+        async for chunk in chunks:
+            try:
+                async with asyncio.timeout(SEND_SECONDS):
+                    await transport.send_bytes(chunk)
+            except (TimeoutError, RSGIProtocolClosed):
+                return

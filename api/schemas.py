@@ -25,7 +25,12 @@ Count = Annotated[int, Field(json_schema_extra={"format": "int64"})]
 
 
 class IssueRequestView(TypedDict):
-    """An issue request. The issued coupon has the id of its request."""
+    """An issue request. The issued coupon has the id of its request.
+
+    requests_ahead: while it is read as REQUESTED: how many requests of the coupon were admitted
+    before it and are not final. estimated_seconds: until it may be final, by the rate at which the
+    coupon's requests became final in the last seconds. Each is left out while it is not known.
+    """
 
     id: RequestId
     coupon_id: Id
@@ -34,6 +39,8 @@ class IssueRequestView(TypedDict):
     requested_at: Time
     issued_coupon_id: NotRequired[RequestId]
     reason: NotRequired[str]
+    requests_ahead: NotRequired[Count]
+    estimated_seconds: NotRequired[Count]
 
 
 class CouponView(TypedDict):

@@ -64,6 +64,12 @@ class ApiSettings(TokenSettings):
         le=50_000,
         description="Long polls per worker that wait at once; one more evicts the oldest",
     )
+    api_max_streams: int = Field(
+        default=500,
+        ge=0,
+        le=10_000,
+        description="Event streams per worker that are open at once; one more gets 503",
+    )
     api_max_connections: int = Field(
         default=4096,
         ge=1,

@@ -190,7 +190,7 @@ def _outcome_unknown(pending: str) -> Problem:
 def openapi_part() -> DocumentPart:
     """This route in the API's description."""
     headers = ("Location", "Retry-After", *LIMIT_HEADERS)
-    links = links_to("readRequest", id="$response.body#/id")
+    links = links_to("readRequest", "readTimeline", id="$response.body#/id")
     responses = {
         "202": response(
             "Accepted: the request is durable", IssueRequestView, *headers, links=links

@@ -1,5 +1,6 @@
 """Issue requests: status, with long poll."""
 
+import asyncio
 from collections.abc import Coroutine
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ from flask import Blueprint, request
 from api.app import Views, blueprint_of, in_event_loop
 from api.authentication import ADMIN, OPS, Authenticator
 from api.bodies import LONGEST_WAIT_SECONDS, StatusQuery, read_query
+from api.estimates import Estimates
 from api.long_polls import LongPollHub
 from api.openapi_links import issued_coupon_links
 from api.openapi_parts import (
@@ -29,9 +31,12 @@ from coupons.ids import parse_request_id
 class IssueRequestRoutes:
     """GET /issue-requests/{id}."""
 
-    def __init__(self, authenticator: Authenticator, long_polls: LongPollHub) -> None:
+    def __init__(
+        self, authenticator: Authenticator, long_polls: LongPollHub, estimates: Estimates
+    ) -> None:
         self._authenticator = authenticator
         self._long_polls = long_polls
+        self._estimates = estimates
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -56,8 +61,15 @@ class IssueRequestRoutes:
         found = await self._long_polls.wait(key, wait_seconds)
         if found is None:
             raise _not_found(given_id)
-        headers = {} if found.is_final else {"retry-after": retry_after()}
-        return json_response(view_request(found), 200, headers)
+        view = view_request(found)
+        if found.is_final:
+            return json_response(view)
+        estimate = await asyncio.to_thread(self._estimates.of, key)
+        if estimate is not None:
+            view["requests_ahead"] = estimate.ahead
+            if estimate.seconds is not None:
+                view["estimated_seconds"] = estimate.seconds
+        return json_response(view, 200, {"retry-after": retry_after()})
 
 
 def _not_found(given_id: UUID) -> Problem:

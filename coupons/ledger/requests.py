@@ -65,6 +65,16 @@ def find_timed_request(connection: Connection, coupon_id: int, user_id: int) -> 
     return None if row is None else TimedRequest(_request(row[:-1]), row[-1])
 
 
+def find_requests_of_user(
+    connection: Connection, user_id: int, most_coupons: int
+) -> list[IssueRequest]:
+    """The user's requests for the coupons that started last, no archived ones; oldest first."""
+    values = {"user_id": user_id, "most": most_coupons}
+    with translated(connection):
+        rows = connection.execute(query("find_requests_of_user"), values)
+        return [_request(row) for row in rows]
+
+
 def find_unwritten_users(
     connection: Connection, coupon_id: int, user_ids: Sequence[int]
 ) -> set[int]:

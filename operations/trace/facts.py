@@ -11,10 +11,10 @@ from coupons.errors import ConfigurationError, CouponError, KafkaUnavailable, Le
 from coupons.gate import Gate, GateFigures, connect_gate
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import find_coupon
+from coupons.ledger.lives import Life, read_life
 from coupons.ledger.requests import TimedRequest, find_timed_request
 from coupons.model import Coupon, GateState, IssueRequest, Status, to_microseconds
 from operations.dead_letters.status import DeadLetterStatus, read_statuses
-from operations.trace.life import Life, read_life
 from operations.trace.record_search import RecordSearch, find_record
 
 T = TypeVar("T")

@@ -1,47 +1,14 @@
-"""What becomes of an issued coupon: its changes, and when it expires."""
+"""What becomes of an issued coupon, as steps of a trace."""
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import NamedTuple
 
-from coupons.ledger.connection import Connection, translated
-from coupons.queries import query
+from coupons.ledger.lives import Life
+from coupons.ledger.owned_coupons import Change
+from coupons.model import IssuedState
 from operations.trace.timeline import Stage, StageState, Step
 
-MOST_CHANGES = 50
-"""The last ones are shown: a use can be cancelled and repeated without limit."""
 _TIME = "%Y-%m-%d %H:%M:%S UTC"
-
-
-class LifeChange(NamedTuple):
-    """One change of an issued coupon, in UTC. number: from 1."""
-
-    number: int
-    from_state: str
-    to_state: str
-    changed_at: datetime
-    changed_by: str
-    order_reference: str | None
-    reason: str | None
-
-
-class Life(NamedTuple):
-    """expires_at: None: never. total: how many changes there are. changes: the last, in order."""
-
-    expires_at: datetime | None
-    total: int
-    changes: list[LifeChange]
-
-
-def read_life(connection: Connection, coupon_id: int, user_id: int) -> Life | None:
-    """What became of this issued coupon; None: it is not issued. Raises LedgerUnavailable."""
-    values = {"coupon_id": coupon_id, "user_id": user_id, "most": MOST_CHANGES}
-    with translated(connection):
-        rows = connection.execute(query("read_life"), values).fetchall()
-    if not rows:
-        return None
-    expires_at, total = rows[0][:2]
-    return Life(expires_at, total, [LifeChange(*row[2:]) for row in reversed(rows) if total])
 
 
 def steps_of_life(life: Life, now: datetime) -> Iterator[Step]:
@@ -51,13 +18,12 @@ def steps_of_life(life: Life, now: datetime) -> Iterator[Step]:
         earlier = f"; {hidden:,} earlier changes are not shown" if hidden else ""
         yield Step(_stage(change), StageState.REACHED, _says(change) + earlier, change.changed_at)
         hidden = 0
-    state = life.changes[-1].to_state if life.changes else "active"
-    if life.expires_at is None or state not in ("active", "used"):
+    if life.expires_at is None or life.state not in (IssuedState.ACTIVE, IssuedState.USED):
         return
-    if state == "used":
+    if life.state is IssuedState.USED:
         says = f"not while it is used; its time is over at {life.expires_at:{_TIME}}"
         yield Step(Stage.EXPIRED, StageState.WAITING, says)
-    elif life.expires_at <= now:
+    elif life.is_over(now):
         says = "its time is over; the reconciler writes the change"
         yield Step(Stage.EXPIRED, StageState.REACHED, says, life.expires_at)
     else:
@@ -65,18 +31,18 @@ def steps_of_life(life: Life, now: datetime) -> Iterator[Step]:
         yield Step(Stage.EXPIRED, StageState.WAITING, says)
 
 
-def _stage(change: LifeChange) -> Stage:
-    if change.to_state == "active":
+def _stage(change: Change) -> Stage:
+    if change.to_state is IssuedState.ACTIVE:
         return Stage.USE_CANCELLED
     return Stage(change.to_state)
 
 
-def _says(change: LifeChange) -> str:
-    if change.to_state == "used":
+def _says(change: Change) -> str:
+    if change.to_state is IssuedState.USED:
         return f"for order {change.order_reference}, by {change.changed_by}"
-    if change.to_state == "revoked":
+    if change.to_state is IssuedState.REVOKED:
         return f"by {change.changed_by}, reason: {change.reason}"
-    if change.from_state == "used":
+    if change.from_state is IssuedState.USED:
         says = f"the use for order {change.order_reference} was cancelled by {change.changed_by}"
-        return says if change.to_state == "active" else f"{says} after its time was over"
+        return says if change.to_state is IssuedState.ACTIVE else f"{says} after its time was over"
     return f"its time was over; written by {change.changed_by}"

@@ -30,6 +30,18 @@ SELECT v.coupon_id, v.user_id, v.requested_at, v.status, v.reason
   FROM unnest(%(coupon_ids)s::bigint[], %(user_ids)s::bigint[]) AS k (coupon_id, user_id)
   JOIN issue_request v ON v.coupon_id = k.coupon_id AND v.user_id = k.user_id;
 
+-- name: find_requests_of_user
+-- Each coupon costs a read of an index. Archived ones are left out: each of their requests is final.
+-- in:  user_id, most (coupons)
+-- out: coupon_id, user_id, requested_at, status, reason of the user's requests for the coupons that started last
+SELECT v.coupon_id, v.user_id, v.requested_at, v.status, v.reason
+  FROM (SELECT coupon_id FROM coupon
+         WHERE admin_state IS NULL AND issue_starts_at <= now()
+         ORDER BY issue_starts_at DESC, coupon_id DESC
+         LIMIT %(most)s) AS c
+  JOIN issue_request v ON v.coupon_id = c.coupon_id AND v.user_id = %(user_id)s
+ ORDER BY v.requested_at, v.coupon_id;
+
 -- name: find_timed_request
 -- in:  coupon_id, user_id
 -- out: coupon_id, user_id, requested_at, status, reason, final_at (null: not final)

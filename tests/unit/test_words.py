@@ -66,6 +66,7 @@ ALLOWED = {
     ("api/schemas.py", "places"): "places_left, as the API calls it",
     ("coupons/change_events/decoder.py", "beat"): "a column of the heartbeats",
     ("coupon_client/results.py", "places"): "places_left, as the API calls it",
+    ("coupons/gate/claims_now.py", "places"): "places_left, as the API calls it",
     ("coupons/gate/figures.py", "places"): "places_left, as the API calls it",
     ("coupons/gate/heartbeat.py", "freshness"): "a key in Redis",
     ("monitor/document.py", "places"): "places_left, as the API calls it",

@@ -1,0 +1,144 @@
+"""Event streams: every request of a user as it is, and each change as it comes."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection, HTTPResponse
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from api.bootstrap import Api
+from api.event_streams import HEARTBEAT_SECONDS, EventStreams
+from coupons.gate import Gate
+from coupons.model import IssueRequest, Status
+from coupons.waiting import eventually
+from tests.support.api import RETRY_AFTER, NewCoupon
+from tests.support.api_process import Bearer, Server, running
+from tests.support.databases import Database
+from tests.support.issued import issue
+
+PATH = "/users/me/requests/events"
+NOW_US = 1_700_000_000_000_000
+USER = 5
+
+
+@contextmanager
+def following(server: Server, headers: dict[str, str]) -> Iterator[HTTPResponse]:
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:
+        connection.request("GET", PATH, headers=headers)
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+        assert answer.headers["Content-Type"] == "text/event-stream"
+        assert answer.readline().startswith(b"retry: ")
+        yield answer
+
+
+def event(stream: HTTPResponse) -> tuple[str, str]:
+    """Coupon and status of the next event."""
+    while (line := stream.readline()) and not line.startswith(b"data: "):
+        pass
+    body = json.loads(line.removeprefix(b"data: "))
+    return body["coupon_id"], body["status"]
+
+
+def is_ended(stream: HTTPResponse) -> bool:
+    """Waits for its end, whatever comes before."""
+    return stream.read() is not None
+
+
+def finish(database: Database, gate: Gate, coupon_id: int, user_id: int) -> None:
+    issue(database, (coupon_id, user_id))
+    gate.settle([IssueRequest(coupon_id, user_id, NOW_US, Status.ISSUED)])
+
+
+def test_a_stream_begins_with_what_is_and_tells_each_change(
+    server: Server, bearer: Bearer, database: Database, gate: Gate
+) -> None:
+    """Of every coupon of the user, also one that is claimed later; and of nobody else."""
+    first, second, third = (server.make_coupon() for _ in range(3))
+    for coupon_id in (first, second):
+        server.claim(coupon_id, USER)
+    server.claim(first, 6)
+    finish(database, gate, first, USER)
+    with following(server, bearer(USER)) as stream:
+        begun = [event(stream) for _ in range(2)]
+        assert sorted(begun) == [(str(first), "ISSUED"), (str(second), "REQUESTED")]
+        finish(database, gate, first, 6)
+        began = monotonic()
+        finish(database, gate, second, USER)
+        assert event(stream) == (str(second), "ISSUED")
+        server.claim(third, USER)
+        finish(database, gate, third, USER)
+        assert event(stream) == (str(third), "ISSUED")
+        assert monotonic() - began < HEARTBEAT_SECONDS - 5, "notified, and not read by chance"
+    with following(server, bearer(USER)) as again:
+        assert {event(again) for _ in range(3)} == {
+            (str(each), "ISSUED") for each in (first, second, third)
+        }
+
+
+def test_a_heartbeat_finds_what_a_lost_notification_would_have_said(
+    api: Api,
+    new_coupon: NewCoupon,
+    claim: Callable[..., Any],
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And a stream ends after its longest time, whatever the token says."""
+    monkeypatch.setattr("api.event_streams.HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr("api.event_streams.LONGEST_SECONDS", 1.5)
+    coupon_id = new_coupon()
+    claim(coupon_id, USER)
+
+    async def chunks() -> list[bytes]:
+        found = []
+        async for chunk in await EventStreams(api.long_polls, api.pool, 1).begin(USER, 60):
+            found.append(chunk)
+            if b"REQUESTED" in chunk:
+                issue(database, (coupon_id, USER))
+        return found
+
+    _, begun, *later = asyncio.run(chunks())
+    assert b"REQUESTED" in begun
+    events = [each for each in later if each != b": heartbeat\n\n"]
+    assert len(events) == 1
+    assert b"ISSUED" in events[0]
+    assert len(later) > 3
+
+
+def test_a_stream_ends_with_its_token(server: Server, bearer: Bearer) -> None:
+    with following(server, bearer(USER, expires_seconds=1)) as stream:
+        assert is_ended(stream)
+
+
+def test_a_stream_ends_when_the_api_stops(server: Server, bearer: Bearer) -> None:
+    with following(server, bearer(USER)) as stream:
+        server.process.terminate()
+        assert is_ended(stream)
+    assert server.process.wait(10) == 0
+
+
+def test_beyond_the_bound_a_stream_is_503_and_its_end_makes_room(
+    environment: dict[str, str], bearer: Bearer
+) -> None:
+    bounds = {"COUPON_API_MAX_STREAMS": "1", "COUPON_API_WORKERS": "1"}
+    with running({**environment, **bounds}, bearer) as server:
+
+        def status() -> Any:
+            return server.call("HEAD", PATH, USER)
+
+        with following(server, bearer(USER)):
+            refused, headers, _ = status()
+            assert refused == 503
+            assert headers["Retry-After"] in RETRY_AFTER
+        eventually(lambda: status()[0] == 200, 40, "the server saw that the client has gone")
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer no.such.token"}])
+def test_a_stream_needs_a_token(server: Server, headers: dict[str, str]) -> None:
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:
+        connection.request("GET", PATH, headers=headers)
+        assert connection.getresponse().status == 401
