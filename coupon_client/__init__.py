@@ -18,6 +18,8 @@ from coupon_client.results import (
     IssuedCoupon,
     IssueRequest,
     RefusedLine,
+    Timeline,
+    TimelineStep,
     UnreadableCoupon,
     Upload,
 )
@@ -36,6 +38,8 @@ __all__ = [
     "IssuedCoupon",
     "Refused",
     "RefusedLine",
+    "Timeline",
+    "TimelineStep",
     "Unreachable",
     "UnreadableCoupon",
     "Upload",

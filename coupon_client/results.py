@@ -15,7 +15,8 @@ REQUESTED = "REQUESTED"
 class IssueRequest:
     """A claim that was accepted. status: REQUESTED, and finally ISSUED or REJECTED.
 
-    issued_coupon_id: once it is ISSUED. reason: of a rejection.
+    issued_coupon_id: once it is ISSUED. reason: of a rejection. requests_ahead, estimated_seconds:
+    read while it is REQUESTED; None: not known.
     """
 
     id: str
@@ -25,11 +26,42 @@ class IssueRequest:
     requested_at: datetime
     issued_coupon_id: str | None
     reason: str | None
+    requests_ahead: int | None
+    estimated_seconds: int | None
 
     @property
     def is_final(self) -> bool:
         """Whether the status never changes again."""
         return self.status != REQUESTED
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineStep:
+    """What happened to a request, or to its issued coupon. at: None: not recorded."""
+
+    step: str
+    at: datetime | None
+    order_reference: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The life of a request, or why there is none. status: None: there is no request.
+
+    refusal: without a request, why a claim would be refused now; None: it would be admitted.
+    hidden_changes: how many earlier ones the steps leave out. advice: what to do now, for people.
+    """
+
+    request_id: str
+    coupon_id: int
+    user_id: int
+    status: str | None
+    steps: tuple[TimelineStep, ...]
+    hidden_changes: int
+    refusal: str | None
+    opens_at: datetime | None
+    advice: str
 
 
 @dataclass(frozen=True, slots=True)

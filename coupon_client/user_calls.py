@@ -8,7 +8,14 @@ from urllib.parse import quote
 
 from coupon_client.calls import ATTEMPT_SECONDS, Calls
 from coupon_client.json_values import page_of
-from coupon_client.results import Change, FoundCode, GivenCode, IssuedCoupon, IssueRequest
+from coupon_client.results import (
+    Change,
+    FoundCode,
+    GivenCode,
+    IssuedCoupon,
+    IssueRequest,
+    Timeline,
+)
 
 _LONGEST_POLL_SECONDS = 30.0
 
@@ -37,6 +44,14 @@ class UserCalls:
             params={"wait": f"{wait_seconds:.3f}"},
             attempt_seconds=wait_seconds + ATTEMPT_SECONDS,
         )
+
+    def read_own_timeline(self, coupon_id: int) -> Timeline:
+        """What became of the claim of the token's user, or why one would be refused now."""
+        return self._calls.get(Timeline, "GET", f"/coupons/{coupon_id}/issue-requests/me/timeline")
+
+    def read_timeline(self, request_id: str) -> Timeline:
+        """What became of an issue request."""
+        return self._calls.get(Timeline, "GET", f"/issue-requests/{_part(request_id)}/timeline")
 
     def wait_for_result(self, request_id: str, within_seconds: float = 30) -> IssueRequest:
         """The request once it is final; after within_seconds as it is then, see `is_final`."""

@@ -38,6 +38,28 @@ def read_request(client: CouponClient, request_id: str) -> Any:
 
 
 @client_command
+@click.argument("coupon_id", type=COUPON_ID)
+def read_own_timeline(client: CouponClient, coupon_id: int) -> Any:
+    """Read what became of the user's claim, or why one is refused now.
+
+    \b
+      coupon client read-own-timeline 3000
+    """
+    return client.read_own_timeline(coupon_id)
+
+
+@client_command
+@click.argument("request_id")
+def read_timeline(client: CouponClient, request_id: str) -> Any:
+    """Read what became of an issue request, with each moment.
+
+    \b
+      coupon client read-timeline 00000000-0000-800e-8000-000000001267
+    """
+    return client.read_timeline(request_id)
+
+
+@client_command
 @click.argument("request_id")
 @click.option("--wait", type=Seconds(min=0), default=30.0, show_default=True, help="In seconds.")
 def wait_for_result(client: CouponClient, request_id: str, wait: float) -> Any:
@@ -167,6 +189,8 @@ def find_code(client: CouponClient, code: str) -> Any:
 _USER_COMMANDS = (
     claim_coupon,
     read_request,
+    read_own_timeline,
+    read_timeline,
     wait_for_result,
     list_own_coupons,
     read_issued_coupon,

@@ -20,6 +20,8 @@ def test_a_coupon_is_claimed_awaited_and_used(
     """The life of an issued coupon, by its user and a till."""
     coupon = admin.create_coupon("A tenth off", 10, discount={"percent": 10})
     user, till = new_client(4711), new_client(900, TILL)
+    before = user.read_own_timeline(coupon.id)
+    assert (before.status, before.steps, before.refusal) == (None, (), None)
     claimed = user.claim_coupon(coupon.id)
     assert (claimed.user_id, claimed.coupon_id, claimed.is_final) == (4711, coupon.id, False)
     assert user.claim_coupon(coupon.id) == claimed

@@ -82,6 +82,12 @@ def _live(shell: Shell, issued: Issued) -> None:
     assert claimed["id"] == one
     assert shell.json("read-request", one)["status"] == "ISSUED"
     assert shell.json("wait-for-result", one, "--wait", "5")["issued_coupon_id"] == one
+    for timeline in (
+        shell.json("read-own-timeline", "3000"),
+        shell.json("read-timeline", one),
+    ):
+        assert (timeline["request_id"], timeline["status"]) == (one, "ISSUED")
+        assert [each["step"] for each in timeline["steps"]] == ["admitted", "accepted", "issued"]
     assert [each["id"] for each in shell.json("list-own-coupons", "--coupon", "3000")] == [one]
     assert shell.json("read-receipt", one).count(".") == 2
     assert shell.json("read-keys")["keys"]

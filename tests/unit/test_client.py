@@ -14,6 +14,7 @@ from coupon_client import CouponClient
 
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = {
+    "followRequests": "a stream for browsers; `wait_for_result` waits by long polls",
     "isAlive": "a probe, for what runs the API",
     "readDescription": "a document, for tools that make clients",
 }
