@@ -145,7 +145,10 @@ def change_coupon(
       coupon client change-coupon 3000 --version 1795360000123457 --quantity 20
       coupon client change-coupon 3000 --version 1795360000123457 --remove valid_until
     """
-    changes = {**_given(fields), **dict.fromkeys(remove)}
+    given = _given(fields)
+    if both := given.keys() & set(remove):
+        raise click.UsageError(f"--remove and a value were given for {', '.join(sorted(both))}.")
+    changes = {**given, **dict.fromkeys(remove)}
     if opens:
         changes["state"] = "open"
     return client.change_coupon(coupon_id, version, **changes)

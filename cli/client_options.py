@@ -52,6 +52,8 @@ def client_command(call: Callable[..., Any]) -> click.Command:
             raise _refused(error) from error
         except Unreachable as error:
             raise NotAnswered(str(error)) from error
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
 
     named: Callable[..., None] = update_wrapper(run, call)
     for option in (json_option, *_CONNECTION):
@@ -118,9 +120,11 @@ def _print(result: Any, as_json: bool) -> None:
 
 
 def _refused(error: Refused) -> click.ClickException:
-    says = f"{error.detail} ({error.kind})"
+    says = error.detail if error.kind == "about:blank" else f"{error.detail} ({error.kind})"
+    if error.maybe_done:
+        says += " It may have been done: read before you decide."
     if error.status in _WRONG_USE:
         return click.UsageError(says)
-    if error.status >= 500:
+    if error.is_passing or error.status >= 500:
         return NotAnswered(says)
     return click.ClickException(says)

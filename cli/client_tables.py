@@ -29,7 +29,12 @@ def print_result(result: Any) -> None:
     shown = {name: value for name, value in document_of(result).items() if value is not None}
     width = max(map(len, shown))
     for name, value in shown.items():
-        click.echo(f"{name:<{width}}  {_text(value)}")
+        if isinstance(value, list) and value:
+            click.echo(name)
+            for each in value:
+                click.echo(f"  {_line(each)}")
+        else:
+            click.echo(f"{name:<{width}}  {_text(value)}")
 
 
 def print_table(results: Sequence[Any]) -> None:
@@ -44,6 +49,13 @@ def print_table(results: Sequence[Any]) -> None:
         values = document_of(result)
         table.add_row(*(Text(_text(values.get(name))) for name in columns))
     console.print(table, soft_wrap=True)
+
+
+def _line(value: Any) -> str:
+    """One of several values of a field: its own fields that are not empty."""
+    if not isinstance(value, dict):
+        return _text(value)
+    return "  ".join(_text(each) for each in value.values() if each is not None)
 
 
 def _text(value: Any) -> str:

@@ -8,7 +8,12 @@ from pathlib import Path
 
 from connectors.connect import Connect
 from connectors.connector_state import read_state
-from connectors.lifecycle import await_running, resume_connector, stop_connector
+from connectors.lifecycle import (
+    await_running,
+    request_restart,
+    resume_connector,
+    stop_connector,
+)
 from connectors.offsets import forget_offsets
 from connectors.register import create_stopped, register
 from connectors.slot import drop_slot, make_slot, read_slot, refuse_foreign
@@ -88,6 +93,18 @@ def start_events(connect: Connect, kafka: KafkaClient, ledger: Connection) -> bo
     resume_connector(connect, EVENTS_CONNECTOR)
     await_running(connect, EVENTS_CONNECTOR)
     return begins_now
+
+
+def register_event_schemas(connect: Connect) -> bool:
+    """Let the connector register the schemas again that the registry lost; False: it does not run.
+
+    It keeps in memory which id each has, until its task is restarted. Raises ConnectorError.
+    """
+    state = read_state(connect, EVENTS_CONNECTOR)
+    if state is None or state.is_held:
+        return False
+    request_restart(connect, EVENTS_CONNECTOR)
+    return True
 
 
 def stop_events(connect: Connect, ledger: Connection) -> bool:

@@ -13,6 +13,7 @@ import psycopg
 
 from connectors.connect import Connect
 from connectors.connector_state import ConnectorState
+from connectors.events import register_event_schemas
 from connectors.lifecycle import CONNECTOR_NAME, await_running
 from connectors.republish import Notify, count_not_final, republish
 from connectors.schemas import lost_schemas
@@ -117,9 +118,10 @@ def recover(
     connect = Connect(settings.connect_url)
     with _ledger(settings) as connection:
         begin_recovery(connection)
-        republished = repair_stream(
-            connect, connection, settings.kafka, emit, notify, _schemas_lost(settings)
-        )
+        lost = _schemas_lost(settings)
+        republished = repair_stream(connect, connection, settings.kafka, emit, notify, lost)
+        if lost and register_event_schemas(connect):
+            notify("restarted the connector of the events for other services as well")
         left = _await_final(connection, before, wait_s, notify, _passed(settings, connection))
         if left.requests and left.passed_over and not republished:
             notify(f"the stream has passed over {left.requests} requests")

@@ -55,3 +55,13 @@ def republish(connection: Connection, notify: Notify) -> int:
         key, read, republished = (row[0], row[1]), read + row[2], republished + row[3]
         if read % (PAGE_ROWS * _PAGES_PER_MESSAGE) == 0:
             notify(f"read {read} requests, republished {republished}")
+
+
+def republish_any(connection: Connection) -> bool:
+    """Write one request to the WAL again, whatever its status; False: there is none.
+
+    It is handled once more and changes nothing. Raises LedgerUnavailable.
+    """
+    with translated(connection):
+        row = connection.execute(query("republish_any")).fetchone()
+    return row is not None and bool(row[0])

@@ -19,9 +19,10 @@ from connectors.lifecycle import (
 from connectors.offsets import forget_offsets, read_offset
 from connectors.publication import make_publication, slot_can_be_read
 from connectors.register import create_stopped, register
-from connectors.republish import Notify, republish
+from connectors.republish import Notify, republish, republish_any
 from connectors.slot import SLOT, drop_slot, make_slot, refuse_foreign
 from connectors.stream_gap import StreamCheck, check_stream
+from coupons.change_events import REQUEST_TOPIC
 from coupons.errors import ConnectorError
 from coupons.kafka.client import KafkaClient
 from coupons.ledger.connection import Connection, translated
@@ -67,6 +68,8 @@ def repair_stream(
         notify(check.gap)
         _make_slot_and_publication(connect, connection, check, notify)
     republished = republish(connection, notify) if check.gap is not None or emit else 0
+    if REQUEST_TOPIC in schemas_lost and not republished and republish_any(connection):
+        notify("republished a request that is final: the connector registers its schema with it")
     # Read again: when a connector is stopped, it saves its offsets.
     if check.gap is not None and read_offset(connect, CONNECTOR_NAME) is not None:
         forget_offsets(connect, CONNECTOR_NAME)

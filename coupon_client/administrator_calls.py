@@ -66,7 +66,7 @@ class AdministratorCalls:
         body = document_of({"name": name, "total_quantity": total_quantity, **terms})
         if body.get("id") is not None:
             body["id"] = str(body["id"])
-        key = {"Idempotency-Key": idempotency_key or str(uuid4())}
+        key = {"Idempotency-Key": str(uuid4()) if idempotency_key is None else idempotency_key}
         return self._calls.get(Coupon, "POST", "/coupons", json=body, headers=key)
 
     def list_coupons(
@@ -120,9 +120,9 @@ class AdministratorCalls:
         return self._calls.get(Codes, "GET", f"{_coupon(coupon_id)}/codes")
 
     def choose_codes(self, coupon_id: int, kind: str) -> Codes:
-        """Choose how its codes come about: none, made or pool."""
+        """Choose how its codes come about: none, made or pool. Sent once."""
         path = f"{_coupon(coupon_id)}/codes"
-        return self._calls.get(Codes, "PUT", path, json={"kind": kind})
+        return self._calls.get(Codes, "PUT", path, repeatable=False, json={"kind": kind})
 
     def upload_codes(self, coupon_id: int, file: Path, has_header: bool | None = None) -> Upload:
         """Add the codes of a file to a pool, one a line, without reading it into memory.

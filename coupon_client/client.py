@@ -13,7 +13,8 @@ class CouponClient(UserCalls, AdministratorCalls):
     """Calls the API as the user of a token. Use one in each thread.
 
     within_seconds: how long a call that may be repeated is repeated while the API does not answer
-    or says that it cannot now. 0: never. Each method raises Refused or Unreachable.
+    or says that it cannot now. 0: never. Each method raises Refused or Unreachable; ValueError for
+    what cannot be sent, such as a token with a line break.
     """
 
     def __init__(
@@ -33,5 +34,11 @@ class CouponClient(UserCalls, AdministratorCalls):
 
     def read_keys(self) -> dict[str, Any]:
         """The public keys of receipts, as a document (JWKS)."""
-        keys: dict[str, Any] = self._calls.send("GET", "/.well-known/jwks.json").json()
-        return keys
+        answer = self._calls.send("GET", "/.well-known/jwks.json")
+        return self._calls.read(answer, lambda answer: _keys(answer.json()))
+
+
+def _keys(document: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(document["keys"], list):
+        raise TypeError("it is no list of keys")
+    return document

@@ -9,14 +9,14 @@ _PASSING_STATUSES = (429, 502, 503, 504)
 _PASSING_KINDS = ("codes-busy", "idempotency-key-in-progress")
 """Refusals with 409 of which the same call may succeed in a moment."""
 
-_MAYBE_DONE_KINDS = ("gate-unavailable", "outcome-unknown")
+_MAYBE_DONE_KINDS = ("gate-unavailable", "internal", "outcome-unknown")
 
 
 class CouponClientError(Exception):
     """Any failure of a call.
 
     is_passing: whether the same call may succeed later. retry_after_seconds: when, if the API said
-    so. maybe_done: whether it may have been done all the same.
+    so. maybe_done: whether it may have been done all the same, by this attempt or an earlier one.
     """
 
     is_passing = False
@@ -61,3 +61,7 @@ class Unreachable(CouponClientError):
         super().__init__(what)
         self.maybe_done = maybe_done
         self.is_passing = is_passing
+
+    def __str__(self) -> str:
+        done = "It may have been done." if self.maybe_done else "Nothing was done."
+        return f"{self.args[0]} {done}"

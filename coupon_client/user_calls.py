@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from coupon_client.calls import ATTEMPT_SECONDS, Calls
+from coupon_client.errors import CouponClientError
 from coupon_client.json_values import page_of
 from coupon_client.results import (
     Change,
@@ -23,7 +24,8 @@ _LONGEST_POLL_SECONDS = 30.0
 class UserCalls:
     """Each method is the operation of that name in the API's description.
 
-    Every one of them may be repeated without doing it twice, and is.
+    Every one of them may be repeated without doing it twice, and is. `wait_for_result` asks again
+    by its own deadline.
     """
 
     _calls: Calls
@@ -37,13 +39,7 @@ class UserCalls:
 
     def read_request(self, request_id: str, wait_seconds: float = 0) -> IssueRequest:
         """An issue request; the API waits up to wait_seconds (at most 30) until it is final."""
-        return self._calls.get(
-            IssueRequest,
-            "GET",
-            f"/issue-requests/{_part(request_id)}",
-            params={"wait": f"{wait_seconds:.3f}"},
-            attempt_seconds=wait_seconds + ATTEMPT_SECONDS,
-        )
+        return self._poll(request_id, wait_seconds, repeatable=True)
 
     def read_own_timeline(self, coupon_id: int) -> Timeline:
         """What became of the claim of the token's user, or why one would be refused now."""
@@ -59,12 +55,20 @@ class UserCalls:
         while True:
             began = monotonic()
             asked = min(max(0.0, deadline - began), _LONGEST_POLL_SECONDS)
-            request = self.read_request(request_id, asked)
+            pause = uniform(0.5, 1.5)  # noqa: S311
+            try:
+                request = self._poll(request_id, asked, repeatable=False)
+            except CouponClientError as error:
+                pause = max(pause, error.retry_after_seconds or 0.0)
+                if not error.is_passing or monotonic() + pause >= deadline:
+                    raise
+                sleep(pause)
+                continue
             now = monotonic()
             if request.is_final or now >= deadline:
                 return request
             if now - began < asked / 2:  # too many wait at the API: it answers at once
-                sleep(min(deadline - now, uniform(0.5, 1.5)))  # noqa: S311
+                sleep(min(deadline - now, pause))
 
     def list_own_coupons(
         self, state: str | None = None, coupon_id: int | None = None
@@ -97,7 +101,8 @@ class UserCalls:
 
     def read_receipt(self, issued_coupon_id: str) -> str:
         """A signed receipt (JWS) of one's own issued coupon, which a till checks offline."""
-        return self._calls.send("GET", f"{_issued(issued_coupon_id)}/receipt").text
+        answer = self._calls.send("GET", f"{_issued(issued_coupon_id)}/receipt")
+        return self._calls.read(answer, lambda answer: _receipt(answer.text))
 
     def give_code(self, issued_coupon_id: str) -> GivenCode:
         """The code of one's own issued coupon, the same each time."""
@@ -107,6 +112,16 @@ class UserCalls:
         """The issued coupon of a code, however it was typed."""
         return self._calls.get(FoundCode, "GET", f"/codes/{_part(code)}")
 
+    def _poll(self, request_id: str, wait_seconds: float, repeatable: bool) -> IssueRequest:
+        return self._calls.get(
+            IssueRequest,
+            "GET",
+            f"/issue-requests/{_part(request_id)}",
+            repeatable=repeatable,
+            params={"wait": f"{wait_seconds:.3f}"},
+            attempt_seconds=wait_seconds + ATTEMPT_SECONDS,
+        )
+
     def _change(self, issued_coupon_id: str, what: str, body: dict[str, Any]) -> IssuedCoupon:
         path = f"{_issued(issued_coupon_id)}/{what}"
         return self._calls.get(IssuedCoupon, "POST", path, json=body)
@@ -115,6 +130,12 @@ class UserCalls:
 def _part(text: str) -> str:
     """Text as one part of a path."""
     return quote(text, safe="")
+
+
+def _receipt(text: str) -> str:
+    if text.count(".") != 2 or not text.isascii() or not text.isprintable():
+        raise ValueError("it is no JWS")
+    return text
 
 
 def _issued(issued_coupon_id: str) -> str:

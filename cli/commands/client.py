@@ -19,6 +19,8 @@ _order_argument = click.argument("order_reference")
 def claim_coupon(client: CouponClient, coupon_id: int, wait: float | None) -> Any:
     """Claim a coupon for the token's user; again: the same request.
 
+    It ends with 0 whatever the status of the request is: read it.
+
     \b
       coupon client claim-coupon 3000 --wait 10
     """
@@ -220,7 +222,7 @@ def command() -> None:
       export COUPON_TOKEN=$(coupon token --user 4711)
       coupon client claim-coupon 3000     claim it for user 4711
       coupon client list-own-coupons      what user 4711 has
-      coupon client list-coupons --json   all coupons, as an administrator
+      coupon client list-coupons --json   the newest coupons, as an administrator
 
     \b
     Exit codes 1: the API refused, such as a coupon that is sold out

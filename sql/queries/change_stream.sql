@@ -49,6 +49,10 @@ SELECT count(*) FROM pg_logical_slot_peek_binary_changes(
 SELECT last_coupon_id, last_user_id, read_rows, emitted_rows
   FROM cdc_emit_again(%(coupon_id)s, %(user_id)s, %(page_size)s);
 
+-- name: republish_any
+-- out: whether there is a request, which is written to the WAL again
+SELECT cdc_emit_any_again();
+
 -- name: count_not_final
 -- in:  before (requests before this moment), coupon_ids (null: of every coupon)
 -- out: how many requests are not final, and the oldest one's requested_at

@@ -113,6 +113,20 @@ def test_a_person_reads_fields_and_tables(shell: Shell) -> None:
     assert listed.stderr == "These are the first 1; --limit shows more.\n"
 
 
+def test_a_person_reads_each_step_of_a_timeline_on_its_line(shell: Shell, issued: Issued) -> None:
+    shell.json("create-coupon", "of a test", "10", "--id", "3000")
+    shell.json("claim-coupon", "3000")
+    issued(3000, 4711)
+    lines = shell.text("read-own-timeline", "3000").output.splitlines()
+    at = lines.index("steps")
+    assert [line.split()[0] for line in lines[at + 1 : at + 4]] == [
+        "admitted",
+        "accepted",
+        "issued",
+    ]
+    assert lines[at + 1].startswith("  admitted  2")
+
+
 def test_each_failure_has_its_exit_code(shell: Shell, link: Link, tmp_path: Path) -> None:
     """1: refused. 2: it is not there, or wrong. 3: no answer."""
     made = shell.json("create-coupon", "Soon", "10", "--starts-at", "2100-01-01T00:00:00Z")

@@ -48,7 +48,6 @@ def test_the_blocks_of_the_page_do_what_it_says(
             exec(compile(block, str(PAGE), "exec"), {})
         issuing.result()
     assert capsys.readouterr().out.splitlines() == [
-        "ISSUED None",
         "used {'percent': 10}",
         "For the client None",
         "precondition-failed",

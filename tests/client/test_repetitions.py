@@ -13,12 +13,15 @@ from tests.client.scripted_api import COUPON, ISSUED, LOST, REQUEST, Answer, Scr
 Call = Callable[[CouponClient], Any]
 
 LATER = problem(503, "ledger-unavailable", Retry_After="2")
+GIVEN = {"code": "ABC", "issued_coupon_id": REQUEST["id"], "coupon_id": "7"}
 REPEATED: dict[str, tuple[Call, Any]] = {
     "claim": (lambda client: client.claim_coupon(7), REQUEST),
     "read": (lambda client: client.read_coupon(7), COUPON),
     "use": (lambda client: client.use_issued_coupon("x", "order-17"), ISSUED),
     "cancel": (lambda client: client.cancel_use("x", "order-17"), ISSUED),
     "revoke": (lambda client: client.revoke_issued_coupon("x", "a mistake"), ISSUED),
+    "give": (lambda client: client.give_code("x"), GIVEN),
+    "find": (lambda client: client.find_code("ABC"), {**GIVEN, "state": "active"}),
     "create": (lambda client: client.create_coupon("of a test", 3), COUPON),
 }
 ONCE: dict[str, Call] = {
@@ -27,6 +30,7 @@ ONCE: dict[str, Call] = {
     "resume": lambda client: client.resume_coupon(7, 1),
     "close": lambda client: client.close_coupon(7),
     "archive": lambda client: client.archive_coupon(7),
+    "choose": lambda client: client.choose_codes(7, "made"),
 }
 
 
@@ -140,7 +144,7 @@ def test_pauses_double_and_differ(api: ScriptedApi, client: CouponClient, clock:
 def test_nobody_there_means_that_nothing_was_done() -> None:
     url = f"http://{HOST}:{free_ports(['nobody'])['nobody']}"
     client = CouponClient(url, "a-token", within_seconds=0)
-    with client, pytest.raises(Unreachable, match="nothing was done") as error:
+    with client, pytest.raises(Unreachable, match="Nothing was done") as error:
         client.pause_coupon(7)
     assert not error.value.maybe_done
 
@@ -215,3 +219,68 @@ def test_the_token_is_not_replaced_by_netrc(
     api.answers = [Answer(202, REQUEST)]
     client.claim_coupon(7)
     assert api.asked[0].headers["Authorization"] == "Bearer a-token"
+
+
+@pytest.mark.parametrize("last", [problem(503, "ledger-unavailable"), problem(409, "exists")])
+def test_what_an_earlier_attempt_may_have_done_is_not_forgotten(
+    last: Answer, api: ScriptedApi
+) -> None:
+    """A caller who reads that nothing was done would create it a second time."""
+    api.answers = [LOST, *[last] * 9]
+    with CouponClient(api.url, "a-token", within_seconds=1) as client:
+        with pytest.raises(Refused) as refused:
+            client.create_coupon("of a test", 3)
+        assert refused.value.maybe_done
+
+
+def test_retry_after_0_makes_no_loop_without_pauses(
+    api: ScriptedApi, client: CouponClient, clock: Clock
+) -> None:
+    """A proxy may say so just when everything is overloaded."""
+    at_once = problem(503, "ledger-unavailable", Retry_After="0")
+    api.answers = [at_once] * 5 + [Answer(202, REQUEST)]
+    client.claim_coupon(7)
+    assert clock.slept == sorted(clock.slept)
+    assert sum(clock.slept) > 1
+
+
+def test_a_wait_asks_again_until_its_own_deadline(api: ScriptedApi, clock: Clock) -> None:
+    """However short the client repeats its calls."""
+    final = {**REQUEST, "status": "ISSUED"}
+    api.answers = [LOST, LATER, Answer(200, final)]
+    with CouponClient(api.url, "a-token", within_seconds=0) as client:
+        assert client.wait_for_result("x", 20).status == "ISSUED"
+        api.answers = [LOST] * 99
+        began = clock.now
+        with pytest.raises(Unreachable):
+            client.wait_for_result("x", 20)
+        assert 15 < clock.now - began <= 20
+
+
+@pytest.mark.parametrize(
+    ("url", "token"),
+    [("localhost:80", "a"), ("http://", "a"), ("http://u:secret@x", "a"), ("http://x", "secret\n")],
+)
+def test_what_cannot_be_an_address_or_a_token_is_refused_without_it(url: str, token: str) -> None:
+    """No secret comes into a log with the error."""
+    with pytest.raises(ValueError, match=r"The (URL|token)") as error:
+        CouponClient(url, token)
+    assert "secret" not in str(error.value)
+
+
+def test_what_cannot_be_sent_is_an_error_at_once(api: ScriptedApi, client: CouponClient) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        client.create_coupon("of a test", 3, discount={"percent": float("nan")})
+    with pytest.raises(ValueError, match="header"):
+        client.create_coupon("of a test", 3, idempotency_key="a\nb")
+    assert api.asked == []
+
+
+@pytest.mark.parametrize("body", ["<html></html>", "", "null", "[]", "{}", '{"keys": 1}'])
+def test_what_is_no_receipt_and_are_no_keys_is_not_taken_for_it(
+    body: str, api: ScriptedApi, client: CouponClient
+) -> None:
+    for call in (client.read_keys, lambda: client.read_receipt("x")):
+        api.answers = [Answer(200, body)]
+        with pytest.raises(Unreachable, match="is not the coupon API"):
+            call()

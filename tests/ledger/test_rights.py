@@ -88,7 +88,7 @@ ALLOWED: dict[str, set[str]] = {
     "SELECT FROM coupon_expiry_walk": NOBODY,
     "UPDATE coupon_expiry_walk SET seen_due_at = 'infinity'": NOBODY,
     # codes
-    "SELECT FROM coupon_codes": {API, OPS},
+    "SELECT FROM coupon_codes": {API, OPS, MONITOR},
     "INSERT INTO coupon_codes VALUES (1, 'made')": NOBODY,
     "UPDATE coupon_codes SET kind = 'none'": NOBODY,
     "SELECT code FROM coupon_code": {API},
@@ -106,6 +106,7 @@ ALLOWED: dict[str, set[str]] = {
     "SELECT FROM cdc_heartbeat": {CDC, OPS},
     "SELECT cdc_beat()": {CDC},
     "SELECT cdc_emit_again(0, 0, 1)": {CDC},
+    "SELECT cdc_emit_any_again()": {CDC},
     "ALTER PUBLICATION coupon_cdc SET (publish = 'insert')": NOBODY,
     "ALTER PUBLICATION coupon_events SET (publish = 'insert')": NOBODY,
     # Postgres has no right for one plugin alone: reference/rights.md says what follows.

@@ -105,6 +105,28 @@ def test_a_registry_whose_schemas_the_connector_registers_by_itself(site: Site) 
     site.assert_well()
 
 
+def test_a_registry_that_lost_the_schemas_of_the_events_too(site: Site) -> None:
+    """Those who read the events can read the new ones. No request is under way meanwhile."""
+    assert site.operator.type("coupon events start").returncode == 0
+    try:
+        site.claim(1)
+        eventually(lambda: _readable_events(site), SOON_SECONDS, "its event can be read")
+        _lose_schemas_while_nobody_reads(site)
+        assert site.operator.follow(240), "nothing was found"
+        site.claim(1)
+        eventually(lambda: _readable_events(site), SOON_SECONDS, "new events can be read")
+    finally:
+        assert site.operator.type("coupon events stop --yes").returncode == 0
+    site.assert_well()
+
+
+def _readable_events(site: Site) -> int:
+    """How many of the newest events can be read."""
+    done = site.operator.type("coupon events read --json --count 1")
+    assert done.returncode == 0, done.stderr
+    return len(json.loads(done.stdout)["events"])
+
+
 def _lose_schemas_while_nobody_reads(site: Site) -> None:
     site.stack.stop("consumer-1", "registry")
     site.run_as_superuser("DROP DATABASE registry WITH (FORCE)", "postgres")
