@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 Claim = Callable[[int, str, "Scope"], Coroutine[Any, Any, RawResponse]]
 """The view of a claim: takes the coupon's id, the header Authorization, and the request."""
 
-SEND_SECONDS = 15.0
-"""So long a client may not read before its stream ends."""
+SEND_SECONDS = 5.0
+"""So long a client may not read before its stream ends; less than a stop of the API takes."""
 CLAIM_ROUTE = "claims.claim"
 
 

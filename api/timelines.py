@@ -12,7 +12,7 @@ from coupons.errors import CouponUnreadable, RedisUnavailable
 from coupons.gate import Gate, GateFigures
 from coupons.gate.claims_now import refusal_now
 from coupons.ids import request_id_text
-from coupons.ledger.connection import Connection
+from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.coupons import find_coupon
 from coupons.ledger.lives import Life, read_life
 from coupons.ledger.owned_coupons import Change
@@ -89,21 +89,25 @@ class Story(NamedTuple):
 
 
 def read_story(
-    connection: Connection, gate: Gate, coupon_id: int, user_id: int, groups: Collection[str] = ()
+    pool: LedgerPool, gate: Gate, coupon_id: int, user_id: int, groups: Collection[str] = ()
 ) -> Story | None:
-    """By key: at most three rows' reads and two calls of the gate. groups: the user's.
+    """By key: at most three reads of the ledger and two calls of the gate. groups: the user's.
 
-    None: there is no request, and no coupon that users may see. Raises LedgerUnavailable.
+    No connection of the pool waits for the gate. None: there is no request, and no coupon that
+    users may see. Raises LedgerUnavailable.
     """
-    row = find_timed_request(connection, coupon_id, user_id)
-    if row is not None:
-        is_issued = row.request.status is Status.ISSUED
-        return Story(row, True, read_life(connection, coupon_id, user_id) if is_issued else None)
+    with pooled(pool) as connection:
+        row = find_timed_request(connection, coupon_id, user_id)
+        if row is not None:
+            is_issued = row.request.status is Status.ISSUED
+            life = read_life(connection, coupon_id, user_id) if is_issued else None
+            return Story(row, True, life)
     marked, figures = _at_gate(gate, coupon_id, user_id)
     if marked is not None:
         return Story(TimedRequest(marked, None))
     try:
-        coupon = find_coupon(connection, coupon_id)
+        with pooled(pool) as connection:
+            coupon = find_coupon(connection, coupon_id)
     except CouponUnreadable:
         return Story(None, refusal=GateState.UNREADABLE)
     if coupon is None or coupon.state is CouponState.DRAFT:

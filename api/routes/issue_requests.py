@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,8 @@ from api.responses import RawResponse, json_response
 from api.schemas import IssueRequestView, view_request
 from api.statuses import Key
 from coupons.ids import parse_request_id
+
+ESTIMATE_SECONDS = 0.5
 
 
 class IssueRequestRoutes:
@@ -64,7 +67,10 @@ class IssueRequestRoutes:
         view = view_request(found)
         if found.is_final:
             return json_response(view)
-        estimate = await asyncio.to_thread(self._estimates.of, key)
+        estimate = None
+        with suppress(TimeoutError):  # Redis does not answer: the status itself has waited for it
+            async with asyncio.timeout(ESTIMATE_SECONDS):
+                estimate = await asyncio.to_thread(self._estimates.of, key)
         if estimate is not None:
             view["requests_ahead"] = estimate.ahead
             if estimate.seconds is not None:

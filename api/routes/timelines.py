@@ -20,7 +20,7 @@ from api.routes.coupon_problems import no_such_coupon
 from api.timelines import TimelineView, read_story, view_timeline
 from coupons.gate import Gate
 from coupons.ids import parse_request_id
-from coupons.ledger.connection import LedgerPool, pooled
+from coupons.ledger.connection import LedgerPool
 
 
 class TimelineRoutes:
@@ -42,8 +42,7 @@ class TimelineRoutes:
     def read_own(self, coupon_id: int) -> RawResponse:
         """The caller's for this coupon, with or without a request; 404: no such coupon."""
         caller = self._authenticator.caller(request)
-        with pooled(self._pool) as connection:
-            story = read_story(connection, self._gate, coupon_id, caller.user_id, caller.groups)
+        story = read_story(self._pool, self._gate, coupon_id, caller.user_id, caller.groups)
         if story is None:
             raise no_such_coupon(coupon_id)
         return json_response(view_timeline(coupon_id, caller.user_id, story))
@@ -57,8 +56,7 @@ class TimelineRoutes:
             raise _not_found(given_id) from None
         if caller.user_id != user_id and caller.scopes.isdisjoint((OPS, ADMIN)):
             raise _not_found(given_id)
-        with pooled(self._pool) as connection:
-            story = read_story(connection, self._gate, coupon_id, user_id)
+        story = read_story(self._pool, self._gate, coupon_id, user_id)
         if story is None or story.request is None:
             raise _not_found(given_id)
         return json_response(view_timeline(coupon_id, user_id, story))

@@ -60,11 +60,11 @@ SELECT DISTINCT ON (user_id, coupon_id)
 
 -- name: read_life
 -- in:  user_id, coupon_id, most (changes)
--- out: expires_at (null: never), changes (how many there are), and of the last ones, the newest first: change_number,
+-- out: expires_at (null: never), changes (in the first row: how many there are), and of the last ones, the newest first: change_number,
 --      from_state, to_state, changed_at, changed_by, order_reference, reason, all null when there is none; no row: it is
 --      not issued
 SELECT coupon_expires_at(i.issued_at, c.valid_for_days, c.valid_until) AS expires_at,
-       coalesce(max(h.change_number) OVER (), 0) AS changes,
+       coalesce(h.change_number, 0) AS changes,  -- of the newest, the first row
        h.change_number, h.from_state, h.to_state, h.changed_at, h.changed_by, h.order_reference, h.reason
   FROM issued_coupon i
   JOIN coupon c USING (coupon_id)

@@ -3,15 +3,17 @@
 import asyncio
 import json
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from time import monotonic
 from typing import Any
 
+import psycopg
 import pytest
 
 from api.bootstrap import Api
-from api.event_streams import HEARTBEAT_SECONDS, EventStreams
+from api.event_streams import HEARTBEAT_SECONDS, MOST_OF_A_USER, EventStreams
+from coupons.errors import LedgerUnavailable
 from coupons.gate import Gate
 from coupons.model import IssueRequest, Status
 from coupons.waiting import eventually
@@ -135,6 +137,48 @@ def test_beyond_the_bound_a_stream_is_503_and_its_end_makes_room(
             assert refused == 503
             assert headers["Retry-After"] in RETRY_AFTER
         eventually(lambda: status()[0] == 200, 40, "the server saw that the client has gone")
+
+
+def test_a_user_who_opens_one_too_many_ends_their_oldest_and_nobody_elses(
+    environment: dict[str, str], bearer: Bearer
+) -> None:
+    """A page that is loaded again and again takes the streams of nobody else."""
+    with ExitStack() as stack:
+        server = stack.enter_context(running({**environment, "COUPON_API_WORKERS": "1"}, bearer))
+        other = stack.enter_context(following(server, bearer(6)))
+        oldest, *others = (
+            stack.enter_context(following(server, bearer(USER))) for _ in range(MOST_OF_A_USER)
+        )
+        coupon_id = server.make_coupon()
+        newest = stack.enter_context(following(server, bearer(USER)))
+        assert is_ended(oldest)
+        for user in (USER, 6):
+            server.claim(coupon_id, user)
+        for stream in (*others, newest, other):
+            assert event(stream) == (str(coupon_id), "REQUESTED")
+
+
+@pytest.mark.parametrize("error", [LedgerUnavailable("of a test"), psycopg.DataError("of a test")])
+def test_a_ledger_that_fails_is_503_and_is_not_asked_by_each_stream(
+    error: Exception, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that cannot be read ends the stream of its user alone."""
+    asked = []
+
+    def fail(*_: Any) -> None:
+        asked.append(1)
+        raise error
+
+    monkeypatch.setattr("api.event_streams.find_requests_of_user", fail)
+
+    async def begin() -> None:
+        streams = EventStreams(api.long_polls, api.pool, 9)
+        for _ in range(3):
+            with pytest.raises(LedgerUnavailable):
+                await streams.begin(USER, 60)
+
+    asyncio.run(begin())
+    assert len(asked) == (1 if isinstance(error, LedgerUnavailable) else 3)
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer no.such.token"}])

@@ -11,10 +11,11 @@ from cli.main import main
 from coupons.change_events import log_reader
 from coupons.gate import connect_gate
 from coupons.ids import request_id_text
+from coupons.ledger import lives
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.requests import find_requests, find_timed_request
 from coupons.model import Status
-from operations.trace import life, requests_of_user
+from operations.trace import requests_of_user
 from operations.trace.why_none import NOT_RECORDED
 from tests.reconciler.conftest import Shop
 from tests.support.databases import Database
@@ -352,7 +353,7 @@ def test_an_expiry_that_is_not_a_change_yet_is_said(
 def test_of_very_many_changes_the_last_ones_are_shown(
     shop: Shop, trace: Trace, change: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(life, "MOST_CHANGES", 3)
+    monkeypatch.setattr(lives, "MOST_CHANGES", 3)
     for order in ("A", "B"):
         change("use", order)
         change("cancel_use", order)
