@@ -96,6 +96,13 @@ def _issue(pipeline: Pipeline, users: range) -> None:
     eventually(pipeline.all_final, FINAL_WITHIN_SECONDS, "all are issued")
 
 
+def _write_garbage(events: Events) -> None:
+    producer = Producer({"bootstrap.servers": events.kafka.bootstrap_servers})
+    for value in (b"garbage", None):
+        producer.produce(EVENTS_TOPIC, value, partition=0)
+    assert producer.flush(30) == 0
+
+
 def _change(pipeline: Pipeline, user: int, wanted: str, order: str | None = None) -> None:
     why = "of a test" if wanted == "revoke" else None
     values = [user, pipeline.coupon.coupon_id, wanted, order, why]
@@ -108,10 +115,7 @@ def _change(pipeline: Pipeline, user: int, wanted: str, order: str | None = None
 def test_a_record_that_cannot_be_read_is_passed_over(events: Events, pipeline: Pipeline) -> None:
     """It is named; what comes after it is read."""
     assert events.start()
-    producer = Producer({"bootstrap.servers": events.kafka.bootstrap_servers})
-    for value in (b"garbage", None):
-        producer.produce(EVENTS_TOPIC, value, partition=0)
-    assert producer.flush(30) == 0
+    _write_garbage(events)
     _issue(pipeline, range(1, 4))
     assert len(events.of(pipeline.coupon.coupon_id, 3)) == 3
     held = newest_events(events.kafka, events.registry, 10_000)
@@ -278,8 +282,9 @@ def test_offsets_of_a_connector_that_was_deleted_by_hand_are_not_used(
 def test_the_service_of_the_documents_reads_them(
     events: Events, pipeline: Pipeline, stack: DisposableStack
 ) -> None:
-    """As it stands on the page, in a process of its own."""
+    """As it stands on the page, in a process of its own; over a record that is no event."""
     events.start()
+    _write_garbage(events)
     _issue(pipeline, range(1, 3))
     _change(pipeline, 2, "use", "order-17")
     program = re.search(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)

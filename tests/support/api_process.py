@@ -71,19 +71,22 @@ class Server:
         return self.call("POST", f"/coupons/{coupon_id}/issue-requests", user)
 
 
-def start(environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def start(
+    environment: Mapping[str, str], stderr: int | None = subprocess.PIPE
+) -> subprocess.Popen[bytes]:
+    """stderr: a pipe is for those that end soon: nobody reads it meanwhile, and it fills up."""
     return subprocess.Popen(
         [sys.executable, "-m", "api"],
         env=dict(environment),
         cwd=ROOT,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         start_new_session=True,
     )
 
 
 @contextmanager
 def running(environment: Mapping[str, str], bearer: Bearer) -> Iterator[Server]:
-    process = start(environment)
+    process = start(environment, stderr=None)
     server = Server(process, environment, bearer)
     try:
         eventually(lambda: server.call("GET", "/healthz")[0] == 200, 20, "the API is alive")
@@ -92,7 +95,7 @@ def running(environment: Mapping[str, str], bearer: Bearer) -> Iterator[Server]:
     finally:
         process.terminate()
         try:
-            process.communicate(timeout=20)
+            process.wait(timeout=20)
         finally:
             with suppress(ProcessLookupError):  # nobody is left of it, as it should be
                 os.killpg(process.pid, signal.SIGKILL)
