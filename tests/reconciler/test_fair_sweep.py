@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from coupons.ledger.connection import Connection
 from coupons.waiting import eventually
-from reconciler import expiry_sweep, service
+from reconciler import expiry_sweep, service, threads
 from reconciler.expiry_sweep import ExpirySweep
 from reconciler.failing import FailingCoupons
 from reconciler.metrics import RECONCILER
@@ -224,7 +224,7 @@ def test_a_reconciler_ends_after_its_threads(
     make_expiring: MakeExpiring,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(service, "END_SECONDS", 60.0)
+    monkeypatch.setattr(threads, "END_SECONDS", 60.0)
     with held(database, make_expiring(3)) as holder, Running(settings) as running:
         eventually(lambda: waiters(database), what="the sweep waits")
         running.stop()
@@ -239,7 +239,7 @@ def test_a_thread_that_does_not_end_delays_the_end_for_seconds_only(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(service, "END_SECONDS", 0.1)
+    monkeypatch.setattr(threads, "END_SECONDS", 0.1)
     with held(database, make_expiring(3)) as holder:
         with Running(settings) as running:
             eventually(lambda: waiters(database), what="the sweep waits")
