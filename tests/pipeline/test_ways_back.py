@@ -15,7 +15,7 @@ import requests
 from chaos.drill.site import SOON_SECONDS, Site
 from connectors.connector_state import read_state
 from connectors.lifecycle import CONNECTOR_NAME
-from coupons.change_events import REQUEST_TOPIC
+from coupons.change_events import HEARTBEAT_TOPIC, REQUEST_TOPIC, SchemaRegistry, subject_of
 from coupons.waiting import eventually
 from stack.disposable import DisposableStack
 
@@ -97,10 +97,20 @@ def test_a_registry_whose_schemas_the_connector_registers_by_itself(site: Site) 
     passed = f"{_CONFIRMED} >= '{claimed}'::pg_lsn"
     eventually(lambda: site.run_as_superuser(passed), SOON_SECONDS, "it does not stream them again")
     assert site.operator.type("coupon up").returncode == 0
-    _use_up_ids(site.stack.environment["COUPON_SCHEMA_REGISTRY_URL"])
+    registry_url = site.stack.environment["COUPON_SCHEMA_REGISTRY_URL"]
+    _use_up_ids(registry_url)
     site.connect.call("POST", f"/connectors/{CONNECTOR_NAME}/restart?includeTasks=true")
+    registry = SchemaRegistry(registry_url)
+    beats = subject_of(HEARTBEAT_TOPIC)
+    eventually(lambda: registry.latest_schema(beats), SOON_SECONDS, "the new task has begun")
     site.claim(1)
-    eventually(lambda: site.is_found("dead letters"), SOON_SECONDS, "nobody can read them")
+
+    def found() -> bool:
+        ill = site.operator.ill()
+        assert "dead letters" in {each["check"] for each in ill}, ill
+        return True
+
+    eventually(found, SOON_SECONDS, "nobody can read them")
     assert "coupon connector recover --emit" in site.operator.follow()
     site.assert_well()
 
