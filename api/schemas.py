@@ -1,4 +1,4 @@
-"""The JSON forms of coupons, issue requests and issued coupons, as clients receive them."""
+"""The JSON forms of coupons and issue requests, as clients receive them."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -9,13 +9,9 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from api.fields import ID_PATTERN
-from coupons.codes import CodeKind
 from coupons.gate import GateFigures
-from coupons.ids import request_id_text
-from coupons.ledger.codes import FoundCode
 from coupons.ledger.coupon_actions import CouponAction
-from coupons.ledger.owned_coupons import Change, OwnedCoupon
-from coupons.model import Coupon, CouponState, IssuedState, IssueRequest, Status
+from coupons.model import Coupon, CouponState, IssueRequest, Status
 
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
 """The id of a coupon or a user. A string, because JavaScript's numbers end at 2^53."""
@@ -111,102 +107,6 @@ class CouponActionPage(TypedDict):
     next_cursor: str | None
 
 
-class IssuedCouponView(TypedDict):
-    """A user's own coupon.
-
-    expires_at: null: never. changed_at: of the last change, null: there was none. order_reference:
-    of the order that uses it. reason: why it was revoked. discount, metadata: the coupon's.
-    """
-
-    id: RequestId
-    coupon_id: Id
-    coupon_name: str
-    user_id: Id
-    requested_at: Time
-    issued_at: Time
-    state: IssuedState
-    expires_at: Time | None
-    changed_at: Time | None
-    order_reference: str | None
-    reason: str | None
-    discount: dict[str, Any] | None
-    metadata: dict[str, Any] | None
-
-
-class IssuedCouponPage(TypedDict):
-    """A page, newest first. next_cursor: null on the last one."""
-
-    items: list[IssuedCouponView]
-    next_cursor: str | None
-
-
-class ChangeView(TypedDict):
-    """A change of an issued coupon. number: from 1, without gaps."""
-
-    number: Count
-    from_state: IssuedState
-    to_state: IssuedState
-    changed_at: Time
-    changed_by: str
-    order_reference: str | None
-    reason: str | None
-
-
-class ChangePage(TypedDict):
-    """A page, oldest first. next_cursor: null on the last one."""
-
-    items: list[ChangeView]
-    next_cursor: str | None
-
-
-class CodesView(TypedDict):
-    """A coupon's codes in numbers. missing: codes that its pool needs for the total quantity."""
-
-    kind: CodeKind
-    given: Count
-    free: Count
-    missing: Count
-
-
-class RefusedLineView(TypedDict):
-    """A line of a file that was left out, and why."""
-
-    line: Count
-    reason: str
-
-
-class UploadView(TypedDict):
-    """What became of a file of codes. reasons: how many lines were refused, by reason.
-
-    header: the first line, when it was left out as a header; null: there was none.
-    """
-
-    header: str | None
-    added: Count
-    refused: Count
-    reasons: dict[str, Count]
-    first_refused: list[RefusedLineView]
-
-
-class GivenCodeView(TypedDict):
-    """The code of a user's own coupon."""
-
-    code: str
-    issued_coupon_id: RequestId
-    coupon_id: Id
-
-
-class FoundCodeView(TypedDict):
-    """The issued coupon of a code. expires_at: null: never. discount: the coupon's."""
-
-    code: str
-    issued_coupon_id: RequestId
-    coupon_id: Id
-    state: IssuedState
-    expires_at: Time | None
-    discount: dict[str, Any] | None
-
-
 def rfc3339(moment: datetime) -> str:
     """An aware datetime as RFC 3339 in UTC, with microseconds."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
@@ -249,15 +149,15 @@ def view_coupon(coupon: Coupon, figures: GateFigures | None) -> CouponView:
         "name": coupon.name,
         "total_quantity": coupon.total_quantity,
         "issue_starts_at": rfc3339(coupon.issue_starts_at),
-        "issue_ends_at": _optional(coupon.issue_ends_at),
+        "issue_ends_at": optional_time(coupon.issue_ends_at),
         "state": coupon.state,
         "is_scheduled": coupon.state is CouponState.OPEN
         and coupon.issue_starts_at > datetime.now(UTC),
         "eligible_group": coupon.eligible_group,
         "valid_for_days": terms.valid_for_days,
-        "valid_until": _optional(terms.valid_until),
-        "discount": _as_written(terms.discount),
-        "metadata": _as_written(terms.metadata),
+        "valid_until": optional_time(terms.valid_until),
+        "discount": as_written(terms.discount),
+        "metadata": as_written(terms.metadata),
         "issued_count": coupon.issued_count,
         "rejected_count": coupon.rejected_count,
         "places_left": figures and figures.places_left,
@@ -277,58 +177,15 @@ def view_action(action: CouponAction) -> CouponActionView:
         "action": action.action,
         "result": action.result,
         "detail": action.detail,
-        "changes": _as_written(action.changes),
+        "changes": as_written(action.changes),
     }
 
 
-def _optional(moment: datetime | None) -> str | None:
+def optional_time(moment: datetime | None) -> str | None:
+    """In the API's form; None stays."""
     return None if moment is None else rfc3339(moment)
 
 
-def _as_written(json: str | None) -> Any:
+def as_written(json: str | None) -> Any:
     """JSON of the ledger, which is sent as it is."""
     return None if json is None else orjson.Fragment(json)
-
-
-def view_issued(issued: OwnedCoupon) -> IssuedCouponView:
-    """The JSON form of a user's coupon."""
-    return {
-        "id": issued.id,
-        "coupon_id": str(issued.coupon_id),
-        "coupon_name": issued.coupon_name,
-        "user_id": str(issued.user_id),
-        "requested_at": rfc3339(issued.requested_at),
-        "issued_at": rfc3339(issued.issued_at),
-        "state": issued.state,
-        "expires_at": _optional(issued.expires_at),
-        "changed_at": _optional(issued.changed_at),
-        "order_reference": issued.order_reference,
-        "reason": issued.reason,
-        "discount": _as_written(issued.discount),
-        "metadata": _as_written(issued.metadata),
-    }
-
-
-def view_found_code(found: FoundCode) -> FoundCodeView:
-    """The JSON form of the issued coupon that a code belongs to."""
-    return {
-        "code": found.code,
-        "issued_coupon_id": request_id_text(found.coupon_id, found.user_id),
-        "coupon_id": str(found.coupon_id),
-        "state": found.state,
-        "expires_at": _optional(found.expires_at),
-        "discount": _as_written(found.discount),
-    }
-
-
-def view_change(change: Change) -> ChangeView:
-    """The JSON form of a change of an issued coupon."""
-    return {
-        "number": change.number,
-        "from_state": change.from_state,
-        "to_state": change.to_state,
-        "changed_at": rfc3339(change.changed_at),
-        "changed_by": change.changed_by,
-        "order_reference": change.order_reference,
-        "reason": change.reason,
-    }

@@ -95,7 +95,7 @@ def _token(file: Path | None) -> str:
             token = file.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{file} cannot be read: {error}") from error
-    if not token or not token.isascii() or not token.isprintable():
+    if not token:
         raise ConfigurationError(
             f"There is no token: put one into {TOKEN}, or a file with --token-file;"
             " `coupon token --user 4711` prints one"

@@ -4,7 +4,6 @@ A figure that is unknown has no sample: it is absent, not 0.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal, NamedTuple, TypeVar
 
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -15,61 +14,11 @@ from connectors.slot import Slot
 from connectors.stream_gap import loss_of
 from coupons.process.metrics import process_registry
 from monitor import samples
+from monitor.figures import Figure, by, counter, gauge
 from monitor.gate import GateReading
 from monitor.ledger import LedgerState
-from monitor.samples import Sample, Samples
 from monitor.state import State
 from monitor.stream import KafkaState
-
-V = TypeVar("V")
-
-
-class Figure(NamedTuple):
-    """A metric. read: its samples in a state."""
-
-    name: str
-    type: Literal["gauge", "counter"]
-    labels: tuple[str, ...]
-    meaning: str
-    read: Samples
-
-
-def _plain(
-    type: Literal["gauge", "counter"],
-    name: str,
-    meaning: str,
-    source: Callable[[State], V | None],
-    read: Callable[[V], float | None],
-) -> Figure:
-    """A figure without labels. source: its part of the state; None: unknown."""
-
-    def samples_of(state: State) -> list[Sample]:
-        known = source(state)
-        return [] if known is None else [((), read(known))]
-
-    return Figure(name, type, (), meaning, samples_of)
-
-
-def _gauge(
-    name: str,
-    meaning: str,
-    source: Callable[[State], V | None],
-    read: Callable[[V], float | None],
-) -> Figure:
-    return _plain("gauge", name, meaning, source, read)
-
-
-def _counter(
-    name: str,
-    meaning: str,
-    source: Callable[[State], V | None],
-    read: Callable[[V], float | None],
-) -> Figure:
-    return _plain("counter", name, meaning, source, read)
-
-
-def _by(name: str, label: str, meaning: str, read: Samples) -> Figure:
-    return Figure(name, "gauge", (label,), meaning, read)
 
 
 def _ledger(state: State) -> LedgerState | None:
@@ -111,147 +60,147 @@ FIGURES = (
         "1 the process says that it is healthy, 0 it says that it is not.",
         samples.healthy,
     ),
-    _by(
+    by(
         "coupon_monitor_source_age_seconds",
         "source",
         "Since this source was last read with success, or since the monitor started: postgres,"
         " redis, kafka, connect, dead-letters, disks.",
         lambda state: [((name,), each.age_s) for name, each in state.sources.items()],
     ),
-    _by(
+    by(
         "coupon_monitor_refresh_duration_seconds",
         "source",
         "How long the last finished reading of this source took.",
         lambda state: [((name,), each.took_s) for name, each in state.sources.items()],
     ),
-    _gauge(
+    gauge(
         "coupon_pipeline_lag_records",
         "Request events in Kafka that the consumer group has not committed.",
         _kafka,
         lambda kafka: kafka.lag,
     ),
-    _gauge(
+    gauge(
         "coupon_pipeline_lag_seconds",
         "Age of the oldest admitted request that is not final, by the clock of Redis; 0 when there"
         " is none. Unknown while the gate lacks a coupon and has no such request.",
         _gate,
         lambda gate: gate.oldest_s,
     ),
-    _gauge(
+    gauge(
         "coupon_pipeline_catch_up_seconds",
         "Until the lag is 0 at the rate of the last 20 s; absent while it does not shrink.",
         _kafka,
         lambda kafka: kafka.catch_up_s,
     ),
-    _counter(
+    counter(
         "coupon_pipeline_events_captured_total",
         "Request events in Kafka: the sum of the end offsets of the request topic.",
         _kafka,
         lambda kafka: kafka.captured,
     ),
-    _counter(
+    counter(
         "coupon_pipeline_events_consumed_total",
         "Request events handled: the sum of the offsets that the consumer group has committed.",
         _kafka,
         lambda kafka: kafka.consumed,
     ),
-    _by(
+    by(
         "coupon_gate_requests",
         "status",
         "Requests at the gate over the live coupons, by status: pending, issued, rejected.",
         samples.at_gate,
     ),
-    _by(
+    by(
         "coupon_gate_coupons",
         "state",
         "Live coupons by state at the gate: loaded, paused, ended (with requests that are not"
         " final), unavailable, unread (more than 1,000 are live, or created since).",
         samples.gate_coupons,
     ),
-    _gauge(
+    gauge(
         "coupon_gate_memory_bytes",
         "Memory that Redis uses for data.",
         _gate,
         lambda gate: gate.memory_bytes,
     ),
-    _gauge(
+    gauge(
         "coupon_gate_memory_limit_bytes",
         "The maxmemory of Redis; absent when there is no limit.",
         _gate,
         lambda gate: gate.limit_bytes,
     ),
-    _gauge(
+    gauge(
         "coupon_stream_slot_active",
         "1 the replication slot is in use, 0 it is not, or there is none.",
         _ledger,
         lambda ledger: bool(ledger.slot.active),
     ),
-    _gauge(
+    gauge(
         "coupon_stream_slot_lost",
         "1 the replication slot is missing, or has lost WAL that it needs; else 0.",
         _ledger,
         lambda ledger: ledger.slot.is_lost or not ledger.slot.exists,
     ),
-    _gauge(
+    gauge(
         "coupon_stream_slot_kept_bytes",
         "WAL that Postgres keeps for the replication slot.",
         _ledger,
         lambda ledger: ledger.slot.retained_bytes,
     ),
-    _gauge(
+    gauge(
         "coupon_stream_slot_limit_bytes",
         "The most WAL that Postgres keeps for a slot (max_slot_wal_keep_size); absent when there is"
         " no limit.",
         _ledger,
         lambda ledger: ledger.slot.keep_bytes,
     ),
-    _gauge(
+    gauge(
         "coupon_stream_connector_running",
         "1 the connector and its task run, 0 they do not, or there is no connector.",
         lambda state: state.connector,
         lambda connector: connector.state is not None and connector.state.is_running,
     ),
-    _by("coupon_stream_tasks", "state", "Tasks of the connector by state.", samples.tasks),
-    _gauge(
+    by("coupon_stream_tasks", "state", "Tasks of the connector by state.", samples.tasks),
+    gauge(
         "coupon_events_connector_running",
         "1 the connector of the events for other services and its task run, 0 they do not; absent"
         " while there is none.",
         _events_connector,
         lambda connector: connector.is_running,
     ),
-    _gauge(
+    gauge(
         "coupon_short_pools",
         "Pools with fewer codes than their coupon's total quantity, until the coupon is over.",
         _ledger,
         lambda ledger: ledger.short_pools,
     ),
-    _gauge(
+    gauge(
         "coupon_events_slot_active",
         "1 the slot of the events for other services is in use, 0 it is not; absent while there is"
         " none.",
         _events_slot,
         lambda slot: bool(slot.active),
     ),
-    _gauge(
+    gauge(
         "coupon_events_slot_lost",
         "1 that slot has lost WAL that it needs, or the connector made it by itself; else 0.",
         _events_slot,
         lambda slot: loss_of(slot) is not None,
     ),
-    _gauge(
+    gauge(
         "coupon_events_slot_kept_bytes",
         "WAL that Postgres keeps for that slot.",
         _events_slot,
         lambda slot: slot.retained_bytes,
     ),
-    _gauge(
+    gauge(
         "coupon_stream_heartbeat_age_seconds",
         "Age of the newest heartbeat that a consumer handled, as Redis has it; absent when there"
         " was none.",
         _gate,
         lambda gate: gate.heartbeat_s,
     ),
-    _by(
+    by(
         "coupon_ledger_requests",
         "status",
         "Requests of the live coupons: issued and rejected as their rows in the ledger count them,"
@@ -259,26 +208,26 @@ FIGURES = (
         " absent while a coupon is unavailable at the gate.",
         samples.in_ledger,
     ),
-    _gauge(
+    gauge(
         "coupon_ledger_drift_requests",
         "Requests by which the counts of gate and ledger differ beyond what is in flight; 0 when"
         " they agree.",
         _gate,
         lambda gate: gate.drift,
     ),
-    _gauge(
+    gauge(
         "coupon_dead_letters_open",
         "Dead letters that somebody has to act on.",
         lambda state: state.dead_letters.value,
         lambda letters: letters.waiting,
     ),
-    _gauge(
+    gauge(
         "coupon_dead_letter_limit_reached",
         "1 a consumer has stopped at its dead-letter limit, else 0; absent while none answers.",
         lambda state: state.limit_reached,
         float,
     ),
-    _by(
+    by(
         "coupon_live_stock",
         "coupon",
         "Total quantity of a live coupon: at most 100 of them, those that started last.",
@@ -286,26 +235,26 @@ FIGURES = (
             ((str(each.coupon.coupon_id),), each.coupon.total_quantity) for each in state.live
         ],
     ),
-    _by(
+    by(
         "coupon_live_left",
         "coupon",
         "How many it still has at the gate.",
         samples.live("places_left"),
     ),
-    _by("coupon_live_issued", "coupon", "Its issued requests at the gate.", samples.live("issued")),
-    _by(
+    by("coupon_live_issued", "coupon", "Its issued requests at the gate.", samples.live("issued")),
+    by(
         "coupon_live_pending",
         "coupon",
         "Its pending requests at the gate.",
         samples.live("pending"),
     ),
-    _by(
+    by(
         "coupon_disk_free_bytes",
         "part",
         "Free space on the disk of this part.",
         samples.disks("free"),
     ),
-    _by("coupon_disk_size_bytes", "part", "Size of the disk of this part.", samples.disks("size")),
+    by("coupon_disk_size_bytes", "part", "Size of the disk of this part.", samples.disks("size")),
 )
 
 

@@ -9,6 +9,7 @@ from flask import Blueprint, request
 from api.app import Views, blueprint_of
 from api.authentication import ADMIN, Authenticator
 from api.bodies import CodesChoice, read_body
+from api.issued_schemas import CodesView, UploadView
 from api.openapi_links import links_to
 from api.openapi_parts import (
     BODY_PROBLEMS,
@@ -25,7 +26,6 @@ from api.problems import Problem, ProblemType, retry_after
 from api.request_body import pieces_of
 from api.responses import RawResponse, json_response
 from api.routes.coupon_problems import no_such_coupon, writing
-from api.schemas import CodesView, UploadView
 from coupons.ledger.codes import (
     CannotUpload,
     CodesOutcome,

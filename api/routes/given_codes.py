@@ -6,6 +6,7 @@ from flask import Blueprint, request
 
 from api.app import Views, blueprint_of
 from api.authentication import ADMIN, REDEEM, Authenticator
+from api.issued_schemas import FoundCodeView, GivenCodeView, view_found_code
 from api.openapi_links import issued_coupon_links, links_to
 from api.openapi_parts import (
     READ_PROBLEMS,
@@ -22,7 +23,6 @@ from api.routes.coupon_problems import (
     no_such_issued_coupon,
     writing,
 )
-from api.schemas import FoundCodeView, GivenCodeView, view_found_code
 from coupons.codes import LONGEST_CODE, is_mistyped, key_of
 from coupons.ledger.codes import CodesOutcome, find_code, give_code
 from coupons.ledger.connection import LedgerPool, pooled

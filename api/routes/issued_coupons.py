@@ -16,6 +16,7 @@ from api.bodies import (
     read_body,
     read_query,
 )
+from api.issued_schemas import ChangePage, IssuedCouponView, view_change, view_issued
 from api.openapi_links import issued_coupon_links, use_links
 from api.openapi_parts import (
     BODY_PROBLEMS,
@@ -34,7 +35,6 @@ from api.routes.coupon_problems import (
     no_such_issued_coupon,
     writing,
 )
-from api.schemas import ChangePage, IssuedCouponView, view_change, view_issued
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.owned_coupons import change_owned_coupon, find_owned_coupon, list_changes
 from coupons.model import ChangeOutcome, IssuedChange

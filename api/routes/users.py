@@ -6,6 +6,7 @@ from api.app import Views, blueprint_of
 from api.authentication import Authenticator
 from api.bodies import PageQuery, cursor_of, read_query
 from api.fields import ID_PATTERN
+from api.issued_schemas import IssuedCouponPage, view_issued
 from api.openapi_links import issued_coupon_links
 from api.openapi_parts import (
     READ_PROBLEMS,
@@ -16,7 +17,6 @@ from api.openapi_parts import (
 )
 from api.problems import ProblemType
 from api.responses import RawResponse, json_response
-from api.schemas import IssuedCouponPage, view_issued
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.owned_coupons import list_owned_coupons
 from coupons.model import IssuedState

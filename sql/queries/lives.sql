@@ -68,7 +68,12 @@ SELECT coupon_expires_at(i.issued_at, c.valid_for_days, c.valid_until) AS expire
        h.change_number, h.from_state, h.to_state, h.changed_at, h.changed_by, h.order_reference, h.reason
   FROM issued_coupon i
   JOIN coupon c USING (coupon_id)
-  LEFT JOIN issued_coupon_change h ON h.user_id = i.user_id AND h.coupon_id = i.coupon_id
+  LEFT JOIN LATERAL (
+    SELECT n.change_number, n.from_state, n.to_state, n.changed_at, n.changed_by, n.order_reference, n.reason
+      FROM issued_coupon_change n
+     WHERE n.user_id = i.user_id AND n.coupon_id = i.coupon_id
+     ORDER BY n.change_number DESC
+     LIMIT %(most)s
+  ) AS h ON true
  WHERE i.user_id = %(user_id)s AND i.coupon_id = %(coupon_id)s
- ORDER BY h.change_number DESC
- LIMIT %(most)s;
+ ORDER BY h.change_number DESC;

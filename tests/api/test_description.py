@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, with_config
 from werkzeug.test import Client
 
-from api import schemas
+from api import issued_schemas, schemas
 from api.bootstrap import Api
 from api.management import metrics_page
 from api.problems import ProblemType
@@ -113,7 +113,9 @@ def test_answers_are_of_the_described_form(
         schemas.IssueRequestView, client.get(claimed.headers["Location"], headers=bearer(1)).json
     )
     conforms(schemas.CouponView, client.get(f"/coupons/{coupon_id}", headers=bearer(1)).json)
-    conforms(schemas.IssuedCouponPage, client.get("/users/me/coupons", headers=bearer(1)).json)
+    conforms(
+        issued_schemas.IssuedCouponPage, client.get("/users/me/coupons", headers=bearer(1)).json
+    )
 
 
 def test_metrics_count_claims_by_outcome(new_coupon: NewCoupon, claim: Claim) -> None:

@@ -181,6 +181,29 @@ def test_a_ledger_that_fails_is_503_and_is_not_asked_by_each_stream(
     assert len(asked) == (1 if isinstance(error, LedgerUnavailable) else 3)
 
 
+def test_a_stream_that_ends_with_the_api_reads_nothing_more(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else hundreds of them would wait for a ledger that does not answer."""
+    asked: list[int] = []
+
+    def find(*_: Any) -> list[IssueRequest]:
+        asked.append(1)
+        return []
+
+    monkeypatch.setattr("api.event_streams.find_requests_of_user", find)
+
+    async def follow() -> None:
+        stream = await EventStreams(api.long_polls, api.pool, 9).begin(USER, 60)
+        for _ in range(2):
+            await anext(stream)
+        api.long_polls.close()
+        assert [chunk async for chunk in stream] == []
+
+    asyncio.run(follow())
+    assert len(asked) == 1
+
+
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer no.such.token"}])
 def test_a_stream_needs_a_token(server: Server, headers: dict[str, str]) -> None:
     with closing(HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:

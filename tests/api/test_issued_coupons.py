@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from werkzeug.test import Client
 
-from api import schemas
+from api import issued_schemas
 from chaos.link import Link
 from coupons.ids import request_id
 from coupons.tokens import SCOPES
@@ -63,7 +63,7 @@ def post(client: Client) -> Post:
 
 def changes(client: Client, path: str, headers: Headers) -> list[dict[str, Any]]:
     page = client.get(f"{path}/changes", headers=headers).get_json()
-    conforms(schemas.ChangePage, page)
+    conforms(issued_schemas.ChangePage, page)
     items: list[dict[str, Any]] = page["items"]
     return items
 
@@ -80,7 +80,7 @@ def test_a_new_coupon_is_active_and_says_until_when(
     assert (shown["state"], shown["changed_at"]) == ("active", None)
     assert shown["issued_at"] < shown["expires_at"]
     assert "12.345678901234567890" in answer.text, "numbers are not rounded"
-    conforms(schemas.IssuedCouponView, shown)
+    conforms(issued_schemas.IssuedCouponView, shown)
     assert client.get("/users/me/coupons", headers=user).get_json()["items"] == [shown]
 
 
@@ -288,7 +288,7 @@ def test_a_user_lists_coupons_by_state_and_by_coupon(
 
     def listed(query: str) -> list[int]:
         page = client.get(f"/users/me/coupons?{query}", headers=user).get_json()
-        conforms(schemas.IssuedCouponPage, page)
+        conforms(issued_schemas.IssuedCouponPage, page)
         rest = f"&cursor={page['next_cursor']}" if page["next_cursor"] else ""
         of_page = [int(item["coupon_id"]) for item in page["items"]]
         base = query.partition("&cursor")[0]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from werkzeug.test import Client
 
+from api.bootstrap import Api
 from api.timelines import TimelineView
 from chaos.link import Link
 from coupons.gate import Gate
@@ -165,6 +166,24 @@ def test_an_unavailable_gate_is_said_and_never_guessed(
     redis_link.cut()
     assert timeline(coupon_id)["refusal"] == "unavailable"
     assert steps(timeline(coupon_id, 1)) == ["admitted", "accepted"]
+
+
+def test_no_connection_to_the_ledger_waits_for_the_gate(
+    new_coupon: NewCoupon, timeline: Timeline, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a Redis that hangs keeps everybody from the ledger."""
+    coupon_id = new_coupon()
+    seen = []
+    read = Gate.read
+
+    def note(gate: Gate, *arguments: Any) -> Any:
+        stats = api.pool.get_stats()
+        seen.append(stats["pool_available"] == stats["pool_size"])
+        return read(gate, *arguments)
+
+    monkeypatch.setattr(Gate, "read", note)
+    timeline(coupon_id)
+    assert seen == [True]
 
 
 def test_nobody_reads_what_is_not_theirs(

@@ -1,6 +1,5 @@
 """Archived coupons in the ledger: settled before, read-only afterwards, whoever writes."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -21,12 +20,6 @@ from tests.support.ledger import MakeCoupon
 MOMENT_US = 1_700_000_000_000_000
 ARCHIVE = "UPDATE coupon SET admin_state = 'archived'"
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-
-
-@pytest.fixture
-def api(database: Database) -> Iterator[Connection]:
-    with connect_ledger(database.url("coupon_api"), "test") as connection:
-        yield connection
 
 
 @pytest.fixture

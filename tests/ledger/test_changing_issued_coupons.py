@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from coupons.ledger.connection import Connection, connect_ledger
+from coupons.ledger.lives import MOST_CHANGES, read_life
 from coupons.ledger.owned_coupons import (
     change_owned_coupon,
     expire_issued_coupons,
@@ -31,12 +32,6 @@ AT_ONCE = 50
 
 Steps = list[tuple[IssuedChange | None, str]]
 """Changes with their order or reason; None: the coupon's time passes."""
-
-
-@pytest.fixture
-def api(database: Database) -> Iterator[Connection]:
-    with connect_ledger(database.url("coupon_api"), "test") as connection:
-        yield connection
 
 
 @pytest.fixture
@@ -87,8 +82,14 @@ def test_a_change_reads_no_more_however_many_there_were(
         for wanted, order in ((USE, "new"), (USE, "O-7"), (CANCEL, "new"), (USE, "O-7")):
             change(api, coupon_id, wanted, order)
         row = api.execute(read).fetchone()
+        life = read_life(api, coupon_id, USER)
+        with_life = api.execute(read).fetchone()
     assert row is not None
     assert 0 < row[0] < 100
+    assert life is not None
+    assert (life.total, len(life.changes)) == (2_002, MOST_CHANGES)
+    assert with_life is not None
+    assert MOST_CHANGES <= with_life[0] - row[0] < 2 * MOST_CHANGES
 
 
 def chain(api: Connection, coupon_id: int, user_id: int = USER) -> list[str]:

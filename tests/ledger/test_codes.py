@@ -1,6 +1,6 @@
 """Codes in the ledger: each issued coupon gets one, once, and no code is given twice."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -8,76 +8,27 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from api.pool_lines import LineProblem, read_lines
-from api.pool_uploads import UploadReport, upload_codes
 from coupons import codes as forms
 from coupons.codes import CodeKind, has_made_form, key_of, make_code
 from coupons.errors import LedgerUnavailable
-from coupons.kafka.client import KafkaClient
 from coupons.ledger import codes as ledger_codes
 from coupons.ledger.codes import (
-    CannotUpload,
     CodesOutcome,
     CouponCodes,
     FoundCode,
     choose_codes,
     find_code,
     give_code,
-    list_short_pools,
-    pool_upload,
     read_codes,
 )
 from coupons.ledger.connection import Connection, connect_ledger
-from coupons.ledger.coupons import change_coupon
-from coupons.ledger.issued_coupons import issue_or_reject
-from coupons.model import IssuedState, IssueRequest, Status
+from coupons.model import IssuedState
 from coupons.waiting import eventually
-from operations.doctor.codes import check_codes
-from operations.doctor.findings import Level, Section
-from operations.doctor.system import System
+from tests.support.codes import WHO, upload
 from tests.support.databases import Database
 from tests.support.ledger import MakeCoupon
 
 NOW_US = 1_700_000_000_000_000
-WHO = "a test"
-
-
-@pytest.fixture
-def api(database: Database) -> Iterator[Connection]:
-    with closing(connect_ledger(database.url("coupon_api"), "test")) as connection:
-        yield connection
-
-
-@pytest.fixture
-def issue(database: Database) -> Callable[..., None]:
-    """Issue a coupon to users as the consumer does."""
-
-    def all_at_once(coupon_id: int, users: Sequence[int]) -> None:
-        requests = [IssueRequest(coupon_id, user, NOW_US, Status.REQUESTED) for user in users]
-        with connect_ledger(database.url("coupon_consumer"), "test") as consumer:
-            for at in range(0, len(requests), 500):
-                issue_or_reject(consumer, requests[at : at + 500])
-
-    return all_at_once
-
-
-@pytest.fixture
-def coupon(make_coupon: MakeCoupon, api: Connection) -> Callable[..., int]:
-    """A coupon with this kind of codes, and these in its pool."""
-
-    def make(kind: CodeKind, *pool: str, total: int = 2_000) -> int:
-        coupon_id = make_coupon(total_quantity=total).coupon_id
-        assert choose_codes(api, coupon_id, kind, WHO)[0] is CodesOutcome.DONE
-        if pool:
-            assert upload(api, coupon_id, pool).added == len(pool)
-        return coupon_id
-
-    return make
-
-
-def upload(connection: Connection, coupon_id: int, lines: Sequence[str]) -> UploadReport:
-    text = "".join(f"{line}\n" for line in lines).encode()
-    return upload_codes(connection, coupon_id, WHO, read_lines([text], False))
 
 
 def in_parallel(database: Database, users: Sequence[int], coupon_id: int) -> list[str]:
@@ -107,11 +58,14 @@ def _ask(database: Database, users: Sequence[int], coupon_id: int) -> list[str]:
 
 @pytest.mark.parametrize("kind", [CodeKind.MADE, CodeKind.POOL])
 def test_100_calls_at_once_for_one_coupon_give_one_code(
-    kind: CodeKind, coupon: Callable[..., int], issue: Callable[..., None], database: Database
+    kind: CodeKind,
+    coded_coupon: Callable[..., int],
+    issue_to: Callable[..., None],
+    database: Database,
 ) -> None:
     pool = [f"P{n}" for n in range(200)] if kind is CodeKind.POOL else []
-    coupon_id = coupon(kind, *pool)
-    issue(coupon_id, [1])
+    coupon_id = coded_coupon(kind, *pool)
+    issue_to(coupon_id, [1])
     assert len(set(in_parallel(database, [1] * 100, coupon_id))) == 1
     with psycopg.connect(database.url("coupon_owner")) as owner:
         given = owner.execute("SELECT count(*) FROM coupon_code WHERE user_id IS NOT NULL")
@@ -121,16 +75,16 @@ def test_100_calls_at_once_for_one_coupon_give_one_code(
 @pytest.mark.parametrize("kind", [CodeKind.MADE, CodeKind.POOL])
 def test_1000_users_at_once_get_each_one_code_none_twice(
     kind: CodeKind,
-    coupon: Callable[..., int],
-    issue: Callable[..., None],
+    coded_coupon: Callable[..., int],
+    issue_to: Callable[..., None],
     database: Database,
     api: Connection,
 ) -> None:
     """A pool of 1,000 is given completely: no code twice, and none is skipped."""
     pool = [f"P{n}" for n in range(1_000)] if kind is CodeKind.POOL else []
-    coupon_id = coupon(kind, *pool)
+    coupon_id = coded_coupon(kind, *pool)
     users = range(1, 1_001)
-    issue(coupon_id, users)
+    issue_to(coupon_id, users)
     found = in_parallel(database, users, coupon_id)
     assert len(set(found)) == 1_000
     assert not pool or set(found) == set(pool)
@@ -138,11 +92,14 @@ def test_1000_users_at_once_get_each_one_code_none_twice(
 
 
 def test_a_pool_is_exhausted_only_when_all_others_have_committed(
-    coupon: Callable[..., int], issue: Callable[..., None], database: Database, api: Connection
+    coded_coupon: Callable[..., int],
+    issue_to: Callable[..., None],
+    database: Database,
+    api: Connection,
 ) -> None:
     """Who asks while the last code is held waits: it gets the code when the other rolls back."""
-    coupon_id = coupon(CodeKind.POOL, "LAST")
-    issue(coupon_id, [1, 2, 3])
+    coupon_id = coded_coupon(CodeKind.POOL, "LAST")
+    issue_to(coupon_id, [1, 2, 3])
     with closing(connect_ledger(database.url("coupon_api"), "holder")) as holder:
         holder.execute("BEGIN")
         assert give_code(holder, 1, coupon_id) == (CodesOutcome.DONE, "LAST")
@@ -157,10 +114,13 @@ def test_a_pool_is_exhausted_only_when_all_others_have_committed(
 
 
 def test_who_waits_for_the_last_code_learns_that_it_is_given(
-    coupon: Callable[..., int], issue: Callable[..., None], database: Database, api: Connection
+    coded_coupon: Callable[..., int],
+    issue_to: Callable[..., None],
+    database: Database,
+    api: Connection,
 ) -> None:
-    coupon_id = coupon(CodeKind.POOL, "A", "B")
-    issue(coupon_id, [1, 2, 3])
+    coupon_id = coded_coupon(CodeKind.POOL, "A", "B")
+    issue_to(coupon_id, [1, 2, 3])
     with closing(connect_ledger(database.url("coupon_api"), "holder")) as holder:
         holder.execute("BEGIN")
         for user in (1, 2):
@@ -182,10 +142,10 @@ def wait_for_lock(database: Database) -> None:
 
 
 def test_a_code_that_was_given_stays_and_is_found(
-    coupon: Callable[..., int], issue: Callable[..., None], api: Connection
+    coded_coupon: Callable[..., int], issue_to: Callable[..., None], api: Connection
 ) -> None:
-    coupon_id = coupon(CodeKind.MADE)
-    issue(coupon_id, [1])
+    coupon_id = coded_coupon(CodeKind.MADE)
+    issue_to(coupon_id, [1])
     _, code = give_code(api, 1, coupon_id)
     assert give_code(api, 1, coupon_id) == (CodesOutcome.DONE, code)
     found = find_code(api, key_of(code.lower().replace("0", "o").replace("-", " ")))
@@ -194,10 +154,10 @@ def test_a_code_that_was_given_stays_and_is_found(
 
 
 def test_a_revoked_coupon_keeps_its_code_and_gets_no_new_one(
-    coupon: Callable[..., int], issue: Callable[..., None], api: Connection
+    coded_coupon: Callable[..., int], issue_to: Callable[..., None], api: Connection
 ) -> None:
-    coupon_id = coupon(CodeKind.POOL, "A", "B")
-    issue(coupon_id, [1, 2])
+    coupon_id = coded_coupon(CodeKind.POOL, "A", "B")
+    issue_to(coupon_id, [1, 2])
     assert give_code(api, 1, coupon_id)[0] is CodesOutcome.DONE
     for user in (1, 2):
         api.execute(
@@ -214,34 +174,34 @@ def test_a_revoked_coupon_keeps_its_code_and_gets_no_new_one(
 
 
 def test_an_expired_coupon_gets_no_new_code(
-    make_coupon: MakeCoupon, issue: Callable[..., None], api: Connection, database: Database
+    make_coupon: MakeCoupon, issue_to: Callable[..., None], api: Connection, database: Database
 ) -> None:
     coupon_id = make_coupon().coupon_id
     choose_codes(api, coupon_id, CodeKind.MADE, WHO)
     with psycopg.connect(database.url("coupon_owner")) as owner:
         owner.execute("UPDATE coupon SET valid_until = now() - interval '1 hour'")
-    issue(coupon_id, [1])
+    issue_to(coupon_id, [1])
     assert give_code(api, 1, coupon_id) == (CodesOutcome.EXPIRED, "")
 
 
-def test_who_has_no_coupon_gets_no_code(coupon: Callable[..., int], api: Connection) -> None:
-    coupon_id = coupon(CodeKind.POOL, "A")
+def test_who_has_no_coupon_gets_no_code(coded_coupon: Callable[..., int], api: Connection) -> None:
+    coupon_id = coded_coupon(CodeKind.POOL, "A")
     assert give_code(api, 1, coupon_id) == (CodesOutcome.NOT_FOUND, "")
     assert read_codes(api, coupon_id) == CouponCodes(CodeKind.POOL, 2_000, 1, 0)
 
 
 def test_the_kind_of_codes_stays_once_there_is_one(
-    coupon: Callable[..., int],
-    issue: Callable[..., None],
+    coded_coupon: Callable[..., int],
+    issue_to: Callable[..., None],
     api: Connection,
     database: Database,
 ) -> None:
     """Given or uploaded; before, it may change. The database holds that against anybody."""
-    made, pool = coupon(CodeKind.MADE), coupon(CodeKind.POOL)
+    made, pool = coded_coupon(CodeKind.MADE), coded_coupon(CodeKind.POOL)
     for kind in (CodeKind.NONE, CodeKind.POOL, CodeKind.MADE):
         chosen = CodesOutcome.DONE, CouponCodes(kind, 2_000, 0, 0)
         assert choose_codes(api, made, kind, WHO) == chosen
-    issue(made, [1])
+    issue_to(made, [1])
     give_code(api, 1, made)
     upload(api, pool, ["A"])
     for coupon_id, kind in ((made, CodeKind.MADE), (pool, CodeKind.POOL)):
@@ -259,22 +219,11 @@ def test_the_kind_of_codes_stays_once_there_is_one(
     assert choose_codes(api, 99, CodeKind.MADE, WHO)[0] is CodesOutcome.NOT_FOUND
 
 
-@pytest.mark.parametrize(
-    "line",
-    [b"GOODCODE" + b" " * 300 + b"TRAILING", b" " * 300 + b"KODE", b'"' + b" " * 300 + b'A"'],
-)
-def test_a_long_line_is_too_long_wherever_the_pieces_of_its_file_end(line: bytes) -> None:
-    file = line + b"\nNEXT\n"
-    for end in range(len(file)):
-        found = list(read_lines([file[:end], file[end:]], True))
-        assert found == [(1, LineProblem.TOO_LONG), (2, "NEXT")], end
-
-
 def test_codes_that_cannot_be_read_back_are_not_chosen(
-    coupon: Callable[..., int], api: Connection, database: Database
+    coded_coupon: Callable[..., int], api: Connection, database: Database
 ) -> None:
     """What is answered as "nothing was done" is true."""
-    coupon_id = coupon(CodeKind.MADE)
+    coupon_id = coded_coupon(CodeKind.MADE)
     with psycopg.connect(database.url("coupon_owner"), autocommit=True) as owner:
         owner.execute("REVOKE SELECT ON coupon_code FROM coupon_api")
         with pytest.raises(LedgerUnavailable):
@@ -285,10 +234,13 @@ def test_codes_that_cannot_be_read_back_are_not_chosen(
 
 
 def test_the_kind_cannot_change_while_the_first_code_is_given(
-    coupon: Callable[..., int], issue: Callable[..., None], api: Connection, database: Database
+    coded_coupon: Callable[..., int],
+    issue_to: Callable[..., None],
+    api: Connection,
+    database: Database,
 ) -> None:
-    coupon_id = coupon(CodeKind.MADE)
-    issue(coupon_id, [1])
+    coupon_id = coded_coupon(CodeKind.MADE)
+    issue_to(coupon_id, [1])
     with closing(connect_ledger(database.url("coupon_api"), "holder")) as giving:
         giving.execute("BEGIN")
         give_code(giving, 1, coupon_id)
@@ -299,113 +251,19 @@ def test_the_kind_cannot_change_while_the_first_code_is_given(
 
 
 def test_a_code_that_another_coupon_has_is_made_again(
-    coupon: Callable[..., int],
-    issue: Callable[..., None],
+    coded_coupon: Callable[..., int],
+    issue_to: Callable[..., None],
     api: Connection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    first, second = coupon(CodeKind.MADE), coupon(CodeKind.MADE)
+    first, second = coded_coupon(CodeKind.MADE), coded_coupon(CodeKind.MADE)
     for coupon_id in (first, second):
-        issue(coupon_id, [1])
+        issue_to(coupon_id, [1])
     same, other = make_code(), make_code()
     offered = iter([same, same, same, other])
     monkeypatch.setattr(ledger_codes, "make_code", lambda: next(offered))
     assert give_code(api, 1, first) == (CodesOutcome.DONE, same)
     assert give_code(api, 1, second) == (CodesOutcome.DONE, other)
-
-
-def test_an_upload_names_each_line_that_is_wrong_and_adds_the_rest(
-    coupon: Callable[..., int], api: Connection, database: Database
-) -> None:
-    other = coupon(CodeKind.POOL, "TAKEN-1")
-    coupon_id = coupon(CodeKind.POOL)
-    lines = ["A-1", "", "taken 1", "a1", "B\x07", "x" * 65, make_code(), "B", "b-"]
-    report = upload(api, coupon_id, lines)
-    assert report.added == 2
-    assert report.first == [
-        (2, "empty"),
-        (3, "already_there"),
-        (4, "repeated"),
-        (5, "wrong_character"),
-        (6, "too_long"),
-        (7, "looks_made"),
-        (9, "repeated"),
-    ]
-    assert report.refused == {reason: 1 + (reason == "repeated") for _, reason in report.first}
-    assert read_codes(api, coupon_id) == CouponCodes(CodeKind.POOL, 2_000, 2, 0)
-    assert read_codes(api, other) == CouponCodes(CodeKind.POOL, 2_000, 1, 0)
-    with psycopg.connect(database.url("coupon_owner")) as owner:
-        noted = owner.execute("SELECT action, detail FROM operator_action ORDER BY action_id DESC")
-        assert noted.fetchone() == ("upload codes", "2 codes")
-
-
-def test_the_same_file_again_adds_nothing(coupon: Callable[..., int], api: Connection) -> None:
-    """So that an upload whose answer was lost can be repeated. Batches make no difference."""
-    lines = [f"C{n}" for n in range(9_001)]
-    coupon_id = coupon(CodeKind.POOL, *lines)
-    again = upload(api, coupon_id, [*lines, "NEW", lines[0], "new"])
-    assert again.added == 1
-    assert again.refused == {"already_there": 9_002, "repeated": 1}
-    assert len(again.first) == 20
-    assert read_codes(api, coupon_id) == CouponCodes(CodeKind.POOL, 2_000, 9_002, 0)
-
-
-def test_of_an_upload_that_ends_in_the_middle_nothing_is_there(
-    coupon: Callable[..., int], api: Connection
-) -> None:
-    coupon_id = coupon(CodeKind.POOL)
-
-    def cut() -> Iterator[tuple[int, str]]:
-        yield from ((number, f"C{number}") for number in range(1, 9_000))
-        raise ConnectionError
-
-    with pytest.raises(ConnectionError):
-        upload_codes(api, coupon_id, WHO, cut())
-    assert read_codes(api, coupon_id) == CouponCodes(CodeKind.POOL, 2_000, 0, 0)
-    assert choose_codes(api, coupon_id, CodeKind.MADE, WHO)[0] is CodesOutcome.DONE
-
-
-def test_two_uploads_at_once_do_not_wait_for_each_other(
-    coupon: Callable[..., int], api: Connection, database: Database
-) -> None:
-    """To two coupons: with the same codes in another order each would wait for the other."""
-    one, other = coupon(CodeKind.POOL), coupon(CodeKind.POOL)
-    with (
-        closing(connect_ledger(database.url("coupon_api"), "first")) as first,
-        pool_upload(first, one, WHO) as uploading,
-    ):
-        assert uploading.add(["A"]) == []
-        with pytest.raises(CannotUpload) as error:
-            upload(api, other, ["B", "A"])
-        assert error.value.outcome is CodesOutcome.BUSY
-    assert upload(api, other, ["B", "A"]).added == 1
-
-
-def test_one_upload_to_a_coupon_at_a_time(
-    coupon: Callable[..., int], issue: Callable[..., None], api: Connection, database: Database
-) -> None:
-    """Codes that are there already are given meanwhile."""
-    coupon_id, made = coupon(CodeKind.POOL, "A"), coupon(CodeKind.MADE)
-    issue(coupon_id, [1])
-    with (
-        closing(connect_ledger(database.url("coupon_api"), "first")) as first,
-        pool_upload(first, coupon_id, WHO) as uploading,
-    ):
-        assert uploading.add(["B"]) == []
-        refused = {}
-        for of in (coupon_id, made, 99):
-            with pytest.raises(CannotUpload) as error:
-                upload(api, of, ["C"])
-            refused[of] = error.value.outcome
-        assert choose_codes(api, coupon_id, CodeKind.MADE, WHO)[0] is CodesOutcome.EXIST
-        assert choose_codes(api, coupon_id, CodeKind.POOL, WHO)[0] is CodesOutcome.DONE
-        assert give_code(api, 1, coupon_id) == (CodesOutcome.DONE, "A")
-    assert refused == {
-        coupon_id: CodesOutcome.BUSY,
-        made: CodesOutcome.OTHER_KIND,
-        99: CodesOutcome.NOT_FOUND,
-    }
-    assert read_codes(api, coupon_id) == CouponCodes(CodeKind.POOL, 2_000, 2, 1)
 
 
 @pytest.mark.parametrize(
@@ -417,10 +275,10 @@ def test_sql_and_python_agree_about_a_code(code: str, api: Connection) -> None:
 
 
 def test_the_table_takes_no_code_of_another_form(
-    coupon: Callable[..., int], database: Database
+    coded_coupon: Callable[..., int], database: Database
 ) -> None:
     """Of its kind, of what can be typed, and of what is longest, whoever writes it."""
-    pool = coupon(CodeKind.POOL)
+    pool = coded_coupon(CodeKind.POOL)
     with psycopg.connect(database.url("coupon_owner"), autocommit=True) as owner:
         for code in (make_code(), "A\nB", "", "--", "x" * (forms.LONGEST_CODE + 1), "Ä"):
             with pytest.raises(errors.CheckViolation):
@@ -429,36 +287,3 @@ def test_the_table_takes_no_code_of_another_form(
                     [code, pool],
                 )
     assert has_made_form(key_of(make_code()))
-
-
-def test_a_pool_that_is_short_is_listed_until_the_coupon_is_over(
-    coupon: Callable[..., int], api: Connection
-) -> None:
-    short, enough = coupon(CodeKind.POOL, "A", total=3), coupon(CodeKind.POOL, "B", total=1)
-    coupon(CodeKind.MADE)
-    assert [each[:2] for each in list_short_pools(api)] == [(short, 2)]
-    change_coupon(api, enough, total_quantity=5)
-    assert [each[:2] for each in list_short_pools(api)] == [(short, 2), (enough, 4)]
-    found = read_codes(api, enough)
-    assert found is not None
-    assert (found.free, found.missing) == (1, 4)
-    for coupon_id in (short, enough):
-        api.execute("UPDATE coupon SET state = 'closed' WHERE coupon_id = %s", [coupon_id])
-    assert list_short_pools(api) == []
-
-
-def test_the_doctor_names_a_pool_that_is_short_before_the_coupon_opens(
-    coupon: Callable[..., int], api: Connection, database: Database
-) -> None:
-    where = System(None, None, database.url("coupon_ops"), "", KafkaClient(""), "", "", "")
-    coupon(CodeKind.MADE)
-    assert list(check_codes(where)) == [], "no pool is there to look at"
-    coupon_id = coupon(CodeKind.POOL, "A", total=3)
-    api.execute("UPDATE coupon SET issue_starts_at = '2090-01-01T12:00Z'")
-    [found] = check_codes(where)
-    assert (found.level, found.section) == (Level.WARNING, Section.POOL_SHORT)
-    assert (
-        found.says == f"coupon {coupon_id} opens 2090-01-01 12:00 UTC, and its pool lacks 2 codes"
-    )
-    upload(api, coupon_id, ["B", "C"])
-    assert [finding.level for finding in check_codes(where)] == [Level.OK]

@@ -31,12 +31,6 @@ AFTER_IT = "ALTER TABLE coupon ADD COLUMN admin_state text"
 
 
 @pytest.fixture
-def api(database: Database) -> Iterator[Connection]:
-    with connect_ledger(database.url("coupon_api"), "test") as connection:
-        yield connection
-
-
-@pytest.fixture
 def owner(database: Database) -> Iterator[psycopg.Connection]:
     with psycopg.connect(database.url("coupon_owner"), autocommit=True) as connection:
         yield connection

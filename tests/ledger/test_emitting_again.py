@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from connectors import republish as pages
-from connectors.republish import count_not_final, republish
+from connectors.republish import count_not_final, republish, republish_any
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.queries import query
 from tests.support.databases import Database
@@ -143,3 +143,16 @@ def test_those_that_are_not_final_are_counted_with_the_oldest(
     oldest = datetime(2026, 1, 1, 12, 0, 0, 123456, UTC)
     assert count_not_final(cdc) == (16, oldest)
     assert count_not_final(cdc, oldest) == (0, None)
+
+
+def test_one_is_written_again_even_if_all_are_final(owner: Connection, cdc: Connection) -> None:
+    """A registry that lost its schemas gets that of requests again by it."""
+    owner.execute("DELETE FROM coupon_issue_request WHERE user_id > 2")
+    before, written = rows(owner), versions(owner)
+    assert republish(cdc, lambda _: None) == 0
+    assert republish_any(cdc)
+    assert rows(owner) == before
+    again = versions(owner)
+    assert [key for key in again if again[key] != written[key]] == [(2, 2)]
+    owner.execute("DELETE FROM coupon_issue_request")
+    assert not republish_any(cdc)

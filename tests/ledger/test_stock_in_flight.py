@@ -1,6 +1,5 @@
 """Stock is never lowered below what is issued and in flight, whoever does it and whatever runs."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -17,12 +16,6 @@ from tests.support.databases import Database
 from tests.support.ledger import MakeCoupon
 
 IN_FLIGHT = "coupon_stock_covers_in_flight"
-
-
-@pytest.fixture
-def api(database: Database) -> Iterator[Connection]:
-    with connect_ledger(database.url("coupon_api"), "test") as connection:
-        yield connection
 
 
 def accept(api: Connection, coupon: Coupon, users: range) -> None:

@@ -1,0 +1,45 @@
+"""What the tests of the ledger share."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+
+import pytest
+
+from coupons.codes import CodeKind
+from coupons.ledger.codes import CodesOutcome, choose_codes
+from coupons.ledger.connection import Connection, connect_ledger
+from tests.support.codes import WHO, upload
+from tests.support.databases import Database
+from tests.support.issued import issue
+from tests.support.ledger import MakeCoupon
+
+
+@pytest.fixture
+def api(database: Database) -> Iterator[Connection]:
+    """A connection with the rights of the API."""
+    with closing(connect_ledger(database.url("coupon_api"), "test")) as connection:
+        yield connection
+
+
+@pytest.fixture
+def coded_coupon(make_coupon: MakeCoupon, api: Connection) -> Callable[..., int]:
+    """Makes a coupon with this kind of codes, and these in its pool."""
+
+    def make(kind: CodeKind, *pool: str, total: int = 2_000) -> int:
+        coupon_id = make_coupon(total_quantity=total).coupon_id
+        assert choose_codes(api, coupon_id, kind, WHO)[0] is CodesOutcome.DONE
+        if pool:
+            assert upload(api, coupon_id, pool).added == len(pool)
+        return coupon_id
+
+    return make
+
+
+@pytest.fixture
+def issue_to(database: Database) -> Callable[[int, Sequence[int]], None]:
+    """Issues a coupon to users as the consumer does."""
+
+    def issue_all(coupon_id: int, users: Sequence[int]) -> None:
+        issue(database, *((coupon_id, user) for user in users))
+
+    return issue_all
