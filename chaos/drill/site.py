@@ -131,14 +131,18 @@ class Site:
         return check in {each["check"] for each in self.operator.ill()}
 
     def assert_all_issued(self) -> None:
-        """Whoever was accepted, one by one or in `claiming`, has a coupon."""
-        rows = self.run_as_superuser(
-            f"SELECT user_id FROM issued_coupon WHERE coupon_id = {self.coupon_id}"
-        )
+        """Whoever has been accepted until now, one by one or in `claiming`, soon has a coupon."""
         claims = (each for people in self._people for each in people.responses)
         accepted = self._accepted | {each.user_id for each in claims if each.accepted}
         assert accepted, "somebody was accepted"
-        assert sorted(accepted - {row[0] for row in rows}) == []
+
+        def all_issued() -> bool:
+            issued = f"SELECT user_id FROM issued_coupon WHERE coupon_id = {self.coupon_id}"
+            missing = sorted(accepted - {user_id for (user_id,) in self.run_as_superuser(issued)})
+            assert not missing, f"accepted, and not issued: users {missing}"
+            return True
+
+        eventually(all_issued, SOON_SECONDS)
 
     def assert_well(self) -> None:
         """Everything that was accepted is issued, everything adds up, and claiming works."""
