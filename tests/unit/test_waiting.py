@@ -67,4 +67,4 @@ def test_a_server_that_misses_one_answer_is_asked_again() -> None:
 
 def test_a_mistake_of_the_condition_is_raised_at_once() -> None:
     with pytest.raises(KeyError):
-        eventually(lambda: {}["not there"])
+        eventually(lambda: {"there": 1}["not there"])
