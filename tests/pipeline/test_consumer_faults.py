@@ -1,6 +1,7 @@
 """The consumer dies, shares, meets garbage and outages: nobody loses a coupon or gets two."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +27,9 @@ from tests.pipeline.pipeline import (
 
 SESSION_SECONDS = 30
 """After this long Kafka gives the partitions of a consumer that is silent to another one."""
+
+LEAVES_WITHIN_SECONDS = 20
+"""After this long a stack that stops kills it."""
 
 
 @contextmanager
@@ -64,7 +68,9 @@ def test_a_killed_consumer_loses_nothing_and_issues_nothing_twice(
 ) -> None:
     """A consumer killed in the middle loses nothing and issues nothing twice."""
     pipeline.request(range(1, 20_001))
+    consumer = stack.pid("consumer-1")
     eventually(lambda: pipeline.counts().issued > 0, 60, "it has begun")
+    os.kill(consumer, signal.SIGKILL)  # at once; a search for its children takes a while
     stack.kill("consumer-1")
     assert pipeline.counts().in_flight > 0, "it was killed too late to tell anything"
     stack.restart("consumer-1")
@@ -93,9 +99,7 @@ def test_two_consumers_share_the_partitions_and_one_may_leave_at_any_time(
         pipeline.request(range(1, 10_001))
         eventually(lambda: pipeline.counts().issued > 0, 60, "they have begun")
         second.terminate()
-        asked_at = time.monotonic()
-        assert second.wait(timeout=10) == 0
-        assert time.monotonic() - asked_at < 10
+        assert second.wait(LEAVES_WITHIN_SECONDS) == 0
         pipeline.request(range(10_001, 11_001))
         eventually(pipeline.all_final, FINAL_WITHIN_SECONDS)
     assert pipeline.counts().issued == 11_000
@@ -107,9 +111,9 @@ def _dead_letter(servers: str, value: bytes) -> "Message[bytes, bytes]":
     reader = read_topic(servers, DEAD_LETTER_TOPIC, f"test-{time.time_ns()}")
 
     def is_there() -> bool:
-        record = next_record(reader)
-        if record is not None and record.value() == value:
-            found.append(record)
+        while (record := next_record(reader)) is not None:
+            if record.value() == value:
+                found.append(record)
         return bool(found)
 
     eventually(is_there, 30)
