@@ -19,6 +19,7 @@ from coupons.ledger.connection import connect_ledger
 from coupons.ledger.requests import accept_requests
 from coupons.model import Admission
 from coupons.waiting import eventually
+from tests.pipeline.pipeline import next_record
 from tests.security.connect_server import SecureConnect
 from tests.security.kafka_server import PASSWORD, USER, SecureKafka
 from tests.security.test_postgres import make_coupon
@@ -101,7 +102,7 @@ def test_rows_reach_kafka_over_secured_links_only(
         assert register(connect.url, kafka, connector_file(tmp_path)).is_running
         consumer = kafka.consumer(consumer_settings("of-connect", None, lambda *_: None))
         consumer.subscribe([REQUEST_TOPIC])
-        message = eventually(lambda: consumer.poll(0.5), 120)
+        record = eventually(lambda: next_record(consumer), 120)
         consumer.close()
-    assert message is not None
-    assert b"4711" in (message.value() or b"")
+    assert record is not None
+    assert b"4711" in (record.value() or b"")
