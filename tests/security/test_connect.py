@@ -11,6 +11,7 @@ import pytest
 from cdc_consumer.kafka import consumer_settings
 from connectors.prepare import create_slot
 from connectors.register import CONNECTOR_FILE, register
+from connectors.slot import read_slot
 from coupons.change_events import REQUEST_TOPIC
 from coupons.errors import ConnectorError
 from coupons.kafka.client import KafkaClient
@@ -78,6 +79,9 @@ def secure_connect(
         yield connect
     finally:
         connect.stop()
+        with connect_ledger(database.url("coupon_cdc"), "test") as cdc:
+            # A database whose slot is in use cannot be dropped.
+            eventually(lambda: not read_slot(cdc).active, 30, "its session has ended")
 
 
 @pytest.mark.timeout(600)
