@@ -7,6 +7,8 @@ from threading import Lock, Thread
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
+from stack.ports import HOST, free_ports
+
 
 class Link:
     """Forwards TCP connections to the server of a URL; `url` is the same server through the link.
@@ -22,10 +24,11 @@ class Link:
         assert parts.hostname
         assert parts.port
         self._target = (parts.hostname, parts.port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._port = self._listener.getsockname()[1]
+        # While it is cut, the system may not give its port to somebody's connection.
+        self._port = free_ports(["link"])["link"]
+        self._listener = socket.create_server((HOST, self._port))
         login = parts.netloc.rpartition("@")[0]
-        address = f"127.0.0.1:{self._port}"
+        address = f"{HOST}:{self._port}"
         netloc = f"{login}@{address}" if login else address
         self.url = urlunsplit(parts._replace(netloc=netloc))
         self.silent = False
@@ -64,7 +67,7 @@ class Link:
             self.silent = self.deaf = False
             self._breaks = {"requests": 0, "answers": 0}
         if self._listener.fileno() < 0:
-            self._listener = socket.create_server(("127.0.0.1", self._port))
+            self._listener = socket.create_server((HOST, self._port))
             self._accepting = self._start_accepting()
 
     def close(self) -> None:

@@ -24,6 +24,8 @@ from stack.processes import start
 
 HEALTHY_WITHIN_SECONDS = 90.0
 GONE_WITHIN_SECONDS = 20.0
+CONNECT_SECONDS = 20
+"""A server that was just continued, or shares its processor, may take some."""
 SHIPPED_SESSION_SECONDS = int(ConsumerSettings.model_fields["consumer_session_seconds"].default)
 APPLICATIONS = ("api", "consumer-1", "reconciler")
 SERVERS = ("postgres", "valkey", "kafka", "registry", "connect")
@@ -173,7 +175,7 @@ class Target:
     def superuser(self) -> "psycopg.Connection[tuple[object, ...]]":
         """The coupon database as its superuser."""
         url = database_url(self.folder, self._ports, "postgres", DATABASE)
-        return psycopg.connect(url, autocommit=True, connect_timeout=2)
+        return psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS)
 
     def _read_parts(self) -> dict[str, Part]:
         bundles = ensure_bundles(lambda *_: None)

@@ -17,7 +17,7 @@ from coupons.change_events import (
     ChangeEventDecoder,
     SchemaRegistry,
 )
-from coupons.errors import SchemaRegistryUnavailable, UndecodableEvent
+from coupons.errors import UndecodableEvent
 from coupons.waiting import eventually
 
 GROUP = str(ConsumerSettings.model_fields["consumer_group"].default)
@@ -140,8 +140,6 @@ def _key(decoder: ChangeEventDecoder, value: bytes | None) -> Key | None:
             request = decoder.issue_request(value)
         except UndecodableEvent:
             return (None,)
-        except SchemaRegistryUnavailable as error:
-            raise OSError(str(error)) from error
         return ((request.coupon_id, request.user_id),)
 
     return eventually(decoded, REGISTRY_SECONDS)[0]

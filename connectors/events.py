@@ -81,8 +81,10 @@ def start_events(connect: Connect, kafka: KafkaClient, ledger: Connection) -> bo
     if read_state(connect, EVENTS_CONNECTOR) is None:
         # Connect keeps the offsets of a connector that was deleted; they are read once it exists.
         create_stopped(connect.url, EVENTS_FILE)
-    begins_now = read_events(connect, ledger).gap is not None
-    if begins_now:
+    stream = read_events(connect, ledger)
+    begins_now = stream.gap is not None
+    if stream.fault is not None:
+        # Else Connect may tell of the old failure for a while after the task was started again.
         stop_connector(connect, EVENTS_CONNECTOR)
     register(connect.url, kafka, EVENTS_FILE)
     if begins_now:

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,8 @@ class Prometheus:
         """Return when each of these alerts has fired; it may be over by then."""
         missing = set(names)
         for _ in attempts(within_s, _PAUSE_SECONDS):
-            missing -= self.firing()
+            with suppress(requests.RequestException):  # it does other things just now
+                missing -= self.firing()
             if not missing:
                 return
         raise AssertionError(f"not within {within_s:.0f} s: {missing}; {self.firing()} fire")
@@ -62,9 +63,10 @@ class Prometheus:
     def await_quiet(self, names: Collection[str] | None, within_s: float) -> None:
         """Return when none of these alerts fires; None: none at all."""
         for _ in attempts(within_s, _PAUSE_SECONDS):
-            firing = self.firing()
-            if not (firing if names is None else firing.intersection(names)):
-                return
+            with suppress(requests.RequestException):
+                firing = self.firing()
+                if not (firing if names is None else firing.intersection(names)):
+                    return
         raise AssertionError(f"not within {within_s:.0f} s: {self.firing()} still fire")
 
     def forget(self) -> None:

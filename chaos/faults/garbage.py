@@ -19,7 +19,8 @@ def garbage_fault(context: FaultContext) -> Fault:
 
 def write_unreadable(servers: str, count: int) -> None:
     """Write so many records of random bytes to one partition, in a row."""
-    producer = Producer({"bootstrap.servers": servers, "linger.ms": 50, "log_level": 2})
+    # Nothing is sent before the last of them is there: a flush ends the time to linger.
+    producer = Producer({"bootstrap.servers": servers, "linger.ms": 60_000, "log_level": 2})
     for _ in range(count):
         producer.produce(REQUEST_TOPIC, random.randbytes(40), partition=0)
     assert producer.flush(FLUSH_SECONDS) == 0, "the records were not written in time"

@@ -60,7 +60,11 @@ def _put_older_copy_back(target: Target) -> None:
     """Copy the data, wait until Redis has newer data, kill it, and put the copy back."""
 
     def scripts_run() -> int:
-        return int(_client(target).info("commandstats")["cmdstat_evalsha"]["calls"])
+        try:
+            statistics = _client(target).info("commandstats")
+        except redis.RedisError as error:  # it is busy
+            raise OSError(str(error)) from error
+        return int(statistics["cmdstat_evalsha"]["calls"])
 
     folder = target.folder.path / "valkey"
     older = target.folder.path / "valkey-older"

@@ -62,6 +62,13 @@ class Log:
             [NewPartitions(self.topic, REQUEST_PARTITIONS + 1)]
         ).values()
         grown.result(WITHIN_SECONDS)
+
+        def is_known() -> bool:
+            """The broker answers before it tells clients: a producer would refuse the partition."""
+            [topic] = admin.list_topics(self.topic, timeout=WITHIN_SECONDS).topics.values()
+            return len(topic.partitions) > REQUEST_PARTITIONS
+
+        eventually(is_known, WITHIN_SECONDS, "the new partition is known")
         producer = Producer({"bootstrap.servers": self._servers, "log_level": 2})
         producer.produce(self.topic, b"record", partition=REQUEST_PARTITIONS)
         assert producer.flush(WITHIN_SECONDS) == 0

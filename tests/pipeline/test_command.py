@@ -5,12 +5,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import psycopg
 import pytest
 
 from connectors.connect import Connect
+from connectors.connector_state import existing_state
 from connectors.lifecycle import CONNECTOR_NAME, resume_connector
 from coupons.ids import request_id_text
 from coupons.waiting import eventually
@@ -66,12 +68,17 @@ def _refused(stack: DisposableStack, coupon_id: int, user_id: int) -> Iterator[N
 
 @contextmanager
 def _paused(stack: DisposableStack) -> Iterator[None]:
-    """The connector is paused, until the block ends."""
+    """The connector is paused, and so is its task, which goes on for a moment; until the end."""
     connect = Connect(stack.environment["COUPON_CONNECT_URL"])
     connect.call("PUT", f"/connectors/{CONNECTOR_NAME}/pause")
-    paused = f"/connectors/{CONNECTOR_NAME}/status"
+
+    def is_paused() -> bool:
+        state = existing_state(connect, CONNECTOR_NAME)
+        assert {state.state, *(task.state for task in state.tasks)} == {"PAUSED"}, state
+        return True
+
     try:
-        eventually(lambda: "PAUSED" in str(connect.call("GET", paused)), 60, "it is paused")
+        eventually(is_paused, 60, "it is paused")
         yield
     finally:
         resume_connector(connect, CONNECTOR_NAME)
@@ -115,6 +122,11 @@ def _log(stack: DisposableStack, part: str) -> str:
     return "\n".join(_coupon(stack, "logs", part, "-n", "100000")["lines"])
 
 
+def _has_logged(stack: DisposableStack, part: str, request: str, says: str) -> bool:
+    """Whether a line of the part's log says this of the request."""
+    return any(request in each and says in each for each in _log(stack, part).splitlines())
+
+
 @pytest.fixture
 def requests_are_logged(stack: DisposableStack) -> Iterator[None]:
     parts = ("api", "consumer-1")
@@ -137,11 +149,9 @@ def test_a_request_is_followed_through_all_stages(stack: DisposableStack) -> Non
     assert steps["admitted"]["at"] < steps["in Kafka"]["at"] < steps["issued"]["at"]
     assert "coupon_issue_request, partition" in steps["in Kafka"]["says"]
     request = request_id_text(coupon_id, 1)
-    assert "accepted" in next(each for each in _log(stack, "api").splitlines() if request in each)
-    assert any(
-        request in each and "ISSUED and marked" in each
-        for each in _log(stack, "consumer-1").splitlines()
-    )
+    # A line is written after what it tells of.
+    for part, says in (("api", "accepted"), ("consumer-1", "ISSUED and marked")):
+        eventually(partial(_has_logged, stack, part, request, says), 30, f"{part} logs: {says}")
 
     with _refused(stack, coupon_id, 2):
         people.claim(coupon_id, 2)

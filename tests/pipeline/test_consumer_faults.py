@@ -1,6 +1,7 @@
 """The consumer dies, shares, meets garbage and outages: nobody loses a coupon or gets two."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -24,8 +25,14 @@ from tests.pipeline.pipeline import (
     read_topic,
 )
 
-SESSION_SECONDS = 30
-"""After this long Kafka gives the partitions of a consumer that is silent to another one."""
+SESSION_SECONDS = 240
+"""After this long Kafka gives the partitions of a consumer that is silent to another one.
+
+It is shipped with 30; a busy machine may take as long to start a consumer.
+"""
+
+LEAVES_WITHIN_SECONDS = 20
+"""After this long a stack that stops kills it."""
 
 
 @contextmanager
@@ -64,7 +71,9 @@ def test_a_killed_consumer_loses_nothing_and_issues_nothing_twice(
 ) -> None:
     """A consumer killed in the middle loses nothing and issues nothing twice."""
     pipeline.request(range(1, 20_001))
+    consumer = stack.pid("consumer-1")
     eventually(lambda: pipeline.counts().issued > 0, 60, "it has begun")
+    os.kill(consumer, signal.SIGKILL)  # at once; a search for its children takes a while
     stack.kill("consumer-1")
     assert pipeline.counts().in_flight > 0, "it was killed too late to tell anything"
     stack.restart("consumer-1")
@@ -72,15 +81,24 @@ def test_a_killed_consumer_loses_nothing_and_issues_nothing_twice(
     assert pipeline.counts().issued == 20_000
 
 
+@pytest.fixture
+def long_session(stack: DisposableStack) -> Iterator[dict[str, str]]:
+    """The settings of consumer-1 during the test."""
+    settings = {"COUPON_CONSUMER_SESSION_SECONDS": str(SESSION_SECONDS)}
+    stack.restart("consumer-1", settings)
+    yield settings
+    stack.restart("consumer-1")
+
+
 def test_a_restarted_consumer_goes_on_before_its_session_times_out(
-    stack: DisposableStack, pipeline: Pipeline
+    stack: DisposableStack, pipeline: Pipeline, long_session: dict[str, str]
 ) -> None:
     """A consumer killed and started again goes on before its session has timed out."""
     pipeline.request([1])
     eventually(lambda: pipeline.counts().issued == 1, 60, "it owns the partitions")
     killed_at = time.monotonic()
     stack.kill("consumer-1")
-    stack.restart("consumer-1")
+    stack.restart("consumer-1", long_session)
     pipeline.request(range(2, 1_001))
     eventually(lambda: pipeline.counts().issued == 1_000, FINAL_WITHIN_SECONDS)
     assert time.monotonic() - killed_at < SESSION_SECONDS
@@ -93,9 +111,7 @@ def test_two_consumers_share_the_partitions_and_one_may_leave_at_any_time(
         pipeline.request(range(1, 10_001))
         eventually(lambda: pipeline.counts().issued > 0, 60, "they have begun")
         second.terminate()
-        asked_at = time.monotonic()
-        assert second.wait(timeout=10) == 0
-        assert time.monotonic() - asked_at < 10
+        assert second.wait(LEAVES_WITHIN_SECONDS) == 0
         pipeline.request(range(10_001, 11_001))
         eventually(pipeline.all_final, FINAL_WITHIN_SECONDS)
     assert pipeline.counts().issued == 11_000
@@ -107,9 +123,9 @@ def _dead_letter(servers: str, value: bytes) -> "Message[bytes, bytes]":
     reader = read_topic(servers, DEAD_LETTER_TOPIC, f"test-{time.time_ns()}")
 
     def is_there() -> bool:
-        record = next_record(reader)
-        if record is not None and record.value() == value:
-            found.append(record)
+        while (record := next_record(reader)) is not None:
+            if record.value() == value:
+                found.append(record)
         return bool(found)
 
     eventually(is_there, 30)

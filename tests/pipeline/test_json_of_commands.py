@@ -128,7 +128,8 @@ def test_events_that_are_on_are_read_as_one_document(stack: DisposableStack, she
         assert people.claim(coupon_id, 1).status_code == 202
 
         def issued() -> bool:
-            _, document = shell.typed("coupon events read")
+            code, document = shell.typed("coupon events read")
+            assert code == 0, document
             coupons = [event["data"]["coupon_id"] for event in document["events"]]
             return str(coupon_id) in coupons
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -74,8 +75,8 @@ def test_it_follows_a_rush(
 ) -> None:
     people = People(stack)
     coupon_id = people.create_coupon(total_quantity=300)
-    row = page.locator("tbody tr", has_text=f"{coupon_id} ")
-    expect(row).to_contain_text("300", timeout=20_000)
+    row = page.locator("tbody tr", has_text=re.compile(rf"^\s*{coupon_id} T\b"))
+    expect(row).to_contain_text("300")
     people.claim_all(coupon_id, range(1, 601), threads=20)
     expect(row.locator("td").nth(4)).to_have_text("300", timeout=FINAL_MS)
     expect(row.locator("td").nth(2)).to_have_text("0")
@@ -85,10 +86,15 @@ def test_it_follows_a_rush(
     page.goto(page.url.rstrip("/") + f"/requests?coupon={coupon_id}&user=1")
     reached = page.locator(".timeline .state", has_text="reached")
     stages = page.locator(".timeline li")
-    if page.get_by_text("no request").count():
-        assert "sold out" in page.inner_text("main")
-    else:
-        assert reached.count() == stages.count() == 5
+
+    def is_told() -> bool:
+        """A part that did not answer in time is named as unknown."""
+        page.reload()
+        if page.get_by_text("no request").count():
+            return "sold out" in page.inner_text("main")
+        return reached.count() == stages.count() == 5
+
+    eventually(is_told, 60, "the page tells what became of the request")
     picture(request, page, "page-request")
     phone = sign_in(chromium, stack, viewport=PHONE, color_scheme="dark", device_scale_factor=1.5)
     eventually(lambda: is_healthy(phone), 30)
@@ -116,7 +122,7 @@ def test_a_coupon_is_paused_changed_and_the_connector_restarted(
     page.get_by_role("button", name="Show the effect").click()
     expect(page.locator("main")).to_contain_text("280 are left then, instead of 180")
     page.get_by_role("button", name="Set the stock to 400").click()
-    expect(page.locator(".answers .large").first).to_have_text("280", timeout=10_000)
+    expect(page.locator(".answers .large").first).to_have_text("280")
     page.goto(f"{root}/stream/restart")
     page.get_by_role("button", name="Restart").click()
     expect(page.locator(".done")).to_contain_text("restarts the connector")
@@ -138,7 +144,7 @@ def test_it_survives_that_redis_is_killed(stack: DisposableStack, page: Page) ->
     verdict = page.get_by_role("heading", level=1)
     stack.kill("valkey")
     try:
-        expect(verdict).to_contain_text("Redis cannot be read", timeout=5_000)
+        expect(verdict).to_contain_text("Redis cannot be read")
         expect(page.locator(".node", has_text="Gate")).to_contain_text("unknown since")
     finally:
         stack.up()

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from coupons.waiting import eventually
 from stack.disposable import DisposableStack
 
 
@@ -31,5 +32,10 @@ def test_a_part_that_hangs_is_restarted_as_the_command_says(
     brought_back = _coupon(stack, advice[1])
     assert brought_back.returncode == 0, brought_back.stderr
     stack.up()
-    status = _coupon(stack, "status")
-    assert status.returncode == 0, status.stdout
+
+    def is_up() -> bool:
+        status = _coupon(stack, "status")
+        assert status.returncode == 0, status.stdout
+        return True
+
+    eventually(is_up, 60, "it is up, and so are those that missed it")

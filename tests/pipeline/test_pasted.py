@@ -109,6 +109,7 @@ def letter(stack: DisposableStack) -> str:
 
     def place() -> str:
         letters = json.loads(run(stack, "coupon dead-letters list --json").stdout)
+        assert letters, "none is there yet"
         shown = run(stack, f"coupon dead-letters show {letters[-1]['letter']} --json")
         assert json.loads(shown.stdout)["value"] == garbage.hex()
         return str(letters[-1]["letter"])

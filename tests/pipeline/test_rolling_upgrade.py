@@ -87,7 +87,8 @@ def _later_schema(stack: DisposableStack) -> Iterator[None]:
 
 def _goes_on(kind: str, *running: Application) -> None:
     """Return when each of these has worked; of the reconcilers, one is active."""
-    before = [each.work(kind) for each in running]
+    # A process that has just been started may not answer in time.
+    before = eventually(lambda: [each.work(kind) for each in running], WORKS_WITHIN_SECONDS)
 
     def working() -> bool:
         more = [each.work(kind) > was for each, was in zip(running, before, strict=True)]

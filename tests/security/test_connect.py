@@ -11,6 +11,7 @@ import pytest
 from cdc_consumer.kafka import consumer_settings
 from connectors.prepare import create_slot
 from connectors.register import CONNECTOR_FILE, register
+from connectors.slot import read_slot
 from coupons.change_events import REQUEST_TOPIC
 from coupons.errors import ConnectorError
 from coupons.kafka.client import KafkaClient
@@ -19,6 +20,7 @@ from coupons.ledger.connection import connect_ledger
 from coupons.ledger.requests import accept_requests
 from coupons.model import Admission
 from coupons.waiting import eventually
+from tests.pipeline.pipeline import next_record
 from tests.security.connect_server import SecureConnect
 from tests.security.kafka_server import PASSWORD, USER, SecureKafka
 from tests.security.test_postgres import make_coupon
@@ -77,6 +79,9 @@ def secure_connect(
         yield connect
     finally:
         connect.stop()
+        with connect_ledger(database.url("coupon_cdc"), "test") as cdc:
+            # A database whose slot is in use cannot be dropped.
+            eventually(lambda: not read_slot(cdc).active, 30, "its session has ended")
 
 
 @pytest.mark.timeout(600)
@@ -101,7 +106,7 @@ def test_rows_reach_kafka_over_secured_links_only(
         assert register(connect.url, kafka, connector_file(tmp_path)).is_running
         consumer = kafka.consumer(consumer_settings("of-connect", None, lambda *_: None))
         consumer.subscribe([REQUEST_TOPIC])
-        message = eventually(lambda: consumer.poll(0.5), 120)
+        record = eventually(lambda: next_record(consumer), 120)
         consumer.close()
-    assert message is not None
-    assert b"4711" in (message.value() or b"")
+    assert record is not None
+    assert b"4711" in (record.value() or b"")

@@ -13,6 +13,7 @@ from coupons.errors import KafkaUnavailable, UndecodableEvent
 from coupons.kafka.client import KafkaClient
 from coupons.kafka.security import KafkaSecurity
 from coupons.waiting import eventually
+from tests.pipeline.pipeline import next_record
 from tests.security.kafka_server import PASSWORD, USER, SecureKafka
 from tests.support.certificates import Authority
 
@@ -74,10 +75,9 @@ def first_value(kafka: KafkaClient) -> bytes | None:
     consumer = kafka.consumer(consumer_settings("of-a-test", None, lambda *_: None))
     consumer.subscribe([DEAD_LETTER_TOPIC])
     try:
-        message = eventually(lambda: consumer.poll(0.5), 60)
-        assert message is not None
-        assert message.error() is None
-        return message.value()
+        record = eventually(lambda: next_record(consumer), 60)
+        assert record is not None
+        return record.value()
     finally:
         consumer.close()
 

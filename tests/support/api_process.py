@@ -18,6 +18,8 @@ from stack.applications import api_workers
 
 ROOT = Path(__file__).parents[2]
 ADMIN = 1
+_BEGINS_S = _ENDS_S = 60
+"""Three processes of Python begin in two seconds of two idle cores."""
 
 Bearer = Callable[..., dict[str, str]]
 
@@ -89,13 +91,13 @@ def running(environment: Mapping[str, str], bearer: Bearer) -> Iterator[Server]:
     process = start(environment, stderr=None)
     server = Server(process, environment, bearer)
     try:
-        eventually(lambda: server.call("GET", "/healthz")[0] == 200, 20, "the API is alive")
-        eventually(lambda: server.manage("/metrics")[0] == 200, 20, "its management answers")
+        eventually(lambda: server.call("GET", "/healthz")[0] == 200, _BEGINS_S, "the API is alive")
+        eventually(lambda: server.manage("/metrics")[0] == 200, _BEGINS_S, "its management answers")
         yield server
     finally:
         process.terminate()
         try:
-            process.wait(timeout=20)
+            process.wait(_ENDS_S)
         finally:
             with suppress(ProcessLookupError):  # nobody is left of it, as it should be
                 os.killpg(process.pid, signal.SIGKILL)

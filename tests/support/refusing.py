@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psutil
 import psycopg
@@ -44,8 +45,11 @@ def redis_that(refusal: GateRefusal, url: str) -> Iterator[None]:
 
 
 def _fail_to_save(client: redis.Redis) -> None:
-    """A snapshot's child that is killed counts as one that could not write."""
-    client.config_set("rdb-key-save-delay", "1000000")
+    """A snapshot's child that is killed counts as one that could not write.
+
+    It takes a minute for each key, so that it is there when it is looked for.
+    """
+    client.config_set("rdb-key-save-delay", "60000000")
     client.set("of-a-test", "1", ex=60)
     client.config_set("save", "3600 1")
     client.bgsave()
@@ -62,24 +66,35 @@ def _fail_to_save(client: redis.Redis) -> None:
 
 @contextmanager
 def postgres_setting(superuser_url: str, name: str, value: str) -> Iterator[None]:
-    """The whole server has this setting while the block runs."""
+    """The whole server has this setting while the block runs, and has it no more afterwards."""
+    with _superuser(superuser_url) as superuser:
+        before = _setting(superuser, name)
     try:
-        _alter_system(superuser_url, sql.SQL("SET {} = {}"), name, value)
+        _alter_system(superuser_url, sql.SQL("SET {} = {}"), name, value, becomes=value)
         yield
     finally:
-        _alter_system(superuser_url, sql.SQL("RESET {}"), name)
+        _alter_system(superuser_url, sql.SQL("RESET {}"), name, becomes=before)
 
 
-def _alter_system(superuser_url: str, change: sql.SQL, name: str, *values: str) -> None:
-    # A superuser of a server without its standby must not wait for it.
-    options = "-c synchronous_commit=local"
-    with psycopg.connect(superuser_url, autocommit=True, options=options) as superuser:
+def _alter_system(
+    superuser_url: str, change: sql.SQL, name: str, *values: str, becomes: str
+) -> None:
+    with _superuser(superuser_url) as superuser:
         changed = change.format(sql.Identifier(name), *map(sql.Literal, values))
         superuser.execute(sql.SQL("ALTER SYSTEM ") + changed)
         superuser.execute("SELECT pg_reload_conf()")
+        # The server tells its sessions some time later: one of the next test may still have it.
+        eventually(
+            lambda: _setting(superuser, name) == becomes, what=f"{name} is {becomes!r} in effect"
+        )
 
-        def in_effect() -> bool:
-            row = superuser.execute("SELECT current_setting(%s)", [name]).fetchone()
-            return row is not None and (not values or row[0] == values[0])
 
-        eventually(in_effect, what=f"{name} is in effect")
+def _setting(superuser: psycopg.Connection[Any], name: str) -> str:
+    row = superuser.execute("SELECT current_setting(%s)", [name]).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def _superuser(url: str) -> psycopg.Connection[Any]:
+    # A superuser of a server without its standby must not wait for it.
+    return psycopg.connect(url, autocommit=True, options="-c synchronous_commit=local")
