@@ -26,7 +26,7 @@ def in_event_loop(view: Callable[P, Any]) -> Callable[P, Any]:
     """Marks a view that runs in the event loop itself; every other view runs in a thread.
 
     Such a view only computes: it waits for no server and for no body. It returns a response, or a
-    coroutine of a RawResponse that does the waiting.
+    coroutine of a RawResponse that does the waiting (see `await_body`).
     """
     setattr(view, _IN_LOOP, True)
     return view

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from api.app import create_app
 from api.authentication import Authenticator
+from api.change_writer import ChangeResult, ChangeWriter
 from api.claim_results import ClaimResult
 from api.claim_writer import ClaimWriter, measured
 from api.client_addresses import ClientAddresses, parse_networks
@@ -43,6 +44,7 @@ from api.tracing import ClaimTracer, noted
 from api.write_batcher import WriteBatcher
 from coupons.gate import Gate, connect_gate
 from coupons.ledger.connection import Connection, LedgerPool, connect_ledger, ledger_pool
+from coupons.ledger.owned_coupons import WantedChange
 from coupons.model import Claim
 from coupons.process.bearer import TokenVerifier
 from coupons.process.logging import configure_logging
@@ -54,6 +56,8 @@ from coupons.receipts import load_signing_keys
 if TYPE_CHECKING:
     from api.claim_limiter import ClaimLimiter
 
+CHANGES_IN_FLIGHT = 2
+"""Batches of changes per worker: one that waits for a lock does not hold up all others."""
 UPLOADS_AT_ONCE = 2
 """Per worker. Each has a thread and a connection to Postgres of its own."""
 UPLOAD_ANSWER_SECONDS = 20.0
@@ -110,6 +114,13 @@ def build_api(
         settings.api_claim_deadline_seconds,
         settings.api_full_after_seconds,
     )
+    changes: WriteBatcher[WantedChange, ChangeResult] = WriteBatcher(
+        ChangeWriter(LedgerConnections(url, "coupon-api-change")).write,
+        settings.api_batch_size,
+        CHANGES_IN_FLIGHT,
+        settings.api_claim_deadline_seconds,
+        settings.api_full_after_seconds,
+    )
     tracer = start_tracing(settings, "coupon-api", API_TRACE_SPANS)
     submit = batcher.submit if tracer is None else ClaimTracer(tracer, batcher.submit).submit
     statuses = Statuses(gate, pool)
@@ -134,7 +145,9 @@ def build_api(
         new_coupons.NewCouponRoutes(authenticator, gate, pool).blueprint(),
         coupon_lists.CouponListRoutes(authenticator, gate, pool).blueprint(),
         coupons.CouponRoutes(authenticator, gate, pool).blueprint(),
-        issued_coupons.IssuedCouponRoutes(authenticator, pool).blueprint(),
+        issued_coupons.IssuedCouponRoutes(
+            authenticator, pool, changes.submit, lambda: changes.is_full
+        ).blueprint(),
         users.UserRoutes(authenticator, pool).blueprint(),
         event_streams.EventStreamRoutes(
             authenticator, EventStreams(long_polls, pool, settings.api_max_streams)

@@ -1,8 +1,9 @@
 """The body of a request, received when its view asks for it, after the caller is authenticated.
 
 A client that announces a body and does not send it costs nothing until then. After that there is a
-deadline. No thread waits for a body: a view that asks for one is left, and called again when the
-body is there or has failed. So a view changes nothing before it asks. Only a view that takes a
+deadline. No thread waits for a body: a view in a thread that asks for one is left, and called again
+when the body is there or has failed. So a view changes nothing before it asks. A view in the event
+loop awaits it (`await_body`). Only a view that takes a
 large body piece by piece (`pieces_of`) keeps its thread, with limits of its own.
 """
 
@@ -12,9 +13,9 @@ from contextlib import contextmanager
 from io import BytesIO
 from threading import BoundedSemaphore
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
-from flask import Request
+from flask import Request, request
 
 from api.environ import Environ
 from api.problems import Problem, ProblemType
@@ -100,6 +101,18 @@ def pieces_of(request: Request) -> Iterator[bytes]:
     """The body of a request, piece by piece, for a view that takes large ones. Raises Problem."""
     body = request.environ["wsgi.input"]
     return body.pieces() if isinstance(body, Body) else iter(())
+
+
+def current_request() -> Request:
+    """The request that Flask calls the view for, to keep it beyond the view."""
+    return cast(Any, request)._get_current_object()  # type: ignore[no-any-return]
+
+
+async def await_body(request: Request) -> None:
+    """Wait for the body of a request whose view runs in the event loop; it can be read then."""
+    body = request.environ.get("wsgi.input")
+    if isinstance(body, Body):
+        await body.receive()
 
 
 @contextmanager

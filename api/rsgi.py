@@ -129,13 +129,13 @@ class RsgiApp:
         """The route's name, and what its view returns."""
         environ = environ_of(scope)
         environ[X_REQUEST_ID] = x_request_id
+        loop = asyncio.get_running_loop()
+        body = self._bodies.offer(environ, protocol, loop)
         context = self.flask.request_context(environ)
         if self.flask.runs_in_event_loop(context):
             called = self._call_view(context)
-            assert called is not None, "no body is offered in the event loop"
+            assert called is not None, "in the event loop, a body is awaited"
             return called
-        loop = asyncio.get_running_loop()
-        body = self._bodies.offer(environ, protocol, loop)
         called = await loop.run_in_executor(None, self._call_view, context)
         if called is None:
             assert body is not None

@@ -139,13 +139,15 @@ class ApiSettings(TokenSettings):
         default=500,
         ge=1,
         le=5_000,
-        description="Most claims that are written together, in claims; 1 turns group commit off",
+        description="Most claims, or changes of issued coupons, that are written together; 1 turns"
+        " group commit off",
     )
     api_batches_in_flight: int = Field(
         default=1,
         ge=1,
         le=128,
-        description="Batches written at once per worker, each over its own Postgres connection",
+        description="Batches of claims written at once per worker, each over its own Postgres"
+        " connection",
     )
     api_read_connections: int = Field(
         default=4, ge=1, le=128, description="Most Postgres connections per worker for reads"
@@ -154,8 +156,8 @@ class ApiSettings(TokenSettings):
         default=4.0,
         gt=0,
         le=60,
-        description="Longest that a claim waits for its batch to be written, in seconds, half of it"
-        " in the queue; then 503",
+        description="Longest that a claim, or a change of an issued coupon, waits for its batch to"
+        " be written, in seconds, half of it in the queue; then 503",
     )
     api_full_after_seconds: float = Field(
         default=0.5,
@@ -163,7 +165,7 @@ class ApiSettings(TokenSettings):
         le=60,
         description="Overload: when a full batch waits, of 500 claims at least, and its first claim"
         " for longer than this, in seconds, further claims get 503 at once, until the queue is"
-        " shorter",
+        " shorter; changes of issued coupons alike",
     )
     api_unknown_outcome_seconds: float = Field(
         default=2.0,

@@ -1,12 +1,13 @@
 """One issued coupon: read it and what became of it, use it, cancel the use, revoke it."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, request
+from flask import Blueprint, Request, request
 
-from api.app import Views, blueprint_of
+from api.app import Views, blueprint_of, in_event_loop
 from api.authentication import ADMIN, OPS, REDEEM, Authenticator
 from api.bodies import (
     ChangesQuery,
@@ -16,6 +17,7 @@ from api.bodies import (
     read_body,
     read_query,
 )
+from api.change_writer import ChangeResult
 from api.issued_schemas import ChangePage, IssuedCouponView, view_change, view_issued
 from api.openapi_links import issued_coupon_links, use_links
 from api.openapi_parts import (
@@ -29,14 +31,14 @@ from api.openapi_parts import (
     response,
 )
 from api.problems import Problem, ProblemType
+from api.request_body import await_body, current_request
 from api.responses import RawResponse, json_response
-from api.routes.coupon_problems import (
-    coupon_and_user_of,
-    no_such_issued_coupon,
-    writing,
-)
+from api.routes.coupon_problems import coupon_and_user_of, no_such_issued_coupon
+from api.write_batcher import NoAnswer, NotReached
+from coupons.errors import OutcomeUnknown
+from coupons.ids import request_id
 from coupons.ledger.connection import LedgerPool, pooled
-from coupons.ledger.owned_coupons import change_owned_coupon, find_owned_coupon, list_changes
+from coupons.ledger.owned_coupons import WantedChange, find_owned_coupon, list_changes
 from coupons.model import ChangeOutcome, IssuedChange
 from coupons.process.bearer import Caller
 
@@ -47,6 +49,8 @@ _MAY_CANCEL = (
     f"For tokens with `{REDEEM}`. Its user may not: they could take a use back that a till relied"
     " on."
 )
+Pending = Coroutine[Any, Any, RawResponse]
+
 _DONE = (ChangeOutcome.DONE, ChangeOutcome.REPEATED)
 _REFUSALS = {
     ChangeOutcome.ACTIVE: (ProblemType.NOT_USED, "is not used: there is no use to cancel"),
@@ -62,11 +66,23 @@ _REFUSALS = {
 
 
 class IssuedCouponRoutes:
-    """GET /issued-coupons/{id} and /changes; POST /use, /cancel-use and /revoke below it."""
+    """GET /issued-coupons/{id} and /changes; POST /use, /cancel-use and /revoke below it.
 
-    def __init__(self, authenticator: Authenticator, pool: LedgerPool) -> None:
+    submit: makes a change, see WriteBatcher. is_full: whether it has more than it can make; then
+    changes are refused before anything is done for them.
+    """
+
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        pool: LedgerPool,
+        submit: Callable[[WantedChange], asyncio.Future[ChangeResult]],
+        is_full: Callable[[], bool],
+    ) -> None:
         self._authenticator = authenticator
         self._pool = pool
+        self._submit = submit
+        self._is_full = is_full
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -104,19 +120,24 @@ class IssuedCouponRoutes:
         }
         return json_response(body)
 
-    def use(self, given_id: UUID) -> RawResponse:
+    @in_event_loop
+    def use(self, given_id: UUID) -> Pending:
         """200 when this order uses it, now or already."""
         return self._use(given_id, IssuedChange.USE)
 
-    def cancel_use(self, given_id: UUID) -> RawResponse:
+    @in_event_loop
+    def cancel_use(self, given_id: UUID) -> Pending:
         """200 when this order uses it no more."""
         return self._use(given_id, IssuedChange.CANCEL_USE)
 
-    def revoke(self, given_id: UUID) -> RawResponse:
+    @in_event_loop
+    def revoke(self, given_id: UUID) -> Pending:
         """200 when nobody can use it any more. The first reason stays."""
+        self._refuse_when_full()
         caller = self._authenticator.caller(request, ADMIN)
-        reason = read_body(request, Revocation).reason
-        return self._change(given_id, IssuedChange.REVOKE, f"user {caller.user_id}", reason=reason)
+        coupon_id, user_id = coupon_and_user_of(given_id)
+        wanted = WantedChange(user_id, coupon_id, IssuedChange.REVOKE, f"user {caller.user_id}")
+        return self._revoked(current_request(), wanted)
 
     def _reader(self, given_id: UUID) -> tuple[Caller, int, int]:
         """The caller, and coupon and user of an issued coupon that they may read."""
@@ -126,28 +147,50 @@ class IssuedCouponRoutes:
             raise no_such_issued_coupon(given_id)
         return caller, coupon_id, user_id
 
-    def _use(self, given_id: UUID, change: IssuedChange) -> RawResponse:
-        caller, _, user_id = self._reader(given_id)
+    def _use(self, given_id: UUID, change: IssuedChange) -> Pending:
+        self._refuse_when_full()
+        caller, coupon_id, user_id = self._reader(given_id)
         who = f"user {caller.user_id}"
         if caller.user_id != user_id or change is IssuedChange.CANCEL_USE:
             self._authenticator.caller(request, REDEEM)
             who = f"{who} ({REDEEM})"
-        order_reference = read_body(request, CouponUse).order_reference
-        return self._change(given_id, change, who, order_reference=order_reference)
+        return self._used(current_request(), WantedChange(user_id, coupon_id, change, who))
 
-    def _change(self, given_id: UUID, change: IssuedChange, who: str, **about: str) -> RawResponse:
-        coupon_id, user_id = coupon_and_user_of(given_id)
-        with writing(_maybe_changed(given_id)), pooled(self._pool) as connection:
-            changed = change_owned_coupon(connection, user_id, coupon_id, change, who, **about)
+    async def _used(self, asked: Request, wanted: WantedChange) -> RawResponse:
+        await await_body(asked)
+        reference = read_body(asked, CouponUse).order_reference
+        return await self._changed(wanted._replace(order_reference=reference))
+
+    async def _revoked(self, asked: Request, wanted: WantedChange) -> RawResponse:
+        await await_body(asked)
+        return await self._changed(wanted._replace(reason=read_body(asked, Revocation).reason))
+
+    async def _changed(self, wanted: WantedChange) -> RawResponse:
+        given_id = request_id(wanted.coupon_id, wanted.user_id)
+        try:
+            changed = await self._submit(wanted)
+        except NotReached:
+            raise _overloaded("The change was not reached in time") from None
+        except (NoAnswer, OutcomeUnknown):
+            raise _maybe_changed(given_id) from None
+        if isinstance(changed, Exception):
+            raise changed
         if changed is None:
             raise no_such_issued_coupon(given_id)
-        outcome, issued = changed
-        if outcome not in _DONE:
-            kind, what = _REFUSALS[outcome]
-            if change is IssuedChange.REVOKE and outcome is ChangeOutcome.USED:
+        if changed.outcome not in _DONE:
+            kind, what = _REFUSALS[changed.outcome]
+            if wanted.change is IssuedChange.REVOKE and changed.outcome is ChangeOutcome.USED:
                 what = "is used: who used it has to cancel that first"
             raise Problem(kind, f"Issued coupon {given_id} {what}.")
-        return json_response(view_issued(issued))
+        return json_response(view_issued(changed.coupon))
+
+    def _refuse_when_full(self) -> None:
+        if self._is_full():
+            raise _overloaded("Too many changes are waiting")
+
+
+def _overloaded(what: str) -> Problem:
+    return Problem(ProblemType.OVERLOADED, f"{what}: nothing was changed. Try again.")
 
 
 def _maybe_changed(given_id: UUID) -> Problem:
@@ -226,6 +269,7 @@ def _describe_change(
     text = "The issued coupon as changed, now or before"
     done = {"200": response(text, IssuedCouponView, links=links)}
     refused = [_REFUSALS[each][0] for each in refusals]
-    kinds = (*extra, *BODY_PROBLEMS, ProblemType.NOT_FOUND, *refused, *WRITE_PROBLEMS)
+    always = (*BODY_PROBLEMS, ProblemType.NOT_FOUND, ProblemType.OVERLOADED, *WRITE_PROBLEMS)
+    kinds = (*extra, *refused, *always)
     path = operation(name, summary, done, kinds, **about)
     return {"parameters": [REQUEST_ID], "post": path}

@@ -1,4 +1,4 @@
-"""Claims as prepared HTTP requests, and the load generator that sends them."""
+"""Claims and uses as prepared HTTP requests, and the load generator that sends them."""
 
 import json
 import subprocess
@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.harness.target import Target
 from benchmarks.load.generator import Job, Result
+from coupons.ids import request_id
 
 _users = count(1)
 
@@ -24,6 +25,15 @@ def claim_request(coupon_id: int, token: str) -> str:
     """A complete HTTP request: a claim."""
     return f"POST /coupons/{coupon_id}/issue-requests HTTP/1.1\r\n{_headers(token)}" + (
         "Content-Length: 0\r\n\r\n"
+    )
+
+
+def use_request(coupon_id: int, user_id: int, token: str) -> str:
+    """A complete HTTP request: an order uses the user's issued coupon."""
+    body = json.dumps({"order_reference": f"order of {user_id}"})
+    return (
+        f"POST /issued-coupons/{request_id(coupon_id, user_id)}/use HTTP/1.1\r\n{_headers(token)}"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
     )
 
 

@@ -22,6 +22,7 @@ from benchmarks.measurements.overload import measure_overload
 from benchmarks.measurements.poison import measure_poison
 from benchmarks.measurements.rebuild import measure_rebuild
 from benchmarks.measurements.tracing import measure_tracing
+from benchmarks.measurements.uses import measure_uses
 from benchmarks.results.pipeline_tables import (
     COST_HEAD,
     OVERLOAD_HEAD,
@@ -36,6 +37,7 @@ from benchmarks.results.pipeline_tables import (
     poison_rows,
     rebuild_rows,
     tracing_rows,
+    use_rows,
 )
 from benchmarks.results.report import Report
 from stack.disposable import DisposableStack
@@ -52,6 +54,7 @@ STACK_PARTS = (
     "tracing",
     "observation",
     "overload",
+    "uses",
 )
 RATES = (500, 1000, 2000)
 
@@ -113,6 +116,10 @@ def report_pipeline(
         report.add("## Overload: a flood of connections that claim again at once")
         floods, seconds = ((500,), 4) if quick else ((1_000, 8_000), 10)
         report.table(OVERLOAD_HEAD, overload_rows(measure_overload(stack, floods, seconds)))
+    if "uses" in wanted:
+        report.add("## Uses of issued coupons, 100 connections, no think time")
+        head = ["uses", "uses/s", "p50 ms", "p99 ms"]
+        report.table(head, use_rows(measure_uses(stack, rounds, round_seconds)))
 
 
 def _has_wrk(report: Report, part: str) -> bool:

@@ -12,6 +12,7 @@ from benchmarks.measurements.overload import Overload
 from benchmarks.measurements.poison import Poison
 from benchmarks.measurements.rebuild import Rebuild
 from benchmarks.measurements.tracing import TracingCost
+from benchmarks.measurements.uses import Uses
 
 
 def compared_rows(name_a: str, name_b: str, found: Compared) -> list[list[object]]:
@@ -194,5 +195,13 @@ def overload_rows(found: Sequence[Overload]) -> list[list[object]]:
             *(f"{mib:.0f}" for mib in each.mib),
             each.normal_after_s,
         ]
+        for each in found
+    ]
+
+
+def use_rows(found: Sequence[Uses]) -> list[list[object]]:
+    """One row for each round."""
+    return [
+        [f"{each.answered:,}", f"{each.per_s:,.0f}", f"{each.p50_ms:.0f}", f"{each.p99_ms:.0f}"]
         for each in found
     ]

@@ -1,12 +1,16 @@
 """Issued coupons as their users have them: read, use, cancel a use, revoke, expire."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from coupons.ids import request_id_text
-from coupons.ledger.connection import Connection, translated
+from coupons.ledger.connection import Connection, int_array, translated
 from coupons.model import ChangeOutcome, IssuedChange, IssuedState
 from coupons.queries import query
+
+LOCKED_MS, LOCKED_ALONE_MS = 300, 1_500
+"""Longest wait for a coupon that another session has locked: one of many, and alone."""
 
 
 class OwnedCoupon(NamedTuple):
@@ -34,6 +38,28 @@ class OwnedCoupon(NamedTuple):
     def id(self) -> str:
         """Its UUID, which is that of its request."""
         return request_id_text(self.coupon_id, self.user_id)
+
+
+class WantedChange(NamedTuple):
+    """A change of the user's issued coupon. changed_by: as the audit trail names them.
+
+    order_reference: of a use and its cancellation; it makes repeating them harmless. reason: of a
+    revocation.
+    """
+
+    user_id: int
+    coupon_id: int
+    change: IssuedChange
+    changed_by: str
+    order_reference: str | None = None
+    reason: str | None = None
+
+
+class Changed(NamedTuple):
+    """What came of a wanted change, and the coupon then."""
+
+    outcome: ChangeOutcome
+    coupon: OwnedCoupon
 
 
 class Change(NamedTuple):
@@ -88,33 +114,30 @@ def find_owned_coupon(connection: Connection, user_id: int, coupon_id: int) -> O
     return None if row is None else _owned(row)
 
 
-def change_owned_coupon(
-    connection: Connection,
-    user_id: int,
-    coupon_id: int,
-    change: IssuedChange,
-    changed_by: str,
-    *,
-    order_reference: str | None = None,
-    reason: str | None = None,
-) -> tuple[ChangeOutcome, OwnedCoupon] | None:
-    """Change the user's coupon; return what came of it and the coupon then. None: not issued.
+def change_owned_coupons(
+    connection: Connection, wanted: Sequence[WantedChange]
+) -> list[Changed | None]:
+    """Make these changes in one transaction, and commit; a result for each, None: not issued.
 
-    order_reference: of a use and its cancellation; it makes repeating them harmless. reason: of a
-    revocation. Raises LedgerUnavailable when nothing was changed, OutcomeUnknown when that is not
-    known.
+    Two of the same coupon are made one after the other. Where there are many, none waits long for
+    a coupon that another session has locked: it would hold up all others. Raises LedgerUnavailable
+    when nothing was changed, OutcomeUnknown when that is not known.
     """
     values = {
-        "user_id": user_id,
-        "coupon_id": coupon_id,
-        "change": change,
-        "order_reference": order_reference,
-        "reason": reason,
-        "changed_by": changed_by,
+        "user_ids": int_array(each.user_id for each in wanted),
+        "coupon_ids": int_array(each.coupon_id for each in wanted),
+        "changes": [str(each.change) for each in wanted],
+        "order_references": [each.order_reference for each in wanted],
+        "reasons": [each.reason for each in wanted],
+        "changed_by": [each.changed_by for each in wanted],
     }
-    with translated(connection):
-        row = connection.execute(query("change_owned_coupon"), values).fetchone()
-    return None if row is None else (ChangeOutcome(row[0]), _owned(row[1:]))
+    results: list[Changed | None] = [None] * len(wanted)
+    patience = {"milliseconds": str(LOCKED_MS if len(wanted) > 1 else LOCKED_ALONE_MS)}
+    with translated(connection), connection.transaction(), connection.pipeline():
+        connection.execute(query("limit_lock_waits"), patience)
+        for number, outcome, *coupon in connection.execute(query("change_owned_coupons"), values):
+            results[number - 1] = Changed(ChangeOutcome(outcome), _owned(coupon))
+    return results
 
 
 def list_changes(
@@ -151,5 +174,5 @@ def expire_issued_coupons(connection: Connection, coupon_id: int, page_size: int
     return ExpiredPage(*row)
 
 
-def _owned(row: tuple[Any, ...]) -> OwnedCoupon:
+def _owned(row: Sequence[Any]) -> OwnedCoupon:
     return OwnedCoupon._make([*row[:6], IssuedState(row[6]), *row[7:]])

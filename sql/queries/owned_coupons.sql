@@ -21,13 +21,24 @@ SELECT user_id, coupon_id, coupon_name, requested_at, issued_at, expires_at, sta
        discount::text AS discount, metadata::text AS metadata
   FROM owned_coupon WHERE user_id = %(user_id)s AND coupon_id = %(coupon_id)s;
 
--- name: change_owned_coupon
--- in:  user_id, coupon_id, change (use, cancel_use, revoke), order_reference, reason, changed_by
--- out: outcome (see change_issued_coupon), and the coupon as it is then; no row when there is none
-SELECT outcome, (coupon).user_id, (coupon).coupon_id, (coupon).coupon_name, (coupon).requested_at, (coupon).issued_at,
+-- name: limit_lock_waits
+-- in:  milliseconds (text): longest wait for a lock until this transaction ends
+SELECT set_config('lock_timeout', %(milliseconds)s, true);
+
+-- name: change_owned_coupons
+-- Changes many in one transaction, in the order of their key, so that two batches at once cannot lock each other out.
+-- in:  user_ids, coupon_ids, changes (use, cancel_use, revoke), order_references, reasons, changed_by (one each a change)
+-- out: number of the change from 1, outcome (see change_issued_coupon), and the coupon as it is then; no row when there
+--      is none
+SELECT number, outcome, (coupon).user_id, (coupon).coupon_id, (coupon).coupon_name, (coupon).requested_at, (coupon).issued_at,
        (coupon).expires_at, (coupon).state, (coupon).changed_at, (coupon).order_reference, (coupon).reason,
        (coupon).discount::text AS discount, (coupon).metadata::text AS metadata
-  FROM change_and_show_issued_coupon(%(user_id)s, %(coupon_id)s, %(change)s, %(order_reference)s, %(reason)s, %(changed_by)s);
+  FROM (SELECT *
+          FROM unnest(%(user_ids)s::bigint[], %(coupon_ids)s::bigint[], %(changes)s::text[], %(order_references)s::text[],
+                      %(reasons)s::text[], %(changed_by)s::text[])
+               WITH ORDINALITY AS u (user_id, coupon_id, change, order_reference, reason, by_whom, number)
+         ORDER BY user_id, coupon_id, number) AS wanted
+ CROSS JOIN LATERAL change_and_show_issued_coupon(user_id, coupon_id, change, order_reference, reason, by_whom);
 
 -- name: list_changes
 -- in:  user_id, coupon_id, after_number (0: from the first), page_size

@@ -7,9 +7,9 @@ import psycopg
 import pytest
 
 from coupons.ledger.connection import Connection
-from coupons.ledger.owned_coupons import change_owned_coupon
 from tests.faults import till
 from tests.faults.till import Till
+from tests.support.changes import change_owned_coupon
 from tests.support.databases import Database
 
 CHANGE = "change_issued_coupon(bigint, bigint, text, text, text, text)"

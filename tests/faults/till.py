@@ -7,10 +7,10 @@ from typing import ClassVar
 import psycopg
 
 from chaos.history import ChangeCall
-from coupons.ledger.owned_coupons import change_owned_coupon
 from coupons.model import ChangeOutcome, IssuedChange
 from coupons.waiting import eventually
 from tests.faults.rig import COUPON, Rig
+from tests.support.changes import change_owned_coupon
 
 _DONE = (ChangeOutcome.DONE, ChangeOutcome.REPEATED)
 _REFUSALS = {

@@ -12,7 +12,6 @@ import pytest
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.lives import MOST_CHANGES, read_life
 from coupons.ledger.owned_coupons import (
-    change_owned_coupon,
     expire_issued_coupons,
     find_owned_coupon,
     list_changes,
@@ -20,6 +19,7 @@ from coupons.ledger.owned_coupons import (
 )
 from coupons.model import ChangeOutcome, IssuedChange, IssuedState
 from coupons.waiting import eventually
+from tests.support.changes import change_owned_coupon
 from tests.support.databases import Database
 from tests.support.issued import as_owner, issue, make_older, request_and_issue, set_terms, waiters
 from tests.support.ledger import MakeCoupon

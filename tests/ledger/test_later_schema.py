@@ -17,7 +17,6 @@ from coupons.ledger.coupons import (
 )
 from coupons.ledger.idempotency import CreationKey, create_once
 from coupons.ledger.owned_coupons import (
-    change_owned_coupon,
     expire_issued_coupons,
     find_owned_coupon,
     list_changes,
@@ -25,6 +24,7 @@ from coupons.ledger.owned_coupons import (
     list_owned_coupons,
 )
 from coupons.model import ChangeOutcome, IssuedChange
+from tests.support.changes import change_owned_coupon
 from tests.support.databases import Database
 from tests.support.issued import request_and_issue
 from tests.support.ledger import MakeCoupon

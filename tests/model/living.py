@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
 from coupons.ledger.owned_coupons import (
-    change_owned_coupon,
     expire_issued_coupons,
     list_expiry_due,
 )
@@ -18,6 +17,7 @@ from coupons.model import Admission, IssuedChange
 from operations.verify.lives import count_lives, find_wrong_changes
 from tests.model.expected_lives import ExpectedLives
 from tests.model.start import USERS, Start, coupon_ids, days
+from tests.support.changes import change_owned_coupon
 
 MOMENT_US = 1_795_000_000_000_000
 STEP_DAYS = 5

@@ -13,7 +13,6 @@ from pydantic import SecretStr
 
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.owned_coupons import (
-    change_owned_coupon,
     expire_issued_coupons,
     list_changes,
     list_expiry_due,
@@ -25,6 +24,7 @@ from reconciler.expiry_sweep import PAGE_SIZE, ExpirySweep
 from reconciler.service import run_reconciler
 from reconciler.settings import ReconcilerSettings
 from stack.ports import free_ports
+from tests.support.changes import change_owned_coupon
 from tests.support.databases import Database
 from tests.support.issued import as_owner, make_older, request_and_issue, set_terms, waiters
 from tests.support.ledger import MakeCoupon

@@ -1,0 +1,138 @@
+"""Many changes of issued coupons in one transaction: each has its own result."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from api.change_writer import ChangeWriter
+from api.ledger_connections import LedgerConnections
+from coupons.ledger import owned_coupons
+from coupons.ledger.connection import Connection, connect_ledger
+from coupons.ledger.owned_coupons import WantedChange, change_owned_coupons, list_changes
+from coupons.ledger.refusals import LedgerRefusal, LedgerRefused
+from coupons.model import ChangeOutcome, IssuedChange
+from tests.support.databases import Database
+from tests.support.issued import as_owner, request_and_issue
+from tests.support.ledger import MakeCoupon
+
+USERS = range(1, 41)
+NOBODY = 99
+DONE = ChangeOutcome.DONE
+
+
+@pytest.fixture
+def coupon_id(database: Database, make_coupon: MakeCoupon) -> int:
+    """Of a coupon that USERS have."""
+    made = make_coupon(total_quantity=len(USERS)).coupon_id
+    request_and_issue(database, made, USERS)
+    return made
+
+
+class OneConnection(LedgerConnections):
+    """Lends this one to everybody."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @contextmanager
+    def lend(self) -> Iterator[Connection]:
+        yield self._connection
+
+
+@pytest.fixture
+def writer(api: Connection) -> ChangeWriter:
+    return ChangeWriter(OneConnection(api))
+
+
+def use(coupon_id: int, user_id: int, order: str = "A") -> WantedChange:
+    return WantedChange(user_id, coupon_id, IssuedChange.USE, "a test", order)
+
+
+@contextmanager
+def locked(database: Database, coupon_id: int, user_id: int) -> Iterator[None]:
+    """While the block runs, another session has this coupon's lock."""
+    statement = "SELECT FROM issued_coupon WHERE coupon_id = %s AND user_id = %s FOR UPDATE"
+    with psycopg.connect(database.url("coupon_owner")) as other:
+        other.execute(statement, [coupon_id, user_id])
+        yield
+
+
+def test_each_change_has_its_own_result_in_the_order_asked(api: Connection, coupon_id: int) -> None:
+    revoked = WantedChange(2, coupon_id, IssuedChange.REVOKE, "a test", reason="fraud")
+    wanted = [
+        use(coupon_id, 3),
+        use(coupon_id, NOBODY),
+        revoked,
+        use(coupon_id, 3),
+        use(coupon_id, 2),
+        use(coupon_id, 3, "B"),
+        use(coupon_id, 1),
+    ]
+    results = change_owned_coupons(api, wanted)
+    assert [result and result.outcome for result in results] == [
+        DONE,
+        None,
+        DONE,
+        ChangeOutcome.REPEATED,
+        ChangeOutcome.REVOKED,
+        ChangeOutcome.USED,
+        DONE,
+    ]
+    assert [result and result.coupon.user_id for result in results] == [3, None, 2, 3, 2, 3, 1]
+    assert [result and result.coupon.order_reference for result in results[3:6:2]] == ["A", "A"]
+    assert [len(list_changes(api, user, coupon_id, 10)) for user in (1, 2, 3)] == [1, 1, 1]
+
+
+def test_batches_in_opposite_orders_do_not_lock_each_other_out(
+    database: Database, coupon_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes the locks in the order of the keys, whatever the order of its changes."""
+    monkeypatch.setattr(owned_coupons, "LOCKED_MS", 60_000)
+
+    def use_all(turn: int) -> list[str]:
+        users = USERS if turn % 2 else reversed(USERS)
+        with connect_ledger(database.url("coupon_api"), "test", 60) as connection:
+            wanted = [use(coupon_id, user, f"order {turn}") for user in users]
+            return [str(each and each.outcome) for each in change_owned_coupons(connection, wanted)]
+
+    with ThreadPoolExecutor(8) as threads:
+        said = [each for turn in threads.map(use_all, range(40)) for each in turn]
+    assert sorted(said) == ["done"] * len(USERS) + ["used"] * 39 * len(USERS)
+
+
+def test_a_locked_coupon_holds_up_nobody_else(
+    database: Database, coupon_id: int, writer: ChangeWriter, api: Connection
+) -> None:
+    """Its own change is refused, as one that was not made; those beside it are made."""
+    with locked(database, coupon_id, 20):
+        results = writer.write([use(coupon_id, user) for user in USERS])
+    failed = results[19]
+    assert isinstance(failed, LedgerRefused)
+    assert failed.refusal is LedgerRefusal.LOCKED
+    others = [result for result in results if result is not failed]
+    assert [getattr(each, "outcome", each) for each in others] == [DONE] * (len(USERS) - 1)
+    assert list_changes(api, 20, coupon_id, 10) == []
+
+
+def test_a_change_that_postgres_refuses_fails_alone(
+    coupon_id: int, writer: ChangeWriter, api: Connection
+) -> None:
+    """Whatever a client could think of that nobody checked before."""
+    wrong = use(coupon_id, 2, "longer than any order" * 10)
+    done, failed, done_too = writer.write([use(coupon_id, 1), wrong, use(coupon_id, 3)])
+    assert [getattr(each, "outcome", each) for each in (done, done_too)] == [DONE, DONE]
+    assert isinstance(failed, psycopg.IntegrityError)
+    assert list_changes(api, 2, coupon_id, 10) == []
+
+
+def test_nothing_is_tried_alone_when_the_ledger_cannot_be_used(
+    coupon_id: int, writer: ChangeWriter, database: Database
+) -> None:
+    """Else an outage would cost its time-out for each change."""
+    as_owner(database, "REVOKE EXECUTE ON FUNCTION change_issued_coupon FROM coupon_api")
+    with pytest.raises(LedgerRefused) as raised:
+        writer.write([use(coupon_id, user) for user in USERS])
+    assert raised.value.refusal is LedgerRefusal.NOT_ALLOWED
