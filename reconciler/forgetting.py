@@ -1,8 +1,8 @@
 """Sees to it that the gate forgets archived coupons, at no cost for those that it has forgotten.
 
-A pass reads only coupons that are not archived. What else the gate may have changes when a coupon
-is archived, when Redis has another life or other data, and by accidents that nobody sees. So the
-keys are looked at once after each of the first two, at the beginning, and every hour.
+A pass reads only coupons that are not archived. What else the gate has may change when a coupon is
+archived, when Redis has another life or other data, and by accidents that nobody sees. So the names
+of all keys are read once after each of the first two, at the beginning, and every hour.
 """
 
 import logging
@@ -16,33 +16,33 @@ from reconciler.metrics import RECONCILER_FORGOTTEN
 
 log = logging.getLogger(__name__)
 
-LOOK_AGAIN_SECONDS = 3_600.0
+READ_AGAIN_SECONDS = 3_600.0
 
 
 class Forgetting:
-    """What is known of the gate since the last look. For the thread of the passes only."""
+    """What is known of the gate since its keys were read. For the thread of the passes only."""
 
     def __init__(self) -> None:
         self._known: set[int] = set()
         self._server: str | None = None
-        self._look_at = 0.0
+        self._read_at = 0.0
 
     def forget(self, gate: Gate, connection: Connection, listed: Collection[int]) -> None:
         """Let the gate forget archived coupons, if it may have one.
 
         listed: every coupon that is not archived. When not all could be removed, the next call
-        looks again. Raises RedisUnavailable or LedgerUnavailable.
+        tries again. Raises RedisUnavailable or LedgerUnavailable.
         """
         server, now = gate.server_identity(), time.monotonic()
         was_archived = not self._known.issubset(listed)
-        if not was_archived and server == self._server and now < self._look_at:
+        if not was_archived and server == self._server and now < self._read_at:
             self._known.update(listed)
             return
-        self._server = None  # until the look has ended well
+        self._server = None  # until this has ended well
         forgotten = forget_archived(gate, connection, listed)
         for coupon_id in forgotten.coupon_ids:
             RECONCILER_FORGOTTEN.inc()
             log.info("the gate has forgotten an archived coupon", extra={"coupon_id": coupon_id})
         if forgotten.is_all:
             self._known, self._server = set(listed), server
-            self._look_at = now + LOOK_AGAIN_SECONDS
+            self._read_at = now + READ_AGAIN_SECONDS

@@ -1,4 +1,4 @@
-"""The gate forgets archived coupons: their keys are removed, and nothing is left in their place.
+"""The gate forgets archived coupons: all their keys are removed, and nothing is left.
 
 Who claims one is answered from the ledger, as for every coupon that the gate does not have. That is
 sound because archiving is a fence: no claim that was admitted before is accepted after it. A

@@ -191,7 +191,7 @@ def test_a_redis_with_data_from_before_forgets_again(
     for key, copy in copies:
         gate.client.rename(copy, key)
     make_pass()
-    assert keys(gate, settled.coupon_id), "nobody looks without a reason"
+    assert keys(gate, settled.coupon_id), "nothing is read without a reason"
     valkey_server.kill()
     valkey_server.start()
     assert keys(gate, settled.coupon_id)
@@ -206,7 +206,7 @@ def test_what_nobody_saw_is_found_within_the_hour(
     make_pass: Pass,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(forgetting, "LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(forgetting, "READ_AGAIN_SECONDS", 0.0)
     archive(settled.coupon_id)
     make_pass()
     gate.client.hset(coupon_key(settled.coupon_id), "epoch", 1)
