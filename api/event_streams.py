@@ -7,7 +7,7 @@ would have said. A stream is a task of the event loop, and takes a thread only w
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from time import monotonic
@@ -20,7 +20,7 @@ from api.problems import Problem, ProblemType, retry_after
 from api.schemas import view_request
 from coupons.errors import LedgerUnavailable
 from coupons.ledger.connection import ROW_ERRORS, LedgerPool, pooled
-from coupons.ledger.requests import find_requests_of_user
+from coupons.ledger.requests import find_requests, find_requests_of_user
 from coupons.model import IssueRequest
 
 log = logging.getLogger(__name__)
@@ -89,8 +89,9 @@ class EventStreams:
                     return
                 # Cleared before it is read, so that no notification is missed.
                 changed.clear()
+                waiting = [each for each in found if not each.is_final]
                 try:
-                    found = await self._read(user_id)
+                    found = await self._read(user_id, waiting)
                 except LedgerUnavailable as error:
                     log.warning("%s; an event stream ends", error)
                     return
@@ -115,17 +116,23 @@ class EventStreams:
                 if not streams:
                     del self._open[user_id]
 
-    async def _read(self, user_id: int) -> list[IssueRequest]:
-        """Raises LedgerUnavailable, for a row that cannot be read as well."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._read_now, user_id)
+    async def _read(self, user_id: int, waiting: Sequence[IssueRequest] = ()) -> list[IssueRequest]:
+        """The requests of a user, and those of `waiting` whose coupon was archived since.
 
-    def _read_now(self, user_id: int) -> list[IssueRequest]:
+        Raises LedgerUnavailable, for a row that cannot be read as well.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._read_now, user_id, waiting)
+
+    def _read_now(self, user_id: int, waiting: Sequence[IssueRequest]) -> list[IssueRequest]:
         if monotonic() < self._down_until:
             raise LedgerUnavailable("Postgres did not answer a moment ago")
         try:
             with pooled(self._pool) as connection:
-                return find_requests_of_user(connection, user_id, MOST_COUPONS)
+                found = find_requests_of_user(connection, user_id, MOST_COUPONS)
+                listed = {request[:2] for request in found}
+                gone = [request[:2] for request in waiting if request[:2] not in listed]
+                return [*found, *(find_requests(connection, gone) if gone else [])]
         except ROW_ERRORS as error:
             raise LedgerUnavailable(f"a request of user {user_id} cannot be read") from error
         except LedgerUnavailable:

@@ -44,8 +44,8 @@ class CouponView(TypedDict):
 
     version: its ETag without the quotes; another one after each change, but not after each claim.
     is_at_gate: whether claims are decided by this version already; null when unknown, or for a
-    draft. is_scheduled: open, and its start is in the future; by the time, so that it ends without
-    another version.
+    draft or an archived coupon, which the gate does not have. is_scheduled: open, and its start is
+    in the future; by the time, so that it ends without another version.
     """
 
     id: Id
@@ -144,6 +144,8 @@ def view_coupon(coupon: Coupon, figures: GateFigures | None) -> CouponView:
     """The JSON form of a coupon. figures: the gate's, read after the coupon."""
     terms = coupon.terms
     assert terms is not None
+    if not coupon.belongs_at_gate:
+        figures = None  # of an archived one the gate may have some for a moment
     return {
         "id": str(coupon.coupon_id),
         "name": coupon.name,

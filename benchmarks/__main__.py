@@ -11,11 +11,13 @@ from benchmarks.results.components import CEILINGS, GROWTH, report_components
 from benchmarks.results.designs import PARTS as DESIGN_PARTS
 from benchmarks.results.designs import compare_designs
 from benchmarks.results.pipeline import (
+    ARCHIVING,
     COST,
     GATE_MEMORY,
     REBUILD,
     RUNNING_PARTS,
     STACK_PARTS,
+    report_archiving,
     report_cost,
     report_gate_memory,
     report_pipeline,
@@ -27,10 +29,10 @@ from cli.failures import run_program
 from stack.disposable import disposable_stack
 from stack.machine import describe_machine
 
-EVERYTHING = (*STACK_PARTS, GATE_MEMORY, REBUILD, *DESIGN_PARTS, CEILINGS, GROWTH)
+EVERYTHING = (*STACK_PARTS, GATE_MEMORY, REBUILD, ARCHIVING, *DESIGN_PARTS, CEILINGS, GROWTH)
 PARTS = (*EVERYTHING, COST)
 # They take minutes: a quick run measures them only when they are named.
-NOT_QUICK = {REBUILD, CEILINGS, GROWTH}
+NOT_QUICK = {REBUILD, ARCHIVING, CEILINGS, GROWTH}
 
 
 @click.command(
@@ -48,8 +50,8 @@ def main(
 ) -> None:
     """Measure the system on a separate embedded stack on this machine.
 
-    PART: what to measure; by default everything but cost, with --quick without rebuild, ceilings
-    and growth.
+    PART: what to measure; by default everything but cost, with --quick without rebuild,
+    archiving, ceilings and growth.
     Results are printed as Markdown. A full run also stores them in benchmarks/results, with charts
     of the four designs, and in docs/reference/benchmarks.md.
 
@@ -108,6 +110,8 @@ def _measure(report: Report, wanted: set[str], quick: bool, long: bool) -> None:
         report_gate_memory(report, quick)
     if REBUILD in wanted:
         report_rebuild(report, quick)
+    if ARCHIVING in wanted:
+        report_archiving(report, quick)
     if wanted & {*STACK_PARTS, *DESIGN_PARTS}:
         with disposable_stack() as stack:
             report_pipeline(report, stack, wanted, quick)

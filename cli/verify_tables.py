@@ -7,6 +7,7 @@ from rich.table import Table
 
 from cli.advice import with_commands_for_this_stack
 from connectors.stream_state import StreamState
+from coupons.model import CouponState
 from operations.verify.lives import LifeCounts
 from operations.verify.report import MOST_NAMED, ConsistencyReport, Discrepancy
 
@@ -34,6 +35,8 @@ def show_report(
             f" marked {figures.issued:,} issued, {figures.rejected:,} rejected",
             soft_wrap=True,
         )
+    if report.state is CouponState.ARCHIVED:
+        console.print("Redis:    has forgotten it: it is archived")
     if life is not None:
         console.print(
             f"Life:     issued {life.issued:,} = active {life.active:,} + used {life.used:,}"

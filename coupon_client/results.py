@@ -69,7 +69,7 @@ class Coupon:
     """A coupon. version: what `change_coupon` has to be given.
 
     places_left: how many claims would still be admitted; None: not known now. is_at_gate: whether
-    claims are decided by this version already; None: not known now, or a draft.
+    claims are decided by this version already; None: not known now, or a draft or archived.
     """
 
     id: int

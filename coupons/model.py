@@ -25,7 +25,7 @@ class CouponState(StrEnum):
     PAUSED = "paused"
     CLOSED = "closed"
     ARCHIVED = "archived"
-    """Closed, settled and put away, for good. The gate has it as closed."""
+    """Closed, settled and put away, for good. The gate forgets it."""
 
 
 class IssuedState(StrEnum):
@@ -165,6 +165,11 @@ class Coupon:
     gate_epoch: int
     created_at: datetime
     terms: Terms | None = field(default=None, compare=False)
+
+    @property
+    def belongs_at_gate(self) -> bool:
+        """False for a draft, which is not there yet, and for an archived one, which it forgets."""
+        return self.state not in (CouponState.DRAFT, CouponState.ARCHIVED)
 
 
 class RequestCounts(NamedTuple):

@@ -32,8 +32,8 @@ class GateReport(NamedTuple):
     def unavailable_reason(self) -> GateState | None:
         """None: available. missing, stale, loading, fenced, unreadable: it has to be rebuilt.
 
-        refused: it is loaded, and a server accepts no writes. None for a draft: it is not there
-        before it is opened.
+        refused: it is loaded, and a server accepts no writes. None for what does not belong there:
+        a draft, and an archived coupon.
         """
         return unavailable_reason(self.figures, self.coupon) or (
             GateState.REFUSED if self.refused else None

@@ -34,7 +34,7 @@ class Session(NamedTuple):
     where: Endpoints
 
     def coupons(self, coupon_id: int | None) -> tuple[list[Coupon], list[Failed]]:
-        """All coupons, or the one with this id; and those whose row cannot be read.
+        """All coupons but archived ones, or the one with this id; and those that cannot be read.
 
         Raises NotThere when it does not exist.
         """
@@ -60,16 +60,15 @@ class Session(NamedTuple):
         """The results of `work` for each coupon; coupons that fail are added to `failures`.
 
         at_gate: a draft is passed over, since the gate does not have it; the one that is asked for
-        fails. Raises RedisUnavailable or LedgerUnavailable when the other coupons would fail as
-        well.
+        fails, and so does an archived one. Raises RedisUnavailable or LedgerUnavailable when the
+        other coupons would fail as well.
         """
         readable, unreadable = self.coupons(coupon_id)
         failures += unreadable
         for coupon in readable:
-            if at_gate and coupon.state is CouponState.DRAFT:
+            if at_gate and not coupon.belongs_at_gate:
                 if coupon_id is not None:
-                    why = f"coupon {coupon_id} is a draft: the gate gets it when it is opened"
-                    failures.append(Failed(coupon_id, why))
+                    failures.append(Failed(coupon_id, _why_not_at_gate(coupon)))
                 continue
             try:
                 done = work(coupon)
@@ -79,6 +78,12 @@ class Session(NamedTuple):
                 failures.append(Failed(coupon.coupon_id, f"coupon {coupon.coupon_id}: {error}"))
             else:
                 yield done
+
+
+def _why_not_at_gate(coupon: Coupon) -> str:
+    if coupon.state is CouponState.DRAFT:
+        return f"coupon {coupon.coupon_id} is a draft: the gate gets it when it is opened"
+    return f"coupon {coupon.coupon_id} is archived: the gate has forgotten it, for good"
 
 
 @contextmanager

@@ -59,6 +59,11 @@ RECONCILER_EXPIRY_FAILING_COUPONS = Gauge(
     " coupons are handled.",
     registry=RECONCILER,
 )
+RECONCILER_FORGOTTEN = Counter(
+    "coupon_reconciler_forgotten_total",
+    "Archived coupons whose keys were removed from the gate.",
+    registry=RECONCILER,
+)
 CONNECTOR_RESTARTS = Counter(
     "coupon_connector_restarts_total",
     "Times that a failed connector task was restarted, by connector: coupon-cdc, and coupon-events"

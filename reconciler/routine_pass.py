@@ -1,4 +1,4 @@
-"""The pass over all coupons but drafts that runs every second, and is cheap.
+"""The pass over all coupons but drafts and archived ones that runs every second, and is cheap.
 
 It finds three faults without comparing request by request, and each has one repair:
 - The gate does not have a coupon, loaded it before Redis restarted, or has it under another epoch
@@ -9,6 +9,8 @@ It finds three faults without comparing request by request, and each has one rep
   claim again on the user's behalf. The gate admitted the claim and the user wanted it, so an
   unfinished admission is rolled forward. Whether its first write succeeded does not matter, because
   writing it again is harmless. Nothing is guessed, and no admitted claim is taken back.
+
+At its end the gate forgets what was archived (forgetting.py).
 """
 
 import logging
@@ -68,7 +70,7 @@ def run_pass(
     for coupon_id, error in unreadable.items():
         if watch.failing.may_try(coupon_id):
             yield failed(coupon_id, error, watch)
-    coupons = [each for each in readable if each.state is not CouponState.DRAFT]
+    coupons = [each for each in readable if each.belongs_at_gate]
     coupons.sort(key=lambda each: (each.coupon_id in watch.failing, *_order(each)))
     now_us = gate.now_us()
     before_us = now_us - int(pending_after_s * 1_000_000)
@@ -96,6 +98,8 @@ def run_pass(
     RECONCILER_FAILING_COUPONS.set(watch.failing.among([*coupon_ids, *unreadable]))
     if refused is not None:
         raise refused
+    listed = {each.coupon_id for each in readable}.union(unreadable)
+    watch.forgetting.forget(gate, connection, listed)
 
 
 def failed(coupon_id: int, error: Exception, watch: Watch) -> Repair:

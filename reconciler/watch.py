@@ -8,6 +8,7 @@ from typing import NamedTuple
 from coupons.gate import GateFigures
 from coupons.model import Coupon
 from reconciler.failing import FailingCoupons
+from reconciler.forgetting import Forgetting
 
 PASSES_OF_DRIFT = 5
 """Marks follow their commit within about a second; a longer difference is compared."""
@@ -35,6 +36,8 @@ class Watch:
     def __init__(self, compare_every_s: float) -> None:
         self.failing = FailingCoupons(1.0, LONGEST_PAUSE_SECONDS)
         """For the thread of the passes only."""
+        self.forgetting = Forgetting()
+        """For that thread too."""
         self.pending_from_us: dict[int, int] = {}
         """Where the next pass continues in a coupon's pending requests."""
         self._compare_every_s = compare_every_s

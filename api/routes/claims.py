@@ -24,6 +24,7 @@ from coupons.errors import CouponUnreadable
 from coupons.ids import request_id
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.coupons import find_coupon
+from coupons.ledger.requests import find_requests
 from coupons.model import Claim, CouponState, IssueRequest
 
 if TYPE_CHECKING:
@@ -116,15 +117,28 @@ class ClaimRoutes:
         if outcome is ClaimOutcome.NOT_OPEN:
             raise _not_open(claim.coupon_id, await self._openings.opens_at_us(claim.coupon_id))
         if outcome is ClaimOutcome.MISSING:
-            await asyncio.to_thread(self._check_exists, claim.coupon_id)
+            known = await asyncio.to_thread(self._find_forgotten, claim)
+            if known is not None:
+                return _accepted(known, 200)
         raise _not_accepted(claim, outcome)
 
-    def _check_exists(self, coupon_id: int) -> None:
+    def _find_forgotten(self, claim: Claim) -> IssueRequest | None:
+        """The user's request for an archived coupon; None: the gate has to be rebuilt.
+
+        Raises Problem when nothing comes of the claim: users may see no such coupon, or it is
+        archived and they have no request.
+        """
         # A coupon whose row cannot be read exists, and its gate stays unavailable.
         with suppress(CouponUnreadable), pooled(self._pool) as connection:
-            coupon = find_coupon(connection, coupon_id)
+            coupon = find_coupon(connection, claim.coupon_id)
             if coupon is None or coupon.state is CouponState.DRAFT:
-                raise Problem(ProblemType.NOT_FOUND, f"Coupon {coupon_id} does not exist.")
+                raise Problem(ProblemType.NOT_FOUND, f"Coupon {claim.coupon_id} does not exist.")
+            if coupon.state is CouponState.ARCHIVED:
+                known = find_requests(connection, [claim[:2]])
+                if not known:
+                    raise _not_accepted(claim, ClaimOutcome.CLOSED)
+                return known[0]
+        return None
 
 
 def _accepted(accepted: IssueRequest, status: int) -> RawResponse:

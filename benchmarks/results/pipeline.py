@@ -9,6 +9,7 @@ from benchmarks.harness.collector import span_collector
 from benchmarks.harness.commits import unpack_commit
 from benchmarks.harness.target import Target
 from benchmarks.load.coupons import create_coupon
+from benchmarks.measurements.archiving import measure_archiving
 from benchmarks.measurements.backlog import measure_backlog, measure_drain
 from benchmarks.measurements.claiming import (
     closed_loop,
@@ -26,6 +27,7 @@ from benchmarks.measurements.uses import measure_uses
 from benchmarks.results.pipeline_tables import (
     COST_HEAD,
     OVERLOAD_HEAD,
+    archiving_rows,
     backlog_rows,
     compared_rows,
     cost_rows,
@@ -42,7 +44,7 @@ from benchmarks.results.pipeline_tables import (
 from benchmarks.results.report import Report
 from stack.disposable import DisposableStack
 
-GATE_MEMORY, REBUILD, COST = "gate-memory", "rebuild", "cost"
+GATE_MEMORY, REBUILD, ARCHIVING, COST = "gate-memory", "rebuild", "archiving", "cost"
 # These neither stop nor start parts of the stack.
 RUNNING_PARTS = ("delay", "full-load")
 STACK_PARTS = (
@@ -73,6 +75,15 @@ def report_rebuild(report: Report, quick: bool) -> None:
     head = ["requests", "seconds", "rows/s", "peak MiB", "for an empty coupon"]
     requests, rounds = (100_000, 1) if quick else (1_000_000, 2)
     report.table(head, rebuild_rows(measure_rebuild(requests, rounds)))
+
+
+def report_archiving(report: Report, quick: bool) -> None:
+    """On a separate stack."""
+    report.add("## An archived coupon leaves the gate")
+    users, rounds = (100_000, 1) if quick else (1_000_000, 3)
+    head = ["users", "archived, s", "forgotten, s", "MiB before", "after"]
+    head += ["claims of another coupon, ms: p50", "p99", "meanwhile p50", "p99", "most"]
+    report.table(head, archiving_rows(measure_archiving(users, rounds)))
 
 
 def report_pipeline(

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from benchmarks.load.rounds import Delay
+from benchmarks.measurements.archiving import Archiving
 from benchmarks.measurements.backlog import Backlog, Drained
 from benchmarks.measurements.claiming import Compared, FullLoad
 from benchmarks.measurements.costs import Turn
@@ -114,6 +115,25 @@ def rebuild_rows(found: Sequence[Rebuild]) -> list[list[object]]:
             f"{each.rows_per_s:,.0f}",
             f"{each.peak_mib:.0f}",
             f"{each.idle_mib:.0f}",
+        ]
+        for each in found
+    ]
+
+
+def archiving_rows(found: Sequence[Archiving]) -> list[list[object]]:
+    """One row for each round."""
+    return [
+        [
+            f"{each.users:,}",
+            f"{each.archive_s:.2f}",
+            f"{each.forget_s:.2f}",
+            f"{each.loaded_mib:.1f}",
+            f"{each.left_mib:.1f}",
+            f"{each.quiet.p50_ms:.2f}",
+            f"{each.quiet.p99_ms:.2f}",
+            f"{each.meanwhile.p50_ms:.2f}",
+            f"{each.meanwhile.p99_ms:.2f}",
+            f"{each.meanwhile.most_ms:.2f}",
         ]
         for each in found
     ]

@@ -42,9 +42,9 @@ def status_command(where: Endpoints, coupon_id: int | None, as_json: bool) -> No
     """Show each coupon at the gate: whether it can be claimed, and whether its gate is available.
 
     A coupon that is closed, paused, sold out or not open yet refuses claims, and its gate is
-    available all the same. The gate gets a draft when it is opened. `left` is the quantity that is
-    not taken. Epochs are in --json only. A gate that is unavailable admits nobody, and the API
-    answers 503:
+    available all the same. The gate gets a draft when it is opened, and forgets an archived coupon,
+    which is shown with --coupon only. `left` is the quantity that is not taken. Epochs are in
+    --json only. A gate that is unavailable admits nobody, and the API answers 503:
 
     \b
     missing     Redis does not have the coupon: it was flushed, or is another server
@@ -162,6 +162,8 @@ def _progress(console: Console, what: str) -> Iterator[Callable[[int], None]]:
 def _gate(report: GateReport) -> str:
     if report.coupon.state is CouponState.DRAFT:
         return "not there yet"
+    if report.coupon.state is CouponState.ARCHIVED:
+        return "forgotten"
     reason = report.unavailable_reason
     return f"[red]unavailable: {reason}[/]" if reason else "[green]available[/]"
 

@@ -64,6 +64,9 @@ def command(
     broken_chain  it does not continue the change before it
     late_use      it is later than the time at which the issued coupon expired
 
+    The gate has forgotten archived coupons, whose requests are all final: they are checked only by
+    --coupon, and then in Postgres alone. The rows above are searched for them too.
+
     Ledger and gate are read one after the other. While claims come in, the counts cannot add up,
     and it says so: pause the coupon, or wait until the sale is over.
 
@@ -98,7 +101,12 @@ def _show(result: Verification) -> None:
         console.print(f"[bold]Coupon {report.coupon_id}[/]")
         show_report(console, report, lives.get(report.coupon_id))
     if not result.reports:
-        console.print("There are no coupons.")
+        console.print("There are no coupons to check.")
+    if result.archived:
+        console.print(
+            f"{result.archived:,} archived coupons were settled then: --coupon checks one again.",
+            soft_wrap=True,
+        )
     console.print()
     show_stream(console, result.stream, len(result.dead_letters))
     if result.dead_letters_error:
@@ -116,6 +124,7 @@ def _as_json(result: Verification) -> dict[str, object]:
         "not_known": result.unknown,
         "unmatched": [_discrepancy_as_json(each) for each in result.unmatched],
         "lives": [each._asdict() for each in result.lives],
+        "archived": result.archived,
     }
 
 

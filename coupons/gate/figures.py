@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from coupons.errors import KeysUnreadable
-from coupons.model import Coupon, CouponState, GateState
+from coupons.model import Coupon, GateState
 
 
 class GateFigures(NamedTuple):
@@ -35,10 +35,11 @@ class GateFigures(NamedTuple):
 def unavailable_reason(figures: GateFigures | None, coupon: Coupon) -> GateState | None:
     """Why the gate cannot admit claims of the coupon until it is rebuilt; None when it can.
 
-    None for a draft too: the gate gets it when it is opened. figures: the gate's; None when it does
-    not have the coupon. coupon: as the ledger has it.
+    None also for what does not belong there: a draft, which it gets when it is opened, and an
+    archived coupon, which it forgets. figures: the gate's; None when it does not have the coupon.
+    coupon: as the ledger has it.
     """
-    if coupon.state is CouponState.DRAFT:
+    if not coupon.belongs_at_gate:
         return None
     if figures is None:
         return GateState.MISSING

@@ -152,6 +152,11 @@ class Gate:
             seconds, microseconds = self.client.time()
         return seconds * 1_000_000 + microseconds
 
+    def server_identity(self) -> str:
+        """Another text after each restart and failover of Redis."""
+        [identity] = run_scripts(self.client, [Call("server", coupon_key(0), [])])
+        return str(identity)
+
     def pending_before(
         self, coupon_id: int, before_us: int, limit: int, from_us: int = 0
     ) -> list[IssueRequest]:

@@ -5,16 +5,15 @@ more, so what is read afterwards is complete. Claims in flight get 503 and may b
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 from coupons.gate import Gate, GateFigures, open_coupon, unavailable_reason
 from coupons.gate.write_check import check_takes_writes
-from coupons.ledger.connection import Connection, translated
+from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import begin_gate_epoch, find_coupon
+from coupons.ledger.rebuild_lock import alone_with
 from coupons.ledger.requests import stream_requests
 from coupons.ledger.unrequested import operate_unrequested, write_unrequested
-from coupons.model import Coupon, CouponState, IssueRequest
-from coupons.queries import query
+from coupons.model import Coupon, IssueRequest
 
 Progress = Callable[[int], None]
 _ROWS_PER_REPORT = 10_000
@@ -44,14 +43,14 @@ def rebuild(
     """Fence the coupon, load it again and open it; return how many requests were loaded.
 
     progress: called again and again with how many were loaded so far. as_operator: with the rights
-    of coupon_ops; otherwise with those of coupon_reconciler. Returns None when another
-    rebuild is running or has just ended, when there is no such coupon, when it is a draft, or when
+    of coupon_ops; otherwise with those of coupon_reconciler. Returns None when another rebuild is
+    running or has just ended, when there is no such coupon, when it is a draft or archived, or when
     Redis restarted meanwhile, so that it has to be repeated. Raises RedisUnavailable or
     LedgerUnavailable; then the coupon may be unavailable, and the rebuild may be repeated.
     """
-    with _alone(connection, coupon_id) as alone:
+    with alone_with(connection, coupon_id) as alone:
         coupon = find_coupon(connection, coupon_id) if alone else None
-        if coupon is None or coupon.state is CouponState.DRAFT:
+        if coupon is None or not coupon.belongs_at_gate:
             return None
         figures = gate.figures([coupon_id])[0]
         if not even_if_open and unavailable_reason(figures, coupon) is None:
@@ -90,18 +89,3 @@ def _all_requests(
     if final < fenced.issued_count + fenced.rejected_count:
         write = operate_unrequested if as_operator else write_unrequested
         yield from write(connection, fenced.coupon_id)
-
-
-@contextmanager
-def _alone(connection: Connection, coupon_id: int) -> Iterator[bool]:
-    values = {"coupon_id": coupon_id}
-    with translated(connection):
-        row = connection.execute(query("lock_rebuild"), values).fetchone()
-    locked = row is not None and bool(row[0])
-    try:
-        yield locked
-    finally:
-        # A broken connection has released the lock by itself.
-        if locked and not connection.broken and not connection.closed:
-            with translated(connection):
-                connection.execute(query("unlock_rebuild"), values)

@@ -85,12 +85,12 @@ def find_coupon(connection: Connection, coupon_id: int) -> Coupon | None:
 
 
 def list_coupons(connection: Connection) -> list[Coupon]:
-    """Every coupon that can be read, in order of id."""
+    """Every coupon that can be read, but archived ones, in order of id."""
     return list_readable(connection)[0]
 
 
 def list_readable(connection: Connection) -> tuple[list[Coupon], dict[int, CouponUnreadable]]:
-    """Every coupon that can be read, in order of id; and why the others cannot be read."""
+    """The same, and why the others cannot be read. Archived coupons cost nothing."""
     try:
         with translated(connection), connection.cursor(row_factory=dict_row) as cursor:
             return [coupon_of_row(row) for row in cursor.execute(query("list_coupons"))], {}
@@ -101,8 +101,8 @@ def list_readable(connection: Connection) -> tuple[list[Coupon], dict[int, Coupo
 def list_live(connection: Connection, also: Iterable[int], most: int) -> tuple[list[Coupon], int]:
     """The coupons that users may claim, and how many there are in all.
 
-    Those in `also` are read first, whatever their state, then those that started last; at most
-    `most` together. Raises LedgerUnavailable.
+    Those in `also` are read first, whatever their state but archived, then those that started last;
+    at most `most` together. Raises LedgerUnavailable.
     """
     values = {"also": list(also), "most": most}
     with translated(connection), connection.cursor(row_factory=dict_row) as cursor:
@@ -110,12 +110,18 @@ def list_live(connection: Connection, also: Iterable[int], most: int) -> tuple[l
     return [coupon_of_row(row) for row in rows], rows[0]["live"] if rows else 0
 
 
+def list_coupon_ids(connection: Connection) -> list[int]:
+    """Of every coupon, of archived ones too, in order."""
+    with translated(connection):
+        return [row[0] for row in connection.execute(query("list_coupon_ids"))]
+
+
 def _one_by_one(
     connection: Connection,
 ) -> tuple[list[Coupon], dict[int, CouponUnreadable]]:
     """One unreadable row makes the query fail, so each row is read by itself."""
     with translated(connection):
-        ids = [row[0] for row in connection.execute(query("list_coupon_ids"))]
+        ids = [row[0] for row in connection.execute(query("list_listed_ids"))]
     readable, unreadable = [], {}
     for coupon_id in ids:
         try:

@@ -96,6 +96,8 @@ def _known(facts: Facts, value: int | None) -> Figure:
 def _at_gate(facts: Facts, value: int | None) -> Figure:
     if facts.coupon and facts.coupon.state is CouponState.DRAFT:
         return Figure("not at the gate: a draft", False)
+    if facts.coupon and facts.coupon.state is CouponState.ARCHIVED:
+        return Figure("forgotten by the gate: archived", False)
     if value is None and not facts.why:
         return Figure("unavailable at the gate", False)
     return _known(facts, value)
@@ -112,6 +114,8 @@ def _sold_out(now: datetime, facts: Facts) -> Figure:
     coupon, figures = facts.coupon, facts.figures
     if coupon and coupon.state is CouponState.DRAFT:
         return Figure("not while it is a draft")
+    if coupon and coupon.state is CouponState.ARCHIVED:
+        return Figure("not while it is archived")
     if coupon is None or figures is None:
         return Figure("unknown", False, facts.why)
     if not figures.places_left:

@@ -8,7 +8,7 @@ from coupons.gate.refusals import GateRefused
 from coupons.gate.write_check import check_takes_writes as check_gate_serving
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.coupons import list_readable
-from coupons.model import Coupon, CouponState, GateState
+from coupons.model import Coupon, GateState
 from operations.doctor.findings import Finding, Section, failing, ok
 from operations.doctor.runbook_sections import section_of
 from operations.doctor.system import System
@@ -52,7 +52,7 @@ def gate_findings(
 ) -> Iterator[Finding]:
     """The findings for the gate's state of each coupon, compared with the ledger's."""
     both = zip(coupons, found, strict=True)
-    pairs = [each for each in both if each[0].state is not CouponState.DRAFT]
+    pairs = [each for each in both if each[0].belongs_at_gate]
     if old := [coupon.coupon_id for coupon, figures in pairs if _is_old_copy(coupon, figures)]:
         says = f"Redis was restored from an older copy: marks of {_ids(old)} are missing in it"
         yield failing("redis copy", says, "coupon gate status", Section.REDIS_RESTORED)

@@ -21,7 +21,7 @@ from coupons.change_events.dead_letter_headers import replays_of
 from coupons.errors import UndecodableEvent
 from coupons.gate import connect_gate
 from coupons.ledger.connection import Connection, connect_ledger
-from coupons.ledger.coupons import list_coupons
+from coupons.ledger.coupons import list_coupon_ids
 from coupons.ledger.requests import find_requests
 from coupons.ledger.unseen_commits import CommitsUnseen, look_for_missing
 from operations.doctor.commands import StackCommand
@@ -79,7 +79,7 @@ def _streamed_requests(system: System, connection: Connection) -> set[RequestKey
         log.only_newest(NEWEST)
         for messages in log.read():
             keys.update(key for message in messages if (key := _key(decoder, message)) is not None)
-    coupon_ids = {coupon.coupon_id for coupon in list_coupons(connection)}
+    coupon_ids = set(list_coupon_ids(connection))
     return {key for key in keys if key[0] in coupon_ids}
 
 

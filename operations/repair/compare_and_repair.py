@@ -38,10 +38,13 @@ def compare_and_repair(
     """Compare a coupon request by request; yield each repair after it was done, or would be.
 
     Safe during claims, issuing, the reconciler's passes and other comparisons. Missing marks and
-    rows are written at once; one fenced rebuild at the end repairs every other mismatch.
+    rows are written at once; one fenced rebuild at the end repairs every other mismatch. What does
+    not belong at the gate, a draft or an archived coupon, is not compared.
 
     Raises RedisUnavailable or LedgerUnavailable.
     """
+    if not coupon.belongs_at_gate:
+        return
     coupon_id = coupon.coupon_id
     figures = gate.figures([coupon_id])[0]
     why = unavailable_reason(figures, coupon)

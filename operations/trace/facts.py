@@ -13,7 +13,7 @@ from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import find_coupon
 from coupons.ledger.lives import Life, read_life
 from coupons.ledger.requests import TimedRequest, find_timed_request
-from coupons.model import Coupon, GateState, IssueRequest, Status, to_microseconds
+from coupons.model import Coupon, CouponState, GateState, IssueRequest, Status, to_microseconds
 from operations.dead_letters.status import DeadLetterStatus, read_statuses
 from operations.trace.record_search import RecordSearch, find_record
 
@@ -33,7 +33,8 @@ class Unknown(NamedTuple):
 class Facts(NamedTuple):
     """What the parts know of a request; Unknown for each part that does not answer.
 
-    row, coupon: by the ledger. marked: by the gate, or why it is unavailable. record: None: not
+    row, coupon: by the ledger. marked: by the gate, or why it is unavailable; None: it has no such
+    request, or has forgotten the coupon. record: None: not
     searched, because there is no request. life: None: it is not issued.
     """
 
@@ -75,6 +76,8 @@ def read_facts(where: Endpoints, coupon_id: int, user_id: int) -> Facts:
             if _is_final(row) and isinstance(marked, IssueRequest) and not marked.is_final:
                 # A mark follows its row, and may have come between the two readings.
                 marked = ask(lambda: _marked(gate(), coupon_id, user_id))
+        if isinstance(marked, GateState) and is_forgotten(coupon):
+            marked = None
         admitted_us = _requested_at_us(row, marked)
         if admitted_us is None:
             return Facts(row, coupon, marked, figures, None, [])
@@ -97,6 +100,11 @@ def ask(read: Callable[[], T]) -> T | Unknown:
     except CouponError as error:
         why = str(error).strip().partition("\n")[0]
         return Unknown(why, isinstance(error, KafkaUnavailable))
+
+
+def is_forgotten(coupon: object) -> bool:
+    """Whether the gate forgets it: it is archived."""
+    return isinstance(coupon, Coupon) and coupon.state is CouponState.ARCHIVED
 
 
 def _is_final(row: object) -> bool:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from coupons.endpoints import DATABASE_URL, Endpoints
 from coupons.ledger.connection import connect_ledger
-from coupons.ledger.coupons import list_coupons
+from coupons.ledger.coupons import list_coupon_ids
 from coupons.ledger.requests import find_requests
 from coupons.model import IssueRequest
 
@@ -30,7 +30,7 @@ class UserRequests(NamedTuple):
 def requests_of_user(where: Endpoints, user_id: int) -> UserRequests:
     """Raises LedgerUnavailable, and SettingError where there is no stack."""
     with closing(connect_ledger(where[DATABASE_URL], "coupon-trace")) as connection:
-        coupon_ids = [coupon.coupon_id for coupon in list_coupons(connection)]
+        coupon_ids = list_coupon_ids(connection)
         searched = coupon_ids[-MOST_COUPONS:]
         found = find_requests(connection, [(coupon_id, user_id) for coupon_id in searched])
     found.sort(key=lambda each: each.requested_at_us, reverse=True)

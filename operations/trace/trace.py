@@ -9,7 +9,7 @@ from coupons.errors import NotThere
 from coupons.ledger.requests import TimedRequest
 from coupons.model import GateState, IssueRequest, Status, from_microseconds
 from operations.dead_letters.status import UNRESOLVED, DeadLetterStatus
-from operations.trace.facts import Facts, Unknown, read_facts
+from operations.trace.facts import Facts, Unknown, is_forgotten, read_facts
 from operations.trace.life import steps_of_life
 from operations.trace.record_search import RecordSearch
 from operations.trace.timeline import Stage, StageState, Step, Trace
@@ -155,6 +155,8 @@ def _marked(facts: Facts) -> Step:
         if isinstance(row, TimedRequest) and row.request.status is not marked.status:
             says += f", and Postgres as {row.request.status}: see `coupon verify`"
         return Step(Stage.MARKED, REACHED, says)
+    if is_forgotten(facts.coupon):
+        return Step(Stage.MARKED, REACHED, "the gate has forgotten it: the coupon is archived")
     if isinstance(row, TimedRequest) and row.request.is_final:
         says = "not marked yet: the consumer does it after the commit, else the reconciler"
         return Step(Stage.MARKED, WAITING, says)

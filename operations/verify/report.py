@@ -46,8 +46,8 @@ class ConsistencyReport(NamedTuple):
     figures: None: the gate does not have the coupon. unavailable_reason: why the gate admits
     nobody; None: it is available. not_compared: why the requests at the gate were not compared;
     None: they were. claims_came_in: claims were admitted meanwhile. Ledger and gate are read one
-    after the other, so the counts cannot add up then, and that is no fault. is_draft: the gate does
-    not have it, and nobody can have claimed it.
+    after the other, so the counts cannot add up then, and that is no fault. state: of a draft or an
+    archived coupon the gate has nothing to compare.
     """
 
     coupon_id: int
@@ -59,7 +59,7 @@ class ConsistencyReport(NamedTuple):
     same_definition: bool = True
     not_compared: str | None = None
     claims_came_in: bool = False
-    is_draft: bool = False
+    state: CouponState = CouponState.OPEN
 
     @property
     def unwritten(self) -> int:
@@ -78,7 +78,7 @@ class ConsistencyReport(NamedTuple):
                 "Postgres: accepted is not issued + rejected + in flight, or more than the total"
                 f" is issued, or the coupon's own counts are wrong: {counts}"
             )
-        if self.is_draft and counts.accepted:
+        if self.state is CouponState.DRAFT and counts.accepted:
             lines.append(f"it is a draft, and has {counts.accepted:,} requests")
         if self.unavailable_reason is not None:
             lines.append(f"the gate is unavailable for this coupon: {self.unavailable_reason}")
@@ -123,7 +123,7 @@ def check_consistency(
                 discrepancies.append(each)
 
     try:
-        if coupon.state is not CouponState.DRAFT:
+        if coupon.belongs_at_gate:
             note(_differing(gate, connection, coupon))
     except (GateUnreadable, KeysUnreadable):
         not_compared = (
@@ -137,6 +137,8 @@ def check_consistency(
     coupon = find_coupon(connection, coupon_id)
     if counts is None or coupon is None:
         return None
+    if not coupon.belongs_at_gate:
+        figures = not_compared = None
     return ConsistencyReport(
         coupon_id,
         counts,
@@ -147,7 +149,7 @@ def check_consistency(
         same_definition=figures is None or figures.version == coupon.version,
         not_compared=not_compared,
         claims_came_in=bool(before and figures and before.admitted != figures.admitted),
-        is_draft=coupon.state is CouponState.DRAFT,
+        state=coupon.state,
     )
 
 
@@ -166,6 +168,9 @@ def await_consistency(
 
 def _await_counts(gate: Gate, connection: Connection, coupon_id: int, deadline: float) -> None:
     """Wait until the counts agree and nothing is in flight: counting is cheaper than comparing."""
+    coupon = find_coupon(connection, coupon_id)
+    if coupon is None or not coupon.belongs_at_gate:
+        return
     while (began := time.monotonic()) < deadline:
         counts = count_requests(connection, coupon_id)
         figures = gate.figures([coupon_id])[0]

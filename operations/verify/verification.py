@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from connectors.stream_state import StreamState, read_stream_state
 from coupons.errors import KafkaUnavailable
+from coupons.ledger.admin_states import count_archived
 from coupons.model import Coupon
 from operations.dead_letters.status import DeadLetterStatus, read_unresolved
 from operations.session import Failed, Session
@@ -19,7 +20,7 @@ class Verification(NamedTuple):
 
     unmatched: rows that belong to no coupon, request or issued coupon, and changes of issued
     coupons that do not fit. lives: of coupons of which an issued coupon was changed. failures:
-    coupons that could not be checked.
+    coupons that could not be checked. archived: how many coupons are; they were not checked.
     """
 
     reports: Sequence[ConsistencyReport]
@@ -29,6 +30,7 @@ class Verification(NamedTuple):
     unmatched: Sequence[Discrepancy]
     lives: Sequence[LifeCounts]
     failures: Sequence[Failed]
+    archived: int
 
     @property
     def is_wrong(self) -> bool:
@@ -47,7 +49,7 @@ class Verification(NamedTuple):
 def verify(
     session: Session, coupon_id: int | None, wait_s: float, group: str, keep: int
 ) -> Verification:
-    """Check all coupons, or one.
+    """Check all coupons but archived ones, or one.
 
     wait_s: how long requests in flight may take to become final. group: the consumers' group.
     keep: how many discrepancies are named; the others are counted. Raises RedisUnavailable,
@@ -71,7 +73,8 @@ def verify(
         {letter.key: letter.letter.position for letter in letters if letter.key is not None},
         session.connection,
     )
-    return Verification(reports, stream, letters, error, unmatched, lives, failures)
+    archived = count_archived(session.connection) if coupon_id is None else 0
+    return Verification(reports, stream, letters, error, unmatched, lives, failures, archived)
 
 
 def _unresolved(session: Session) -> tuple[list[DeadLetterStatus], str | None]:

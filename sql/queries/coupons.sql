@@ -40,19 +40,21 @@ SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_star
  ORDER BY coupon_id DESC;
 
 -- name: list_coupons
--- out: every coupon, in order of coupon_id
+-- By the index of those that are not archived.
+-- out: every coupon but archived ones, in order of coupon_id
 SELECT c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, c.issue_starts_at, c.issue_ends_at,
        c.state, c.eligible_group, c.version, c.gate_epoch, c.created_at
   FROM (SELECT NULL::text AS admin_state) AS before_0020
  CROSS JOIN LATERAL (
    SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
           coalesce(admin_state, state) AS state, eligible_group, version, gate_epoch, created_at
-     FROM coupon) AS c
+     FROM coupon WHERE admin_state IS DISTINCT FROM 'archived') AS c
  ORDER BY c.coupon_id;
 
 -- name: list_live_coupons
--- Live: no draft, not closed, not over, and started, or about to start. It reads every coupon, and no request.
--- in:  also (coupon_ids to read whatever their state), most
+-- Live: no draft, not closed, not over, and started, or about to start. It reads every coupon but archived ones, and no
+-- request.
+-- in:  also (coupon_ids to read whatever their state, but archived ones), most
 -- out: at most so many coupons, those of `also` first, then those that started last; live: how many there are in all
 SELECT c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, c.issue_starts_at, c.issue_ends_at,
        c.state, c.eligible_group, c.version, c.gate_epoch, c.created_at,
@@ -61,17 +63,38 @@ SELECT c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, 
  CROSS JOIN LATERAL (
    SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
           coalesce(admin_state, state) AS state, eligible_group, version, gate_epoch, created_at
-     FROM coupon) AS c
+     FROM coupon WHERE admin_state IS DISTINCT FROM 'archived') AS c
  WHERE c.coupon_id = ANY(%(also)s::bigint[])
     OR c.state IN ('open', 'paused') AND c.issue_starts_at < now() + interval '10 minutes'
        AND (c.issue_ends_at IS NULL OR c.issue_ends_at > now())
  ORDER BY c.coupon_id = ANY(%(also)s::bigint[]) DESC, c.issue_starts_at DESC, c.coupon_id DESC
  LIMIT %(most)s;
 
--- name: list_coupon_ids
+-- name: list_listed_ids
 -- For when one row of list_coupons cannot be read.
--- out: every coupon_id, in order
+-- out: coupon_id of each of its rows, in order
+SELECT c.coupon_id
+  FROM (SELECT NULL::text AS admin_state) AS before_0020
+ CROSS JOIN LATERAL (SELECT coupon_id FROM coupon WHERE admin_state IS DISTINCT FROM 'archived') AS c
+ ORDER BY c.coupon_id;
+
+-- name: list_coupon_ids
+-- out: every coupon_id, of archived ones too, in order
 SELECT coupon_id FROM coupon ORDER BY coupon_id;
+
+-- name: count_archived
+-- out: how many coupons are archived
+SELECT count(*)
+  FROM (SELECT NULL::text AS admin_state) AS before_0020
+ CROSS JOIN LATERAL (SELECT FROM coupon WHERE admin_state = 'archived') AS c;
+
+-- name: find_archived
+-- in:  coupon_ids
+-- out: coupon_id of those that are archived
+SELECT c.coupon_id
+  FROM (SELECT NULL::text AS admin_state) AS before_0020
+ CROSS JOIN LATERAL (
+   SELECT coupon_id FROM coupon WHERE coupon_id = ANY(%(coupon_ids)s::bigint[]) AND admin_state = 'archived') AS c;
 
 -- name: change_coupon
 -- Changes the columns that are named in `given`. Null takes an optional one away; a null start is now, unless the

@@ -1,11 +1,13 @@
 """A closed coupon is put away once everything is final, and its users notice nothing."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from werkzeug.test import Client
 
+from api.bootstrap import Api
 from chaos.link import Link
 from coupons.gate import Gate
 from coupons.ids import request_id
@@ -13,6 +15,8 @@ from coupons.ledger.connection import connect_ledger
 from coupons.ledger.issued_coupons import issue_or_reject
 from coupons.ledger.requests import find_requests
 from coupons.tokens import SCOPES
+from coupons.waiting import eventually
+from reconciler.routine_pass import run_pass
 from tests.api.test_coupon_versions import is_problem
 from tests.support.api import ANY_VERSION, NewCoupon
 from tests.support.api_process import Bearer
@@ -53,6 +57,17 @@ def closed(
 
 
 @pytest.fixture
+def forget(database: Database, gate: Gate) -> Callable[[], None]:
+    """The gate forgets archived coupons, as the reconciler makes it do."""
+
+    def pass_once() -> None:
+        with connect_ledger(database.url("coupon_reconciler"), "test") as reconciler:
+            assert list(run_pass(gate, reconciler, pending_after_s=0.0)) == []
+
+    return pass_once
+
+
+@pytest.fixture
 def archive(client: Client, admin: Headers) -> Callable[..., Any]:
     def archive_one(coupon_id: int, **headers: str) -> Any:
         return client.post(f"/coupons/{coupon_id}/archive", headers={**admin, **headers})
@@ -66,11 +81,8 @@ def test_archiving_puts_a_coupon_away_and_repeating_it_changes_nothing(
     path = f"/coupons/{closed}"
     before = client.get(path, headers=admin)
     done = archive(closed)
-    assert (done.status_code, done.json["state"], done.json["is_at_gate"]) == (
-        200,
-        "archived",
-        True,
-    )
+    assert (done.status_code, done.json["state"]) == (200, "archived")
+    assert (done.json["places_left"], done.json["is_at_gate"]) == (None, None)
     assert done.headers["ETag"] != before.headers["ETag"]
     assert archive(closed, **{"If-Match": before.headers["ETag"]}).json == done.json
     first, second, *_ = client.get(f"{path}/audit", headers=admin).get_json()["items"]
@@ -163,11 +175,22 @@ def test_a_gate_that_does_not_know_of_the_closing_is_told_first(
     is_problem(claim(coupon_id, 43), 409, "closed")
 
 
+@pytest.mark.parametrize("is_forgotten", [False, True])
 def test_users_keep_what_they_have(
-    client: Client, bearer: Bearer, claim: Claim, closed: int, archive: Any
+    client: Client,
+    bearer: Bearer,
+    claim: Claim,
+    closed: int,
+    archive: Any,
+    forget: Callable[[], None],
+    gate: Gate,
+    is_forgotten: bool,
 ) -> None:
     """Issued coupons are read, used, given back and revoked as before; claims are refused."""
     assert archive(closed).status_code == 200
+    if is_forgotten:
+        forget()
+        assert gate.client.keys(f"coupon:{{{closed}}}*") == []
     user, till = bearer(42), bearer(900, ("coupon:redeem",))
     path = f"/issued-coupons/{request_id(closed, 42)}"
     assert client.get(path, headers=user).get_json()["state"] == "active"
@@ -186,6 +209,63 @@ def test_users_keep_what_they_have(
     assert (revoked.status_code, revoked.get_json()["state"]) == (200, "revoked")
     assert claim(closed, 42).json["status"] == "ISSUED"
     is_problem(claim(closed, 99), 409, "closed")
+
+
+def test_every_answer_is_the_same_before_and_after_the_gate_forgets(
+    client: Client,
+    bearer: Bearer,
+    claim: Claim,
+    closed: int,
+    archive: Any,
+    forget: Callable[[], None],
+) -> None:
+    """Claims, statuses, waits and timelines, of who has it and of who has not."""
+    assert archive(closed).status_code == 200
+
+    def answers(user: int) -> list[Any]:
+        request, coupon = f"/issue-requests/{request_id(closed, user)}", f"/coupons/{closed}"
+        paths = (
+            *(request, f"{request}?wait=5", f"{request}/timeline"),
+            *(f"{coupon}/issue-requests/me/timeline", coupon),
+        )
+        read = [client.get(path, headers=bearer(user)) for path in paths]
+        read.append(claim(closed, user))
+        # The instance of a problem is the call.
+        return [(each.status_code, {**each.get_json(), "instance": None}) for each in read]
+
+    before = [answers(user) for user in (42, 99)]
+    forget()
+    assert [answers(user) for user in (42, 99)] == before
+    assert [answer[0] for answer in before[0]] == [200] * 6
+    assert [answer[0] for answer in before[1]] == [404, 404, 404, 200, 200, 409]
+    is_problem(claim(closed + 1000, 42), 404, "not-found")
+
+
+def test_a_wait_that_began_before_ends_with_the_outcome(
+    client: Client,
+    admin: Headers,
+    bearer: Bearer,
+    new_coupon: NewCoupon,
+    claim: Claim,
+    archive: Any,
+    finish: Finish,
+    forget: Callable[[], None],
+    gate: Gate,
+    api: Api,
+) -> None:
+    """Although nobody notifies it, and the gate that it asked first has forgotten everything."""
+    coupon_id = new_coupon()
+    assert claim(coupon_id, 42).status_code == 202
+    path = f"/issue-requests/{request_id(coupon_id, 42)}?wait=20"
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(client.get, path, headers=bearer(42))
+        eventually(lambda: bool(api.long_polls._waiters), what="it waits")
+        gate.client.flushall()
+        finish(coupon_id, 42, mark=False)
+        client.post(f"/coupons/{coupon_id}/close", headers=admin)
+        assert archive(coupon_id).status_code == 200
+        forget()
+        assert waiting.result().get_json()["status"] == "ISSUED"
 
 
 def test_users_of_a_coupon_with_codes_still_get_theirs(

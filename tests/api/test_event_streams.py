@@ -15,7 +15,10 @@ from api.bootstrap import Api
 from api.event_streams import HEARTBEAT_SECONDS, MOST_OF_A_USER, EventStreams
 from coupons.errors import LedgerUnavailable
 from coupons.gate import Gate
-from coupons.model import IssueRequest, Status
+from coupons.ledger.admin_states import archive_coupon
+from coupons.ledger.connection import connect_ledger
+from coupons.ledger.coupons import change_coupon
+from coupons.model import CouponState, IssueRequest, Status
 from coupons.waiting import eventually
 from tests.support.api import RETRY_AFTER, NewCoupon
 from tests.support.api_process import Bearer, Server, running
@@ -109,6 +112,37 @@ def test_a_heartbeat_finds_what_a_lost_notification_would_have_said(
     assert len(events) == 1
     assert b"ISSUED" in events[0]
     assert len(later) > 3
+
+
+def test_a_stream_from_before_tells_the_outcome_of_an_archived_coupon(
+    api: Api,
+    new_coupon: NewCoupon,
+    claim: Callable[..., Any],
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It became final and was archived between two reads; a later stream leaves it out."""
+    monkeypatch.setattr("api.event_streams.HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr("api.event_streams.LONGEST_SECONDS", 1.0)
+    coupon_id = new_coupon()
+    claim(coupon_id, USER)
+
+    async def events(then: Callable[[], None]) -> list[str]:
+        found = []
+        async for chunk in await EventStreams(api.long_polls, api.pool, 1).begin(USER, 60):
+            if b"data: " in chunk:
+                found.append(json.loads(chunk.partition(b"data: ")[2])["status"])
+                then()
+        return found
+
+    def finish_and_archive() -> None:
+        issue(database, (coupon_id, USER))
+        with connect_ledger(database.url("coupon_api"), "test") as ledger:
+            change_coupon(ledger, coupon_id, state=CouponState.CLOSED)
+            archive_coupon(ledger, coupon_id)
+
+    assert asyncio.run(events(finish_and_archive)) == ["REQUESTED", "ISSUED"]
+    assert asyncio.run(events(lambda: None)) == []
 
 
 def test_a_stream_ends_with_its_token(server: Server, bearer: Bearer) -> None:

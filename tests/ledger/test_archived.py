@@ -7,11 +7,19 @@ import pytest
 from psycopg.errors import CheckViolation
 
 from coupons.gate.changes import CouponArchived, operate_in_ledger
-from coupons.ledger.admin_states import archive_coupon
+from coupons.ledger.admin_states import archive_coupon, count_archived, find_archived
 from coupons.ledger.connection import Connection, connect_ledger
-from coupons.ledger.coupons import begin_gate_epoch, change_coupon, find_coupon, list_live
+from coupons.ledger.coupons import (
+    begin_gate_epoch,
+    change_coupon,
+    find_coupon,
+    list_coupon_ids,
+    list_coupons,
+    list_live,
+)
 from coupons.ledger.requests import accept_requests
 from coupons.model import Admission, Coupon, CouponState
+from coupons.queries import query
 from coupons.waiting import eventually
 from tests.support.databases import Database
 from tests.support.issued import issue
@@ -19,6 +27,10 @@ from tests.support.ledger import MakeCoupon
 
 MOMENT_US = 1_700_000_000_000_000
 ARCHIVE = "UPDATE coupon SET admin_state = 'archived'"
+MANY_ARCHIVED = """
+INSERT INTO coupon (name, total_quantity, state, admin_state)
+SELECT 'of the past', 9, 'closed', 'archived' FROM generate_series(1, 10000)
+"""
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 
@@ -116,6 +128,37 @@ def test_archived_is_final_and_read_only(api: Connection, archived: Coupon, chan
     with pytest.raises(CheckViolation):
         api.execute(f"UPDATE coupon SET {change}".encode())
     assert find_coupon(api, archived.coupon_id) == archived
+
+
+def test_archiving_is_a_fence(api: Connection, closed: Coupon) -> None:
+    """Nothing that was admitted before is written after it, however late it comes."""
+    archived = archive_coupon(api, closed.coupon_id)
+    assert archived is not None
+    assert archived.gate_epoch > closed.gate_epoch
+    late = Admission(closed.coupon_id, 1, MOMENT_US, closed.gate_epoch, False)
+    assert accept_requests(api, [late]) == set()
+
+
+def test_listing_coupons_reads_no_archived_one(
+    database: Database, api: Connection, archived: Coupon, make_coupon: MakeCoupon
+) -> None:
+    """By the plan: ten thousand of them are neither read nor filtered out."""
+    live = make_coupon()
+    assert list_coupons(api) == [live]
+    assert list_coupon_ids(api) == [archived.coupon_id, live.coupon_id]
+    assert list_live(api, [archived.coupon_id], most=9) == ([live], 1)
+    assert find_archived(api, [archived.coupon_id, live.coupon_id, 99]) == {archived.coupon_id}
+    assert count_archived(api) == 1
+    with psycopg.connect(database.url("coupon_owner"), autocommit=True) as owner:
+        owner.execute(MANY_ARCHIVED)
+        owner.execute("ANALYZE coupon")
+        for name in ("list_coupons", "list_live_coupons"):
+            plan = owner.execute(
+                b"EXPLAIN ANALYZE " + query(name), {"also": [archived.coupon_id], "most": 9}
+            ).fetchall()
+            text = "\n".join(line for (line,) in plan)
+            assert "coupon_not_archived" in text, text
+            assert "Rows Removed" not in text, text
 
 
 def test_neither_issuing_nor_a_rebuild_is_a_change(

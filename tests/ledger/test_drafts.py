@@ -8,7 +8,7 @@ import pytest
 from psycopg.errors import CheckViolation
 
 from coupons.gate.changes import CouponChanged, CouponDraft, operate_in_ledger
-from coupons.ledger.admin_states import open_draft
+from coupons.ledger.admin_states import count_archived, find_archived, open_draft
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupon_pages import search_coupons
 from coupons.ledger.coupons import (
@@ -154,6 +154,8 @@ def test_processes_that_start_before_the_migration_read_coupons(
         assert find_coupon(api, coupon.coupon_id) == coupon
         assert list_coupons(api) == [coupon]
         assert list_live(api, [], most=1) == ([coupon], 1)
+        assert find_archived(api, [coupon.coupon_id]) == set()
+        assert count_archived(api) == 0
         assert [each.state for each in search_coupons(api, "", "open", 2**60, 9)] == ["open"]
 
     owner.execute(BEFORE_0020)

@@ -83,6 +83,8 @@ class Changing(Start):
             archived = archive_in_ledger(self.gate, api, coupon_id, "model")
         if refused or state is CouponState.ARCHIVED:
             return
+        assert archived.gate_epoch > coupon.epoch, "what was admitted before is fenced"
+        coupon.epoch = archived.gate_epoch
         coupon.change(archived.version, None, CouponState.ARCHIVED, None)
         if told:
             self.gate.define(archived)

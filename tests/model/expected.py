@@ -61,8 +61,22 @@ class ExpectedCoupon:
 
     @property
     def is_draft(self) -> bool:
-        """Whether the gate must not have it at all."""
+        """Whether the gate must not have it yet."""
         return self.definition.state is CouponState.DRAFT
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether nobody loads it any more."""
+        return self.definition.state is CouponState.ARCHIVED
+
+    @property
+    def is_rebuilt(self) -> bool:
+        """Whether the gate has to have it."""
+        return not self.is_draft and not self.is_archived
+
+    def forget(self) -> None:
+        """The gate has nothing of it any more."""
+        self.gate_epoch, self.marked, self.pending = None, {}, {}
 
     @property
     def is_final(self) -> bool:

@@ -39,6 +39,7 @@ class GateAndLedger(Claiming, Changing, Delivering, Repairing):
             assert counts is not None
             assert counts.balance, counts
             assert counts.issued == coupon.issued <= coupon.definition.total
+            assert not (coupon.is_archived and counts.in_flight), "accepted after the archiving"
 
     @invariant()
     def the_gate_is_closed_or_as_expected(self) -> None:

@@ -7,11 +7,12 @@ from hypothesis.stateful import precondition, rule
 
 from coupons.gate import open_coupon
 from coupons.gate.rebuild import rebuild
+from coupons.gate.values import coupon_key
 from coupons.ledger.coupons import begin_gate_epoch, find_coupon
 from coupons.ledger.requests import stream_requests
-from coupons.model import Coupon, IssueRequest
+from coupons.model import Coupon, GateState, IssueRequest
 from reconciler.routine_pass import run_pass
-from tests.model.start import Start, coupon_ids
+from tests.model.start import USERS, Start, coupon_ids
 
 
 class Interrupted(Exception):
@@ -24,9 +25,7 @@ class Failing(Start):
     def all_open(self) -> bool:
         """Whether there is anything to lose; else most of the steps would be at a closed gate."""
         return all(
-            coupon.gate_epoch is not None
-            for coupon in self.expected.values()
-            if not coupon.is_draft
+            coupon.gate_epoch is not None for coupon in self.expected.values() if coupon.is_rebuilt
         )
 
     @precondition(all_open)
@@ -54,7 +53,7 @@ class Repairing(Failing):
     @rule(coupon_id=coupon_ids)
     def rebuild(self, coupon_id: int) -> None:
         coupon = self.expected[coupon_id]
-        if coupon.is_draft:
+        if not coupon.is_rebuilt:
             assert rebuild(self.gate, self.system.ledger["reconciler"], coupon_id) is None
             return
         assert self._rebuild(coupon_id, lambda: None)
@@ -63,7 +62,7 @@ class Repairing(Failing):
     @rule(coupon_id=coupon_ids)
     def rebuild_while_marks_are_made(self, coupon_id: int) -> None:
         coupon = self.expected[coupon_id]
-        if coupon.is_draft:
+        if not coupon.is_rebuilt:
             return
         final: list[IssueRequest] = []
 
@@ -79,7 +78,7 @@ class Repairing(Failing):
     def rebuild_in_vain(self, coupon_id: int, by: str) -> None:
         """It ends in the middle, or what it has loaded is forgotten: the gate stays closed."""
         coupon = self.expected[coupon_id]
-        if coupon.is_draft:
+        if not coupon.is_rebuilt:
             return
         coupon.gate_epoch = None
 
@@ -99,7 +98,7 @@ class Repairing(Failing):
     @rule(coupon_id=coupon_ids)
     def fence_and_die(self, coupon_id: int) -> None:
         """A rebuild ends before it has told the gate of anything."""
-        if not self.expected[coupon_id].is_draft:
+        if self.expected[coupon_id].is_rebuilt:
             self._fence(coupon_id)
 
     def _fence(self, coupon_id: int) -> Coupon:
@@ -127,6 +126,11 @@ class Repairing(Failing):
         list(run_pass(self.gate, self.system.ledger["reconciler"], pending_after_s=0.0))
         for coupon in self.expected.values():
             if coupon.is_draft:
+                continue
+            if coupon.is_archived:
+                assert self.gate.read(coupon.coupon_id, USERS) is GateState.MISSING
+                assert not self.gate.client.keys(f"{coupon_key(coupon.coupon_id)}*")
+                coupon.forget()
                 continue
             if coupon.gate_epoch == coupon.epoch:
                 coupon.roll_forward()

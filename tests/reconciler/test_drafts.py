@@ -1,4 +1,4 @@
-"""A draft is not at the gate, and that is no mismatch; an archived coupon is there as closed."""
+"""A draft is not at the gate, and that is no mismatch."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -9,18 +9,16 @@ from click.testing import CliRunner, Result
 from cli.main import main
 from coupons.gate import Gate
 from coupons.gate.rebuild import rebuild
-from coupons.ledger.admin_states import archive_coupon, open_draft
+from coupons.ledger.admin_states import open_draft
 from coupons.ledger.connection import Connection, connect_ledger
-from coupons.ledger.coupons import change_coupon
 from coupons.ledger.requests import accept_requests
-from coupons.model import Admission, Claim, Coupon, CouponState, GateState, Refusal
+from coupons.model import Admission, Coupon, GateState
 from operations.doctor.findings import Level
 from operations.doctor.gate import gate_findings
 from operations.repair.compare_and_repair import compare_and_repair
 from operations.repair.repairs import RepairAction
 from operations.verify.report import check_consistency
 from reconciler.routine_pass import run_pass
-from tests.reconciler.conftest import Shop
 from tests.support.databases import Database
 from tests.support.ledger import MakeCoupon
 
@@ -117,24 +115,3 @@ def test_a_rebuild_passes_over_drafts_and_refuses_one_that_is_named(
     refused = type_it("gate", "rebuild", "--coupon", str(draft.coupon_id), role="reconciler")
     assert refused.exit_code == 1
     assert "is a draft: the gate gets it when it is opened" in refused.output
-
-
-def test_an_archived_coupon_is_closed_at_the_gate_and_no_mismatch(
-    gate: Gate, database: Database, ops: Connection, reconciler: Connection, shop: Shop
-) -> None:
-    """Whether the gate is told, is rebuilt, or has it from before."""
-    shop.accept(1)
-    shop.issue(1)
-    with connect_ledger(database.url("coupon_api"), "test") as api:
-        change_coupon(api, shop.coupon_id, state=CouponState.CLOSED)
-        assert archive_coupon(api, shop.coupon_id)
-    [told] = run_pass(gate, reconciler, pending_after_s=0.0)
-    assert told.action is RepairAction.REDEFINED
-    for _ in range(2):
-        assert gate.admit([Claim(shop.coupon_id, 9)]) == [Refusal.CLOSED]
-        assert shop.statuses(1) == ["ISSUED"]
-        report = check_consistency(gate, ops, shop.coupon_id)
-        assert report is not None
-        assert report.complaints == []
-        assert list(run_pass(gate, reconciler, pending_after_s=0.0)) == []
-        assert rebuild(gate, reconciler, shop.coupon_id) == 1

@@ -5,10 +5,11 @@ import json
 import pytest
 
 from coupons.gate import Gate, open_coupon
-from coupons.gate.rebuild import _alone, rebuild
+from coupons.gate.rebuild import rebuild
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import begin_gate_epoch, change_coupon
 from coupons.ledger.issued_coupons import issue_or_reject
+from coupons.ledger.rebuild_lock import alone_with
 from coupons.ledger.requests import accept_requests, count_requests, find_requests
 from coupons.model import Admission, Claim, Coupon, CouponState, GateState, Refusal, Status
 from coupons.process.logging import JsonLines
@@ -179,7 +180,7 @@ def test_two_never_rebuild_one_coupon_at_once(
 ) -> None:
     other_way: list[object] = []
     with connect_ledger(database.url("coupon_reconciler"), "test") as another:
-        with _alone(reconciler, coupon.coupon_id):
+        with alone_with(reconciler, coupon.coupon_id):
             other_way.append(rebuild(gate, another, coupon.coupon_id))
         other_way.append(rebuild(gate, another, coupon.coupon_id))
     assert other_way == [None, 0]

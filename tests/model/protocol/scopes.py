@@ -55,6 +55,10 @@ SMALL = [
     _small("Redis fails over and back", _PAIR),
     _small("three users and two places", "users=3 total=2 claims=1"),
     _small("the total changes, and a pause", "changes=1 pauses=1 total=2 claims=1"),
+    _small("archived while Redis restarts", "archives=1 redis=1 rebuilds=1 claims=1 users=1"),
+    _small(
+        "archived while a rebuild runs", "archives=1 lost=1 crashes=1 rebuilds=1 claims=1 users=1"
+    ),
     _small("a gap, and a restore", "gaps=1 restores=1 claims=1"),
     _small("Postgres fails over", "failovers=1 rebuilds=1 redis=1 lost=1 claims=1 roll_forward=0"),
     _small("the ledger goes back after a change", f"{_BEHIND} users=1 changes=2 most_total=3"),
@@ -73,6 +77,9 @@ LARGE = [
     ),
     _large("two rebuilds, failovers", "servers=2 redis=3 rebuilds=2 rebuilders=2 roll_forward=0"),
     _large("changes while Redis restarts", "changes=2 redis=1 rebuilds=1 claims=1 total=2"),
+    _large("archived in every trouble", "archives=1 lost=1 crashes=1 redis=1 rebuilds=1 claims=1"),
+    _large("archived, and Redis fails over", f"{_PAIR} archives=1 lost=1"),
+    _large("archived, and the ledger goes back", f"{_BEHIND} archives=1 redis=1 rebuilds=1"),
     _large("the ledger goes back", f"{_BEHIND} changes=1 redis=1 rebuilds=2 lost=1"),
     _large("restores and gaps", "gaps=1 restores=2 redis=1 lost=1 claims=1 roll_forward=0"),
     _large("two partitions", "partitions=2 stops=1 crashes=1", "group"),
@@ -105,6 +112,10 @@ HARMS = [
     _without("restore-reads-the-log", "restores=1 roll_forward=0", 1),
     _without("restore-discards-the-gate", "restores=1 roll_forward=0", 4),
     _without("restore-emits-again", "restores=1 roll_forward=0", 5, 11),
+    _without("archive-fences", "archives=1 rebuilds=1 claims=1", 12),
+    _without("archive-waits-for-writes", "archives=1 rebuilds=1 claims=1", 12),
+    _without("forget-takes-the-lock", "archives=1 rebuilds=1 claims=1", 12),
+    _without("forget-looks-again", "archives=1 redis=1 claims=1", 12),
     # Without both the consumer does as it did once: what it dropped was lost.
     _without("dropped-are-read-again goes-on-at-position", "stops=1", 5, 7, model="group"),
     _without("abandoned-are-read-again goes-on-at-position", "abandons=1", 5, model="group"),
@@ -117,6 +128,7 @@ REPLAYED = [
     _small("writes", f"{_REPLAYED} writers=2 late=2 lost=6 refused=4 crashes=3 rebuilds=3"),
     _small("rebuilds", f"{_REPLAYED} redis=2 rebuilds=9 rebuilders=2 lost=1 crashes=1 total=2"),
     _small("restarts", f"{_REPLAYED} redis=5 rebuilds=9 total=2"),
+    _small("archived", f"{_REPLAYED} archives=1 rebuilds=5 rebuilders=2 lost=2 crashes=1 total=2"),
     _small("changes", f"{_REPLAYED} changes=5 pauses=5 total=2 gaps=1 lost=1 rebuilds=2"),
 ]
 """Random ways through these are taken by the real code. Every server but Redis stays up in them."""

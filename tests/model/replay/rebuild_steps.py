@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 
 from coupons.errors import LedgerUnavailable
+from coupons.gate.changes import _settled_at_gate
+from coupons.gate.forgetting import forget_archived
 from coupons.gate.values import coupon_key
+from coupons.ledger.admin_states import archive_coupon
 from coupons.ledger.coupons import begin_gate_epoch, change_coupon, find_coupon
 from coupons.model import CouponState
 from tests.model.replay.actors import Rebuild
@@ -63,6 +66,21 @@ class RebuildSteps(Standing):
         state = CouponState.PAUSED if step["value"] else CouponState.OPEN
         changed = change_coupon(self._system.ledger["api"], COUPON, state=state)
         self._on_its_way = None if step["more"] else changed
+
+    def close(self, step: dict[str, Any]) -> None:
+        changed = change_coupon(self._system.ledger["api"], COUPON, state=CouponState.CLOSED)
+        self._on_its_way = None if step["more"] else changed
+
+    def ask_gate(self, step: dict[str, Any]) -> None:
+        _settled_at_gate(self.gate, self._system.ledger["api"], COUPON)
+
+    def archive(self, step: dict[str, Any]) -> None:
+        archived = archive_coupon(self._system.ledger["api"], COUPON)
+        assert archived is not None
+        self._on_its_way = None if step["more"] else archived
+
+    def forget(self, step: dict[str, Any]) -> None:
+        assert forget_archived(self.gate, self._reconciler, []).is_all
 
     def see_definition(self, step: dict[str, Any]) -> None:
         self._on_its_way = find_coupon(self._reconciler, COUPON)

@@ -10,6 +10,7 @@ from coupons.ledger.coupons import find_coupon
 from coupons.model import CouponState, Status
 
 _STATUSES = {Status.REQUESTED: 1, Status.ISSUED: 2, Status.REJECTED: 3}
+_STATES = [CouponState.OPEN, CouponState.PAUSED, CouponState.CLOSED, CouponState.ARCHIVED]
 _TIMES = (
     "SELECT user_id, (extract(epoch FROM requested_at) * 1000000)::bigint FROM {} "
     "WHERE coupon_id = %s"
@@ -52,10 +53,10 @@ class Servers:
         coupon = find_coupon(self._connection, self._coupon_id)
         assert coupon is not None
         self.epochs.meet(ledger["epoch"], coupon.gate_epoch)
-        version, total, paused = ledger["definition"]
+        version, total, state = ledger["definition"]
         self.versions.meet(version, coupon.version)
         assert coupon.total_quantity == total
-        assert (coupon.state is CouponState.PAUSED) is bool(paused)
+        assert coupon.state is _STATES[state]
         tables = ("coupon_issue_request", "issued_coupon", "issue_rejection")
         for table, kind in zip(tables, ("rows", "issued", "rejected"), strict=True):
             expected = {
@@ -74,12 +75,12 @@ class Servers:
         if figures is None:
             return
         self.epochs.meet(gate["epoch"], figures.epoch)
-        version, total, paused = gate["definition"]
+        version, total, administered = gate["definition"]
         self.versions.meet(version, figures.version)
         assert figures.total == total
         key = coupon_key(self._coupon_id)
         state = self._gate.client.hget(key, "state")
-        assert (state == "paused") is bool(paused)
+        assert state == _STATES[min(administered, 2)], "the gate has an archived one as closed"
         found = [
             request
             for group in scan_requests(self._gate, self._coupon_id, figures)

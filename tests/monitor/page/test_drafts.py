@@ -61,6 +61,7 @@ def test_an_archived_coupon_is_found_when_it_is_asked_for(served: Served, archiv
         assert listed.text.count("Last year") == count, state
     shown = operator.get(f"/coupons/{archived.coupon_id}")
     assert "It is archived. A claim gets now: closed." in text_of(shown)
+    assert "forgotten by the gate: archived" in text_of(shown)
     assert "/resume" not in shown.text
     asked = operator.get(f"/coupons/{archived.coupon_id}/close")
     assert "It is archived, which is final." in text_of(asked)

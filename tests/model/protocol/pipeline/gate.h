@@ -23,6 +23,12 @@ inline int count(const Gate &gate, Status status) {
   return found;
 }
 
+// Whether the reconciler has to look for an archived coupon at the server (reconciler/forgetting.py).
+inline bool has_to_look(const State &state, int server) {
+  if (!state.looked) return true;
+  return protects(FORGET_LOOKS_AGAIN) && state.looked != identity(state, server);
+}
+
 struct Admission { Decision decision; Byte time, epoch; };
 
 inline Admission admit(State &state, int server, int user) {
@@ -30,7 +36,7 @@ inline Admission admit(State &state, int server, int user) {
   Gate &gate = state.gate[server];
   Place &place = gate.user[user];
   if (place.status == ISSUED || place.status == REJECTED) return {FINAL, place.time, gate.epoch};
-  const bool paused = gate.definition.paused;
+  const bool paused = gate.definition.state != OPENED;
   if (paused && !protects(ADMITTED_BEFORE_CLOSED)) return {REFUSED, 0, 0};
   if (place.status == PENDING) {
     if (protects(REPEATED_KEEPS_ITS_PLACE)) place.retried = 1;

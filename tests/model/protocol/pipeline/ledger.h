@@ -15,6 +15,18 @@ inline int issued_count(const Ledger &ledger) {
   return issued;
 }
 
+inline bool is_archived(const Ledger &ledger) { return ledger.definition.state == ARCHIVED; }
+
+// What the trigger coupon_archive_is_settled counts.
+inline bool is_settled(const Ledger &ledger) {
+  int rows = 0, outcomes = 0;
+  for (int user = 0; user < scope.users; user++) {
+    rows += ledger.row[user] != 0;
+    outcomes += ledger.issued[user] || ledger.rejected[user];
+  }
+  return rows <= outcomes;
+}
+
 // Requests that are issued or in flight. A lower total must have room for them.
 inline int held_count(const Ledger &ledger) {
   int held = 0;

@@ -28,7 +28,7 @@ struct Model {
     for (int server = 0; server < scope.servers; server++)
       state.gate[server] = {1, identity(state, 0), identity(state, 0), definition, {}};
     const int left[] = {scope.lost, scope.crashes, scope.refused, scope.redis, scope.failovers,
-                        scope.changes, scope.pauses, scope.rebuilds, scope.gaps, scope.restores};
+                        scope.changes, scope.pauses, scope.archives, scope.rebuilds, scope.gaps, scope.restores};
     static_assert(sizeof(Left) == sizeof left / sizeof *left);
     for (std::size_t i = 0; i < sizeof(Left); i++) reinterpret_cast<Byte *>(&state.left)[i] = static_cast<Byte>(left[i]);
     return state;
@@ -44,6 +44,7 @@ struct Model {
     for (int i = 0; i < scope.rebuilders; i++)
       if (i == 0 || !same(state.rebuild[i], state.rebuild[i - 1])) Rebuilding(state, i, next).steps();
     changes(state, next);
+    archives(state, next);
     definitions(state, next);
     redis_server(state, next);
     redis_pair(state, next);

@@ -55,7 +55,7 @@ class Rebuilding {
   void lock() {
     bool locked = false;
     for (const Rebuild &other : state.rebuild) locked |= other.at && other.locked;
-    if (locked || !state.left.rebuilds) return;
+    if (locked || !state.left.rebuilds || is_archived(state.ledger)) return;
     for (Byte server : gates(state)) {
       State &after = add(LOCK_REBUILD, server);
       after.left.rebuilds--;

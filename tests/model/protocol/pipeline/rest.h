@@ -132,6 +132,7 @@ class Rest {
 
   // A pass of the reconciler and a full comparison. False when there was nothing to do.
   bool pass() {
+    if (is_archived(state.ledger)) return forget_archived();
     const State before = state;
     const Byte version = gate().definition.version;
     const bool ahead = version > state.ledger.definition.version && protects(AHEAD_IS_REBUILT);
@@ -145,6 +146,13 @@ class Rest {
     for (int user = 0; user < scope.users; user++) differs |= needs_rebuild(user);
     if (differs || counts_are_wrong()) fence_and_rebuild();
     return !same(before, state);
+  }
+  bool forget_archived() {
+    if (!has_to_look(state, state.master)) return false;
+    forget(gate());
+    state.looked = identity(state, state.master);
+    say("the gate has forgotten the coupon");
+    return true;
   }
   void look_at_pending(int user) {
     if (gate().user[user].status != PENDING) return;
@@ -184,12 +192,14 @@ class Rest {
 
   const char *differs() {
     const Definition &at_gate = gate().definition, &definition = state.ledger.definition;
-    if (at_gate.total != definition.total || at_gate.paused != definition.paused)
+    const bool archived = definition.state == ARCHIVED;
+    if (archived && gate().epoch) return "12: the gate keeps an archived coupon for ever";
+    if (!archived && (at_gate.total != definition.total || at_gate.state != definition.state))
       return "10: gate and ledger have another total or state for ever";
     for (int user = 0; user < scope.users; user++) {
       const Byte told = told_of(state.ledger, user);
       if (status_of(told) == PENDING) return "7: accepted, and never final";
-      if (mark_of(gate().user[user]) != told) return "10: the gate differs from the ledger for ever";
+      if (!archived && mark_of(gate().user[user]) != told) return "10: the gate differs from the ledger for ever";
     }
     return nullptr;
   }
@@ -197,7 +207,7 @@ class Rest {
     for (int user = 0; user < scope.users; user++) {
       if (state.ledger.issued[user] || state.ledger.rejected[user]) continue;
       forget(state.times);
-      const bool room = issued_count(state.ledger) < state.ledger.definition.total && !state.ledger.definition.paused;
+      const bool room = issued_count(state.ledger) < state.ledger.definition.total && state.ledger.definition.state == OPENED;
       const Admission answer = admit(state, state.master, user);
       if (!room && answer.decision == NEW) return "2, 8: admitted beyond the total, or while paused";
       if (!room) continue;

@@ -38,6 +38,10 @@ enum Protection {
   RESTORE_READS_THE_LOG,        // after-restore: requests that only the log has are written again
   RESTORE_DISCARDS_THE_GATE,    // after-restore: the gate is thrown away
   RESTORE_EMITS_AGAIN,          // and what the backup has and is not final comes again
+  ARCHIVE_FENCES,               // archiving: claims that were admitted before are not written any more
+  ARCHIVE_WAITS_FOR_WRITES,     // and those that are being written are counted
+  FORGET_TAKES_THE_LOCK,        // the reconciler removes nothing while a rebuild is under way
+  FORGET_LOOKS_AGAIN,           // it removes it again from a server with another identity
   PROTECTIONS
 };
 
@@ -47,7 +51,8 @@ inline const char *const PROTECTION_NAMES[PROTECTIONS] = {
     "ahead-is-rebuilt", "rows-follow-outcomes", "repeated-keeps-its-place", "unknown-keeps-its-place",
     "admitted-before-closed", "answer-follows-commit", "mark-follows-commit", "offsets-follow-batch",
     "total-is-checked", "issued-once", "unwritten-are-rolled-forward", "gap-is-named",
-    "restore-reads-the-log", "restore-discards-the-gate", "restore-emits-again"};
+    "restore-reads-the-log", "restore-discards-the-gate", "restore-emits-again", "archive-fences",
+    "archive-waits-for-writes", "forget-takes-the-lock", "forget-looks-again"};
 
 struct Scope {
   int users = 2, claims = 2, times = 3, total = 1, most_total = 2;  // claims: of each user
@@ -61,6 +66,7 @@ struct Scope {
   int asynchronous = 0;
   int changes = 0;   // of the total
   int pauses = 0;    // changes of the state
+  int archives = 0;  // of the coupon, after it is closed
   int rebuilds = 0;  // beside those at rest
   int gaps = 0;      // in the change stream
   int restores = 0;  // of the ledger from a backup
@@ -89,7 +95,7 @@ inline bool set(const std::string &argument) {
       {"roll_forward", &scope.roll_forward}, {"lost", &scope.lost},
       {"crashes", &scope.crashes}, {"refused", &scope.refused}, {"redis", &scope.redis},
       {"failovers", &scope.failovers}, {"asynchronous", &scope.asynchronous}, {"changes", &scope.changes},
-      {"pauses", &scope.pauses}, {"rebuilds", &scope.rebuilds}, {"gaps", &scope.gaps},
+      {"pauses", &scope.pauses}, {"archives", &scope.archives}, {"rebuilds", &scope.rebuilds}, {"gaps", &scope.gaps},
       {"restores", &scope.restores}, {"refusals", &scope.refusals}};
   for (const auto &field : fields)
     if (name == field.name) {

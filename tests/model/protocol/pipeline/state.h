@@ -7,7 +7,9 @@ namespace pipeline {
 
 enum Status : Byte { NOBODY, PENDING, ISSUED, REJECTED };
 
-struct Definition { Byte version, total, paused; };
+enum Administered : Byte { OPENED, PAUSED, ENDED, ARCHIVED };  // ENDED is closed, for good
+
+struct Definition { Byte version, total, state; };
 
 // What the gate holds of a user. time: when he was admitted, 1 .. TIMES. retried: the odd score.
 struct Place { Byte status, time, retried; };
@@ -53,7 +55,7 @@ struct Rebuild {
   Byte seen[USERS];  // as marks
 };
 
-struct Left { Byte lost, crashes, refused, redis, failovers, changes, pauses, rebuilds, gaps, restores; };
+struct Left { Byte lost, crashes, refused, redis, failovers, changes, pauses, archives, rebuilds, gaps, restores; };
 
 struct State {
   Ledger ledger, standby, backup;
@@ -67,6 +69,8 @@ struct State {
   Consumer consumer[CONSUMERS];
   Rebuild rebuild[REBUILDS];
   Definition on_its_way;  // to the gate
+  Byte asked;             // the gate has the closing, and nothing is pending there: the coupon may be archived
+  Byte looked;            // the identity of the server from which the reconciler has removed it
   Byte lowered, went_back;  // the total was lowered; the ledger lost something that was committed
   Left left;
 };
@@ -93,6 +97,9 @@ enum What : Byte {
   REBUILD_ENDS, REBUILD_UNLOCKED,
   CHANGE,            // value: total, more: 1 the gate is not told
   PAUSE,             // value: paused, more: 1 the gate is not told
+  CLOSE,             // more: 1 the gate is not told
+  ASK_GATE, ARCHIVE, // more: 1 the gate is not told
+  FORGET,
   SEE_DEFINITION, DEFINE, DEFINE_LOST,
   FLUSH, RESTART,    // value: the epoch that the file has, more: 1 what was written in it is gone
   REPLICATE, PROMOTE, RESYNC,

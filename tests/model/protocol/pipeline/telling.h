@@ -13,10 +13,12 @@ inline const char *const STEP_NAMES[WHATS] = {
     "write_fenced", "write_runs", "write_fails", "write_commits", "leave_write", "compensate", "crash", "late_fenced",
     "late_runs", "late_commits", "late_vanishes", "issue", "see_final", "mark", "mark_lost", "lock_rebuild", "fence",
     "fence_waits", "fence_lost", "begin", "read_ledger", "load", "open", "rebuild_ends", "rebuild_unlocked", "change", "pause",
+    "close", "ask_gate", "archive", "forget",
     "see_definition", "define", "define_lost", "flush", "restart", "replicate", "promote", "resync",
     "standby_follows", "fail_over", "lose_events", "emit_again", "back_up", "restore", "break"};
 
 inline const char *const DECISIONS[] = {"closed", "refused", "final", "admitted", "admitted before", ""};
+inline const char *const STATES[] = {"", " paused", " closed", " archived"};
 inline const char *const STATUSES[] = {"nobody", "pending", "issued", "rejected"};
 
 inline std::string sentence(const Step &step) {
@@ -71,6 +73,10 @@ inline std::string sentence(const Step &step) {
     case REBUILD_UNLOCKED: return rebuild + " loses its session, and goes on";
     case CHANGE: return "the total becomes " + value + (step.more ? "; the gate is not told" : "");
     case PAUSE: return std::string(step.value ? "paused" : "opened again") + (step.more ? "; the gate is not told" : "");
+    case CLOSE: return "closed" + std::string(step.more ? "; the gate is not told" : "");
+    case ASK_GATE: return "who archives asks " + gate + ": it has the closing, and nothing is pending";
+    case ARCHIVE: return "archived" + std::string(step.more ? "; the gate is not told" : "");
+    case FORGET: return "the reconciler removes the coupon from " + gate;
     case SEE_DEFINITION: return "the reconciler sees that " + gate + " has an older definition";
     case DEFINE: return "define.lua at " + gate;
     case DEFINE_LOST: return "the definition does not reach the gate";
@@ -99,7 +105,7 @@ inline double weight(const Step &step) {
     case SEND_WRITE: case WRITE_RUNS: case WRITE_COMMITS: case WRITE_AGAIN: case FENCE: case BEGIN: case READ_LEDGER:
     case LOAD: case OPEN: case FENCE_WAITS: return 6;
     case FIND_ROW: case ROLL_FORWARD: case DEFINE: case COMPENSATE: case LATE_RUNS: case LATE_COMMITS:
-    case MARK: case LOCK_REBUILD: return 3;
+    case MARK: case LOCK_REBUILD: case ASK_GATE: case ARCHIVE: case FORGET: return 3;
     // With everything that it had: what is loading or open then is not to be trusted.
     case RESTART: return step.value && !step.more ? 12 : 1;
     default: return 1;
@@ -114,7 +120,7 @@ inline const char *open_loading_stale(const State &state, int server) {
 }
 
 inline std::string told(const Definition &definition) {
-  return "total " + std::to_string(definition.total) + (definition.paused ? " paused" : "") + " version " +
+  return "total " + std::to_string(definition.total) + STATES[definition.state] + " version " +
          std::to_string(definition.version);
 }
 
@@ -151,7 +157,7 @@ inline std::string json(const Step &step) {
 }
 
 inline std::string json(const Definition &definition) {
-  const Byte values[] = {definition.version, definition.total, definition.paused};
+  const Byte values[] = {definition.version, definition.total, definition.state};
   return numbers(values, 3);
 }
 

@@ -6,12 +6,12 @@
 namespace pipeline {
 
 inline void changes(const State &state, Next &next) {
-  auto changed = [&](const Step &step, Byte total, Byte paused) {
+  auto changed = [&](const Step &step, Byte total, Byte to) {
     State &after = next.add(state, step);
     Definition &definition = after.ledger.definition;
-    (step.what == PAUSE ? after.left.pauses : after.left.changes)--;
+    (step.what == PAUSE ? after.left.pauses : step.what == CLOSE ? after.left.archives : after.left.changes)--;
     if (total < definition.total) after.lowered = 1;
-    definition = {next_number(state, definition.version), total, paused};
+    definition = {next_number(state, definition.version), total, to};
     after.on_its_way = step.more ? Definition{} : definition;
   };
   // Lowering waits for INSERTs that run, and counts what they have written.
@@ -19,12 +19,48 @@ inline void changes(const State &state, Next &next) {
     return !any_runs(state) && total >= std::max(issued_count(state.ledger), held_count(state.ledger));
   };
   const Definition &now = state.ledger.definition;
+  if (now.state >= ENDED) return;
   for (Byte untold = 0; untold < 2; untold++) {
     for (Byte total = 1; state.left.changes && total <= scope.most_total; total++)
       if (total > now.total || (total < now.total && fits(total)))
-        changed({CHANGE, 0, 0, 0, total, untold, {}}, total, now.paused);
-    const Byte paused = !now.paused;
+        changed({CHANGE, 0, 0, 0, total, untold, {}}, total, now.state);
+    const Byte paused = now.state == PAUSED ? OPENED : PAUSED;
     if (state.left.pauses) changed({PAUSE, 0, 0, 0, paused, untold, {}}, now.total, paused);
+    if (state.left.archives) changed({CLOSE, 0, 0, 0, 0, untold, {}}, now.total, ENDED);
+  }
+}
+
+// archive_in_ledger, and what the reconciler does then (coupons/gate/forgetting.py).
+inline void archives(const State &state, Next &next) {
+  const Byte now = state.ledger.definition.state;
+  if (now == ENDED && !state.asked)
+    for (Byte server : gates(state)) {
+      State after = state;
+      define(after.gate[server], state.ledger.definition);
+      const bool available = is_open(after, server) && after.gate[server].epoch == state.ledger.epoch;
+      if (available && count(after.gate[server], PENDING)) continue;
+      after.asked = 1;
+      next.add(after, {ASK_GATE, 0, 0, server, 0, 0, {}});
+    }
+  const bool waits = any_runs(state) && protects(ARCHIVE_WAITS_FOR_WRITES);
+  if (now == ENDED && state.asked && !waits && is_settled(state.ledger))
+    for (Byte untold = 0; untold < 2; untold++) {
+      State &after = next.add(state, {ARCHIVE, 0, 0, 0, 0, untold, {}});
+      Definition &definition = after.ledger.definition;
+      definition = {next_number(state, definition.version), definition.total, ARCHIVED};
+      if (protects(ARCHIVE_FENCES)) after.ledger.epoch = next_number(state, state.ledger.epoch);
+      after.on_its_way = untold ? Definition{} : definition;
+      after.asked = after.looked = 0;
+    }
+  if (now != ARCHIVED) return;
+  bool locked = false;
+  for (const Rebuild &rebuild : state.rebuild) locked |= rebuild.at && rebuild.locked;
+  if (locked && protects(FORGET_TAKES_THE_LOCK)) return;
+  for (Byte server : gates(state)) {
+    if (!has_to_look(state, server)) continue;
+    State &after = next.add(state, {FORGET, 0, 0, server, 0, 0, {}});
+    forget(after.gate[server]);
+    after.looked = identity(state, server);
   }
 }
 
@@ -33,6 +69,7 @@ inline void definitions(const State &state, Next &next) {
   for (Byte server : gates(state)) {
     if (!state.on_its_way.version) {
       if (!is_open(state, server) || state.gate[server].definition.version >= state.ledger.definition.version) continue;
+      if (is_archived(state.ledger)) continue;
       next.add(state, {SEE_DEFINITION, 0, 0, server, 0, 0, {}}).on_its_way = state.ledger.definition;
       continue;
     }
@@ -53,15 +90,17 @@ inline void redis_server(const State &state, Next &next) {
     after.gate[master] = {};
   }
   if (state.life[master] >= 2) return;
-  for (Byte epoch = 0; epoch <= gate.epoch; epoch++)
+  // What was removed is in an older file.
+  const bool removed = is_archived(state.ledger) && !gate.epoch && !scope.asynchronous && !scope.refusals;
+  for (Byte epoch = 0; epoch <= (removed ? state.ledger.epoch : gate.epoch); epoch++)
     for (Byte gone = 0; gone < (epoch ? 2 : 1); gone++) {
-      if (epoch && epoch < gate.epoch && !gone) continue;
+      if (epoch && epoch != gate.epoch && !gone) continue;
       if (epoch && scope.asynchronous && (epoch - 1) % CLOCK > CLOCK / 4) continue;  // was never given out
       State &after = next.add(state, {RESTART, 0, 0, master, epoch, gone, {}});
       Gate &kept = after.gate[master];
       after.left.redis--;
       // Of an older epoch it has what it had when that was open.
-      if (epoch < gate.epoch) kept = {epoch, identity(state, master), identity(state, master), gate.definition, {}};
+      if (epoch != gate.epoch) kept = {epoch, identity(state, master), identity(state, master), gate.definition, {}};
       if (!epoch) kept = {};
       if (gone) forget(kept.user);
       after.life[master]++;

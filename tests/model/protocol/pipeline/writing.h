@@ -84,7 +84,7 @@ class Writing {
   }
 
   void see_pending() {
-    if (!protects(UNWRITTEN_ARE_ROLLED_FORWARD)) return;
+    if (!protects(UNWRITTEN_ARE_ROLLED_FORWARD) || is_archived(state.ledger)) return;
     for (Byte server : gates(state))
       for (Byte user = 0; user < scope.users; user++)
         if (is_open(state, server) && state.gate[server].user[user].status == PENDING) {

@@ -1,0 +1,151 @@
+"""An archived coupon with many users: how soon Redis' memory is free, and who notices."""
+
+import statistics
+import time
+from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Event
+from typing import NamedTuple
+
+import psycopg
+
+from coupons.gate import connect_gate
+from coupons.gate.rebuild import rebuild
+from coupons.ledger.admin_states import archive_coupon
+from coupons.ledger.connection import connect_ledger
+from coupons.model import Claim
+from reconciler.routine_pass import run_pass
+from stack.disposable import disposable_stack
+
+WITHIN_SECONDS = 20.0
+_PAUSE_SECONDS = 0.001
+_QUIET_SECONDS = 5.0
+_OTHER_ID = 1_000_000
+_OTHER_USERS = 1_000
+"""They claim again and again, so that the other coupon takes no more memory."""
+_FILL = (
+    "INSERT INTO coupon (coupon_id, name, total_quantity, state, issued_count)"
+    " VALUES ({coupon}, 'of the benchmark', {users}, 'closed', {users})",
+    "INSERT INTO coupon_issue_request (coupon_id, user_id, requested_at)"
+    " SELECT {coupon}, n, clock_timestamp() FROM generate_series(1, {users}) AS n",
+    "INSERT INTO issued_coupon (user_id, coupon_id, requested_at)"
+    " SELECT user_id, {coupon}, requested_at FROM coupon_issue_request WHERE coupon_id = {coupon}",
+)
+_OTHER = (
+    "INSERT INTO coupon (coupon_id, name, total_quantity)"
+    " VALUES ({coupon}, 'of somebody else', 1000000000)"
+)
+
+
+class Admissions(NamedTuple):
+    """Of claims of another coupon, one after the other: milliseconds at the gate."""
+
+    claims: int
+    p50_ms: float
+    p99_ms: float
+    most_ms: float
+
+
+class Archiving(NamedTuple):
+    """archive_s: of the statement that archives. forget_s: of the reconciler's pass after it.
+
+    loaded_mib, left_mib: what the coupon used of Redis' memory before and after. quiet, meanwhile:
+    claims of another coupon before, and from archiving to the end of the pass.
+    """
+
+    users: int
+    archive_s: float
+    forget_s: float
+    loaded_mib: float
+    left_mib: float
+    quiet: Admissions
+    meanwhile: Admissions
+
+
+def measure_archiving(users: int, rounds: int) -> list[Archiving]:
+    """In each round another coupon with so many users, all issued."""
+    with disposable_stack("--servers-only") as stack:
+        stack.stop("connect", "registry", "kafka")
+        return archive_rounds(
+            stack.database_url, stack.environment["COUPON_REDIS_URL"], users, rounds
+        )
+
+
+def archive_rounds(
+    database_url: Callable[[str], str], redis_url: str, users: int, rounds: int
+) -> list[Archiving]:
+    """The same on servers that run, with an empty ledger. database_url: by role, as `owner`."""
+    with psycopg.connect(database_url("owner"), autocommit=True) as owner:
+        owner.execute(_OTHER.format(coupon=_OTHER_ID).encode())
+    gate = connect_gate(redis_url)
+    with connect_ledger(database_url("reconciler"), "coupon-bench", 120.0) as reconciler:
+        rebuild(gate, reconciler, _OTHER_ID)
+    gate.admit([Claim(_OTHER_ID, user) for user in range(1, _OTHER_USERS + 1)])
+    return [_round(database_url, redis_url, users, each + 1) for each in range(rounds)]
+
+
+def _round(
+    database_url: Callable[[str], str], redis_url: str, users: int, coupon_id: int
+) -> Archiving:
+    gate = connect_gate(redis_url)
+    with psycopg.connect(database_url("owner"), autocommit=True) as owner:
+        for statement in _FILL:
+            owner.execute(statement.format(coupon=coupon_id, users=users).encode())
+        owner.execute("ANALYZE")
+
+    def used_mib() -> float:
+        return int(gate.client.info("memory")["used_memory"]) / 2**20
+
+    with (
+        connect_ledger(database_url("reconciler"), "coupon-bench", 120.0) as reconciler,
+        connect_ledger(database_url("api"), "coupon-bench", 120.0) as api,
+    ):
+        empty = used_mib()
+        rebuild(gate, reconciler, coupon_id)
+        loaded = used_mib()
+        quiet = _admitting(redis_url, lambda: time.sleep(_QUIET_SECONDS))
+        times = [0.0, 0.0, 0.0]
+
+        def archive() -> None:
+            times[0] = time.monotonic()
+            archive_coupon(api, coupon_id)
+            times[1] = time.monotonic()
+            list(run_pass(gate, reconciler, pending_after_s=60.0))
+            times[2] = time.monotonic()
+
+        meanwhile = _admitting(redis_url, archive)
+        left = used_mib()
+    archived, forgotten = times[1] - times[0], times[2] - times[1]
+    return Archiving(users, archived, forgotten, loaded - empty, left - empty, quiet, meanwhile)
+
+
+def _admitting(redis_url: str, work: Callable[[], None]) -> Admissions:
+    """Claims another coupon in a process of its own, as long as the work takes."""
+    context = get_context("spawn")
+    begun, stop, found = context.Event(), context.Event(), context.Queue()
+    child = context.Process(target=_admit, args=(redis_url, begun, stop, found))
+    child.start()
+    begun.wait()
+    try:
+        work()
+    finally:
+        stop.set()
+    taken = found.get()
+    child.join()
+    cuts = statistics.quantiles(taken, n=100, method="inclusive")
+    return Admissions(len(taken), cuts[49], cuts[98], max(taken))
+
+
+def _admit(redis_url: str, begun: Event, stop: Event, found: "Queue[list[float]]") -> None:
+    gate = connect_gate(redis_url)
+    taken: list[float] = []
+    gate.admit([Claim(_OTHER_ID, 1)])
+    begun.set()
+    while not stop.is_set():
+        user = len(taken) % _OTHER_USERS + 1
+        began = time.perf_counter()
+        gate.admit([Claim(_OTHER_ID, user)])
+        taken.append((time.perf_counter() - began) * 1_000)
+        stop.wait(_PAUSE_SECONDS)
+    found.put(taken)

@@ -1,0 +1,48 @@
+"""Sees to it that the gate forgets archived coupons, at no cost for those that it has forgotten.
+
+A pass reads only coupons that are not archived. What else the gate has may change when a coupon is
+archived, when Redis has another life or other data, and by accidents that nobody sees. So the names
+of all keys are read once after each of the first two, at the beginning, and every hour.
+"""
+
+import logging
+import time
+from collections.abc import Collection
+
+from coupons.gate import Gate
+from coupons.gate.forgetting import forget_archived
+from coupons.ledger.connection import Connection
+from reconciler.metrics import RECONCILER_FORGOTTEN
+
+log = logging.getLogger(__name__)
+
+READ_AGAIN_SECONDS = 3_600.0
+
+
+class Forgetting:
+    """What is known of the gate since its keys were read. For the thread of the passes only."""
+
+    def __init__(self) -> None:
+        self._known: set[int] = set()
+        self._server: str | None = None
+        self._read_at = 0.0
+
+    def forget(self, gate: Gate, connection: Connection, listed: Collection[int]) -> None:
+        """Let the gate forget archived coupons, if it may have one.
+
+        listed: every coupon that is not archived. When not all could be removed, the next call
+        tries again. Raises RedisUnavailable or LedgerUnavailable.
+        """
+        server, now = gate.server_identity(), time.monotonic()
+        was_archived = not self._known.issubset(listed)
+        if not was_archived and server == self._server and now < self._read_at:
+            self._known.update(listed)
+            return
+        self._server = None  # until this has ended well
+        forgotten = forget_archived(gate, connection, listed)
+        for coupon_id in forgotten.coupon_ids:
+            RECONCILER_FORGOTTEN.inc()
+            log.info("the gate has forgotten an archived coupon", extra={"coupon_id": coupon_id})
+        if forgotten.is_all:
+            self._known, self._server = set(listed), server
+            self._read_at = now + READ_AGAIN_SECONDS

@@ -1,0 +1,292 @@
+"""The gate forgets archived coupons: whatever happens meanwhile, and for good."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from redis.exceptions import ConnectionError as Lost
+
+from coupons.errors import RedisUnavailable
+from coupons.gate import Gate, open_coupon
+from coupons.gate.forgetting import forget_archived
+from coupons.gate.rebuild import rebuild
+from coupons.gate.values import coupon_key
+from coupons.ledger.admin_states import archive_coupon
+from coupons.ledger.connection import Connection, connect_ledger
+from coupons.ledger.coupons import begin_gate_epoch, change_coupon
+from coupons.ledger.rebuild_lock import alone_with
+from coupons.ledger.requests import accept_requests
+from coupons.model import Admission, Claim, CouponState, GateState
+from operations.repair.compare_and_repair import compare_and_repair
+from operations.verify.report import await_consistency, check_consistency
+from reconciler import forgetting
+from reconciler.routine_pass import run_pass
+from reconciler.watch import Watch
+from tests.reconciler.conftest import Shop
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
+from tests.support.servers import ValkeyServer
+
+Pass = Callable[[], list[Any]]
+Archive = Callable[[int], None]
+USERS = range(1, 11)
+
+
+@pytest.fixture
+def api(database: Database) -> Iterator[Connection]:
+    with connect_ledger(database.url("coupon_api"), "test") as connection:
+        yield connection
+
+
+@pytest.fixture
+def archive(api: Connection) -> Archive:
+    def close_and_archive(coupon_id: int) -> None:
+        change_coupon(api, coupon_id, state=CouponState.CLOSED)
+        assert archive_coupon(api, coupon_id)
+
+    return close_and_archive
+
+
+@pytest.fixture
+def settled(shop: Shop) -> Shop:
+    """A coupon that everybody has got, and that is open."""
+    shop.accept(*USERS)
+    shop.issue(*USERS)
+    return shop
+
+
+@pytest.fixture
+def make_pass(gate: Gate, reconciler: Connection) -> Pass:
+    """A pass of a reconciler that runs since the first one."""
+    watch = Watch(compare_every_s=0)
+    return lambda: list(run_pass(gate, reconciler, 0.0, watch))
+
+
+def keys(gate: Gate, coupon_id: int) -> list[str]:
+    key = coupon_key(coupon_id)
+    return [str(each) for pattern in (key, f"{key}:*") for each in gate.client.keys(pattern)]
+
+
+def test_the_gate_forgets_what_is_archived_and_nothing_else(
+    gate: Gate,
+    make_coupon: MakeCoupon,
+    settled: Shop,
+    archive: Archive,
+    make_pass: Pass,
+) -> None:
+    """Also what an interrupted rebuild left, and keys that are no hashes of the gate."""
+    other = make_coupon()
+    assert open_coupon(gate, other)
+    gate.client.hset(f"{coupon_key(settled.coupon_id)}:1:settled:0", "9", "I1")
+    gate.client.set(f"{coupon_key(settled.coupon_id)}:x", "spoilt")
+    gate.client.set("coupon:{x}:of somebody else", "1")
+    gate.client.hset("coupon:{4242}", "of", "a coupon that the ledger does not have")
+    assert make_pass() == []
+    kept = {key for key in gate.client.keys("*") if key not in keys(gate, settled.coupon_id)}
+    assert len(keys(gate, settled.coupon_id)) == 4
+    archive(settled.coupon_id)
+    assert make_pass() == []
+    assert set(gate.client.keys("*")) == kept
+    assert gate.unavailable([settled.coupon_id, other.coupon_id]) == [GateState.MISSING, None]
+
+
+def test_an_interrupted_removal_is_gone_on_with(
+    gate: Gate,
+    settled: Shop,
+    archive: Archive,
+    make_pass: Pass,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And in between the gate does not have the coupon at all: nobody is told half of it."""
+    archive(settled.coupon_id)
+    with monkeypatch.context() as patched:
+
+        def lose(*_: Any, **__: Any) -> None:
+            raise Lost("in the middle")
+
+        patched.setattr("coupons.gate.removal._remove", lose)
+        with pytest.raises(RedisUnavailable):
+            make_pass()
+    assert len(keys(gate, settled.coupon_id)) == 1
+    assert gate.read(settled.coupon_id, [*USERS]) is GateState.MISSING
+    assert gate.admit([Claim(settled.coupon_id, 1)]) == [GateState.MISSING]
+    assert make_pass() == []
+    assert keys(gate, settled.coupon_id) == []
+
+
+def test_marks_and_gifts_that_come_late_bring_nothing_back(
+    gate: Gate, settled: Shop, archive: Archive, make_pass: Pass
+) -> None:
+    """The consumer may read an event again, and the API give back a place."""
+    requests = gate.read(settled.coupon_id, [*USERS])
+    assert isinstance(requests, list)
+    archive(settled.coupon_id)
+    make_pass()
+    assert gate.settle(each for each in requests if each) == 0
+    assert gate.compensate([Admission(settled.coupon_id, 1, 1, 1, False)]) == 0
+    assert not gate.define(settled.ledger())
+    assert keys(gate, settled.coupon_id) == []
+
+
+def test_what_is_rebuilt_meanwhile_is_forgotten_afterwards(
+    gate: Gate, database: Database, settled: Shop, archive: Archive, make_pass: Pass
+) -> None:
+    archive(settled.coupon_id)
+    with (
+        connect_ledger(database.url("coupon_reconciler"), "test") as another,
+        alone_with(another, settled.coupon_id),
+    ):
+        make_pass()
+        assert keys(gate, settled.coupon_id)
+    make_pass()
+    assert keys(gate, settled.coupon_id) == []
+
+
+def test_a_rebuild_from_before_the_archiving_lets_nobody_in(
+    gate: Gate,
+    reconciler: Connection,
+    api: Connection,
+    settled: Shop,
+    archive: Archive,
+    make_pass: Pass,
+) -> None:
+    """It was fenced while the coupon was open, and opens the gate after it was archived."""
+    make_pass()
+    fenced = begin_gate_epoch(reconciler, settled.coupon_id)
+    assert fenced is not None
+    archive(settled.coupon_id)
+    assert open_coupon(gate, fenced)
+    [late] = gate.admit([Claim(settled.coupon_id, 99)])
+    assert isinstance(late, Admission)
+    assert accept_requests(api, [late]) == set()
+    assert make_pass() == []
+    assert keys(gate, settled.coupon_id) == []
+
+
+def test_nothing_loads_the_users_of_an_archived_coupon(
+    gate: Gate, reconciler: Connection, settled: Shop, archive: Archive, make_pass: Pass
+) -> None:
+    archive(settled.coupon_id)
+    gate.client.flushall()
+    assert make_pass() == []
+    assert rebuild(gate, reconciler, settled.coupon_id) is None
+    assert list(compare_and_repair(gate, reconciler, settled.ledger(), pending_after_s=0.0)) == []
+    assert gate.client.keys("*") == []
+
+
+def test_a_redis_with_data_from_before_forgets_again(
+    gate: Gate,
+    valkey_server: ValkeyServer,
+    settled: Shop,
+    archive: Archive,
+    make_pass: Pass,
+) -> None:
+    """After a restart with an older file, or a failover to a replica that lagged."""
+    copies = [(key, f"copy of {key}") for key in keys(gate, settled.coupon_id)]
+    for key, copy in copies:
+        gate.client.copy(key, copy)
+    archive(settled.coupon_id)
+    make_pass()
+    for key, copy in copies:
+        gate.client.rename(copy, key)
+    make_pass()
+    assert keys(gate, settled.coupon_id), "nothing is read without a reason"
+    valkey_server.kill()
+    valkey_server.start()
+    assert keys(gate, settled.coupon_id)
+    make_pass()
+    assert keys(gate, settled.coupon_id) == []
+
+
+def test_what_nobody_saw_is_found_within_the_hour(
+    gate: Gate,
+    settled: Shop,
+    archive: Archive,
+    make_pass: Pass,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(forgetting, "READ_AGAIN_SECONDS", 0.0)
+    archive(settled.coupon_id)
+    make_pass()
+    gate.client.hset(coupon_key(settled.coupon_id), "epoch", 1)
+    make_pass()
+    assert keys(gate, settled.coupon_id) == []
+
+
+def test_many_are_forgotten_a_hundred_at_a_time(
+    gate: Gate,
+    reconciler: Connection,
+    make_coupon: MakeCoupon,
+    archive: Archive,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("coupons.gate.forgetting.MOST_AT_ONCE", 2)
+    made = [make_coupon() for _ in range(3)]
+    for coupon in made:
+        assert open_coupon(gate, coupon)
+        archive(coupon.coupon_id)
+    first, second, third = (coupon.coupon_id for coupon in made)
+    assert forget_archived(gate, reconciler, []) == ([first, second], False)
+    assert forget_archived(gate, reconciler, []) == ([third], True)
+    assert forget_archived(gate, reconciler, []) == ([], True)
+
+
+def test_archived_coupons_cost_a_pass_nothing(
+    gate: Gate,
+    database: Database,
+    settled: Shop,
+    make_pass: Pass,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Statements at Postgres and commands at Redis are the same with none and with fifty."""
+    statements = 0
+    execute = psycopg.Cursor.execute
+
+    def counted(self: Any, *arguments: Any, **more: Any) -> Any:
+        nonlocal statements
+        statements += 1
+        return execute(self, *arguments, **more)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", counted)
+
+    def cost() -> tuple[int, int]:
+        nonlocal statements
+        statements = 0
+        before = commands(gate)
+        assert make_pass() == []
+        return statements, commands(gate) - before
+
+    make_pass()
+    without = cost()
+    with psycopg.connect(database.url("coupon_owner"), autocommit=True) as owner:
+        owner.execute(
+            "INSERT INTO coupon (name, total_quantity, state, admin_state)"
+            " SELECT 'of the past', 9, 'closed', 'archived' FROM generate_series(1, 50)"
+        )
+    assert cost() == without
+    assert without[0] == 1
+
+
+def commands(gate: Gate) -> int:
+    """How many commands the server has run, but for this one."""
+    return int(gate.client.info("stats")["total_commands_processed"])
+
+
+def test_verify_checks_an_archived_coupon_in_the_ledger_alone(
+    gate: Gate, database: Database, settled: Shop, archive: Archive, make_pass: Pass
+) -> None:
+    """On both sides of the moment, and without waiting."""
+    archive(settled.coupon_id)
+    with connect_ledger(database.url("coupon_ops"), "test") as ops:
+        for _ in range(2):
+            report = await_consistency(gate, ops, settled.coupon_id, wait_seconds=60)
+            assert report is not None
+            assert (report.complaints, report.figures) == ([], None)
+            assert (report.counts.accepted, report.counts.issued) == (len(USERS), len(USERS))
+            make_pass()
+        with psycopg.connect(database.url("coupon_owner"), autocommit=True) as owner:
+            owner.execute("UPDATE coupon SET issued_count = issued_count - 1")
+        wrong = check_consistency(gate, ops, settled.coupon_id)
+    assert wrong is not None
+    assert "Postgres: accepted is not" in wrong.complaints[0]
