@@ -58,7 +58,8 @@ COLUMNS = """
 SELECT c.table_name, c.column_name, c.data_type
   FROM information_schema.columns c
   JOIN information_schema.tables t USING (table_schema, table_name)
- WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE' AND position('yoyo' IN c.table_name) = 0
+ WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE'
+   AND position('yoyo' IN c.table_name) = 0
 """
 
 
@@ -280,5 +281,3 @@ def test_the_proof_of_who_was_erased_may_be_asked_for_by_a_user_erased_later(
     assert again is not None
     assert again.asked_by == "erased user"
     assert _tables_with(database, f"user {OTHER}") == set()
-
-

@@ -177,7 +177,7 @@ def test_the_reconciler_ends_an_erasure_that_was_cut_off(
 def test_a_gate_rebuilt_after_the_cut_needs_nothing(
     shop: Shop, ops: Connection, reconciler: Connection
 ) -> None:
-    """The rebuild has read the id that replaced the user; the repeated step counts nothing twice."""
+    """It has read the id that replaced the user; the repeated step counts nothing twice."""
     _issued(shop, 1, 2)
     with pytest.raises((RedisUnavailable, AttributeError)):
         erase_user(_Down(shop.gate), ops, 2, "a test", WEEK)  # type: ignore[arg-type]
@@ -189,9 +189,7 @@ def test_a_gate_rebuilt_after_the_cut_needs_nothing(
     _agree(shop, ops)
 
 
-def test_a_repair_before_the_gates_step_is_not_counted_twice(
-    shop: Shop, ops: Connection
-) -> None:
+def test_a_repair_before_the_gates_step_is_not_counted_twice(shop: Shop, ops: Connection) -> None:
     """The reconciler may have marked the new id already: then the user's mark only goes."""
     _issued(shop, 1, 2)
     with pytest.raises((RedisUnavailable, AttributeError)):
@@ -268,5 +266,3 @@ def test_the_list_of_erased_requests_ends_with_kafkas_records(
 
     assert as_owner(shop.database, kept) == []
     assert _erase(shop, ops, 2).erasure_id != first.erasure_id
-
-

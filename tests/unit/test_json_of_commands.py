@@ -53,6 +53,7 @@ NEEDED = {
     "coupon client use-issued-coupon": [REQUEST, "order-17"],
     "coupon client wait-for-result": [REQUEST],
     "coupon connector delete": ["--yes"],
+    "coupon erase": ["--user", "4711", "--yes"],
     "coupon events stop": ["--yes"],
     "coupon gate rebuild": ["--all"],
     "coupon logs": ["api"],
