@@ -106,7 +106,7 @@ class TopicSettings:
     def longest_kept(self, topics: Iterable[str]) -> timedelta | None:
         """After this time, Kafka has deleted a record of these topics; None: never.
 
-        Kafka deletes whole segments. A record may lie in one that gets others for `segment.ms`.
+        Kafka deletes segments. A record may lie in one that gets others for `segment.ms`.
         """
         try:
             existing = self._admin.list_topics(timeout=_ANSWER_SECONDS).topics

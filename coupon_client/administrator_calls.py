@@ -21,7 +21,7 @@ UPLOAD_SECONDS = 300.0
 """How long the API may take for a file after it was sent."""
 
 ERASURE_SECONDS = 60.0
-"""How long the API may take to erase a user: it reads the audit trails as a whole."""
+"""How long the API may take to erase a user: it reads all of the audit trails."""
 
 
 class Terms(TypedDict, total=False):

@@ -35,7 +35,7 @@ def command(
     """Erase a user for good, and print the proof. It cannot be undone.
 
     What is counted stays: rows get an id that is nobody's, so that every count still adds up, and
-    the user's places stay used. The proof says when Kafka will have deleted its last record.
+    what the user took stays taken. The proof says when Kafka will have deleted its last record.
 
     \b
     Exit code 0: erased; or, with --proof, found
