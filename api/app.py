@@ -9,7 +9,7 @@ from flask.sessions import NullSession, SessionInterface, SessionMixin
 from werkzeug.routing import BaseConverter, MapAdapter
 
 from api.responses import RawResponse, StreamedResponse
-from coupons.ids import MAX_COUPON_ID
+from coupons.ids import FIRST_ERASED_ID, MAX_COUPON_ID
 
 P = ParamSpec("P")
 
@@ -77,6 +77,12 @@ class CouponIdConverter(BaseConverter):
         return int(value)
 
 
+class UserIdConverter(CouponIdConverter):
+    """The id of a user in a path, in the same way."""
+
+    regex = _up_to(FIRST_ERASED_ID - 1)
+
+
 class _RoutedContext(RequestContext):
     """A request that is routed when it is made, before it is known where its view runs."""
 
@@ -119,6 +125,7 @@ def create_app(blueprints: Iterable[Blueprint], max_body_bytes: int) -> ApiFlask
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
     app.url_map.merge_slashes = False  # no request is redirected
     app.url_map.converters["coupon_id"] = CouponIdConverter
+    app.url_map.converters["user_id"] = UserIdConverter
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
     return app

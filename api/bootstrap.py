@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing
+from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from api.app import create_app
@@ -26,6 +27,7 @@ from api.routes import (
     codes,
     coupon_lists,
     coupons,
+    erasures,
     event_streams,
     given_codes,
     health,
@@ -60,10 +62,10 @@ CHANGES_IN_FLIGHT = 2
 """Batches of changes per worker: one that waits for a lock does not hold up all others."""
 UPLOADS_AT_ONCE = 2
 """Per worker. Each has a thread and a connection to Postgres of its own."""
-UPLOAD_ANSWER_SECONDS = 20.0
+SLOW_ANSWER_SECONDS = 20.0
 DESCRIBED = (
     *(new_coupons, coupon_lists, coupons, claims, issue_requests, timelines),
-    *(issued_coupons, receipts, codes, given_codes, users, event_streams),
+    *(issued_coupons, receipts, codes, given_codes, users, event_streams, erasures),
 )
 """The modules of routes, in the order of the API's description; after them comes health."""
 
@@ -159,8 +161,15 @@ def build_api(
             settings.receipt_issuer,
             settings.receipt_seconds,
         ).blueprint(),
-        codes.CodesRoutes(authenticator, pool, lambda: _upload_connection(url)).blueprint(),
+        codes.CodesRoutes(authenticator, pool, lambda: _slow_connection(url)).blueprint(),
         given_codes.GivenCodeRoutes(authenticator, pool).blueprint(),
+        erasures.ErasureRoutes(
+            authenticator,
+            gate,
+            pool,
+            lambda: _slow_connection(url),
+            timedelta(days=settings.api_log_keeps_days),
+        ).blueprint(),
         health.HealthRoutes(parts).blueprint(),
     ]
     flask_app = create_app(routes, settings.api_max_body_bytes)
@@ -196,9 +205,9 @@ def _limiter(settings: ApiSettings, gate: Gate) -> "ClaimLimiter | None":
     return ClaimLimiter(limits, ClientAddresses(trusted))
 
 
-def _upload_connection(url: str) -> AbstractContextManager[Connection]:
-    """A connection for one upload: each batch of lines takes longer than a read."""
-    return closing(connect_ledger(url, "coupon-api-upload", UPLOAD_ANSWER_SECONDS))
+def _slow_connection(url: str) -> AbstractContextManager[Connection]:
+    """A connection for one upload or erasure: its statements take longer than a read."""
+    return closing(connect_ledger(url, "coupon-api-slow", SLOW_ANSWER_SECONDS))
 
 
 def _nothing() -> None:

@@ -60,6 +60,7 @@ class ProblemType(Enum):
     ARCHIVED = _Definition("archived", 409, "The coupon is archived")
     NOT_CLOSED = _Definition("not-closed", 409, "The coupon is not closed")
     IN_FLIGHT = _Definition("in-flight", 409, "Requests of the coupon are not final")
+    USER_IN_FLIGHT = _Definition("user-in-flight", 409, "Something of the user is not final")
     DRAFT = _Definition("draft", 409, "The coupon is a draft")
     SOLD_OUT = _Definition("sold-out", 409, "The coupon is sold out")
     IDEMPOTENCY_KEY_IN_PROGRESS = _Definition(

@@ -1,4 +1,4 @@
-"""The JSON forms of coupons and issue requests, as clients receive them."""
+"""The JSON forms of coupons, issue requests and erasures, as clients receive them."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 from api.fields import ID_PATTERN
 from coupons.gate import GateFigures
 from coupons.ledger.coupon_actions import CouponAction
+from coupons.ledger.erasures import Erasure
 from coupons.model import Coupon, CouponState, IssueRequest, Status
 
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
@@ -107,6 +108,23 @@ class CouponActionPage(TypedDict):
     next_cursor: str | None
 
 
+class ErasureView(TypedDict):
+    """The proof that a user was erased; it does not name the user.
+
+    counts: by table, rows that named the user. at_gate_since: null: the reconciler is about to end
+    it. log_forgets_at: when Kafka has deleted the last record of the user; null: its topics keep
+    records for good. repeated: requests that old records brought back, and that were erased again.
+    """
+
+    id: RequestId
+    erased_at: Time
+    asked_by: str
+    counts: dict[str, Count]
+    at_gate_since: Time | None
+    log_forgets_at: Time | None
+    repeated: Count
+
+
 def rfc3339(moment: datetime) -> str:
     """An aware datetime as RFC 3339 in UTC, with microseconds."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
@@ -180,6 +198,19 @@ def view_action(action: CouponAction) -> CouponActionView:
         "result": action.result,
         "detail": action.detail,
         "changes": as_written(action.changes),
+    }
+
+
+def view_erasure(erasure: Erasure) -> ErasureView:
+    """The JSON form of the proof."""
+    return {
+        "id": str(erasure.erasure_id),
+        "erased_at": rfc3339(erasure.erased_at),
+        "asked_by": erasure.asked_by,
+        "counts": erasure.counts,
+        "at_gate_since": optional_time(erasure.at_gate_since),
+        "log_forgets_at": optional_time(erasure.log_forgets_at),
+        "repeated": erasure.repeated,
     }
 
 

@@ -181,6 +181,13 @@ class ApiSettings(TokenSettings):
     api_key_file: Path | None = Field(
         default=None, description="Key of that certificate in PEM, without a password"
     )
+    api_log_keeps_days: float = Field(
+        default=14.0,
+        ge=0,
+        le=36_500,
+        description="How long Kafka keeps a record of the request topic or the events, in days:"
+        " retention.ms and segment.ms together; the proof of a user's erasure says so",
+    )
     receipt_key_file: Annotated[Path, AfterValidator(_check_receipt_keys)] | None = Field(
         default=None,
         description="File of the Ed25519 keys of receipts in PEM, as `coupon receipt key FILE`"

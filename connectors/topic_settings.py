@@ -1,6 +1,7 @@
 """The settings that each topic must have: with a wrong one Kafka deletes records."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import NamedTuple
 
 from confluent_kafka import KafkaException
@@ -91,11 +92,7 @@ class TopicSettings:
         """The wrong settings of the topics that exist."""
         try:
             existing = self._admin.list_topics(timeout=_ANSWER_SECONDS).topics
-            asked = [ConfigResource(ResourceType.TOPIC, name) for name in RULES if name in existing]
-            if not asked:
-                return []
-            answers = self._admin.describe_configs(asked, request_timeout=_ANSWER_SECONDS)
-            found = {each.name: answer.result() for each, answer in answers.items()}
+            found = self._describe([name for name in RULES if name in existing])
         except KafkaException as error:
             raise self._unavailable(error) from error
         return [
@@ -105,6 +102,24 @@ class TopicSettings:
             for rule in rules
             if not rule.is_right(value := str(found[topic][rule.setting].value))
         ]
+
+    def longest_kept(self, topics: Iterable[str]) -> timedelta | None:
+        """After this time, Kafka has deleted a record of these topics; None: never.
+
+        Kafka deletes segments. A record may lie in one that gets others for `segment.ms`.
+        """
+        try:
+            existing = self._admin.list_topics(timeout=_ANSWER_SECONDS).topics
+            found = self._describe([name for name in topics if name in existing])
+        except KafkaException as error:
+            raise self._unavailable(error) from error
+        kept = [
+            (int(str(each["retention.ms"].value)), int(str(each["segment.ms"].value)))
+            for each in found.values()
+        ]
+        if any(retention_ms < 0 for retention_ms, _ in kept):
+            return None
+        return timedelta(milliseconds=max(map(sum, kept), default=0))
 
     def correct(self) -> list[WrongSetting]:
         """Set every wrong setting to its correct value; returns the settings that were wrong."""
@@ -133,6 +148,14 @@ class TopicSettings:
         except KafkaException as error:
             raise self._unavailable(error) from error
         return wrong
+
+    def _describe(self, topics: Sequence[str]) -> dict[str, dict[str, ConfigEntry]]:
+        """The settings of these topics, by name. Raises KafkaException."""
+        if not topics:
+            return {}
+        asked = [ConfigResource(ResourceType.TOPIC, name) for name in topics]
+        answers = self._admin.describe_configs(asked, request_timeout=_ANSWER_SECONDS)
+        return {each.name: answer.result() for each, answer in answers.items()}
 
     def _unavailable(self, error: KafkaException) -> KafkaUnavailable:
         return KafkaUnavailable(

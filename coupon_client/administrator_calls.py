@@ -1,4 +1,4 @@
-"""The calls of administrators: coupons and their codes."""
+"""The calls of administrators: coupons, their codes, and erasures of users."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -8,10 +8,20 @@ from uuid import uuid4
 
 from coupon_client.calls import Calls
 from coupon_client.json_values import document_of, page_of, result_of
-from coupon_client.results import Codes, Coupon, CouponAction, UnreadableCoupon, Upload
+from coupon_client.results import (
+    Codes,
+    Coupon,
+    CouponAction,
+    Erasure,
+    UnreadableCoupon,
+    Upload,
+)
 
 UPLOAD_SECONDS = 300.0
 """How long the API may take for a file after it was sent."""
+
+ERASURE_SECONDS = 60.0
+"""How long the API may take to erase a user: it reads all of the audit trails."""
 
 
 class Terms(TypedDict, total=False):
@@ -142,6 +152,18 @@ class AdministratorCalls:
             headers={"Content-Type": kind},
             attempt_seconds=UPLOAD_SECONDS,
         )
+
+    def erase_user(self, user_id: int) -> Erasure:
+        """Erase a user for good; again: the same proof.
+
+        Raises Refused: "user-in-flight": a request of the user is not final, nothing was erased.
+        """
+        path = f"/users/{user_id}/erasures"
+        return self._calls.get(Erasure, "POST", path, attempt_seconds=ERASURE_SECONDS)
+
+    def read_erasure(self, erasure_id: str) -> Erasure:
+        """The proof of an erasure."""
+        return self._calls.get(Erasure, "GET", f"/erasures/{erasure_id}")
 
     def _act(self, coupon_id: int, action: str, version: int | None) -> Coupon:
         headers = {} if version is None else _if_match(version)

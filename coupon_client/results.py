@@ -189,6 +189,23 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
+class Erasure:
+    """The proof that a user was erased; it does not name the user. counts: rows, by table.
+
+    at_gate_since: None: the reconciler is about to end it. log_forgets_at: when Kafka has deleted
+    the last record of the user; None: never.
+    """
+
+    id: str
+    erased_at: datetime
+    asked_by: str
+    counts: dict[str, int]
+    at_gate_since: datetime | None
+    log_forgets_at: datetime | None
+    repeated: int
+
+
+@dataclass(frozen=True, slots=True)
 class GivenCode:
     """The code of a user's own coupon."""
 

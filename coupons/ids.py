@@ -11,6 +11,11 @@ from uuid import UUID
 MAX_COUPON_ID = 2**59 - 1
 MAX_USER_ID = 2**63 - 1
 
+FIRST_ERASED_ID = MAX_USER_ID + 1 - 2**40
+"""From here on an id is nobody's: it replaces the id of a user who was erased. Nobody gets a token
+for it, so that nobody can have what belonged to them. The SQL function `erase_user` has the same.
+"""
+
 _USER_LOW = 2**62 - 1
 _VERSION = 0x8 << 76
 _VARIANT = 0b10 << 62

@@ -53,6 +53,12 @@ RECONCILER_EXPIRED = Counter(
     "Issued coupons whose expiry was written as a change, after their time was over.",
     registry=RECONCILER,
 )
+RECONCILER_ERASED_AGAIN = Counter(
+    "coupon_reconciler_erased_again_total",
+    "Erasures of users that were ended after they were cut off, or done again because an old record"
+    " of Kafka had brought something of the user back.",
+    registry=RECONCILER,
+)
 RECONCILER_EXPIRY_FAILING_COUPONS = Gauge(
     "coupon_reconciler_expiry_failing_coupons",
     "Coupons whose expiry could not be written at the last attempt. The log names each; the other"

@@ -15,6 +15,7 @@ from coupons.process.tracing import Tracer, start_tracing
 from coupons.queries import query
 from reconciler.comparer import record_repair, run_comparer
 from reconciler.connector_watch import CONNECTORS, watch_connector
+from reconciler.erasure_watch import ErasureWatch
 from reconciler.expiry_sweep import ExpirySweep
 from reconciler.metrics import RECONCILER, RECONCILER_PASSES, RECONCILER_TRACE_SPANS
 from reconciler.routine_pass import clear_metrics, run_pass
@@ -88,13 +89,17 @@ def run_reconciler(settings: ReconcilerSettings, stop: Event) -> None:
     reconciler = Reconciler(settings, tracer)
     database_url = settings.database_url.get_secret_value()
     expiry_sweep, threads = ExpirySweep(database_url), Threads()
+    erasure_watch = ErasureWatch(settings.redis_url.get_secret_value(), database_url)
     probes = serve_probes(
         settings.reconciler_host,
         settings.reconciler_port,
-        lambda: reconciler.failure or expiry_sweep.failure or threads.failure,
+        lambda: (
+            reconciler.failure or expiry_sweep.failure or erasure_watch.failure or threads.failure
+        ),
         RECONCILER,
     )
     threads.start("expiry", expiry_sweep.run, stop)
+    threads.start("erasures", erasure_watch.run, stop)
     threads.start(
         "comparer",
         run_comparer,

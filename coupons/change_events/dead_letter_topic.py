@@ -1,8 +1,9 @@
 """Reads the dead letters that the topic holds now."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from confluent_kafka import Message
+from confluent_kafka import KafkaException, Message, TopicPartition
 
 from coupons.change_events import DEAD_LETTER_TOPIC, LogReader
 from coupons.change_events.dead_letter_headers import (
@@ -11,11 +12,13 @@ from coupons.change_events.dead_letter_headers import (
     own_headers,
     read_metadata,
 )
-from coupons.errors import UndecodableEvent
+from coupons.errors import KafkaUnavailable, UndecodableEvent
 from coupons.kafka.client import KafkaClient
 
 UNKNOWN = "NotByConvention"
 """The error class of a record on the topic that does not follow the convention."""
+
+_ANSWER_SECONDS = 5.0
 
 
 class DeadLetter(NamedTuple):
@@ -53,6 +56,23 @@ def read_dead_letters(kafka: KafkaClient) -> list[DeadLetter]:
                 position = letter.position if metadata.error_class == UNKNOWN else ""
                 first_of.setdefault((*metadata[:4], position), letter)
     return list(first_of.values())
+
+
+def delete_dead_letters(kafka: KafkaClient, last: Mapping[int, int]) -> None:
+    """Delete every dead letter up to these offsets, by partition. Raises KafkaUnavailable."""
+    if not last:
+        return
+    ends = [
+        TopicPartition(DEAD_LETTER_TOPIC, partition, offset + 1)
+        for partition, offset in last.items()
+    ]
+    try:
+        for done in kafka.admin().delete_records(ends, request_timeout=_ANSWER_SECONDS).values():
+            done.result()
+    except KafkaException as error:
+        raise KafkaUnavailable(
+            f"Kafka at {kafka.bootstrap_servers} did not delete dead letters: {error.args[0].str()}"
+        ) from error
 
 
 def _letter(message: "Message[bytes, bytes]") -> DeadLetter:

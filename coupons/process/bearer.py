@@ -17,7 +17,7 @@ import orjson
 from jwt.algorithms import Algorithm, HMACAlgorithm
 
 from coupons.errors import CouponError
-from coupons.ids import MAX_USER_ID
+from coupons.ids import FIRST_ERASED_ID
 from coupons.tokens import SCOPES
 
 LONGEST_TOKEN = 8_192
@@ -245,8 +245,8 @@ def _caller(claims: dict[str, Any], expires_at: float) -> Caller:
     subject, scope, groups = claims["sub"], claims.get("scope", ""), claims.get("groups", [])
     if not (isinstance(subject, str) and _USER_ID.fullmatch(subject)):
         raise ValueError("sub must be a positive integer as a string")
-    if int(subject) > MAX_USER_ID:
-        raise ValueError("sub must fit into 63 bits")
+    if int(subject) >= FIRST_ERASED_ID:
+        raise ValueError(f"sub must be below {FIRST_ERASED_ID}")
     if not isinstance(scope, str):
         raise ValueError("scope must be a string")
     if not (

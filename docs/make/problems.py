@@ -44,6 +44,8 @@ MEANINGS = {
     "not-closed": "Only a closed coupon can be archived.",
     "in-flight": "Requests of the coupon are admitted or accepted and not final yet, so that it"
     " cannot be archived. Nothing was changed. Repeat it when they are.",
+    "user-in-flight": "A request of the user is not final, or a coupon of theirs is being rebuilt at"
+    " the gate. Nothing was erased. Repeat it.",
     "draft": 'The state of a draft changes by opening it only: `PATCH` with `{"state": "open"}`.'
     " Nothing was changed.",
     "sold-out": "The claim is refused: no coupon is left.",

@@ -70,6 +70,7 @@ def ask_everything(call: Call, bearer: Bearer, issued: Issued) -> str:
         call("POST", f"/coupons/{coupon}/{action}")
     call("PATCH", f"/coupons/{coupon}", json={"name": "y"})
     _ask_about_codes(call, user, nobody, issued)
+    _erase(call, user, nobody)
     for of in (early, "99"):
         call("POST", f"/coupons/{of}/archive")
     for who in (user, nobody):
@@ -110,6 +111,18 @@ def _ask_about_codes(call: Call, user: Headers, nobody: Headers, issued: Issued)
         call("POST", of(coupon), user)
     call("GET", "/codes/a")
     call("GET", "/codes/b")
+
+
+def _erase(call: Call, user: Headers, nobody: Headers) -> None:
+    """User 42 has a request that is not final."""
+    proof = call("POST", "/users/77/erasures").headers["Location"]
+    for of in ("42", "0"):
+        call("POST", f"/users/{of}/erasures")
+    call("GET", proof)
+    call("GET", f"/erasures/{UUID(int=7)}")
+    for who in (user, nobody):
+        call("POST", "/users/77/erasures", who)
+        call("GET", proof, who)
 
 
 def _repeat_a_creation(call: Call, bearer: Bearer) -> None:
@@ -197,9 +210,17 @@ def ask_without_postgres(call: Call) -> None:
     call("POST", f"{NO_ISSUED}/revoke", json={"reason": "fraud"})
     call("PUT", "/coupons/31/codes", json={"kind": "made"})
     call("POST", "/coupons/31/codes/pool", data="B", content_type="text/plain")
+    call("POST", "/users/77/erasures")
     call("POST", f"/issued-coupons/{request_id(31, 1)}/code")
     issued = (NO_ISSUED, f"{NO_ISSUED}/changes", f"/issued-coupons/{request_id(7, ADMIN)}/receipt")
     listed = ("/coupons", "/coupons/7", "/coupons/7/audit", NO_REQUEST, "/users/me/coupons")
     timelines = ("/coupons/7/issue-requests/me/timeline", f"{NO_REQUEST}/timeline")
-    for path in (*listed, *issued, *timelines, "/coupons/31/codes", "/codes/a"):
+    for path in (
+        *listed,
+        *issued,
+        *timelines,
+        "/coupons/31/codes",
+        "/codes/a",
+        f"/erasures/{UUID(int=7)}",
+    ):
         call("GET", path)

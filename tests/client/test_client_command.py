@@ -65,6 +65,9 @@ def test_every_command_does_what_its_method_does(
     assert [each["id"] for each in shell.json("list-coupons", "--only", "archived")] == [3000]
     first = shell.json("audit-coupon", "3000", "--limit", "1")
     assert [each["result"] for each in first] == ["done"]
+    erasure = shell.json("erase-user", "4712")
+    assert erasure["counts"]["issued_coupon"] == 0
+    assert shell.json("read-erasure", erasure["id"]) == erasure
     assert shell.typed == command.commands.keys()
 
 

@@ -8,6 +8,7 @@ from coupons.model import Admission, IssueRequest, Status
 from coupons.waiting import eventually
 from operations.restore import SKIPPED_IDS, StillRunning, refuse_while_running, restore, skip_ids
 from tests.support.databases import Database
+from tests.support.issued import as_owner, issue
 from tests.support.ledger import MakeCoupon
 
 NOW_US = 1_795_360_000_123_457
@@ -34,6 +35,27 @@ def test_lost_requests_are_written_as_they_were_and_others_stay(
     assert sorted(request.requested_at_us for request in found) == [NOW_US, NOW_US + 7]
     assert counts is not None
     assert counts.accepted == 2
+
+
+def test_a_restore_does_not_bring_back_who_was_erased(
+    database: Database, make_coupon: MakeCoupon
+) -> None:
+    """Kafka's log still has the request, and the ledger lacks it on purpose."""
+    coupon_id = make_coupon().coupon_id
+    as_owner(
+        database,
+        "INSERT INTO coupon_issue_request VALUES"
+        " (%s, 1, timestamptz 'epoch' + %s * interval '1 microsecond')",
+        coupon_id,
+        NOW_US,
+    )
+    issue(database, (coupon_id, 1))
+    as_owner(database, "SELECT erase_user(1, %s, 'a test', '7 days', NULL)", [coupon_id])
+
+    again = IssueRequest(coupon_id, 1, NOW_US, Status.REQUESTED)
+    with connect_ledger(database.url("coupon_owner"), "test") as owner:
+        assert restore(owner, [again]) == (0, [])
+        assert restore(owner, [again._replace(requested_at_us=NOW_US + 1)]) == (1, [])
 
 
 def test_ids_of_lost_coupons_are_not_given_out_again(

@@ -101,6 +101,16 @@ ALLOWED: dict[str, set[str]] = {
     "SELECT add_pool_codes(1, '{}')": {API},
     "SELECT end_pool_upload(1, 0, 'a test')": {API},
     "SELECT FROM give_code(9, 1, 'A')": {API},
+    # erasures
+    "SELECT erase_user(9, '{}', 'a test', NULL, NULL)": {API, OPS, RECONCILER},
+    "SELECT end_erasure(9, NULL)": {API, OPS, RECONCILER},
+    "SELECT forget_erased_requests()": {RECONCILER},
+    "SELECT FROM erasure": {API, OPS, RECONCILER},
+    "SELECT FROM erased_request": {API, OPS, RECONCILER},
+    "INSERT INTO erasure (asked_by, counts) VALUES ('a test', '{}')": NOBODY,
+    "UPDATE erasure SET counts = '{}'": NOBODY,
+    "DELETE FROM erasure": NOBODY,
+    "DELETE FROM erased_request": NOBODY,
     # the change stream
     "INSERT INTO cdc_heartbeat DEFAULT VALUES": NOBODY,
     "SELECT FROM cdc_heartbeat": {CDC, OPS},

@@ -54,6 +54,10 @@ class ExpectedCoupon:
     rows: dict[int, int] = field(default_factory=dict)
     final: dict[int, IssueRequest] = field(default_factory=dict)
     lives: ExpectedLives = field(default_factory=ExpectedLives)
+    erased: set[tuple[int, int]] = field(default_factory=set)
+    """User and requested_at_us of requests that were erased."""
+    replaced: dict[int, int] = field(default_factory=dict)
+    """By user, the id that the gate does not have yet."""
 
     def __post_init__(self) -> None:
         self.at_gate = self.definition
@@ -185,7 +189,8 @@ class ExpectedCoupon:
         for request in requests:
             if request.user_id not in self.marked:
                 self.marked[request.user_id] = request
-                self.pending.pop(request.user_id, None)
+                if self.pending.pop(request.user_id, None) is None:
+                    self.admitted += 1  # its user was erased, and a late write brought them back
                 new += 1
         return new
 
@@ -213,6 +218,21 @@ class ExpectedCoupon:
         for user_id in lost:
             self.pending[user_id] = self.pending[user_id]._replace(retried=True)
             self.rows[user_id] = self.pending[user_id].requested_at_us
+
+    def erase(self, user_id: int, nobody: int) -> None:
+        """The ledger has another id in place of the user's."""
+        self.erased.add((user_id, self.rows[user_id]))
+        self.replaced[user_id] = nobody
+        self.rows[nobody] = self.rows.pop(user_id)
+        self.final[nobody] = self.final.pop(user_id)._replace(user_id=nobody)
+        if user_id in self.lives.issued_on:
+            self.lives.issued_on[nobody] = self.lives.issued_on.pop(user_id)
+
+    def erase_mark(self, user_id: int) -> None:
+        """And so has the gate."""
+        nobody = self.replaced.pop(user_id)
+        if user_id in self.marked:
+            self.marked[nobody] = self.marked.pop(user_id)._replace(user_id=nobody)
 
     def change(
         self, version: int, total: int | None, state: CouponState | None, window: str | None

@@ -7,11 +7,11 @@ from coupons.model import GateState
 from operations.verify.report import check_consistency
 from tests.model.changing import Changing, Delivering
 from tests.model.claiming import Claiming
-from tests.model.repairing import Repairing
+from tests.model.erasing import Erasing
 from tests.model.start import USERS
 
 
-class GateAndLedger(Claiming, Changing, Delivering, Repairing):
+class GateAndLedger(Claiming, Changing, Delivering, Erasing):
     """Does the same to the system and to the model, and compares."""
 
     @invariant()

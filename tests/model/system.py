@@ -126,7 +126,7 @@ class System:
         """Forget everything, on both sides."""
         self.gate.client.flushall()
         self.ledger["owner"].execute(
-            "TRUNCATE coupon, coupon_issue_request, issued_coupon, issue_rejection CASCADE"
+            "TRUNCATE coupon, coupon_issue_request, issued_coupon, issue_rejection, erasure CASCADE"
         )
 
     def set_terms(self, coupon_id: int, days: int | None, until: int | None) -> None:

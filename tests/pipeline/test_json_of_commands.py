@@ -41,6 +41,7 @@ ELSEWHERE = {
 ARGUMENTS = {
     "coupon connector recover": ["--dry-run"],
     "coupon dead-letters replay": ["--all", "--dry-run"],
+    "coupon erase": ["--user", "4711", "--yes"],
     "coupon events stop": ["--yes"],
     "coupon gate rebuild": ["--all"],
     "coupon logs": ["api"],

@@ -1,0 +1,137 @@
+"""`coupon erase`."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+import click
+
+from cli.dead_letter_options import by_option
+from cli.options import USER_ID, confirm, endpoints_option, json_option
+from cli.session import open_session
+from coupons.endpoints import Endpoints
+from coupons.ledger.erasures import Erasure, UserInFlight, find_erasure
+from operations.erasing import Erased, Preview, erase, preview
+from operations.session import Session
+
+
+@click.command("erase", short_help="Erase a user from ledger, gate, audit trails and dead letters.")
+@endpoints_option("ops")
+@click.option("--user", "user_id", type=USER_ID, help="The user to erase.")
+@click.option("--proof", "proof_id", type=click.UUID, help="Only show this proof again.")
+@click.option("--dry-run", is_flag=True, help="Show what there is of the user; change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@by_option
+@json_option
+def command(
+    where: Endpoints,
+    user_id: int | None,
+    proof_id: UUID | None,
+    dry_run: bool,
+    yes: bool,
+    acted_by: str,
+    as_json: bool,
+) -> None:
+    """Erase a user for good, and print the proof. It cannot be undone.
+
+    What is counted stays: rows get an id that is nobody's, so that every count still adds up, and
+    what the user took stays taken. The proof says when Kafka will have deleted its last record.
+
+    \b
+    Exit code 0: erased; or, with --proof, found
+              1: a request of the user is not final, or a rebuild runs: nothing was erased; or a
+                 dead letter of the user is left; or there is no such proof
+              3: Postgres, Redis or Kafka does not answer; repeat it
+
+    \b
+      coupon erase --user 4711 --dry-run
+      coupon erase --user 4711
+      coupon erase --proof 0b8c6a52-7d5e-4f0e-9d3a-1c2b3d4e5f60
+    """
+    if (user_id is None) == (proof_id is None):
+        raise click.UsageError("give either --user or --proof")
+    with open_session(where) as session:
+        try:
+            if proof_id is not None:
+                _show(session, proof_id, as_json)
+            elif user_id is not None and dry_run:
+                _foresee(user_id, preview(session, user_id), as_json)
+            elif user_id is not None:
+                if not yes:
+                    confirm(f"Erase user {user_id} for good?", "nothing was erased")
+                _report(erase(session, user_id, acted_by), as_json)
+        except UserInFlight as error:
+            raise click.ClickException(str(error)) from error
+
+
+def _show(session: Session, proof_id: UUID, as_json: bool) -> None:
+    erasure = find_erasure(session.connection, proof_id)
+    if erasure is None:
+        raise click.ClickException(f"there is no erasure {proof_id}")
+    if as_json:
+        click.echo(json.dumps(_as_json(erasure)))
+    else:
+        _print(erasure)
+
+
+def _foresee(user_id: int, found: Preview, as_json: bool) -> None:
+    kept = found.log_keeps
+    if as_json:
+        days = None if kept is None else kept.total_seconds() / 86_400
+        counts = {"counts": found.counts, "dead_letters": found.dead_letters}
+        click.echo(json.dumps({"dry_run": True, **counts, "log_keeps_days": days}))
+        return
+    click.echo(f"of user {user_id}:")
+    _print_counts(found.counts)
+    click.echo(f"  dead letters: {found.dead_letters:,}")
+    click.echo("Kafka keeps its records " + ("for good" if kept is None else f"for {kept} at most"))
+
+
+def _report(done: Erased, as_json: bool) -> None:
+    if as_json:
+        letters = {"deleted": done.dead_letters, "left": done.dead_letters_left}
+        click.echo(json.dumps({**_as_json(done.erasure), "dead_letters": letters}))
+    else:
+        _print(done.erasure)
+        click.echo(f"dead letters deleted: {done.dead_letters:,}")
+    if done.dead_letters_left:
+        click.echo(
+            f"{done.dead_letters_left:,} dead letters of the user are left: others before them"
+            " need an operator, and Kafka deletes only from the beginning. See to those"
+            " (`coupon dead-letters list`), then repeat this.",
+            err=True,
+        )
+        raise click.exceptions.Exit(1)
+
+
+def _print(erasure: Erasure) -> None:
+    click.echo(f"erasure {erasure.erasure_id}")
+    click.echo(f"  asked for by {erasure.asked_by}")
+    click.echo(f"  ledger: at {erasure.erased_at.isoformat()}")
+    at_gate = erasure.at_gate_since
+    click.echo("  gate: " + ("not yet" if at_gate is None else f"at {at_gate.isoformat()}"))
+    ends = erasure.log_forgets_at
+    kept = (
+        "keeps its records for good" if ends is None else f"has deleted all by {ends.isoformat()}"
+    )
+    click.echo(f"  Kafka: {kept}")
+    _print_counts(erasure.counts)
+
+
+def _print_counts(counts: dict[str, int]) -> None:
+    for table, number in sorted(counts.items()):
+        if number:
+            click.echo(f"  {table}: {number:,}")
+
+
+def _as_json(erasure: Erasure) -> dict[str, Any]:
+    at_gate, ends = erasure.at_gate_since, erasure.log_forgets_at
+    return {
+        "erasure_id": str(erasure.erasure_id),
+        "erased_at": erasure.erased_at.isoformat(),
+        "asked_by": erasure.asked_by,
+        "counts": erasure.counts,
+        "at_gate_since": None if at_gate is None else at_gate.isoformat(),
+        "log_forgets_at": None if ends is None else ends.isoformat(),
+        "repeated": erasure.repeated,
+    }

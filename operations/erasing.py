@@ -1,0 +1,92 @@
+"""Erases a user as an operator does: with the dead letters, which ledger and gate cannot reach."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from connectors.topic_settings import TopicSettings
+from coupons.change_events.dead_letter_topic import delete_dead_letters
+from coupons.change_events.topics import EVENTS_TOPIC, REQUEST_TOPIC
+from coupons.gate.erasing import erase_user, preview_erasure
+from coupons.ledger.erasures import Erasure
+from operations.dead_letters.audit import add_action, take_lock
+from operations.dead_letters.status import UNRESOLVED, DeadLetterStatus, State, read_statuses
+from operations.session import Session
+
+
+class Preview(NamedTuple):
+    """What there is of a user. counts: rows by table. log_keeps: None: Kafka keeps it for good."""
+
+    counts: dict[str, int]
+    dead_letters: int
+    log_keeps: timedelta | None
+
+
+class Erased(NamedTuple):
+    """dead_letters: deleted from Kafka. dead_letters_left: behind others that need an operator."""
+
+    erasure: Erasure
+    dead_letters: int
+    dead_letters_left: int
+
+
+def preview(session: Session, user_id: int) -> Preview:
+    """What an erasure would erase; nothing changes.
+
+    Raises UserInFlight, LedgerUnavailable or KafkaUnavailable.
+    """
+    counts = preview_erasure(session.connection, user_id)
+    statuses = read_statuses(session.where, session.connection)
+    return Preview(counts, len(_of(statuses, user_id)), _log_keeps(session))
+
+
+def erase(session: Session, user_id: int, asked_by: str) -> Erased:
+    """Erase the user, and the dead letters of their requests; repeating it is harmless.
+
+    Raises UserInFlight, DeadLettersBusy, RedisUnavailable, LedgerUnavailable or KafkaUnavailable.
+    """
+    log_keeps = _log_keeps(session)
+    take_lock(session.connection)
+    preview_erasure(session.connection, user_id)  # in flight: the dead letters are still needed
+    statuses = read_statuses(session.where, session.connection)
+    mine = _of(statuses, user_id)
+    # Without their request they would be open again.
+    for each in mine:
+        if each.state is not State.DISCARDED:
+            request = each.key or (None, None)
+            add_action(
+                session.connection, each.letter, request, asked_by, "discard", "discarded", "erased"
+            )
+    erasure = erase_user(session.gate, session.connection, user_id, asked_by, log_keeps)
+    last = _deletable(statuses, mine)
+    delete_dead_letters(session.where.kafka_client(), last)
+    deleted = sum(each.letter.offset <= last.get(each.letter.partition, -1) for each in mine)
+    return Erased(erasure, deleted, len(mine) - deleted)
+
+
+def _log_keeps(session: Session) -> timedelta | None:
+    settings = TopicSettings(session.where.kafka_client())
+    return settings.longest_kept([REQUEST_TOPIC, EVENTS_TOPIC])
+
+
+def _of(statuses: Iterable[DeadLetterStatus], user_id: int) -> list[DeadLetterStatus]:
+    return [each for each in statuses if each.key is not None and each.key[1] == user_id]
+
+
+def _deletable(
+    statuses: Sequence[DeadLetterStatus], mine: Sequence[DeadLetterStatus]
+) -> dict[int, int]:
+    """By partition, the offset up to which dead letters can go: of the last of these.
+
+    Kafka deletes from the beginning only. So it ends before the first that is somebody else's and
+    still needs an operator.
+    """
+    last: dict[int, int] = {}
+    needed: set[int] = set()
+    for each in statuses:
+        partition, offset = each.letter.partition, each.letter.offset
+        if each not in mine and each.state in UNRESOLVED:
+            needed.add(partition)
+        elif each in mine and partition not in needed:
+            last[partition] = offset
+    return last

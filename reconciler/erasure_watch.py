@@ -1,0 +1,57 @@
+"""Ends erasures that were cut off, and erases again what an old record of Kafka brought back."""
+
+import logging
+from contextlib import closing
+from threading import Event
+
+from coupons.backoff import Backoff
+from coupons.errors import CouponError
+from coupons.gate import connect_gate
+from coupons.gate.erasing import erase_again
+from coupons.ledger.connection import connect_ledger
+from coupons.ledger.erasures import forget_erased_requests
+from reconciler.metrics import RECONCILER_ERASED_AGAIN
+
+log = logging.getLogger(__name__)
+
+CHECK_EVERY_SECONDS = 15.0
+LONGEST_PAUSE_SECONDS = 60.0
+ANSWER_TIMEOUT_SECONDS = 30.0
+
+
+class ErasureWatch:
+    """Looks again and again. failure: why it could not the last time; None: it could."""
+
+    def __init__(self, redis_url: str, database_url: str) -> None:
+        self._gate = connect_gate(redis_url)
+        self._database_url = database_url
+        self.failure: str | None = None
+
+    def run(self, stop: Event) -> None:
+        """Work until `stop` is set. After any error, try again.
+
+        A standby may do this at the same time as the active reconciler: the second one of two
+        erasures finds nothing.
+        """
+        backoff = Backoff(CHECK_EVERY_SECONDS, LONGEST_PAUSE_SECONDS)
+        while not stop.is_set():
+            try:
+                self.look()
+                self.failure = None
+                backoff.reset()
+                stop.wait(CHECK_EVERY_SECONDS)
+            except Exception as error:
+                self.failure = f"cannot erase again what came back, will try again: {error}"
+                unexpected = not isinstance(error, CouponError)
+                log.warning("%s", self.failure, exc_info=unexpected)
+                stop.wait(backoff.next_seconds())
+
+    def look(self) -> None:
+        """Look once. Raises RedisUnavailable or LedgerUnavailable."""
+        with closing(
+            connect_ledger(self._database_url, "coupon-erasures", ANSWER_TIMEOUT_SECONDS)
+        ) as connection:
+            for erasure in erase_again(self._gate, connection):
+                RECONCILER_ERASED_AGAIN.inc()
+                log.info("erased again", extra={"erasure_id": str(erasure.erasure_id)})
+            forget_erased_requests(connection)

@@ -1,0 +1,268 @@
+"""A user is erased in ledger and gate, in an order that survives being cut off anywhere."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from coupons.errors import RedisUnavailable
+from coupons.gate import erasing
+from coupons.gate.erasing import erase_again, erase_user, preview_erasure
+from coupons.gate.rebuild import rebuild
+from coupons.ids import FIRST_ERASED_ID
+from coupons.ledger.connection import Connection, connect_ledger
+from coupons.ledger.erasures import (
+    Erasure,
+    UserInFlight,
+    find_erasure,
+    forget_erased_requests,
+)
+from coupons.ledger.issued_coupons import issue_or_reject
+from coupons.ledger.requests import find_requests
+from coupons.model import IssueRequest
+from coupons.queries import query
+from operations.verify.comparison import compare
+from operations.verify.report import check_consistency
+from reconciler.routine_pass import run_pass
+from reconciler.watch import Watch
+from tests.reconciler.conftest import Shop
+from tests.support.databases import Database
+from tests.support.issued import as_owner
+
+WEEK = timedelta(days=7)
+USERS = "SELECT user_id FROM coupon_issue_request ORDER BY user_id"
+
+
+@pytest.fixture
+def ops(database: Database) -> Iterator[Connection]:
+    with closing(connect_ledger(database.url("coupon_ops"), "test")) as connection:
+        yield connection
+
+
+def _issued(shop: Shop, *users: int) -> list[IssueRequest]:
+    """Claims and issues for these users; returns their requests."""
+    shop.accept(*users)
+    shop.issue(*users)
+    with connect_ledger(shop.database.url("coupon_ops"), "test") as connection:
+        return find_requests(connection, [(shop.coupon_id, user) for user in users])
+
+
+def _erase(shop: Shop, connection: Connection, user: int) -> Erasure:
+    return erase_user(shop.gate, connection, user, "a test", WEEK)
+
+
+def _again(shop: Shop, reconciler: Connection, monkeypatch: pytest.MonkeyPatch) -> list[Erasure]:
+    """What the reconciler does, without waiting until an erasure counts as cut off."""
+    monkeypatch.setattr(erasing, "UNDER_WAY_SECONDS", -1)
+    return list(erase_again(shop.gate, reconciler))
+
+
+def _agree(shop: Shop, connection: Connection) -> None:
+    """Gate and ledger hold the same requests and counts."""
+    assert list(compare(shop.gate, connection, shop.coupon_id, 0)) == []
+    report = check_consistency(shop.gate, connection, shop.coupon_id)
+    assert report is not None
+    assert not report.complaints
+
+
+def _users(database: Database) -> list[int]:
+    return [row[0] for row in as_owner(database, USERS)]
+
+
+class _Down:
+    """A gate whose Redis goes down before the step of an erasure."""
+
+    def __init__(self, gate: Any) -> None:
+        self.read = gate.read
+        self.client = None
+
+
+def test_gate_and_ledger_agree_about_who_was_erased(shop: Shop, ops: Connection) -> None:
+    """The place stays used and the counts add up; the gate does not know the user any more."""
+    _issued(shop, 1, 2, 3)
+
+    proof = _erase(shop, ops, 2)
+
+    assert proof.counts["issued_coupon"] == proof.counts["coupon_issue_request"] == 1
+    assert proof.at_gate_since is not None
+    assert shop.statuses(1, 2, 3) == ["ISSUED", None, "ISSUED"]
+    others, [nobody] = _users(shop.database)[:2], _users(shop.database)[2:]
+    assert others == [1, 3]
+    assert nobody >= FIRST_ERASED_ID
+    assert shop.statuses(nobody) == ["ISSUED"]
+    assert shop.ledger().issued_count == 3
+    _agree(shop, ops)
+
+
+def test_who_was_erased_may_claim_again(shop: Shop, ops: Connection) -> None:
+    """To us it is a new user: the request gets a place of its own while there are any."""
+    _issued(shop, 2)
+    _erase(shop, ops, 2)
+
+    _issued(shop, 2)
+
+    assert shop.statuses(2) == ["ISSUED"]
+    assert shop.ledger().issued_count == 2
+    _agree(shop, ops)
+
+
+def test_nobody_is_erased_while_a_request_is_in_flight(shop: Shop, ops: Connection) -> None:
+    """What is not final would bring the user back; nothing is done."""
+    shop.accept(2)
+
+    with pytest.raises(UserInFlight, match="not final"):
+        _erase(shop, ops, 2)
+
+    shop.issue(2, mark=False)
+    with pytest.raises(UserInFlight, match="not final"):
+        _erase(shop, ops, 2)
+    assert _users(shop.database) == [2]
+    assert as_owner(shop.database, "SELECT FROM erasure") == []
+
+
+def test_erasing_again_shows_the_same_proof(shop: Shop, ops: Connection) -> None:
+    """A repeated call erases nothing more, and is answered as the first one."""
+    _issued(shop, 2)
+    first = _erase(shop, ops, 2)
+
+    assert _erase(shop, ops, 2) == first
+    assert find_erasure(ops, first.erasure_id) == first
+
+
+def test_a_dry_run_counts_and_changes_nothing(shop: Shop, ops: Connection) -> None:
+    """Its counts are those of the erasure that follows."""
+    _issued(shop, 2)
+
+    counts = preview_erasure(ops, 2)
+
+    assert _users(shop.database) == [2]
+    assert _erase(shop, ops, 2).counts == counts
+    assert not any(preview_erasure(ops, 2).values())
+
+
+def test_repeating_ends_an_erasure_that_was_cut_off(shop: Shop, ops: Connection) -> None:
+    """The ledger has forgotten the user, the gate not: calling again is enough."""
+    _issued(shop, 1, 2)
+    with pytest.raises((RedisUnavailable, AttributeError)):
+        erase_user(_Down(shop.gate), ops, 2, "a test", WEEK)  # type: ignore[arg-type]
+    assert shop.statuses(2) == ["ISSUED"]
+
+    proof = _erase(shop, ops, 2)
+
+    assert proof.at_gate_since is not None
+    assert proof.counts["issued_coupon"] == 1
+    assert shop.statuses(2) == [None]
+    assert as_owner(shop.database, "SELECT FROM erased_request WHERE replaced_by > 0") == []
+    _agree(shop, ops)
+
+
+def test_the_reconciler_ends_an_erasure_that_was_cut_off(
+    shop: Shop, ops: Connection, reconciler: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has to call again."""
+    _issued(shop, 1, 2)
+    with pytest.raises((RedisUnavailable, AttributeError)):
+        erase_user(_Down(shop.gate), ops, 2, "a test", WEEK)  # type: ignore[arg-type]
+
+    [proof] = _again(shop, reconciler, monkeypatch)
+
+    assert proof.at_gate_since is not None
+    assert shop.statuses(2) == [None]
+    assert _again(shop, reconciler, monkeypatch) == []
+    _agree(shop, ops)
+
+
+def test_a_gate_rebuilt_after_the_cut_needs_nothing(
+    shop: Shop, ops: Connection, reconciler: Connection
+) -> None:
+    """It has read the id that replaced the user; the repeated step counts nothing twice."""
+    _issued(shop, 1, 2)
+    with pytest.raises((RedisUnavailable, AttributeError)):
+        erase_user(_Down(shop.gate), ops, 2, "a test", WEEK)  # type: ignore[arg-type]
+    assert rebuild(shop.gate, reconciler, shop.coupon_id) == 2
+
+    _erase(shop, ops, 2)
+
+    assert shop.statuses(2) == [None]
+    _agree(shop, ops)
+
+
+def test_a_repair_before_the_gates_step_is_not_counted_twice(shop: Shop, ops: Connection) -> None:
+    """The reconciler may have marked the new id already: then the user's mark only goes."""
+    _issued(shop, 1, 2)
+    with pytest.raises((RedisUnavailable, AttributeError)):
+        erase_user(_Down(shop.gate), ops, 2, "a test", WEEK)  # type: ignore[arg-type]
+    nobody = _users(shop.database)[-1]
+    shop.gate.settle(find_requests(ops, [(shop.coupon_id, nobody)]))
+
+    _erase(shop, ops, 2)
+
+    assert shop.statuses(2) == [None]
+    _agree(shop, ops)
+
+
+def test_nobody_is_erased_during_a_rebuild(
+    shop: Shop, ops: Connection, reconciler: Connection
+) -> None:
+    """It may have read the user already, and would bring them back."""
+    _issued(shop, 2)
+
+    reconciler.execute(query("lock_rebuild"), {"coupon_id": shop.coupon_id})
+
+    with pytest.raises(UserInFlight, match="rebuilt"):
+        _erase(shop, ops, 2)
+
+    assert _users(shop.database) == [2]
+
+
+def test_a_record_that_is_handled_again_does_not_bring_the_user_back(
+    shop: Shop, ops: Connection, reconciler: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A consumer that reads old records issues the coupon anew; the reconciler erases it again."""
+    [request] = _issued(shop, 2)
+    first = _erase(shop, ops, 2)
+    with connect_ledger(shop.database.url("coupon_consumer"), "test") as consumer:
+        shop.gate.settle(outcome.request for outcome in issue_or_reject(consumer, [request]))
+    assert shop.statuses(2) == ["ISSUED"]
+
+    [proof] = _again(shop, reconciler, monkeypatch)
+
+    assert proof.erasure_id == first.erasure_id
+    assert proof.repeated == 1
+    assert proof.log_forgets_at is not None
+    assert first.log_forgets_at is not None
+    assert proof.log_forgets_at > first.log_forgets_at
+    assert shop.statuses(2) == [None]
+    assert _users(shop.database)[0] >= FIRST_ERASED_ID
+    list(run_pass(shop.gate, reconciler, 0, Watch(0)))
+    shop_users = as_owner(shop.database, "SELECT user_id FROM issued_coupon")
+    assert all(user >= FIRST_ERASED_ID for [user] in shop_users)
+
+
+def test_a_new_claim_is_not_taken_for_a_record_that_came_back(
+    shop: Shop, ops: Connection, reconciler: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has another time: who was erased and claims again is erased only when asked to be."""
+    _issued(shop, 2)
+    _erase(shop, ops, 2)
+    _issued(shop, 2)
+
+    assert _again(shop, reconciler, monkeypatch) == []
+    assert shop.statuses(2) == ["ISSUED"]
+
+
+def test_the_list_of_erased_requests_ends_with_kafkas_records(
+    shop: Shop, ops: Connection, reconciler: Connection
+) -> None:
+    """Then nothing in the ledger names the user, and asking again finds nothing."""
+    _issued(shop, 2)
+    first = erase_user(shop.gate, ops, 2, "a test", timedelta(0))
+    kept = "SELECT user_id FROM erased_request"
+    assert as_owner(shop.database, kept) == [(2,)]
+
+    assert forget_erased_requests(reconciler) == 1
+
+    assert as_owner(shop.database, kept) == []
+    assert _erase(shop, ops, 2).erasure_id != first.erasure_id
