@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psutil
 import psycopg
@@ -62,24 +63,45 @@ def _fail_to_save(client: redis.Redis) -> None:
 
 @contextmanager
 def postgres_setting(superuser_url: str, name: str, value: str) -> Iterator[None]:
-    """The whole server has this setting while the block runs."""
+    """The whole server has this setting while the block runs, and not any more after it."""
+    before = _setting(superuser_url, name)
     try:
         _alter_system(superuser_url, sql.SQL("SET {} = {}"), name, value)
+        _await_setting(superuser_url, name, value)
         yield
     finally:
         _alter_system(superuser_url, sql.SQL("RESET {}"), name)
+        _await_setting(superuser_url, name, before)
 
 
 def _alter_system(superuser_url: str, change: sql.SQL, name: str, *values: str) -> None:
-    # A superuser of a server without its standby must not wait for it.
-    options = "-c synchronous_commit=local"
-    with psycopg.connect(superuser_url, autocommit=True, options=options) as superuser:
+    with _superuser(superuser_url) as superuser:
         changed = change.format(sql.Identifier(name), *map(sql.Literal, values))
         superuser.execute(sql.SQL("ALTER SYSTEM ") + changed)
         superuser.execute("SELECT pg_reload_conf()")
 
-        def in_effect() -> bool:
-            row = superuser.execute("SELECT current_setting(%s)", [name]).fetchone()
-            return row is not None and (not values or row[0] == values[0])
 
-        eventually(in_effect, what=f"{name} is in effect")
+def _await_setting(superuser_url: str, name: str, value: str) -> None:
+    """Returns when every session has it at its next statement, and every commit.
+
+    A session that begins after the reload has it, and by then all others were told. Commits wait
+    for a standby once the checkpointer has read its name, which it does before it checkpoints.
+    """
+    in_effect = f"{name} is in effect"
+    eventually(lambda: _setting(superuser_url, name) == value, 30, in_effect)
+    with _superuser(superuser_url) as superuser:
+        superuser.execute("CHECKPOINT")
+
+
+def _setting(superuser_url: str, name: str) -> str:
+    """What a new session has."""
+    with _superuser(superuser_url) as superuser:
+        row = superuser.execute("SELECT current_setting(%s)", [name]).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def _superuser(superuser_url: str) -> psycopg.Connection[Any]:
+    # A superuser of a server without its standby must not wait for it.
+    options = "-c synchronous_commit=local"
+    return psycopg.connect(superuser_url, autocommit=True, options=options)
