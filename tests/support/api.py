@@ -99,7 +99,7 @@ def bearer() -> Bearer:
     """Headers that speak for a user: bearer(42), bearer(42, scopes=[...], groups=[...])."""
 
     def headers(user_id: int, scopes: tuple[str, ...] = SCOPES[:1], **more: Any) -> dict[str, str]:
-        token = mint_token(SECRET, user_id, scopes, more.pop("expires_seconds", 60), **more)
+        token = mint_token(SECRET, user_id, scopes, more.pop("expires_seconds", 600), **more)
         return {"Authorization": f"Bearer {token}"}
 
     return headers
