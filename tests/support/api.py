@@ -11,11 +11,13 @@ import pytest
 from pydantic import SecretStr
 from werkzeug.test import Client
 
+from api import ledger_connections
 from api.bootstrap import Api, build_api
 from api.routes.health import Readiness
 from api.settings import ApiSettings
 from chaos.link import Link
 from coupons.gate import connect_gate
+from coupons.ledger import connection
 from coupons.ledger.connection import ledger_pool
 from coupons.receipts import new_private_key
 from coupons.tokens import SCOPES, mint_token
@@ -61,8 +63,29 @@ def postgres_link(database: Database) -> Iterator[Link]:
 
 
 @pytest.fixture
+def write_seconds() -> dict[str, float]:
+    """Settings: for how long the API waits for its writes."""
+    return {"api_unknown_outcome_seconds": 1.0}
+
+
+@pytest.fixture
+def patient_writes(write_seconds: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> None:
+    """They wait for as long as a slow machine needs for what a test does meanwhile.
+
+    For `usefixtures`, which come first: the API is made with these settings.
+    """
+    write_seconds.update(api_unknown_outcome_seconds=60.0, api_claim_deadline_seconds=60.0)
+    monkeypatch.setattr(ledger_connections, "ANSWER_TIMEOUT_SECONDS", 60.0)
+    monkeypatch.setattr(connection, "STATEMENT_TIMEOUT_MS", 60_000)
+
+
+@pytest.fixture
 def settings(
-    redis_link: Link, postgres_link: Link, key_file: Path, receipt_key_file: Path
+    redis_link: Link,
+    postgres_link: Link,
+    key_file: Path,
+    receipt_key_file: Path,
+    write_seconds: dict[str, float],
 ) -> ApiSettings:
     return ApiSettings(
         database_url=SecretStr(postgres_link.url),
@@ -70,7 +93,7 @@ def settings(
         jwt_key_file=key_file,
         receipt_key_file=receipt_key_file,
         api_max_waiters=3,
-        api_unknown_outcome_seconds=1.0,
+        **write_seconds,
     )
 
 
