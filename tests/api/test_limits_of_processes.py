@@ -8,7 +8,7 @@ from time import monotonic
 import pytest
 
 from stack.ports import free_ports
-from tests.support.api_process import Bearer, Server, running, start
+from tests.support.api_process import STARTS_WITHIN_SECONDS, Bearer, Server, running, start
 
 SETTINGS = {
     "COUPON_API_CLAIMS_PER_USER": "10/hour",
@@ -88,7 +88,7 @@ def test_headers_of_a_proxy_may_be_several(servers: list[Server], bearer: Bearer
 def test_a_bad_limit_stops_the_process_and_says_why(environment: dict[str, str]) -> None:
     """With the variable, what it holds, and what to write."""
     process = start({**environment, "COUPON_API_CLAIMS_PER_USER": "20 a minute"})
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=STARTS_WITHIN_SECONDS)
     assert process.returncode != 0
     said = errors.decode()
     assert "COUPON_API_CLAIMS_PER_USER is '20 a minute'" in said
