@@ -46,7 +46,7 @@ def redis_that(refusal: GateRefusal, url: str) -> Iterator[None]:
 
 def _fail_to_save(client: redis.Redis) -> None:
     """A snapshot's child that is killed counts as one that could not write."""
-    client.config_set("rdb-key-save-delay", "1000000")
+    client.config_set("rdb-key-save-delay", "60000000")  # a minute: it is there to be killed
     client.set("of-a-test", "1", ex=60)
     client.config_set("save", "3600 1")
     client.bgsave()
