@@ -40,9 +40,7 @@ def never() -> Iterator[Event]:
     event.set()
 
 
-def slow(
-    until: Event, seconds: float = FAR_AWAY_SECONDS, found_one: Event | None = None
-) -> Check:
+def slow(until: Event, seconds: float = FAR_AWAY_SECONDS, found_one: Event | None = None) -> Check:
     """Finds one thing at once, which sets `found_one`, and another one later."""
 
     def run(_: System) -> Iterator[Finding]:
