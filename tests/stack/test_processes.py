@@ -76,6 +76,7 @@ def test_a_program_that_ignores_its_signal_is_killed_at_the_deadline(folder: Sta
 def test_children_of_a_killed_program_are_found_and_ended(folder: StateFolder) -> None:
     running = _start(folder, PARENT)
     child = eventually(lambda: _child_in(folder.part("program").log_tail(2)), what="its child")
+    assert child is not None
     os.kill(running.pid, signal.SIGKILL)
     eventually(lambda: running.process() is None, what="the parent is gone")
 

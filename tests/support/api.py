@@ -63,13 +63,13 @@ def postgres_link(database: Database) -> Iterator[Link]:
 
 
 @pytest.fixture
-def write_seconds() -> dict[str, float]:
+def write_seconds() -> dict[str, Any]:
     """Settings: for how long the API waits for its writes."""
     return {"api_unknown_outcome_seconds": 1.0}
 
 
 @pytest.fixture
-def patient_writes(write_seconds: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> None:
+def patient_writes(write_seconds: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """They wait for as long as a slow machine needs for what a test does meanwhile.
 
     For `usefixtures`, which come first: the API is made with these settings.
@@ -85,7 +85,7 @@ def settings(
     postgres_link: Link,
     key_file: Path,
     receipt_key_file: Path,
-    write_seconds: dict[str, float],
+    write_seconds: dict[str, Any],
 ) -> ApiSettings:
     return ApiSettings(
         database_url=SecretStr(postgres_link.url),
