@@ -82,8 +82,10 @@ class PageServer:
         self._thread.join()
         for channel in list(self._server.active_channels.values()):
             channel.handle_close()
-        self._server.close()
+        self._server.asyncore.dispatcher.close(self._server)
         self._server.task_dispatcher.shutdown()
+        # Last: a thread that has answered writes to it, to wake the loop.
+        self._server.trigger.close()
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -127,9 +127,9 @@ def test_a_token_without_the_scope_is_403(client: Client, bearer: Bearer) -> Non
 
 def test_a_remembered_token_still_expires(settings: ApiSettings) -> None:
     verifier = load_verifier(settings.model_copy(update={"jwt_leeway_seconds": 0.0}))
-    token = signed(exp=time.time() + 0.3)
+    token = signed(exp=time.time() + 2)
     assert verifier.verify(token).user_id == 42
-    eventually(lambda: _is_refused(verifier, token), within_s=5, what="the token has expired")
+    eventually(lambda: _is_refused(verifier, token), within_s=30, what="the token has expired")
 
 
 def _is_refused(verifier: TokenVerifier, token: str) -> bool:

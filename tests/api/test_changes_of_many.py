@@ -48,9 +48,11 @@ def test_a_change_that_finds_the_queue_full_is_refused_at_once(
     assert change("use").status_code == 200
 
 
+@pytest.mark.usefixtures("patient_writes")
 def test_a_change_of_a_locked_coupon_says_that_nothing_was_done(
     change: Callable[[str], Any], database: Database
 ) -> None:
+    """It gives up while it waits for the lock, and not because Postgres does not answer."""
     with psycopg.connect(database.url("coupon_owner")) as other:
         other.execute("SELECT FROM issued_coupon FOR UPDATE")
         is_problem(change("use"), 503, "ledger-unavailable")

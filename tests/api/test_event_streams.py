@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from api.bootstrap import Api
-from api.event_streams import HEARTBEAT_SECONDS, MOST_OF_A_USER, EventStreams
+from api.event_streams import HEARTBEAT_SECONDS, LONGEST_SECONDS, MOST_OF_A_USER, EventStreams
 from coupons.errors import LedgerUnavailable
 from coupons.gate import Gate
 from coupons.ledger.admin_states import archive_coupon
@@ -94,16 +94,23 @@ def test_a_heartbeat_finds_what_a_lost_notification_would_have_said(
 ) -> None:
     """And a stream ends after its longest time, whatever the token says."""
     monkeypatch.setattr("api.event_streams.HEARTBEAT_SECONDS", 0.1)
-    monkeypatch.setattr("api.event_streams.LONGEST_SECONDS", 1.5)
+    now = 0.0
+    monkeypatch.setattr("api.event_streams.monotonic", lambda: now)
     coupon_id = new_coupon()
     claim(coupon_id, USER)
 
     async def chunks() -> list[bytes]:
-        found = []
-        async for chunk in await EventStreams(api.long_polls, api.pool, 1).begin(USER, 60):
-            found.append(chunk)
-            if b"REQUESTED" in chunk:
-                issue(database, (coupon_id, USER))
+        """The time passes once the issued coupon is told, and three heartbeats came after it."""
+        nonlocal now
+        found: list[bytes] = []
+        token_s = 2 * LONGEST_SECONDS
+        async with asyncio.timeout(60):
+            async for chunk in await EventStreams(api.long_polls, api.pool, 1).begin(USER, token_s):
+                found.append(chunk)
+                if b"REQUESTED" in chunk:
+                    issue(database, (coupon_id, USER))
+                if any(b"ISSUED" in each for each in found[:-3]):
+                    now = LONGEST_SECONDS
         return found
 
     _, begun, *later = asyncio.run(chunks())
@@ -111,7 +118,7 @@ def test_a_heartbeat_finds_what_a_lost_notification_would_have_said(
     events = [each for each in later if each != b": heartbeat\n\n"]
     assert len(events) == 1
     assert b"ISSUED" in events[0]
-    assert len(later) > 3
+    assert len(later) > 3, "it did not end before"
 
 
 def test_a_stream_from_before_tells_the_outcome_of_an_archived_coupon(

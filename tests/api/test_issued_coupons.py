@@ -301,6 +301,7 @@ def test_a_user_lists_coupons_by_state_and_by_coupon(
     assert listed(f"coupon_id={ids[4]}&state=used") == []
 
 
+@pytest.mark.usefixtures("patient_locks", "patient_writes")
 def test_a_hundred_uses_at_once_are_one(
     client: Client, path: str, till: Headers, database: Database
 ) -> None:
@@ -345,6 +346,7 @@ def test_with_postgres_down_nothing_is_done(
     assert eventually(lambda: client.get(path, headers=staff).get_json().get("state")) == "active"
 
 
+@pytest.mark.usefixtures("patient_locks")
 def test_a_use_whose_answer_was_lost_is_repeated(
     client: Client, path: str, user: Headers, post: Post, postgres_link: Link, database: Database
 ) -> None:

@@ -43,8 +43,9 @@ def test_one_that_is_much_too_early_is_told_the_time_alone(
 
 
 def test_the_gate_is_asked_once_for_all_who_are_too_early(
-    new_coupon: NewCoupon, claim: Claim, valkey_url: str
+    new_coupon: NewCoupon, claim: Claim, valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("api.opening_times.FRESH_SECONDS", 60.0)
     coupon_id = new_coupon(issue_starts_at="2090-01-01T00:00:00Z")
     with redis.Redis.from_url(valkey_url, decode_responses=True) as client:
         client.config_resetstat()

@@ -18,7 +18,7 @@ from coupons.model import IssueRequest, Status
 from coupons.tokens import SCOPES
 from coupons.waiting import eventually
 from tests.support.api import RETRY_AFTER
-from tests.support.api_process import ADMIN, Bearer, Server, running, start
+from tests.support.api_process import ADMIN, STARTS_WITHIN_SECONDS, Bearer, Server, running, start
 
 Rows = Callable[[int], int]
 
@@ -71,7 +71,11 @@ def test_a_draining_server_ends_by_itself(environment: dict[str, str], bearer: B
 def test_stopping_while_workers_start_is_as_quick(environment: dict[str, str]) -> None:
     process = start(environment)
     main = psutil.Process(process.pid)
-    eventually(lambda: len(main.children()) == 3, 20, "management and workers are being started")
+    eventually(
+        lambda: len(main.children()) == 3,
+        STARTS_WITHIN_SECONDS,
+        "management and workers are being started",
+    )
     process.terminate()
     process.communicate(timeout=8)
     assert process.returncode == 0
@@ -196,7 +200,7 @@ def test_a_port_that_is_taken_is_refused_and_named(
 ) -> None:
     with socket.create_server(("127.0.0.1", int(environment[variable]))):
         process = start(environment)
-        _, error = process.communicate(timeout=20)
+        _, error = process.communicate(timeout=STARTS_WITHIN_SECONDS)
     assert process.returncode == 2
     assert variable in error.decode()
 
@@ -223,7 +227,7 @@ def test_a_wrong_setting_is_named_without_its_secret(
     """A wrong setting is named without its secret and the exit code is 2."""
     changed = {name: held for name, held in environment.items() if name != variable}
     process = start(changed if value is None else {**changed, variable: value})
-    _, error = process.communicate(timeout=20)
+    _, error = process.communicate(timeout=STARTS_WITHIN_SECONDS)
     assert process.returncode == 2
     assert variable in error.decode()
     assert "of-a-test" not in error.decode()

@@ -29,6 +29,6 @@ def test_a_worker_that_is_stopped_as_it_starts_does_not_start() -> None:
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
+        timeout=200,
     )
     assert ended.returncode == 0, ended.stderr

@@ -65,9 +65,9 @@ def test_a_number_that_is_none_is_refused(verifier: TokenVerifier, name: str, va
 
 def test_clocks_may_differ_by_the_leeway_and_no_more(settings: ApiSettings) -> None:
     now = time.time()
-    within: list[dict[str, Any]] = [{"nbf": now + 8}, {"iat": now + 8}, {"exp": now - 8}]
-    beyond: list[dict[str, Any]] = [{"nbf": now + 30}, {"iat": now + 30}, {"exp": now - 30}]
-    lenient = load_verifier(settings.model_copy(update={"jwt_leeway_seconds": 10.0}))
+    within: list[dict[str, Any]] = [{"nbf": now + 90}, {"iat": now + 90}, {"exp": now - 10}]
+    beyond: list[dict[str, Any]] = [{"nbf": now + 300}, {"iat": now + 300}, {"exp": now - 300}]
+    lenient = load_verifier(settings.model_copy(update={"jwt_leeway_seconds": 100.0}))
     strict = load_verifier(settings.model_copy(update={"jwt_leeway_seconds": 0.0}))
     for claims in within:
         assert lenient.verify(signed(**claims)).user_id == 42

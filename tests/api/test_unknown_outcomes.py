@@ -114,6 +114,7 @@ def test_an_unknown_outcome_with_a_row_is_settled_as_any_other(
     assert rows(coupon_id) == 2
 
 
+@pytest.mark.usefixtures("patient_writes")
 def test_a_write_that_postgres_refused_gives_its_place_back(
     coupon_id: int, claim: Claim, gate: Gate, rows: Rows, database: Database
 ) -> None:
@@ -133,6 +134,7 @@ def test_a_write_that_postgres_refused_gives_its_place_back(
     assert claim(coupon_id, 2).status_code == 202
 
 
+@pytest.mark.usefixtures("patient_writes")
 def test_an_old_backend_that_still_writes_does_not_make_a_second_row(
     coupon_id: int, claim: Claim, rows: Rows, database: Database, postgres_link: Link
 ) -> None:

@@ -40,7 +40,7 @@ def new_client(link: Link) -> Iterator[NewClient]:
     with ExitStack() as stack:
 
         def make(user: int, *scopes: str) -> CouponClient:
-            token = mint_token(SECRET, user, scopes or SCOPES[:1], 60)
+            token = mint_token(SECRET, user, scopes or SCOPES[:1], 600)
             return stack.enter_context(CouponClient(link.url, token))
 
         yield make

@@ -40,7 +40,7 @@ class Shell:
 @pytest.fixture
 def shell(link: Link, tmp_path: Path) -> Shell:
     file = tmp_path / "token"
-    file.write_text(f"{mint_token(SECRET, 4711, SCOPES, 60)}\n")
+    file.write_text(f"{mint_token(SECRET, 4711, SCOPES, 600)}\n")
     return Shell(link.url, file)
 
 

@@ -35,7 +35,7 @@ def test_the_blocks_of_the_page_do_what_it_says(
     """In the order of the page, while the coupon is issued as the consumer does."""
     monkeypatch.setenv("COUPON_API_URL", link.url)
     for name, (user, scopes) in TOKENS.items():
-        monkeypatch.setenv(name, mint_token(SECRET, user, scopes, 60))
+        monkeypatch.setenv(name, mint_token(SECRET, user, scopes, 600))
     admin.create_coupon("For the client", 10, id=3200, discount={"percent": 10})
 
     def issue() -> None:

@@ -81,9 +81,13 @@ def test_members_are_unhealthy_only_while_kafka_is_down(
     def none_reads() -> bool:
         return all(each.said()[1] != "reads" for each in two)
 
-    eventually(both_read, 30, "both are members")
-    assert sorted(each.said()[0] for each in two) == [0, 1]
+    def one_has_the_partition() -> bool:
+        return both_read() and sorted(each.said()[0] for each in two) == [0, 1]
+
+    eventually(one_has_the_partition, 30, "both are members")
     kafka_server.kill()
-    eventually(none_reads, 30, "both see that Kafka is down")
-    kafka_server.start()
+    try:
+        eventually(none_reads, 30, "both see that Kafka is down")
+    finally:
+        kafka_server.start()
     eventually(both_read, 60, "both are members again")

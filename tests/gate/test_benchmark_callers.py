@@ -16,7 +16,7 @@ def test_every_claim_that_a_caller_counts_was_admitted(
 ) -> None:
     for coupon_id in COUPONS:
         opened(coupon_id=coupon_id, total_quantity=1_000_000)
-    found = call_side_by_side(GATE, valkey_url, COUPONS, 10, 2, 1, 0.2)
+    found = call_side_by_side(GATE, valkey_url, COUPONS, 10, 2, 1, 1.0)
     admitted = sum(each.admitted for each in gate.figures(COUPONS) if each)
     # Each caller's first batch is not counted: it connects.
     assert admitted == sum(each.items + 10 for each in found)

@@ -70,6 +70,11 @@ def pair(tmp_path: Path) -> Iterator[tuple[Member, Member]]:
         yield first, second
 
 
+def _await_copy(master: Member) -> None:
+    """Return when its replica has what was written."""
+    eventually(lambda: master.gate.client.wait(1, 100) == 1, what="the replica has it all")
+
+
 def _there_and_back(first: Member, second: Member) -> None:
     """The second one, promoted before, is followed by the first, which is then promoted again."""
     first.follow(second)
@@ -81,7 +86,7 @@ def test_a_master_that_was_demoted_and_promoted_again_admits_nobody(
 ) -> None:
     first, second = pair
     assert open_coupon(first.gate, PROTOTYPE)
-    first.gate.client.wait(1, 2_000)
+    _await_copy(first)
     second.promote()
     # The first one is cut off from the other, and not yet from its clients.
     assert isinstance(first.gate.admit([Claim(7, 1)])[0], Admission)
@@ -114,7 +119,7 @@ def test_a_rebuild_that_lost_what_it_loaded_there_and_back_does_not_open(
 ) -> None:
     first, second = pair
     _begin(first.gate, 2)
-    first.gate.client.wait(1, 2_000)
+    _await_copy(first)
     second.promote()
     assert _load(first.gate, 2)
     _there_and_back(first, second)
@@ -128,7 +133,7 @@ def test_a_rebuild_loads_nothing_into_a_server_that_it_did_not_begin_on(
 ) -> None:
     first, second = pair
     _begin(first.gate, 2)
-    first.gate.client.wait(1, 2_000)
+    _await_copy(first)
     second.promote()
     assert not _load(second.gate, 2)
     [figures] = second.gate.figures([7])
@@ -147,6 +152,6 @@ def test_a_rebuild_does_not_open_a_gate_that_holds_less_than_was_loaded(gate: Ga
 def test_a_replica_admits_nobody_and_tells_nothing(pair: tuple[Member, Member]) -> None:
     first, second = pair
     assert open_coupon(first.gate, PROTOTYPE)
-    first.gate.client.wait(1, 2_000)
+    _await_copy(first)
     assert second.gate.admit([Claim(7, 1)]) == [GateState.STALE]
     assert second.gate.read(7, [1]) is GateState.STALE

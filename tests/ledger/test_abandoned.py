@@ -62,7 +62,7 @@ def test_a_statement_that_is_given_up_is_cancelled(
     for _ in range(5):
         eventually(lambda: given_up.count < 2)
         give_up(connected(database.url(ROLE)))
-    eventually(lambda: at_the_server(database) == 0, 3, "nothing is left at the server")
+    eventually(lambda: at_the_server(database) == 0, 20, "nothing is left at the server")
     eventually(lambda: given_up.count == 0)
 
 

@@ -18,7 +18,19 @@ from tests.support.databases import Database
 
 NOWHERE = "127.0.0.1:1"
 INTERVAL_SECONDS = 0.5
-TIMEOUT_SECONDS = 0.5
+TIMEOUT_SECONDS = 5.0
+"""Of a reading. What takes longer on a busy machine would be unknown between two looks of a test.
+
+A system's own settings have it shorter than the interval, which would make the tests slow.
+"""
+UNKNOWN_WITHIN_SECONDS = 30.0
+"""Until a silent source is unknown, on a busy machine."""
+
+
+def patient(settings: MonitorSettings) -> MonitorSettings:
+    """The same with TIMEOUT_SECONDS."""
+    return settings.model_copy(update={"monitor_timeout_seconds": TIMEOUT_SECONDS})
+
 
 Labels = tuple[str, ...]
 
@@ -66,9 +78,9 @@ def watch() -> Iterator[Watch]:
             "redis_url": redis_url,
             "kafka_bootstrap_servers": NOWHERE,
             "monitor_interval_seconds": INTERVAL_SECONDS,
-            "monitor_timeout_seconds": TIMEOUT_SECONDS,
+            "monitor_timeout_seconds": INTERVAL_SECONDS,
         }
-        watched = Watched(MonitorSettings(**{**values, **settings}))
+        watched = Watched(patient(MonitorSettings(**{**values, **settings})))
         watched.monitor.start(stop)
         return watched
 

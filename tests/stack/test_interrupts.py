@@ -118,5 +118,8 @@ def test_a_stack_is_removed_after_another_command_has_ended(
 
 def _server(pid: int) -> psutil.Process | None:
     """The Valkey below a process."""
-    family = psutil.Process(pid).children(recursive=True)
-    return next((each for each in family if "valkey" in each.name()), None)
+    for each in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            if "valkey" in each.name():
+                return each
+    return None

@@ -75,7 +75,8 @@ def test_a_program_that_ignores_its_signal_is_killed_at_the_deadline(folder: Sta
 
 def test_children_of_a_killed_program_are_found_and_ended(folder: StateFolder) -> None:
     running = _start(folder, PARENT)
-    child = int(folder.part("program").log_tail(2)[0].split()[1])
+    child = eventually(lambda: _child_in(folder.part("program").log_tail(2)), what="its child")
+    assert child is not None
     os.kill(running.pid, signal.SIGKILL)
     eventually(lambda: running.process() is None, what="the parent is gone")
 
@@ -104,6 +105,12 @@ def test_a_secret_is_made_once_and_readable_by_its_owner_only(
     assert folder.secret(name) == first
     assert len(first) >= 32
     assert folder.secret_file(name).stat().st_mode & 0o777 == 0o600
+
+
+def _child_in(lines: list[str]) -> int | None:
+    """Parent and child write into one log, in any order."""
+    found = (line.split()[1] for line in lines if line.startswith("child "))
+    return next(map(int, found), None)
 
 
 def _lives(pid: int) -> bool:

@@ -11,11 +11,13 @@ import pytest
 from pydantic import SecretStr
 from werkzeug.test import Client
 
+from api import ledger_connections
 from api.bootstrap import Api, build_api
 from api.routes.health import Readiness
 from api.settings import ApiSettings
 from chaos.link import Link
 from coupons.gate import connect_gate
+from coupons.ledger import connection, owned_coupons
 from coupons.ledger.connection import ledger_pool
 from coupons.receipts import new_private_key
 from coupons.tokens import SCOPES, mint_token
@@ -61,8 +63,36 @@ def postgres_link(database: Database) -> Iterator[Link]:
 
 
 @pytest.fixture
+def write_seconds() -> dict[str, Any]:
+    """Settings: for how long the API waits for its writes."""
+    return {"api_unknown_outcome_seconds": 1.0}
+
+
+@pytest.fixture
+def patient_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Changes of issued coupons wait for a locked one until the test has seen that they wait."""
+    for name in ("LOCKED_MS", "LOCKED_ALONE_MS"):
+        monkeypatch.setattr(owned_coupons, name, 60_000)
+
+
+@pytest.fixture
+def patient_writes(write_seconds: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """They wait for as long as a slow machine needs for what a test does meanwhile.
+
+    For `usefixtures`, which come first: the API is made with these settings.
+    """
+    write_seconds.update(api_unknown_outcome_seconds=60.0, api_claim_deadline_seconds=60.0)
+    monkeypatch.setattr(ledger_connections, "ANSWER_TIMEOUT_SECONDS", 60.0)
+    monkeypatch.setattr(connection, "STATEMENT_TIMEOUT_MS", 60_000)
+
+
+@pytest.fixture
 def settings(
-    redis_link: Link, postgres_link: Link, key_file: Path, receipt_key_file: Path
+    redis_link: Link,
+    postgres_link: Link,
+    key_file: Path,
+    receipt_key_file: Path,
+    write_seconds: dict[str, Any],
 ) -> ApiSettings:
     return ApiSettings(
         database_url=SecretStr(postgres_link.url),
@@ -70,7 +100,7 @@ def settings(
         jwt_key_file=key_file,
         receipt_key_file=receipt_key_file,
         api_max_waiters=3,
-        api_unknown_outcome_seconds=1.0,
+        **write_seconds,
     )
 
 
@@ -99,7 +129,7 @@ def bearer() -> Bearer:
     """Headers that speak for a user: bearer(42), bearer(42, scopes=[...], groups=[...])."""
 
     def headers(user_id: int, scopes: tuple[str, ...] = SCOPES[:1], **more: Any) -> dict[str, str]:
-        token = mint_token(SECRET, user_id, scopes, more.pop("expires_seconds", 60), **more)
+        token = mint_token(SECRET, user_id, scopes, more.pop("expires_seconds", 600), **more)
         return {"Authorization": f"Bearer {token}"}
 
     return headers

@@ -45,11 +45,8 @@ def redis_that(refusal: GateRefusal, url: str) -> Iterator[None]:
 
 
 def _fail_to_save(client: redis.Redis) -> None:
-    """A snapshot's child that is killed counts as one that could not write.
-
-    It takes a minute for each key, so that it is there when it is looked for.
-    """
-    client.config_set("rdb-key-save-delay", "60000000")
+    """A snapshot's child that is killed counts as one that could not write."""
+    client.config_set("rdb-key-save-delay", "60000000")  # a minute: it is there to be killed
     client.set("of-a-test", "1", ex=60)
     client.config_set("save", "3600 1")
     client.bgsave()
@@ -66,35 +63,45 @@ def _fail_to_save(client: redis.Redis) -> None:
 
 @contextmanager
 def postgres_setting(superuser_url: str, name: str, value: str) -> Iterator[None]:
-    """The whole server has this setting while the block runs, and has it no more afterwards."""
-    with _superuser(superuser_url) as superuser:
-        before = _setting(superuser, name)
+    """The whole server has this setting while the block runs, and not any more after it."""
+    before = _setting(superuser_url, name)
     try:
-        _alter_system(superuser_url, sql.SQL("SET {} = {}"), name, value, becomes=value)
+        _alter_system(superuser_url, sql.SQL("SET {} = {}"), name, value)
+        _await_setting(superuser_url, name, value)
         yield
     finally:
-        _alter_system(superuser_url, sql.SQL("RESET {}"), name, becomes=before)
+        _alter_system(superuser_url, sql.SQL("RESET {}"), name)
+        _await_setting(superuser_url, name, before)
 
 
-def _alter_system(
-    superuser_url: str, change: sql.SQL, name: str, *values: str, becomes: str
-) -> None:
+def _alter_system(superuser_url: str, change: sql.SQL, name: str, *values: str) -> None:
     with _superuser(superuser_url) as superuser:
         changed = change.format(sql.Identifier(name), *map(sql.Literal, values))
         superuser.execute(sql.SQL("ALTER SYSTEM ") + changed)
         superuser.execute("SELECT pg_reload_conf()")
-        # The server tells its sessions some time later: one of the next test may still have it.
-        eventually(
-            lambda: _setting(superuser, name) == becomes, what=f"{name} is {becomes!r} in effect"
-        )
 
 
-def _setting(superuser: psycopg.Connection[Any], name: str) -> str:
-    row = superuser.execute("SELECT current_setting(%s)", [name]).fetchone()
+def _await_setting(superuser_url: str, name: str, value: str) -> None:
+    """Returns when every session has it at its next statement, and every commit.
+
+    A session that begins after the reload has it, and by then all others were told. Commits wait
+    for a standby once the checkpointer has read its name, which it does before it checkpoints.
+    """
+    in_effect = f"{name} is in effect"
+    eventually(lambda: _setting(superuser_url, name) == value, 30, in_effect)
+    with _superuser(superuser_url) as superuser:
+        superuser.execute("CHECKPOINT")
+
+
+def _setting(superuser_url: str, name: str) -> str:
+    """What a new session has."""
+    with _superuser(superuser_url) as superuser:
+        row = superuser.execute("SELECT current_setting(%s)", [name]).fetchone()
     assert row is not None
     return str(row[0])
 
 
-def _superuser(url: str) -> psycopg.Connection[Any]:
+def _superuser(superuser_url: str) -> psycopg.Connection[Any]:
     # A superuser of a server without its standby must not wait for it.
-    return psycopg.connect(url, autocommit=True, options="-c synchronous_commit=local")
+    options = "-c synchronous_commit=local"
+    return psycopg.connect(superuser_url, autocommit=True, options=options)

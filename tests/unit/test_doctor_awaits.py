@@ -9,7 +9,7 @@ import pytest
 from coupons.errors import KafkaUnavailable
 from coupons.kafka.client import KafkaClient
 from operations.doctor import checks as awaited
-from operations.doctor.checks import CHECKS, EXPLAINED_SECONDS, Check, Run, run_checks
+from operations.doctor.checks import CHECKS, DEADLINE_SECONDS, Check, Run, run_checks
 from operations.doctor.findings import Finding, Level, Section, failing, is_healthy, ok, verdict
 from operations.doctor.system import System
 from stack.ports import HOST, free_ports
@@ -40,11 +40,13 @@ def never() -> Iterator[Event]:
     event.set()
 
 
-def slow(until: Event, seconds: float = FAR_AWAY_SECONDS) -> Check:
-    """Finds one thing at once and another one later."""
+def slow(until: Event, seconds: float = FAR_AWAY_SECONDS, found_one: Event | None = None) -> Check:
+    """Finds one thing at once, which sets `found_one`, and another one later."""
 
     def run(_: System) -> Iterator[Finding]:
         yield ok("slow", "the first is right")
+        if found_one is not None:
+            found_one.set()
         until.wait(seconds)
         yield ok("slow", "the second is right")
 
@@ -53,8 +55,15 @@ def slow(until: Event, seconds: float = FAR_AWAY_SECONDS) -> Check:
 
 @pytest.mark.usefixtures("short_wait")
 def test_what_another_finding_explains_is_not_awaited_and_not_green(never: Event) -> None:
+    found_one = Event()
+
+    def down_then(system: System) -> Iterator[Finding]:
+        found_one.wait(FAR_AWAY_SECONDS)
+        yield from down(system)
+
     began = time.monotonic()
-    found = run_checks(places(1), FAR_AWAY_SECONDS, [DOWN, slow(never)])
+    checks = [DOWN._replace(run=down_then), slow(never, found_one=found_one)]
+    found = run_checks(places(1), FAR_AWAY_SECONDS, checks)
     assert time.monotonic() - began < FAR_AWAY_SECONDS / 2
     root, unknown, right = found
     assert (root.level, root.because) == (Level.FAILING, None)
@@ -65,8 +74,11 @@ def test_what_another_finding_explains_is_not_awaited_and_not_green(never: Event
     assert verdict(found).endswith("1 more follow from it.")
 
 
-def test_what_ends_soon_is_shown_although_it_is_explained(never: Event) -> None:
-    checks = [DOWN, slow(never, EXPLAINED_SECONDS / 10)]
+def test_what_ends_soon_is_shown_although_it_is_explained(
+    never: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(awaited, "EXPLAINED_SECONDS", FAR_AWAY_SECONDS / 2)
+    checks = [DOWN, slow(never, 0.1)]
     found = run_checks(places(1), FAR_AWAY_SECONDS, checks)
     assert [each.level for each in found] == [Level.FAILING, Level.OK, Level.OK]
 
@@ -98,7 +110,7 @@ def test_with_every_connection_refused_it_is_soon_done() -> None:
     port = free_ports(["none"])["none"]
     began = time.monotonic()
     found = run_checks(places(port))
-    assert time.monotonic() - began < EXPLAINED_SECONDS + 2
+    assert time.monotonic() - began < DEADLINE_SECONDS - 1
     kafka = next(each for each in found if each.check == "kafka")
     assert "connection refused" in kafka.says
 

@@ -53,7 +53,7 @@ def test_it_speaks_no_tls(listener: socket.socket) -> None:
     def answer() -> None:
         caller, _ = listener.accept()
         with caller:
-            caller.recv(1_000)
+            caller.recv(65_536)
             caller.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     threading.Thread(target=answer, daemon=True).start()

@@ -110,8 +110,11 @@ def test_a_key_that_was_replaced_under_its_kid_is_gone(verifies: Verifies, serve
     until(verifier, token, "invalid")
 
 
-def test_made_up_kids_do_not_make_us_read(verifies: Verifies, server: Issuer) -> None:
+def test_made_up_kids_do_not_make_us_read(
+    verifies: Verifies, server: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Once in AGAIN_SECONDS at most; they are refused, not kept waiting."""
+    monkeypatch.setattr(rotating_keys, "AGAIN_SECONDS", 300.0)
     verifier = verifies(a=server.url)
     assert server.asked == 1
     for number in range(200):
@@ -176,8 +179,16 @@ def test_keys_that_are_too_old_are_dropped(
     with pytest.raises(KeysUnavailable, match=r"https://a\.example cannot be read.*500"):
         verifier.check()
     server.status = 200
-    until(verifier, token, "user 42")
-    verifier.check()
+    # Half a second later they are too old again, if the machine is too busy to read them.
+    eventually(lambda: answer(verifier, token) == "user 42" and is_well(verifier), 10, "it works")
+
+
+def is_well(verifier: KeySetVerifier) -> bool:
+    try:
+        verifier.check()
+    except KeysUnavailable:
+        return False
+    return True
 
 
 @pytest.mark.usefixtures("often")
@@ -205,7 +216,7 @@ def test_a_hanging_issuer_delays_no_other(
         until(verifier, OLD.token(A), "user 42")
         began = time.monotonic()
         assert answer(verifier, OTHER.token(B)) == "unavailable"
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 4
         verifier.check()  # one issuer's users can be served
 
 

@@ -24,8 +24,10 @@ from tests.support.collector import Collector
 KIND_SERVER = 2
 ATTRIBUTES: dict[str, str | int | bool] = {"outcome": "accepted"}
 SPAN = Span(MAX_COUPON_ID, MAX_USER_ID, CLAIM, 2**64 - 1, None, 5, 9, ATTRIBUTES)
-LONGEST_EMIT_SECONDS = 0.5
-"""For MOST_WAITING spans and more, on a busy machine."""
+LONGEST_EMIT_SECONDS = 5.0
+"""For MOST_WAITING spans and more, on a busy machine; a silent collector is given up after 10."""
+BUSY_SECONDS = 5.0
+"""How late a busy machine may be."""
 
 LONG_STOP_SECONDS = 60.0
 """Enough for three exports on a busy machine."""
@@ -159,7 +161,7 @@ def test_a_collector_that_is_down_costs_no_time_and_bounded_memory(
     traced = trace(nowhere)
     too_many = traced.emit_more_than_can_wait()
     assert (traced.counted("dropped") or 0) >= too_many - 512, "but what was taken to be exported"
-    assert traced.seconds_to_stop() < short_stop + 1
+    assert traced.seconds_to_stop() < short_stop + BUSY_SECONDS
     eventually(lambda: traced.lost() == MOST_WAITING + too_many, 10, "each one is counted")
 
 
@@ -171,7 +173,7 @@ def test_a_collector_that_is_silent_does_not_delay_the_stop(
     traced = trace(collector.url)
     traced.emit_more_than_can_wait()
     eventually(lambda: collector.calls == 1, 10, "it is asked")
-    assert traced.seconds_to_stop() < short_stop + 1
+    assert traced.seconds_to_stop() < short_stop + BUSY_SECONDS
 
 
 @pytest.mark.usefixtures("often")

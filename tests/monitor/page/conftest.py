@@ -16,7 +16,7 @@ from monitor.page.pages import build_page
 from monitor.service import Monitor, serve_monitor
 from monitor.settings import MonitorSettings
 from stack.ports import HOST, free_ports
-from tests.monitor.conftest import INTERVAL_SECONDS, NOWHERE, TIMEOUT_SECONDS
+from tests.monitor.conftest import INTERVAL_SECONDS, NOWHERE, patient
 from tests.support.api import SECRET
 from tests.support.databases import Database
 
@@ -127,12 +127,12 @@ def serve(database: Database, valkey_url: str, key_file: Path) -> Iterator[Serve
             "schema_registry_url": f"http://{NOWHERE}",
             "connect_url": f"http://{NOWHERE}",
             "monitor_interval_seconds": INTERVAL_SECONDS,
-            "monitor_timeout_seconds": TIMEOUT_SECONDS,
+            "monitor_timeout_seconds": INTERVAL_SECONDS,
             "monitor_port": free_ports(["monitor"])["monitor"],
             "monitor_link_key": LINK_KEY,
             "jwt_key_file": key_file,
         }
-        served.append(Served(MonitorSettings(**{**values, **settings})))
+        served.append(Served(patient(MonitorSettings(**{**values, **settings}))))
         return served[-1]
 
     yield start
