@@ -34,8 +34,8 @@ class Facts(NamedTuple):
     """What the parts know of a request; Unknown for each part that does not answer.
 
     row, coupon: by the ledger. marked: by the gate, or why it is unavailable; None: it has no such
-    request, or has forgotten the coupon. record: None: not
-    searched, because there is no request. life: None: it is not issued.
+    request, or has forgotten the coupon. record: None: not searched, because there is no request.
+    life: None: it is not issued.
     """
 
     row: TimedRequest | Unknown | None

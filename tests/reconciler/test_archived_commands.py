@@ -16,6 +16,7 @@ from coupons.model import CouponState
 from operations.doctor.findings import Level
 from operations.doctor.gate import gate_findings
 from operations.doctor.requests import count_overdue
+from operations.repair.compare_and_repair import compare_and_repair
 from reconciler.routine_pass import run_pass
 from tests.reconciler.conftest import Shop
 from tests.support.databases import Database
@@ -94,7 +95,11 @@ def test_a_trace_says_that_the_gate_has_forgotten_the_mark(type_it: Type, archiv
     assert trace(2) == {}
 
 
-def test_a_comparison_has_nothing_to_do(type_it: Type, archived: Shop) -> None:
+def test_a_comparison_has_nothing_to_do(
+    type_it: Type, gate: Gate, reconciler: Connection, archived: Shop
+) -> None:
+    """Nor does it tell the gate of the archiving."""
+    assert list(compare_and_repair(gate, reconciler, archived.ledger(), 0.0)) == []
     done = type_it("reconcile", "--coupon", str(archived.coupon_id), role="reconciler")
     assert done.exit_code == 0, done.output
 
