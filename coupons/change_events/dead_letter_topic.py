@@ -68,10 +68,11 @@ def delete_dead_letters(kafka: KafkaClient, last: Mapping[int, int]) -> None:
     ]
     try:
         for done in kafka.admin().delete_records(ends, request_timeout=_ANSWER_SECONDS).values():
-            done.result()
-    except KafkaException as error:
+            done.result(_ANSWER_SECONDS)  # the client itself waits a minute for a leader
+    except (KafkaException, TimeoutError) as error:
+        says = error.args[0].str() if isinstance(error, KafkaException) else "no answer in time"
         raise KafkaUnavailable(
-            f"Kafka at {kafka.bootstrap_servers} did not delete dead letters: {error.args[0].str()}"
+            f"Kafka at {kafka.bootstrap_servers} did not delete dead letters: {says}"
         ) from error
 
 
