@@ -66,8 +66,9 @@ def delete_dead_letters(kafka: KafkaClient, last: Mapping[int, int]) -> None:
         TopicPartition(DEAD_LETTER_TOPIC, partition, offset + 1)
         for partition, offset in last.items()
     ]
+    admin = kafka.admin()  # a client that nobody has any more is ended, and answers nothing
     try:
-        for done in kafka.admin().delete_records(ends, request_timeout=_ANSWER_SECONDS).values():
+        for done in admin.delete_records(ends, request_timeout=_ANSWER_SECONDS).values():
             done.result(_ANSWER_SECONDS)  # the client itself waits a minute for a leader
     except (KafkaException, TimeoutError) as error:
         says = error.args[0].str() if isinstance(error, KafkaException) else "no answer in time"
