@@ -1,14 +1,17 @@
 """Changes of issued coupons, a batch at a time: one commit for many."""
 
+import logging
 from collections.abc import Sequence
 
 from api.ledger_connections import LedgerConnections
+from coupons.errors import LedgerUnavailable, OutcomeUnknown
 from coupons.ledger.connection import ROW_ERRORS
-from coupons.ledger.owned_coupons import Changed, WantedChange, change_owned_coupons
-from coupons.ledger.refusals import LedgerRefusal, LedgerRefused
+from coupons.ledger.owned_coupons import Changed, Unchanged, WantedChange, change_owned_coupons
 
-ChangeResult = Changed | None | Exception
-"""None: there is no such issued coupon. An error: of this change alone."""
+log = logging.getLogger(__name__)
+
+ChangeResult = Changed | Unchanged | Exception
+"""An error: of this change alone."""
 
 
 class ChangeWriter:
@@ -20,22 +23,30 @@ class ChangeWriter:
     def write(self, wanted: Sequence[WantedChange]) -> Sequence[ChangeResult]:
         """A result for each; on return everything that is done is committed.
 
-        When Postgres refuses one of them for what is in it, or somebody else has locked its coupon,
-        each is written alone. Raises LedgerUnavailable: nothing was changed; OutcomeUnknown: that
-        is not known.
+        When Postgres refuses one of them for what is in it, each is written alone. Raises
+        LedgerUnavailable: nothing was changed; OutcomeUnknown: that is not known.
         """
         try:
             return self._write_together(wanted)
-        except ROW_ERRORS as error:
-            if len(wanted) == 1:
-                return [error]
-        except LedgerRefused as error:
-            if error.refusal is not LedgerRefusal.LOCKED:
-                raise
-            if len(wanted) == 1:
-                return [error]
-        return [result for each in wanted for result in self.write([each])]
+        except ROW_ERRORS:
+            return self._write_each(wanted)
+        except OutcomeUnknown as error:
+            log.warning("%s; the outcome of %d changes is unknown", error, len(wanted))
+            raise
 
     def _write_together(self, wanted: Sequence[WantedChange]) -> Sequence[ChangeResult]:
         with self._connections.lend() as connection:
             return change_owned_coupons(connection, wanted)
+
+    def _write_each(self, wanted: Sequence[WantedChange]) -> Sequence[ChangeResult]:
+        """Once the ledger cannot be used, the rest is not tried; what was done before is done."""
+        results: list[ChangeResult] = []
+        for each in wanted:
+            try:
+                results += self._write_together([each])
+            except ROW_ERRORS as error:
+                results.append(error)
+            except LedgerUnavailable as error:
+                not_tried = LedgerUnavailable(str(error))
+                return [*results, error, *[not_tried] * (len(wanted) - len(results) - 1)]
+        return results

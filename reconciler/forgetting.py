@@ -17,6 +17,8 @@ from reconciler.metrics import RECONCILER_FORGOTTEN
 log = logging.getLogger(__name__)
 
 READ_AGAIN_SECONDS = 3_600.0
+LOCKED_SECONDS = 5.0
+"""Until the names are read again when all that are left are locked, by somebody who loads them."""
 
 
 class Forgetting:
@@ -25,7 +27,7 @@ class Forgetting:
     def __init__(self) -> None:
         self._known: set[int] = set()
         self._server: str | None = None
-        self._read_at = 0.0
+        self._read_at = self._locked_until = 0.0
 
     def forget(self, gate: Gate, connection: Connection, listed: Collection[int]) -> None:
         """Let the gate forget archived coupons, if it may have one.
@@ -38,11 +40,15 @@ class Forgetting:
         if not was_archived and server == self._server and now < self._read_at:
             self._known.update(listed)
             return
+        if now < self._locked_until:
+            return
         self._server = None  # until this has ended well
         forgotten = forget_archived(gate, connection, listed)
         for coupon_id in forgotten.coupon_ids:
             RECONCILER_FORGOTTEN.inc()
             log.info("the gate has forgotten an archived coupon", extra={"coupon_id": coupon_id})
+        if not forgotten.is_all and not forgotten.coupon_ids:
+            self._locked_until = now + LOCKED_SECONDS
         if forgotten.is_all:
             self._known, self._server = set(listed), server
             self._read_at = now + READ_AGAIN_SECONDS

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
     from api.claim_limiter import ClaimLimiter
 
+LOOKUPS_AT_ONCE = 2
+"""Claims of coupons that the gate does not have, as of archived ones: the ledger is asked."""
+MOST_LOOKED_UP = 200
+"""With those that wait for it: some tenths of a second of reading."""
 NEAR_SECONDS = 600
 """A claim that comes at most this early gets Retry-After until the coupon opens."""
 
@@ -67,6 +71,8 @@ class ClaimRoutes:
         self._is_full = is_full
         self._pool = pool
         self._limiter = limiter
+        self._lookups = asyncio.Semaphore(LOOKUPS_AT_ONCE)
+        self._looked_up = 0
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -117,10 +123,23 @@ class ClaimRoutes:
         if outcome is ClaimOutcome.NOT_OPEN:
             raise _not_open(claim.coupon_id, await self._openings.opens_at_us(claim.coupon_id))
         if outcome is ClaimOutcome.MISSING:
-            known = await asyncio.to_thread(self._find_forgotten, claim)
+            known = await self._look_up(claim)
             if known is not None:
                 return _accepted(known, 200)
         raise _not_accepted(claim, outcome)
+
+    async def _look_up(self, claim: Claim) -> IssueRequest | None:
+        """As below. Few are looked up at once, so that other reads of this worker go on."""
+        if self._looked_up >= MOST_LOOKED_UP:
+            raise Problem(
+                ProblemType.OVERLOADED, _claim_again("Too many claims of such coupons are waiting")
+            )
+        self._looked_up += 1
+        try:
+            async with self._lookups:
+                return await asyncio.to_thread(self._find_forgotten, claim)
+        finally:
+            self._looked_up -= 1
 
     def _find_forgotten(self, claim: Claim) -> IssueRequest | None:
         """The user's request for an archived coupon; None: the gate has to be rebuilt.

@@ -35,10 +35,15 @@ from api.request_body import await_body, current_request
 from api.responses import RawResponse, json_response
 from api.routes.coupon_problems import coupon_and_user_of, no_such_issued_coupon
 from api.write_batcher import NoAnswer, NotReached
-from coupons.errors import OutcomeUnknown
+from coupons.errors import LedgerUnavailable, OutcomeUnknown
 from coupons.ids import request_id
 from coupons.ledger.connection import LedgerPool, pooled
-from coupons.ledger.owned_coupons import WantedChange, find_owned_coupon, list_changes
+from coupons.ledger.owned_coupons import (
+    Unchanged,
+    WantedChange,
+    find_owned_coupon,
+    list_changes,
+)
 from coupons.model import ChangeOutcome, IssuedChange
 from coupons.process.bearer import Caller
 
@@ -50,6 +55,9 @@ _MAY_CANCEL = (
     " on."
 )
 Pending = Coroutine[Any, Any, RawResponse]
+
+_PAUSES_S = (0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
+"""Between the attempts to change a coupon that another session has locked."""
 
 _DONE = (ChangeOutcome.DONE, ChangeOutcome.REPEATED)
 _REFUSALS = {
@@ -167,15 +175,20 @@ class IssuedCouponRoutes:
 
     async def _changed(self, wanted: WantedChange) -> RawResponse:
         given_id = request_id(wanted.coupon_id, wanted.user_id)
-        try:
-            changed = await self._submit(wanted)
-        except NotReached:
-            raise _overloaded("The change was not reached in time") from None
-        except (NoAnswer, OutcomeUnknown):
-            raise _maybe_changed(given_id) from None
+        changed = await self._result(wanted)
+        for pause_s in _PAUSES_S:
+            if changed is not Unchanged.LOCKED:
+                break
+            await asyncio.sleep(pause_s)
+            changed = await self._result(wanted)
+        if isinstance(changed, NoAnswer | OutcomeUnknown):
+            raise _maybe_changed(given_id)
         if isinstance(changed, Exception):
             raise changed
-        if changed is None:
+        if changed is Unchanged.LOCKED:
+            kind = ProblemType.LEDGER_UNAVAILABLE
+            raise Problem(kind, f"Issued coupon {given_id} is locked: nothing was changed.")
+        if isinstance(changed, Unchanged):
             raise no_such_issued_coupon(given_id)
         if changed.outcome not in _DONE:
             kind, what = _REFUSALS[changed.outcome]
@@ -183,6 +196,14 @@ class IssuedCouponRoutes:
                 what = "is used: who used it has to cancel that first"
             raise Problem(kind, f"Issued coupon {given_id} {what}.")
         return json_response(view_issued(changed.coupon))
+
+    async def _result(self, wanted: WantedChange) -> ChangeResult:
+        try:
+            return await self._submit(wanted)
+        except NotReached:
+            return _overloaded("The change was not reached in time")
+        except (NoAnswer, OutcomeUnknown, LedgerUnavailable) as error:
+            return error
 
     def _refuse_when_full(self) -> None:
         if self._is_full():

@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from coupons.ids import request_id_text
 from coupons.ledger.connection import Connection, int_array, translated
 from coupons.model import ChangeOutcome, IssuedChange, IssuedState
 from coupons.queries import query
-
-LOCKED_MS, LOCKED_ALONE_MS = 300, 1_500
-"""Longest wait for a coupon that another session has locked: one of many, and alone."""
 
 
 class OwnedCoupon(NamedTuple):
@@ -60,6 +58,14 @@ class Changed(NamedTuple):
 
     outcome: ChangeOutcome
     coupon: OwnedCoupon
+
+
+class Unchanged(StrEnum):
+    """Why nothing was asked of a coupon."""
+
+    NOT_ISSUED = "not_issued"
+    LOCKED = "locked"
+    """Another session is changing it: the same may be wanted again at once."""
 
 
 class Change(NamedTuple):
@@ -116,12 +122,12 @@ def find_owned_coupon(connection: Connection, user_id: int, coupon_id: int) -> O
 
 def change_owned_coupons(
     connection: Connection, wanted: Sequence[WantedChange]
-) -> list[Changed | None]:
-    """Make these changes in one transaction, and commit; a result for each, None: not issued.
+) -> list[Changed | Unchanged]:
+    """Make these changes in one transaction, and commit; a result for each.
 
-    Two of the same coupon are made one after the other. Where there are many, none waits long for
-    a coupon that another session has locked: it would hold up all others. Raises LedgerUnavailable
-    when nothing was changed, OutcomeUnknown when that is not known.
+    Two of the same coupon are made one after the other. Nobody is waited for: a coupon that another
+    session has locked is left as it is. Raises LedgerUnavailable when nothing was changed,
+    OutcomeUnknown when that is not known.
     """
     values = {
         "user_ids": int_array(each.user_id for each in wanted),
@@ -131,12 +137,14 @@ def change_owned_coupons(
         "reasons": [each.reason for each in wanted],
         "changed_by": [each.changed_by for each in wanted],
     }
-    results: list[Changed | None] = [None] * len(wanted)
-    patience = {"milliseconds": str(LOCKED_MS if len(wanted) > 1 else LOCKED_ALONE_MS)}
-    with translated(connection), connection.transaction(), connection.pipeline():
-        connection.execute(query("limit_lock_waits"), patience)
+    results: list[Changed | Unchanged] = [Unchanged.NOT_ISSUED] * len(wanted)
+    with translated(connection):
         for number, outcome, *coupon in connection.execute(query("change_owned_coupons"), values):
-            results[number - 1] = Changed(ChangeOutcome(outcome), _owned(coupon))
+            results[number - 1] = (
+                Unchanged.LOCKED
+                if outcome == Unchanged.LOCKED
+                else Changed(ChangeOutcome(outcome), _owned(coupon))
+            )
     return results
 
 

@@ -19,6 +19,21 @@ END $$;
 REVOKE ALL ON FUNCTION change_and_show_issued_coupon(bigint, bigint, text, text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION change_and_show_issued_coupon(bigint, bigint, text, text, text, text) TO coupon_api;
 
+-- Locks those of these issued coupons that nobody else has locked, until the transaction ends. Nobody is waited for: many
+-- are changed in one transaction, and one of them would hold up all others.
+-- out: the keys of those that are locked now
+CREATE FUNCTION hold_issued_coupons(of_users bigint[], of_coupons bigint[]) RETURNS TABLE (user_id bigint, coupon_id bigint)
+  LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
+  AS $$
+  SELECT i.user_id, i.coupon_id
+    FROM issued_coupon i
+   WHERE (i.user_id, i.coupon_id) IN (SELECT * FROM unnest(of_users, of_coupons))
+   ORDER BY i.user_id, i.coupon_id
+     FOR NO KEY UPDATE SKIP LOCKED
+$$;
+REVOKE ALL ON FUNCTION hold_issued_coupons(bigint[], bigint[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hold_issued_coupons(bigint[], bigint[]) TO coupon_api;
+
 -- Issuing changes neither its column nor its condition, so that it costs issuing nothing (the updates stay HOT).
 CREATE INDEX coupon_with_terms ON coupon (coupon_id) WHERE valid_for_days IS NOT NULL OR valid_until IS NOT NULL;
 

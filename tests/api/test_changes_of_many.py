@@ -1,13 +1,16 @@
 """Changes of issued coupons over HTTP when many come at once, or Postgres is slow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
 import pytest
 from werkzeug.test import Client
 
+from api import change_writer
 from coupons.ids import request_id
+from coupons.ledger.connection import Connection
+from coupons.ledger.owned_coupons import WantedChange, change_owned_coupons
 from tests.api.test_bad_input import is_problem
 from tests.support.api import NewCoupon
 from tests.support.api_process import Bearer
@@ -15,6 +18,7 @@ from tests.support.databases import Database
 from tests.support.issued import as_owner, issue
 
 USER, TILL = 42, 900
+CHANGES = "SELECT count(*) FROM issued_coupon_change"
 ACTIONS = {
     "use": {"order_reference": "A"},
     "cancel-use": {"order_reference": "A"},
@@ -48,13 +52,31 @@ def test_a_change_that_finds_the_queue_full_is_refused_at_once(
     assert change("use").status_code == 200
 
 
-@pytest.mark.usefixtures("patient_writes")
 def test_a_change_of_a_locked_coupon_says_that_nothing_was_done(
     change: Callable[[str], Any], database: Database
 ) -> None:
-    """It gives up while it waits for the lock, and not because Postgres does not answer."""
+    """Whoever locks it holds up no other change: it is looked at again some times."""
     with psycopg.connect(database.url("coupon_owner")) as other:
         other.execute("SELECT FROM issued_coupon FOR UPDATE")
-        is_problem(change("use"), 503, "ledger-unavailable")
-    assert as_owner(database, "SELECT FROM issued_coupon_change") == []
+        answer = change("use")
+    is_problem(answer, 503, "ledger-unavailable")
+    assert "is locked: nothing was changed" in answer.get_json()["detail"]
+    assert as_owner(database, CHANGES) == [(0,)]
     assert change("use").status_code == 200
+
+
+def test_a_coupon_that_is_locked_for_a_moment_is_changed_then(
+    change: Callable[[str], Any], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by another worker that uses it at the same time."""
+    with psycopg.connect(database.url("coupon_owner")) as other:
+
+        def look(connection: Connection, wanted: Sequence[WantedChange]) -> object:
+            results = change_owned_coupons(connection, wanted)
+            other.rollback()
+            return results
+
+        monkeypatch.setattr(change_writer, "change_owned_coupons", look)
+        other.execute("SELECT FROM issued_coupon FOR UPDATE")
+        assert change("use").status_code == 200
+    assert as_owner(database, CHANGES) == [(1,)]

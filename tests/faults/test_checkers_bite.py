@@ -145,7 +145,6 @@ def ground(
     database: Database,
     handler: BatchHandler,
     tmp_path: Path,
-    patient_locks: None,
 ) -> Iterator[Ground]:
     """A database for this test only, because mutations change it."""
     with closing(System(valkey_server, database)) as system:

@@ -1,6 +1,7 @@
 """Many changes of issued coupons in one transaction: each has its own result."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -9,9 +10,15 @@ import pytest
 
 from api.change_writer import ChangeWriter
 from api.ledger_connections import LedgerConnections
-from coupons.ledger import owned_coupons
+from coupons.errors import LedgerUnavailable
 from coupons.ledger.connection import Connection, connect_ledger
-from coupons.ledger.owned_coupons import WantedChange, change_owned_coupons, list_changes
+from coupons.ledger.owned_coupons import (
+    Changed,
+    Unchanged,
+    WantedChange,
+    change_owned_coupons,
+    list_changes,
+)
 from coupons.ledger.refusals import LedgerRefusal, LedgerRefused
 from coupons.model import ChangeOutcome, IssuedChange
 from tests.support.databases import Database
@@ -32,19 +39,33 @@ def coupon_id(database: Database, make_coupon: MakeCoupon) -> int:
 
 
 class OneConnection(LedgerConnections):
-    """Lends this one to everybody."""
+    """Lends this one to everybody. left: how often, until the ledger is away."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.left = 1_000
 
     @contextmanager
     def lend(self) -> Iterator[Connection]:
+        self.left -= 1
+        if self.left < 0:
+            raise LedgerUnavailable("away")
         yield self._connection
 
 
 @pytest.fixture
-def writer(api: Connection) -> ChangeWriter:
-    return ChangeWriter(OneConnection(api))
+def lending(api: Connection) -> OneConnection:
+    return OneConnection(api)
+
+
+@pytest.fixture
+def writer(lending: OneConnection) -> ChangeWriter:
+    return ChangeWriter(lending)
+
+
+def outcomes(results: Iterable[object]) -> list[object]:
+    """What came of each change that was made, beside the others as they are."""
+    return [each.outcome if isinstance(each, Changed) else each for each in results]
 
 
 def use(coupon_id: int, user_id: int, order: str = "A") -> WantedChange:
@@ -72,48 +93,47 @@ def test_each_change_has_its_own_result_in_the_order_asked(api: Connection, coup
         use(coupon_id, 1),
     ]
     results = change_owned_coupons(api, wanted)
-    assert [result and result.outcome for result in results] == [
+    assert outcomes(results) == [
         DONE,
-        None,
+        Unchanged.NOT_ISSUED,
         DONE,
         ChangeOutcome.REPEATED,
         ChangeOutcome.REVOKED,
         ChangeOutcome.USED,
         DONE,
     ]
-    assert [result and result.coupon.user_id for result in results] == [3, None, 2, 3, 2, 3, 1]
-    assert [result and result.coupon.order_reference for result in results[3:6:2]] == ["A", "A"]
+    coupons = [each.coupon for each in results if isinstance(each, Changed)]
+    assert [each.user_id for each in coupons] == [3, 2, 3, 2, 3, 1]
+    assert [each.order_reference for each in coupons] == ["A", None, "A", None, "A", "A"]
     assert [len(list_changes(api, user, coupon_id, 10)) for user in (1, 2, 3)] == [1, 1, 1]
 
 
 def test_batches_in_opposite_orders_do_not_lock_each_other_out(
-    database: Database, coupon_id: int, monkeypatch: pytest.MonkeyPatch
+    database: Database, coupon_id: int
 ) -> None:
-    """Each takes the locks in the order of the keys, whatever the order of its changes."""
-    monkeypatch.setattr(owned_coupons, "LOCKED_MS", 60_000)
+    """Each coupon is used by one order, and nobody waits for another."""
 
-    def use_all(turn: int) -> list[str]:
+    def use_all(turn: int) -> list[object]:
         users = USERS if turn % 2 else reversed(USERS)
         with connect_ledger(database.url("coupon_api"), "test", 60) as connection:
             wanted = [use(coupon_id, user, f"order {turn}") for user in users]
-            return [str(each and each.outcome) for each in change_owned_coupons(connection, wanted)]
+            return outcomes(change_owned_coupons(connection, wanted))
 
     with ThreadPoolExecutor(8) as threads:
-        said = [each for turn in threads.map(use_all, range(40)) for each in turn]
-    assert sorted(said) == ["done"] * len(USERS) + ["used"] * 39 * len(USERS)
+        said = Counter(each for turn in threads.map(use_all, range(40)) for each in turn)
+    assert said.pop(DONE) == len(USERS)
+    assert said.keys() <= {ChangeOutcome.USED, Unchanged.LOCKED}
 
 
 def test_a_locked_coupon_holds_up_nobody_else(
     database: Database, coupon_id: int, writer: ChangeWriter, api: Connection
 ) -> None:
-    """Its own change is refused, as one that was not made; those beside it are made."""
+    """It is not waited for, however often it is wanted; those beside it are changed."""
     with locked(database, coupon_id, 20):
-        results = writer.write([use(coupon_id, user) for user in USERS])
-    failed = results[19]
-    assert isinstance(failed, LedgerRefused)
-    assert failed.refusal is LedgerRefusal.LOCKED
-    others = [result for result in results if result is not failed]
-    assert [getattr(each, "outcome", each) for each in others] == [DONE] * (len(USERS) - 1)
+        results = writer.write([use(coupon_id, user) for user in (*USERS, 20, 20)])
+    assert [results[at] for at in (19, -2, -1)] == [Unchanged.LOCKED] * 3
+    others = [*results[:19], *results[20:-2]]
+    assert outcomes(others) == [DONE] * (len(USERS) - 1)
     assert list_changes(api, 20, coupon_id, 10) == []
 
 
@@ -123,9 +143,23 @@ def test_a_change_that_postgres_refuses_fails_alone(
     """Whatever a client could think of that nobody checked before."""
     wrong = use(coupon_id, 2, "longer than any order" * 10)
     done, failed, done_too = writer.write([use(coupon_id, 1), wrong, use(coupon_id, 3)])
-    assert [getattr(each, "outcome", each) for each in (done, done_too)] == [DONE, DONE]
+    assert outcomes([done, done_too]) == [DONE, DONE]
     assert isinstance(failed, psycopg.IntegrityError)
     assert list_changes(api, 2, coupon_id, 10) == []
+
+
+def test_what_was_done_before_the_ledger_went_away_is_done(
+    coupon_id: int, api: Connection, lending: OneConnection
+) -> None:
+    """Each is written alone here. The rest is not tried, and said to be unchanged."""
+    lending.left = 3
+    wrong = use(coupon_id, 1, "longer than any order" * 10)
+    wanted = [wrong, *(use(coupon_id, user) for user in (2, 3, 4))]
+    failed, done, away, not_tried = ChangeWriter(lending).write(wanted)
+    assert isinstance(failed, psycopg.IntegrityError)
+    assert outcomes([done]) == [DONE]
+    assert [type(away), type(not_tried)] == [LedgerUnavailable] * 2
+    assert [len(list_changes(api, user, coupon_id, 10)) for user in (1, 2, 3, 4)] == [0, 1, 0, 0]
 
 
 def test_nothing_is_tried_alone_when_the_ledger_cannot_be_used(

@@ -34,11 +34,6 @@ Steps = list[tuple[IssuedChange | None, str]]
 """Changes with their order or reason; None: the coupon's time passes."""
 
 
-@pytest.fixture(autouse=True)
-def patient(patient_locks: None) -> None:
-    """Some wait until all do, on a busy machine too."""
-
-
 @pytest.fixture
 def coupon_id(database: Database, make_coupon: MakeCoupon) -> int:
     """Of a coupon that is valid for a day; USER has one."""

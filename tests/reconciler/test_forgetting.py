@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from time import monotonic
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -11,7 +12,7 @@ from redis.exceptions import ConnectionError as Lost
 
 from coupons.errors import RedisUnavailable
 from coupons.gate import Gate, open_coupon
-from coupons.gate.forgetting import forget_archived
+from coupons.gate.forgetting import Forgotten, forget_archived
 from coupons.gate.rebuild import rebuild
 from coupons.gate.values import coupon_key
 from coupons.ledger.admin_states import archive_coupon
@@ -135,15 +136,32 @@ def test_marks_and_gifts_that_come_late_bring_nothing_back(
 
 
 def test_what_is_rebuilt_meanwhile_is_forgotten_afterwards(
-    gate: Gate, database: Database, settled: Shop, archive: Archive, make_pass: Pass
+    gate: Gate,
+    database: Database,
+    settled: Shop,
+    archive: Archive,
+    make_pass: Pass,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The names of all keys are not read again in each pass meanwhile."""
+    looks = []
+
+    def look(*arguments: Any) -> Forgotten:
+        looks.append(arguments)
+        return forget_archived(*arguments)
+
+    monkeypatch.setattr(forgetting, "forget_archived", look)
     archive(settled.coupon_id)
     with (
         connect_ledger(database.url("coupon_reconciler"), "test") as another,
         alone_with(another, settled.coupon_id),
     ):
-        make_pass()
+        for _ in range(3):
+            make_pass()
         assert keys(gate, settled.coupon_id)
+        assert len(looks) == 1
+    later = monotonic() + forgetting.LOCKED_SECONDS
+    monkeypatch.setattr(forgetting, "time", SimpleNamespace(monotonic=lambda: later))
     make_pass()
     assert keys(gate, settled.coupon_id) == []
 

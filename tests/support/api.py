@@ -17,7 +17,7 @@ from api.routes.health import Readiness
 from api.settings import ApiSettings
 from chaos.link import Link
 from coupons.gate import connect_gate
-from coupons.ledger import connection, owned_coupons
+from coupons.ledger import connection
 from coupons.ledger.connection import ledger_pool
 from coupons.receipts import new_private_key
 from coupons.tokens import SCOPES, mint_token
@@ -66,13 +66,6 @@ def postgres_link(database: Database) -> Iterator[Link]:
 def write_seconds() -> dict[str, Any]:
     """Settings: for how long the API waits for its writes."""
     return {"api_unknown_outcome_seconds": 1.0}
-
-
-@pytest.fixture
-def patient_locks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Changes of issued coupons wait for a locked one until the test has seen that they wait."""
-    for name in ("LOCKED_MS", "LOCKED_ALONE_MS"):
-        monkeypatch.setattr(owned_coupons, name, 60_000)
 
 
 @pytest.fixture
