@@ -36,14 +36,14 @@ class Forgetting:
         tries again. Raises RedisUnavailable or LedgerUnavailable.
         """
         server, now = gate.server_identity(), time.monotonic()
-        was_archived = not self._known.issubset(listed)
-        if not was_archived and server == self._server and now < self._read_at:
+        gone = self._known.difference(listed)
+        if not gone and server == self._server and now < self._read_at:
             self._known.update(listed)
             return
         if now < self._locked_until:
             return
         self._server = None  # until this has ended well
-        forgotten = forget_archived(gate, connection, listed)
+        forgotten = forget_archived(gate, connection, listed, gone)
         for coupon_id in forgotten.coupon_ids:
             RECONCILER_FORGOTTEN.inc()
             log.info("the gate has forgotten an archived coupon", extra={"coupon_id": coupon_id})

@@ -26,13 +26,16 @@ class Forgotten(NamedTuple):
     is_all: bool
 
 
-def forget_archived(gate: Gate, connection: Connection, known: Collection[int]) -> Forgotten:
+def forget_archived(
+    gate: Gate, connection: Connection, known: Collection[int], also: Collection[int] = ()
+) -> Forgotten:
     """Remove what the gate has of archived coupons, MOST_AT_ONCE at most.
 
-    known: coupons that are not archived. It reads the names of all keys in Redis. Raises
-    RedisUnavailable or LedgerUnavailable; then some keys may be left, and it may be repeated.
+    known: coupons that are not archived. also: coupons of which the gate may soon have keys: by a
+    rebuild that is under way. It reads the names of all keys in Redis. Raises RedisUnavailable or
+    LedgerUnavailable; then some keys may be left, and it may be repeated.
     """
-    others = held_coupons(gate).difference(known)
+    others = held_coupons(gate).union(also).difference(known)
     archived = sorted(find_archived(connection, others)) if others else []
     with ExitStack() as locks:
         ours = [

@@ -8,13 +8,17 @@ from typing import Any
 
 import psycopg
 import pytest
+import redis
 from redis.exceptions import ConnectionError as Lost
 
 from coupons.errors import RedisUnavailable
 from coupons.gate import Gate, open_coupon
+from coupons.gate import rebuild as rebuilding
 from coupons.gate.forgetting import Forgotten, forget_archived
 from coupons.gate.rebuild import rebuild
+from coupons.gate.removal import remove_coupons
 from coupons.gate.values import coupon_key
+from coupons.gate.write_check import check_takes_writes
 from coupons.ledger.admin_states import archive_coupon
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import begin_gate_epoch, change_coupon
@@ -162,6 +166,32 @@ def test_what_is_rebuilt_meanwhile_is_forgotten_afterwards(
         assert len(looks) == 1
     later = monotonic() + forgetting.LOCKED_SECONDS
     monkeypatch.setattr(forgetting, "time", SimpleNamespace(monotonic=lambda: later))
+    make_pass()
+    assert keys(gate, settled.coupon_id) == []
+
+
+def test_what_is_rebuilt_on_an_empty_redis_meanwhile_is_forgotten_too(
+    gate: Gate,
+    database: Database,
+    settled: Shop,
+    archive: Archive,
+    make_pass: Pass,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The pass after the archiving finds no key of it, and the rebuild writes them afterwards."""
+    monkeypatch.setattr(forgetting, "LOCKED_SECONDS", 0.0)
+    make_pass()
+    remove_coupons(gate, [settled.coupon_id])
+
+    def meanwhile(client: redis.Redis) -> None:
+        check_takes_writes(client)
+        archive(settled.coupon_id)
+        make_pass()
+
+    monkeypatch.setattr(rebuilding, "check_takes_writes", meanwhile)
+    with connect_ledger(database.url("coupon_reconciler"), "test") as another:
+        assert rebuild(gate, another, settled.coupon_id) is not None
+    assert keys(gate, settled.coupon_id)
     make_pass()
     assert keys(gate, settled.coupon_id) == []
 
