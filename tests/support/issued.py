@@ -55,7 +55,8 @@ def as_owner(database: Database, statement: str, *values: Any) -> list[tuple[Any
     """What the owner of the schema gets; no process runs with its rights."""
     with psycopg.connect(database.url("coupon_owner")) as owner:
         cursor = owner.execute(statement.encode(), values)
-        return cursor.fetchall() if cursor.description else []
+        # Not by its description, which is empty for `SELECT FROM`: such a check would never fail.
+        return cursor.fetchall() if cursor.rownumber is not None else []
 
 
 def waiters(database: Database) -> int:
