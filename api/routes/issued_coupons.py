@@ -14,8 +14,8 @@ from api.bodies import (
     CouponUse,
     Revocation,
     change_cursor_of,
-    read_body,
     read_query,
+    receive_body,
 )
 from api.change_writer import ChangeResult
 from api.issued_schemas import ChangePage, IssuedCouponView, view_change, view_issued
@@ -31,7 +31,7 @@ from api.openapi_parts import (
     response,
 )
 from api.problems import Problem, ProblemType
-from api.request_body import await_body, current_request
+from api.request_body import current_request
 from api.responses import RawResponse, json_response
 from api.routes.coupon_problems import coupon_and_user_of, no_such_issued_coupon
 from api.write_batcher import NoAnswer, NotReached
@@ -165,13 +165,12 @@ class IssuedCouponRoutes:
         return self._used(current_request(), WantedChange(user_id, coupon_id, change, who))
 
     async def _used(self, asked: Request, wanted: WantedChange) -> RawResponse:
-        await await_body(asked)
-        reference = read_body(asked, CouponUse).order_reference
-        return await self._changed(wanted._replace(order_reference=reference))
+        use = await receive_body(asked, CouponUse)
+        return await self._changed(wanted._replace(order_reference=use.order_reference))
 
     async def _revoked(self, asked: Request, wanted: WantedChange) -> RawResponse:
-        await await_body(asked)
-        return await self._changed(wanted._replace(reason=read_body(asked, Revocation).reason))
+        revocation = await receive_body(asked, Revocation)
+        return await self._changed(wanted._replace(reason=revocation.reason))
 
     async def _changed(self, wanted: WantedChange) -> RawResponse:
         given_id = request_id(wanted.coupon_id, wanted.user_id)

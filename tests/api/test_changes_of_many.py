@@ -1,13 +1,16 @@
 """Changes of issued coupons over HTTP when many come at once, or Postgres is slow."""
 
 from collections.abc import Callable, Sequence
+from threading import current_thread
 from typing import Any
 
 import psycopg
 import pytest
+from flask import Request
 from werkzeug.test import Client
 
-from api import change_writer
+from api import bodies, change_writer
+from api.bodies import CouponUse, read_body
 from coupons.ids import request_id
 from coupons.ledger.connection import Connection
 from coupons.ledger.owned_coupons import WantedChange, change_owned_coupons
@@ -35,7 +38,11 @@ def change(
     issue(database, (coupon_id, USER))
     headers = bearer(TILL, ["coupon:redeem", "coupon:admin"])
     path = f"/issued-coupons/{request_id(coupon_id, USER)}"
-    return lambda action: client.post(f"{path}/{action}", json=ACTIONS[action], headers=headers)
+
+    def call(action: str, body: object = None) -> Any:
+        return client.post(f"{path}/{action}", json=body or ACTIONS[action], headers=headers)
+
+    return call
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -80,3 +87,21 @@ def test_a_coupon_that_is_locked_for_a_moment_is_changed_then(
         other.execute("SELECT FROM issued_coupon FOR UPDATE")
         assert change("use").status_code == 200
     assert as_owner(database, CHANGES) == [(1,)]
+
+
+def test_a_large_body_is_not_parsed_in_the_event_loop(
+    change: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of many unknown fields takes long: everybody else would wait for it."""
+    threads = []
+
+    def read(request: Request, form: type[CouponUse]) -> CouponUse:
+        threads.append(current_thread().name)
+        return read_body(request, form)
+
+    monkeypatch.setattr(bodies, "read_body", read)
+    is_problem(change("use", {f"field {number}": 1 for number in range(500)}), 422, "invalid")
+    assert change("use").status_code == 200
+    large, small = threads
+    assert large.startswith("request")
+    assert large != small
