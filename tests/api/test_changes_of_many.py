@@ -103,5 +103,4 @@ def test_a_large_body_is_not_parsed_in_the_event_loop(
     is_problem(change("use", {f"field {number}": 1 for number in range(500)}), 422, "invalid")
     assert change("use").status_code == 200
     large, small = threads
-    assert large.startswith("request")
     assert large != small
