@@ -45,8 +45,9 @@ CREATE FUNCTION erase_user(
 DECLARE
   name_of_user constant text := 'user ' || of_user;
   in_text constant text := '\m' || name_of_user || '\M';
+  names constant text[] := ARRAY[name_of_user, name_of_user || ' (coupon:redeem)'];  -- a till's
   nobody constant text := 'erased user';
-  who    constant text := CASE by_whom WHEN name_of_user THEN nobody ELSE by_whom END;
+  who    constant text := CASE WHEN by_whom = ANY (names) THEN nobody ELSE by_whom END;
   ids    bigint[];
   counts jsonb;
   others jsonb;
@@ -116,20 +117,20 @@ BEGIN
   IF again IS NULL THEN
     -- These tables are read as a whole: only what staff does in them names a user.
     WITH change AS (
-      UPDATE issued_coupon_change SET changed_by = nobody WHERE changed_by = name_of_user RETURNING 1
+      UPDATE issued_coupon_change SET changed_by = nobody WHERE changed_by = ANY (names) RETURNING 1
     ), letter AS (
       UPDATE dead_letter_action
          SET user_id = nullif(user_id, of_user),
-             acted_by = CASE acted_by WHEN name_of_user THEN nobody ELSE acted_by END,
+             acted_by = CASE WHEN acted_by = ANY (names) THEN nobody ELSE acted_by END,
              detail = regexp_replace(detail, in_text, nobody, 'g')
-       WHERE user_id = of_user OR acted_by = name_of_user OR detail ~ in_text RETURNING 1
+       WHERE user_id = of_user OR acted_by = ANY (names) OR detail ~ in_text RETURNING 1
     ), action AS (
       UPDATE operator_action
-         SET acted_by = CASE acted_by WHEN name_of_user THEN nobody ELSE acted_by END,
+         SET acted_by = CASE WHEN acted_by = ANY (names) THEN nobody ELSE acted_by END,
              detail = regexp_replace(detail, in_text, nobody, 'g')
-       WHERE acted_by = name_of_user OR detail ~ in_text RETURNING 1
+       WHERE acted_by = ANY (names) OR detail ~ in_text RETURNING 1
     ), proof AS (
-      UPDATE erasure SET asked_by = nobody WHERE asked_by = name_of_user RETURNING 1
+      UPDATE erasure SET asked_by = nobody WHERE asked_by = ANY (names) RETURNING 1
     ), key AS (
       DELETE FROM idempotency_key WHERE caller_id = of_user RETURNING 1
     )

@@ -126,9 +126,12 @@ def test_no_row_names_who_was_erased(
     request_and_issue(database, mine, range(OTHER, OTHER + 1))
     give_code(api, USER, mine)
     use = {"order_reference": f"order of {USER}"}
+    till = {"order_reference": "of another"}
     change_owned_coupon(api, USER, mine, IssuedChange.USE, WHO, **use)
     change_owned_coupon(api, USER, mine, IssuedChange.CANCEL_USE, WHO, **use)
     change_owned_coupon(api, USER, mine, IssuedChange.REVOKE, "user 1", reason=f"{USER} cheats")
+    change_owned_coupon(api, OTHER, mine, IssuedChange.USE, f"{WHO} (coupon:redeem)", **till)
+    change_owned_coupon(api, OTHER, mine, IssuedChange.CANCEL_USE, "user 1", **till)
     change_owned_coupon(api, OTHER, mine, IssuedChange.REVOKE, WHO, reason="by staff")
     as_owner(
         database,
@@ -161,7 +164,7 @@ def test_no_row_names_who_was_erased(
         "issued_coupon": 1,
         "issue_rejection": 1,
         "issued_coupon_change": 3,
-        "changed_by": 3,
+        "changed_by": 4,
         "coupon_code": 1,
         "dead_letter_action": 1,
         "operator_action": 1,
