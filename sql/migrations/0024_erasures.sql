@@ -32,7 +32,7 @@ COMMENT ON COLUMN erased_request.replaced_by IS 'The id that the row has now, un
 
 -- Replaces the user in everything that the ledger holds of these coupons, and in the audit trails. Each coupon gets
 -- another id, so that nothing shows that two of them belonged to one user. The ids of users end before 2^63 - 2^40.
--- Nothing of this is streamed: the publications have inserts only.
+-- Nothing of this is streamed: the publications have inserts only, and what is inserted has the new id.
 -- in:  of_user; of_coupons, of which it has requests; by_whom; log_keeps: how long Kafka keeps a record (null: for good);
 --      again: the erasure that is repeated, since a record brought these requests back (null: another erasure)
 -- out: made: the erasure; or why nothing was done: in_flight (a request of the user is not final), rebuilding (the gate
@@ -112,6 +112,14 @@ BEGIN
      OR EXISTS (SELECT FROM coupon_issue_request WHERE user_id = of_user AND coupon_id = ANY (of_coupons)) THEN
     RAISE EXCEPTION USING ERRCODE = 'serialization_failure', MESSAGE = 'the ledger was changed meanwhile: try again';
   END IF;
+  -- An old record of Kafka writes an outcome and no request. The one that is written here streams the new id only.
+  INSERT INTO coupon_issue_request (coupon_id, user_id, requested_at)
+  SELECT o.coupon_id, o.user_id, o.requested_at
+    FROM unnest(of_coupons, ids) AS h (coupon_id, new_id)
+    JOIN (SELECT coupon_id, user_id, requested_at FROM issued_coupon
+          UNION ALL SELECT coupon_id, user_id, requested_at FROM issue_rejection) AS o
+      ON o.coupon_id = h.coupon_id AND o.user_id = h.new_id
+  ON CONFLICT (coupon_id, user_id) DO NOTHING;
   UPDATE coupon_expiry_walk SET after_user_id = of_user - 1 WHERE after_user_id = of_user;
 
   IF again IS NULL THEN

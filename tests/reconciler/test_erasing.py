@@ -49,6 +49,12 @@ def _issued(shop: Shop, *users: int) -> list[IssueRequest]:
         return find_requests(connection, [(shop.coupon_id, user) for user in users])
 
 
+def _handle(shop: Shop, *requests: IssueRequest) -> None:
+    """What the consumer does with the records of these requests."""
+    with connect_ledger(shop.database.url("coupon_consumer"), "test") as consumer:
+        shop.gate.settle(outcome.request for outcome in issue_or_reject(consumer, requests))
+
+
 def _erase(shop: Shop, connection: Connection, user: int) -> Erasure:
     return erase_user(shop.gate, connection, user, "a test", WEEK)
 
@@ -223,8 +229,7 @@ def test_a_record_that_is_handled_again_does_not_bring_the_user_back(
     """A consumer that reads old records issues the coupon anew; the reconciler erases it again."""
     [request] = _issued(shop, 2)
     first = _erase(shop, ops, 2)
-    with connect_ledger(shop.database.url("coupon_consumer"), "test") as consumer:
-        shop.gate.settle(outcome.request for outcome in issue_or_reject(consumer, [request]))
+    _handle(shop, request)
     assert shop.statuses(2) == ["ISSUED"]
 
     [proof] = _again(shop, reconciler, monkeypatch)
@@ -237,8 +242,26 @@ def test_a_record_that_is_handled_again_does_not_bring_the_user_back(
     assert shop.statuses(2) == [None]
     assert _users(shop.database)[0] >= FIRST_ERASED_ID
     list(run_pass(shop.gate, reconciler, 0, Watch(0)))
+    _agree(shop, ops)
     shop_users = as_owner(shop.database, "SELECT user_id FROM issued_coupon")
     assert all(user >= FIRST_ERASED_ID for [user] in shop_users)
+
+
+def test_what_an_old_record_issued_has_a_request_after_its_erasure(
+    shop: Shop, ops: Connection, reconciler: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record wrote an outcome only: without a row the books of an archived coupon stay open."""
+    [request] = _issued(shop, 2)
+    _erase(shop, ops, 2)
+    _handle(shop, request)
+    _again(shop, reconciler, monkeypatch)
+    _agree(shop, ops)
+
+    _handle(shop, request)
+    _erase(shop, ops, 2)
+
+    _agree(shop, ops)
+    assert len(_users(shop.database)) == shop.ledger().issued_count == 3
 
 
 def test_a_new_claim_is_not_taken_for_a_record_that_came_back(
