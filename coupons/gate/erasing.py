@@ -20,6 +20,7 @@ from coupons.ledger.erasures import (
     UserInFlight,
     end_erasure,
     erase_in_ledger,
+    erase_returned,
     find_erasure,
     find_replaced,
     find_requests_to_erase,
@@ -82,11 +83,10 @@ def erase_again(gate: Gate, connection: Connection) -> Iterator[Erasure]:
 
 
 def _erase_returned(gate: Gate, connection: Connection, returned: Returned) -> None:
-    user_id, erasure_id, log_keeps, coupon_ids = returned
-    if coupon_ids:
-        requests = find_requests_to_erase(connection, user_id)
-        _check_final(gate, [each for each in requests if each.coupon_id in coupon_ids])
-        erase_in_ledger(connection, user_id, coupon_ids, "the reconciler", log_keeps, erasure_id)
+    if returned.coupon_ids:
+        requests = find_requests_to_erase(connection, returned.user_id)
+        _check_final(gate, [each for each in requests if each.coupon_id in returned.coupon_ids])
+        erase_returned(connection, returned)
 
 
 def _check_final(gate: Gate, requests: Sequence[IssueRequest]) -> None:

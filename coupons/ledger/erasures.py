@@ -79,20 +79,18 @@ def erase_in_ledger(
     coupon_ids: Sequence[int],
     asked_by: str,
     log_keeps: timedelta | None,
-    again: UUID | None = None,
 ) -> UUID:
     """Erase and commit; the id of the proof.
 
-    coupon_ids: of the user's requests. again: the erasure that is repeated. When there is nothing
-    any more, it is the proof of the last erasure, while the ledger knows it. Raises
-    UserInFlight, LedgerUnavailable or OutcomeUnknown; repeating it is harmless.
+    coupon_ids: of the user's requests. When there is nothing any more, it is the proof of the last
+    erasure, while the ledger knows it. Raises UserInFlight, LedgerUnavailable or OutcomeUnknown;
+    repeating it is harmless.
     """
     values = {
         "user_id": user_id,
         "coupon_ids": int_array(coupon_ids),
         "asked_by": asked_by,
         "log_keeps": log_keeps,
-        "again": again,
     }
     with translated(connection):
         row = connection.execute(query("erase_user"), values).fetchone()
@@ -101,6 +99,16 @@ def erase_in_ledger(
     if why is not None:
         raise UserInFlight(_WHY[why])
     return UUID(str(made))
+
+
+def erase_returned(connection: Connection, returned: Returned) -> None:
+    """Erase again what a record brought back, and commit. Raises the errors of erase_in_ledger."""
+    values = {**returned._asdict(), "coupon_ids": int_array(returned.coupon_ids)}
+    with translated(connection):
+        row = connection.execute(query("erase_user_again"), values).fetchone()
+    assert row is not None
+    if row[0] is not None:
+        raise UserInFlight(_WHY[row[0]])
 
 
 def find_replaced(connection: Connection, user_id: int) -> list[Replaced]:

@@ -30,32 +30,15 @@ CREATE TABLE erased_request (
 CREATE INDEX erased_request_by_end ON erased_request (forget_at);
 COMMENT ON COLUMN erased_request.replaced_by IS 'The id that the row has now, until the gate has it too; null: it has.';
 
--- Replaces the user in everything that the ledger holds of these coupons, and in the audit trails. Each coupon gets
--- another id, so that nothing shows that two of them belonged to one user. The ids of users end before 2^63 - 2^40.
+-- Replaces the user in everything that the ledger holds of these coupons. Each coupon gets another id, so that nothing
+-- shows that two of them belonged to one user. The ids of users end before 2^63 - 2^40.
 -- Nothing of this is streamed: the publications have inserts only, and what is inserted has the new id.
--- in:  of_user; of_coupons, of which it has requests; by_whom; log_keeps: how long Kafka keeps a record (null: for good);
---      again: the erasure that is repeated, since a record brought these requests back (null: another erasure)
--- out: made: the erasure; or why nothing was done: in_flight (a request of the user is not final), rebuilding (the gate
---      of a coupon: it may have read the user before)
-CREATE FUNCTION erase_user(
-  of_user bigint, of_coupons bigint[], by_whom text, log_keeps interval, again uuid, OUT made uuid, OUT why text
-)
-  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
+-- out: ids, in the order of the coupons; counts by table; or why nothing was done: in_flight (a request of the user is
+--      not final), rebuilding (the gate of a coupon: it may have read the user before)
+CREATE FUNCTION replace_user(of_user bigint, of_coupons bigint[], OUT ids bigint[], OUT counts jsonb, OUT why text)
+  LANGUAGE plpgsql VOLATILE SET search_path = public, pg_temp
   AS $$
-DECLARE
-  name_of_user constant text := 'user ' || of_user;
-  in_text constant text := '\m' || name_of_user || '\M';
-  names constant text[] := ARRAY[name_of_user, name_of_user || ' (coupon:redeem)'];  -- a till's
-  nobody constant text := 'erased user';
-  who    constant text := CASE WHEN by_whom = ANY (names) THEN nobody ELSE by_whom END;
-  ids    bigint[];
-  counts jsonb;
-  others jsonb;
-  ends   timestamptz := now() + log_keeps;
 BEGIN
-  IF of_user IS NULL OR of_user NOT BETWEEN 1 AND 9223370937343148031 THEN
-    RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('%s is the id of no user', of_user);
-  END IF;
   -- One erasure at a time, and no page of a sweep meanwhile: it would have read the user and find nobody.
   LOCK TABLE coupon_expiry_walk IN EXCLUSIVE MODE;
   -- Waits for changes of the issued coupons; the next statement sees them.
@@ -72,7 +55,6 @@ BEGIN
     RETURN;
   END IF;
 
-  made := again;
   ids := ARRAY(SELECT 9223370937343148032 + floor(random() * 1099511627776)::bigint FROM unnest(of_coupons));
   -- One statement: the foreign keys between these tables are checked at its end.
   WITH held AS MATERIALIZED (
@@ -121,52 +103,17 @@ BEGIN
       ON o.coupon_id = h.coupon_id AND o.user_id = h.new_id
   ON CONFLICT (coupon_id, user_id) DO NOTHING;
   UPDATE coupon_expiry_walk SET after_user_id = of_user - 1 WHERE after_user_id = of_user;
+END $$;
+REVOKE ALL ON FUNCTION replace_user(bigint, bigint[]) FROM PUBLIC;
 
-  IF again IS NULL THEN
-    -- These tables are read as a whole: only what staff does in them names a user.
-    WITH change AS (
-      UPDATE issued_coupon_change SET changed_by = nobody WHERE changed_by = ANY (names) RETURNING 1
-    ), letter AS (
-      UPDATE dead_letter_action
-         SET user_id = nullif(user_id, of_user),
-             acted_by = CASE WHEN acted_by = ANY (names) THEN nobody ELSE acted_by END,
-             detail = regexp_replace(detail, in_text, nobody, 'g')
-       WHERE user_id = of_user OR acted_by = ANY (names) OR detail ~ in_text RETURNING 1
-    ), action AS (
-      UPDATE operator_action
-         SET acted_by = CASE WHEN acted_by = ANY (names) THEN nobody ELSE acted_by END,
-             detail = regexp_replace(detail, in_text, nobody, 'g')
-       WHERE acted_by = ANY (names) OR detail ~ in_text RETURNING 1
-    ), proof AS (
-      UPDATE erasure SET asked_by = nobody WHERE asked_by = ANY (names) RETURNING 1
-    ), key AS (
-      DELETE FROM idempotency_key WHERE caller_id = of_user RETURNING 1
-    )
-    SELECT jsonb_build_object(
-             'changed_by', (SELECT count(*) FROM change),
-             'dead_letter_action', (SELECT count(*) FROM letter),
-             'operator_action', (SELECT count(*) FROM action),
-             'erasure', (SELECT count(*) FROM proof),
-             'idempotency_key', (SELECT count(*) FROM key))
-      INTO others;
-    counts := counts || others;
-    -- Somebody who asks again gets the same proof.
-    IF NOT EXISTS (SELECT FROM jsonb_each(counts) WHERE value <> '0') THEN
-      SELECT e.erasure_id INTO made FROM erased_request t JOIN erasure e USING (erasure_id)
-       WHERE t.user_id = of_user ORDER BY e.erased_at DESC LIMIT 1;
-    END IF;
-    IF made IS NULL THEN
-      INSERT INTO erasure (asked_by, counts, log_forgets_at) VALUES (who, counts, ends) RETURNING erasure_id INTO made;
-      INSERT INTO operator_action (acted_by, action, result, detail)
-      VALUES (who, 'erase user', 'done', 'erasure ' || made);
-    END IF;
-  ELSE
-    -- The record may be in the log for as long again.
-    UPDATE erasure SET repeated = repeated + cardinality(of_coupons), log_forgets_at = ends WHERE erasure_id = again;
-  END IF;
-
+-- What was replaced is watched for, as long as Kafka has its records.
+-- in:  ids, in the order of the coupons; ends: when Kafka has deleted the records (null: never)
+CREATE FUNCTION watch_erased(of_user bigint, of_coupons bigint[], ids bigint[], of_erasure uuid, ends timestamptz)
+  RETURNS void
+  LANGUAGE sql VOLATILE SET search_path = public, pg_temp
+  AS $$
   INSERT INTO erased_request (user_id, coupon_id, requested_at, erasure_id, replaced_by, forget_at)
-  SELECT of_user, h.coupon_id, coalesce(r.requested_at, i.requested_at, j.requested_at), made, h.new_id, ends
+  SELECT of_user, h.coupon_id, coalesce(r.requested_at, i.requested_at, j.requested_at), of_erasure, h.new_id, ends
     FROM unnest(of_coupons, ids) AS h (coupon_id, new_id)
     LEFT JOIN coupon_issue_request r ON r.coupon_id = h.coupon_id AND r.user_id = h.new_id
     LEFT JOIN issued_coupon i ON i.coupon_id = h.coupon_id AND i.user_id = h.new_id
@@ -174,9 +121,97 @@ BEGIN
    WHERE coalesce(r.requested_at, i.requested_at, j.requested_at) IS NOT NULL
   ON CONFLICT (user_id, coupon_id, requested_at)
   DO UPDATE SET replaced_by = excluded.replaced_by, forget_at = excluded.forget_at;
+$$;
+REVOKE ALL ON FUNCTION watch_erased(bigint, bigint[], bigint[], uuid, timestamptz) FROM PUBLIC;
+
+-- Erases the user from these coupons, of which it has requests, and from the audit trails.
+-- in:  by_whom; log_keeps: how long Kafka keeps a record (null: for good)
+-- out: made: the erasure; or why nothing was done, as replace_user says
+CREATE FUNCTION erase_user(
+  of_user bigint, of_coupons bigint[], by_whom text, log_keeps interval, OUT made uuid, OUT why text
+)
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
+  AS $$
+DECLARE
+  name_of_user constant text := 'user ' || of_user;
+  in_text constant text := '\m' || name_of_user || '\M';
+  names constant text[] := ARRAY[name_of_user, name_of_user || ' (coupon:redeem)'];  -- a till's
+  nobody constant text := 'erased user';
+  who    constant text := CASE WHEN by_whom = ANY (names) THEN nobody ELSE by_whom END;
+  ids    bigint[];
+  counts jsonb;
+  others jsonb;
+  ends   timestamptz := now() + log_keeps;
+BEGIN
+  IF of_user IS NULL OR of_user NOT BETWEEN 1 AND 9223370937343148031 THEN
+    RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('%s is the id of no user', of_user);
+  END IF;
+  SELECT r.ids, r.counts, r.why INTO ids, counts, why FROM replace_user(of_user, of_coupons) AS r;
+  IF why IS NOT NULL THEN
+    RETURN;
+  END IF;
+
+  -- These tables are read as a whole: only what staff does in them names a user.
+  WITH change AS (
+    UPDATE issued_coupon_change SET changed_by = nobody WHERE changed_by = ANY (names) RETURNING 1
+  ), letter AS (
+    UPDATE dead_letter_action
+       SET user_id = nullif(user_id, of_user),
+           acted_by = CASE WHEN acted_by = ANY (names) THEN nobody ELSE acted_by END,
+           detail = regexp_replace(detail, in_text, nobody, 'g')
+     WHERE user_id = of_user OR acted_by = ANY (names) OR detail ~ in_text RETURNING 1
+  ), action AS (
+    UPDATE operator_action
+       SET acted_by = CASE WHEN acted_by = ANY (names) THEN nobody ELSE acted_by END,
+           detail = regexp_replace(detail, in_text, nobody, 'g')
+     WHERE acted_by = ANY (names) OR detail ~ in_text RETURNING 1
+  ), proof AS (
+    UPDATE erasure SET asked_by = nobody WHERE asked_by = ANY (names) RETURNING 1
+  ), key AS (
+    DELETE FROM idempotency_key WHERE caller_id = of_user RETURNING 1
+  )
+  SELECT jsonb_build_object(
+           'changed_by', (SELECT count(*) FROM change),
+           'dead_letter_action', (SELECT count(*) FROM letter),
+           'operator_action', (SELECT count(*) FROM action),
+           'erasure', (SELECT count(*) FROM proof),
+           'idempotency_key', (SELECT count(*) FROM key))
+    INTO others;
+  counts := counts || others;
+  -- Somebody who asks again gets the same proof.
+  IF NOT EXISTS (SELECT FROM jsonb_each(counts) WHERE value <> '0') THEN
+    SELECT e.erasure_id INTO made FROM erased_request t JOIN erasure e USING (erasure_id)
+     WHERE t.user_id = of_user ORDER BY e.erased_at DESC LIMIT 1;
+  END IF;
+  IF made IS NULL THEN
+    INSERT INTO erasure (asked_by, counts, log_forgets_at) VALUES (who, counts, ends) RETURNING erasure_id INTO made;
+    INSERT INTO operator_action (acted_by, action, result, detail)
+    VALUES (who, 'erase user', 'done', 'erasure ' || made);
+  END IF;
+  PERFORM watch_erased(of_user, of_coupons, ids, made, ends);
 END $$;
-REVOKE ALL ON FUNCTION erase_user(bigint, bigint[], text, interval, uuid) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION erase_user(bigint, bigint[], text, interval, uuid) TO coupon_api, coupon_ops, coupon_reconciler;
+REVOKE ALL ON FUNCTION erase_user(bigint, bigint[], text, interval) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION erase_user(bigint, bigint[], text, interval) TO coupon_api, coupon_ops;
+
+-- Repeats an erasure, since a record of Kafka brought these requests back.
+-- out: why nothing was done, as replace_user says; null: it was
+CREATE FUNCTION erase_user_again(of_user bigint, of_coupons bigint[], of_erasure uuid, log_keeps interval, OUT why text)
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
+  AS $$
+DECLARE
+  ids  bigint[];
+  ends timestamptz := now() + log_keeps;
+BEGIN
+  SELECT r.ids, r.why INTO ids, why FROM replace_user(of_user, of_coupons) AS r;
+  IF why IS NOT NULL THEN
+    RETURN;
+  END IF;
+  -- The record may be in the log for as long again.
+  UPDATE erasure SET repeated = repeated + cardinality(of_coupons), log_forgets_at = ends WHERE erasure_id = of_erasure;
+  PERFORM watch_erased(of_user, of_coupons, ids, of_erasure, ends);
+END $$;
+REVOKE ALL ON FUNCTION erase_user_again(bigint, bigint[], uuid, interval) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION erase_user_again(bigint, bigint[], uuid, interval) TO coupon_reconciler;
 
 -- The gate has forgotten the user of this erasure: nothing says any more which id replaced which.
 CREATE FUNCTION end_erasure(of_user bigint, of_erasure uuid) RETURNS void

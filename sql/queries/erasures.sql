@@ -19,10 +19,14 @@ SELECT coalesce(r.coupon_id, i.coupon_id, j.coupon_id) AS coupon_id, %(user_id)s
  ORDER BY c.coupon_id;
 
 -- name: erase_user
--- in:  user_id, coupon_ids, asked_by, log_keeps (null: for good), again (an erasure; null: another one)
+-- in:  user_id, coupon_ids, asked_by, log_keeps (null: for good)
 -- out: made (the erasure), or why nothing was done: in_flight, rebuilding
-SELECT made, why
-  FROM erase_user(%(user_id)s, %(coupon_ids)s::bigint[], %(asked_by)s, %(log_keeps)s::interval, %(again)s::uuid);
+SELECT made, why FROM erase_user(%(user_id)s, %(coupon_ids)s::bigint[], %(asked_by)s, %(log_keeps)s::interval);
+
+-- name: erase_user_again
+-- in:  user_id, coupon_ids (of requests that a record brought back), erasure_id, log_keeps (null: for good)
+-- out: why nothing was done: in_flight, rebuilding; null: it was
+SELECT erase_user_again(%(user_id)s, %(coupon_ids)s::bigint[], %(erasure_id)s, %(log_keeps)s::interval) AS why;
 
 -- name: find_replaced
 -- in:  user_id

@@ -222,7 +222,7 @@ def test_an_erasure_streams_nothing(make_coupon: MakeCoupon, database: Database)
         " WHERE relname IN ('coupon_issue_request', 'issued_coupon', 'issued_coupon_change')"
     )
     with psycopg.connect(database.url("coupon_owner")) as owner:
-        owner.execute("SELECT erase_user(%s, %s, 'a test', NULL, NULL)", [USER, [coupon]])
+        owner.execute("SELECT erase_user(%s, %s, 'a test', NULL)", [USER, [coupon]])
         row = owner.execute(inserted.encode()).fetchone()
     assert row == (0,)
 
@@ -251,7 +251,7 @@ def test_ids_that_replace_users_cannot_be_erased(ops: Connection) -> None:
     """They are nobody's; and no id outside of the users' range is taken."""
     for nobody in (FIRST_ERASED_ID, 2**63 - 1, 0, -1):
         with pytest.raises(psycopg.DataError, match="the id of no user"):
-            ops.execute("SELECT erase_user(%s, '{}', 'a test', NULL, NULL)", [nobody])
+            ops.execute("SELECT erase_user(%s, '{}', 'a test', NULL)", [nobody])
 
 
 def test_a_proof_names_nobody_and_says_when(

@@ -102,7 +102,10 @@ ALLOWED: dict[str, set[str]] = {
     "SELECT end_pool_upload(1, 0, 'a test')": {API},
     "SELECT FROM give_code(9, 1, 'A')": {API},
     # erasures
-    "SELECT erase_user(9, '{}', 'a test', NULL, NULL)": {API, OPS, RECONCILER},
+    "SELECT erase_user(9, '{}', 'a test', NULL)": {API, OPS},
+    "SELECT erase_user_again(9, '{}', NULL, NULL)": {RECONCILER},
+    "SELECT replace_user(9, '{}')": NOBODY,
+    "SELECT watch_erased(9, '{}', '{}', NULL, NULL)": NOBODY,
     "SELECT end_erasure(9, NULL)": {API, OPS, RECONCILER},
     "SELECT forget_erased_requests()": {RECONCILER},
     "SELECT FROM erasure": {API, OPS, RECONCILER},
