@@ -199,15 +199,27 @@ CREATE FUNCTION erase_user_again(of_user bigint, of_coupons bigint[], of_erasure
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
   AS $$
 DECLARE
-  ids  bigint[];
-  ends timestamptz := now() + log_keeps;
+  ids    bigint[];
+  counts jsonb;
+  number bigint;
+  ends   timestamptz := now() + log_keeps;
 BEGIN
-  SELECT r.ids, r.why INTO ids, why FROM replace_user(of_user, of_coupons) AS r;
+  SELECT r.ids, r.counts, r.why INTO ids, counts, why FROM replace_user(of_user, of_coupons) AS r;
   IF why IS NOT NULL THEN
     RETURN;
   END IF;
+  IF EXISTS (SELECT FROM unnest(of_coupons, ids) AS h (coupon_id, new_id)
+               JOIN coupon_issue_request r ON r.coupon_id = h.coupon_id AND r.user_id = h.new_id
+              WHERE NOT EXISTS (SELECT FROM erased_request t
+                                 WHERE t.user_id = of_user AND t.coupon_id = r.coupon_id AND t.requested_at = r.requested_at)) THEN
+    RAISE EXCEPTION USING ERRCODE = 'serialization_failure', MESSAGE = 'the user has claimed again meanwhile';
+  END IF;
+  number := (counts ->> 'issued_coupon')::bigint + (counts ->> 'issue_rejection')::bigint;
+  IF number = 0 THEN
+    RETURN;  -- another reconciler has done it
+  END IF;
   -- The record may be in the log for as long again.
-  UPDATE erasure SET repeated = repeated + cardinality(of_coupons), log_forgets_at = ends WHERE erasure_id = of_erasure;
+  UPDATE erasure SET repeated = repeated + number, log_forgets_at = ends WHERE erasure_id = of_erasure;
   PERFORM watch_erased(of_user, of_coupons, ids, of_erasure, ends);
 END $$;
 REVOKE ALL ON FUNCTION erase_user_again(bigint, bigint[], uuid, interval) FROM PUBLIC;

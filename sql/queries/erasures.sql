@@ -61,7 +61,9 @@ SELECT t.user_id, t.erasure_id, max(t.forget_at) - max(e.erased_at) AS log_keeps
     ON i.user_id = t.user_id AND i.coupon_id = t.coupon_id AND i.requested_at = t.requested_at
   LEFT JOIN issue_rejection j
     ON j.coupon_id = t.coupon_id AND j.user_id = t.user_id AND j.requested_at = t.requested_at
- WHERE i.user_id IS NOT NULL OR j.user_id IS NOT NULL
+ WHERE (i.user_id IS NOT NULL OR j.user_id IS NOT NULL)
+       AND NOT EXISTS (SELECT FROM coupon_issue_request r
+                        WHERE r.coupon_id = t.coupon_id AND r.user_id = t.user_id AND r.requested_at <> t.requested_at)
     OR t.replaced_by IS NOT NULL AND e.erased_at < now() - make_interval(secs => %(older_s)s)
  GROUP BY t.user_id, t.erasure_id;
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from coupons.errors import RedisUnavailable
+from coupons.errors import LedgerUnavailable, RedisUnavailable
 from coupons.gate import erasing
 from coupons.gate.erasing import erase_again, erase_user, preview_erasure
 from coupons.gate.rebuild import rebuild
@@ -16,8 +16,10 @@ from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.erasures import (
     Erasure,
     UserInFlight,
+    erase_returned,
     find_erasure,
     forget_erased_requests,
+    list_returned,
 )
 from coupons.ledger.issued_coupons import issue_or_reject
 from coupons.ledger.requests import find_requests
@@ -274,6 +276,44 @@ def test_a_new_claim_is_not_taken_for_a_record_that_came_back(
 
     assert _again(shop, reconciler, monkeypatch) == []
     assert shop.statuses(2) == ["ISSUED"]
+
+
+def test_an_old_record_does_not_take_a_new_claim_away(
+    shop: Shop, ops: Connection, reconciler: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is handled before the record of the new claim, which then gets the coupon that it made."""
+    [request] = _issued(shop, 2)
+    _erase(shop, ops, 2)
+    shop.accept(2)
+    _handle(shop, request)
+    shop.issue(2)
+    rebuild(shop.gate, reconciler, shop.coupon_id)
+
+    assert _again(shop, reconciler, monkeypatch) == []
+
+    assert shop.statuses(2) == ["ISSUED"]
+    _agree(shop, ops)
+
+
+def test_a_claim_between_two_statements_is_not_erased(
+    shop: Shop, ops: Connection, reconciler: Connection
+) -> None:
+    """The list of what came back is older than the erasure: this looks again, in the ledger."""
+    [request] = _issued(shop, 2)
+    _erase(shop, ops, 2)
+    _handle(shop, request)
+    [returned] = list_returned(reconciler, 0)
+    as_owner(
+        shop.database,
+        "INSERT INTO coupon_issue_request VALUES (%s, 2, now())",
+        shop.coupon_id,
+    )
+
+    with pytest.raises(LedgerUnavailable, match="claimed again"):
+        erase_returned(reconciler, returned)
+
+    assert 2 in _users(shop.database)
+    assert as_owner(shop.database, "SELECT repeated FROM erasure") == [(0,)]
 
 
 def test_the_list_of_erased_requests_ends_with_kafkas_records(
