@@ -40,14 +40,10 @@ class Replaced(NamedTuple):
 
 
 class Returned(NamedTuple):
-    """An erasure that is not complete. coupon_ids: of requests that are there again.
-
-    log_keeps: how long Kafka keeps a record; None: for good.
-    """
+    """An erasure that is not complete. coupon_ids: of requests that are there again."""
 
     user_id: int
     erasure_id: UUID
-    log_keeps: timedelta | None
     coupon_ids: Sequence[int]
 
 

@@ -8,11 +8,13 @@ CREATE TABLE erasure (
   asked_by       text NOT NULL CHECK (length(asked_by) BETWEEN 1 AND 200),
   counts         jsonb NOT NULL,
   at_gate_since  timestamptz,
+  log_keeps      interval,
   log_forgets_at timestamptz,
   repeated       bigint NOT NULL DEFAULT 0
 );
 COMMENT ON COLUMN erasure.counts IS 'By table: rows that named the user, and do not any more.';
 COMMENT ON COLUMN erasure.at_gate_since IS 'When the gate had forgotten the user; null: it has not yet.';
+COMMENT ON COLUMN erasure.log_keeps IS 'How long Kafka keeps a record; null: for good.';
 COMMENT ON COLUMN erasure.log_forgets_at IS 'When Kafka has deleted the last record of the user; null: its topics keep records for good.';
 COMMENT ON COLUMN erasure.repeated IS 'Requests that a record of Kafka brought back, and that were erased again.';
 
@@ -184,7 +186,7 @@ BEGIN
      WHERE t.user_id = of_user ORDER BY e.erased_at DESC LIMIT 1;
   END IF;
   IF made IS NULL THEN
-    INSERT INTO erasure (asked_by, counts, log_forgets_at) VALUES (who, counts, ends) RETURNING erasure_id INTO made;
+    INSERT INTO erasure (asked_by, counts, log_keeps, log_forgets_at) VALUES (who, counts, log_keeps, ends) RETURNING erasure_id INTO made;
     INSERT INTO operator_action (acted_by, action, result, detail)
     VALUES (who, 'erase user', 'done', 'erasure ' || made);
   END IF;
@@ -195,14 +197,14 @@ GRANT EXECUTE ON FUNCTION erase_user(bigint, bigint[], text, interval) TO coupon
 
 -- Repeats an erasure, since a record of Kafka brought these requests back.
 -- out: why nothing was done, as replace_user says; null: it was
-CREATE FUNCTION erase_user_again(of_user bigint, of_coupons bigint[], of_erasure uuid, log_keeps interval, OUT why text)
+CREATE FUNCTION erase_user_again(of_user bigint, of_coupons bigint[], of_erasure uuid, OUT why text)
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
   AS $$
 DECLARE
   ids    bigint[];
   counts jsonb;
   number bigint;
-  ends   timestamptz := now() + log_keeps;
+  ends   timestamptz;
 BEGIN
   SELECT r.ids, r.counts, r.why INTO ids, counts, why FROM replace_user(of_user, of_coupons) AS r;
   IF why IS NOT NULL THEN
@@ -219,11 +221,12 @@ BEGIN
     RETURN;  -- another reconciler has done it
   END IF;
   -- The record may be in the log for as long again.
-  UPDATE erasure SET repeated = repeated + number, log_forgets_at = ends WHERE erasure_id = of_erasure;
+  UPDATE erasure SET repeated = repeated + number, log_forgets_at = now() + log_keeps WHERE erasure_id = of_erasure
+  RETURNING log_forgets_at INTO ends;
   PERFORM watch_erased(of_user, of_coupons, ids, of_erasure, ends);
 END $$;
-REVOKE ALL ON FUNCTION erase_user_again(bigint, bigint[], uuid, interval) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION erase_user_again(bigint, bigint[], uuid, interval) TO coupon_reconciler;
+REVOKE ALL ON FUNCTION erase_user_again(bigint, bigint[], uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION erase_user_again(bigint, bigint[], uuid) TO coupon_reconciler;
 
 -- The gate has forgotten the user of this erasure: nothing says any more which id replaced which.
 CREATE FUNCTION end_erasure(of_user bigint, of_erasure uuid) RETURNS void

@@ -24,9 +24,9 @@ SELECT coalesce(r.coupon_id, i.coupon_id, j.coupon_id) AS coupon_id, %(user_id)s
 SELECT made, why FROM erase_user(%(user_id)s, %(coupon_ids)s::bigint[], %(asked_by)s, %(log_keeps)s::interval);
 
 -- name: erase_user_again
--- in:  user_id, coupon_ids (of requests that a record brought back), erasure_id, log_keeps (null: for good)
+-- in:  user_id, coupon_ids (of requests that a record brought back), erasure_id
 -- out: why nothing was done: in_flight, rebuilding; null: it was
-SELECT erase_user_again(%(user_id)s, %(coupon_ids)s::bigint[], %(erasure_id)s, %(log_keeps)s::interval) AS why;
+SELECT erase_user_again(%(user_id)s, %(coupon_ids)s::bigint[], %(erasure_id)s) AS why;
 
 -- name: find_replaced
 -- in:  user_id
@@ -51,8 +51,8 @@ SELECT erasure_id, erased_at, asked_by, counts, at_gate_since, log_forgets_at, r
 -- name: list_returned
 -- Users of whom a record of Kafka brought something back, and of whom the gate has not forgotten everything.
 -- in:  older_s (erasures that ended in the ledger so many seconds ago; younger ones are under way)
--- out: user_id, erasure_id, log_keeps, coupon_ids of the requests that are there again (empty: only the gate is missing)
-SELECT t.user_id, t.erasure_id, max(t.forget_at) - max(e.erased_at) AS log_keeps,
+-- out: user_id, erasure_id, coupon_ids of the requests that are there again (empty: only the gate is missing)
+SELECT t.user_id, t.erasure_id,
        coalesce(array_agg(t.coupon_id ORDER BY t.coupon_id) FILTER (WHERE i.user_id IS NOT NULL OR j.user_id IS NOT NULL), '{}')
          AS coupon_ids
   FROM erased_request t

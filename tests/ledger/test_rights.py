@@ -103,7 +103,7 @@ ALLOWED: dict[str, set[str]] = {
     "SELECT FROM give_code(9, 1, 'A')": {API},
     # erasures
     "SELECT erase_user(9, '{}', 'a test', NULL)": {API, OPS},
-    "SELECT erase_user_again(9, '{}', NULL, NULL)": {RECONCILER},
+    "SELECT erase_user_again(9, '{}', NULL)": {RECONCILER},
     "SELECT replace_user(9, '{}')": NOBODY,
     "SELECT watch_erased(9, '{}', '{}', NULL, NULL)": NOBODY,
     "SELECT end_erasure(9, NULL)": {API, OPS, RECONCILER},

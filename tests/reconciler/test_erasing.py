@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -276,6 +276,22 @@ def test_a_new_claim_is_not_taken_for_a_record_that_came_back(
 
     assert _again(shop, reconciler, monkeypatch) == []
     assert shop.statuses(2) == ["ISSUED"]
+
+
+def test_repeating_adds_nothing_to_how_long_records_are_kept(
+    shop: Shop, ops: Connection, reconciler: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However old the erasure is when a record comes back, the log keeps what it writes a week."""
+    [request] = _issued(shop, 2)
+    _erase(shop, ops, 2)
+    for repeated in (1, 2, 3):
+        as_owner(shop.database, "UPDATE erasure SET erased_at = erased_at - interval '5 days'")
+        _handle(shop, request)
+        [proof] = _again(shop, reconciler, monkeypatch)
+        assert proof.repeated == repeated
+
+    assert proof.log_forgets_at is not None
+    assert proof.log_forgets_at < datetime.now(UTC) + WEEK
 
 
 def test_an_old_record_does_not_take_a_new_claim_away(
