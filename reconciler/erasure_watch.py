@@ -7,9 +7,9 @@ from threading import Event
 from coupons.backoff import Backoff
 from coupons.errors import CouponError
 from coupons.gate import connect_gate
-from coupons.gate.erasing import erase_again
+from coupons.gate.erasing import UNDER_WAY_SECONDS, erase_again
 from coupons.ledger.connection import connect_ledger
-from coupons.ledger.erasures import forget_erased_requests
+from coupons.ledger.erasures import forget_erased_requests, list_returned
 from reconciler.metrics import RECONCILER_ERASED_AGAIN
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,8 @@ class ErasureWatch:
         with closing(
             connect_ledger(self._database_url, "coupon-erasures", ANSWER_TIMEOUT_SECONDS)
         ) as connection:
-            for erasure in erase_again(self._gate, connection):
-                RECONCILER_ERASED_AGAIN.inc()
-                log.info("erased again", extra={"erasure_id": str(erasure.erasure_id)})
+            for returned in list_returned(connection, UNDER_WAY_SECONDS):
+                if erase_again(self._gate, connection, returned):
+                    RECONCILER_ERASED_AGAIN.inc()
+                    log.info("erased again", extra={"erasure_id": str(returned.erasure_id)})
             forget_erased_requests(connection)

@@ -40,11 +40,15 @@ class Replaced(NamedTuple):
 
 
 class Returned(NamedTuple):
-    """An erasure that is not complete. coupon_ids: of requests that are there again."""
+    """An erasure to look after. coupon_ids: of requests that are there again.
+
+    cut_off: the gate has not forgotten the user. Otherwise a late mark may bring them back to it.
+    """
 
     user_id: int
     erasure_id: UUID
     coupon_ids: Sequence[int]
+    cut_off: bool
 
 
 NOT_FINAL = (
@@ -108,7 +112,7 @@ def erase_returned(connection: Connection, returned: Returned) -> None:
 
 
 def find_replaced(connection: Connection, user_id: int) -> list[Replaced]:
-    """What an erasure of the user has to replace at the gate; empty when it has been done."""
+    """What the gate has to replace of the user; also what it has replaced, while marks may come."""
     with translated(connection):
         return [
             Replaced(
@@ -121,9 +125,16 @@ def find_replaced(connection: Connection, user_id: int) -> list[Replaced]:
         ]
 
 
-def end_erasure(connection: Connection, user_id: int, erasure_id: UUID) -> None:
-    """Note that the gate has forgotten the user. Which id replaced which is forgotten, too."""
-    values = {"user_id": user_id, "erasure_id": erasure_id}
+def end_erasure(
+    connection: Connection, user_id: int, replaced: Sequence[Replaced], late_s: float
+) -> None:
+    """Note what the gate has replaced. Which id replaced which is forgotten after late_s."""
+    values = {
+        "user_id": user_id,
+        "coupon_ids": int_array(each.mark.coupon_id for each in replaced),
+        "replaced_by": int_array(each.replaced_by for each in replaced),
+        "late_s": late_s,
+    }
     with translated(connection):
         connection.execute(query("end_erasure"), values)
 
@@ -136,7 +147,7 @@ def find_erasure(connection: Connection, erasure_id: UUID) -> Erasure | None:
 
 
 def list_returned(connection: Connection, older_s: float) -> list[Returned]:
-    """Erasures that are not complete. older_s: a younger one may only be under way."""
+    """Erasures to look after. older_s: a younger one may only be under way."""
     with translated(connection):
         rows = connection.execute(query("list_returned"), {"older_s": older_s})
         return [Returned(*row) for row in rows]

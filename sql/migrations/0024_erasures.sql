@@ -21,16 +21,20 @@ COMMENT ON COLUMN erasure.repeated IS 'Requests that a record of Kafka brought b
 -- Requests that were erased, while Kafka still has their records: a record that is handled again brings its request
 -- back, and this says that it has to go again. It names the user as long as Kafka does, and no longer.
 CREATE TABLE erased_request (
-  user_id      bigint NOT NULL,
-  coupon_id    bigint NOT NULL,
-  requested_at timestamptz NOT NULL,
-  erasure_id   uuid NOT NULL REFERENCES erasure,
-  replaced_by  bigint,
-  forget_at    timestamptz,
+  user_id       bigint NOT NULL,
+  coupon_id     bigint NOT NULL,
+  requested_at  timestamptz NOT NULL,
+  erasure_id    uuid NOT NULL REFERENCES erasure,
+  replaced_by   bigint,
+  at_gate_since timestamptz,
+  forget_at     timestamptz,
   PRIMARY KEY (user_id, coupon_id, requested_at)
 );
+CREATE INDEX erased_request_at_gate ON erased_request (user_id) WHERE replaced_by IS NOT NULL;
+CREATE INDEX erasure_not_at_gate ON erasure (erasure_id) WHERE at_gate_since IS NULL;
 CREATE INDEX erased_request_by_end ON erased_request (forget_at);
-COMMENT ON COLUMN erased_request.replaced_by IS 'The id that the row has now, until the gate has it too; null: it has.';
+COMMENT ON COLUMN erased_request.replaced_by IS 'The id that the row has now, until the gate has it and no mark of the user can be late any more; null: so it is.';
+COMMENT ON COLUMN erased_request.at_gate_since IS 'When the gate had that id; null: it has not yet.';
 
 -- Replaces the user in everything that the ledger holds of these coupons. Each coupon gets another id, so that nothing
 -- shows that two of them belonged to one user. The ids of users end before 2^63 - 2^40.
@@ -122,7 +126,8 @@ CREATE FUNCTION watch_erased(of_user bigint, of_coupons bigint[], ids bigint[], 
     LEFT JOIN issue_rejection j ON j.coupon_id = h.coupon_id AND j.user_id = h.new_id
    WHERE coalesce(r.requested_at, i.requested_at, j.requested_at) IS NOT NULL
   ON CONFLICT (user_id, coupon_id, requested_at)
-  DO UPDATE SET replaced_by = excluded.replaced_by, forget_at = excluded.forget_at;
+  DO UPDATE SET erasure_id = excluded.erasure_id, replaced_by = excluded.replaced_by, at_gate_since = NULL,
+                forget_at = excluded.forget_at;
 $$;
 REVOKE ALL ON FUNCTION watch_erased(bigint, bigint[], bigint[], uuid, timestamptz) FROM PUBLIC;
 
@@ -186,7 +191,13 @@ BEGIN
      WHERE t.user_id = of_user ORDER BY e.erased_at DESC LIMIT 1;
   END IF;
   IF made IS NULL THEN
-    INSERT INTO erasure (asked_by, counts, log_keeps, log_forgets_at) VALUES (who, counts, log_keeps, ends) RETURNING erasure_id INTO made;
+    INSERT INTO erasure (asked_by, counts, log_keeps, log_forgets_at, at_gate_since)
+    VALUES (who, counts, log_keeps, ends,
+            CASE WHEN of_coupons = '{}'
+                  AND NOT EXISTS (SELECT FROM erased_request
+                                   WHERE user_id = of_user AND replaced_by IS NOT NULL AND at_gate_since IS NULL)
+                 THEN clock_timestamp() END)
+    RETURNING erasure_id INTO made;
     INSERT INTO operator_action (acted_by, action, result, detail)
     VALUES (who, 'erase user', 'done', 'erasure ' || made);
   END IF;
@@ -228,15 +239,28 @@ END $$;
 REVOKE ALL ON FUNCTION erase_user_again(bigint, bigint[], uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION erase_user_again(bigint, bigint[], uuid) TO coupon_reconciler;
 
--- The gate has forgotten the user of this erasure: nothing says any more which id replaced which.
-CREATE FUNCTION end_erasure(of_user bigint, of_erasure uuid) RETURNS void
+-- The gate has these ids in place of the user's. Nothing says any more which id replaced which, once the gate has had it
+-- for so long that no mark of the user comes any more.
+-- in:  of_coupons and ids: what was replaced; late_marks: for how long they may come
+CREATE FUNCTION end_erasure(of_user bigint, of_coupons bigint[], ids bigint[], late_marks interval) RETURNS void
   LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
   AS $$
-  UPDATE erased_request SET replaced_by = NULL WHERE user_id = of_user AND replaced_by IS NOT NULL;
-  UPDATE erasure SET at_gate_since = coalesce(at_gate_since, clock_timestamp()) WHERE erasure_id = of_erasure;
+  UPDATE erased_request t
+     SET at_gate_since = coalesce(t.at_gate_since, clock_timestamp()),
+         replaced_by = CASE WHEN t.at_gate_since < now() - late_marks THEN NULL ELSE t.replaced_by END
+    FROM unnest(of_coupons, ids) AS h (coupon_id, new_id)
+   WHERE t.user_id = of_user AND t.coupon_id = h.coupon_id AND t.replaced_by = h.new_id;
+  -- Also those that were cut off. One that has no request itself waits for all: it does not say whose it is.
+  UPDATE erasure e SET at_gate_since = clock_timestamp()
+   WHERE e.at_gate_since IS NULL
+     AND NOT EXISTS (
+       SELECT FROM erased_request t
+        WHERE t.replaced_by IS NOT NULL AND t.at_gate_since IS NULL
+          AND (t.erasure_id = e.erasure_id
+               OR NOT EXISTS (SELECT FROM erased_request o WHERE o.erasure_id = e.erasure_id)));
 $$;
-REVOKE ALL ON FUNCTION end_erasure(bigint, uuid) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION end_erasure(bigint, uuid) TO coupon_api, coupon_ops, coupon_reconciler;
+REVOKE ALL ON FUNCTION end_erasure(bigint, bigint[], bigint[], interval) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION end_erasure(bigint, bigint[], bigint[], interval) TO coupon_api, coupon_ops, coupon_reconciler;
 
 -- Kafka has forgotten these requests, and so does the ledger.
 -- out: how many

@@ -106,7 +106,7 @@ ALLOWED: dict[str, set[str]] = {
     "SELECT erase_user_again(9, '{}', NULL)": {RECONCILER},
     "SELECT replace_user(9, '{}')": NOBODY,
     "SELECT watch_erased(9, '{}', '{}', NULL, NULL)": NOBODY,
-    "SELECT end_erasure(9, NULL)": {API, OPS, RECONCILER},
+    "SELECT end_erasure(9, '{}', '{}', '2 min')": {API, OPS, RECONCILER},
     "SELECT forget_erased_requests()": {RECONCILER},
     "SELECT FROM erasure": {API, OPS, RECONCILER},
     "SELECT FROM erased_request": {API, OPS, RECONCILER},
