@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from coupons.errors import LedgerUnavailable, RedisUnavailable
+from coupons.errors import KeysUnreadable, LedgerUnavailable, RedisUnavailable
 from coupons.gate.erasing import erase_again, erase_user, preview_erasure
 from coupons.gate.rebuild import rebuild
 from coupons.ids import FIRST_ERASED_ID
@@ -28,6 +28,7 @@ from coupons.model import IssueRequest
 from coupons.queries import query
 from operations.verify.comparison import compare
 from operations.verify.report import check_consistency
+from reconciler.erasure_watch import ErasureWatch
 from reconciler.routine_pass import run_pass
 from reconciler.watch import Watch
 from tests.reconciler.conftest import Shop
@@ -425,3 +426,33 @@ def test_the_list_of_erased_requests_ends_with_kafkas_records(
 
     assert as_owner(shop.database, kept) == []
     assert _erase(shop, ops, 2).erasure_id != first.erasure_id
+
+
+def test_one_that_cannot_be_erased_stops_no_other(
+    shop: Shop, other: Shop, ops: Connection, reconciler: Connection
+) -> None:
+    """The coupon that the gate cannot read is closed and rebuilt; then the erasure ends."""
+    for at, user in ((shop, 2), (other, 3)):
+        _issued(at, user)
+        with pytest.raises(RedisUnavailable):
+            erase_user(_Down(shop.gate), ops, user, "a test", WEEK)  # type: ignore[arg-type]
+    as_owner(shop.database, "UPDATE erasure SET erased_at = erased_at - interval '1 minute'")
+    past = "VALUES (4, 1, now(), (SELECT min(erasure_id::text)::uuid FROM erasure), now())"
+    columns = "(user_id, coupon_id, requested_at, erasure_id, forget_at)"
+    as_owner(shop.database, f"INSERT INTO erased_request {columns} {past}")
+    for key in shop.gate.client.keys(f"coupon:{{{shop.coupon_id}}}:*:settled:*"):
+        shop.gate.client.set(key, "unreadable")
+    pool = shop.gate.client.connection_pool.connection_kwargs
+    url = f"redis://{pool['host']}:{pool['port']}/{pool.get('db', 0)}"
+    watch = ErasureWatch(url, shop.database.url("coupon_reconciler"))
+
+    with pytest.raises(KeysUnreadable):
+        watch.look()
+
+    assert other.statuses(3) == [None]
+    assert as_owner(shop.database, "SELECT FROM erased_request WHERE user_id = 4") == []
+    closed, still_open = shop.gate.unavailable([shop.coupon_id, other.coupon_id])
+    assert (closed is not None, still_open) == (True, None)
+    rebuild(shop.gate, reconciler, shop.coupon_id)
+    watch.look()
+    assert as_owner(shop.database, AT_GATE) == [(True,), (True,)]
