@@ -36,6 +36,52 @@ CREATE INDEX erased_request_by_end ON erased_request (forget_at);
 COMMENT ON COLUMN erased_request.replaced_by IS 'The id that the row has now, until the gate has it and no mark of the user can be late any more; null: so it is.';
 COMMENT ON COLUMN erased_request.at_gate_since IS 'When the gate had that id; null: it has not yet.';
 
+-- How a user is named by whom they do something, at a till too.
+CREATE FUNCTION names_of_user(of_user bigint) RETURNS text[]
+  LANGUAGE sql IMMUTABLE SET search_path = public, pg_temp
+  RETURN ARRAY['user ' || of_user, 'user ' || of_user || ' (coupon:redeem)'];
+
+-- Takes the user out of the tables that are read as a whole, because only what staff does in them names a user.
+-- out: counts by table
+CREATE FUNCTION erase_user_from_trails(of_user bigint, OUT counts jsonb)
+  LANGUAGE plpgsql VOLATILE SET search_path = public, pg_temp
+  AS $$
+DECLARE
+  names   constant text[] := names_of_user(of_user);
+  in_text constant text := '\m' || names[1] || '\M';
+  nobody  constant text := 'erased user';
+BEGIN
+  WITH change AS (
+    UPDATE issued_coupon_change
+       SET changed_by = CASE WHEN changed_by = ANY (names) THEN nobody ELSE changed_by END,
+           reason = left(regexp_replace(reason, in_text, nobody, 'g'), 500)
+     WHERE changed_by = ANY (names) OR reason ~ in_text RETURNING 1
+  ), letter AS (
+    UPDATE dead_letter_action
+       SET user_id = nullif(user_id, of_user),
+           acted_by = CASE WHEN acted_by = ANY (names) THEN nobody ELSE acted_by END,
+           detail = regexp_replace(detail, in_text, nobody, 'g')
+     WHERE user_id = of_user OR acted_by = ANY (names) OR detail ~ in_text RETURNING 1
+  ), action AS (
+    UPDATE operator_action
+       SET acted_by = CASE WHEN acted_by = ANY (names) THEN nobody ELSE acted_by END,
+           detail = regexp_replace(detail, in_text, nobody, 'g')
+     WHERE acted_by = ANY (names) OR detail ~ in_text RETURNING 1
+  ), proof AS (
+    UPDATE erasure SET asked_by = nobody WHERE asked_by = ANY (names) RETURNING 1
+  ), key AS (
+    DELETE FROM idempotency_key WHERE caller_id = of_user RETURNING 1
+  )
+  SELECT jsonb_build_object(
+           'changed_by', (SELECT count(*) FROM change),
+           'dead_letter_action', (SELECT count(*) FROM letter),
+           'operator_action', (SELECT count(*) FROM action),
+           'erasure', (SELECT count(*) FROM proof),
+           'idempotency_key', (SELECT count(*) FROM key))
+    INTO counts;
+END $$;
+REVOKE ALL ON FUNCTION erase_user_from_trails(bigint) FROM PUBLIC;
+
 -- Replaces the user in everything that the ledger holds of these coupons. Each coupon gets another id, so that nothing
 -- shows that two of them belonged to one user. The ids of users end before 2^63 - 2^40.
 -- Nothing of this is streamed: the publications have inserts only, and what is inserted has the new id.
@@ -45,7 +91,7 @@ CREATE FUNCTION replace_user(of_user bigint, of_coupons bigint[], OUT ids bigint
   LANGUAGE plpgsql VOLATILE SET search_path = public, pg_temp
   AS $$
 BEGIN
-  -- One erasure at a time, and no page of a sweep meanwhile: it would have read the user and find nobody.
+  -- No page of a sweep meanwhile: it would have read the user and find nobody.
   LOCK TABLE coupon_expiry_walk IN EXCLUSIVE MODE;
   -- Waits for changes of the issued coupons; the next statement sees them.
   PERFORM FROM issued_coupon WHERE user_id = of_user AND coupon_id = ANY (of_coupons) ORDER BY coupon_id FOR UPDATE;
@@ -81,7 +127,8 @@ BEGIN
            order_reference = 'erased ' || (
              SELECT min(f.change_number) FROM issued_coupon_change f
               WHERE f.user_id = of_user AND f.coupon_id = n.coupon_id AND f.order_reference = n.order_reference),
-           reason = CASE WHEN n.reason IS NOT NULL THEN 'erased' END
+           reason = CASE WHEN n.reason IS NOT NULL THEN 'erased' END,
+           changed_by = CASE WHEN n.changed_by = ANY (names_of_user(of_user)) THEN 'erased user' ELSE n.changed_by END
       FROM held h WHERE n.coupon_id = h.coupon_id AND n.user_id = of_user RETURNING 1
   ), code AS (
     -- The code itself stays: it is never given to anybody else.
@@ -131,7 +178,8 @@ CREATE FUNCTION watch_erased(of_user bigint, of_coupons bigint[], ids bigint[], 
 $$;
 REVOKE ALL ON FUNCTION watch_erased(bigint, bigint[], bigint[], uuid, timestamptz) FROM PUBLIC;
 
--- Erases the user from these coupons, of which it has requests, and from the audit trails.
+-- Erases the user from these coupons, of which it has requests, and from the audit trails. One erasure at a time: two
+-- that name each other would wait for each other.
 -- in:  by_whom; log_keeps: how long Kafka keeps a record (null: for good)
 -- out: made: the erasure; or why nothing was done, as replace_user says
 CREATE FUNCTION erase_user(
@@ -140,11 +188,7 @@ CREATE FUNCTION erase_user(
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
   AS $$
 DECLARE
-  name_of_user constant text := 'user ' || of_user;
-  in_text constant text := '\m' || name_of_user || '\M';
-  names constant text[] := ARRAY[name_of_user, name_of_user || ' (coupon:redeem)'];  -- a till's
-  nobody constant text := 'erased user';
-  who    constant text := CASE WHEN by_whom = ANY (names) THEN nobody ELSE by_whom END;
+  who    constant text := CASE WHEN by_whom = ANY (names_of_user(of_user)) THEN 'erased user' ELSE by_whom END;
   ids    bigint[];
   counts jsonb;
   others jsonb;
@@ -153,37 +197,17 @@ BEGIN
   IF of_user IS NULL OR of_user NOT BETWEEN 1 AND 9223370937343148031 THEN
     RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('%s is the id of no user', of_user);
   END IF;
-  SELECT r.ids, r.counts, r.why INTO ids, counts, why FROM replace_user(of_user, of_coupons) AS r;
-  IF why IS NOT NULL THEN
-    RETURN;
-  END IF;
-
-  -- These tables are read as a whole: only what staff does in them names a user.
-  WITH change AS (
-    UPDATE issued_coupon_change SET changed_by = nobody WHERE changed_by = ANY (names) RETURNING 1
-  ), letter AS (
-    UPDATE dead_letter_action
-       SET user_id = nullif(user_id, of_user),
-           acted_by = CASE WHEN acted_by = ANY (names) THEN nobody ELSE acted_by END,
-           detail = regexp_replace(detail, in_text, nobody, 'g')
-     WHERE user_id = of_user OR acted_by = ANY (names) OR detail ~ in_text RETURNING 1
-  ), action AS (
-    UPDATE operator_action
-       SET acted_by = CASE WHEN acted_by = ANY (names) THEN nobody ELSE acted_by END,
-           detail = regexp_replace(detail, in_text, nobody, 'g')
-     WHERE acted_by = ANY (names) OR detail ~ in_text RETURNING 1
-  ), proof AS (
-    UPDATE erasure SET asked_by = nobody WHERE asked_by = ANY (names) RETURNING 1
-  ), key AS (
-    DELETE FROM idempotency_key WHERE caller_id = of_user RETURNING 1
-  )
-  SELECT jsonb_build_object(
-           'changed_by', (SELECT count(*) FROM change),
-           'dead_letter_action', (SELECT count(*) FROM letter),
-           'operator_action', (SELECT count(*) FROM action),
-           'erasure', (SELECT count(*) FROM proof),
-           'idempotency_key', (SELECT count(*) FROM key))
-    INTO others;
+  PERFORM pg_advisory_xact_lock(1668249712);
+  BEGIN
+    -- First what takes long: it locks nothing that claims, uses or rebuilds need.
+    others := erase_user_from_trails(of_user);
+    SELECT r.ids, r.counts, r.why INTO ids, counts, why FROM replace_user(of_user, of_coupons) AS r;
+    IF why IS NOT NULL THEN
+      RAISE SQLSTATE 'CE001';
+    END IF;
+  EXCEPTION WHEN SQLSTATE 'CE001' THEN
+    RETURN;  -- and the trails are as before
+  END;
   counts := counts || others;
   -- Somebody who asks again gets the same proof.
   IF NOT EXISTS (SELECT FROM jsonb_each(counts) WHERE value <> '0') THEN
@@ -217,6 +241,7 @@ DECLARE
   number bigint;
   ends   timestamptz;
 BEGIN
+  PERFORM pg_advisory_xact_lock(1668249712);
   SELECT r.ids, r.counts, r.why INTO ids, counts, why FROM replace_user(of_user, of_coupons) AS r;
   IF why IS NOT NULL THEN
     RETURN;

@@ -104,6 +104,7 @@ ALLOWED: dict[str, set[str]] = {
     # erasures
     "SELECT erase_user(9, '{}', 'a test', NULL)": {API, OPS},
     "SELECT erase_user_again(9, '{}', NULL)": {RECONCILER},
+    "SELECT erase_user_from_trails(9)": NOBODY,
     "SELECT replace_user(9, '{}')": NOBODY,
     "SELECT watch_erased(9, '{}', '{}', NULL, NULL)": NOBODY,
     "SELECT end_erasure(9, '{}', '{}', '2 min')": {API, OPS, RECONCILER},
