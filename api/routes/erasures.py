@@ -59,7 +59,7 @@ class ErasureRoutes:
         return blueprint_of("erasures", views)
 
     def erase(self, user_id: int) -> RawResponse:
-        """Erase the user; again: the same proof, while the ledger knows whose it is."""
+        """Erase the user; again: the same proof, while the ledger has the erased requests."""
         who = self._administrator()
         # They run one after the other in Postgres: a second one would only hold a connection.
         if not self._running.acquire(blocking=False):

@@ -15,7 +15,7 @@ CREATE TABLE erasure (
 COMMENT ON COLUMN erasure.counts IS 'By table: rows that named the user, and do not any more.';
 COMMENT ON COLUMN erasure.at_gate_since IS 'When the gate had forgotten the user; null: it has not yet.';
 COMMENT ON COLUMN erasure.log_keeps IS 'How long Kafka keeps a record; null: for good.';
-COMMENT ON COLUMN erasure.log_forgets_at IS 'When Kafka has deleted the last record of the user; null: its topics keep records for good.';
+COMMENT ON COLUMN erasure.log_forgets_at IS 'When the request topic and the events have deleted their last record of the user; null: they keep records for good.';
 COMMENT ON COLUMN erasure.repeated IS 'Requests that a record of Kafka brought back, and that were erased again.';
 
 -- Requests that were erased, while Kafka still has their records: a record that is handled again brings its request
