@@ -20,7 +20,8 @@ class Erasure(NamedTuple):
 
     counts: by table, rows that named the user. at_gate_since: when the gate had forgotten the user;
     None: not yet. log_forgets_at: when the request topic and the events have deleted their last
-    record; None: they keep records for good. repeated: requests that a record brought back, and that were erased again.
+    record; None: they keep records for good. repeated: requests that a record brought back, and
+    that were erased again.
     """
 
     erasure_id: UUID
