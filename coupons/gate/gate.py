@@ -90,7 +90,7 @@ class Gate:
         return sum(max(0, each) for each in answers if not isinstance(each, KeysUnreadable))
 
     def erase(self, replaced: Sequence[tuple[IssueRequest, int]]) -> list[bool | KeysUnreadable]:
-        """Put ids in the place of users whom the ledger has erased; whether there was a mark.
+        """Replace users whom the ledger has erased by other ids; whether there was a mark.
 
         replaced: the mark as the ledger has it, and the id. A coupon that the gate cannot read
         becomes unavailable: its rebuild reads the ledger.
