@@ -154,7 +154,7 @@ class AdministratorCalls:
         )
 
     def erase_user(self, user_id: int) -> Erasure:
-        """Erase a user for good; again: the same proof.
+        """Erase a user for good; again: the same proof, where there was a request to erase.
 
         Raises Refused: "user-in-flight": a request of the user is not final, nothing was erased.
         """

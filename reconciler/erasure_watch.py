@@ -7,9 +7,10 @@ from threading import Event
 from coupons.backoff import Backoff
 from coupons.errors import CouponError
 from coupons.gate import connect_gate
-from coupons.gate.erasing import erase_again
-from coupons.ledger.connection import connect_ledger
-from coupons.ledger.erasures import forget_erased_requests
+from coupons.gate.erasing import UNDER_WAY_SECONDS, erase_again
+from coupons.ledger.connection import Connection, connect_ledger
+from coupons.ledger.erasures import Returned, forget_erased_requests, list_returned
+from operations.repair.failure_scope import is_of_one_coupon
 from reconciler.metrics import RECONCILER_ERASED_AGAIN
 
 log = logging.getLogger(__name__)
@@ -47,11 +48,26 @@ class ErasureWatch:
                 stop.wait(backoff.next_seconds())
 
     def look(self) -> None:
-        """Look once. Raises RedisUnavailable or LedgerUnavailable."""
+        """Look once. One that cannot be erased stops no other.
+
+        Raises RedisUnavailable, LedgerUnavailable, or what the first of those that failed raised.
+        """
+        failed: Exception | None = None
         with closing(
             connect_ledger(self._database_url, "coupon-erasures", ANSWER_TIMEOUT_SECONDS)
         ) as connection:
-            for erasure in erase_again(self._gate, connection):
-                RECONCILER_ERASED_AGAIN.inc()
-                log.info("erased again", extra={"erasure_id": str(erasure.erasure_id)})
             forget_erased_requests(connection)
+            for returned in list_returned(connection, UNDER_WAY_SECONDS):
+                try:
+                    self._erase_again(connection, returned)
+                except Exception as error:
+                    if not is_of_one_coupon(error, connection):
+                        raise
+                    failed = failed or error
+        if failed is not None:
+            raise failed
+
+    def _erase_again(self, connection: Connection, returned: Returned) -> None:
+        if erase_again(self._gate, connection, returned):
+            RECONCILER_ERASED_AGAIN.inc()
+            log.info("erased again", extra={"erasure_id": str(returned.erasure_id)})

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from threading import Lock
 from uuid import UUID
 
 from flask import Blueprint, request
@@ -47,6 +48,7 @@ class ErasureRoutes:
         self._pool = pool
         self._connect = connect
         self._log_keeps = log_keeps
+        self._running = Lock()
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -57,14 +59,19 @@ class ErasureRoutes:
         return blueprint_of("erasures", views)
 
     def erase(self, user_id: int) -> RawResponse:
-        """Erase the user; again: the same proof, while the ledger knows whose it is."""
+        """Erase the user; again: the same proof, while the ledger has the erased requests."""
         who = self._administrator()
+        # They run one after the other in Postgres: a second one would only hold a connection.
+        if not self._running.acquire(blocking=False):
+            raise Problem(ProblemType.OVERLOADED, "Another user is being erased: try again.")
         try:
             with writing(_maybe_erased()), self._connect() as connection:
                 erasure = erase_user(self._gate, connection, user_id, who, self._log_keeps)
         except UserInFlight as error:
             headers = {"retry-after": retry_after()}
             raise Problem(ProblemType.USER_IN_FLIGHT, str(error), headers) from None
+        finally:
+            self._running.release()
         headers = {"location": f"/erasures/{erasure.erasure_id}"}
         return json_response(view_erasure(erasure), headers=headers)
 
@@ -115,6 +122,7 @@ def openapi_part() -> DocumentPart:
             ProblemType.NOT_FOUND,
             ProblemType.USER_IN_FLIGHT,
             ProblemType.GATE_UNAVAILABLE,
+            ProblemType.OVERLOADED,
             *WRITE_PROBLEMS,
         ),
         scope=ADMIN,

@@ -5,13 +5,11 @@ have refused. Repeating it, or the reconciler, ends it. No rebuild runs while th
 user, because it may have read them before; the next one reads the ledger and needs nothing of this.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from uuid import UUID
 
+from coupons.errors import KeysUnreadable
 from coupons.gate.gate import Gate
-from coupons.gate.scripts import Call, run_scripts
-from coupons.gate.values import coupon_key, write_request
 from coupons.ledger.connection import Connection
 from coupons.ledger.erasures import (
     NOT_FINAL,
@@ -20,15 +18,18 @@ from coupons.ledger.erasures import (
     UserInFlight,
     end_erasure,
     erase_in_ledger,
+    erase_returned,
     find_erasure,
     find_replaced,
     find_requests_to_erase,
-    list_returned,
 )
 from coupons.model import GateState, IssueRequest
 
 UNDER_WAY_SECONDS = 30.0
 """An erasure that the gate does not have after so long was cut off."""
+
+LATE_MARK_SECONDS = 120.0
+"""A mark that was decided before an erasure may be made so long after it."""
 
 _DRY_RUN = "dry run"
 
@@ -50,7 +51,10 @@ def erase_user(
     _check_final(gate, requests)
     coupon_ids = [request.coupon_id for request in requests]
     made = erase_in_ledger(connection, user_id, coupon_ids, asked_by, log_keeps)
-    return _erase_at_gate(gate, connection, user_id, made)
+    _erase_at_gate(gate, connection, user_id)
+    erasure = find_erasure(connection, made)
+    assert erasure is not None
+    return erasure
 
 
 def preview_erasure(connection: Connection, user_id: int) -> dict[str, int]:
@@ -67,26 +71,21 @@ def preview_erasure(connection: Connection, user_id: int) -> dict[str, int]:
     return found.counts if found.asked_by == _DRY_RUN else dict.fromkeys(found.counts, 0)
 
 
-def erase_again(gate: Gate, connection: Connection) -> Iterator[Erasure]:
-    """End erasures that were cut off, and erase what a record of Kafka brought back.
+def erase_again(gate: Gate, connection: Connection, returned: Returned) -> bool:
+    """End an erasure that was cut off; erase what a record or a late mark brought back.
 
-    One that cannot be done now is left for the next time. Raises RedisUnavailable or
-    LedgerUnavailable.
+    Returns whether there was anything, which is False, too, when it cannot be done now. Raises
+    RedisUnavailable or LedgerUnavailable.
     """
-    for returned in list_returned(connection, UNDER_WAY_SECONDS):
-        try:
-            _erase_returned(gate, connection, returned)
-        except UserInFlight:
-            continue
-        yield _erase_at_gate(gate, connection, returned.user_id, returned.erasure_id)
-
-
-def _erase_returned(gate: Gate, connection: Connection, returned: Returned) -> None:
-    user_id, erasure_id, log_keeps, coupon_ids = returned
-    if coupon_ids:
-        requests = find_requests_to_erase(connection, user_id)
-        _check_final(gate, [each for each in requests if each.coupon_id in coupon_ids])
-        erase_in_ledger(connection, user_id, coupon_ids, "the reconciler", log_keeps, erasure_id)
+    try:
+        if returned.coupon_ids:
+            requests = find_requests_to_erase(connection, returned.user_id)
+            _check_final(gate, [each for each in requests if each.coupon_id in returned.coupon_ids])
+            erase_returned(connection, returned)
+    except UserInFlight:
+        return False
+    was_marked = _erase_at_gate(gate, connection, returned.user_id)
+    return was_marked or returned.cut_off or bool(returned.coupon_ids)
 
 
 def _check_final(gate: Gate, requests: Sequence[IssueRequest]) -> None:
@@ -100,19 +99,20 @@ def _check_final(gate: Gate, requests: Sequence[IssueRequest]) -> None:
             raise UserInFlight(NOT_FINAL)
 
 
-def _erase_at_gate(gate: Gate, connection: Connection, user_id: int, made: UUID) -> Erasure:
-    """Replace the user at the gate, as the ledger says; return the proof."""
-    calls = [
-        Call(
-            "erase",
-            coupon_key(mark.coupon_id),
-            [mark.user_id, replaced_by, write_request(mark)],
-        )
-        for mark, replaced_by in find_replaced(connection, user_id)
+def _erase_at_gate(gate: Gate, connection: Connection, user_id: int) -> bool:
+    """Replace the user at the gate, as the ledger says; whether it had a mark of them.
+
+    Raises KeysUnreadable for a coupon that the gate cannot read, after it has done the others.
+    """
+    replaced = find_replaced(connection, user_id)
+    answers = gate.erase(replaced)
+    done = [
+        each
+        for each, answer in zip(replaced, answers, strict=True)
+        if not isinstance(answer, KeysUnreadable)
     ]
-    if calls:
-        run_scripts(gate.client, calls)
-    end_erasure(connection, user_id, made)
-    erasure = find_erasure(connection, made)
-    assert erasure is not None
-    return erasure
+    end_erasure(connection, user_id, done, LATE_MARK_SECONDS)
+    for answer in answers:
+        if isinstance(answer, KeysUnreadable):
+            raise answer
+    return any(answers)

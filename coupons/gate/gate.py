@@ -18,6 +18,7 @@ from coupons.gate.values import (
     read_refusal,
     read_request,
     read_unavailable,
+    write_request,
     write_requests,
 )
 from coupons.model import Admission, Claim, Coupon, GateState, IssueRequest, Refusal, Status
@@ -87,6 +88,19 @@ class Gate:
         ]
         answers = self._try(list(by_coupon), calls)
         return sum(max(0, each) for each in answers if not isinstance(each, KeysUnreadable))
+
+    def erase(self, replaced: Sequence[tuple[IssueRequest, int]]) -> list[bool | KeysUnreadable]:
+        """Replace users whom the ledger has erased by other ids; whether there was a mark.
+
+        replaced: the mark as the ledger has it, and the id. A coupon that the gate cannot read
+        becomes unavailable: its rebuild reads the ledger.
+        """
+        calls = [
+            Call("erase", coupon_key(mark.coupon_id), [mark.user_id, new_id, write_request(mark)])
+            for mark, new_id in replaced
+        ]
+        answers = self._try([mark.coupon_id for mark, _ in replaced], calls)
+        return [each if isinstance(each, KeysUnreadable) else each == 1 for each in answers]
 
     def read(
         self, coupon_id: int, user_ids: Sequence[int]

@@ -19,8 +19,9 @@ class Erasure(NamedTuple):
     """The proof that a user was erased. It does not name the user.
 
     counts: by table, rows that named the user. at_gate_since: when the gate had forgotten the user;
-    None: not yet. log_forgets_at: when Kafka has deleted the last record; None: its topics keep
-    records for good. repeated: requests that a record brought back, and that were erased again.
+    None: not yet. log_forgets_at: when the request topic and the events have deleted their last
+    record; None: they keep records for good. repeated: requests that a record brought back, and
+    that were erased again.
     """
 
     erasure_id: UUID
@@ -40,15 +41,15 @@ class Replaced(NamedTuple):
 
 
 class Returned(NamedTuple):
-    """An erasure that is not complete. coupon_ids: of requests that are there again.
+    """An erasure to look after. coupon_ids: of requests that are there again.
 
-    log_keeps: how long Kafka keeps a record; None: for good.
+    cut_off: the gate has not forgotten the user. Otherwise a late mark may bring them back to it.
     """
 
     user_id: int
     erasure_id: UUID
-    log_keeps: timedelta | None
     coupon_ids: Sequence[int]
+    cut_off: bool
 
 
 NOT_FINAL = (
@@ -79,20 +80,18 @@ def erase_in_ledger(
     coupon_ids: Sequence[int],
     asked_by: str,
     log_keeps: timedelta | None,
-    again: UUID | None = None,
 ) -> UUID:
     """Erase and commit; the id of the proof.
 
-    coupon_ids: of the user's requests. again: the erasure that is repeated. When there is nothing
-    any more, it is the proof of the last erasure, while the ledger knows it. Raises
-    UserInFlight, LedgerUnavailable or OutcomeUnknown; repeating it is harmless.
+    coupon_ids: of the user's requests. When there is nothing any more, it is the proof of the last
+    erasure, while the ledger knows it. Raises UserInFlight, LedgerUnavailable or OutcomeUnknown;
+    repeating it is harmless.
     """
     values = {
         "user_id": user_id,
         "coupon_ids": int_array(coupon_ids),
         "asked_by": asked_by,
         "log_keeps": log_keeps,
-        "again": again,
     }
     with translated(connection):
         row = connection.execute(query("erase_user"), values).fetchone()
@@ -103,8 +102,18 @@ def erase_in_ledger(
     return UUID(str(made))
 
 
+def erase_returned(connection: Connection, returned: Returned) -> None:
+    """Erase again what a record brought back, and commit. Raises the errors of erase_in_ledger."""
+    values = {**returned._asdict(), "coupon_ids": int_array(returned.coupon_ids)}
+    with translated(connection):
+        row = connection.execute(query("erase_user_again"), values).fetchone()
+    assert row is not None
+    if row[0] is not None:
+        raise UserInFlight(_WHY[row[0]])
+
+
 def find_replaced(connection: Connection, user_id: int) -> list[Replaced]:
-    """What an erasure of the user has to replace at the gate; empty when it has been done."""
+    """What the gate has to replace of the user; also what it has replaced, while marks may come."""
     with translated(connection):
         return [
             Replaced(
@@ -117,9 +126,16 @@ def find_replaced(connection: Connection, user_id: int) -> list[Replaced]:
         ]
 
 
-def end_erasure(connection: Connection, user_id: int, erasure_id: UUID) -> None:
-    """Note that the gate has forgotten the user. Which id replaced which is forgotten, too."""
-    values = {"user_id": user_id, "erasure_id": erasure_id}
+def end_erasure(
+    connection: Connection, user_id: int, replaced: Sequence[Replaced], late_s: float
+) -> None:
+    """Note what the gate has replaced. Which id replaced which is forgotten after late_s."""
+    values = {
+        "user_id": user_id,
+        "coupon_ids": int_array(each.mark.coupon_id for each in replaced),
+        "replaced_by": int_array(each.replaced_by for each in replaced),
+        "late_s": late_s,
+    }
     with translated(connection):
         connection.execute(query("end_erasure"), values)
 
@@ -132,7 +148,7 @@ def find_erasure(connection: Connection, erasure_id: UUID) -> Erasure | None:
 
 
 def list_returned(connection: Connection, older_s: float) -> list[Returned]:
-    """Erasures that are not complete. older_s: a younger one may only be under way."""
+    """Erasures to look after. older_s: a younger one may only be under way."""
     with translated(connection):
         rows = connection.execute(query("list_returned"), {"older_s": older_s})
         return [Returned(*row) for row in rows]

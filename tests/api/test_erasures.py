@@ -1,9 +1,11 @@
 """An administrator erases a user over HTTP, and gets a proof that names nobody."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from werkzeug.test import Client
 
@@ -13,11 +15,12 @@ from coupons.ids import FIRST_ERASED_ID
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.issued_coupons import issue_or_reject
 from coupons.ledger.requests import find_requests
+from coupons.waiting import eventually
 from tests.api.test_coupon_versions import is_problem
 from tests.support.api import RETRY_AFTER, NewCoupon
 from tests.support.api_process import Bearer
 from tests.support.databases import Database
-from tests.support.issued import as_owner
+from tests.support.issued import as_owner, waiters
 
 Headers = dict[str, str]
 USER = 4711
@@ -97,6 +100,20 @@ def test_what_is_in_flight_is_not_erased(
 
     assert is_problem(refused, 409, "user-in-flight")
     assert refused.headers["Retry-After"] in RETRY_AFTER
+
+
+def test_one_erasure_runs_at_a_time(database: Database, erase: Callable[[int], Any]) -> None:
+    """It may take long, and holds a connection: the next one is told to try again."""
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(database.url("coupon_owner")) as owner:
+        owner.execute("LOCK TABLE coupon_expiry_walk")
+        first = pool.submit(erase, USER)
+        eventually(lambda: waiters(database) == 1, what="the erasure waits")
+
+        assert is_problem(erase(USER + 1), 503, "overloaded")
+
+        owner.rollback()
+        assert first.result().status_code == 200
+    assert erase(USER + 1).status_code == 200
 
 
 def test_only_administrators_erase(client: Client, bearer: Bearer) -> None:

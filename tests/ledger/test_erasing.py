@@ -1,6 +1,7 @@
 """Nothing in the ledger names a user who was erased, whatever table it is in."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,13 +14,21 @@ from coupons.codes import CodeKind
 from coupons.ids import FIRST_ERASED_ID
 from coupons.ledger.codes import give_code
 from coupons.ledger.connection import Connection, connect_ledger
-from coupons.ledger.erasures import Erasure, erase_in_ledger, find_erasure, find_requests_to_erase
+from coupons.ledger.erasures import (
+    Erasure,
+    UserInFlight,
+    erase_in_ledger,
+    find_erasure,
+    find_requests_to_erase,
+)
 from coupons.ledger.owned_coupons import expire_issued_coupons, list_changes
+from coupons.ledger.rebuild_lock import alone_with
 from coupons.model import IssuedChange
+from coupons.waiting import eventually
 from operations.verify.lives import find_wrong_changes
 from tests.support.changes import change_owned_coupon
 from tests.support.databases import Database
-from tests.support.issued import as_owner, make_older, request_and_issue, set_terms
+from tests.support.issued import as_owner, make_older, request_and_issue, set_terms, waiters
 from tests.support.ledger import MakeCoupon
 
 USER, OTHER = 7654321, 8
@@ -126,10 +135,13 @@ def test_no_row_names_who_was_erased(
     request_and_issue(database, mine, range(OTHER, OTHER + 1))
     give_code(api, USER, mine)
     use = {"order_reference": f"order of {USER}"}
+    till = {"order_reference": "of another"}
     change_owned_coupon(api, USER, mine, IssuedChange.USE, WHO, **use)
     change_owned_coupon(api, USER, mine, IssuedChange.CANCEL_USE, WHO, **use)
     change_owned_coupon(api, USER, mine, IssuedChange.REVOKE, "user 1", reason=f"{USER} cheats")
-    change_owned_coupon(api, OTHER, mine, IssuedChange.REVOKE, WHO, reason="by staff")
+    change_owned_coupon(api, OTHER, mine, IssuedChange.USE, f"{WHO} (coupon:redeem)", **till)
+    change_owned_coupon(api, OTHER, mine, IssuedChange.CANCEL_USE, "user 1", **till)
+    change_owned_coupon(api, OTHER, mine, IssuedChange.REVOKE, WHO, reason=f"friend of {WHO}")
     as_owner(
         database,
         "INSERT INTO operator_action (acted_by, action, result, detail)"
@@ -161,7 +173,7 @@ def test_no_row_names_who_was_erased(
         "issued_coupon": 1,
         "issue_rejection": 1,
         "issued_coupon_change": 3,
-        "changed_by": 3,
+        "changed_by": 4,
         "coupon_code": 1,
         "dead_letter_action": 1,
         "operator_action": 1,
@@ -169,6 +181,47 @@ def test_no_row_names_who_was_erased(
         "erasure": 0,
     }
     assert _tables_with(database, "76543210") == {"operator_action"}
+
+
+def test_nobody_waits_while_the_audit_trails_are_read(
+    make_coupon: MakeCoupon, database: Database, api: Connection, ops: Connection
+) -> None:
+    """They may be long. Uses and rebuilds go on, and what they write meanwhile is erased, too."""
+    coupon = make_coupon().coupon_id
+    request_and_issue(database, coupon, range(USER, USER + 1))
+    named = "INSERT INTO operator_action (acted_by, action, result) VALUES (%s, 'x', 'done')"
+    as_owner(database, named, WHO)
+    with (
+        ThreadPoolExecutor(1) as pool,
+        psycopg.connect(database.url("coupon_owner")) as reader,
+        closing(connect_ledger(database.url("coupon_reconciler"), "test")) as reconciler,
+    ):
+        reader.execute("SELECT FROM operator_action FOR UPDATE")
+        proof = pool.submit(_erase, ops)
+        eventually(lambda: waiters(database) == 1, what="the erasure waits")
+
+        change_owned_coupon(api, USER, coupon, IssuedChange.USE, WHO, order_reference="A")
+        with alone_with(reconciler, coupon) as alone:
+            assert alone
+
+        reader.rollback()
+        assert proof.result().counts["issued_coupon_change"] == 1
+    assert _tables_with(database, str(USER)) == {"erased_request"}
+
+
+def test_a_refused_erasure_leaves_the_audit_trails(
+    make_coupon: MakeCoupon, database: Database, ops: Connection
+) -> None:
+    """Nothing was erased means nothing: they are read before the request is found in flight."""
+    coupon = make_coupon().coupon_id
+    as_owner(database, "INSERT INTO coupon_issue_request VALUES (%s, %s, now())", coupon, USER)
+    named = "INSERT INTO operator_action (acted_by, action, result) VALUES (%s, 'x', 'done')"
+    as_owner(database, named, WHO)
+
+    with pytest.raises(UserInFlight):
+        _erase(ops)
+
+    assert as_owner(database, "SELECT acted_by FROM operator_action WHERE action = 'x'") == [(WHO,)]
 
 
 def test_an_erased_coupon_keeps_its_life_without_names(
@@ -219,7 +272,7 @@ def test_an_erasure_streams_nothing(make_coupon: MakeCoupon, database: Database)
         " WHERE relname IN ('coupon_issue_request', 'issued_coupon', 'issued_coupon_change')"
     )
     with psycopg.connect(database.url("coupon_owner")) as owner:
-        owner.execute("SELECT erase_user(%s, %s, 'a test', NULL, NULL)", [USER, [coupon]])
+        owner.execute("SELECT erase_user(%s, %s, 'a test', NULL)", [USER, [coupon]])
         row = owner.execute(inserted.encode()).fetchone()
     assert row == (0,)
 
@@ -248,7 +301,7 @@ def test_ids_that_replace_users_cannot_be_erased(ops: Connection) -> None:
     """They are nobody's; and no id outside of the users' range is taken."""
     for nobody in (FIRST_ERASED_ID, 2**63 - 1, 0, -1):
         with pytest.raises(psycopg.DataError, match="the id of no user"):
-            ops.execute("SELECT erase_user(%s, '{}', 'a test', NULL, NULL)", [nobody])
+            ops.execute("SELECT erase_user(%s, '{}', 'a test', NULL)", [nobody])
 
 
 def test_a_proof_names_nobody_and_says_when(

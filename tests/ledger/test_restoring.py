@@ -50,7 +50,7 @@ def test_a_restore_does_not_bring_back_who_was_erased(
         NOW_US,
     )
     issue(database, (coupon_id, 1))
-    as_owner(database, "SELECT erase_user(1, %s, 'a test', '7 days', NULL)", [coupon_id])
+    as_owner(database, "SELECT erase_user(1, %s, 'a test', '7 days')", [coupon_id])
 
     again = IssueRequest(coupon_id, 1, NOW_US, Status.REQUESTED)
     with connect_ledger(database.url("coupon_owner"), "test") as owner:

@@ -6,10 +6,14 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from coupons.gate import erasing
 from coupons.gate.erasing import erase_again, erase_user
 from coupons.ids import FIRST_ERASED_ID
-from coupons.ledger.erasures import UserInFlight, erase_in_ledger, find_requests_to_erase
+from coupons.ledger.erasures import (
+    UserInFlight,
+    erase_in_ledger,
+    find_requests_to_erase,
+    list_returned,
+)
 from tests.model.expected import ExpectedCoupon
 from tests.model.repairing import Repairing
 from tests.model.start import USERS
@@ -55,11 +59,12 @@ class Erasing(Repairing):
             for coupon in self.expected.values()
             for user_id, request in coupon.final.items()
             if (user_id, request.requested_at_us) in coupon.erased
+            if coupon.rows.get(user_id) in (None, request.requested_at_us)
             if not self._is_in_flight(coupon, user_id)
         ]
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(erasing, "UNDER_WAY_SECONDS", -1)
-            list(erase_again(self.gate, self.system.ledger["reconciler"]))
+        reconciler = self.system.ledger["reconciler"]
+        for returned in list_returned(reconciler, -1):
+            erase_again(self.gate, reconciler, returned)
         for coupon, user_id in back:
             self._expect_erased(user_id, [coupon], at_gate=True)
             coupon.erase_mark(user_id)

@@ -170,7 +170,7 @@ def test_the_reconciler_looks_for_erasures_that_were_cut_off(shop: Shop) -> None
     _issued(shop, USER)
     as_owner(
         shop.database,
-        "SELECT erase_user(%s, %s, 'a test', '7 days', NULL)",
+        "SELECT erase_user(%s, %s, 'a test', '7 days')",
         USER,
         [shop.coupon_id],
     )
