@@ -112,8 +112,9 @@ class ErasureView(TypedDict):
     """The proof that a user was erased; it does not name the user.
 
     counts: by table, rows that named the user. at_gate_since: null: the reconciler is about to end
-    it. log_forgets_at: when Kafka has deleted the last record of the user; null: its topics keep
-    records for good. repeated: requests that old records brought back, and that were erased again.
+    it. log_forgets_at: when the request topic and the events have no record of the user any more;
+    null: they keep records for good. repeated: requests that old records brought back, and that
+    were erased again.
     """
 
     id: RequestId

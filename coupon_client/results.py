@@ -192,8 +192,8 @@ class Upload:
 class Erasure:
     """The proof that a user was erased; it does not name the user. counts: rows, by table.
 
-    at_gate_since: None: the reconciler is about to end it. log_forgets_at: when Kafka has deleted
-    the last record of the user; None: never.
+    at_gate_since: None: the reconciler is about to end it. log_forgets_at: when the
+    request topic and the events have no record of the user any more; None: never.
     """
 
     id: str

@@ -28,7 +28,7 @@ def system(shop: Shop, valkey_url: str, request: pytest.FixtureRequest) -> Syste
     return System(None, None, url, valkey_url, KafkaClient(""), "", "", "group")
 
 
-def _erase(shop: Shop, log_keeps: timedelta | None) -> set[tuple[int, ...]]:
+def _erase(shop: Shop, log_keeps: timedelta | None) -> set[tuple[int, int, int]]:
     """Issues for both and erases one; returns the requests as Kafka has them."""
     shop.accept(USER, OTHER)
     shop.issue(USER, OTHER)
