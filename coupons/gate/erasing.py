@@ -12,7 +12,7 @@ from uuid import UUID
 from coupons.gate.gate import Gate
 from coupons.gate.scripts import Call, run_scripts
 from coupons.gate.values import coupon_key, write_request
-from coupons.ledger.connection import Connection
+from coupons.ledger.connection import Connection, translated
 from coupons.ledger.erasures import (
     NOT_FINAL,
     Erasure,
@@ -59,7 +59,7 @@ def preview_erasure(connection: Connection, user_id: int) -> dict[str, int]:
     Raises UserInFlight or LedgerUnavailable.
     """
     coupon_ids = [request.coupon_id for request in find_requests_to_erase(connection, user_id)]
-    with connection.transaction(force_rollback=True):
+    with translated(connection), connection.transaction(force_rollback=True):
         made = erase_in_ledger(connection, user_id, coupon_ids, _DRY_RUN, None)
         found = find_erasure(connection, made)
     assert found is not None
