@@ -161,13 +161,15 @@ def build_api(
             settings.receipt_issuer,
             settings.receipt_seconds,
         ).blueprint(),
-        codes.CodesRoutes(authenticator, pool, lambda: _slow_connection(url)).blueprint(),
+        codes.CodesRoutes(
+            authenticator, pool, lambda: _slow_connection(url, "coupon-api-upload")
+        ).blueprint(),
         given_codes.GivenCodeRoutes(authenticator, pool).blueprint(),
         erasures.ErasureRoutes(
             authenticator,
             gate,
             pool,
-            lambda: _slow_connection(url),
+            lambda: _slow_connection(url, "coupon-api-erasure"),
             timedelta(days=settings.api_log_keeps_days),
         ).blueprint(),
         health.HealthRoutes(parts).blueprint(),
@@ -205,9 +207,9 @@ def _limiter(settings: ApiSettings, gate: Gate) -> "ClaimLimiter | None":
     return ClaimLimiter(limits, ClientAddresses(trusted))
 
 
-def _slow_connection(url: str) -> AbstractContextManager[Connection]:
+def _slow_connection(url: str, name: str) -> AbstractContextManager[Connection]:
     """A connection for one upload or erasure: its statements take longer than a read."""
-    return closing(connect_ledger(url, "coupon-api-slow", SLOW_ANSWER_SECONDS))
+    return closing(connect_ledger(url, name, SLOW_ANSWER_SECONDS))
 
 
 def _nothing() -> None:

@@ -3,8 +3,8 @@
 A client that announces a body and does not send it costs nothing until then. After that there is a
 deadline. No thread waits for a body: a view in a thread that asks for one is left, and called again
 when the body is there or has failed. So a view changes nothing before it asks. A view in the event
-loop awaits it (`await_body`). Only a view that takes a
-large body piece by piece (`pieces_of`) keeps its thread, with limits of its own.
+loop awaits it (`await_body`). Only a view that takes a large body piece by piece (`pieces_of`)
+keeps its thread, with limits of its own.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class BodyAwaited(Exception):
 
 
 class BodyReader:
-    """Reads the bodies of one worker's requests, for views that run in threads.
+    """Reads the bodies of one worker's requests, for views in threads and in the event loop.
 
     uploads: the limits of bodies that are taken piece by piece; each piece has to arrive within
     the `seconds` of other bodies. uploads_at_once: how many are taken so at the same time.

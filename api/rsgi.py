@@ -51,9 +51,9 @@ class RsgiApp:
 
     threads: how many requests run in threads at once. on_stop: called once in the event loop when
     the worker has to stop; requests in flight are still answered. bodies: reads the bodies of
-    requests that run in threads. on_end: called once when all requests are answered. claim: the
-    view of plain claims; None: Flask gets them too. cross_origin: None: pages of other origins may
-    not call.
+    requests that Flask gets. on_end: called once when all requests are answered. claim: the view of
+    plain claims; None: Flask gets them too. cross_origin: None: pages of other origins may not
+    call.
     """
 
     def __init__(

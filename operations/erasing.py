@@ -8,6 +8,7 @@ from connectors.topic_settings import TopicSettings
 from coupons.change_events.dead_letter_topic import delete_dead_letters
 from coupons.change_events.topics import EVENTS_TOPIC, REQUEST_TOPIC
 from coupons.gate.erasing import erase_user, preview_erasure
+from coupons.ledger.connection import Connection
 from coupons.ledger.erasures import Erasure
 from operations.dead_letters.audit import add_action, take_lock
 from operations.dead_letters.status import UNRESOLVED, DeadLetterStatus, State, read_statuses
@@ -36,7 +37,7 @@ def preview(session: Session, user_id: int) -> Preview:
     Raises UserInFlight, LedgerUnavailable or KafkaUnavailable.
     """
     counts = preview_erasure(session.connection, user_id)
-    statuses = read_statuses(session.where, session.connection)
+    statuses = read_statuses(session.where, session.connection, repeated=True)
     return Preview(counts, len(_of(statuses, user_id)), _log_keeps(session))
 
 
@@ -48,15 +49,9 @@ def erase(session: Session, user_id: int, asked_by: str) -> Erased:
     log_keeps = _log_keeps(session)
     take_lock(session.connection)
     preview_erasure(session.connection, user_id)  # in flight: the dead letters are still needed
-    statuses = read_statuses(session.where, session.connection)
+    statuses = read_statuses(session.where, session.connection, repeated=True)
     mine = _of(statuses, user_id)
-    # Without their request they would be open again.
-    for each in mine:
-        if each.state is not State.DISCARDED:
-            request = each.key or (None, None)
-            add_action(
-                session.connection, each.letter, request, asked_by, "discard", "discarded", "erased"
-            )
+    _discard(session.connection, statuses, mine, asked_by)
     erasure = erase_user(session.gate, session.connection, user_id, asked_by, log_keeps)
     last = _deletable(statuses, mine)
     delete_dead_letters(session.where.kafka_client(), last)
@@ -67,6 +62,26 @@ def erase(session: Session, user_id: int, asked_by: str) -> Erased:
 def _log_keeps(session: Session) -> timedelta | None:
     settings = TopicSettings(session.where.kafka_client())
     return settings.longest_kept([REQUEST_TOPIC, EVENTS_TOPIC])
+
+
+def _discard(
+    connection: Connection,
+    statuses: Iterable[DeadLetterStatus],
+    mine: Sequence[DeadLetterStatus],
+    acted_by: str,
+) -> None:
+    """Note it for each of the user's: without their request they would be open again.
+
+    And for others whose state comes from what goes: from an earlier letter of the same record, or
+    from an erasure that the ledger forgets. No row names a user.
+    """
+    for each in statuses:
+        is_noted = each.last_action is not None and each.last_action.result == "discarded"
+        if not is_noted and (each in mine or each.state is State.DISCARDED):
+            coupon_id = None if each.key is None else each.key[0]
+            why = "erased" if each in mine else "was discarded before"
+            request = (coupon_id, None)
+            add_action(connection, each.letter, request, acted_by, "discard", "discarded", why)
 
 
 def _of(statuses: Iterable[DeadLetterStatus], user_id: int) -> list[DeadLetterStatus]:

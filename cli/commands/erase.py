@@ -35,7 +35,8 @@ def command(
     """Erase a user for good, and print the proof. It cannot be undone.
 
     What is counted stays: rows get an id that is nobody's, so that every count still adds up, and
-    what the user took stays taken. The proof says when Kafka will have deleted its last record.
+    what the user took stays taken. The proof says when the request topic and the events will have
+    no record of the user any more.
 
     \b
     Exit code 0: erased; or, with --proof, found
@@ -111,10 +112,8 @@ def _print(erasure: Erasure) -> None:
     at_gate = erasure.at_gate_since
     click.echo("  gate: " + ("not yet" if at_gate is None else f"at {at_gate.isoformat()}"))
     ends = erasure.log_forgets_at
-    kept = (
-        "keeps its records for good" if ends is None else f"has deleted all by {ends.isoformat()}"
-    )
-    click.echo(f"  Kafka: {kept}")
+    kept = "kept for good" if ends is None else f"all deleted by {ends.isoformat()}"
+    click.echo(f"  request topic and events: {kept}")
     _print_counts(erasure.counts)
 
 

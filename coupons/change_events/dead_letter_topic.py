@@ -41,21 +41,28 @@ class DeadLetter(NamedTuple):
         """PARTITION:OFFSET in the dead-letter topic; operators name a dead letter by it."""
         return f"{self.partition}:{self.offset}"
 
+    @property
+    def record(self) -> tuple[object, ...]:
+        """Which record it is: the same for all dead letters of one that was written again."""
+        position = self.position if self.metadata.error_class == UNKNOWN else ""
+        return (*self.metadata[:4], position)
 
-def read_dead_letters(kafka: KafkaClient) -> list[DeadLetter]:
+
+def read_dead_letters(kafka: KafkaClient, *, repeated: bool = False) -> list[DeadLetter]:
     """Every dead letter once, in order; none when the topic is missing. Raises KafkaUnavailable.
 
     A consumer that was cut off between writing dead letters and committing offsets has written the
-    same records again. The first dead letter of a record counts.
+    same records again. The first dead letter of a record counts. repeated: return the others, too.
     """
-    first_of: dict[tuple[object, ...], DeadLetter] = {}
+    letters: list[DeadLetter] = []
+    seen: set[tuple[object, ...]] = set()
     with LogReader(kafka, DEAD_LETTER_TOPIC, "coupon-dead-letters") as log:
         for messages in log.read():
             for letter in map(_letter, messages):
-                metadata = letter.metadata
-                position = letter.position if metadata.error_class == UNKNOWN else ""
-                first_of.setdefault((*metadata[:4], position), letter)
-    return list(first_of.values())
+                if repeated or letter.record not in seen:
+                    letters.append(letter)
+                    seen.add(letter.record)
+    return letters
 
 
 def delete_dead_letters(kafka: KafkaClient, last: Mapping[int, int]) -> None:

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from coupons.errors import KeysUnreadable
 from coupons.gate.gate import Gate
-from coupons.ledger.connection import Connection
+from coupons.ledger.connection import Connection, translated
 from coupons.ledger.erasures import (
     NOT_FINAL,
     Erasure,
@@ -63,7 +63,7 @@ def preview_erasure(connection: Connection, user_id: int) -> dict[str, int]:
     Raises UserInFlight or LedgerUnavailable.
     """
     coupon_ids = [request.coupon_id for request in find_requests_to_erase(connection, user_id)]
-    with connection.transaction(force_rollback=True):
+    with translated(connection), connection.transaction(force_rollback=True):
         made = erase_in_ledger(connection, user_id, coupon_ids, _DRY_RUN, None)
         found = find_erasure(connection, made)
     assert found is not None

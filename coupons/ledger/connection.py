@@ -196,11 +196,15 @@ def translated(connection: Connection) -> Iterator[None]:
     """Turn errors of Postgres into errors of this project; ROW_ERRORS pass as they are.
 
     LedgerUnavailable: it refused, and nothing was changed. OutcomeUnknown: the connection was lost
-    before the answer; it is closed then.
+    before the answer; it is closed then. Inside of a transaction errors pass as they are: whoever
+    began it turns them when it is rolled back. Before that, each looks like a lost connection.
     """
+    is_inside = connection.pgconn.transaction_status == TransactionStatus.INTRANS
     try:
         yield
     except psycopg.Error as error:
+        if is_inside:
+            raise
         if _is_spent(connection, error):
             connection.close()
             raise OutcomeUnknown(f"the connection to Postgres was lost: {error}") from error

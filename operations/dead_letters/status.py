@@ -1,6 +1,6 @@
 """The status of each dead letter: from the topic, the audit trail and the ledger together."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ from coupons.endpoints import Endpoints
 from coupons.errors import SchemaRegistryUnavailable, UndecodableEvent
 from coupons.ids import MAX_COUPON_ID, MAX_USER_ID
 from coupons.ledger.connection import Connection
+from coupons.ledger.erased_requests import ErasedRequest, find_erased_requests
 from coupons.ledger.requests import find_requests
 from coupons.model import IssueRequest
 from operations.dead_letters.audit import Action, key_of, last_actions
@@ -34,7 +35,7 @@ class State(StrEnum):
     RESOLVED = "resolved"
     """Its request is final in the ledger."""
     DISCARDED = "discarded"
-    """An operator gave it up, with a reason."""
+    """An operator gave it up, with a reason; or its request was erased with its user."""
 
 
 UNRESOLVED = (State.OPEN, State.PARKED, State.REPLAYED)
@@ -65,34 +66,42 @@ class DeadLetterStatus(NamedTuple):
 
 
 def read_statuses(
-    where: Endpoints, connection: Connection, max_replays: int = MAX_REPLAYS
+    where: Endpoints,
+    connection: Connection,
+    max_replays: int = MAX_REPLAYS,
+    *,
+    repeated: bool = False,
 ) -> list[DeadLetterStatus]:
     """Every dead letter, in order. where: the endpoints of the system, COUPON_*.
+
+    repeated: also those that a consumer wrote again; they have the state of the first.
 
     Raises KafkaUnavailable or LedgerUnavailable. Without the schema registry, the coupon and
     the user of records that the consumer could not read stay unknown.
     """
-    letters = read_dead_letters(where.kafka_client())
+    letters = read_dead_letters(where.kafka_client(), repeated=repeated)
     keys, guesses = _keys(letters, where["COUPON_SCHEMA_REGISTRY_URL"])
     wanted = {*(key for key in keys if key is not None), *(each[:2] for each in guesses.values())}
     requests = _requests(connection, wanted)
-    confirmed = {
-        number: guess[:2]
-        for number, guess in guesses.items()
-        if (row := requests.get(guess[:2])) and row.requested_at_us == guess.requested_at_us
-    }
+    erased = _erased(connection, wanted)
+    known = {each[:3] for each in (*requests.values(), *erased)}
+    confirmed = {number: guess[:2] for number, guess in guesses.items() if guess[:3] in known}
+    erased_at_us = {each[:2]: each.erased_at_us for each in erased}
     actions = last_actions(connection) if letters else {}
     back = {
         each.metadata.replayed_from: each.position
         for each in letters
         if each.metadata.replayed_from
     }
+    states: dict[tuple[object, ...], State] = {}
     statuses = []
     for number, (letter, read) in enumerate(zip(letters, keys, strict=True)):
         key = confirmed.get(number, read)
         request = requests.get(key) if key else None
         last = actions.get(key_of(letter))
-        state = _state(letter, request, last, max_replays)
+        is_erased = key is not None and _is_erased(letter, request, erased_at_us.get(key))
+        own = State.DISCARDED if is_erased else _state(letter, request, last, max_replays)
+        state = states.setdefault(letter.record, own)
         came_back_as, is_guessed = back.get(letter.position), number in confirmed
         statuses.append(
             DeadLetterStatus(letter, state, key, request, last, came_back_as, is_guessed)
@@ -111,6 +120,13 @@ def read_unresolved(where: Endpoints, connection: Connection) -> list[DeadLetter
         for status in read_statuses(where, connection)
         if status.state in UNRESOLVED and status.came_back_as is None
     ]
+
+
+def _is_erased(letter: DeadLetter, request: IssueRequest | None, erased_at_us: int | None) -> bool:
+    """Whether its request was erased; a later one is that of a user who claimed again."""
+    return erased_at_us is not None and (
+        request is None or letter.dead_lettered_ms * 1_000 < erased_at_us
+    )
 
 
 def _state(
@@ -166,9 +182,18 @@ def _is_possible(guess: IssueRequest) -> bool:
 
 
 def _requests(connection: Connection, keys: Iterable[RequestKey]) -> dict[RequestKey, IssueRequest]:
-    wanted: Sequence[RequestKey] = sorted(keys)
-    found: dict[RequestKey, IssueRequest] = {}
+    return {
+        request[:2]: request for some in _parts(keys) for request in find_requests(connection, some)
+    }
+
+
+def _erased(connection: Connection, keys: Iterable[RequestKey]) -> list[ErasedRequest]:
+    """In the order in which they were erased."""
+    found = [each for some in _parts(keys) for each in find_erased_requests(connection, some)]
+    return sorted(found, key=lambda each: each.erased_at_us)
+
+
+def _parts(keys: Iterable[RequestKey]) -> Iterator[Sequence[RequestKey]]:
+    wanted = sorted(keys)
     for first in range(0, len(wanted), _REQUESTS_PER_READ):
-        some = find_requests(connection, wanted[first : first + _REQUESTS_PER_READ])
-        found.update((request[:2], request) for request in some)
-    return found
+        yield wanted[first : first + _REQUESTS_PER_READ]

@@ -15,6 +15,7 @@ from operations.doctor.commands import check_server, resolve
 from operations.doctor.consistency import check_consistency
 from operations.doctor.coupon_events import check_events
 from operations.doctor.dead_letters import check_dead_letters
+from operations.doctor.erasures import check_erasures
 from operations.doctor.findings import Finding, Level, Section, failing, unknown
 from operations.doctor.gate import check_gate, check_redis, check_redis_writes
 from operations.doctor.health import check_api, check_consumers
@@ -84,6 +85,7 @@ CHECKS = (
         Section.POSTGRES_DOWN,
         _NO_STORES | _NO_KAFKA | {Section.REGISTRY_DOWN},
     ),
+    Check("erasures", check_erasures, Section.KAFKA_DOWN, _NO_POSTGRES | _NO_KAFKA),
     Check("gate", check_gate, Section.REDIS_DOWN, _NO_STORES),
     Check("heartbeat", check_heartbeat, Section.REDIS_DOWN, _NO_REDIS),
     Check("requests", check_final, Section.POSTGRES_DOWN, _NO_STORES | _NO_KAFKA),

@@ -22,6 +22,7 @@ from coupons.errors import UndecodableEvent
 from coupons.gate import connect_gate
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import list_coupon_ids
+from coupons.ledger.erased_requests import find_erased_requests
 from coupons.ledger.requests import find_requests
 from coupons.ledger.unseen_commits import CommitsUnseen, look_for_missing
 from operations.doctor.commands import StackCommand
@@ -35,7 +36,8 @@ RESTORE = StackCommand(
 NEWEST = 50
 """Records read of each partition: a restored ledger lacks the newest ones first."""
 
-RequestKey = tuple[int, int]
+StreamedRequest = tuple[int, int, int]
+"""Coupon, user, and when it was requested, in microseconds since 1970."""
 
 
 def check_ledger_history(system: System) -> Iterator[Finding]:
@@ -67,33 +69,39 @@ def _went_back(why: str) -> Finding:
     return failing("ledger history", says, RESTORE, Section.LEDGER_RESTORED)
 
 
-def _streamed_requests(system: System, connection: Connection) -> set[RequestKey]:
+def _streamed_requests(system: System, connection: Connection) -> set[StreamedRequest]:
     """The newest requests in Kafka: their rows are in the ledger, or were there before.
 
     Requests of a coupon that the ledger lacks are left out: they cannot be restored and are dead
     letters.
     """
     decoder = ChangeEventDecoder(SchemaRegistry(system.registry_url))
-    keys: set[RequestKey] = set()
+    found: set[StreamedRequest] = set()
     with LogReader(system.kafka, REQUEST_TOPIC, "coupon-doctor") as log:
         log.only_newest(NEWEST)
         for messages in log.read():
-            keys.update(key for message in messages if (key := _key(decoder, message)) is not None)
+            found.update(each for message in messages if (each := _request(decoder, message)))
     coupon_ids = set(list_coupon_ids(connection))
-    return {key for key in keys if key[0] in coupon_ids}
+    return {each for each in found if each[0] in coupon_ids}
 
 
-def _not_in_ledger(connection: Connection, keys: set[RequestKey]) -> set[RequestKey]:
-    found = {request[:2] for request in find_requests(connection, sorted(keys))} if keys else set()
-    return keys - found
+def _not_in_ledger(connection: Connection, streamed: set[StreamedRequest]) -> set[StreamedRequest]:
+    """Requests that were erased since are not lost: only Kafka has them still."""
+    keys = sorted({each[:2] for each in streamed})
+    there = {request[:2] for request in find_requests(connection, keys)} if keys else set()
+    missing = {each for each in streamed if each[:2] not in there}
+    erased = find_erased_requests(connection, sorted({each[:2] for each in missing}))
+    return missing - {each[:3] for each in erased}
 
 
-def _key(decoder: ChangeEventDecoder, message: "Message[bytes, bytes]") -> RequestKey | None:
+def _request(
+    decoder: ChangeEventDecoder, message: "Message[bytes, bytes]"
+) -> StreamedRequest | None:
     """None for a record that is no request, or that an operator replayed."""
     headers: Any = message.headers()
     if replays_of(headers)[0]:
         return None
     try:
-        return decoder.issue_request(message.value())[:2]
+        return decoder.issue_request(message.value())[:3]
     except UndecodableEvent:
         return None

@@ -48,7 +48,7 @@ class _Settings:
 def letters(monkeypatch: pytest.MonkeyPatch) -> Letters:
     made = Letters()
     monkeypatch.setattr(erasing, "TopicSettings", _Settings)
-    monkeypatch.setattr(erasing, "read_statuses", lambda *_: made.statuses)
+    monkeypatch.setattr(erasing, "read_statuses", lambda *_, **__: made.statuses)
     monkeypatch.setattr(erasing, "delete_dead_letters", lambda _, last: made.deleted.update(last))
     return made
 

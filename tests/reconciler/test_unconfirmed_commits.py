@@ -17,7 +17,7 @@ from coupons.model import to_microseconds
 from coupons.waiting import eventually
 from operations.doctor import ledger_history
 from operations.doctor.findings import Finding, Level, Section
-from operations.doctor.ledger_history import RequestKey, check_ledger_history
+from operations.doctor.ledger_history import StreamedRequest, check_ledger_history
 from operations.doctor.system import System
 from tests.support.databases import Database
 from tests.support.refusing import postgres_setting
@@ -78,8 +78,8 @@ def test_a_request_that_waits_for_a_standby_is_no_older_ledger(
 ) -> None:
     """There is no Kafka here: what it holds is put in its place."""
 
-    def streamed(*_: object) -> set[RequestKey]:
-        return {(1, 1)}
+    def streamed(*_: object) -> set[StreamedRequest]:
+        return {(1, 1, 1)}
 
     monkeypatch.setattr(ledger_history, "_streamed_requests", streamed)
     with waiting_beat(database, gate):
