@@ -5,12 +5,13 @@ have refused. Repeating it, or the reconciler, ends it. No rebuild runs while th
 user, because it may have read them before; the next one reads the ledger and needs nothing of this.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from coupons.errors import KeysUnreadable
 from coupons.gate.gate import Gate
 from coupons.ledger.connection import Connection, translated
+from coupons.ledger.coupons import list_coupons
 from coupons.ledger.erasures import (
     NOT_FINAL,
     Erasure,
@@ -50,6 +51,7 @@ def erase_user(
     requests = find_requests_to_erase(connection, user_id)
     _check_final(gate, requests)
     coupon_ids = [request.coupon_id for request in requests]
+    _check_written(gate, connection, user_id, coupon_ids)
     made = erase_in_ledger(connection, user_id, coupon_ids, asked_by, log_keeps)
     _erase_at_gate(gate, connection, user_id)
     erasure = find_erasure(connection, made)
@@ -97,6 +99,20 @@ def _check_final(gate: Gate, requests: Sequence[IssueRequest]) -> None:
         known = gate.read(request.coupon_id, [request.user_id])
         if not request.is_final or not (isinstance(known, GateState) or known[0] == request):
             raise UserInFlight(NOT_FINAL)
+
+
+def _check_written(
+    gate: Gate, connection: Connection, user_id: int, written: Collection[int]
+) -> None:
+    """Raises UserInFlight when the gate has admitted a claim whose row is not written yet.
+
+    Else the reconciler would write it after the erasure. It asks the gate once for each coupon.
+    """
+    for coupon in list_coupons(connection):
+        if coupon.coupon_id not in written and coupon.belongs_at_gate:
+            known = gate.read(coupon.coupon_id, [user_id])
+            if not isinstance(known, GateState) and known[0] and not known[0].is_final:
+                raise UserInFlight(NOT_FINAL)
 
 
 def _erase_at_gate(gate: Gate, connection: Connection, user_id: int) -> bool:

@@ -151,6 +151,21 @@ def test_nobody_is_erased_while_a_request_is_in_flight(shop: Shop, ops: Connecti
     assert as_owner(shop.database, "SELECT FROM erasure") == []
 
 
+def test_nobody_is_erased_before_an_admitted_claim_is_written(
+    shop: Shop, other: Shop, ops: Connection, reconciler: Connection
+) -> None:
+    """The reconciler writes it; done before, the erasure would not have it."""
+    _issued(shop, 2)
+    other.admit(2)
+    with pytest.raises(UserInFlight, match="not final"):
+        _erase(shop, ops, 2)
+
+    list(run_pass(shop.gate, reconciler, 0, Watch(0)))
+    other.issue(2)
+    _erase(shop, ops, 2)
+    assert 2 not in _users(shop.database)
+
+
 def test_erasing_again_shows_the_same_proof(shop: Shop, ops: Connection) -> None:
     """A repeated call erases nothing more, and is answered as the first one."""
     _issued(shop, 2)
