@@ -14,6 +14,7 @@ from api.bootstrap import Api, build_api
 from api.claim_results import ClaimOutcome, ClaimResult
 from api.metrics import API_REQUESTS
 from api.plain_claims import PlainClaim, plain_claim_of
+from api.request_body import NO_UPLOADS, BodyReader
 from api.rsgi import RsgiApp
 from api.settings import ApiSettings
 from api.write_batcher import NoAnswer, NotReached
@@ -112,7 +113,7 @@ def decided(
 @pytest.fixture
 def both_ways(decided: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Any], Sent]]:
     """Asks without Flask and through it, sees that nothing differs, and returns the response."""
-    flask = RsgiApp(decided.app.flask, 1, lambda: None, cast(Any, None))
+    flask = RsgiApp(decided.app.flask, 1, lambda: None, BodyReader(NO_UPLOADS))
     through_flask = 0
     dispatch = decided.app.flask.dispatch_request
 
