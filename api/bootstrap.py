@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from api.claim_limiter import ClaimLimiter
 
 CHANGES_IN_FLIGHT = 2
-"""Batches of changes per worker: one that waits for a lock does not hold up all others."""
+"""Batches of changes per worker: the next one is made while one waits for its commit."""
 UPLOADS_AT_ONCE = 2
 """Per worker. Each has a thread and a connection to Postgres of its own."""
 SLOW_ANSWER_SECONDS = 20.0

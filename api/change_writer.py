@@ -30,13 +30,14 @@ class ChangeWriter:
             return self._write_together(wanted)
         except ROW_ERRORS:
             return self._write_each(wanted)
+
+    def _write_together(self, wanted: Sequence[WantedChange]) -> Sequence[ChangeResult]:
+        try:
+            with self._connections.lend() as connection:
+                return change_owned_coupons(connection, wanted)
         except OutcomeUnknown as error:
             log.warning("%s; the outcome of %d changes is unknown", error, len(wanted))
             raise
-
-    def _write_together(self, wanted: Sequence[WantedChange]) -> Sequence[ChangeResult]:
-        with self._connections.lend() as connection:
-            return change_owned_coupons(connection, wanted)
 
     def _write_each(self, wanted: Sequence[WantedChange]) -> Sequence[ChangeResult]:
         """Once the ledger cannot be used, the rest is not tried; what was done before is done."""

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 LOOKUPS_AT_ONCE = 2
 """Claims of coupons that the gate does not have, as of archived ones: the ledger is asked."""
-MOST_LOOKED_UP = 200
-"""With those that wait for it: some tenths of a second of reading."""
+LOOKUP_PATIENCE_SECONDS = 0.5
+"""So long a claim waits to be looked up: a Postgres that does not answer would hold them all up."""
 NEAR_SECONDS = 600
 """A claim that comes at most this early gets Retry-After until the coupon opens."""
 
@@ -72,7 +72,6 @@ class ClaimRoutes:
         self._pool = pool
         self._limiter = limiter
         self._lookups = asyncio.Semaphore(LOOKUPS_AT_ONCE)
-        self._looked_up = 0
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -130,16 +129,16 @@ class ClaimRoutes:
 
     async def _look_up(self, claim: Claim) -> IssueRequest | None:
         """As below. Few are looked up at once, so that other reads of this worker go on."""
-        if self._looked_up >= MOST_LOOKED_UP:
-            raise Problem(
-                ProblemType.OVERLOADED, _claim_again("Too many claims of such coupons are waiting")
-            )
-        self._looked_up += 1
         try:
-            async with self._lookups:
-                return await asyncio.to_thread(self._find_forgotten, claim)
+            async with asyncio.timeout(LOOKUP_PATIENCE_SECONDS):
+                await self._lookups.acquire()
+        except TimeoutError:
+            what = "Too many claims of such coupons are waiting"
+            raise Problem(ProblemType.OVERLOADED, _claim_again(what)) from None
+        try:
+            return await asyncio.to_thread(self._find_forgotten, claim)
         finally:
-            self._looked_up -= 1
+            self._lookups.release()
 
     def _find_forgotten(self, claim: Claim) -> IssueRequest | None:
         """The user's request for an archived coupon; None: the gate has to be rebuilt.

@@ -104,8 +104,9 @@ MEANINGS = {
     " made. The use of an issued coupon may be repeated by the same order. For a new coupon, repeat"
     " the call with the same `Idempotency-Key` or the same `id`: `id-taken` then says that it was"
     " created. Without both, a repeat may create a second coupon.",
-    "overloaded": "More claims come than can be decided, a claim was not reached in time, or too"
-    " many uploads are running. Nothing was done. Try again.",
+    "overloaded": "More claims or changes of issued coupons come than can be made, one was not"
+    " reached in time, too many uploads or an erasure are running, or too many claims of coupons"
+    " that the gate does not have are looked up. Nothing was done. Try again.",
 }
 
 

@@ -56,17 +56,6 @@ def closed(
     return coupon_id
 
 
-def test_claims_that_ask_the_ledger_take_no_more_than_a_few_of_its_reads(
-    closed: int, claim: Claim, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of a coupon that the gate does not have. Beyond that they are refused at once."""
-    monkeypatch.setattr("api.routes.claims.MOST_LOOKED_UP", 0)
-    unknown = closed + 1_000
-    is_problem(claim(unknown, 42), 503, "overloaded")
-    monkeypatch.undo()
-    is_problem(claim(unknown, 42), 404, "not-found")
-
-
 @pytest.fixture
 def forget(database: Database, gate: Gate) -> Callable[[], None]:
     """The gate forgets archived coupons, as the reconciler makes it do."""

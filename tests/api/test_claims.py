@@ -1,17 +1,23 @@
 """What a claim is answered with, and what is true when it is."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import Any
 
 import psycopg
 import pytest
 from werkzeug.test import Client
 
+from api.routes import claims
+from api.routes.claims import LOOKUPS_AT_ONCE
 from coupons.gate import Gate
 from coupons.ids import request_id
-from coupons.model import IssueRequest, Status
+from coupons.ledger.connection import Connection
+from coupons.ledger.coupons import find_coupon
+from coupons.model import Coupon, IssueRequest, Status
+from tests.api.test_bad_input import is_problem
 from tests.support.api import RETRY_AFTER, NewCoupon
 from tests.support.databases import Database
 
@@ -156,3 +162,24 @@ def test_claims_at_once_are_accepted_exactly_as_often_as_there_are_places(
     accepted = {answer.json["user_id"] for answer in answers if answer.status_code in (200, 202)}
     assert len(accepted) == min(total, 200)
     assert set(statuses) <= {200, 202, 409}
+
+
+def test_claims_that_ask_the_ledger_take_no_more_than_a_few_of_its_reads(
+    claim: Claim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a coupon that the gate does not have. Beyond that they are soon refused."""
+    unknown, go_on = 1_000_000, Event()
+
+    def slow(connection: Connection, coupon_id: int) -> Coupon | None:
+        go_on.wait(60)
+        return find_coupon(connection, coupon_id)
+
+    monkeypatch.setattr(claims, "find_coupon", slow)
+    with ThreadPoolExecutor(LOOKUPS_AT_ONCE + 1) as threads:
+        asked = [threads.submit(claim, unknown, user) for user in range(1, LOOKUPS_AT_ONCE + 2)]
+        refused = next(as_completed(asked, 60))
+        go_on.set()
+        is_problem(refused.result(), 503, "overloaded")
+        for each in asked:
+            if each is not refused:
+                is_problem(each.result(), 404, "not-found")
