@@ -1,6 +1,6 @@
 """The settings that each topic must have: with a wrong one Kafka deletes records."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from coupons.change_events import DEAD_LETTER_TOPIC, HEARTBEAT_TOPIC, REQUEST_TOPIC
+from coupons.change_events.topics import EVENTS_TOPIC
 from coupons.errors import KafkaUnavailable
 from coupons.kafka.client import KafkaClient
 
@@ -90,11 +91,7 @@ class TopicSettings:
 
     def wrong(self) -> list[WrongSetting]:
         """The wrong settings of the topics that exist."""
-        try:
-            existing = self._admin.list_topics(timeout=_ANSWER_SECONDS).topics
-            found = self._describe([name for name in RULES if name in existing])
-        except KafkaException as error:
-            raise self._unavailable(error) from error
+        found = self._describe(RULES)
         return [
             WrongSetting(topic, value, rule)
             for topic, rules in RULES.items()
@@ -103,19 +100,14 @@ class TopicSettings:
             if not rule.is_right(value := str(found[topic][rule.setting].value))
         ]
 
-    def longest_kept(self, topics: Iterable[str]) -> timedelta | None:
-        """After this time, Kafka has deleted a record of these topics; None: never.
+    def longest_kept(self) -> timedelta | None:
+        """After this time, Kafka has deleted a record of a request or an event; None: never.
 
         Kafka deletes segments. A record may lie in one that gets others for `segment.ms`.
         """
-        try:
-            existing = self._admin.list_topics(timeout=_ANSWER_SECONDS).topics
-            found = self._describe([name for name in topics if name in existing])
-        except KafkaException as error:
-            raise self._unavailable(error) from error
         kept = [
             (int(str(each["retention.ms"].value)), int(str(each["segment.ms"].value)))
-            for each in found.values()
+            for each in self._describe((REQUEST_TOPIC, EVENTS_TOPIC)).values()
         ]
         if any(retention_ms < 0 for retention_ms, _ in kept):
             return None
@@ -149,13 +141,18 @@ class TopicSettings:
             raise self._unavailable(error) from error
         return wrong
 
-    def _describe(self, topics: Sequence[str]) -> dict[str, dict[str, ConfigEntry]]:
-        """The settings of these topics, by name. Raises KafkaException."""
-        if not topics:
-            return {}
-        asked = [ConfigResource(ResourceType.TOPIC, name) for name in topics]
-        answers = self._admin.describe_configs(asked, request_timeout=_ANSWER_SECONDS)
-        return {each.name: answer.result() for each, answer in answers.items()}
+    def _describe(self, topics: Iterable[str]) -> dict[str, dict[str, ConfigEntry]]:
+        """The settings of those of these topics that exist, by name."""
+        try:
+            existing = self._admin.list_topics(timeout=_ANSWER_SECONDS).topics
+            found = [name for name in topics if name in existing]
+            asked = [ConfigResource(ResourceType.TOPIC, name) for name in found]
+            if not asked:
+                return {}
+            answers = self._admin.describe_configs(asked, request_timeout=_ANSWER_SECONDS)
+            return {each.name: answer.result() for each, answer in answers.items()}
+        except KafkaException as error:
+            raise self._unavailable(error) from error
 
     def _unavailable(self, error: KafkaException) -> KafkaUnavailable:
         return KafkaUnavailable(

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from connectors.topic_settings import TopicSettings
 from coupons.change_events.dead_letter_topic import delete_dead_letters
-from coupons.change_events.topics import EVENTS_TOPIC, REQUEST_TOPIC
-from coupons.gate.erasing import erase_user, preview_erasure
+from coupons.gate.erasing import check_erasable, erase_user, preview_erasure
 from coupons.ledger.connection import Connection
 from coupons.ledger.erasures import Erasure
 from operations.dead_letters.audit import add_action, take_lock
@@ -38,7 +37,8 @@ def preview(session: Session, user_id: int) -> Preview:
     """
     counts = preview_erasure(session.connection, user_id)
     statuses = read_statuses(session.where, session.connection, repeated=True)
-    return Preview(counts, len(_of(statuses, user_id)), _log_keeps(session))
+    log_keeps = TopicSettings(session.where.kafka_client()).longest_kept()
+    return Preview(counts, len(_of(statuses, user_id)), log_keeps)
 
 
 def erase(session: Session, user_id: int, asked_by: str) -> Erased:
@@ -46,9 +46,10 @@ def erase(session: Session, user_id: int, asked_by: str) -> Erased:
 
     Raises UserInFlight, DeadLettersBusy, RedisUnavailable, LedgerUnavailable or KafkaUnavailable.
     """
-    log_keeps = _log_keeps(session)
+    log_keeps = TopicSettings(session.where.kafka_client()).longest_kept()
     take_lock(session.connection)
-    preview_erasure(session.connection, user_id)  # in flight: the dead letters are still needed
+    # Before anything is noted: what is in flight still needs its dead letters.
+    check_erasable(session.gate, session.connection, user_id)
     statuses = read_statuses(session.where, session.connection, repeated=True)
     mine = _of(statuses, user_id)
     _discard(session.connection, statuses, mine, asked_by)
@@ -57,11 +58,6 @@ def erase(session: Session, user_id: int, asked_by: str) -> Erased:
     delete_dead_letters(session.where.kafka_client(), last)
     deleted = sum(each.letter.offset <= last.get(each.letter.partition, -1) for each in mine)
     return Erased(erasure, deleted, len(mine) - deleted)
-
-
-def _log_keeps(session: Session) -> timedelta | None:
-    settings = TopicSettings(session.where.kafka_client())
-    return settings.longest_kept([REQUEST_TOPIC, EVENTS_TOPIC])
 
 
 def _discard(

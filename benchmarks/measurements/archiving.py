@@ -16,9 +16,8 @@ from coupons.ledger.admin_states import archive_coupon
 from coupons.ledger.connection import connect_ledger
 from coupons.model import Claim
 from reconciler.routine_pass import run_pass
-from stack.disposable import disposable_stack
+from stack.disposable import DisposableStack, disposable_stack
 
-WITHIN_SECONDS = 20.0
 _PAUSE_SECONDS = 0.001
 _QUIET_SECONDS = 5.0
 _OTHER_ID = 1_000_000
@@ -67,29 +66,19 @@ def measure_archiving(users: int, rounds: int) -> list[Archiving]:
     """In each round another coupon with so many users, all issued."""
     with disposable_stack("--servers-only") as stack:
         stack.stop("connect", "registry", "kafka")
-        return archive_rounds(
-            stack.database_url, stack.environment["COUPON_REDIS_URL"], users, rounds
-        )
+        with psycopg.connect(stack.database_url("owner"), autocommit=True) as owner:
+            owner.execute(_OTHER.format(coupon=_OTHER_ID).encode())
+        gate = connect_gate(stack.environment["COUPON_REDIS_URL"])
+        with connect_ledger(stack.database_url("reconciler"), "coupon-bench", 120.0) as reconciler:
+            rebuild(gate, reconciler, _OTHER_ID)
+        gate.admit([Claim(_OTHER_ID, user) for user in range(1, _OTHER_USERS + 1)])
+        return [_round(stack, users, each + 1) for each in range(rounds)]
 
 
-def archive_rounds(
-    database_url: Callable[[str], str], redis_url: str, users: int, rounds: int
-) -> list[Archiving]:
-    """The same on servers that run, with an empty ledger. database_url: by role, as `owner`."""
-    with psycopg.connect(database_url("owner"), autocommit=True) as owner:
-        owner.execute(_OTHER.format(coupon=_OTHER_ID).encode())
+def _round(stack: DisposableStack, users: int, coupon_id: int) -> Archiving:
+    redis_url = stack.environment["COUPON_REDIS_URL"]
     gate = connect_gate(redis_url)
-    with connect_ledger(database_url("reconciler"), "coupon-bench", 120.0) as reconciler:
-        rebuild(gate, reconciler, _OTHER_ID)
-    gate.admit([Claim(_OTHER_ID, user) for user in range(1, _OTHER_USERS + 1)])
-    return [_round(database_url, redis_url, users, each + 1) for each in range(rounds)]
-
-
-def _round(
-    database_url: Callable[[str], str], redis_url: str, users: int, coupon_id: int
-) -> Archiving:
-    gate = connect_gate(redis_url)
-    with psycopg.connect(database_url("owner"), autocommit=True) as owner:
+    with psycopg.connect(stack.database_url("owner"), autocommit=True) as owner:
         for statement in _FILL:
             owner.execute(statement.format(coupon=coupon_id, users=users).encode())
         owner.execute("ANALYZE")
@@ -98,8 +87,8 @@ def _round(
         return int(gate.client.info("memory")["used_memory"]) / 2**20
 
     with (
-        connect_ledger(database_url("reconciler"), "coupon-bench", 120.0) as reconciler,
-        connect_ledger(database_url("api"), "coupon-bench", 120.0) as api,
+        connect_ledger(stack.database_url("reconciler"), "coupon-bench", 120.0) as reconciler,
+        connect_ledger(stack.database_url("api"), "coupon-bench", 120.0) as api,
     ):
         empty = used_mib()
         rebuild(gate, reconciler, coupon_id)

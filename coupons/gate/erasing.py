@@ -48,15 +48,24 @@ def erase_user(
     or LedgerUnavailable; after the last two the ledger may have forgotten the user, and the gate
     not.
     """
-    requests = find_requests_to_erase(connection, user_id)
-    _check_final(gate, requests)
-    coupon_ids = [request.coupon_id for request in requests]
-    _check_written(gate, connection, user_id, coupon_ids)
+    coupon_ids = check_erasable(gate, connection, user_id)
     made = erase_in_ledger(connection, user_id, coupon_ids, asked_by, log_keeps)
     _erase_at_gate(gate, connection, user_id)
     erasure = find_erasure(connection, made)
     assert erasure is not None
     return erasure
+
+
+def check_erasable(gate: Gate, connection: Connection, user_id: int) -> list[int]:
+    """The coupons of which the user has a request. Raises UserInFlight when one is under way.
+
+    Also raises RedisUnavailable or LedgerUnavailable. The ledger checks it again.
+    """
+    requests = find_requests_to_erase(connection, user_id)
+    _check_final(gate, requests)
+    coupon_ids = [request.coupon_id for request in requests]
+    _check_written(gate, connection, user_id, coupon_ids)
+    return coupon_ids
 
 
 def preview_erasure(connection: Connection, user_id: int) -> dict[str, int]:

@@ -10,7 +10,6 @@ from contextlib import closing
 from datetime import timedelta
 
 from connectors.topic_settings import TopicSettings
-from coupons.change_events.topics import EVENTS_TOPIC, REQUEST_TOPIC
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.erased_requests import count_early_proofs
 from operations.doctor.findings import Finding, Section, warning
@@ -19,7 +18,7 @@ from operations.doctor.system import System
 
 def check_erasures(system: System) -> Iterator[Finding]:
     """Nothing where all is well. Raises KafkaUnavailable or LedgerUnavailable."""
-    kept = TopicSettings(system.kafka).longest_kept([REQUEST_TOPIC, EVENTS_TOPIC])
+    kept = TopicSettings(system.kafka).longest_kept()
     with closing(connect_ledger(system.database_url, "coupon-doctor")) as connection:
         early = count_early_proofs(connection, kept)
     if early:
