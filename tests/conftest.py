@@ -14,6 +14,7 @@ pytest.register_assert_rewrite("tests.support")
 
 pytest_plugins = [
     "tests.support.api",
+    "tests.support.api_codes",
     "tests.support.chromium",
     "tests.support.collector",
     "tests.support.databases",

@@ -5,70 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
-import pytest
-from werkzeug.test import Client
 
-from api.problems import TYPE_PREFIX
 from chaos.link import Link
 from coupons.codes import make_code
 from coupons.ids import request_id
 from coupons.waiting import eventually
-from tests.support.api import NewCoupon
-from tests.support.api_process import Bearer
+from tests.support.api_codes import TILL, Codes, kind_of
 from tests.support.databases import Database
 from tests.support.issued import issue
-
-Claim = Callable[..., Any]
-Headers = dict[str, str]
-TILL = ("coupon:redeem",)
-
-
-def kind_of(answer: Any) -> tuple[int, str]:
-    return answer.status_code, answer.json["type"].removeprefix(TYPE_PREFIX)
-
-
-class Codes:
-    """Calls about codes."""
-
-    def __init__(self, client: Client, admin: Headers, bearer: Bearer) -> None:
-        self.client, self.admin, self.bearer = client, admin, bearer
-
-    def choose(self, coupon_id: int, kind: Any, headers: Headers | None = None) -> Any:
-        path = f"/coupons/{coupon_id}/codes"
-        return self.client.put(path, json={"kind": kind}, headers=headers or self.admin)
-
-    def read(self, coupon_id: int) -> Any:
-        return self.client.get(f"/coupons/{coupon_id}/codes", headers=self.admin).json
-
-    def upload(self, coupon_id: int, file: bytes, kind: str = "text/plain", **more: Any) -> Any:
-        path = f"/coupons/{coupon_id}/codes/pool"
-        return self.client.post(path, data=file, content_type=kind, headers=self.admin, **more)
-
-    def ask(self, coupon_id: int, user: int, by: int | None = None) -> Any:
-        path = f"/issued-coupons/{request_id(coupon_id, user)}/code"
-        return self.client.post(path, headers=self.bearer(by or user))
-
-    def find(self, code: str, scopes: tuple[str, ...] = TILL) -> Any:
-        return self.client.get(f"/codes/{code}", headers=self.bearer(9, scopes))
-
-
-@pytest.fixture
-def codes(client: Client, admin: Headers, bearer: Bearer) -> Codes:
-    return Codes(client, admin, bearer)
-
-
-@pytest.fixture
-def issued(new_coupon: NewCoupon, claim: Claim, database: Database) -> Callable[..., int]:
-    """A coupon that these users have."""
-
-    def make(*users: int, **fields: Any) -> int:
-        coupon_id = new_coupon(**fields)
-        for user in users:
-            claim(coupon_id, user)
-        issue(database, *((coupon_id, user) for user in users))
-        return coupon_id
-
-    return make
 
 
 def test_a_made_code_is_given_once_and_found_however_it_is_typed(
@@ -133,47 +77,6 @@ def test_a_till_learns_from_a_code_what_it_is_worth_and_until_when(
     read: Any = codes.client.get(path, headers=codes.bearer(9, TILL)).json
     assert found["discount"] == read["discount"] == discount
     assert found["expires_at"] == read["expires_at"] is not None
-
-
-@pytest.mark.parametrize(
-    ("kind", "header", "added"),
-    [
-        ("text/csv", None, 3),
-        ("text/csv; header=absent", None, 3),
-        ("text/csv; charset=utf-8; header=present", "voucher", 2),
-        ('text/csv; header="present"', "voucher", 2),
-    ],
-)
-def test_the_header_of_a_file_is_left_out_and_named(
-    codes: Codes, issued: Callable[..., int], kind: str, header: str | None, added: int
-) -> None:
-    coupon_id = issued()
-    codes.choose(coupon_id, "pool")
-    report = codes.upload(coupon_id, b"voucher\nA\nB\n", kind).json
-    assert (report["header"], report["added"]) == (header, added)
-
-
-@pytest.mark.parametrize("kind", ["text/csv; header=yes", "text/plain; header=present"])
-def test_a_header_that_is_not_understood_adds_nothing(
-    codes: Codes, issued: Callable[..., int], kind: str
-) -> None:
-    coupon_id = issued()
-    codes.choose(coupon_id, "pool")
-    assert kind_of(codes.upload(coupon_id, b"code\nA\n", kind)) == (415, "not-text")
-    assert codes.read(coupon_id)["free"] == 0
-
-
-def test_an_upload_beside_another_is_told_when_to_try_again(
-    codes: Codes, issued: Callable[..., int], database: Database
-) -> None:
-    coupon_id = issued()
-    codes.choose(coupon_id, "pool")
-    with psycopg.connect(database.url("coupon_api")) as other:
-        other.execute("SELECT begin_pool_upload(%s)", [coupon_id])
-        answer = codes.upload(coupon_id, b"A\n")
-    assert kind_of(answer) == (409, "codes-busy")
-    assert 1 <= int(answer.headers["Retry-After"]) <= 3
-    assert codes.upload(coupon_id, b"A\n").json["added"] == 1
 
 
 def test_calls_at_once_get_the_same_code(codes: Codes, issued: Callable[..., int]) -> None:
@@ -280,33 +183,6 @@ def test_only_staff_choose_upload_and_find(codes: Codes, issued: Callable[..., i
     ):
         assert kind_of(answer) == (403, "insufficient-scope")
     assert kind_of(codes.client.post(f"{path}/pool", data=b"A")) == (401, "unauthenticated")
-
-
-@pytest.mark.parametrize(
-    "kind", ["application/json", "application/octet-stream", "multipart/form-data", ""]
-)
-def test_a_file_of_another_kind_is_refused(
-    codes: Codes, issued: Callable[..., int], kind: str
-) -> None:
-    coupon_id = issued()
-    codes.choose(coupon_id, "pool")
-    assert kind_of(codes.upload(coupon_id, b"A\n", kind)) == (415, "not-text")
-
-
-def test_a_file_that_is_no_text_adds_nothing(codes: Codes, issued: Callable[..., int]) -> None:
-    coupon_id = issued()
-    codes.choose(coupon_id, "pool")
-    report = codes.upload(coupon_id, bytes(range(256)) * 100).json
-    assert report["added"] == 0
-    assert report["refused"] == 101
-    assert codes.upload(coupon_id, b"").json["refused"] == 0
-    answer = codes.client.post(
-        f"/coupons/{coupon_id}/codes/pool",
-        data=b"\x1f\x8b",
-        content_type="text/plain",
-        headers={**codes.admin, "Content-Encoding": "gzip"},
-    )
-    assert kind_of(answer) == (415, "not-text")
 
 
 def test_a_ledger_that_is_down_is_a_503_and_repeating_is_harmless(

@@ -10,8 +10,10 @@ from coupons.ledger.codes import CodesOutcome, choose_codes
 from coupons.ledger.connection import Connection, connect_ledger
 from tests.support.codes import WHO, upload
 from tests.support.databases import Database
-from tests.support.issued import issue
+from tests.support.issued import issue, request_and_issue, set_terms
 from tests.support.ledger import MakeCoupon
+
+CHANGED_USER = 7
 
 
 @pytest.fixture
@@ -19,6 +21,21 @@ def api(database: Database) -> Iterator[Connection]:
     """A connection with the rights of the API."""
     with closing(connect_ledger(database.url("coupon_api"), "test")) as connection:
         yield connection
+
+
+@pytest.fixture
+def ops(database: Database) -> Iterator[Connection]:
+    with closing(connect_ledger(database.url("coupon_ops"), "test")) as connection:
+        yield connection
+
+
+@pytest.fixture
+def coupon_id(database: Database, make_coupon: MakeCoupon) -> int:
+    """Of a coupon that is valid for a day; CHANGED_USER has one."""
+    made = make_coupon().coupon_id
+    set_terms(database, made, days=1)
+    request_and_issue(database, made, range(CHANGED_USER, CHANGED_USER + 1))
+    return made
 
 
 @pytest.fixture

@@ -1,46 +1,30 @@
 """What becomes of an issued coupon: used by one order at a time, and only as the table allows."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
-from coupons.ledger.connection import Connection, connect_ledger
+from coupons.ledger.connection import Connection
 from coupons.ledger.lives import MOST_CHANGES, read_life
 from coupons.ledger.owned_coupons import (
-    expire_issued_coupons,
     find_owned_coupon,
     list_changes,
     list_owned_coupons,
 )
 from coupons.model import ChangeOutcome, IssuedChange, IssuedState
-from coupons.waiting import eventually
+from tests.ledger.conftest import CHANGED_USER
 from tests.support.changes import change_owned_coupon
 from tests.support.databases import Database
-from tests.support.issued import as_owner, issue, make_older, request_and_issue, set_terms, waiters
+from tests.support.issued import as_owner, issue, make_older, set_terms
 from tests.support.ledger import MakeCoupon
 
 USE, CANCEL, REVOKE = IssuedChange.USE, IssuedChange.CANCEL_USE, IssuedChange.REVOKE
-USER = 7
+USER = CHANGED_USER
 DONE, REPEATED = ChangeOutcome.DONE, ChangeOutcome.REPEATED
-AT_ONCE = 50
-"""The server has a hundred connections; tests/api calls a hundred times at once."""
 
 Steps = list[tuple[IssuedChange | None, str]]
 """Changes with their order or reason; None: the coupon's time passes."""
-
-
-@pytest.fixture
-def coupon_id(database: Database, make_coupon: MakeCoupon) -> int:
-    """Of a coupon that is valid for a day; USER has one."""
-    made = make_coupon().coupon_id
-    set_terms(database, made, days=1)
-    request_and_issue(database, made, range(USER, USER + 1))
-    return made
 
 
 def change(
@@ -211,67 +195,6 @@ def test_a_coupon_is_expired_from_the_very_moment_on(
         assert owner.execute(statement, [coupon_id]).fetchone() == (state,)
 
 
-@pytest.mark.parametrize("orders", ["one each", "all the same"])
-def test_many_uses_at_once_are_one(database: Database, coupon_id: int, orders: str) -> None:
-    """All wait for the coupon at the same moment; then exactly one uses it."""
-    statement = "SELECT FROM issued_coupon WHERE coupon_id = %s FOR UPDATE"
-    with ExitStack() as stack:
-        threads = stack.enter_context(ThreadPoolExecutor(AT_ONCE))
-        sessions = [
-            stack.enter_context(patient_ledger(database, "coupon_api")) for _ in range(AT_ONCE)
-        ]
-        owner = stack.enter_context(psycopg.connect(database.url("coupon_owner")))
-        owner.execute(statement, [coupon_id])
-        names = [f"order {number if orders == 'one each' else 1}" for number in range(AT_ONCE)]
-        waiting = [
-            threads.submit(change, session, coupon_id, USE, name)
-            for session, name in zip(sessions, names, strict=True)
-        ]
-        eventually(lambda: waiters(database) == AT_ONCE, 30, "all wait for the coupon")
-        owner.rollback()
-        outcomes = Counter(each.result() for each in waiting)
-        others = ChangeOutcome.USED if orders == "one each" else REPEATED
-        assert outcomes == {DONE: 1, others: AT_ONCE - 1}
-        assert chain(sessions[0], coupon_id) == ["active", "used"]
-
-
-OTHERS_GET = {
-    "use": {"revoke": ChangeOutcome.USED, "expire": 0},
-    "revoke": {"use": ChangeOutcome.REVOKED, "expire": 0},
-    "expire": {"use": ChangeOutcome.EXPIRED, "revoke": ChangeOutcome.EXPIRED},
-}
-"""By what came first and was not committed when the coupon's time was over and the others came."""
-
-
-@pytest.mark.parametrize("first", OTHERS_GET)
-def test_use_revocation_and_expiry_at_once_are_one_change(
-    database: Database, api: Connection, coupon_id: int, first: str
-) -> None:
-    """Two wait for the one that came first: that is the only change, and they learn of it."""
-    with ExitStack() as stack:
-        threads = stack.enter_context(ThreadPoolExecutor(2))
-        till, staff, sweep = (
-            stack.enter_context(patient_ledger(database, role))
-            for role in ("coupon_api", "coupon_api", "coupon_reconciler")
-        )
-        calls: dict[str, tuple[Connection, Callable[[], object]]] = {
-            "use": (till, lambda: change(till, coupon_id, USE, "A")),
-            "revoke": (staff, lambda: change(staff, coupon_id, REVOKE, "fraud")),
-            "expire": (sweep, lambda: expire_issued_coupons(sweep, coupon_id, 10).expired_rows),
-        }
-        session, call = calls.pop(first)
-        if first == "expire":
-            time_passes(database, coupon_id)
-        with session.transaction():
-            assert call() == (1 if first == "expire" else DONE)
-            time_passes(database, coupon_id)
-            late = {name: threads.submit(each) for name, (_, each) in calls.items()}
-            eventually(lambda: waiters(database) == 2, 30, "both wait for the coupon")
-        assert {name: each.result() for name, each in late.items()} == OTHERS_GET[first]
-    ended = {"use": "used", "revoke": "revoked", "expire": "expired"}
-    assert chain(api, coupon_id) == ["active", ended[first]]
-
-
 def time_passes(database: Database, coupon_id: int) -> None:
     """The issued coupons of a coupon are over. It waits for none of their locks."""
     with psycopg.connect(database.superuser_url, dbname=database.name) as superuser:
@@ -280,66 +203,6 @@ def time_passes(database: Database, coupon_id: int) -> None:
             "UPDATE coupon SET valid_until = least(valid_until, now()) WHERE coupon_id = %s",
             [coupon_id],
         )
-
-
-@contextmanager
-def patient_ledger(database: Database, role: str) -> Iterator[Connection]:
-    """It waits for locks for as long as a slow machine needs to let all others wait, too."""
-    with connect_ledger(database.url(role), "test", 60) as connection:
-        connection.execute("SET lock_timeout = '60s'")
-        yield connection
-
-
-FORGED = {
-    "a first change that is the second": ("2, 'active', 'used', 'A', NULL", "foreign_key"),
-    "a first change of a used one": ("1, 'used', 'active', 'A', NULL", "check"),
-    "a way that is not allowed": ("1, 'active', 'active', NULL, NULL", "check"),
-    "a use without an order": ("1, 'active', 'used', NULL, NULL", "check"),
-    "an expiry with an order": ("1, 'active', 'expired', 'A', NULL", "check"),
-    "a revocation without a reason": ("1, 'active', 'revoked', NULL, NULL", "check"),
-    "number 0": ("0, 'active', 'used', 'A', NULL", "check"),
-    "an order without a name": ("1, 'active', 'used', '', NULL", "check"),
-    "an order that is too long": ("1, 'active', 'used', repeat('x', 101), NULL", "check"),
-    "a reason that is too long": ("1, 'active', 'revoked', NULL, repeat('x', 501)", "check"),
-}
-AFTER_A_USE = {
-    "a second use": ("1, 'active', 'used', 'B', NULL", "unique"),
-    "a use of a used one": ("2, 'active', 'used', 'B', NULL", "foreign_key"),
-    "a revocation of a used one": ("2, 'used', 'revoked', 'A', 'r'", "check"),
-    "a gap": ("3, 'used', 'active', 'A', NULL", "foreign_key"),
-}
-ERRORS = {
-    "foreign_key": psycopg.errors.ForeignKeyViolation,
-    "check": psycopg.errors.CheckViolation,
-    "unique": psycopg.errors.UniqueViolation,
-}
-
-
-@pytest.mark.parametrize("what", [*FORGED, *AFTER_A_USE])
-def test_the_chain_cannot_be_forged_past_the_function(
-    database: Database, api: Connection, coupon_id: int, what: str
-) -> None:
-    """Not even by the owner of the schema: the constraints hold it."""
-    row, error = {**FORGED, **AFTER_A_USE}[what]
-    if what in AFTER_A_USE:
-        assert change(api, coupon_id, USE, "A") is DONE
-    with pytest.raises(ERRORS[error]):
-        forge(database, USER, coupon_id, row)
-
-
-def test_a_change_of_a_coupon_that_is_not_issued_is_refused(
-    database: Database, coupon_id: int
-) -> None:
-    with pytest.raises(psycopg.errors.ForeignKeyViolation):
-        forge(database, USER + 1, coupon_id, "1, 'active', 'used', 'A', NULL")
-
-
-def forge(database: Database, user_id: int, coupon_id: int, row: str) -> None:
-    statement = (
-        "INSERT INTO issued_coupon_change (user_id, coupon_id, change_number, from_state, to_state,"
-        f" order_reference, reason, changed_by) VALUES (%s, %s, {row}, 'a test')"
-    )
-    as_owner(database, statement, user_id, coupon_id)
 
 
 def test_the_history_is_read_page_by_page(api: Connection, coupon_id: int) -> None:

@@ -1,22 +1,49 @@
 """A gate and a ledger that can be made to disagree."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
+from cli.main import main
+from coupons.change_events import log_reader
 from coupons.gate import Gate, open_coupon
+from coupons.ledger.admin_states import archive_coupon
 from coupons.ledger.connection import Connection, connect_ledger
-from coupons.ledger.coupons import find_coupon
+from coupons.ledger.coupons import change_coupon, find_coupon
 from coupons.ledger.issued_coupons import issue_or_reject
 from coupons.ledger.requests import accept_requests, find_requests
-from coupons.model import Admission, Claim, Coupon
+from coupons.model import Admission, Claim, Coupon, CouponState
+from reconciler.routine_pass import run_pass
+from reconciler.watch import Watch
 from tests.support.databases import Database
 from tests.support.ledger import MakeCoupon
+
+Archive = Callable[[int], None]
+Pass = Callable[[], list[Any]]
+Trace = Callable[..., Result]
+USERS = range(1, 11)
+"""Of the coupon that is settled."""
+NOBODY = "127.0.0.1:1"
+"""No server listens there."""
 
 
 @pytest.fixture
 def reconciler(database: Database) -> Iterator[Connection]:
     with connect_ledger(database.url("coupon_reconciler"), "test") as connection:
+        yield connection
+
+
+@pytest.fixture
+def ops(database: Database) -> Iterator[Connection]:
+    with connect_ledger(database.url("coupon_ops"), "test") as connection:
+        yield connection
+
+
+@pytest.fixture
+def api(database: Database) -> Iterator[Connection]:
+    with connect_ledger(database.url("coupon_api"), "test") as connection:
         yield connection
 
 
@@ -74,3 +101,62 @@ class Shop:
 @pytest.fixture
 def shop(gate: Gate, database: Database, make_coupon: MakeCoupon) -> Shop:
     return Shop(gate, database, make_coupon(total_quantity=20))
+
+
+@pytest.fixture
+def other(shop: Shop, make_coupon: MakeCoupon) -> Shop:
+    """Another coupon of the same shop."""
+    return Shop(shop.gate, shop.database, make_coupon(total_quantity=20))
+
+
+@pytest.fixture
+def archive(api: Connection) -> Archive:
+    def close_and_archive(coupon_id: int) -> None:
+        change_coupon(api, coupon_id, state=CouponState.CLOSED)
+        assert archive_coupon(api, coupon_id)
+
+    return close_and_archive
+
+
+@pytest.fixture
+def settled(shop: Shop) -> Shop:
+    """A coupon that everybody has got, and that is open."""
+    shop.accept(*USERS)
+    shop.issue(*USERS)
+    return shop
+
+
+@pytest.fixture
+def make_pass(gate: Gate, reconciler: Connection) -> Pass:
+    """A pass of a reconciler that runs since the first one."""
+    watch = Watch(compare_every_s=0)
+    return lambda: list(run_pass(gate, reconciler, 60.0, watch))
+
+
+@pytest.fixture
+def environment(
+    database: Database, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    """Gate and ledger answer; Kafka, Connect and the registry do not."""
+    monkeypatch.setattr(log_reader, "ANSWER_SECONDS", 0.2)
+    return {
+        "COUPON_DATABASE_URL": database.url("coupon_ops"),
+        "COUPON_REDIS_URL": valkey_url,
+        "COUPON_KAFKA_BOOTSTRAP_SERVERS": NOBODY,
+        "COUPON_SCHEMA_REGISTRY_URL": f"http://{NOBODY}",
+        "COUPON_CONNECT_URL": f"http://{NOBODY}",
+        "COUPON_STATE_DIR": "",
+        "COLUMNS": "80",
+    }
+
+
+@pytest.fixture
+def trace(environment: dict[str, str]) -> Trace:
+    """Types the command; keywords change the environment."""
+
+    def type_it(*arguments: object, **changes: str) -> Result:
+        return CliRunner(env={**environment, **changes}).invoke(
+            main, ["trace", *map(str, arguments)]
+        )
+
+    return type_it

@@ -1,13 +1,12 @@
 """What the commands say of an archived coupon, before and after the gate has forgotten it."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import main
-from coupons.change_events import log_reader
 from coupons.gate import Gate
 from coupons.ledger.admin_states import archive_coupon
 from coupons.ledger.connection import Connection, connect_ledger
@@ -22,34 +21,17 @@ from tests.reconciler.conftest import Shop
 from tests.support.databases import Database
 
 Type = Callable[..., Result]
-NOBODY = "127.0.0.1:1"
-"""No server listens there."""
 
 
 @pytest.fixture
-def type_it(database: Database, valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> Type:
+def type_it(environment: dict[str, str], database: Database) -> Type:
     """Types a command of `coupon`; gate and ledger answer, and nobody else."""
-    monkeypatch.setattr(log_reader, "ANSWER_SECONDS", 0.2)
 
     def type_one(*words: str, role: str = "ops") -> Result:
-        where = {
-            "COUPON_DATABASE_URL": database.url(f"coupon_{role}"),
-            "COUPON_REDIS_URL": valkey_url,
-            "COUPON_KAFKA_BOOTSTRAP_SERVERS": NOBODY,
-            "COUPON_SCHEMA_REGISTRY_URL": f"http://{NOBODY}",
-            "COUPON_CONNECT_URL": f"http://{NOBODY}",
-            "COUPON_STATE_DIR": "",
-            "COLUMNS": "80",
-        }
+        where = {**environment, "COUPON_DATABASE_URL": database.url(f"coupon_{role}")}
         return CliRunner(env=where).invoke(main, words)
 
     return type_one
-
-
-@pytest.fixture
-def ops(database: Database) -> Iterator[Connection]:
-    with connect_ledger(database.url("coupon_ops"), "test") as connection:
-        yield connection
 
 
 @pytest.fixture(params=["archived", "forgotten"])

@@ -91,7 +91,7 @@ def test_a_proof_that_ends_before_kafka_does_is_a_warning(
     class Settings:
         def __init__(self, _: object) -> None: ...
 
-        def longest_kept(self, _: object) -> timedelta | None:
+        def longest_kept(self) -> timedelta | None:
             return kept
 
     monkeypatch.setattr(erasures, "TopicSettings", Settings)

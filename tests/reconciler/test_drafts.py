@@ -1,7 +1,7 @@
 """A draft is not at the gate, and that is no mismatch."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from click.testing import CliRunner, Result
@@ -28,12 +28,6 @@ Type = Callable[..., Result]
 @pytest.fixture
 def draft(make_coupon: MakeCoupon) -> Coupon:
     return make_coupon(state="draft")
-
-
-@pytest.fixture
-def ops(database: Database) -> Iterator[Connection]:
-    with connect_ledger(database.url("coupon_ops"), "test") as connection:
-        yield connection
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ class Letters:
 class _Settings:
     def __init__(self, *_: object) -> None: ...
 
-    def longest_kept(self, _: object) -> timedelta:
+    def longest_kept(self) -> timedelta:
         return timedelta(days=14)
 
 

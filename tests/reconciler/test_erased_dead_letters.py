@@ -92,7 +92,7 @@ class Settings:
 
     def __init__(self, *_: object) -> None: ...
 
-    def longest_kept(self, _: object) -> timedelta:
+    def longest_kept(self) -> timedelta:
         return WEEK
 
 
@@ -106,12 +106,6 @@ def topic(monkeypatch: pytest.MonkeyPatch) -> Topic:
     monkeypatch.setattr(erasing, "delete_dead_letters", made.delete)
     monkeypatch.setattr(erasing, "TopicSettings", Settings)
     return made
-
-
-@pytest.fixture
-def ops(shop: Shop) -> Iterator[Connection]:
-    with closing(connect_ledger(shop.database.url("coupon_ops"), "test")) as connection:
-        yield connection
 
 
 def _issue(shop: Shop, *users: int) -> None:

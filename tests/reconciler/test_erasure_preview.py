@@ -1,24 +1,15 @@
 """What a preview of an erasure says when Postgres refuses it."""
 
-from collections.abc import Iterator
-from contextlib import closing
-
 import psycopg
 import pytest
 
 from coupons.errors import LedgerUnavailable
 from coupons.gate.erasing import preview_erasure
-from coupons.ledger.connection import Connection, connect_ledger
+from coupons.ledger.connection import Connection
 from coupons.ledger.refusals import LedgerRefusal, LedgerRefused
 from tests.reconciler.conftest import Shop
 
 USER = 4711
-
-
-@pytest.fixture
-def ops(shop: Shop) -> Iterator[Connection]:
-    with closing(connect_ledger(shop.database.url("coupon_ops"), "test")) as connection:
-        yield connection
 
 
 def test_a_preview_that_waits_for_a_lock_says_so(shop: Shop, ops: Connection) -> None:

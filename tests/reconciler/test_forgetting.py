@@ -1,12 +1,9 @@
 """The gate forgets archived coupons: whatever happens meanwhile, and for good."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator
 from time import monotonic
 from types import SimpleNamespace
 from typing import Any
 
-import psycopg
 import pytest
 import redis
 from redis.exceptions import ConnectionError as Lost
@@ -19,56 +16,17 @@ from coupons.gate.rebuild import rebuild
 from coupons.gate.removal import remove_coupons
 from coupons.gate.values import coupon_key
 from coupons.gate.write_check import check_takes_writes
-from coupons.ledger.admin_states import archive_coupon
 from coupons.ledger.connection import Connection, connect_ledger
-from coupons.ledger.coupons import begin_gate_epoch, change_coupon
+from coupons.ledger.coupons import begin_gate_epoch
 from coupons.ledger.rebuild_lock import alone_with
 from coupons.ledger.requests import accept_requests
-from coupons.model import Admission, Claim, CouponState, GateState
+from coupons.model import Admission, Claim, GateState
 from operations.repair.compare_and_repair import compare_and_repair
-from operations.verify.report import await_consistency, check_consistency
 from reconciler import forgetting
-from reconciler.routine_pass import run_pass
-from reconciler.watch import Watch
-from tests.reconciler.conftest import Shop
+from tests.reconciler.conftest import USERS, Archive, Pass, Shop
 from tests.support.databases import Database
 from tests.support.ledger import MakeCoupon
 from tests.support.servers import ValkeyServer
-
-Pass = Callable[[], list[Any]]
-Archive = Callable[[int], None]
-USERS = range(1, 11)
-WAIT_SECONDS = 40.0
-
-
-@pytest.fixture
-def api(database: Database) -> Iterator[Connection]:
-    with connect_ledger(database.url("coupon_api"), "test") as connection:
-        yield connection
-
-
-@pytest.fixture
-def archive(api: Connection) -> Archive:
-    def close_and_archive(coupon_id: int) -> None:
-        change_coupon(api, coupon_id, state=CouponState.CLOSED)
-        assert archive_coupon(api, coupon_id)
-
-    return close_and_archive
-
-
-@pytest.fixture
-def settled(shop: Shop) -> Shop:
-    """A coupon that everybody has got, and that is open."""
-    shop.accept(*USERS)
-    shop.issue(*USERS)
-    return shop
-
-
-@pytest.fixture
-def make_pass(gate: Gate, reconciler: Connection) -> Pass:
-    """A pass of a reconciler that runs since the first one."""
-    watch = Watch(compare_every_s=0)
-    return lambda: list(run_pass(gate, reconciler, 60.0, watch))
 
 
 def keys(gate: Gate, coupon_id: int) -> list[str]:
@@ -265,89 +223,3 @@ def test_what_nobody_saw_is_found_within_the_hour(
     gate.client.hset(coupon_key(settled.coupon_id), "epoch", 1)
     make_pass()
     assert keys(gate, settled.coupon_id) == []
-
-
-def test_many_are_forgotten_a_hundred_at_a_time(
-    gate: Gate,
-    reconciler: Connection,
-    make_coupon: MakeCoupon,
-    archive: Archive,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("coupons.gate.forgetting.MOST_AT_ONCE", 2)
-    made = [make_coupon() for _ in range(3)]
-    for coupon in made:
-        assert open_coupon(gate, coupon)
-        archive(coupon.coupon_id)
-    first, second, third = (coupon.coupon_id for coupon in made)
-    assert forget_archived(gate, reconciler, []) == ([first, second], False)
-    assert forget_archived(gate, reconciler, []) == ([third], True)
-    assert forget_archived(gate, reconciler, []) == ([], True)
-
-
-def test_archived_coupons_cost_a_pass_nothing(
-    gate: Gate,
-    database: Database,
-    settled: Shop,
-    make_pass: Pass,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Statements at Postgres and commands at Redis are the same with none and with fifty.
-
-    And no key is searched.
-    """
-    statements = 0
-    execute = psycopg.Cursor.execute
-
-    def counted(self: Any, *arguments: Any, **more: Any) -> Any:
-        nonlocal statements
-        statements += 1
-        return execute(self, *arguments, **more)
-
-    monkeypatch.setattr(psycopg.Cursor, "execute", counted)
-
-    def cost() -> tuple[int, Counter[str]]:
-        nonlocal statements
-        statements = 0
-        before = commands(gate)
-        assert make_pass() == []
-        return statements, commands(gate) - before
-
-    make_pass()
-    without = cost()
-    with psycopg.connect(database.url("coupon_owner"), autocommit=True) as owner:
-        owner.execute(
-            "INSERT INTO coupon (name, total_quantity, state, admin_state)"
-            " SELECT 'of the past', 9, 'closed', 'archived' FROM generate_series(1, 50)"
-        )
-    assert cost() == without
-    assert without[0] == 1
-    assert without[1]["cmdstat_evalsha"] == 2
-    assert not without[1]["cmdstat_scan"]
-
-
-def commands(gate: Gate) -> Counter[str]:
-    """How many the server has run of each."""
-    stats: dict[str, Any] = gate.client.info("commandstats")
-    return Counter({name: int(stat["calls"]) for name, stat in stats.items()})
-
-
-def test_verify_checks_an_archived_coupon_in_the_ledger_alone(
-    gate: Gate, database: Database, settled: Shop, archive: Archive, make_pass: Pass
-) -> None:
-    """On both sides of the moment, and without waiting."""
-    archive(settled.coupon_id)
-    with connect_ledger(database.url("coupon_ops"), "test") as ops:
-        for _ in range(2):
-            began = monotonic()
-            report = await_consistency(gate, ops, settled.coupon_id, WAIT_SECONDS)
-            assert monotonic() - began < WAIT_SECONDS / 2
-            assert report is not None
-            assert (report.complaints, report.figures) == ([], None)
-            assert (report.counts.accepted, report.counts.issued) == (len(USERS), len(USERS))
-            make_pass()
-        with psycopg.connect(database.url("coupon_owner"), autocommit=True) as owner:
-            owner.execute("UPDATE coupon SET issued_count = issued_count - 1")
-        wrong = check_consistency(gate, ops, settled.coupon_id)
-    assert wrong is not None
-    assert "Postgres: accepted is not" in wrong.complaints[0]

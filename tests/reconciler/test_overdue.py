@@ -1,6 +1,5 @@
 """What should be final by now is found without reading requests of coupons in order."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,12 +10,6 @@ from operations.doctor.requests import count_overdue
 from stack.ports import HOST, free_ports
 from tests.reconciler.conftest import Shop
 from tests.support.databases import Database
-
-
-@pytest.fixture
-def ops(database: Database) -> Iterator[Connection]:
-    with connect_ledger(database.url("coupon_ops"), "test") as connection:
-        yield connection
 
 
 @pytest.fixture

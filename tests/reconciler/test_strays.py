@@ -11,12 +11,6 @@ from tests.support.databases import Database
 
 
 @pytest.fixture
-def ops(database: Database) -> Iterator[Connection]:
-    with connect_ledger(database.url("coupon_ops"), "test") as connection:
-        yield connection
-
-
-@pytest.fixture
 def owner(database: Database) -> Iterator[Connection]:
     with connect_ledger(database.url("coupon_owner"), "test") as connection:
         yield connection

@@ -1,7 +1,5 @@
 """The conservation check names what does not add up."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from connectors.slot import Slot, read_slot
@@ -28,12 +26,6 @@ from tests.support.ledger import MakeCoupon, make_coupon
 __all__ = ["make_coupon"]
 
 USERS = (1, 2, 3)
-
-
-@pytest.fixture
-def ops(database: Database) -> Iterator[Connection]:
-    with connect_ledger(database.url("coupon_ops"), "test") as connection:
-        yield connection
 
 
 @pytest.fixture

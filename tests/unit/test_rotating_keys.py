@@ -1,72 +1,18 @@
 """Keys of tokens come from their issuers' key sets, and rotate while the process runs."""
 
-import hmac
-import json
 import logging
 import threading
 import time
-from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import jwt
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from coupons.errors import KeysUnavailable
 from coupons.process import rotating_keys
-from coupons.process.bearer import InvalidToken
 from coupons.process.rotating_keys import KeySetVerifier
-from coupons.tokens import AUDIENCE
 from coupons.waiting import eventually
 from tests.support.issuers import Issuer, Key, issuer, key_set
-
-A, B = "https://a.example", "https://b.example"
-OLD, NEW, OTHER = Key("old"), Key("new", "ES256"), Key("old", "RS256")
-
-Verifies = Callable[..., KeySetVerifier]
-
-
-@pytest.fixture
-def verifies() -> Iterator[Verifies]:
-    """Makes verifiers of these sources, and ends them."""
-    made: list[KeySetVerifier] = []
-
-    def make(refresh: float = 3_600.0, max_age: float = 86_400.0, **at: str) -> KeySetVerifier:
-        sources = {{"a": A, "b": B}[name]: source for name, source in at.items()}
-        made.append(KeySetVerifier(sources, AUDIENCE, 0.0, refresh, max_age))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
-
-
-@pytest.fixture
-def server() -> Iterator[Issuer]:
-    with issuer(OLD) as server:
-        yield server
-
-
-@pytest.fixture
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An unknown kid, or a failure, makes it read again at once."""
-    monkeypatch.setattr(rotating_keys, "AGAIN_SECONDS", 0.02)
-
-
-def answer(verifier: KeySetVerifier, token: str) -> str:
-    """What the verifier says of a token, in a word."""
-    try:
-        return f"user {verifier.verify(token).user_id}"
-    except InvalidToken:
-        return "invalid"
-    except KeysUnavailable:
-        return "unavailable"
-
-
-def until(verifier: KeySetVerifier, token: str, expected: str) -> None:
-    eventually(lambda: answer(verifier, token) == expected, 10, f"the token is: {expected}")
+from tests.unit.conftest import NEW, OLD, OTHER, A, B, Verifies, answer, until
 
 
 @pytest.mark.parametrize("algorithm", ["EdDSA", "ES256", "RS256"])
@@ -218,68 +164,6 @@ def test_a_hanging_issuer_delays_no_other(
         assert answer(verifier, OTHER.token(B)) == "unavailable"
         assert time.monotonic() - began < 4
         verifier.check()  # one issuer's users can be served
-
-
-def test_a_key_of_one_issuer_is_none_of_another(verifies: Verifies, server: Issuer) -> None:
-    """Also when both have a key of that id."""
-    with issuer(OTHER) as other:
-        verifier = verifies(a=server.url, b=other.url)
-        assert answer(verifier, OLD.token(A)) == answer(verifier, OTHER.token(B)) == "user 42"
-        for token in (OLD.token(B), OTHER.token(A), OLD.token("https://c.example")):
-            assert answer(verifier, token) == "invalid"
-
-
-@pytest.mark.parametrize("algorithm", ["HS256", "none", "ES256"])
-def test_a_token_cannot_choose_its_algorithm(
-    verifies: Verifies, server: Issuer, algorithm: str
-) -> None:
-    """Not HS256 with the public key as the secret, which everybody has (algorithm confusion)."""
-    verifier = verifies(a=server.url)
-    public = OLD.private.public_key()
-    claims = jwt.decode(OLD.token(A), options={"verify_signature": False})
-    secrets = [
-        public.public_bytes(Encoding.Raw, PublicFormat.Raw),
-        public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
-    ]
-    if algorithm == "HS256":  # by hand: the library refuses to sign with such a secret
-        signed = _encoded({"alg": "HS256", "kid": "old"}, claims)
-        forged = [
-            f"{signed}.{_text(hmac.digest(key, signed.encode(), 'sha256'))}" for key in secrets
-        ]
-    else:
-        key: Any = NEW.private if algorithm == "ES256" else None
-        forged = [jwt.encode(claims, key, algorithm, {"kid": "old"})]
-    assert {answer(verifier, token) for token in forged} == {"invalid"}
-
-
-@pytest.mark.parametrize("header", [{"kid": None}, {"kid": 7}, {"kid": ["old"]}, {"crit": ["x"]}])
-def test_a_token_names_its_key_in_plain(
-    verifies: Verifies, server: Issuer, header: dict[str, object]
-) -> None:
-    """A kid of another type is none, and nothing critical is ignored."""
-    verifier = verifies(a=server.url)
-    claims = jwt.decode(OLD.token(A), options={"verify_signature": False})
-    plain = {"alg": "EdDSA", "typ": "JWT", "kid": "old"}
-    for changed, expected in (({}, "user 42"), (header, "invalid")):
-        signed = _encoded({**plain, **changed}, claims)
-        token = f"{signed}.{_text(OLD.private.sign(signed.encode()))}"
-        assert answer(verifier, token) == expected
-
-
-def _encoded(*parts: object) -> str:
-    return ".".join(_text(json.dumps(part).encode()) for part in parts)
-
-
-def _text(value: bytes) -> str:
-    return urlsafe_b64encode(value).rstrip(b"=").decode()
-
-
-@pytest.mark.parametrize("token", ["", "x", "..", "a.b.c", "e30.e30.", "é", "\x00", "." * 100])
-def test_what_is_no_token_is_refused(verifies: Verifies, server: Issuer, token: str) -> None:
-    """Without reading anything."""
-    verifier = verifies(a=server.url)
-    assert answer(verifier, token) == "invalid"
-    assert server.asked == 1
 
 
 def test_a_key_set_in_a_file_rotates_too(verifies: Verifies, tmp_path: Path) -> None:
