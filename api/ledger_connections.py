@@ -22,7 +22,9 @@ class LedgerConnections:
         try:
             connection = self._idle.pop()
         except IndexError:
-            connection = connect_ledger(self._url, self._application_name, ANSWER_TIMEOUT_SECONDS)
+            connection = connect_ledger(
+                self._url, self._application_name, ANSWER_TIMEOUT_SECONDS, by_key=True
+            )
         try:
             yield connection
         finally:

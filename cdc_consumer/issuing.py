@@ -38,7 +38,7 @@ class Issuer:
 
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:
-            self._connection = connect_ledger(self._url, "cdc_consumer")
+            self._connection = connect_ledger(self._url, "cdc_consumer", by_key=True)
         return self._connection
 
 

@@ -52,7 +52,12 @@ class ExpirySweep:
         while not stop.is_set():
             try:
                 with closing(
-                    connect_ledger(self._database_url, "coupon-expiry", ANSWER_TIMEOUT_SECONDS)
+                    connect_ledger(
+                        self._database_url,
+                        "coupon-expiry",
+                        ANSWER_TIMEOUT_SECONDS,
+                        by_key=True,
+                    )
                 ) as connection:
                     while not stop.is_set():
                         has_more = self.sweep(connection, stop.wait)

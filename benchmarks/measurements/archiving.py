@@ -100,7 +100,7 @@ def _round(stack: DisposableStack, users: int, coupon_id: int) -> Archiving:
             times[0] = time.monotonic()
             archive_coupon(api, coupon_id)
             times[1] = time.monotonic()
-            list(run_pass(gate, reconciler, pending_after_s=60.0))
+            list(run_pass(gate, reconciler, pending_after_s=3_600.0))
             times[2] = time.monotonic()
 
         meanwhile = _admitting(redis_url, archive)

@@ -41,15 +41,22 @@ Connection = psycopg.Connection[Any]
 T = TypeVar("T")
 
 
-def _options(answer_timeout_seconds: float) -> str:
+_BY_KEY = {"enable_seqscan": "off", "jit": "off"}
+"""A session keeps the plans of its statements. One that was made while a table was small reads that
+table from end to end, however large it has become, until the table is analyzed: on a new ledger
+all through the first minute of a sale. Compilation would cost more than a look-up."""
+
+
+def _options(answer_timeout_seconds: float, by_key: bool) -> str:
     """Session options: a long answer timeout allows long statements, but no long locks."""
-    values = {
+    values: dict[str, int | str] = {
         "statement_timeout": max(STATEMENT_TIMEOUT_MS, int(answer_timeout_seconds * 1000)),
         "lock_timeout": STATEMENT_TIMEOUT_MS,
         # A process that is stopped inside a transaction keeps rows locked only for this long.
         "idle_in_transaction_session_timeout": SILENCE_TIMEOUT_MS,
         "tcp_user_timeout": SILENCE_TIMEOUT_MS,
         "timezone": "UTC",
+        **(_BY_KEY if by_key else {}),
     }
     return " ".join(f"-c {name}={value}" for name, value in values.items())
 
@@ -111,9 +118,16 @@ LedgerPool = ConnectionPool[BoundedConnection]
 
 
 def connect_ledger(
-    url: str, application_name: str, answer_timeout_seconds: float = ANSWER_TIMEOUT_SECONDS
+    url: str,
+    application_name: str,
+    answer_timeout_seconds: float = ANSWER_TIMEOUT_SECONDS,
+    *,
+    by_key: bool = False,
 ) -> Connection:
-    """An autocommit connection with bounded waiting. Raises LedgerUnavailable."""
+    """An autocommit connection with bounded waiting. Raises LedgerUnavailable.
+
+    by_key: its statements look rows up by an index, and never read a table from end to end.
+    """
     try:
         connection = BoundedConnection.connect(
             url,
@@ -121,7 +135,7 @@ def connect_ledger(
             prepare_threshold=0,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             application_name=application_name,
-            options=_options(answer_timeout_seconds),
+            options=_options(answer_timeout_seconds, by_key),
             # An unreachable server is noticed within seconds instead of minutes.
             tcp_user_timeout=STATEMENT_TIMEOUT_MS,
             keepalives_idle=5,
@@ -140,7 +154,7 @@ def ledger_pool(
     size: int,
     answer_timeout_seconds: float = ANSWER_TIMEOUT_SECONDS,
 ) -> LedgerPool:
-    """A pool for reads; it connects in the background and replaces broken connections."""
+    """A pool for look-ups; it connects in the background and replaces broken connections."""
 
     def configure(connection: BoundedConnection) -> None:
         connection.answer_timeout_seconds = answer_timeout_seconds
@@ -156,7 +170,7 @@ def ledger_pool(
             "autocommit": True,
             "application_name": application_name,
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-            "options": _options(answer_timeout_seconds),
+            "options": _options(answer_timeout_seconds, by_key=True),
         },
         open=True,
     )

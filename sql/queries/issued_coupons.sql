@@ -18,10 +18,11 @@ WITH event AS (
          AS e (coupon_id, user_id, requested_at_us)
    ORDER BY coupon_id, user_id, requested_at_us
 ), known AS (
-  SELECT e.*, i.user_id IS NOT NULL AS was_issued, j.reason AS rejection
+  -- No joins: as long as the tables are small, their plan would read them from end to end, and it is kept.
+  SELECT e.*,
+         (SELECT true FROM issued_coupon i WHERE i.user_id = e.user_id AND i.coupon_id = e.coupon_id) IS TRUE AS was_issued,
+         (SELECT j.reason FROM issue_rejection j WHERE j.coupon_id = e.coupon_id AND j.user_id = e.user_id) AS rejection
     FROM event e
-    LEFT JOIN issued_coupon i ON i.user_id = e.user_id AND i.coupon_id = e.coupon_id
-    LEFT JOIN issue_rejection j ON j.coupon_id = e.coupon_id AND j.user_id = e.user_id
 ), decided AS (
   SELECT k.coupon_id, k.user_id, k.requested_at,
          row_number() OVER (PARTITION BY k.coupon_id ORDER BY k.requested_at, k.user_id)
