@@ -26,24 +26,20 @@ SELECT user_id, coupon_id, coupon_name, requested_at, issued_at, expires_at, sta
 -- in:  user_ids, coupon_ids, changes (use, cancel_use, revoke), order_references, reasons, changed_by (one each a change)
 -- out: number of the change from 1, outcome (see change_issued_coupon, or 'locked'), and the coupon as it is then; no row
 --      when there is none
-WITH wanted AS MATERIALIZED (
+WITH changed AS MATERIALIZED (
   SELECT *
-    FROM unnest(%(user_ids)s::bigint[], %(coupon_ids)s::bigint[], %(changes)s::text[], %(order_references)s::text[],
-                %(reasons)s::text[], %(changed_by)s::text[])
-         WITH ORDINALITY AS u (user_id, coupon_id, change, order_reference, reason, by_whom, number)
-), held AS MATERIALIZED (
-  SELECT user_id, coupon_id FROM hold_issued_coupons(%(user_ids)s::bigint[], %(coupon_ids)s::bigint[])
+    FROM change_issued_coupons(%(user_ids)s::bigint[], %(coupon_ids)s::bigint[], %(changes)s::text[],
+                               %(order_references)s::text[], %(reasons)s::text[], %(changed_by)s::text[])
 )
 SELECT number, outcome, (coupon).user_id, (coupon).coupon_id, (coupon).coupon_name, (coupon).requested_at, (coupon).issued_at,
        (coupon).expires_at, (coupon).state, (coupon).changed_at, (coupon).order_reference, (coupon).reason,
        (coupon).discount::text AS discount, (coupon).metadata::text AS metadata
-  FROM (SELECT * FROM wanted JOIN held USING (user_id, coupon_id) ORDER BY user_id, coupon_id, number) AS w
- CROSS JOIN LATERAL change_and_show_issued_coupon(w.user_id, w.coupon_id, w.change, w.order_reference, w.reason, w.by_whom)
+  FROM changed
  UNION ALL
-SELECT number, 'locked', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-  FROM wanted w
+SELECT w.number, 'locked', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+  FROM unnest(%(user_ids)s::bigint[], %(coupon_ids)s::bigint[]) WITH ORDINALITY AS w (user_id, coupon_id, number)
   JOIN issued_coupon i USING (user_id, coupon_id)
- WHERE NOT EXISTS (SELECT FROM held h WHERE h.user_id = w.user_id AND h.coupon_id = w.coupon_id);
+ WHERE NOT EXISTS (SELECT FROM changed c WHERE c.number = w.number);
 
 -- name: list_changes
 -- in:  user_id, coupon_id, after_number (0: from the first), page_size

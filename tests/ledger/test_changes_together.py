@@ -166,7 +166,7 @@ def test_nothing_is_tried_alone_when_the_ledger_cannot_be_used(
     coupon_id: int, writer: ChangeWriter, database: Database
 ) -> None:
     """Else an outage would cost its time-out for each change."""
-    as_owner(database, "REVOKE EXECUTE ON FUNCTION change_issued_coupon FROM coupon_api")
+    as_owner(database, "REVOKE EXECUTE ON FUNCTION change_issued_coupons FROM coupon_api")
     with pytest.raises(LedgerRefused) as raised:
         writer.write([use(coupon_id, user) for user in USERS])
     assert raised.value.refusal is LedgerRefusal.NOT_ALLOWED

@@ -166,21 +166,6 @@ def test_what_is_not_issued_cannot_be_changed(api: Connection, coupon_id: int) -
     assert find_owned_coupon(api, USER + 1, coupon_id) is None
 
 
-def test_what_is_issued_at_this_moment_is_not_there_yet(
-    database: Database, api: Connection, coupon_id: int
-) -> None:
-    """It is issued after it was looked for, and before it would be shown: nothing was done."""
-    as_owner(
-        database,
-        """
-        CREATE OR REPLACE FUNCTION change_issued_coupon(
-          of_user bigint, of_coupon bigint, wanted text, reference text, why text, by_whom text
-        ) RETURNS text LANGUAGE sql AS $$ SELECT 'not_found' $$
-        """,
-    )
-    assert change(api, coupon_id, USE, "A") is None
-
-
 @pytest.mark.parametrize(("later", "state"), [("0", "expired"), ("1 microsecond", "active")])
 def test_a_coupon_is_expired_from_the_very_moment_on(
     database: Database, coupon_id: int, later: str, state: str

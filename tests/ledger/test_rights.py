@@ -30,6 +30,7 @@ ACTION = (
 )
 AUDITED = "INSERT INTO operator_action (action, result, {}) VALUES ('rebuild gate', 'done', {})"
 CHANGED = "1, 1, 'use', 'A', NULL, 'a test'"
+CHANGED_MANY = "'{1}', '{1}', '{use}', '{A}', '{NULL}', '{a test}'"
 ALLOWED: dict[str, set[str]] = {
     # coupons
     COUPON.format("", ""): {API},
@@ -76,7 +77,7 @@ ALLOWED: dict[str, set[str]] = {
     "SELECT FROM issue_rejection": READERS,
     # what becomes of issued coupons
     f"SELECT change_issued_coupon({CHANGED})": {API},
-    f"SELECT FROM change_and_show_issued_coupon({CHANGED})": {API},
+    f"SELECT FROM change_issued_coupons({CHANGED_MANY})": {API},
     "SELECT FROM expire_issued_coupons(1, 10)": {RECONCILER},
     "INSERT INTO issued_coupon_change (user_id, coupon_id, change_number, from_state, to_state,"
     " changed_by, reason) VALUES (1, 1, 1, 'active', 'revoked', 'a test', 'r')": NOBODY,

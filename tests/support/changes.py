@@ -10,7 +10,7 @@ from coupons.ledger.owned_coupons import (
 )
 from coupons.model import ChangeOutcome, IssuedChange
 
-_WAIT = "SELECT outcome FROM change_and_show_issued_coupon(%s, %s, %s, %s, %s, %s)"
+_WAIT = "SELECT change_issued_coupon(%s, %s, %s, %s, %s, %s)"
 
 
 def change_owned_coupon(
