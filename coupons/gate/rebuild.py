@@ -7,7 +7,9 @@ more, so what is read afterwards is complete. Claims in flight get 503 and may b
 from collections.abc import Callable, Iterator
 
 from coupons.gate import Gate, GateFigures, open_coupon, unavailable_reason
+from coupons.gate.audiences import load_audience
 from coupons.gate.write_check import check_takes_writes
+from coupons.ledger.audiences import EVERYBODY, list_audiences
 from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import begin_gate_epoch, find_coupon
 from coupons.ledger.rebuild_lock import alone_with
@@ -61,6 +63,7 @@ def rebuild(
         fenced = begin_gate_epoch(connection, coupon_id, above, as_operator)
         if fenced is None:
             return None
+        audience = list_audiences(connection, [coupon_id]).get(coupon_id, EVERYBODY)
         loaded = 0
 
         def counted() -> Iterator[IssueRequest]:
@@ -71,7 +74,10 @@ def rebuild(
                     progress(loaded)
                 yield request
 
-        return loaded if open_coupon(gate, fenced, counted()) else None
+        def with_list() -> bool:
+            return load_audience(gate, connection, coupon_id, audience)
+
+        return loaded if open_coupon(gate, fenced, counted(), audience, with_list) else None
 
 
 def _all_requests(
