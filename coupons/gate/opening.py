@@ -34,8 +34,8 @@ def open_coupon(
     the ledger has accepted for it, read after the fence; consumed as a stream. audience: who may
     claim it, "": everybody; load_audience: loads that list, False: it is not in force any more.
     Returns False then, or when a newer epoch was begun meanwhile, or Redis was restarted, failed
-    over or lost something: then this epoch is void. Raises RedisUnavailable; GateRefused before anything is done, when Redis
-    takes no writes or may evict keys.
+    over or lost something: then this epoch is void. Raises RedisUnavailable; GateRefused before
+    anything is done, when Redis takes no writes or may evict keys.
     """
     check_takes_writes(gate.client)
     key = coupon_key(coupon.coupon_id)

@@ -63,8 +63,9 @@ def find_audience_upload(
         row = connection.execute(query("find_audience_upload"), values).fetchone()
     if row is None:
         return None
-    *counts, first_refused = row
-    return AudienceUpload(*counts, [(number, reason) for number, reason in first_refused])
+    taken_bytes, unfinished, lines, listed, refused, first = row
+    first_refused = [(number, reason) for number, reason in first]
+    return AudienceUpload(taken_bytes, unfinished, lines, listed, refused, first_refused)
 
 
 def take_part(
