@@ -85,7 +85,8 @@ def _take(
         raise AudienceTooLarge
     refused = dict(seen.refused)
     for _, reason in read.refused:
-        refused[reason] = refused.get(reason, 0) + 1
+        refused[str(reason)] = refused.get(reason, 0) + 1
+    named = [(number, str(reason)) for number, reason in read.refused]
     room = MOST_NAMED_LINES - len(seen.first_refused)
     now = replace(
         seen,
@@ -94,7 +95,7 @@ def _take(
         lines=seen.lines + read.lines,
         listed=seen.listed + len(read.user_ids),
         refused=refused,
-        first_refused=[*seen.first_refused, *read.refused[:room]],
+        first_refused=[*seen.first_refused, *named[:room]],
     )
     if not take_part(connection, coupon_id, upload_id, seen, now, read.user_ids):
         raise UploadMoved

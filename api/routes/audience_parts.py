@@ -16,6 +16,8 @@ from api.openapi_parts import (
 from api.problems import ProblemType
 from api.text_files import CSV, TEXT
 
+LARGEST_OFFSET = 2**53
+"""More bytes than any file of a list has."""
 _UPLOAD_ID = {
     "name": "upload_id",
     "in": "path",
@@ -28,7 +30,7 @@ _OFFSET = {
     "in": "header",
     "required": True,
     "description": "How many bytes of the file are before this part",
-    "schema": {"type": "integer", "minimum": 0},
+    "schema": {"type": "integer", "minimum": 0, "maximum": LARGEST_OFFSET},
 }
 
 
@@ -79,7 +81,7 @@ def _begin() -> dict[str, Any]:
     begun = response("Begun", AudienceUploadView, "Location", links=_upload_links())
     return operation(
         "beginAudienceUpload",
-        "Begin to upload a list of users, in place of an upload that was not finished",
+        "Begin to upload a list of users; an upload before it that was not finished is gone",
         {"201": begun},
         (ProblemType.NOT_FOUND, ProblemType.CLOSED, ProblemType.ARCHIVED, *WRITE_PROBLEMS),
         scope=ADMIN,

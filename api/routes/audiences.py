@@ -20,7 +20,7 @@ from api.authentication import ADMIN, Authenticator
 from api.problems import Problem, ProblemType
 from api.request_body import pieces_of
 from api.responses import RawResponse, json_response
-from api.routes.audience_parts import describe_audiences
+from api.routes.audience_parts import LARGEST_OFFSET, describe_audiences
 from api.routes.coupon_problems import no_such_coupon, writing
 from api.text_files import CSV, check_is_text, has_header
 from coupons.gate import Gate
@@ -37,7 +37,6 @@ from coupons.waiting import attempts
 GATE_SECONDS = 15.0
 """So long a response waits until the gate has the list; the reconciler brings it."""
 _GATE_PAUSE_SECONDS = 0.1
-_LARGEST_OFFSET = 2**62
 
 openapi_part = describe_audiences
 
@@ -126,7 +125,7 @@ class AudienceRoutes:
         return json_response(view_upload(upload_id, upload))
 
     def finish(self, coupon_id: int, upload_id: UUID) -> RawResponse:
-        """Make the upload the audience, in place of the one before; repeating it is harmless."""
+        """Make the upload the audience, instead of the one before; repeating it is harmless."""
         who = self._administrator()
         try:
             with writing(_maybe_set(coupon_id)), self._connect() as connection:
@@ -167,7 +166,7 @@ class AudienceRoutes:
 
 def _offset() -> int:
     sent = request.headers.get("Upload-Offset", "")
-    if not (sent.isascii() and sent.isdigit()) or len(sent) > 19 or int(sent) > _LARGEST_OFFSET:
+    if not (sent.isascii() and sent.isdigit()) or len(sent) > 19 or int(sent) > LARGEST_OFFSET:
         named = [{"field": "Upload-Offset", "message": "Bytes of the file before this part."}]
         detail = "Upload-Offset: say how many bytes of the file are before this part."
         raise Problem(ProblemType.INVALID, detail, errors=named)

@@ -2,7 +2,7 @@
 
 A list is loaded beside the one that is in force, under keys of its own version. Then one field of
 the coupon's hash is changed: claims before it are decided by the one list, claims after it by the
-other. Whoever loads has the coupon's lock, so that no rebuild puts an older list in its place: the
+other. Whoever loads has the coupon's lock, so that no rebuild replaces it by an older list: the
 reconciler, or an operator's command. The API waits for them.
 """
 
@@ -86,7 +86,7 @@ def lists_are_at_gate(gate: Gate, connection: Connection) -> bool:
 def is_spoilt(gate: Gate, connection: Connection, coupon_id: int, form: str) -> bool:
     """Whether the gate holds other users than this list, which ledger and gate have in force.
 
-    It reads the whole list. False, too, when the ledger has another one meanwhile.
+    It reads all of the list. False, too, when the ledger has another one meanwhile.
     """
     if form == EVERYBODY:
         return False

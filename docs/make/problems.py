@@ -74,6 +74,9 @@ MEANINGS = {
     "codes-exist": "The coupon has codes already, so that their kind cannot change any more.",
     "codes-busy": "Codes of this coupon are being given, or an upload is running, of any coupon."
     " Nothing was done. Wait as long as `Retry-After` says, and call again.",
+    "upload-offset": "The part does not begin where the upload goes on. `offset` says where that is,"
+    " if it is not null; else read the upload.",
+    "empty-audience": "No line of the upload was a user. Nothing was done: nobody could claim.",
     "no-pool": "Codes are uploaded to a coupon whose codes do not come from a pool.",
     "body-too-large": "The body is larger than the limit.",
     "uri-too-long": "The path or the query string is longer than the limit.",

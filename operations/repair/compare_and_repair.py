@@ -92,7 +92,7 @@ def _repair_audience(
 ) -> bool:
     """Whether the gate had another audience than the ledger, or spoilt keys of it, and has not now.
 
-    It reads the whole list.
+    It reads all of the list.
     """
     audiences = list_audiences(connection, [coupon_id])
     is_same = has_audience(figures, coupon_id, audiences)

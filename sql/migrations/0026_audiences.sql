@@ -25,13 +25,13 @@ CREATE TABLE coupon_audience_chunk (
 );
 ALTER TABLE coupon_audience_chunk ALTER COLUMN users SET STORAGE EXTERNAL;  -- it cannot be compressed
 
--- A list on its way here: at most one for a coupon. taken_bytes: where the file goes on. unfinished: what is there of
+-- A list on its way here: at most one for a coupon. file_offset: bytes of the file that are taken. unfinished: what is there of
 -- its next line. listed: users so far, repeated ones too.
 CREATE TABLE audience_upload (
   upload_id     uuid PRIMARY KEY DEFAULT gen_random_uuid(),
   coupon_id     bigint NOT NULL UNIQUE REFERENCES coupon,
   changed_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
-  taken_bytes   bigint NOT NULL DEFAULT 0,
+  file_offset   bigint NOT NULL DEFAULT 0,
   unfinished    bytea NOT NULL DEFAULT '',
   lines         bigint NOT NULL DEFAULT 0,
   listed        bigint NOT NULL DEFAULT 0,
@@ -90,9 +90,9 @@ CREATE FUNCTION take_audience_part(
   AS $$
   WITH taken AS (
     UPDATE audience_upload
-       SET taken_bytes = now_bytes, lines = now_lines, unfinished = now_unfinished, listed = listed + cardinality(users),
+       SET file_offset = now_bytes, lines = now_lines, unfinished = now_unfinished, listed = listed + cardinality(users),
            refused = now_refused, first_refused = now_first_refused, changed_at = clock_timestamp()
-     WHERE upload_id = of_upload AND coupon_id = of_coupon AND taken_bytes = seen_bytes AND lines = seen_lines
+     WHERE upload_id = of_upload AND coupon_id = of_coupon AND file_offset = seen_bytes AND lines = seen_lines
     RETURNING upload_id
   ), part AS (
     INSERT INTO audience_upload_part (upload_id, first_line, user_ids)
@@ -101,7 +101,7 @@ CREATE FUNCTION take_audience_part(
   SELECT EXISTS (SELECT FROM taken)
 $$;
 
--- Makes an upload the coupon's audience, in place of the one before; each user is there once.
+-- Makes an upload the coupon's audience, instead of the one before; each user is there once.
 -- in:  chunk_counts: into how many chunks the users may be divided; the first that divides them evenly is taken.
 --      most_a_chunk: so evenly. They are prime, so that no two of them fail for the same ids.
 -- out: done, repeated (it is the audience already), not_found, closed, archived, empty (no user is in it), uneven

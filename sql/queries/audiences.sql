@@ -36,8 +36,8 @@ SELECT outcome, begun FROM begin_audience_upload(%(coupon_id)s);
 
 -- name: find_audience_upload
 -- in:  coupon_id, upload_id
--- out: taken_bytes, unfinished, lines, listed, refused, first_refused; no row: there is none
-SELECT taken_bytes, unfinished, lines, listed, refused, first_refused
+-- out: file_offset, unfinished, lines, listed, refused, first_refused; no row: there is none
+SELECT file_offset, unfinished, lines, listed, refused, first_refused
   FROM audience_upload WHERE coupon_id = %(coupon_id)s AND upload_id = %(upload_id)s;
 
 -- name: take_audience_part

@@ -174,7 +174,7 @@ def test_a_list_that_is_replaced_during_a_rebuild_leaves_the_coupon_closed(
 def test_nobody_brings_a_list_while_the_coupon_is_rebuilt(
     gate: Gate, coupon: Coupon, api: Connection, reconciler: Connection, database: Database
 ) -> None:
-    """A rebuild that has read the list before would put it in the new one's place."""
+    """A rebuild that has read the list before would replace the new one by it."""
     assert list_users(api, coupon.coupon_id, [1]) is AudienceOutcome.DONE
     with (
         closing(connect_ledger(database.url("coupon_ops"), "test")) as other,
