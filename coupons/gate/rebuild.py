@@ -4,7 +4,7 @@ The ledger is fenced first: it does not accept claims that were admitted under a
 more, so what is read afterwards is complete. Claims in flight get 503 and may be repeated.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from coupons.gate import Gate, GateFigures, open_coupon, unavailable_reason
 from coupons.gate.audiences import load_audience
@@ -63,7 +63,6 @@ def rebuild(
         fenced = begin_gate_epoch(connection, coupon_id, above, as_operator)
         if fenced is None:
             return None
-        audience = list_audiences(connection, [coupon_id]).get(coupon_id, EVERYBODY)
         loaded = 0
 
         def counted() -> Iterator[IssueRequest]:
@@ -74,10 +73,19 @@ def rebuild(
                     progress(loaded)
                 yield request
 
-        def with_list() -> bool:
-            return load_audience(gate, connection, coupon_id, audience)
+        return loaded if open_fenced(gate, connection, fenced, counted()) else None
 
-        return loaded if open_coupon(gate, fenced, counted(), audience, with_list) else None
+
+def open_fenced(
+    gate: Gate, connection: Connection, fenced: Coupon, requests: Iterable[IssueRequest]
+) -> bool:
+    """Load and open a coupon with its audience; else as `open_coupon`."""
+    audience = list_audiences(connection, [fenced.coupon_id]).get(fenced.coupon_id, EVERYBODY)
+
+    def load_list() -> bool:
+        return load_audience(gate, connection, fenced.coupon_id, audience)
+
+    return open_coupon(gate, fenced, requests, audience, load_list)
 
 
 def _all_requests(

@@ -32,7 +32,7 @@ class Lists:
 
     def begin(self, coupon_id: int) -> str:
         path = f"/coupons/{coupon_id}/audience-uploads"
-        answer = self.client.post(path, headers=self.admin)
+        answer: Any = self.client.post(path, headers=self.admin)
         assert answer.status_code == 201
         assert answer.headers["Location"] == f"{path}/{answer.json['id']}"
         conforms(audience_schemas.AudienceUploadView, answer.json)
@@ -226,7 +226,8 @@ def test_lists_that_are_set_and_removed_are_audited(
     lists.finish(upload)
     lists.remove(coupon_id)
     lists.remove(coupon_id)
-    done = client.get(f"/coupons/{coupon_id}/audit", headers=admin).json["items"]
+    audit: Any = client.get(f"/coupons/{coupon_id}/audit", headers=admin).json
+    done = audit["items"]
     actions = [(each["action"], each["detail"]) for each in done][:2]
     assert actions == [("remove audience", "everybody may claim it"), ("set audience", "2 users")]
     assert len({each["acted_by"] for each in done[:2]}) == 1

@@ -14,9 +14,13 @@ from coupons.ledger.connection import Connection
 WHO = "a test"
 
 
-def list_users(connection: Connection, coupon_id: int, users: Iterable[int]) -> AudienceOutcome:
+def list_users(
+    connection: Connection, coupon_id: int, users: Iterable[int], *, may_be_closed: bool = False
+) -> AudienceOutcome:
     """Make these users the coupon's audience, in the ledger only."""
-    _, upload_id = begin_audience_upload(connection, coupon_id)
+    outcome, upload_id = begin_audience_upload(connection, coupon_id)
+    if upload_id is None and may_be_closed:
+        return outcome
     assert upload_id is not None
     ids = list(users)
     upload = AudienceUpload(taken_bytes=1, lines=len(ids))
