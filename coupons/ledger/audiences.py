@@ -11,6 +11,9 @@ from coupons.queries import query
 EVERYBODY = ""
 """The audience of a coupon that has no list."""
 
+_HALF = 10**9
+"""A record holds the quotient by this, and the rest."""
+
 _CHUNKS_PER_FETCH = 100
 """About a megabyte."""
 
@@ -74,6 +77,24 @@ def list_audiences(
     values = {"coupon_ids": None if coupon_ids is None else int_array(coupon_ids)}
     with translated(connection):
         return dict(connection.execute(query("list_audiences"), values).fetchall())
+
+
+def is_listed(connection: Connection, coupon_id: int, user_id: int) -> bool:
+    """Whether the coupon is for everybody, or the user is on its list, as admit.lua finds it."""
+    form = list_audiences(connection, [coupon_id]).get(coupon_id, EVERYBODY)
+    if form == EVERYBODY:
+        return True
+    _, chunks, low, high = parse_form(form)
+    quotient, chunk = divmod(user_id, chunks)
+    higher, lower = divmod(quotient, _HALF)
+    if lower >= 256**low or higher >= 256**high:
+        return False
+    values = {"coupon_id": coupon_id, "audience": form, "chunk": chunk}
+    with translated(connection):
+        row = connection.execute(query("find_chunk"), values).fetchone()
+    users, record = b"" if row is None else row[0], lower.to_bytes(low) + higher.to_bytes(high)
+    width = len(record)
+    return record in {users[at : at + width] for at in range(0, len(users), width)}
 
 
 def stream_audience(

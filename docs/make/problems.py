@@ -32,7 +32,7 @@ MEANINGS = {
     "malformed-request": "The request cannot be understood.",
     "unauthenticated": "There is no token, or it is expired, forged or meant for another audience.",
     "insufficient-scope": "The token is valid and does not allow this call.",
-    "not-eligible": "The coupon is for a group, and the user is not in it.",
+    "not-eligible": "The coupon is for a group or for a list, and the user is not in it.",
     "not-found": "There is nothing at this path, or it is not yours.",
     "receipts-off": "The API has no key that signs receipts (`COUPON_RECEIPT_KEY_FILE`).",
     "method-not-allowed": "The path exists and does not take this method.",

@@ -21,6 +21,14 @@ SELECT k.chunk, k.users
  WHERE c.coupon_id = %(coupon_id)s AND c.audience = %(audience)s
  ORDER BY k.chunk;
 
+-- name: find_chunk
+-- in:  coupon_id, audience, chunk
+-- out: users of this chunk of the list; no row when the list is not in force
+SELECT k.users
+  FROM coupon c
+  JOIN coupon_audience_chunk k USING (coupon_id)
+ WHERE c.coupon_id = %(coupon_id)s AND c.audience = %(audience)s AND k.chunk = %(chunk)s;
+
 -- name: find_audience
 -- in:  coupon_id
 -- out: audience, size, listed_by, listed_at (null: everybody); no row when there is no such coupon

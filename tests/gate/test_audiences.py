@@ -14,6 +14,7 @@ from coupons.gate.values import coupon_key
 from coupons.ids import FIRST_ERASED_ID
 from coupons.ledger.audiences import (
     AudienceOutcome,
+    is_listed,
     list_audiences,
     parse_form,
     remove_audience,
@@ -91,6 +92,8 @@ def test_who_is_listed_is_admitted_and_nobody_else(
     others = bits | wraps | {user + step for user in some for step in (-1, 1, form.chunks)}
     asked = {user for user in others if 0 < user < FIRST_ERASED_ID} | set(some)
     assert admitted(gate, coupon, *asked) == asked & on_list
+    for user in random.Random(3).sample(sorted(asked), 20):
+        assert is_listed(api, coupon.coupon_id, user) == (user in on_list)
 
 
 def test_a_list_replaces_the_one_before_at_once_and_leaves_no_key_of_it(
