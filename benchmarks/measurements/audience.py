@@ -1,4 +1,4 @@
-"""A list of users for a coupon: from a file to the gate, its memory, and what a claim pays for it."""
+"""A list of users for a coupon: from a file to the gate, its memory, and its part of a claim."""
 
 import random
 import time
@@ -79,7 +79,7 @@ def _measure(stack: DisposableStack, gate: Gate, ids: str, users: Sequence[int])
 
 
 def _any_ids(chosen: random.Random, number: int) -> list[int]:
-    """Of all that a user may have. So few of so many: none is there twice, or on a list by chance."""
+    """Of all that a user may have: of so many that none is there twice, or on a list by chance."""
     return [chosen.randrange(1, FIRST_ERASED_ID) for _ in range(number)]
 
 
