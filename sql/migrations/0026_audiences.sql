@@ -46,6 +46,7 @@ CREATE TABLE audience_upload_part (
   user_ids   bigint[] NOT NULL,
   PRIMARY KEY (upload_id, first_line)
 );
+ALTER TABLE audience_upload_part ALTER COLUMN user_ids SET STORAGE EXTERNAL;  -- compressing takes longer than the rest
 
 -- Begins an upload; one that was begun before for this coupon, and one that nobody went on with for a day, is gone.
 -- out: outcome (begun, not_found, closed, archived) and the upload
