@@ -84,7 +84,7 @@ def _any_ids(chosen: random.Random, number: int) -> list[int]:
 
 
 def _claim_us(gate: Gate, coupon_id: int, users: Sequence[int]) -> float:
-    """The server's processor time for a claim, in batches of BATCH; half of the claims warm it up."""
+    """Processor time of Redis for a claim, in batches of BATCH; half of the claims warm it up."""
     claims = [Claim(coupon_id, user) for user in users]
     half = len(claims) // 2
     _admit(gate, claims[:half])

@@ -31,6 +31,6 @@ def report_audience(report: Report, quick: bool) -> None:
         ],
     )
     report.add(
-        f"A claim of a coupon without a list takes {without_us:.1f} us. These are Redis' processor times,"
-        " in batches of 100."
+        f"A claim of a coupon without a list takes {without_us:.1f} us: processor times of"
+        " Redis, in batches of 100."
     )
