@@ -23,6 +23,7 @@ from api.opening_times import OpeningTimes
 from api.quotas import parse_quota
 from api.request_body import BodyLimits, BodyReader
 from api.routes import (
+    audiences,
     claims,
     codes,
     coupon_lists,
@@ -65,7 +66,7 @@ UPLOADS_AT_ONCE = 2
 SLOW_ANSWER_SECONDS = 20.0
 DESCRIBED = (
     *(new_coupons, coupon_lists, coupons, claims, issue_requests, timelines),
-    *(issued_coupons, receipts, codes, given_codes, users, event_streams, erasures),
+    *(issued_coupons, receipts, codes, audiences, given_codes, users, event_streams, erasures),
 )
 """The modules of routes, in the order of the API's description; after them comes health."""
 
@@ -163,6 +164,9 @@ def build_api(
         ).blueprint(),
         codes.CodesRoutes(
             authenticator, pool, lambda: _slow_connection(url, "coupon-api-upload")
+        ).blueprint(),
+        audiences.AudienceRoutes(
+            authenticator, gate, pool, lambda: _slow_connection(url, "coupon-api-audience")
         ).blueprint(),
         given_codes.GivenCodeRoutes(authenticator, pool).blueprint(),
         erasures.ErasureRoutes(

@@ -84,6 +84,8 @@ class ProblemType(Enum):
     CODES_EXHAUSTED = _Definition("codes-exhausted", 409, "No code of the pool is left")
     CODES_EXIST = _Definition("codes-exist", 409, "The coupon has codes already")
     CODES_BUSY = _Definition("codes-busy", 409, "Codes are being uploaded or given")
+    UPLOAD_OFFSET = _Definition("upload-offset", 409, "The upload goes on elsewhere")
+    EMPTY_AUDIENCE = _Definition("empty-audience", 409, "The list has no user")
     NO_POOL = _Definition("no-pool", 409, "The coupon's codes do not come from a pool")
     PRECONDITION_FAILED = _Definition("precondition-failed", 412, "Somebody else changed it")
     BODY_TOO_LARGE = _Definition("body-too-large", 413, "The body is too large")

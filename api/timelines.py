@@ -12,6 +12,7 @@ from coupons.errors import CouponUnreadable, RedisUnavailable
 from coupons.gate import Gate, GateFigures
 from coupons.gate.claims_now import refusal_now
 from coupons.ids import request_id_text
+from coupons.ledger.audiences import is_listed
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.coupons import find_coupon
 from coupons.ledger.lives import Life, read_life
@@ -91,7 +92,7 @@ class Story(NamedTuple):
 def read_story(
     pool: LedgerPool, gate: Gate, coupon_id: int, user_id: int, groups: Collection[str] = ()
 ) -> Story | None:
-    """By key: at most three reads of the ledger and two calls of the gate. groups: the user's.
+    """By key: at most four reads of the ledger and two calls of the gate. groups: the user's.
 
     No connection of the pool waits for the gate. None: there is no request, and no coupon that
     users may see. Raises LedgerUnavailable.
@@ -108,11 +109,14 @@ def read_story(
     try:
         with pooled(pool) as connection:
             coupon = find_coupon(connection, coupon_id)
+            can_claim = is_listed(connection, coupon_id, user_id)
     except CouponUnreadable:
         return Story(None, refusal=GateState.UNREADABLE)
     if coupon is None or coupon.state is CouponState.DRAFT:
         return None
-    return _without_request(coupon, refusal_now(coupon, figures, groups, datetime.now(UTC)))
+    return _without_request(
+        coupon, refusal_now(coupon, figures, groups, can_claim, datetime.now(UTC))
+    )
 
 
 def _without_request(coupon: Coupon, refusal: Refusal | GateState | None) -> Story:
@@ -189,8 +193,8 @@ _OF_REFUSALS = {
     Refusal.CLOSED: "It has ended, for good. Nothing can be done.",
     Refusal.SOLD_OUT: "Nothing is left. Claim it again if its total is raised, or if a request that"
     " is in flight does not become a coupon.",
-    Refusal.NOT_ELIGIBLE: "It is for a group that your token does not name. If you have joined the"
-    " group, sign in again, and claim it.",
+    Refusal.NOT_ELIGIBLE: "It is for a group that your token does not name, or for a list that you"
+    " are not on. If you have joined the group, sign in again, and claim it.",
 }
 _OF_STATUSES = {
     Status.REQUESTED: "It is being decided. Read the request with `wait`; claiming again changes"

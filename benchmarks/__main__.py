@@ -7,6 +7,7 @@ import click
 
 from benchmarks.harness.commits import git
 from benchmarks.harness.target import RunningStack
+from benchmarks.results.audience import AUDIENCE, report_audience
 from benchmarks.results.components import CEILINGS, GROWTH, report_components
 from benchmarks.results.designs import PARTS as DESIGN_PARTS
 from benchmarks.results.designs import compare_designs
@@ -29,10 +30,13 @@ from cli.failures import run_program
 from stack.disposable import disposable_stack
 from stack.machine import describe_machine
 
-EVERYTHING = (*STACK_PARTS, GATE_MEMORY, REBUILD, ARCHIVING, *DESIGN_PARTS, CEILINGS, GROWTH)
+EVERYTHING = (
+    *(*STACK_PARTS, GATE_MEMORY, REBUILD, ARCHIVING, AUDIENCE),
+    *(*DESIGN_PARTS, CEILINGS, GROWTH),
+)
 PARTS = (*EVERYTHING, COST)
 # They take minutes: a quick run measures them only when they are named.
-NOT_QUICK = {REBUILD, ARCHIVING, CEILINGS, GROWTH}
+NOT_QUICK = {REBUILD, ARCHIVING, AUDIENCE, CEILINGS, GROWTH}
 
 
 @click.command(
@@ -51,7 +55,7 @@ def main(
     """Measure the system on a separate embedded stack on this machine.
 
     PART: what to measure; by default everything but cost, with --quick without rebuild,
-    archiving, ceilings and growth.
+    archiving, audience, ceilings and growth.
     Results are printed as Markdown. A full run also stores them in benchmarks/results, with charts
     of the four designs, and in docs/reference/benchmarks.md.
 
@@ -112,6 +116,8 @@ def _measure(report: Report, wanted: set[str], quick: bool, long: bool) -> None:
         report_rebuild(report, quick)
     if ARCHIVING in wanted:
         report_archiving(report, quick)
+    if AUDIENCE in wanted:
+        report_audience(report, quick)
     if wanted & {*STACK_PARTS, *DESIGN_PARTS}:
         with disposable_stack() as stack:
             report_pipeline(report, stack, wanted, quick)

@@ -8,6 +8,8 @@ request = client.wait_for_result(request.id)
 from coupon_client.client import CouponClient
 from coupon_client.errors import CouponClientError, Refused, Unreachable
 from coupon_client.results import (
+    Audience,
+    AudienceUpload,
     Change,
     Codes,
     Coupon,
@@ -23,9 +25,12 @@ from coupon_client.results import (
     TimelineStep,
     UnreadableCoupon,
     Upload,
+    UploadedAudience,
 )
 
 __all__ = [
+    "Audience",
+    "AudienceUpload",
     "Change",
     "Codes",
     "Coupon",
@@ -45,4 +50,5 @@ __all__ = [
     "Unreachable",
     "UnreadableCoupon",
     "Upload",
+    "UploadedAudience",
 ]

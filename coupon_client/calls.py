@@ -62,18 +62,19 @@ class Calls:
         repeatable: bool = True,
         attempt_seconds: float = ATTEMPT_SECONDS,
         file: Path | None = None,
+        content: bytes | None = None,
         **more: Any,
     ) -> requests.Response:
         """The answer, which is not a refusal. Raises Refused or Unreachable.
 
-        file: the body, read again for each attempt. more: params, json, headers.
+        file: the body, read again for each attempt. content: the body. more: params, json, headers.
         """
         deadline = monotonic() + self.within_seconds
         pauses = _pauses()
         maybe_done = False
         while True:
             try:
-                return self._attempt(method, path, attempt_seconds, file, more)
+                return self._attempt(method, path, attempt_seconds, file or content, more)
             except CouponClientError as error:
                 maybe_done = error.maybe_done = maybe_done or error.maybe_done
                 pause = max(next(pauses), error.retry_after_seconds or 0.0)
@@ -125,11 +126,16 @@ class Calls:
         return prepared
 
     def _attempt(
-        self, method: str, path: str, seconds: float, file: Path | None, more: dict[str, Any]
+        self,
+        method: str,
+        path: str,
+        seconds: float,
+        source: Path | bytes | None,
+        more: dict[str, Any],
     ) -> requests.Response:
         # While a body is sent, the time to connect is also that in which a part of it is taken.
-        connect_seconds = CONNECT_SECONDS if file is None else seconds
-        with nullcontext() if file is None else file.open("rb") as body:
+        connect_seconds = CONNECT_SECONDS if source is None else seconds
+        with source.open("rb") if isinstance(source, Path) else nullcontext(source) as body:
             try:
                 answer = self._session.request(
                     method,

@@ -7,7 +7,8 @@ from threading import Event
 from coupons.backoff import Backoff
 from coupons.errors import CouponError
 from coupons.gate import connect_gate
-from coupons.gate.erasing import UNDER_WAY_SECONDS, erase_again
+from coupons.gate.erasing import UNDER_WAY_SECONDS, end_erasures_from_lists, erase_again
+from coupons.ledger.audience_uploads import forget_audience_uploads
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.erasures import Returned, forget_erased_requests, list_returned
 from operations.repair.failure_scope import is_of_one_coupon
@@ -57,6 +58,8 @@ class ErasureWatch:
             connect_ledger(self._database_url, "coupon-erasures", ANSWER_TIMEOUT_SECONDS)
         ) as connection:
             forget_erased_requests(connection)
+            forget_audience_uploads(connection)
+            end_erasures_from_lists(self._gate, connection)
             for returned in list_returned(connection, UNDER_WAY_SECONDS):
                 try:
                     self._erase_again(connection, returned)

@@ -1,10 +1,11 @@
 """The pass over all coupons but drafts and archived ones that runs every second, and is cheap.
 
-It finds three faults without comparing request by request, and each has one repair:
+It finds four faults without comparing request by request, and each has one repair:
 - The gate does not have a coupon, loaded it before Redis restarted, or has it under another epoch
   than the ledger accepts: fence and rebuild.
 - The gate's definition is older than the ledger's: define again. It is newer: the ledger went back
   in time, so the gate's data is not valid: rebuild.
+- The gate has another audience than the ledger: bring it.
 - A request is pending for long. Its outcome is in the ledger: mark it. Not even its row is there:
   claim again on the user's behalf. The gate admitted the claim and the user wanted it, so an
   unfinished admission is rolled forward. Whether its first write succeeded does not matter, because
@@ -14,7 +15,7 @@ At its end the gate forgets what was archived (forgetting.py).
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from time import time_ns
 
@@ -22,8 +23,10 @@ import psycopg
 
 from coupons.errors import CouponError
 from coupons.gate import Gate, GateFigures, unavailable_reason
+from coupons.gate.audiences import bring_audience, has_audience
 from coupons.gate.rebuild import is_ahead, rebuild
 from coupons.gate.refusals import GateRefused
+from coupons.ledger.audiences import list_audiences
 from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import list_readable
 from coupons.ledger.requests import find_requests
@@ -75,6 +78,7 @@ def run_pass(
     now_us = gate.now_us()
     before_us = now_us - int(pending_after_s * 1_000_000)
     coupon_ids = [coupon.coupon_id for coupon in coupons]
+    audiences = list_audiences(connection)
     found = gate.figures(coupon_ids)
     oldest_us = gate.oldest_pending_us(dict(zip(coupon_ids, found, strict=True)))
     _set_metrics(coupons, found, now_us, min(oldest_us.values(), default=now_us))
@@ -86,6 +90,7 @@ def run_pass(
         try:
             pending_before_us = before_us if is_old else 0
             yield from _repair(gate, connection, coupon, figures, pending_before_us, watch, tracer)
+            yield from _change_audience(gate, connection, coupon, figures, audiences)
         except GateRefused as error:
             refused = error
         except Exception as error:
@@ -139,6 +144,22 @@ def _repair(
         yield from _resolve_pending(gate, connection, coupon.coupon_id, before_us, watch, tracer)
     else:
         watch.pending_from_us.pop(coupon.coupon_id, None)
+
+
+def _change_audience(
+    gate: Gate,
+    connection: Connection,
+    coupon: Coupon,
+    figures: GateFigures | None,
+    audiences: Mapping[int, str],
+) -> Iterator[Repair]:
+    """Bring the audience that an administrator has set, or an erasure has left."""
+    if figures is None or unavailable_reason(figures, coupon) is not None:
+        return  # its rebuild has brought it
+    if has_audience(figures, coupon.coupon_id, audiences):
+        return
+    if bring_audience(gate, connection, coupon.coupon_id):
+        yield Repair(RepairAction.REDEFINED, "audience", coupon.coupon_id, 0)
 
 
 def _order(coupon: Coupon) -> tuple[bool, int]:

@@ -26,6 +26,7 @@ from api.problems import Problem, ProblemType, retry_after
 from api.request_body import pieces_of
 from api.responses import RawResponse, json_response
 from api.routes.coupon_problems import no_such_coupon, writing
+from api.text_files import CSV, TEXT, check_is_text, has_header
 from coupons.ledger.codes import (
     CannotUpload,
     CodesOutcome,
@@ -34,8 +35,6 @@ from coupons.ledger.codes import (
     read_codes,
 )
 from coupons.ledger.connection import Connection, LedgerPool, pooled
-
-TEXT, CSV = "text/plain", "text/csv"
 
 
 class CodesRoutes:
@@ -85,12 +84,8 @@ class CodesRoutes:
     def upload(self, coupon_id: int) -> RawResponse:
         """Add the codes of a file to the pool: all that can be added, or nothing of it."""
         who = self._administrator()
-        if request.mimetype not in (TEXT, CSV) or request.content_encoding:
-            raise Problem(
-                ProblemType.NOT_TEXT,
-                f"Send one code a line, as {TEXT} or {CSV}, and not compressed.",
-            )
-        lines = read_lines(pieces_of(request), request.mimetype == CSV, _has_header())
+        check_is_text(request, "code")
+        lines = read_lines(pieces_of(request), request.mimetype == CSV, has_header(request))
         try:
             with writing(_maybe_uploaded(coupon_id)), self._connect() as connection:
                 report = upload_codes(connection, coupon_id, who, lines)
@@ -101,21 +96,6 @@ class CodesRoutes:
     def _administrator(self) -> str:
         """The caller, as the audit trail names them."""
         return f"user {self._authenticator.caller(request, ADMIN).user_id}"
-
-
-def _has_header() -> bool | None:
-    """Whether the client says that the file begins with a header (RFC 4180); None: it does not say.
-
-    Raises Problem: a line that was taken for a code by mistake could not be removed.
-    """
-    said = request.mimetype_params.get("header")
-    if said is None:
-        return None
-    if request.mimetype != CSV or said not in ("present", "absent"):
-        raise Problem(
-            ProblemType.NOT_TEXT, f"A header is `{CSV}; header=present` or `{CSV}; header=absent`."
-        )
-    return said == "present"
 
 
 def _problem(outcome: CodesOutcome, coupon_id: int) -> Problem:

@@ -37,7 +37,7 @@ from coupons.gate.changes import (
     archive_in_ledger,
     change_in_ledger,
     define_at_gate,
-    open_at_gate,
+    open_draft_at_gate,
 )
 from coupons.ledger.admin_states import open_draft
 from coupons.ledger.connection import Connection, LedgerPool, pooled
@@ -114,9 +114,9 @@ class CouponRoutes:
         """The response once a draft is open; None: it is none."""
         with writing(maybe_changed(coupon_id)), pooled(self._pool) as connection:
             coupon = open_draft(connection, coupon_id, who, seen)
-        if coupon is None:
-            return None
-        at_gate = open_at_gate(self._gate, coupon, log_fields(coupon_id))
+            if coupon is None:
+                return None
+            at_gate = open_draft_at_gate(self._gate, connection, coupon, log_fields(coupon_id))
         return self._responses.of(coupon, 200 if at_gate else 202)
 
     def _change(

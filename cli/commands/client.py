@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from cli.client_audiences import AUDIENCE_COMMANDS
 from cli.client_coupons import ADMINISTRATOR_COMMANDS
 from cli.client_erasures import ERASURE_COMMANDS
 from cli.client_options import client_command, limit_option
@@ -210,7 +211,10 @@ _USER_COMMANDS = (
 
 @click.group(
     "client",
-    commands=[*_USER_COMMANDS, *ADMINISTRATOR_COMMANDS, *ERASURE_COMMANDS],
+    commands=[
+        *(*_USER_COMMANDS, *ADMINISTRATOR_COMMANDS),
+        *(*AUDIENCE_COMMANDS, *ERASURE_COMMANDS),
+    ],
     short_help="Call the API as a user, a till or an administrator.",
 )
 def command() -> None:

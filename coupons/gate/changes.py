@@ -10,11 +10,12 @@ from typing import Any
 
 from psycopg.errors import CheckViolation
 
-from coupons.errors import CouponError, NotThere, RedisUnavailable
+from coupons.errors import CouponError, LedgerUnavailable, NotThere, RedisUnavailable
 from coupons.gate.figures import unavailable_reason
 from coupons.gate.gate import Gate
 from coupons.gate.opening import open_coupon
 from coupons.ledger.admin_states import archive_coupon
+from coupons.ledger.audiences import list_audiences
 from coupons.ledger.connection import Connection
 from coupons.ledger.coupon_pages import read_coupon
 from coupons.ledger.coupons import change_coupon, operate_coupon
@@ -162,7 +163,7 @@ def define_at_gate(gate: Gate, coupon: Coupon, about: Mapping[str, object]) -> b
 
 
 def open_at_gate(gate: Gate, coupon: Coupon, about: Mapping[str, object]) -> bool:
-    """Whether the gate admits a coupon that was just created, or was a draft until now.
+    """Whether the gate admits a coupon that was just created.
 
     If not, the reconciler opens it later; it may have been faster. Like `define_at_gate`, it raises
     nothing.
@@ -173,6 +174,22 @@ def open_at_gate(gate: Gate, coupon: Coupon, about: Mapping[str, object]) -> boo
         gate.define(coupon)
         log.warning("the gate has a newer epoch of this coupon; not opened", extra=about)
     return False
+
+
+def open_draft_at_gate(
+    gate: Gate, connection: Connection, coupon: Coupon, about: Mapping[str, object]
+) -> bool:
+    """The same for a coupon that was a draft until now.
+
+    One with a list of users is left to the reconciler, which alone loads lists.
+    """
+    try:
+        if list_audiences(connection, [coupon.coupon_id]):
+            return False
+    except LedgerUnavailable as error:
+        log.warning("%s; the gate does not have it yet", error, extra=about)
+        return False
+    return open_at_gate(gate, coupon, about)
 
 
 @contextmanager

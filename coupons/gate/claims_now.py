@@ -14,12 +14,17 @@ _REFUSED_STATES = {
 
 
 def refusal_now(
-    coupon: Coupon, figures: GateFigures | GateState | None, groups: Collection[str], now: datetime
+    coupon: Coupon,
+    figures: GateFigures | GateState | None,
+    groups: Collection[str],
+    is_listed: bool,
+    now: datetime,
 ) -> Refusal | GateState | None:
     """Why not, in the order of admit.lua; None: it would be admitted.
 
     coupon: as the ledger has it; no draft. figures: the gate's; None: it does not have the coupon;
-    GateState: they cannot be read. groups: the user's. What the ledger says by itself comes before
+    GateState: they cannot be read. groups: the user's. is_listed: whether the coupon is for
+    everybody, or the user is on its list. What the ledger says by itself comes before
     a gate that is unavailable: it stays true when the gate is rebuilt.
     """
     if coupon.state in _REFUSED_STATES:
@@ -28,7 +33,7 @@ def refusal_now(
         return Refusal.NOT_OPEN
     if coupon.issue_ends_at is not None and now >= coupon.issue_ends_at:
         return Refusal.CLOSED
-    if coupon.eligible_group and coupon.eligible_group not in groups:
+    if not is_listed or (coupon.eligible_group and coupon.eligible_group not in groups):
         return Refusal.NOT_ELIGIBLE
     if coupon.issued_count >= coupon.total_quantity:
         return Refusal.SOLD_OUT

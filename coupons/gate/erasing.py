@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from coupons.errors import KeysUnreadable
+from coupons.gate.audiences import lists_are_at_gate
 from coupons.gate.gate import Gate
 from coupons.ledger.connection import Connection, translated
 from coupons.ledger.coupons import list_coupons
@@ -25,12 +26,20 @@ from coupons.ledger.erasures import (
     find_requests_to_erase,
 )
 from coupons.model import GateState, IssueRequest
+from coupons.waiting import attempts
 
 UNDER_WAY_SECONDS = 30.0
 """An erasure that the gate does not have after so long was cut off."""
 
 LATE_MARK_SECONDS = 120.0
 """A mark that was decided before an erasure may be made so long after it."""
+
+LISTS_SECONDS = 5.0
+"""So long an erasure waits for the reconciler, which brings lists without the user to the gate."""
+LISTS_PAUSE_SECONDS = 0.1
+
+NOBODY = 0
+"""The id of no user."""
 
 _DRY_RUN = "dry run"
 
@@ -50,6 +59,9 @@ def erase_user(
     """
     coupon_ids = check_erasable(gate, connection, user_id)
     made = erase_in_ledger(connection, user_id, coupon_ids, asked_by, log_keeps)
+    for _ in attempts(LISTS_SECONDS, LISTS_PAUSE_SECONDS):
+        if lists_are_at_gate(gate, connection):
+            break
     _erase_at_gate(gate, connection, user_id)
     erasure = find_erasure(connection, made)
     assert erasure is not None
@@ -99,6 +111,15 @@ def erase_again(gate: Gate, connection: Connection, returned: Returned) -> bool:
     return was_marked or returned.cut_off or bool(returned.coupon_ids)
 
 
+def end_erasures_from_lists(gate: Gate, connection: Connection) -> None:
+    """Note erasures that only waited for a list, if the gate has every list now.
+
+    Raises RedisUnavailable or LedgerUnavailable.
+    """
+    if lists_are_at_gate(gate, connection):
+        end_erasure(connection, NOBODY, (), LATE_MARK_SECONDS)
+
+
 def _check_final(gate: Gate, requests: Sequence[IssueRequest]) -> None:
     """Raises UserInFlight unless each request is final, and marked where the gate is available.
 
@@ -136,7 +157,8 @@ def _erase_at_gate(gate: Gate, connection: Connection, user_id: int) -> bool:
         for each, answer in zip(replaced, answers, strict=True)
         if not isinstance(answer, KeysUnreadable)
     ]
-    end_erasure(connection, user_id, done, LATE_MARK_SECONDS)
+    if lists_are_at_gate(gate, connection):
+        end_erasure(connection, user_id, done, LATE_MARK_SECONDS)
     for answer in answers:
         if isinstance(answer, KeysUnreadable):
             raise answer

@@ -7,7 +7,7 @@ from coupons.model import Coupon, GateState
 
 
 class GateFigures(NamedTuple):
-    """The counts and the state of one coupon at the gate."""
+    """The counts and the state of one coupon at the gate. audience: "": everybody."""
 
     epoch: int
     version: int
@@ -19,6 +19,7 @@ class GateFigures(NamedTuple):
     rejected: int
     state: GateState = GateState.OPEN
     shards: int = 1
+    audience: str = ""
 
     @property
     def places_left(self) -> int:
@@ -64,7 +65,7 @@ def read_figures(answer: str | list[str | int] | KeysUnreadable) -> GateFigures 
 
 
 def _figures(answer: list[str | int]) -> GateFigures:
-    state, epoch, version, shards, *counts = answer
+    state, epoch, version, shards, *counts, audience = answer
     total, admitted, compensated, pending, issued, rejected = map(int, counts)
     return GateFigures(
         epoch=int(epoch),
@@ -77,4 +78,5 @@ def _figures(answer: list[str | int]) -> GateFigures:
         rejected=rejected,
         state=GateState(str(state)),
         shards=int(shards),
+        audience=str(audience),
     )

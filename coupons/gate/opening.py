@@ -1,6 +1,6 @@
 """Loads a coupon from the ledger into the gate and opens it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from itertools import islice
 from typing import TypeVar
@@ -21,21 +21,28 @@ KEYS_PER_REMOVAL = 500
 T = TypeVar("T")
 
 
-def open_coupon(gate: Gate, coupon: Coupon, requests: Iterable[IssueRequest] = ()) -> bool:
+def open_coupon(
+    gate: Gate,
+    coupon: Coupon,
+    requests: Iterable[IssueRequest] = (),
+    audience: str = "",
+    load_audience: Callable[[], bool] = lambda: True,
+) -> bool:
     """Begin the coupon's gate_epoch at the gate, load its requests, and open it.
 
     coupon: with a gate_epoch that the ledger has fenced (or created) for this. requests: all that
-    the ledger has accepted for it, read after the fence; consumed as a stream. Returns False when a
-    newer epoch was begun meanwhile, or Redis was restarted, failed over or lost something: then
-    this epoch is void. Raises RedisUnavailable; GateRefused before anything is done, when Redis
-    takes no writes or may evict keys.
+    the ledger has accepted for it, read after the fence; consumed as a stream. audience: who may
+    claim it, "": everybody; load_audience: loads that list, False: it is not in force any more.
+    Returns False then, or when a newer epoch was begun meanwhile, or Redis was restarted, failed
+    over or lost something: then this epoch is void. Raises RedisUnavailable; GateRefused before
+    anything is done, when Redis takes no writes or may evict keys.
     """
     check_takes_writes(gate.client)
     key = coupon_key(coupon.coupon_id)
     shards = shard_count(coupon.total_quantity)
-    arguments = [coupon.gate_epoch, shards, *definition_fields(coupon)]
+    arguments = [coupon.gate_epoch, shards, *definition_fields(coupon), "audience", audience]
     [began] = run_scripts(gate.client, [Call("begin", key, arguments)])
-    if not began[0]:
+    if not began[0] or not load_audience():
         return False
     counted = _Counted(requests)
     groups = _in_groups(_load_calls(key, coupon.gate_epoch, counted), CALLS_PER_ROUND_TRIP)

@@ -4,10 +4,12 @@ The ledger is fenced first: it does not accept claims that were admitted under a
 more, so what is read afterwards is complete. Claims in flight get 503 and may be repeated.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from coupons.gate import Gate, GateFigures, open_coupon, unavailable_reason
+from coupons.gate.audiences import load_audience
 from coupons.gate.write_check import check_takes_writes
+from coupons.ledger.audiences import EVERYBODY, list_audiences
 from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import begin_gate_epoch, find_coupon
 from coupons.ledger.rebuild_lock import alone_with
@@ -71,7 +73,19 @@ def rebuild(
                     progress(loaded)
                 yield request
 
-        return loaded if open_coupon(gate, fenced, counted()) else None
+        return loaded if open_fenced(gate, connection, fenced, counted()) else None
+
+
+def open_fenced(
+    gate: Gate, connection: Connection, fenced: Coupon, requests: Iterable[IssueRequest]
+) -> bool:
+    """Load and open a coupon with its audience; else as `open_coupon`."""
+    audience = list_audiences(connection, [fenced.coupon_id]).get(fenced.coupon_id, EVERYBODY)
+
+    def load_list() -> bool:
+        return load_audience(gate, connection, fenced.coupon_id, audience)
+
+    return open_coupon(gate, fenced, requests, audience, load_list)
 
 
 def _all_requests(

@@ -32,7 +32,7 @@ MEANINGS = {
     "malformed-request": "The request cannot be understood.",
     "unauthenticated": "There is no token, or it is expired, forged or meant for another audience.",
     "insufficient-scope": "The token is valid and does not allow this call.",
-    "not-eligible": "The coupon is for a group, and the user is not in it.",
+    "not-eligible": "The coupon is for a group or for a list, and the user is not in it.",
     "not-found": "There is nothing at this path, or it is not yours.",
     "receipts-off": "The API has no key that signs receipts (`COUPON_RECEIPT_KEY_FILE`).",
     "method-not-allowed": "The path exists and does not take this method.",
@@ -74,6 +74,9 @@ MEANINGS = {
     "codes-exist": "The coupon has codes already, so that their kind cannot change any more.",
     "codes-busy": "Codes of this coupon are being given, or an upload is running, of any coupon."
     " Nothing was done. Wait as long as `Retry-After` says, and call again.",
+    "upload-offset": "The part does not begin where the upload goes on. `offset` says where that is,"
+    " if it is not null; else read the upload.",
+    "empty-audience": "No line of the upload was a user. Nothing was done: nobody could claim.",
     "no-pool": "Codes are uploaded to a coupon whose codes do not come from a pool.",
     "body-too-large": "The body is larger than the limit.",
     "uri-too-long": "The path or the query string is longer than the limit.",

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from coupons.errors import KeysUnreadable
-from coupons.gate import Gate, unavailable_reason
+from coupons.gate import Gate, GateFigures, unavailable_reason
+from coupons.gate.audiences import bring_audience, has_audience, is_spoilt
 from coupons.gate.rebuild import is_ahead, rebuild
+from coupons.ledger.audiences import list_audiences
 from coupons.ledger.connection import Connection
 from coupons.ledger.requests import count_requests
 from coupons.ledger.unrequested import write_unrequested
@@ -56,6 +58,8 @@ def compare_and_repair(
         return
     if figures and figures.version < coupon.version and (dry_run or gate.define(coupon)):
         yield Repair(RepairAction.REDEFINED, "definition", coupon_id, 0)
+    if figures and _repair_audience(gate, connection, coupon_id, figures, dry_run):
+        yield Repair(RepairAction.REDEFINED, "audience", coupon_id, 0)
     beyond_marks = 0
     rebuild_for: str | None = None
     try:
@@ -81,6 +85,20 @@ def compare_and_repair(
         return
     if rebuild_for is not None:
         yield from _rebuild(gate, connection, coupon_id, rebuild_for, dry_run)
+
+
+def _repair_audience(
+    gate: Gate, connection: Connection, coupon_id: int, figures: GateFigures, dry_run: bool
+) -> bool:
+    """Whether the gate had another audience than the ledger, or spoilt keys of it, and has not now.
+
+    It reads all of the list.
+    """
+    audiences = list_audiences(connection, [coupon_id])
+    is_same = has_audience(figures, coupon_id, audiences)
+    if is_same and not is_spoilt(gate, connection, coupon_id, figures.audience):
+        return False
+    return dry_run or bring_audience(gate, connection, coupon_id, is_spoilt=is_same)
 
 
 def _rebuild(

@@ -12,7 +12,7 @@ class RepairAction(StrEnum):
     REBUILT = "rebuilt"
     """The coupon was fenced and loaded from the ledger again."""
     REDEFINED = "redefined"
-    """The gate got the ledger's definition: state, window, total."""
+    """The gate got the ledger's definition: state, window, total; or its audience."""
     MARKED = "marked"
     """The gate got the mark of an outcome that is in the ledger."""
     ROLLED_FORWARD = "rolled_forward"
@@ -31,8 +31,8 @@ class Repair(NamedTuple):
     """The repair of one coupon or of one of its requests.
 
     why: for a request a MismatchKind; for a coupon missing, stale, loading, unreadable, fenced,
-    ahead, differences, figures, definition or pending; for a failure, what happened. requests: how
-    many were affected. mismatch: of a single request.
+    ahead, differences, figures, definition, audience or pending; for a failure, what happened.
+    requests: how many were affected. mismatch: of a single request.
     """
 
     action: RepairAction

@@ -24,6 +24,8 @@ def why_none(facts: Facts) -> list[str]:
     lines = lines or ["The coupon is open now and not sold out: the user can claim it."]
     if coupon.eligible_group:
         lines.append(f"Only users of the group {coupon.eligible_group} may claim it.")
+    if isinstance(figures, GateFigures) and figures.audience:
+        lines.append("Only the users of its list may claim it.")
     return [*lines, NOT_RECORDED]
 
 

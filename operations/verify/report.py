@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from coupons.errors import KeysUnreadable
 from coupons.gate import Gate, GateFigures, unavailable_reason
+from coupons.gate.audiences import has_audience
 from coupons.ids import request_id
+from coupons.ledger.audiences import list_audiences
 from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import find_coupon
 from coupons.ledger.requests import count_requests
@@ -57,6 +59,7 @@ class ConsistencyReport(NamedTuple):
     discrepancies: list[Discrepancy]
     discrepancy_counts: Counter[MismatchKind]
     same_definition: bool = True
+    same_audience: bool = True
     not_compared: str | None = None
     claims_came_in: bool = False
     state: CouponState = CouponState.OPEN
@@ -86,6 +89,8 @@ class ConsistencyReport(NamedTuple):
             lines += _gate_sums(counts, figures, self.unwritten)
             if not self.same_definition:
                 lines.append("the gate has another version of the coupon than the ledger")
+            if not self.same_audience:
+                lines.append("the gate has another audience than the ledger")
         if self.not_compared is not None and self.unavailable_reason is None:
             lines.append(self.not_compared)
         if counts.in_flight:
@@ -134,6 +139,7 @@ def check_consistency(
     note(_of_the_ledger(connection, coupon_id))
     counts = count_requests(connection, coupon_id)
     figures = gate.figures([coupon_id])[0]
+    audiences = list_audiences(connection, [coupon_id])
     coupon = find_coupon(connection, coupon_id)
     if counts is None or coupon is None:
         return None
@@ -147,6 +153,7 @@ def check_consistency(
         discrepancies,
         discrepancy_counts,
         same_definition=figures is None or figures.version == coupon.version,
+        same_audience=figures is None or has_audience(figures, coupon_id, audiences),
         not_compared=not_compared,
         claims_came_in=bool(before and figures and before.admitted != figures.admitted),
         state=coupon.state,

@@ -57,6 +57,7 @@ def test_every_command_does_what_its_method_does(
     changed = shell.json("change-coupon", "3000", "--version", str(opened["version"]), *more)
     assert (changed["total_quantity"], changed["valid_until"]) == (20, None)
     _use_codes(shell, tmp_path)
+    _list_users(shell, tmp_path)
     _live(shell, issued)
     for name, state in (("pause", "paused"), ("resume", "open"), ("close", "closed")):
         assert shell.json(f"{name}-coupon", "3000")["state"] == state
@@ -69,6 +70,16 @@ def test_every_command_does_what_its_method_does(
     assert erasure["counts"]["issued_coupon"] == 0
     assert shell.json("read-erasure", erasure["id"]) == erasure
     assert shell.typed == command.commands.keys()
+
+
+def _list_users(shell: Shell, folder: Path) -> None:
+    """The gate is not told without a reconciler, so everybody may claim it in the end."""
+    file = folder / "users.txt"
+    file.write_text("4711\nx\n4712")
+    uploaded = shell.json("upload-audience", "3000", str(file))
+    assert (uploaded["audience"]["size"], uploaded["first_refused"][0]["line"]) == (2, 2)
+    assert shell.json("read-audience", "3000")["kind"] == "list"
+    assert shell.json("remove-audience", "3000")["kind"] == "everybody"
 
 
 def _use_codes(shell: Shell, folder: Path) -> None:

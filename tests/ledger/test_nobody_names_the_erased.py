@@ -9,6 +9,8 @@ import psycopg
 import pytest
 
 from coupons.codes import CodeKind
+from coupons.ledger.audience_uploads import AudienceUpload, begin_audience_upload, take_part
+from coupons.ledger.audiences import AudienceOutcome
 from coupons.ledger.codes import give_code
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.erasures import (
@@ -19,6 +21,7 @@ from coupons.ledger.rebuild_lock import alone_with
 from coupons.model import IssuedChange
 from coupons.waiting import eventually
 from tests.ledger.test_erasing import OTHER, USER, WHO, erase
+from tests.support.audiences import list_users
 from tests.support.changes import change_owned_coupon
 from tests.support.databases import Database
 from tests.support.issued import as_owner, request_and_issue, waiters
@@ -37,6 +40,9 @@ HANDLED = {
     ("operator_action", "acted_by"): "'erased user'",
     ("erasure", "asked_by"): "'erased user'",
     ("idempotency_key", "caller_id"): "deleted",
+    ("coupon_audience", "listed_by"): "'erased user'",
+    ("coupon_audience_chunk", "users"): "taken out",
+    ("audience_upload_part", "user_ids"): "taken out",
     ("erased_request", "user_id"): "kept until Kafka's records end, then deleted",
 }
 """What an erasure does with each column that may name a user."""
@@ -51,6 +57,8 @@ TEXTS = {
     ("coupon", "metadata"): "the shop's, of all users",
     ("coupon", "discount"): "the shop's, of all users",
     ("erasure", "counts"): "numbers",
+    ("audience_upload", "refused"): "numbers",
+    ("audience_upload", "first_refused"): "numbers and reasons",
 }
 """What it does with the texts that people write, and with documents."""
 
@@ -137,8 +145,14 @@ def test_no_row_names_who_was_erased(
     )
     api.execute("SELECT take_idempotency_key(%s, 'k', sha256('x'))", [USER])
     as_owner(database, "INSERT INTO coupon_expiry_walk VALUES (%s, now(), %s)", mine, USER)
+    assert list_users(api, mine, [OTHER, USER]) is AudienceOutcome.DONE
+    _, begun = begin_audience_upload(api, mine)
+    assert begun is not None
+    part = AudienceUpload(taken_bytes=1, lines=1)
+    assert take_part(api, mine, begun, AudienceUpload(), part, [USER])
     full = {"coupon_issue_request", "issued_coupon", "issue_rejection", "issued_coupon_change"}
     full |= {"coupon_code", "dead_letter_action", "operator_action", "idempotency_key"}
+    full |= {"audience_upload_part"}
     assert tables_with(database, str(USER)) == full | {"coupon_expiry_walk"}
 
     proof = erase(ops, by=WHO)
@@ -156,6 +170,8 @@ def test_no_row_names_who_was_erased(
         "operator_action": 1,
         "idempotency_key": 1,
         "erasure": 0,
+        "coupon_audience": 1,
+        "audience_upload_part": 1,
     }
     assert tables_with(database, "76543210") == {"operator_action"}
 

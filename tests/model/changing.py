@@ -14,7 +14,7 @@ from coupons.gate.changes import (
     CouponInFlight,
     CouponNotClosed,
     archive_in_ledger,
-    open_at_gate,
+    open_draft_at_gate,
 )
 from coupons.ledger.admin_states import open_draft
 from coupons.ledger.coupons import CouponChanges, change_coupon
@@ -62,8 +62,10 @@ class Changing(Start):
             return
         coupon.change(opened.version, None, CouponState.OPEN, None)
         if told:
-            assert open_at_gate(self.gate, opened, {})
-            coupon.rebuild()
+            is_open = open_draft_at_gate(self.gate, self.system.ledger["api"], opened, {})
+            assert is_open == (coupon.audience is None), "with a list it is the reconciler's"
+            if is_open:
+                coupon.rebuild()
 
     @rule(coupon_id=coupon_ids, told=st.booleans())
     def archive(self, coupon_id: int, told: bool) -> None:

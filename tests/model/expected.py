@@ -53,6 +53,9 @@ class ExpectedCoupon:
     marked: dict[int, IssueRequest] = field(default_factory=dict)
     rows: dict[int, int] = field(default_factory=dict)
     final: dict[int, IssueRequest] = field(default_factory=dict)
+    audience: frozenset[int] | None = None
+    """The users of its list; None: everybody."""
+    gate_audience: frozenset[int] | None = None
     lives: ExpectedLives = field(default_factory=ExpectedLives)
     erased: set[tuple[int, int]] = field(default_factory=set)
     """User and requested_at_us of requests that were erased."""
@@ -122,6 +125,8 @@ class ExpectedCoupon:
         if definition.window != "within":
             return Refusal.NOT_OPEN if definition.window == "before" else Refusal.CLOSED
         if self.group is not None and self.group not in claim.groups:
+            return Refusal.NOT_ELIGIBLE
+        if self.gate_audience is not None and claim.user_id not in self.gate_audience:
             return Refusal.NOT_ELIGIBLE
         return Refusal.SOLD_OUT if self.places_left <= 0 else None
 
@@ -202,6 +207,7 @@ class ExpectedCoupon:
     def rebuild(self) -> None:
         """Open the gate under the present epoch, with what the ledger holds."""
         self.gate_epoch, self.at_gate = self.epoch, self.definition
+        self.gate_audience = self.audience
         self.admitted, self.compensated = len(self.rows), 0
         self.marked = dict(self.final)
         self.pending = {
@@ -213,6 +219,7 @@ class ExpectedCoupon:
     def roll_forward(self) -> None:
         """What a reconciler does for an open coupon."""
         self.define()
+        self.gate_audience = self.audience
         self.mark([self.final[user_id] for user_id in list(self.pending) if user_id in self.final])
         lost = [user_id for user_id in self.pending if user_id not in self.rows]
         for user_id in lost:

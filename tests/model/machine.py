@@ -8,10 +8,11 @@ from operations.verify.report import check_consistency
 from tests.model.changing import Changing, Delivering
 from tests.model.claiming import Claiming
 from tests.model.erasing import Erasing
+from tests.model.listing import Listing
 from tests.model.start import USERS
 
 
-class GateAndLedger(Claiming, Changing, Delivering, Erasing):
+class GateAndLedger(Claiming, Changing, Delivering, Erasing, Listing):
     """Does the same to the system and to the model, and compares."""
 
     @invariant()

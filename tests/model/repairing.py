@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from coupons.gate import open_coupon
-from coupons.gate.rebuild import rebuild
+from coupons.gate.rebuild import open_fenced, rebuild
 from coupons.gate.values import coupon_key
 from coupons.ledger.coupons import begin_gate_epoch, find_coupon
 from coupons.ledger.requests import stream_requests
@@ -119,7 +118,7 @@ class Repairing(Failing):
             disturb()
             yield from read
 
-        return open_coupon(self.gate, fenced, requests())
+        return open_fenced(self.gate, connection, fenced, requests())
 
     @rule()
     def reconcile(self) -> None:

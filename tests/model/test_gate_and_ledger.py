@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from coupons.gate import erasing
 from tests.model.living import LivesOfIssuedCoupons
 from tests.model.machine import GateAndLedger
 from tests.model.system import System
@@ -28,7 +29,11 @@ STEPS = 40
 
 
 @pytest.fixture
-def system(valkey_server: ValkeyServer, database: Database) -> Iterator[System]:
+def system(
+    valkey_server: ValkeyServer, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[System]:
+    """No reconciler runs beside the rules: nothing waits for it."""
+    monkeypatch.setattr(erasing, "LISTS_SECONDS", 0.0)
     with closing(System(valkey_server, database)) as system:
         yield system
 

@@ -14,6 +14,9 @@ from coupon_client import CouponClient
 
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = {
+    "beginAudienceUpload": "`upload_audience` takes all steps",
+    "readAudienceUpload": "`upload_audience` takes all steps",
+    "finishAudienceUpload": "`upload_audience` takes all steps",
     "followRequests": "a stream for browsers; `wait_for_result` waits by long polls",
     "isAlive": "a probe, for what runs the API",
     "readDescription": "a document, for tools that make clients",

@@ -6,7 +6,7 @@
 --   A<us>  admitted now: requested at <us>         P<us>  admitted before, and not yet final
 --   I<us>, R<us>:<reason>  final already            otherwise the reason of a refusal
 local coupon = redis.call('HMGET', KEYS[1], 'opened_under', 'epoch', 'shards', 'total', 'issued',
-  'starts_at_us', 'ends_at_us', 'state', 'eligible_group')
+  'starts_at_us', 'ends_at_us', 'state', 'eligible_group', 'audience')
 if not coupon[2] then return 'missing' end
 if coupon[1] ~= identity() then return 'stale' end
 
@@ -31,6 +31,30 @@ local function is_eligible(groups)
   return eligible_group == '' or string.find(',' .. (groups or '') .. ',', ',' .. eligible_group .. ',', 1, true)
 end
 
+-- Only for a coupon that is open to a list. See 0026_audiences.sql for the form of the list.
+local is_listed
+if coupon[10] and coupon[10] ~= '' then
+  local version, chunks, low, high = string.match(coupon[10], '^(%d+) (%d+) (%d) (%d)$')
+  chunks, low, high = tonumber(chunks), tonumber(low), tonumber(high)
+  local form = '>I' .. low .. (high == 0 and '' or 'I' .. high)
+  local width = low + high
+  is_listed = function(user)
+    -- In two numbers, because a Lua number cannot hold a 64-bit id: user = first * 10^9 + last.
+    local first, last = tonumber(string.sub(user, 1, -10)) or 0, tonumber(string.sub(user, -9))
+    local rest = first % chunks * 1000000000 + last
+    local chunk = rest % chunks
+    local lower, higher = (rest - chunk) / chunks, (first - first % chunks) / chunks
+    if lower >= 256 ^ low or higher >= 256 ^ high then return false end
+    local users = redis.call('GET', KEYS[1] .. ':audience:' .. version .. ':' .. chunk)
+    local record, at = struct.pack(form, lower, higher), 1
+    repeat
+      -- An error if the chunk is lost: the coupon becomes unavailable, and is rebuilt. The first byte is a dot.
+      at = string.find(users, record, at + 1, true)
+    until not at or (at - 2) % width == 0
+    return at
+  end
+end
+
 local groups_of = string.gmatch(ARGV[2], '%S+')
 local answers, admitted = {epoch}, 0
 for user in string.gmatch(ARGV[1], '%d+') do
@@ -47,7 +71,7 @@ for user in string.gmatch(ARGV[1], '%d+') do
       answer = string.format('P%.0f', requested_at_us)
     elseif refused_for_all then
       answer = refused_for_all
-    elseif not is_eligible(groups) then
+    elseif not is_eligible(groups) or is_listed and not is_listed(user) then
       answer = 'not_eligible'
     elseif left <= 0 then
       answer = 'sold_out'
