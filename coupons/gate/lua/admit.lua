@@ -6,7 +6,7 @@
 --   A<us>  admitted now: requested at <us>         P<us>  admitted before, and not yet final
 --   I<us>, R<us>:<reason>  final already            otherwise the reason of a refusal
 local coupon = redis.call('HMGET', KEYS[1], 'opened_under', 'epoch', 'shards', 'total', 'issued',
-  'starts_at_us', 'ends_at_us', 'state', 'eligible_group')
+  'starts_at_us', 'ends_at_us', 'state', 'eligible_group', 'room')
 if not coupon[2] then return 'missing' end
 if coupon[1] ~= identity() then return 'stale' end
 
@@ -31,6 +31,9 @@ local function is_eligible(groups)
   return eligible_group == '' or string.find(',' .. (groups or '') .. ',', ',' .. eligible_group .. ',', 1, true)
 end
 
+-- Without a waiting room nothing more is read; a gate that an older version has loaded has no such field.
+local room = coupon[10] and coupon[10] ~= '' and waiting_room(KEYS[1], coupon[10], coupon[6])
+
 local groups_of = string.gmatch(ARGV[2], '%S+')
 local answers, admitted = {epoch}, 0
 for user in string.gmatch(ARGV[1], '%d+') do
@@ -51,6 +54,8 @@ for user in string.gmatch(ARGV[1], '%d+') do
       answer = 'not_eligible'
     elseif left <= 0 then
       answer = 'sold_out'
+    elseif room and not room.has_turn(user, now_us) then
+      answer = 'not_your_turn'
     else
       redis.call('ZADD', pending, string.format('%.0f', now_us * 2), user)
       left = left - 1
