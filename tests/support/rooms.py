@@ -1,0 +1,123 @@
+"""A coupon with a waiting room in a real ledger and at a real gate, which may lose what it has."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha1
+from math import isqrt
+
+import pytest
+
+from api.arrivals import Arrivals, Arrived, WantedPlace
+from coupons.gate import Gate, connect_gate, open_coupon
+from coupons.gate.removal import remove_all_coupons
+from coupons.gate.waiting_room import Waiting
+from coupons.ledger.connection import LedgerPool, connect_ledger, ledger_pool
+from coupons.ledger.waiting_rooms import RoomOutcome, set_waiting_room
+from coupons.model import Coupon
+from coupons.rooms import RoomOrder, WaitingRoom
+from tests.support.databases import Database
+from tests.support.ledger import MakeCoupon
+
+HOUR = timedelta(hours=1)
+
+
+class Hall:
+    """The room of one coupon, with the tickets of those who have arrived."""
+
+    def __init__(self, gate: Gate, pool: LedgerPool, coupon: Coupon) -> None:
+        self.gate = gate
+        self.pool = pool
+        self.coupon = coupon
+        self.tickets: dict[int, str] = {}
+        self.arrivals = Arrivals(gate, pool)
+
+    @property
+    def coupon_id(self) -> int:
+        return self.coupon.coupon_id
+
+    def arrive(self, *users: int, **more: bool) -> list[Waiting]:
+        """They arrive together, with the tickets that they have."""
+        wanted = [
+            WantedPlace(self.coupon_id, user, (), self.tickets.get(user), **more) for user in users
+        ]
+        found = []
+        for user, result in zip(users, self.arrivals.take(wanted), strict=True):
+            assert isinstance(result, Arrived), result
+            self.tickets[user] = result.ticket
+            found.append(result.waiting)
+        return found
+
+    def places(self, user: int, **more: object) -> list[object]:
+        """What comes of one arrival without a ticket."""
+        wanted = WantedPlace(self.coupon_id, user, **more)  # type: ignore[arg-type]
+        return list(self.arrivals.take([wanted]))
+
+    def numbers(self, *users: int) -> list[int]:
+        return [waiting.number for waiting in self.arrive(*users)]
+
+    def lose_redis(self) -> None:
+        """Everything is gone, and the coupon is rebuilt."""
+        remove_all_coupons(self.gate)
+        self.open(gate_epoch=self.coupon.gate_epoch + 1)
+
+    def fail_over(self) -> Callable[[], None]:
+        """Remembers the keys of the room; the result brings them back, as on another server."""
+        client = self.gate.client
+        kept = {key: client.dump(key) for key in client.scan_iter("coupon:{*}:room*")}
+
+        def back() -> None:
+            for key in list(client.scan_iter("coupon:{*}:room*")):
+                client.delete(key)
+            for key, dumped in kept.items():
+                client.restore(key, 0, dumped)
+            client.hset(f"coupon:{{{self.coupon_id}}}:room", "under", "another server")
+
+        return back
+
+    def open(self, **changes: object) -> None:
+        """The coupon with these changes, at the gate alone."""
+        self.coupon = replace(self.coupon, **changes)  # type: ignore[arg-type]
+        assert open_coupon(self.gate, self.coupon)
+
+    def define(self, **changes: object) -> None:
+        """Change the coupon at the gate, as an administrator does."""
+        self.coupon = replace(self.coupon, version=self.coupon.version + 1, **changes)  # type: ignore[arg-type]
+        assert self.gate.define(self.coupon)
+
+
+OpenHall = Callable[..., Hall]
+
+
+@pytest.fixture
+def open_hall(valkey_url: str, database: Database, make_coupon: MakeCoupon) -> Iterator[OpenHall]:
+    """A coupon that opens in an hour, with a room: open_hall(rate, order)."""
+    with ExitStack() as stack:
+        gate = connect_gate(valkey_url)
+        pool = stack.enter_context(closing(ledger_pool(database.url("coupon_api"), "test", 2)))
+
+        def make(rate: int = 1, order: RoomOrder = RoomOrder.ARRIVAL, **more: object) -> Hall:
+            coupon = make_coupon(issue_starts_at=datetime.now(UTC) + HOUR, **more)
+            room = WaitingRoom(rate, order)
+            with connect_ledger(database.url("coupon_api"), "test") as api:
+                done = set_waiting_room(api, coupon.coupon_id, room, "a test")
+            assert done is RoomOutcome.DONE
+            hall = Hall(gate, pool, replace(coupon, room=room))
+            hall.open()
+            return hall
+
+        yield make
+
+
+def lot_place(key: str, size: int, number: int) -> int:
+    """What coupons/gate/lua/room.lua computes: anybody can check the lot with this."""
+    side = isqrt(size - 1) + 1
+    while True:
+        left, right = divmod(number, side)
+        for turn in range(1, 9):
+            digest = sha1(f"{key} {turn} {right}".encode(), usedforsecurity=False).hexdigest()
+            left, right = right, (left + int(digest[:12], 16)) % side
+        number = left * side + right
+        if number < size:
+            return number
