@@ -11,7 +11,7 @@ from coupons.gate.waiting_room import (
     NeedsLot,
     NeedsNumbers,
     Outside,
-    Place,
+    Position,
     Waiting,
     arrive,
     give_block,
@@ -28,7 +28,7 @@ MOST_ATTEMPTS = 20
 MOST_KEYS = 1_000
 
 
-class WantedPlace(NamedTuple):
+class WantedPosition(NamedTuple):
     """A user arrives, with the ticket of an earlier arrival if there is one, or only asks."""
 
     coupon_id: int
@@ -61,7 +61,7 @@ class Arrivals:
         self._pool = pool
         self._ticket_keys: dict[int, str] = {}
 
-    def take(self, wanted: Sequence[WantedPlace]) -> Sequence[ArrivalResult]:
+    def take(self, wanted: Sequence[WantedPosition]) -> Sequence[ArrivalResult]:
         """A result for each, in the same order."""
         by_coupon: dict[int, list[int]] = {}
         for index, each in enumerate(wanted):
@@ -75,7 +75,7 @@ class Arrivals:
             results.update(zip(indexes, found, strict=True))
         return [results[index] for index in range(len(wanted))]
 
-    def _of_coupon(self, coupon_id: int, wanted: Sequence[WantedPlace]) -> list[ArrivalResult]:
+    def _of_coupon(self, coupon_id: int, wanted: Sequence[WantedPosition]) -> list[ArrivalResult]:
         arrivals: dict[int, Arrival] = {}
         results: dict[int, ArrivalResult] = {}
         for index, each in enumerate(wanted):
@@ -83,11 +83,11 @@ class Arrivals:
                 arrivals[index] = self._arrival(each)
             except NotATicket as error:
                 results[index] = error
-        for index, place in self._places(coupon_id, arrivals).items():
-            results[index] = self._with_ticket(wanted[index], place)
+        for index, position in self._positions(coupon_id, arrivals).items():
+            results[index] = self._with_ticket(wanted[index], position)
         return [results[index] for index in range(len(wanted))]
 
-    def _arrival(self, wanted: WantedPlace) -> Arrival:
+    def _arrival(self, wanted: WantedPosition) -> Arrival:
         number = None
         if wanted.ticket is not None:
             key = self._ticket_key(wanted.coupon_id)
@@ -99,32 +99,32 @@ class Arrivals:
                 )
         return Arrival(wanted.coupon_id, wanted.user_id, wanted.groups, number, wanted.only_asks)
 
-    def _places(
+    def _positions(
         self, coupon_id: int, arrivals: dict[int, Arrival]
     ) -> dict[int, Waiting | Outside | GateState]:
-        """Each one's place, after the ledger has given numbers and the lot if they are needed."""
+        """Where each is, after the ledger has given numbers and the lot if they are needed."""
         found: dict[int, Waiting | Outside | GateState] = {}
         missing = dict(arrivals)
         for _ in range(MOST_ATTEMPTS):
             if not missing:
                 return found
-            places = arrive(self._gate, list(missing.values()), token_hex(8))
-            needed = self._settle(dict(zip(missing, places, strict=True)), found)
+            positions = arrive(self._gate, list(missing.values()), token_hex(8))
+            needed = self._settle(dict(zip(missing, positions, strict=True)), found)
             missing = {index: each for index, each in missing.items() if index not in found}
             if needed is not None:
                 self._provide(coupon_id, needed, len(missing))
         raise RedisUnavailable(f"the numbers of the waiting room of {coupon_id} are used up")
 
     def _settle(
-        self, places: dict[int, Place], found: dict[int, Waiting | Outside | GateState]
+        self, positions: dict[int, Position], found: dict[int, Waiting | Outside | GateState]
     ) -> NeedsNumbers | NeedsLot | None:
         """Put what is decided into `found`; what the others need."""
         needed = None
-        for index, place in places.items():
-            if isinstance(place, NeedsNumbers | NeedsLot):
-                needed = place
+        for index, position in positions.items():
+            if isinstance(position, NeedsNumbers | NeedsLot):
+                needed = position
             else:
-                found[index] = place
+                found[index] = position
         return needed
 
     def _provide(self, coupon_id: int, needed: NeedsNumbers | NeedsLot, people: int) -> None:
@@ -142,15 +142,15 @@ class Arrivals:
             give_block(self._gate, coupon_id, needed, block)
 
     def _with_ticket(
-        self, wanted: WantedPlace, place: Waiting | Outside | GateState
+        self, wanted: WantedPosition, position: Waiting | Outside | GateState
     ) -> ArrivalResult:
-        if not isinstance(place, Waiting):
-            return place
+        if not isinstance(position, Waiting):
+            return position
         key = self._ticket_key(wanted.coupon_id)
         if key is None:
             return Outside.NO_ROOM
-        ticket = make_ticket(key, wanted.coupon_id, wanted.user_id, place.number)
-        return Arrived(place, ticket)
+        ticket = make_ticket(key, wanted.coupon_id, wanted.user_id, position.number)
+        return Arrived(position, ticket)
 
     def _ticket_key(self, coupon_id: int) -> str | None:
         """None: the coupon never had a room. A key never changes."""

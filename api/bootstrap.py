@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from api.app import create_app
-from api.arrivals import ArrivalResult, Arrivals, WantedPlace
+from api.arrivals import ArrivalResult, Arrivals, WantedPosition
 from api.authentication import Authenticator
 from api.change_writer import ChangeResult, ChangeWriter
 from api.claim_results import ClaimResult
@@ -130,7 +130,7 @@ def build_api(
         settings.api_full_after_seconds,
     )
     tracer = start_tracing(settings, "coupon-api", API_TRACE_SPANS)
-    arrivals: WriteBatcher[WantedPlace, ArrivalResult] = WriteBatcher(
+    arrivals: WriteBatcher[WantedPosition, ArrivalResult] = WriteBatcher(
         Arrivals(gate, pool).take,
         settings.api_batch_size,
         ARRIVALS_IN_FLIGHT,

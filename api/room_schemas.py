@@ -26,16 +26,16 @@ LOT_SPREAD_SECONDS = 90
 class WaitingView(TypedDict):
     """A user in a waiting room.
 
-    place: how many have their turn earlier; null: the lot is not drawn yet. people_before: those of
-    them whose turn has not come. turn_at: from when the user may claim; estimated_seconds: until
+    position: how many have their turn earlier; null: the lot is not drawn yet. people_before: those
+    of them whose turn has not come. turn_at: from when the user may claim; estimated_seconds: until
     then. lot_at: when the lot is drawn; left out by arrival. ticket: brings the user back to the
-    same place after the API has lost it: keep it, and send it with every arrival.
+    same position after the API has lost it: keep it, and send it with every arrival.
     """
 
     coupon_id: Id
     user_id: Id
     is_your_turn: bool
-    place: Count | None
+    position: Count | None
     people_before: Count | None
     estimated_seconds: Count | None
     turn_at: Time | None
@@ -46,7 +46,7 @@ class WaitingView(TypedDict):
 
 
 class LotView(TypedDict):
-    """The lot of a room. Who has a ticket's number and this can compute the place."""
+    """The lot of a room. Who has a ticket's number and this can compute the position."""
 
     size: Count
     key: str
@@ -67,7 +67,7 @@ def view_waiting(coupon_id: int, user_id: int, arrived: Arrived) -> WaitingView:
         "coupon_id": str(coupon_id),
         "user_id": str(user_id),
         "is_your_turn": seconds == 0,
-        "place": waiting.place,
+        "position": waiting.position,
         "people_before": waiting.people_before,
         "estimated_seconds": seconds,
         "turn_at": None if turn_at_us is None else rfc3339_of(turn_at_us),

@@ -18,11 +18,15 @@ from coupon_client.results import (
     GivenCode,
     IssuedCoupon,
     IssueRequest,
+    Lot,
     RefusedLine,
+    RoomSettings,
     Timeline,
     TimelineStep,
     UnreadableCoupon,
     Upload,
+    Waiting,
+    WaitingRoom,
 )
 
 __all__ = [
@@ -38,11 +42,15 @@ __all__ = [
     "GivenCode",
     "IssueRequest",
     "IssuedCoupon",
+    "Lot",
     "Refused",
     "RefusedLine",
+    "RoomSettings",
     "Timeline",
     "TimelineStep",
     "Unreachable",
     "UnreadableCoupon",
     "Upload",
+    "Waiting",
+    "WaitingRoom",
 ]

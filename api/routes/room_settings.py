@@ -147,7 +147,7 @@ def openapi_part() -> DocumentPart:
                 "200": response(
                     "The settings",
                     RoomSettingsView,
-                    links=links_to("arrive", "readPlace", id="$request.path.id"),
+                    links=links_to("arrive", "readPosition", id="$request.path.id"),
                 )
             },
             (ProblemType.NOT_FOUND, *READ_PROBLEMS),

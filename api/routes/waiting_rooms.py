@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Request, request
 
 from api.app import Views, blueprint_of, in_event_loop
-from api.arrivals import ArrivalResult, Arrived, NotATicket, WantedPlace
+from api.arrivals import ArrivalResult, Arrived, NotATicket, WantedPosition
 from api.authentication import ISSUE, Authenticator
 from api.bodies import receive_body
 from api.openapi_links import links_to
@@ -57,7 +57,7 @@ class WaitingRoomRoutes:
     def __init__(
         self,
         authenticator: Authenticator,
-        submit: Callable[[WantedPlace], asyncio.Future[ArrivalResult]],
+        submit: Callable[[WantedPosition], asyncio.Future[ArrivalResult]],
         is_full: Callable[[], bool],
         pool: LedgerPool,
     ) -> None:
@@ -75,19 +75,23 @@ class WaitingRoomRoutes:
 
     @in_event_loop
     def arrive(self, coupon_id: int) -> Pending:
-        """200 with the place, the same each time."""
+        """200 with the position, the same each time."""
         return self._arrive(current_request(), coupon_id, self._caller())
 
     @in_event_loop
     def read(self, coupon_id: int) -> Pending:
-        """200 with the place; 404 for who has not arrived."""
+        """200 with the position; 404 for who has not arrived."""
         caller = self._caller()
-        return self._answer(WantedPlace(coupon_id, caller.user_id, caller.groups, only_asks=True))
+        return self._answer(
+            WantedPosition(coupon_id, caller.user_id, caller.groups, only_asks=True)
+        )
 
     async def not_your_turn(self, claim: Claim) -> Problem:
         """The problem of a claim that the gate has refused so: it says when the turn comes."""
         try:
-            found = await self._submit(WantedPlace(claim.coupon_id, claim.user_id, only_asks=True))
+            found = await self._submit(
+                WantedPosition(claim.coupon_id, claim.user_id, only_asks=True)
+            )
         except (NotReached, NoAnswer):
             found = GateState.MISSING
         if isinstance(found, Arrived) or found is Outside.NOT_ARRIVED:
@@ -103,10 +107,10 @@ class WaitingRoomRoutes:
     async def _arrive(self, asked: Request, coupon_id: int, caller: Caller) -> RawResponse:
         body = await receive_body(asked, ArrivalBody)
         return await self._answer(
-            WantedPlace(coupon_id, caller.user_id, caller.groups, body.ticket)
+            WantedPosition(coupon_id, caller.user_id, caller.groups, body.ticket)
         )
 
-    async def _answer(self, wanted: WantedPlace) -> RawResponse:
+    async def _answer(self, wanted: WantedPosition) -> RawResponse:
         try:
             found = await self._submit(wanted)
         except (NotReached, NoAnswer):
@@ -171,17 +175,17 @@ def openapi_part() -> DocumentPart:
         ProblemType.OVERLOADED,
         *WRITE_PROBLEMS,
     )
-    links = links_to("arrive", "readPlace", "claimCoupon", id="$response.body#/coupon_id")
-    where = {"200": response("The place", WaitingView, "Retry-After", links=links)}
+    links = links_to("arrive", "readPosition", "claimCoupon", id="$response.body#/coupon_id")
+    where = {"200": response("The position", WaitingView, "Retry-After", links=links)}
     arrive = operation(
         "arrive",
-        "Arrive in the waiting room of a coupon; again: the same place",
+        "Arrive in the waiting room of a coupon; again: the same position",
         where,
         (*BODY_PROBLEMS, ProblemType.NOT_ELIGIBLE, *kinds),
         scope=ISSUE,
         body=ArrivalBody,
     )
-    read = operation("readPlace", "Where the user is waiting", where, kinds, scope=ISSUE)
+    read = operation("readPosition", "Where the user is waiting", where, kinds, scope=ISSUE)
     path = {"parameters": [COUPON_ID], "post": arrive, "get": read}
     return DocumentPart(
         {"/coupons/{id}/waiting-room": path}, bodies=(ArrivalBody,), views=(WaitingView,)

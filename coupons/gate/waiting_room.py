@@ -1,7 +1,8 @@
 """The waiting room of a coupon at the gate: who arrives gets a number, and the number gets a turn.
 
-Nobody lets anybody in: place p may claim from the opening + p / rate on. By arrival the place is
-the number; by lot it is a permutation of the numbers by a key that is made when the lot is drawn.
+Nobody lets anybody in: position p may claim from the opening + p / rate on. By arrival the position
+is the number; by lot it is a permutation of the numbers by a key that is made when the lot is
+drawn.
 Numbers come in blocks that the ledger reserved: when Redis has lost what it gave last, the next
 block begins behind every number that was ever given, and tickets bring the others back.
 """
@@ -20,7 +21,7 @@ from coupons.model import GateState
 from coupons.rooms import WaitingRoom, read_room
 
 LOT_SECONDS = 120
-"""The lot is drawn so long before the opening: meanwhile everybody learns their place."""
+"""The lot is drawn so long before the opening: meanwhile everybody learns their position."""
 ROOM_SHARDS = 10_000
 """As in room.lua: 100 users in each of a million, so that they stay compact lists."""
 
@@ -49,10 +50,10 @@ class Outside(StrEnum):
 
 
 class Waiting(NamedTuple):
-    """A user in the room. place: None: the lot is not drawn yet. arrived: numbers given so far."""
+    """A user in the room. position: None: the lot is not drawn. arrived: numbers given so far."""
 
     number: int
-    place: int | None
+    position: int | None
     now_us: int
     opens_at_us: int
     room: WaitingRoom
@@ -61,18 +62,18 @@ class Waiting(NamedTuple):
     @property
     def turn_at_us(self) -> int | None:
         """From when they may claim, in microseconds since 1970."""
-        if self.place is None:
+        if self.position is None:
             return None
-        return self.opens_at_us + -(-self.place * 1_000_000 // self.room.admits_per_second)
+        return self.opens_at_us + -(-self.position * 1_000_000 // self.room.admits_per_second)
 
     @property
     def people_before(self) -> int | None:
         """How many have their turn before, and it has not come."""
-        if self.place is None:
+        if self.position is None:
             return None
         since_us = self.now_us - self.opens_at_us
         had_turn = since_us * self.room.admits_per_second // 1_000_000 + 1 if since_us >= 0 else 0
-        return max(0, self.place - had_turn)
+        return max(0, self.position - had_turn)
 
 
 class NeedsNumbers(NamedTuple):
@@ -89,10 +90,10 @@ class NeedsLot(NamedTuple):
     arrived: int | None
 
 
-Place = Waiting | Outside | GateState | NeedsNumbers | NeedsLot
+Position = Waiting | Outside | GateState | NeedsNumbers | NeedsLot
 
 
-def arrive(gate: Gate, arrivals: Sequence[Arrival], new_block: str) -> list[Place]:
+def arrive(gate: Gate, arrivals: Sequence[Arrival], new_block: str) -> list[Position]:
     """Take arrivals of one coupon, in this order. Harmless to repeat.
 
     new_block: a text that was never used; it names the next block if the gate has lost its block.
@@ -110,16 +111,16 @@ def arrive(gate: Gate, arrivals: Sequence[Arrival], new_block: str) -> list[Plac
     room = read_room(f"{rate} {order}")
     assert room is not None
     return [
-        _read(number, place, NeedsNumbers(block, int(end), room))
+        _read(number, position, NeedsNumbers(block, int(end), room))
         or Waiting(
             int(number),
-            None if place == "-" else int(place),
+            None if position == "-" else int(position),
             int(now),
             int(starts),
             room,
             int(next_),
         )
-        for number, place in zip(answers[::2], answers[1::2], strict=True)
+        for number, position in zip(answers[::2], answers[1::2], strict=True)
     ]
 
 
@@ -130,7 +131,7 @@ def give_block(gate: Gate, coupon_id: int, needed: NeedsNumbers, block: Block) -
 
 
 def give_lot(gate: Gate, coupon_id: int, lot: Lot) -> None:
-    """Let the gate decide places by this lot. Raises RedisUnavailable."""
+    """Let the gate decide positions by this lot. Raises RedisUnavailable."""
     run_scripts(gate.client, [Call("fill_room", coupon_key(coupon_id), ["lot", *lot])])
 
 
@@ -153,7 +154,7 @@ def _person(arrival: Arrival) -> str:
     return f"{arrival.user_id} {groups} {'?' if arrival.only_asks else given}"
 
 
-def _read_for_all(text: str | KeysUnreadable) -> Place | None:
+def _read_for_all(text: str | KeysUnreadable) -> Position | None:
     """What concerns all arrivals of a call; None: each has an answer."""
     state = read_unavailable(text)
     if state is not None:
@@ -166,8 +167,8 @@ def _read_for_all(text: str | KeysUnreadable) -> Place | None:
     return None
 
 
-def _read(number: str, place: str, needed: NeedsNumbers) -> Place | None:
+def _read(number: str, position: str, needed: NeedsNumbers) -> Position | None:
     """Why there is no number; None: there is one."""
     if number != "-":
         return None
-    return needed if place == "full" else Outside(place)
+    return needed if position == "full" else Outside(position)

@@ -30,7 +30,7 @@ class Block(NamedTuple):
 
 
 class Lot(NamedTuple):
-    """Numbers below `size` take part; `key` decides their places."""
+    """Numbers below `size` take part; `key` decides their order."""
 
     size: int
     key: str

@@ -71,20 +71,20 @@ def open_now(client: Client, admin: Headers) -> Callable[[int], None]:
     return patch
 
 
-def test_who_arrives_learns_place_turn_and_when_to_ask_again(
+def test_who_arrives_learns_position_turn_and_when_to_ask_again(
     client: Client, bearer: Bearer, coupon_with_room: int, arrive: Arrive
 ) -> None:
     first, second = (arrive(coupon_with_room, user) for user in (41, 42))
     said = second.get_json()
-    assert said["place"] == said["people_before"] == 1
+    assert said["position"] == said["people_before"] == 1
     assert said["opens_at"] == "2090-01-01T00:00:00.000000Z"
     assert said["turn_at"] == "2090-01-01T00:00:01.000000Z"
     assert not said["is_your_turn"]
     assert 300 <= int(second.headers["Retry-After"]) <= 360
     again = client.get(f"/coupons/{coupon_with_room}/waiting-room", headers=bearer(42))
-    steady = ("place", "turn_at", "ticket", "arrived")
+    steady = ("position", "turn_at", "ticket", "arrived")
     assert [again.get_json()[name] for name in steady] == [said[name] for name in steady]
-    assert first.get_json()["place"] == 0
+    assert first.get_json()["position"] == 0
 
 
 def test_a_claim_waits_for_its_turn_and_is_then_accepted(
@@ -108,7 +108,7 @@ def test_a_claim_waits_for_its_turn_and_is_then_accepted(
     assert claim(coupon_with_room, 1).status_code == 202
 
 
-def test_a_ticket_brings_the_place_back_after_redis_lost_it(
+def test_a_ticket_brings_the_position_back_after_redis_lost_it(
     coupon_with_room: int, arrive: Arrive, settings: ApiSettings, database: Database
 ) -> None:
     """The rebuild brings the room itself back before it admits anybody."""
@@ -117,9 +117,9 @@ def test_a_ticket_brings_the_place_back_after_redis_lost_it(
     remove_all_coupons(gate)
     is_problem(arrive(coupon_with_room, 1), 503, "gate-closed")
     rebuild_all(database, gate)
-    assert arrive(coupon_with_room, 3).get_json()["place"] == 200
+    assert arrive(coupon_with_room, 3).get_json()["position"] == 200
     back = arrive(coupon_with_room, 2, {"ticket": tickets[2]}).get_json()
-    assert (back["place"], back["ticket"]) == (1, tickets[2])
+    assert (back["position"], back["ticket"]) == (1, tickets[2])
 
 
 def rebuild_all(database: Database, gate: Gate) -> None:
@@ -145,7 +145,7 @@ def test_a_ticket_is_its_users_and_its_coupons(
     is_problem(arrive(other, 1, stolen), 422, "invalid")
 
 
-@pytest.mark.parametrize("body", [[], {"ticket": 1}, {"ticket": "x" * 49}, {"place": 0}])
+@pytest.mark.parametrize("body", [[], {"ticket": 1}, {"ticket": "x" * 49}, {"position": 0}])
 def test_an_arrival_is_checked(
     client: Client, bearer: Bearer, coupon_with_room: int, body: Any
 ) -> None:
@@ -180,7 +180,7 @@ def test_who_waits_for_the_lot_asks_again_while_it_is_told(
     coupon_id = new_coupon(issue_starts_at=opens_at.isoformat())
     set_room(coupon_id, BY_LOT)
     answers = [arrive(coupon_id, user) for user in range(1, 21)]
-    assert {answer.get_json()["place"] for answer in answers} == {None}
+    assert {answer.get_json()["position"] for answer in answers} == {None}
     pauses = {int(answer.headers["Retry-After"]) for answer in answers}
     assert len(pauses) > 5
     assert max(pauses) <= 97
@@ -277,4 +277,4 @@ def test_an_arrival_while_a_server_is_away_says_so_and_costs_nothing(
     is_problem(arrive(coupon_with_room, 201), 503, "ledger-unavailable")
     postgres_link.restore()
     assert eventually(lambda: arrive(coupon_with_room, 201).status_code == 200, 10)
-    assert arrive(coupon_with_room, 201).get_json()["place"] == 200
+    assert arrive(coupon_with_room, 201).get_json()["position"] == 200

@@ -55,12 +55,12 @@ class World:
         [waiting] = self.hall.arrive(user)
         known = self.promised.get(user)
         if known is not None:
-            assert waiting.number == known.number, "a user lost the place"
+            assert waiting.number == known.number, "a user lost the position"
         else:
             others = [each.number for each in self.promised.values()]
             assert all(waiting.number > other for other in others), "somebody was overtaken"
-        if known is not None and known.place is not None:
-            assert waiting.place == known.place, "a place has changed"
+        if known is not None and known.position is not None:
+            assert waiting.position == known.position, "a position has changed"
         self.promised[user] = waiting
 
     def claim_all(self) -> None:
@@ -68,9 +68,9 @@ class World:
         users = list(self.promised)
         for user in users:
             self.arrive(user)
-        places = [self.promised[user].place for user in users]
-        assert None not in places
-        assert len(set(places)) == len(users), "two have the same place"
+        positions = [self.promised[user].position for user in users]
+        assert None not in positions
+        assert len(set(positions)) == len(users), "two have the same position"
         began = self.hall.gate.now_us()
         decisions = self.hall.gate.admit([Claim(self.hall.coupon_id, user) for user in users])
         ended = self.hall.gate.now_us()
@@ -89,7 +89,7 @@ class World:
 
 
 @pytest.mark.parametrize("order", list(RoomOrder))
-def test_in_every_short_history_places_and_order_are_kept(
+def test_in_every_short_history_positions_and_order_are_kept(
     open_hall: OpenHall, order: RoomOrder
 ) -> None:
     """Whatever is lost in between, and however the lot falls."""

@@ -8,7 +8,7 @@ from coupons.ledger.connection import pooled
 from coupons.ledger.waiting_rooms import read_lot
 from coupons.model import Admission, Claim, Refusal
 from coupons.rooms import RoomOrder
-from tests.support.rooms import HOUR, OpenHall, lot_place
+from tests.support.rooms import HOUR, OpenHall, lot_position
 
 SOON = timedelta(seconds=LOT_SECONDS / 2)
 
@@ -17,7 +17,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def test_places_are_in_the_order_of_arrival_and_stay(open_hall: OpenHall) -> None:
+def test_positions_are_in_the_order_of_arrival_and_stay(open_hall: OpenHall) -> None:
     """Over blocks, batches and repeats: everybody has one number, and nobody has another's."""
     hall = open_hall()
     users = list(range(1, 451))
@@ -26,7 +26,7 @@ def test_places_are_in_the_order_of_arrival_and_stay(open_hall: OpenHall) -> Non
     assert hall.numbers(*reversed(users)) == list(reversed(first))
 
 
-def test_a_place_has_its_turn_at_the_opening_and_its_share_of_seconds(
+def test_a_position_has_its_turn_at_the_opening_and_its_share_of_seconds(
     open_hall: OpenHall,
 ) -> None:
     hall = open_hall(rate=3)
@@ -67,10 +67,10 @@ def test_without_a_room_nobody_waits_and_nobody_can_arrive(open_hall: OpenHall) 
     hall.define(issue_starts_at=now(), room=None)
     decisions = hall.gate.admit([Claim(hall.coupon_id, user) for user in (2, 3)])
     assert [type(decision) for decision in decisions] == [Admission] * 2
-    assert hall.places(4) == [Outside.NO_ROOM]
+    assert hall.positions(4) == [Outside.NO_ROOM]
 
 
-def test_after_a_loss_tickets_bring_places_back_and_others_stand_behind(
+def test_after_a_loss_tickets_bring_positions_back_and_others_stand_behind(
     open_hall: OpenHall,
 ) -> None:
     hall = open_hall()
@@ -94,43 +94,43 @@ def test_numbers_that_a_failover_forgot_are_not_given_again(open_hall: OpenHall)
     assert hall.numbers(1, 2) == [0, forgotten]
 
 
-def test_the_lot_gives_each_place_once_and_anybody_can_check_it(open_hall: OpenHall) -> None:
+def test_the_lot_gives_each_position_once_and_anybody_can_check_it(open_hall: OpenHall) -> None:
     hall = open_hall(order=RoomOrder.LOT)
     users = range(1, 501)
-    assert {wait.place for wait in hall.arrive(*users)} == {None}
+    assert {wait.position for wait in hall.arrive(*users)} == {None}
     with pooled(hall.pool) as connection:
         assert read_lot(connection, hall.coupon_id) is None
     hall.define(issue_starts_at=now() + SOON)
     waits = hall.arrive(*users)
-    places = [wait.place for wait in waits]
-    assert sorted(places, key=lambda place: place or 0) == list(range(500))
-    assert places != list(range(500))
+    positions = [wait.position for wait in waits]
+    assert sorted(positions, key=lambda position: position or 0) == list(range(500))
+    assert positions != list(range(500))
     with pooled(hall.pool) as connection:
         lot = read_lot(connection, hall.coupon_id)
     assert lot is not None
-    assert places == [lot_place(lot.key, lot.size, wait.number) for wait in waits]
+    assert positions == [lot_position(lot.key, lot.size, wait.number) for wait in waits]
 
 
 def test_who_comes_after_the_lot_stands_behind_in_order(open_hall: OpenHall) -> None:
     hall = open_hall(order=RoomOrder.LOT)
     hall.arrive(1, 2, 3)
     hall.define(issue_starts_at=now() + SOON)
-    assert [wait.place for wait in hall.arrive(8, 9)] == [3, 4]
+    assert [wait.position for wait in hall.arrive(8, 9)] == [3, 4]
 
 
 def test_the_lot_stays_the_same_whatever_redis_loses(open_hall: OpenHall) -> None:
-    """A loss before it is drawn costs nobody their part in it; later nobody gets another place."""
+    """A loss before it is drawn costs nobody their part in it; later no position changes."""
     hall = open_hall(order=RoomOrder.LOT)
     hall.arrive(1, 2, 3)
     hall.lose_redis()
     hall.define(issue_starts_at=now() + SOON)
-    places = [wait.place for wait in hall.arrive(1, 2, 3)]
-    assert None not in places
-    assert len(set(places)) == 3
-    assert all((place or 0) < 200 for place in places)
+    positions = [wait.position for wait in hall.arrive(1, 2, 3)]
+    assert None not in positions
+    assert len(set(positions)) == 3
+    assert all((position or 0) < 200 for position in positions)
     hall.lose_redis()
-    assert [wait.place for wait in hall.arrive(1, 2, 3)] == places
-    assert hall.arrive(4)[0].place == hall.arrive(4)[0].number >= 200
+    assert [wait.position for wait in hall.arrive(1, 2, 3)] == positions
+    assert hall.arrive(4)[0].position == hall.arrive(4)[0].number >= 200
 
 
 def test_a_claim_before_the_lot_is_drawn_waits(open_hall: OpenHall) -> None:
@@ -160,15 +160,15 @@ def test_nobody_arrives_where_nothing_is_left_or_it_is_over(open_hall: OpenHall)
     hall.arrive(1)
     hall.define(issue_starts_at=now())
     hall.gate.admit([Claim(hall.coupon_id, 1)])
-    assert hall.places(2) == [Outside.SOLD_OUT]
+    assert hall.positions(2) == [Outside.SOLD_OUT]
     hall.define(issue_ends_at=now())
-    assert hall.places(2) == [Outside.CLOSED]
+    assert hall.positions(2) == [Outside.CLOSED]
 
 
-def test_only_who_may_claim_gets_a_place(open_hall: OpenHall) -> None:
+def test_only_who_may_claim_gets_a_position(open_hall: OpenHall) -> None:
     hall = open_hall(eligible_group="gold")
-    assert hall.places(1) == [Outside.NOT_ELIGIBLE]
-    assert hall.places(1, groups=("silver", "gold"))[0] not in set(Outside)
+    assert hall.positions(1) == [Outside.NOT_ELIGIBLE]
+    assert hall.positions(1, groups=("silver", "gold"))[0] not in set(Outside)
 
 
 def test_erasing_a_user_removes_them_from_the_room(open_hall: OpenHall) -> None:
@@ -177,5 +177,5 @@ def test_erasing_a_user_removes_them_from_the_room(open_hall: OpenHall) -> None:
     with pooled(hall.pool) as connection:
         erase_user(hall.gate, connection, 1, "a test", HOUR)
     hall.tickets.clear()
-    assert hall.places(1, only_asks=True) == [Outside.NOT_ARRIVED]
+    assert hall.positions(1, only_asks=True) == [Outside.NOT_ARRIVED]
     assert hall.numbers(2) == [1]

@@ -10,7 +10,7 @@ from math import isqrt
 import pytest
 from redis.exceptions import ResponseError
 
-from api.arrivals import Arrivals, Arrived, WantedPlace
+from api.arrivals import Arrivals, Arrived, WantedPosition
 from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.gate.removal import remove_all_coupons
 from coupons.gate.waiting_room import Waiting
@@ -48,7 +48,8 @@ class Hall:
     def arrive(self, *users: int, **more: bool) -> list[Waiting]:
         """They arrive together, with the tickets that they have."""
         wanted = [
-            WantedPlace(self.coupon_id, user, (), self.tickets.get(user), **more) for user in users
+            WantedPosition(self.coupon_id, user, (), self.tickets.get(user), **more)
+            for user in users
         ]
         found = []
         for user, result in zip(users, self.arrivals.take(wanted), strict=True):
@@ -57,9 +58,9 @@ class Hall:
             found.append(result.waiting)
         return found
 
-    def places(self, user: int, **more: object) -> list[object]:
+    def positions(self, user: int, **more: object) -> list[object]:
         """What comes of one arrival without a ticket."""
-        wanted = WantedPlace(self.coupon_id, user, **more)  # type: ignore[arg-type]
+        wanted = WantedPosition(self.coupon_id, user, **more)  # type: ignore[arg-type]
         return list(self.arrivals.take([wanted]))
 
     def numbers(self, *users: int) -> list[int]:
@@ -73,7 +74,8 @@ class Hall:
     def fail_over(self) -> Callable[[], None]:
         """Remembers the keys of the room; the result brings them back, as on another server."""
         client = self.gate.client
-        kept = {key: client.dump(key) for key in client.scan_iter("coupon:{*}:room*")}
+        keys = list(client.scan_iter("coupon:{*}:room*"))
+        kept = {key: client.dump(key) or b"" for key in keys}
 
         def back() -> None:
             for key in list(client.scan_iter("coupon:{*}:room*")):
@@ -121,7 +123,7 @@ def open_hall(valkey_url: str, database: Database) -> Iterator[OpenHall]:
         yield make
 
 
-def lot_place(key: str, size: int, number: int) -> int:
+def lot_position(key: str, size: int, number: int) -> int:
     """What coupons/gate/lua/room.lua computes: anybody can check the lot with this."""
     side = isqrt(size - 1) + 1
     while True:

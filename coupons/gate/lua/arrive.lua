@@ -6,7 +6,7 @@
 -- ARGV[3]  how long before the opening the lot is drawn, in microseconds
 -- Returns  "missing", "stale", "no_room", "closed" or "sold_out": of them all, and nothing was done;
 --          "draw <n>": the lot has to be drawn among the first n numbers ("-": not known) first, nothing was done; else
---          "now starts room next block end answer ..." with an answer for each: "number place" ("-": the lot is not
+--          "now starts room next block end answer ..." with an answer for each: "number position" ("-": the lot is not
 --          drawn yet), "- -": has not arrived, "- not_eligible", or "- full": the block has to be replaced first
 local coupon = redis.call('HMGET', KEYS[1], 'opened_under', 'epoch', 'total', 'issued', 'starts_at_us', 'ends_at_us',
   'state', 'eligible_group', 'room')
@@ -65,9 +65,9 @@ for user, groups, given in string.gmatch(ARGV[1], '(%d+) (%S+) (%S+)') do
       why = 'full'
     end
   end
-  local place = number and room.place(number)
+  local position = number and room.position(number)
   answers[#answers + 1] = number and string.format('%.0f', number) or '-'
-  answers[#answers + 1] = place and string.format('%.0f', place) or why
+  answers[#answers + 1] = position and string.format('%.0f', position) or why
 end
 if first > began then redis.call('HSET', room.key, 'next', string.format('%.0f', first)) end
 return string.format('%.0f %s %s %.0f %s %.0f %s', now_us, coupon[5], coupon[9], first, name, last,

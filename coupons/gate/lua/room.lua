@@ -1,13 +1,13 @@
--- Put before each script that calls waiting_room(): numbers, places and turns of a coupon's waiting room.
+-- Put before each script that calls waiting_room(): numbers, positions and turns of a coupon's waiting room.
 --   <coupon>:room      hash: next and end of the block of numbers, block (whose it is), under (the server's identity);
 --                      lot_size and lot_key once the lot is drawn
 --   <coupon>:room:<n>  hash: user -> number in the order of arrival, from 0
 -- A key that somebody else wrote is taken as empty; who arrives again with a ticket is in it again.
 local ROOM_SHARDS, LOT_ROUNDS = 10000, 8
 
--- The place of a number in a lot of `size`: a permutation by key. A Feistel network permutes the numbers below the next
+-- The position of a number in a lot of `size`: a permutation by key. A Feistel network permutes the numbers below the next
 -- square, and what falls outside is permuted again.
-local function lot_place(key, size, number)
+local function lot_position(key, size, number)
   local side = math.ceil(math.sqrt(size))
   repeat
     local left, right = math.floor(number / side), number % side
@@ -36,16 +36,16 @@ local function waiting_room(coupon_key, text, starts_at_us)
     return type(number) == 'string' and tonumber(number) or nil
   end
   -- nil: the lot decides it, which is not drawn
-  function room.place(number)
+  function room.position(number)
     if not room.by_lot then return number end
     if not room.lot_size then return nil end
     if number >= room.lot_size then return number end
-    return lot_place(room.lot_key, room.lot_size, number)
+    return lot_position(room.lot_key, room.lot_size, number)
   end
   function room.has_turn(user, now_us)
     local number = room.number(user)
-    local place = number and room.place(number)
-    return place and (now_us - starts_at_us) * rate >= place * 1000000
+    local position = number and room.position(number)
+    return position and (now_us - starts_at_us) * rate >= position * 1000000
   end
   return room
 end
