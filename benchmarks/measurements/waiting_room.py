@@ -70,6 +70,7 @@ class _Crowd:
 
     def figures(self) -> RoomFigures:
         """Of this order."""
+        self._gate.client.flushall()  # what the round before has left
         assert open_coupon(self._gate, self._coupon)
         empty, half = self._used(), len(self._users) // 2
         arrived_s = self._arrive(self._users[:half])
