@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from api.app import create_app
+from api.arrivals import ArrivalResult, Arrivals, WantedPosition
 from api.authentication import Authenticator
 from api.change_writer import ChangeResult, ChangeWriter
 from api.claim_results import ClaimResult
@@ -36,8 +37,10 @@ from api.routes import (
     issued_coupons,
     new_coupons,
     receipts,
+    room_settings,
     timelines,
     users,
+    waiting_rooms,
 )
 from api.rsgi import RsgiApp
 from api.settings import ApiSettings
@@ -61,12 +64,15 @@ if TYPE_CHECKING:
 
 CHANGES_IN_FLIGHT = 2
 """Batches of changes per worker: the next one is made while one waits for its commit."""
+ARRIVALS_IN_FLIGHT = 1
+"""Batches of arrivals in waiting rooms per worker."""
 UPLOADS_AT_ONCE = 2
 """Per worker. Each has a thread and a connection to Postgres of its own."""
 SLOW_ANSWER_SECONDS = 20.0
 DESCRIBED = (
-    *(new_coupons, coupon_lists, coupons, claims, issue_requests, timelines),
-    *(issued_coupons, receipts, codes, audiences, given_codes, users, event_streams, erasures),
+    *(new_coupons, coupon_lists, coupons, audiences, room_settings, waiting_rooms),
+    *(claims, issue_requests, timelines),
+    *(issued_coupons, receipts, codes, given_codes, users, event_streams, erasures),
 )
 """The modules of routes, in the order of the API's description; after them comes health."""
 
@@ -125,6 +131,13 @@ def build_api(
         settings.api_full_after_seconds,
     )
     tracer = start_tracing(settings, "coupon-api", API_TRACE_SPANS)
+    arrivals: WriteBatcher[WantedPosition, ArrivalResult] = WriteBatcher(
+        Arrivals(gate, pool).take,
+        settings.api_batch_size,
+        ARRIVALS_IN_FLIGHT,
+        settings.api_claim_deadline_seconds,
+        settings.api_full_after_seconds,
+    )
     submit = batcher.submit if tracer is None else ClaimTracer(tracer, batcher.submit).submit
     statuses = Statuses(gate, pool)
     long_polls = LongPollHub(gate.client, statuses, settings.api_max_waiters)
@@ -133,16 +146,22 @@ def build_api(
     estimates = Estimates(gate, FinalRates())
     receipt_key_file = settings.receipt_key_file
     parts = [each.openapi_part() for each in DESCRIBED]
+    room_routes = waiting_rooms.WaitingRoomRoutes(
+        authenticator, arrivals.submit, lambda: arrivals.is_full, pool
+    )
     claim_routes = claims.ClaimRoutes(
         authenticator,
         submit,
         lambda: batcher.is_full,
         pool,
         OpeningTimes(gate),
+        room_routes.not_your_turn,
         _limiter(settings, gate),
     )
     routes = [
         claim_routes.blueprint(),
+        room_routes.blueprint(),
+        room_settings.RoomSettingsRoutes(authenticator, gate, pool).blueprint(),
         issue_requests.IssueRequestRoutes(authenticator, long_polls, estimates).blueprint(),
         timelines.TimelineRoutes(authenticator, gate, pool).blueprint(),
         new_coupons.NewCouponRoutes(authenticator, gate, pool).blueprint(),

@@ -22,6 +22,7 @@ class ClaimOutcome(StrEnum):
     PAUSED = Refusal.PAUSED
     SOLD_OUT = Refusal.SOLD_OUT
     NOT_ELIGIBLE = Refusal.NOT_ELIGIBLE
+    NOT_YOUR_TURN = Refusal.NOT_YOUR_TURN
 
     MISSING = GateState.MISSING
     STALE = GateState.STALE

@@ -63,6 +63,11 @@ class ProblemType(Enum):
     USER_IN_FLIGHT = _Definition("user-in-flight", 409, "Something of the user is not final")
     DRAFT = _Definition("draft", 409, "The coupon is a draft")
     SOLD_OUT = _Definition("sold-out", 409, "The coupon is sold out")
+    NOT_YOUR_TURN = _Definition("not-your-turn", 409, "The user's turn has not come")
+    NO_WAITING_ROOM = _Definition("no-waiting-room", 409, "The coupon has no waiting room")
+    WAITING_ROOM_FIXED = _Definition(
+        "waiting-room-fixed", 409, "Somebody's turn would come later or in another order"
+    )
     IDEMPOTENCY_KEY_IN_PROGRESS = _Definition(
         "idempotency-key-in-progress", 409, "A call with this Idempotency-Key is running"
     )

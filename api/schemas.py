@@ -9,6 +9,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from api.fields import ID_PATTERN
+from api.room_terms import RoomView, view_room
 from coupons.gate import GateFigures
 from coupons.ledger.coupon_actions import CouponAction
 from coupons.ledger.erasures import Erasure
@@ -67,6 +68,7 @@ class CouponView(TypedDict):
     created_at: Time
     version: Id
     is_at_gate: bool | None
+    waiting_room: RoomView | None
 
 
 class CouponPage(TypedDict):
@@ -185,6 +187,7 @@ def view_coupon(coupon: Coupon, figures: GateFigures | None) -> CouponView:
         "created_at": rfc3339(coupon.created_at),
         "version": str(coupon.version),
         "is_at_gate": figures and figures.version >= coupon.version,
+        "waiting_room": view_room(coupon.room),
     }
 
 

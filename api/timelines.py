@@ -195,6 +195,8 @@ _OF_REFUSALS = {
     " is in flight does not become a coupon.",
     Refusal.NOT_ELIGIBLE: "It is for a group that your token does not name, or for a list that you"
     " are not on. If you have joined the group, sign in again, and claim it.",
+    Refusal.NOT_YOUR_TURN: "It has a waiting room, and your turn has not come, or you have not"
+    " arrived: GET /coupons/{id}/waiting-room says when it comes.",
 }
 _OF_STATUSES = {
     Status.REQUESTED: "It is being decided. Read the request with `wait`; claiming again changes"

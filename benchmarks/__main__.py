@@ -16,6 +16,7 @@ from benchmarks.results.pipeline import (
     COST,
     GATE_MEMORY,
     REBUILD,
+    ROOM,
     RUNNING_PARTS,
     STACK_PARTS,
     report_archiving,
@@ -23,6 +24,7 @@ from benchmarks.results.pipeline import (
     report_gate_memory,
     report_pipeline,
     report_rebuild,
+    report_room,
     report_running,
 )
 from benchmarks.results.report import Report
@@ -31,12 +33,12 @@ from stack.disposable import disposable_stack
 from stack.machine import describe_machine
 
 EVERYTHING = (
-    *(*STACK_PARTS, GATE_MEMORY, REBUILD, ARCHIVING, AUDIENCE),
+    *(*STACK_PARTS, GATE_MEMORY, REBUILD, ARCHIVING, AUDIENCE, ROOM),
     *(*DESIGN_PARTS, CEILINGS, GROWTH),
 )
 PARTS = (*EVERYTHING, COST)
 # They take minutes: a quick run measures them only when they are named.
-NOT_QUICK = {REBUILD, ARCHIVING, AUDIENCE, CEILINGS, GROWTH}
+NOT_QUICK = {REBUILD, ARCHIVING, AUDIENCE, ROOM, CEILINGS, GROWTH}
 
 
 @click.command(
@@ -55,7 +57,7 @@ def main(
     """Measure the system on a separate embedded stack on this machine.
 
     PART: what to measure; by default everything but cost, with --quick without rebuild,
-    archiving, audience, ceilings and growth.
+    archiving, audience, room, ceilings and growth.
     Results are printed as Markdown. A full run also stores them in benchmarks/results, with charts
     of the four designs, and in docs/reference/benchmarks.md.
 
@@ -118,6 +120,8 @@ def _measure(report: Report, wanted: set[str], quick: bool, long: bool) -> None:
         report_archiving(report, quick)
     if AUDIENCE in wanted:
         report_audience(report, quick)
+    if ROOM in wanted:
+        report_room(report, quick)
     if wanted & {*STACK_PARTS, *DESIGN_PARTS}:
         with disposable_stack() as stack:
             report_pipeline(report, stack, wanted, quick)

@@ -20,12 +20,16 @@ from coupon_client.results import (
     GivenCode,
     IssuedCoupon,
     IssueRequest,
+    Lot,
     RefusedLine,
+    RoomSettings,
     Timeline,
     TimelineStep,
     UnreadableCoupon,
     Upload,
     UploadedAudience,
+    Waiting,
+    WaitingRoom,
 )
 
 __all__ = [
@@ -43,12 +47,16 @@ __all__ = [
     "GivenCode",
     "IssueRequest",
     "IssuedCoupon",
+    "Lot",
     "Refused",
     "RefusedLine",
+    "RoomSettings",
     "Timeline",
     "TimelineStep",
     "Unreachable",
     "UnreadableCoupon",
     "Upload",
     "UploadedAudience",
+    "Waiting",
+    "WaitingRoom",
 ]

@@ -65,6 +65,50 @@ class Timeline:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingRoom:
+    """How many users may claim a second, from the opening on. order: arrival or lot."""
+
+    admits_per_second: int
+    order: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """The lot of a waiting room: its numbers, and the key that decides their positions."""
+
+    size: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoomSettings:
+    """A coupon's waiting room; None: it has none. lot: None: none is drawn."""
+
+    waiting_room: WaitingRoom | None
+    lot: Lot | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A user in a waiting room. position, people_before, turn_at: None: the lot is not drawn yet.
+
+    ticket: keep it, and give it to each `arrive`. arrived: how many have arrived so far.
+    """
+
+    coupon_id: int
+    user_id: int
+    is_your_turn: bool
+    position: int | None
+    people_before: int | None
+    estimated_seconds: int | None
+    turn_at: datetime | None
+    opens_at: datetime
+    lot_at: datetime | None
+    arrived: int
+    ticket: str
+
+
+@dataclass(frozen=True, slots=True)
 class Coupon:
     """A coupon. version: what `change_coupon` has to be given.
 
@@ -90,6 +134,7 @@ class Coupon:
     created_at: datetime
     version: int
     is_at_gate: bool | None
+    waiting_room: WaitingRoom | None
 
 
 @dataclass(frozen=True, slots=True)

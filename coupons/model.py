@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from coupons.ids import request_id_text
+from coupons.rooms import WaitingRoom
 
 
 class Status(StrEnum):
@@ -70,6 +71,8 @@ class Refusal(StrEnum):
     PAUSED = "paused"
     SOLD_OUT = "sold_out"
     NOT_ELIGIBLE = "not_eligible"
+    NOT_YOUR_TURN = "not_your_turn"
+    """The coupon has a waiting room, and the user has not arrived, or has to wait."""
 
 
 class GateState(StrEnum):
@@ -165,6 +168,7 @@ class Coupon:
     gate_epoch: int
     created_at: datetime
     terms: Terms | None = field(default=None, compare=False)
+    room: WaitingRoom | None = None
 
     @property
     def belongs_at_gate(self) -> bool:

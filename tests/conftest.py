@@ -24,6 +24,7 @@ pytest_plugins = [
     "tests.support.ledger",
     "tests.support.previous_version",
     "tests.support.registry",
+    "tests.support.rooms",
     "tests.support.servers",
     "tests.support.workers",
 ]

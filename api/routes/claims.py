@@ -1,7 +1,7 @@
 """Claims: the hot path."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from math import ceil
 from time import time
@@ -18,6 +18,7 @@ from api.openapi_parts import COUPON_ID, LIMIT_HEADERS, DocumentPart, operation,
 from api.opening_times import OpeningTimes
 from api.problems import Problem, ProblemType, retry_after
 from api.responses import RawResponse, json_response
+from api.routes.claim_problems import gate_unavailable, outcome_unknown
 from api.schemas import IssueRequestView, rfc3339_of, view_request
 from api.write_batcher import NoAnswer, NotReached
 from coupons.errors import CouponUnreadable
@@ -56,7 +57,8 @@ class ClaimRoutes:
 
     submit: decides a claim, see WriteBatcher. is_full: whether it has more than it can decide; then
     claims are refused before anything is done for them, so that those that wait are decided soon.
-    limiter: None: nobody is limited.
+    not_your_turn: the problem of a claim that came before its turn. limiter: None: nobody is
+    limited.
     """
 
     def __init__(
@@ -66,10 +68,12 @@ class ClaimRoutes:
         is_full: Callable[[], bool],
         pool: LedgerPool,
         openings: OpeningTimes,
+        not_your_turn: Callable[[Claim], Awaitable[Problem]],
         limiter: "ClaimLimiter | None" = None,
     ) -> None:
         self._authenticator = authenticator
         self._openings = openings
+        self._not_your_turn = not_your_turn
         self._submit = submit
         self._is_full = is_full
         self._pool = pool
@@ -124,6 +128,8 @@ class ClaimRoutes:
             return _accepted(accepted, 202 if outcome is ClaimOutcome.ACCEPTED else 200)
         if outcome is ClaimOutcome.NOT_OPEN:
             raise _not_open(claim.coupon_id, await self._openings.opens_at_us(claim.coupon_id))
+        if outcome is ClaimOutcome.NOT_YOUR_TURN:
+            raise await self._not_your_turn(claim)
         if outcome is ClaimOutcome.MISSING:
             known = await self._look_up(claim)
             if known is not None:
@@ -188,9 +194,9 @@ def _not_accepted(claim: Claim, outcome: ClaimOutcome) -> Problem:
         kind, what = _REFUSALS[outcome]
         return Problem(kind, f"Coupon {claim.coupon_id} {what}.", reason=str(outcome))
     if outcome is ClaimOutcome.OUTCOME_UNKNOWN:
-        return _outcome_unknown(str(request_id(claim.coupon_id, claim.user_id)))
+        return outcome_unknown(str(request_id(claim.coupon_id, claim.user_id)))
     if outcome is ClaimOutcome.GATE_UNAVAILABLE:
-        return _gate_unavailable(str(request_id(claim.coupon_id, claim.user_id)))
+        return gate_unavailable(str(request_id(claim.coupon_id, claim.user_id)))
     if outcome is ClaimOutcome.LEDGER_UNAVAILABLE:
         kind = ProblemType.LEDGER_UNAVAILABLE
         return Problem(kind, _claim_again(kind.value.title))
@@ -200,26 +206,6 @@ def _not_accepted(claim: Claim, outcome: ClaimOutcome) -> Problem:
 
 def _claim_again(what: str) -> str:
     return f"{what}: nothing was accepted. Claim again."
-
-
-def _gate_unavailable(possible: str) -> Problem:
-    return Problem(
-        ProblemType.GATE_UNAVAILABLE,
-        "Redis cannot be used now. The claim may have been admitted, and may become a request."
-        " Claim again, which is harmless, or read the request later.",
-        {"location": f"/issue-requests/{possible}"},
-        request_id=possible,
-    )
-
-
-def _outcome_unknown(pending: str) -> Problem:
-    return Problem(
-        ProblemType.OUTCOME_UNKNOWN,
-        "It is unknown whether Postgres accepted the claim. This will be settled: read the"
-        " request, or claim again, which is harmless.",
-        {"location": f"/issue-requests/{pending}"},
-        request_id=pending,
-    )
 
 
 def openapi_part() -> DocumentPart:
@@ -241,6 +227,7 @@ def openapi_part() -> DocumentPart:
         ProblemType.CLOSED,
         ProblemType.PAUSED,
         ProblemType.SOLD_OUT,
+        ProblemType.NOT_YOUR_TURN,
         ProblemType.TOO_MANY_CLAIMS,
         ProblemType.GATE_CLOSED,
         ProblemType.GATE_UNAVAILABLE,

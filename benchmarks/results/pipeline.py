@@ -24,6 +24,7 @@ from benchmarks.measurements.poison import measure_poison
 from benchmarks.measurements.rebuild import measure_rebuild
 from benchmarks.measurements.tracing import measure_tracing
 from benchmarks.measurements.uses import measure_uses
+from benchmarks.measurements.waiting_room import measure_waiting_room
 from benchmarks.results.pipeline_tables import (
     COST_HEAD,
     OVERLOAD_HEAD,
@@ -38,6 +39,7 @@ from benchmarks.results.pipeline_tables import (
     overload_rows,
     poison_rows,
     rebuild_rows,
+    room_rows,
     tracing_rows,
     use_rows,
 )
@@ -45,6 +47,7 @@ from benchmarks.results.report import Report
 from stack.disposable import DisposableStack
 
 GATE_MEMORY, REBUILD, ARCHIVING, COST = "gate-memory", "rebuild", "archiving", "cost"
+ROOM = "room"
 # These neither stop nor start parts of the stack.
 RUNNING_PARTS = ("delay", "full-load")
 STACK_PARTS = (
@@ -84,6 +87,15 @@ def report_archiving(report: Report, quick: bool) -> None:
     head = ["users", "archived, s", "forgotten, s", "MiB before", "after"]
     head += ["claims of another coupon, ms: p50", "p99", "meanwhile p50", "p99", "most"]
     report.table(head, archiving_rows(measure_archiving(users, rounds)))
+
+
+def report_room(report: Report, quick: bool) -> None:
+    """On a separate stack."""
+    people = 100_000 if quick else 1_000_000
+    report.add(f"## {people:,} people arrive in a waiting room, and Redis is lost in between")
+    head = ["order", "arrivals/s", "with a ticket/s", "bytes an arrival", "wrong numbers"]
+    head += ["numbers lost", "same position", "admitted early", "late", "admitted", "twice"]
+    report.table(head, room_rows(measure_waiting_room(people)))
 
 
 def report_pipeline(

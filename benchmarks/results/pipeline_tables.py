@@ -14,6 +14,7 @@ from benchmarks.measurements.poison import Poison
 from benchmarks.measurements.rebuild import Rebuild
 from benchmarks.measurements.tracing import TracingCost
 from benchmarks.measurements.uses import Uses
+from benchmarks.measurements.waiting_room import RoomFigures
 
 
 def compared_rows(name_a: str, name_b: str, found: Compared) -> list[list[object]]:
@@ -115,6 +116,22 @@ def rebuild_rows(found: Sequence[Rebuild]) -> list[list[object]]:
             f"{each.rows_per_s:,.0f}",
             f"{each.peak_mib:.0f}",
             f"{each.idle_mib:.0f}",
+        ]
+        for each in found
+    ]
+
+
+def room_rows(found: Sequence[RoomFigures]) -> list[list[object]]:
+    """One row for each order."""
+    return [
+        [
+            each.order,
+            f"{each.people / each.arrived_s:,.0f}",
+            f"{each.people / 2 / each.returned_s:,.0f}",
+            f"{each.bytes:.1f}",
+            *(each.wrong_numbers, each.lost, each.same_position, each.early, each.late),
+            f"{each.admitted:,}",
+            each.twice,
         ]
         for each in found
     ]

@@ -8,6 +8,7 @@ from cli.client_audiences import AUDIENCE_COMMANDS
 from cli.client_coupons import ADMINISTRATOR_COMMANDS
 from cli.client_erasures import ERASURE_COMMANDS
 from cli.client_options import client_command, limit_option
+from cli.client_rooms import ROOM_COMMANDS
 from cli.options import COUPON_ID, Seconds
 from coupon_client import CouponClient
 
@@ -212,8 +213,8 @@ _USER_COMMANDS = (
 @click.group(
     "client",
     commands=[
-        *(*_USER_COMMANDS, *ADMINISTRATOR_COMMANDS),
-        *(*AUDIENCE_COMMANDS, *ERASURE_COMMANDS),
+        *(*_USER_COMMANDS, *ROOM_COMMANDS),
+        *(*ADMINISTRATOR_COMMANDS, *AUDIENCE_COMMANDS, *ERASURE_COMMANDS),
     ],
     short_help="Call the API as a user, a till or an administrator.",
 )

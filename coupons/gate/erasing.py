@@ -11,6 +11,7 @@ from datetime import timedelta
 from coupons.errors import KeysUnreadable
 from coupons.gate.audiences import lists_are_at_gate
 from coupons.gate.gate import Gate
+from coupons.gate.waiting_room import forget_arrivals
 from coupons.ledger.connection import Connection, translated
 from coupons.ledger.coupons import list_coupons
 from coupons.ledger.erasures import (
@@ -150,6 +151,8 @@ def _erase_at_gate(gate: Gate, connection: Connection, user_id: int) -> bool:
 
     Raises KeysUnreadable for a coupon that the gate cannot read, after it has done the others.
     """
+    rooms = [coupon.coupon_id for coupon in list_coupons(connection) if coupon.belongs_at_gate]
+    forget_arrivals(gate, rooms, user_id)
     replaced = find_replaced(connection, user_id)
     answers = gate.erase(replaced)
     done = [

@@ -13,6 +13,12 @@ from coupons.errors import KeysUnreadable, RedisUnavailable
 from coupons.gate.refusals import REDIS_ERRORS, GateRefused, unavailable
 
 _FOLDER = Path(__file__).parent / "lua"
+_SHARED = (
+    ("identity()", "identity.lua"),
+    ("list_of_users(", "listed.lua"),
+    ("waiting_room(", "room.lua"),
+)
+"""What is put before each script that calls it."""
 
 
 class Call(NamedTuple):
@@ -26,7 +32,7 @@ class Call(NamedTuple):
 @cache
 def _source(script: str) -> str:
     text = (_FOLDER / f"{script}.lua").read_text()
-    return (_FOLDER / "identity.lua").read_text() + text if "identity()" in text else text
+    return "".join((_FOLDER / file).read_text() for used, file in _SHARED if used in text) + text
 
 
 @cache

@@ -55,6 +55,7 @@ def definition_fields(coupon: Coupon) -> list[str | int]:
         *("ends_at_us", ends_at),
         *("state", str(CouponState.CLOSED if is_archived else coupon.state)),
         *("eligible_group", coupon.eligible_group or ""),
+        *("room", str(coupon.room or "")),
     ]
 
 

@@ -13,6 +13,7 @@ from coupons.errors import CouponUnreadable
 from coupons.ledger.connection import Connection, translated
 from coupons.model import Coupon, CouponState, Terms
 from coupons.queries import query
+from coupons.rooms import read_room
 
 _ATTEMPTS_AT_A_FREE_ID = 100
 _LONGEST_LEAP = 65_536
@@ -227,4 +228,5 @@ def coupon_of_row(row: dict[str, Any]) -> Coupon:
     known = {each.name: row[each.name] for each in fields(Coupon) if each.name in row}
     has_terms = Terms._fields[0] in row
     terms = Terms(*(row[name] for name in Terms._fields)) if has_terms else None
-    return Coupon(**{**known, "state": CouponState(row["state"]), "terms": terms})
+    parsed = {"state": CouponState(row["state"]), "terms": terms, "room": read_room(row["room"])}
+    return Coupon(**{**known, **parsed})

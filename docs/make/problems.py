@@ -16,6 +16,7 @@ Every error of the API is a JSON document of the type `application/problem+json`
 | `instance` | `{INSTANCE_PREFIX}` and the `X-Request-Id` of this HTTP request |
 | `reason` | of a refused claim: the reason, with an underscore (`sold_out`) |
 | `opens_at` | of `not-open`: when the coupon opens, as the gate knew it at most a second ago |
+| `turn_at` | of `not-your-turn`: from when the user may claim; null: not known yet |
 | `request_id` | of a claim that may have been accepted: its issue request |
 | `violated-policies` | of `too-many-claims`: the limits that are exceeded, `user` or `address` |
 | `errors` | of `invalid`: a list of `field` and `message`, the first ten |
@@ -49,6 +50,11 @@ MEANINGS = {
     "draft": 'The state of a draft changes by opening it only: `PATCH` with `{"state": "open"}`.'
     " Nothing was changed.",
     "sold-out": "The claim is refused: no coupon is left.",
+    "not-your-turn": "The claim is refused: the coupon has a waiting room, and the user has not"
+    " arrived in it, or has to wait. `turn_at` says until when, if that is known.",
+    "no-waiting-room": "The coupon has no waiting room: claim it directly.",
+    "waiting-room-fixed": "A waiting room begins before the coupon opens. After that, nobody's turn"
+    " can come later or in another order. Nothing was changed.",
     "idempotency-key-in-progress": "Another call of yours with the same `Idempotency-Key` is being"
     " carried out. Nothing was done by this one. Repeat it.",
     "id-taken": "A coupon with this id exists already.",

@@ -1,7 +1,8 @@
 -- Coupons: create, read, change. Each names its columns: a column that a later version adds would change the type of
 -- a result, and Postgres refuses to run a prepared statement again whose result has another type.
 -- `state` is what administrators see: admin_state where there is one (draft, archived). Those queries that processes run
--- before `coupon migrate` take that column from `before_0020` when the table does not have it yet.
+-- before `coupon migrate` take that column, and `room`, from `before_0020` when the table does not have it yet; where a
+-- statement has no place for that, `room` is read as a field of the row.
 
 -- name: create_coupon
 -- steps: how many ids of the sequence this uses; more than 1 skips ids that were chosen before.
@@ -17,17 +18,17 @@ VALUES (coalesce(%(coupon_id)s::bigint, (SELECT max(nextval('coupon_id_seq')) FR
 ON CONFLICT (coupon_id) DO NOTHING
 RETURNING c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, c.issue_starts_at, c.issue_ends_at,
           coalesce(c.admin_state, c.state) AS state, c.eligible_group, c.version, c.gate_epoch, c.created_at,
-          c.valid_for_days, c.valid_until, c.discount::text AS discount, c.metadata::text AS metadata;
+          c.valid_for_days, c.valid_until, c.discount::text AS discount, c.metadata::text AS metadata, to_jsonb(c) ->> 'room' AS room;
 
 -- name: find_coupon
 -- in:  coupon_id
 -- out: the coupon, or no row
 SELECT c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, c.issue_starts_at, c.issue_ends_at,
-       c.state, c.eligible_group, c.version, c.gate_epoch, c.created_at
-  FROM (SELECT NULL::text AS admin_state) AS before_0020
+       c.state, c.eligible_group, c.version, c.gate_epoch, c.created_at, c.room
+  FROM (SELECT NULL::text AS admin_state, NULL::text AS room) AS before_0020
  CROSS JOIN LATERAL (
    SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
-          coalesce(admin_state, state) AS state, eligible_group, version, gate_epoch, created_at
+          coalesce(admin_state, state) AS state, eligible_group, version, gate_epoch, created_at, room
      FROM coupon WHERE coupon_id = %(coupon_id)s) AS c;
 
 -- name: read_coupons
@@ -35,7 +36,7 @@ SELECT c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, 
 -- out: those that exist, with their terms, the greatest coupon_id first
 SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
        coalesce(admin_state, state) AS state, eligible_group, version, gate_epoch, created_at,
-       valid_for_days, valid_until, discount::text AS discount, metadata::text AS metadata
+       valid_for_days, valid_until, discount::text AS discount, metadata::text AS metadata, to_jsonb(coupon) ->> 'room' AS room
   FROM coupon WHERE coupon_id = ANY (%(coupon_ids)s::bigint[])
  ORDER BY coupon_id DESC;
 
@@ -43,11 +44,11 @@ SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_star
 -- By the index of those that are not archived.
 -- out: every coupon but archived ones, in order of coupon_id
 SELECT c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, c.issue_starts_at, c.issue_ends_at,
-       c.state, c.eligible_group, c.version, c.gate_epoch, c.created_at
-  FROM (SELECT NULL::text AS admin_state) AS before_0020
+       c.state, c.eligible_group, c.version, c.gate_epoch, c.created_at, c.room
+  FROM (SELECT NULL::text AS admin_state, NULL::text AS room) AS before_0020
  CROSS JOIN LATERAL (
    SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
-          coalesce(admin_state, state) AS state, eligible_group, version, gate_epoch, created_at
+          coalesce(admin_state, state) AS state, eligible_group, version, gate_epoch, created_at, room
      FROM coupon WHERE admin_state IS DISTINCT FROM 'archived') AS c
  ORDER BY c.coupon_id;
 
@@ -57,12 +58,12 @@ SELECT c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, 
 -- in:  also (coupon_ids to read whatever their state, but archived ones), most
 -- out: at most so many coupons, those of `also` first, then those that started last; live: how many there are in all
 SELECT c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, c.issue_starts_at, c.issue_ends_at,
-       c.state, c.eligible_group, c.version, c.gate_epoch, c.created_at,
+       c.state, c.eligible_group, c.version, c.gate_epoch, c.created_at, c.room,
        count(*) OVER () AS live
-  FROM (SELECT NULL::text AS admin_state) AS before_0020
+  FROM (SELECT NULL::text AS admin_state, NULL::text AS room) AS before_0020
  CROSS JOIN LATERAL (
    SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
-          coalesce(admin_state, state) AS state, eligible_group, version, gate_epoch, created_at
+          coalesce(admin_state, state) AS state, eligible_group, version, gate_epoch, created_at, room
      FROM coupon WHERE admin_state IS DISTINCT FROM 'archived') AS c
  WHERE c.coupon_id = ANY(%(also)s::bigint[])
     OR c.state IN ('open', 'paused') AND c.issue_starts_at < now() + interval '10 minutes'
@@ -125,7 +126,7 @@ UPDATE coupon
    AND (%(seen_versions)s::bigint[] IS NULL OR version = ANY (%(seen_versions)s::bigint[]))
 RETURNING coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
           coalesce(admin_state, state) AS state, eligible_group, version, gate_epoch, created_at,
-          valid_for_days, valid_until, discount::text AS discount, metadata::text AS metadata;
+          valid_for_days, valid_until, discount::text AS discount, metadata::text AS metadata, to_jsonb(coupon) ->> 'room' AS room;
 
 -- name: open_draft
 -- Of two at once, one opens it.
@@ -137,7 +138,7 @@ UPDATE coupon
    AND (%(seen_versions)s::bigint[] IS NULL OR version = ANY (%(seen_versions)s::bigint[]))
 RETURNING coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
           state, eligible_group, version, gate_epoch, created_at,
-          valid_for_days, valid_until, discount::text AS discount, metadata::text AS metadata;
+          valid_for_days, valid_until, discount::text AS discount, metadata::text AS metadata, to_jsonb(coupon) ->> 'room' AS room;
 
 -- name: archive_coupon
 -- Each of its requests must be final (coupon_archive_is_settled).
@@ -150,14 +151,14 @@ UPDATE coupon
    AND (%(seen_versions)s::bigint[] IS NULL OR version = ANY (%(seen_versions)s::bigint[]))
 RETURNING coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
           admin_state AS state, eligible_group, version, gate_epoch, created_at,
-          valid_for_days, valid_until, discount::text AS discount, metadata::text AS metadata;
+          valid_for_days, valid_until, discount::text AS discount, metadata::text AS metadata, to_jsonb(coupon) ->> 'room' AS room;
 
 -- name: operate_coupon
 -- in:  coupon_id, seen_version, state (null: as it is), total_quantity (null: as it is), acted_by
 -- out: the coupon as changed; no row when there is none, it is closed or a draft, or has another version
 SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
-       state, eligible_group, version, gate_epoch, created_at
-  FROM operate_coupon(%(coupon_id)s, %(seen_version)s, %(state)s, %(total_quantity)s, %(acted_by)s);
+       state, eligible_group, version, gate_epoch, created_at, to_jsonb(o) ->> 'room' AS room
+  FROM operate_coupon(%(coupon_id)s, %(seen_version)s, %(state)s, %(total_quantity)s, %(acted_by)s) AS o;
 
 -- name: begin_gate_epoch
 -- Fences every claim admitted so far: FOR UPDATE waits for running accept_requests, which hold FOR KEY SHARE;
@@ -169,15 +170,15 @@ WITH fenced AS (
 )
 UPDATE coupon c SET gate_epoch = coupon_next_number(greatest(c.gate_epoch, %(above)s::bigint)) FROM fenced f WHERE c.coupon_id = f.coupon_id
 RETURNING c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, c.issue_starts_at, c.issue_ends_at,
-          c.state, c.eligible_group, c.version, c.gate_epoch, c.created_at;
+          c.state, c.eligible_group, c.version, c.gate_epoch, c.created_at, to_jsonb(c) ->> 'room' AS room;
 
 -- name: operate_gate_epoch
 -- The same for coupon_ops.
 -- in:  coupon_id, above
 -- out: the coupon with its new gate_epoch
 SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
-       state, eligible_group, version, gate_epoch, created_at
-  FROM operate_gate_epoch(%(coupon_id)s, %(above)s::bigint);
+       state, eligible_group, version, gate_epoch, created_at, to_jsonb(o) ->> 'room' AS room
+  FROM operate_gate_epoch(%(coupon_id)s, %(above)s::bigint) AS o;
 
 -- name: search_coupons
 -- Times as text: a row that cannot be read hides no other.

@@ -21,6 +21,11 @@ from tests.api.contract_calls import (
     ask_without_redis,
     change_what_is_issued,
 )
+from tests.api.contract_room_calls import (
+    wait_in_rooms,
+    wait_without_postgres,
+    wait_without_redis,
+)
 from tests.support.api import ANY_VERSION, NewCoupon
 from tests.support.api_process import Bearer
 from tests.support.databases import Database
@@ -93,7 +98,7 @@ def test_validators_accept_the_document(document: Document) -> None:
 
 def test_every_operation_has_a_name_of_its_own(document: Document) -> None:
     names = [operation["operationId"] for _, _, operation in operations(document)]
-    assert len(set(names)) == len(names) == 31
+    assert len(set(names)) == len(names) == 36
     assert document["servers"]
 
 
@@ -167,6 +172,7 @@ def test_every_operation_answers_as_it_is_described(
         return answer
 
     archived = ask_everything(call, bearer, issued)
+    wait_in_rooms(call, bearer, admin)
     coupon_id = int(call("POST", "/coupons", json={**MINIMAL, "total_quantity": 9}).json["id"])
     set_terms(database, coupon_id, days=1)
     issue(database, *((coupon_id, user) for user in (42, 43, 44)))
@@ -175,8 +181,10 @@ def test_every_operation_answers_as_it_is_described(
     ask_for_receipts(call, bearer, database)
     redis_link.cut()
     ask_without_redis(call, archived)
+    wait_without_redis(call, admin)
     postgres_link.cut()
     ask_without_postgres(call)
+    wait_without_postgres(call, admin)
     for _, _, operation in operations(document):
         name = operation["operationId"]
         if name in STREAMED:

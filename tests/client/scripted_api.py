@@ -37,6 +37,18 @@ COUPON = {
     "version": "1795360000123457",
     "a_field_of_a_newer_api": 1,
 }
+WAITING = {
+    "coupon_id": "7",
+    "user_id": "4711",
+    "is_your_turn": False,
+    "position": 0,
+    "people_before": 0,
+    "estimated_seconds": 300,
+    "turn_at": "2026-01-01T00:00:00.000000Z",
+    "opens_at": "2026-01-01T00:00:00.000000Z",
+    "arrived": 1,
+    "ticket": "0.a",
+}
 
 
 class Answer(NamedTuple):
@@ -96,7 +108,7 @@ def scripted() -> Iterator[ScriptedApi]:
             self.end_headers()
             self.wfile.write(text.encode())
 
-        do_GET = do_POST = do_PUT = do_PATCH = _answer
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer
 
         def log_message(self, *_: Any) -> None:
             pass

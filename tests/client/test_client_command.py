@@ -58,6 +58,7 @@ def test_every_command_does_what_its_method_does(
     assert (changed["total_quantity"], changed["valid_until"]) == (20, None)
     _use_codes(shell, tmp_path)
     _list_users(shell, tmp_path)
+    _wait(shell)
     _live(shell, issued)
     for name, state in (("pause", "paused"), ("resume", "open"), ("close", "closed")):
         assert shell.json(f"{name}-coupon", "3000")["state"] == state
@@ -88,6 +89,20 @@ def _use_codes(shell: Shell, folder: Path) -> None:
     file.write_text("SAVE-1\nSAVE-2\n")
     assert shell.json("upload-codes", "3000", str(file), "--no-header")["added"] == 2
     assert shell.json("read-codes", "3000")["free"] == 2
+
+
+def _wait(shell: Shell) -> None:
+    later = ["--id", "3001", "--starts-at", "2090-01-01T00:00:00Z"]
+    version = shell.json("create-coupon", "With a room", "10", *later)["version"]
+    shown = shell.json("set-waiting-room", "3001", "5", "--order", "lot", "--version", str(version))
+    assert shown["waiting_room"] == {"admits_per_second": 5, "order": "lot"}
+    assert shell.json("read-waiting-room", "3001")["lot"] is None
+    ticket = shell.json("arrive", "3001")["ticket"]
+    waiting = shell.json("wait-for-turn", "3001", "--wait", "0", "--ticket", ticket)
+    assert (waiting["is_your_turn"], waiting["ticket"]) == (False, ticket)
+    assert shell.json("read-position", "3001")["arrived"] == 1
+    removed = shell.json("remove-waiting-room", "3001", "--version", str(shown["version"]))
+    assert removed["waiting_room"] is None
 
 
 def _live(shell: Shell, issued: Issued) -> None:

@@ -1,5 +1,6 @@
 """What is repeated, when, and for how long; against an API that answers as it is told to."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,16 @@ import pytest
 
 from coupon_client import CouponClient, Refused, Unreachable
 from stack.ports import HOST, free_ports
-from tests.client.scripted_api import COUPON, ISSUED, LOST, REQUEST, Answer, ScriptedApi, problem
+from tests.client.scripted_api import (
+    COUPON,
+    ISSUED,
+    LOST,
+    REQUEST,
+    WAITING,
+    Answer,
+    ScriptedApi,
+    problem,
+)
 
 Call = Callable[[CouponClient], Any]
 
@@ -23,6 +33,7 @@ REPEATED: dict[str, tuple[Call, Any]] = {
     "give": (lambda client: client.give_code("x"), GIVEN),
     "find": (lambda client: client.find_code("ABC"), {**GIVEN, "state": "active"}),
     "create": (lambda client: client.create_coupon("of a test", 3), COUPON),
+    "arrive": (lambda client: client.arrive(7), WAITING),
 }
 ONCE: dict[str, Call] = {
     "change": lambda client: client.change_coupon(7, 1, name="other"),
@@ -31,6 +42,8 @@ ONCE: dict[str, Call] = {
     "close": lambda client: client.close_coupon(7),
     "archive": lambda client: client.archive_coupon(7),
     "choose": lambda client: client.choose_codes(7, "made"),
+    "room": lambda client: client.set_waiting_room(7, 1, 100),
+    "no room": lambda client: client.remove_waiting_room(7, 1),
 }
 
 
@@ -52,7 +65,7 @@ class Clock:
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for module in ("calls", "user_calls"):
+    for module in ("calls", "room_calls", "user_calls"):
         monkeypatch.setattr(f"coupon_client.{module}.monotonic", clock.monotonic)
         monkeypatch.setattr(f"coupon_client.{module}.sleep", clock.sleep)
     return clock
@@ -242,6 +255,24 @@ def test_retry_after_0_makes_no_loop_without_pauses(
     client.claim_coupon(7)
     assert clock.slept == sorted(clock.slept)
     assert sum(clock.slept) > 1
+
+
+def test_who_waits_for_a_turn_asks_when_told_and_shows_the_ticket(
+    api: ScriptedApi, client: CouponClient, clock: Clock
+) -> None:
+    """And gives up at once when the turn comes too late."""
+    far, near = (Answer(200, WAITING, {"Retry-After": each}) for each in ("300", "0"))
+    api.answers = [far, near, Answer(200, {**WAITING, "is_your_turn": True})]
+    assert client.wait_for_turn(7, within_seconds=400).is_your_turn
+    assert clock.slept == [300, 1]
+    assert [json.loads(each.body) for each in api.asked] == [
+        {"ticket": None},
+        {"ticket": "0.a"},
+        {"ticket": "0.a"},
+    ]
+    api.answers = [far]
+    assert not client.wait_for_turn(7, within_seconds=299).is_your_turn
+    assert clock.slept == [300, 1]
 
 
 def test_a_wait_asks_again_until_its_own_deadline(api: ScriptedApi, clock: Clock) -> None:

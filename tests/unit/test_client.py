@@ -23,8 +23,8 @@ LEFT_OUT = {
 }
 """Operations without a method, and why."""
 
-BESIDES = {"close", "wait_for_result"}
-"""Methods that are no operation: the connections, and long polls until a request is final."""
+BESIDES = {"close", "wait_for_result", "wait_for_turn"}
+"""Methods that are no operation: the connections, and those that wait."""
 
 
 def operations() -> set[str]:

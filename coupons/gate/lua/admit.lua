@@ -6,7 +6,7 @@
 --   A<us>  admitted now: requested at <us>         P<us>  admitted before, and not yet final
 --   I<us>, R<us>:<reason>  final already            otherwise the reason of a refusal
 local coupon = redis.call('HMGET', KEYS[1], 'opened_under', 'epoch', 'shards', 'total', 'issued',
-  'starts_at_us', 'ends_at_us', 'state', 'eligible_group', 'audience')
+  'starts_at_us', 'ends_at_us', 'state', 'eligible_group', 'audience', 'room')
 if not coupon[2] then return 'missing' end
 if coupon[1] ~= identity() then return 'stale' end
 
@@ -31,29 +31,9 @@ local function is_eligible(groups)
   return eligible_group == '' or string.find(',' .. (groups or '') .. ',', ',' .. eligible_group .. ',', 1, true)
 end
 
--- Only for a coupon that is open to a list. See 0026_audiences.sql for the form of the list.
-local is_listed
-if coupon[10] and coupon[10] ~= '' then
-  local version, chunks, low, high = string.match(coupon[10], '^(%d+) (%d+) (%d) (%d)$')
-  chunks, low, high = tonumber(chunks), tonumber(low), tonumber(high)
-  local form = '>I' .. low .. (high == 0 and '' or 'I' .. high)
-  local width = low + high
-  is_listed = function(user)
-    -- In two numbers, because a Lua number cannot hold a 64-bit id: user = first * 10^9 + last.
-    local first, last = tonumber(string.sub(user, 1, -10)) or 0, tonumber(string.sub(user, -9))
-    local rest = first % chunks * 1000000000 + last
-    local chunk = rest % chunks
-    local lower, higher = (rest - chunk) / chunks, (first - first % chunks) / chunks
-    if lower >= 256 ^ low or higher >= 256 ^ high then return false end
-    local users = redis.call('GET', KEYS[1] .. ':audience:' .. version .. ':' .. chunk)
-    local record, at = struct.pack(form, lower, higher), 1
-    repeat
-      -- An error if the chunk is lost: the coupon becomes unavailable, and is rebuilt. The first byte is a dot.
-      at = string.find(users, record, at + 1, true)
-    until not at or (at - 2) % width == 0
-    return at
-  end
-end
+local is_listed = coupon[10] and coupon[10] ~= '' and list_of_users(KEYS[1], coupon[10])
+-- Without a waiting room nothing more is read; a gate that an older version has loaded has no such field.
+local room = coupon[11] and coupon[11] ~= '' and waiting_room(KEYS[1], coupon[11], coupon[6])
 
 local groups_of = string.gmatch(ARGV[2], '%S+')
 local answers, admitted = {epoch}, 0
@@ -75,6 +55,8 @@ for user in string.gmatch(ARGV[1], '%d+') do
       answer = 'not_eligible'
     elseif left <= 0 then
       answer = 'sold_out'
+    elseif room and not room.has_turn(user, now_us) then
+      answer = 'not_your_turn'
     else
       redis.call('ZADD', pending, string.format('%.0f', now_us * 2), user)
       left = left - 1
