@@ -16,7 +16,7 @@ _REFUSED_STATES = {
 def refusal_now(
     coupon: Coupon, figures: GateFigures | GateState | None, groups: Collection[str], now: datetime
 ) -> Refusal | GateState | None:
-    """Why not, in the order of admit.lua; None: it would be admitted.
+    """Why not, in the order of admit.lua; None: it would be admitted, in its turn.
 
     coupon: as the ledger has it; no draft. figures: the gate's; None: it does not have the coupon;
     GateState: they cannot be read. groups: the user's. What the ledger says by itself comes before
