@@ -11,6 +11,7 @@ from api.schemas import Count, Id, RequestId, Time, rfc3339, rfc3339_of
 from coupons.errors import CouponUnreadable, RedisUnavailable
 from coupons.gate import Gate, GateFigures
 from coupons.gate.claims_now import refusal_now
+from coupons.gate.waiting_room import has_turn
 from coupons.ids import request_id_text
 from coupons.ledger.audiences import is_listed
 from coupons.ledger.connection import LedgerPool, pooled
@@ -114,9 +115,18 @@ def read_story(
         return Story(None, refusal=GateState.UNREADABLE)
     if coupon is None or coupon.state is CouponState.DRAFT:
         return None
-    return _without_request(
-        coupon, refusal_now(coupon, figures, groups, can_claim, datetime.now(UTC))
-    )
+    refusal = refusal_now(coupon, figures, groups, can_claim, datetime.now(UTC))
+    if refusal is None and coupon.room is not None:
+        refusal = _before_turn(gate, coupon_id, user_id)
+    return _without_request(coupon, refusal)
+
+
+def _before_turn(gate: Gate, coupon_id: int, user_id: int) -> Refusal | GateState | None:
+    """Of a coupon with a waiting room; None: the user's turn has come."""
+    try:
+        return None if has_turn(gate, coupon_id, user_id) else Refusal.NOT_YOUR_TURN
+    except RedisUnavailable:
+        return GateState.REFUSED
 
 
 def _without_request(coupon: Coupon, refusal: Refusal | GateState | None) -> Story:
@@ -196,7 +206,7 @@ _OF_REFUSALS = {
     Refusal.NOT_ELIGIBLE: "It is for a group that your token does not name, or for a list that you"
     " are not on. If you have joined the group, sign in again, and claim it.",
     Refusal.NOT_YOUR_TURN: "It has a waiting room, and your turn has not come, or you have not"
-    " arrived: GET /coupons/{id}/waiting-room says when it comes.",
+    " arrived: POST /coupons/{id}/waiting-room says when it comes.",
 }
 _OF_STATUSES = {
     Status.REQUESTED: "It is being decided. Read the request with `wait`; claiming again changes"

@@ -20,7 +20,7 @@ def refusal_now(
     is_listed: bool,
     now: datetime,
 ) -> Refusal | GateState | None:
-    """Why not, in the order of admit.lua; None: it would be admitted.
+    """Why not, in the order of admit.lua; None: it would be admitted, in its turn.
 
     coupon: as the ledger has it; no draft. figures: the gate's; None: it does not have the coupon;
     GateState: they cannot be read. groups: the user's. is_listed: whether the coupon is for

@@ -9,6 +9,7 @@ block begins behind every number that was ever given, and tickets bring the othe
 
 from collections.abc import Sequence
 from enum import StrEnum
+from secrets import token_hex
 from typing import NamedTuple
 
 from coupons.errors import KeysUnreadable
@@ -67,6 +68,11 @@ class Waiting(NamedTuple):
         return self.opens_at_us + -(-self.position * 1_000_000 // self.room.admits_per_second)
 
     @property
+    def is_turn(self) -> bool:
+        """Whether they may claim now."""
+        return self.turn_at_us is not None and self.turn_at_us <= self.now_us
+
+    @property
     def people_before(self) -> int | None:
         """How many have their turn before, and it has not come."""
         if self.position is None:
@@ -122,6 +128,12 @@ def arrive(gate: Gate, arrivals: Sequence[Arrival], new_block: str) -> list[Posi
         )
         for number, position in zip(answers[::2], answers[1::2], strict=True)
     ]
+
+
+def has_turn(gate: Gate, coupon_id: int, user_id: int) -> bool:
+    """Whether a claim of this user would not be too early. Raises RedisUnavailable."""
+    [found] = arrive(gate, [Arrival(coupon_id, user_id, only_asks=True)], token_hex(8))
+    return isinstance(found, Waiting) and found.is_turn
 
 
 def give_block(gate: Gate, coupon_id: int, needed: NeedsNumbers, block: Block) -> None:

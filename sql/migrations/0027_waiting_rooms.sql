@@ -81,4 +81,3 @@ END $$;
 REVOKE ALL ON FUNCTION set_waiting_room(bigint, text, bigint[], text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION set_waiting_room(bigint, text, bigint[], text) TO coupon_api;
 GRANT SELECT, UPDATE (next_number, block_start, block_holder, block_after, lot_size, lot_key) ON waiting_room TO coupon_api;
-GRANT SELECT (coupon_id, next_number, lot_size) ON waiting_room TO coupon_ops, coupon_monitor;

@@ -88,19 +88,27 @@ def test_who_arrives_learns_position_turn_and_when_to_ask_again(
 
 
 def test_a_claim_waits_for_its_turn_and_is_then_accepted(
-    coupon_with_room: int, arrive: Arrive, open_now: Callable[[int], None], claim: Claim
+    client: Client,
+    bearer: Bearer,
+    coupon_with_room: int,
+    arrive: Arrive,
+    open_now: Callable[[int], None],
+    claim: Claim,
 ) -> None:
-    for user in (1, 2, 3):
+    for user in (1, 2, *range(900, 1000), 3):
         arrive(coupon_with_room, user)
     open_now(coupon_with_room)
     early = claim(coupon_with_room, 3)
     is_problem(early, 409, "not-your-turn")
     assert early.get_json()["reason"] == "not_your_turn"
     assert early.get_json()["turn_at"] == arrive(coupon_with_room, 3).get_json()["turn_at"]
-    assert 1 <= int(early.headers["Retry-After"]) <= 2
+    assert 1 <= int(early.headers["Retry-After"]) <= 102
     stranger = claim(coupon_with_room, 4)
     is_problem(stranger, 409, "not-your-turn")
     assert stranger.get_json()["turn_at"] is None
+    for user, refusal in ((1, None), (3, "not_your_turn"), (4, "not_your_turn")):
+        path = f"/coupons/{coupon_with_room}/issue-requests/me/timeline"
+        assert client.get(path, headers=bearer(user)).get_json()["refusal"] == refusal
     turn = arrive(coupon_with_room, 1)
     assert turn.get_json()["is_your_turn"]
     assert turn.get_json()["people_before"] == turn.get_json()["estimated_seconds"] == 0

@@ -117,6 +117,14 @@ ALLOWED: dict[str, set[str]] = {
     "SELECT set_audience(1, NULL, '{1}', 1, 'a test')": {API},
     "SELECT remove_audience(1, 'a test')": {API},
     "SELECT erase_user_from_audiences(9)": NOBODY,
+    # waiting rooms
+    "SELECT set_waiting_room(1, NULL, NULL, 'a test')": {API},
+    "UPDATE coupon SET room = '1 lot'": NOBODY,
+    "SELECT ticket_key FROM waiting_room": {API},
+    "INSERT INTO waiting_room (coupon_id) VALUES (1)": NOBODY,
+    "UPDATE waiting_room SET next_number = 1, lot_size = 1, lot_key = 'k'": {API},
+    "UPDATE waiting_room SET ticket_key = 'k'": NOBODY,
+    "DELETE FROM waiting_room": NOBODY,
     # erasures
     "SELECT erase_user(9, '{}', 'a test', NULL)": {API, OPS},
     "SELECT erase_user_again(9, '{}', NULL)": {RECONCILER},
