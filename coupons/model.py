@@ -28,6 +28,16 @@ class CouponState(StrEnum):
     """Closed, settled and put away, for good. The gate forgets it."""
 
 
+class StandbyList(StrEnum):
+    """The standby list of a coupon that has one."""
+
+    EMPTY = "empty"
+    WAITING = "waiting"
+    """Somebody is in line: the gate admits nobody else."""
+    ENDING = "ending"
+    """It was switched off, and not everybody who waited is told so yet."""
+
+
 class IssuedState(StrEnum):
     """The state of an issued coupon. Only the use of a coupon can be cancelled."""
 
@@ -149,7 +159,8 @@ class Terms(NamedTuple):
 class Coupon:
     """A campaign, as the ledger has it. Times are aware datetimes in UTC.
 
-    terms: None where they were not read, as gates and checks do not need them.
+    terms: None where they were not read, as gates and checks do not need them. standby: None: it has
+    no standby list.
     """
 
     coupon_id: int
@@ -165,11 +176,23 @@ class Coupon:
     gate_epoch: int
     created_at: datetime
     terms: Terms | None = field(default=None, compare=False)
+    standby: StandbyList | None = None
 
     @property
     def belongs_at_gate(self) -> bool:
         """False for a draft, which is not there yet, and for an archived one, which it forgets."""
         return self.state not in (CouponState.DRAFT, CouponState.ARCHIVED)
+
+    @property
+    def state_at_gate(self) -> str:
+        """Why the gate refuses every new claim; open: it does not.
+
+        What comes back while somebody waits is theirs: for everybody else it is sold out.
+        """
+        if self.state is CouponState.ARCHIVED:
+            return str(CouponState.CLOSED)
+        has_line = self.state is CouponState.OPEN and self.standby is StandbyList.WAITING
+        return str(Refusal.SOLD_OUT if has_line else self.state)
 
 
 class RequestCounts(NamedTuple):

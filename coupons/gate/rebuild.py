@@ -58,7 +58,9 @@ def rebuild(
         # Before the fence: a rebuild that cannot finish would make an open coupon unavailable.
         check_takes_writes(gate.client)
         above = figures.epoch if figures else 0
-        fenced = begin_gate_epoch(connection, coupon_id, above, as_operator)
+        begin_gate_epoch(connection, coupon_id, above, as_operator)
+        # Read by itself: the fence waits for others, and shows only its own columns as they left them.
+        fenced = find_coupon(connection, coupon_id)
         if fenced is None:
             return None
         loaded = 0
@@ -70,6 +72,10 @@ def rebuild(
                 if loaded % _ROWS_PER_REPORT == 0:
                     progress(loaded)
                 yield request
+            # What was changed meanwhile, the beginning of the epoch may have overwritten.
+            now = find_coupon(connection, coupon_id)
+            if now is not None:
+                gate.define(now)
 
         return loaded if open_coupon(gate, fenced, counted()) else None
 
