@@ -35,6 +35,8 @@ from api.routes import (
     issued_coupons,
     new_coupons,
     receipts,
+    standby,
+    standby_lists,
     timelines,
     users,
 )
@@ -66,6 +68,7 @@ SLOW_ANSWER_SECONDS = 20.0
 DESCRIBED = (
     *(new_coupons, coupon_lists, coupons, claims, issue_requests, timelines),
     *(issued_coupons, receipts, codes, given_codes, users, event_streams, erasures),
+    *(standby, standby_lists),
 )
 """The modules of routes, in the order of the API's description; after them comes health."""
 
@@ -172,6 +175,8 @@ def build_api(
             lambda: _slow_connection(url, "coupon-api-erasure"),
             timedelta(days=settings.api_log_keeps_days),
         ).blueprint(),
+        standby.StandbyRoutes(authenticator, gate, pool).blueprint(),
+        standby_lists.StandbyListRoutes(authenticator, gate, pool).blueprint(),
         health.HealthRoutes(parts).blueprint(),
     ]
     flask_app = create_app(routes, settings.api_max_body_bytes)

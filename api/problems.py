@@ -63,6 +63,9 @@ class ProblemType(Enum):
     USER_IN_FLIGHT = _Definition("user-in-flight", 409, "Something of the user is not final")
     DRAFT = _Definition("draft", 409, "The coupon is a draft")
     SOLD_OUT = _Definition("sold-out", 409, "The coupon is sold out")
+    NOT_SOLD_OUT = _Definition("not-sold-out", 409, "The coupon is not sold out")
+    NO_STANDBY_LIST = _Definition("no-standby-list", 409, "The coupon has no standby list")
+    REQUESTED = _Definition("requested", 409, "The user has a request already")
     IDEMPOTENCY_KEY_IN_PROGRESS = _Definition(
         "idempotency-key-in-progress", 409, "A call with this Idempotency-Key is running"
     )

@@ -24,6 +24,7 @@ from coupon_client.results import (
     UnreadableCoupon,
     Upload,
 )
+from coupon_client.standby_calls import StandbyEntry, StandbyList
 
 __all__ = [
     "Change",
@@ -40,6 +41,8 @@ __all__ = [
     "IssuedCoupon",
     "Refused",
     "RefusedLine",
+    "StandbyEntry",
+    "StandbyList",
     "Timeline",
     "TimelineStep",
     "Unreachable",

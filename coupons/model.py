@@ -159,8 +159,8 @@ class Terms(NamedTuple):
 class Coupon:
     """A campaign, as the ledger has it. Times are aware datetimes in UTC.
 
-    terms: None where they were not read, as gates and checks do not need them. standby: None: it has
-    no standby list.
+    terms: None where they were not read, as gates and checks do not need them. standby: None: it
+    has no standby list.
     """
 
     coupon_id: int

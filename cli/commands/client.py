@@ -7,6 +7,7 @@ import click
 from cli.client_coupons import ADMINISTRATOR_COMMANDS
 from cli.client_erasures import ERASURE_COMMANDS
 from cli.client_options import client_command, limit_option
+from cli.client_standby import STANDBY_COMMANDS
 from cli.options import COUPON_ID, Seconds
 from coupon_client import CouponClient
 
@@ -210,7 +211,7 @@ _USER_COMMANDS = (
 
 @click.group(
     "client",
-    commands=[*_USER_COMMANDS, *ADMINISTRATOR_COMMANDS, *ERASURE_COMMANDS],
+    commands=[*_USER_COMMANDS, *ADMINISTRATOR_COMMANDS, *ERASURE_COMMANDS, *STANDBY_COMMANDS],
     short_help="Call the API as a user, a till or an administrator.",
 )
 def command() -> None:

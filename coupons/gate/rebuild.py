@@ -59,7 +59,7 @@ def rebuild(
         check_takes_writes(gate.client)
         above = figures.epoch if figures else 0
         begin_gate_epoch(connection, coupon_id, above, as_operator)
-        # Read by itself: the fence waits for others, and shows only its own columns as they left them.
+        # Read by itself: the gate needs more of it than the fence returns.
         fenced = find_coupon(connection, coupon_id)
         if fenced is None:
             return None

@@ -14,8 +14,8 @@ def promote_at_gate(
     """Admit these users in their order, as claims; SOLD_OUT from the first without a place on.
 
     total: the coupon's, as the ledger has it. until_us: nobody is admitted after this time of the
-    gate's clock. GateState: the gate is unavailable for the coupon. Repeating it is harmless. Raises
-    RedisUnavailable; then some may be admitted.
+    gate's clock. GateState: the gate is unavailable for the coupon. Repeating it is harmless.
+    Raises RedisUnavailable; then some may be admitted.
     """
     users = " ".join(map(str, user_ids))
     [text] = run_scripts(

@@ -76,7 +76,7 @@ class HeldLine(NamedTuple):
 def set_standby_list(connection: Connection, coupon_id: int, *, is_on: bool, acted_by: str) -> bool:
     """Switch a coupon's standby list on or off. False: it is closed, a draft, or not there."""
     values = {"coupon_id": coupon_id, "is_on": is_on, "acted_by": acted_by}
-    return bool(_one(connection, "set_standby_list", values)[0])
+    return bool(_one(connection, "set_standby_list", values))
 
 
 def join_standby(
@@ -94,7 +94,7 @@ def join_standby(
         "groups": list(groups),
         "is_sold_out": is_sold_out,
     }
-    return Joining(_one(connection, "join_standby", values)[0])
+    return Joining(str(_one(connection, "join_standby", values)))
 
 
 def find_standby_entry(connection: Connection, user_id: int, coupon_id: int) -> StandbyEntry | None:
@@ -159,11 +159,12 @@ def leave_every_line(connection: Connection, user_id: int) -> None:
 
 def tidy_standby(connection: Connection, coupon_id: int, most: int) -> bool:
     """End entries that have no future, and a line that nobody is in; whether somebody still is."""
-    return bool(_one(connection, "tidy_standby", {"coupon_id": coupon_id, "most": most})[0])
+    return bool(_one(connection, "tidy_standby", {"coupon_id": coupon_id, "most": most}))
 
 
-def _one(connection: Connection, name: str, values: dict[str, object]) -> tuple[object, ...]:
+def _one(connection: Connection, name: str, values: dict[str, object]) -> object:
     with translated(connection):
         row = connection.execute(query(name), values).fetchone()
     assert row is not None
-    return tuple(row)
+    value: object = row[0]
+    return value

@@ -71,5 +71,5 @@ def _promote(
     admissions = [each for each in decisions if isinstance(each, Admission)]
     if admissions and coupon_id not in accept_requests(connection, admissions):
         admissions = []  # another epoch has begun
-    known = [each for each in decisions if isinstance(each, IssueRequest)]
-    return [each.user_id for each in (*admissions, *known)]
+    final = [each.user_id for each in decisions if isinstance(each, IssueRequest)]
+    return [*(each.user_id for each in admissions), *final]

@@ -37,6 +37,7 @@ HANDLED = {
     ("operator_action", "acted_by"): "'erased user'",
     ("erasure", "asked_by"): "'erased user'",
     ("idempotency_key", "caller_id"): "deleted",
+    ("standby_entry", "user_id"): "deleted",
     ("erased_request", "user_id"): "kept until Kafka's records end, then deleted",
 }
 """What an erasure does with each column that may name a user."""
@@ -136,10 +137,12 @@ def test_no_row_names_who_was_erased(
         USER,
     )
     api.execute("SELECT take_idempotency_key(%s, 'k', sha256('x'))", [USER])
+    as_owner(database, "INSERT INTO standby_entry (user_id, coupon_id) VALUES (%s, %s)", USER, mine)
     as_owner(database, "INSERT INTO coupon_expiry_walk VALUES (%s, now(), %s)", mine, USER)
     full = {"coupon_issue_request", "issued_coupon", "issue_rejection", "issued_coupon_change"}
     full |= {"coupon_code", "dead_letter_action", "operator_action", "idempotency_key"}
-    assert tables_with(database, str(USER)) == full | {"coupon_expiry_walk"}
+    full |= {"coupon_expiry_walk", "standby_entry"}
+    assert tables_with(database, str(USER)) == full
 
     proof = erase(ops, by=WHO)
 
@@ -155,6 +158,7 @@ def test_no_row_names_who_was_erased(
         "dead_letter_action": 1,
         "operator_action": 1,
         "idempotency_key": 1,
+        "standby_entry": 1,
         "erasure": 0,
     }
     assert tables_with(database, "76543210") == {"operator_action"}

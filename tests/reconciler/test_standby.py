@@ -1,4 +1,4 @@
-"""Promotions: a place that comes back goes to the first in line, once, whatever fails in between."""
+"""Promotions: a place that comes back goes to the first in line, once, whatever fails."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from coupons.errors import RedisUnavailable
-from coupons.gate import Gate, connect_gate
+from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.gate import rebuild as rebuilding
 from coupons.gate.rebuild import rebuild
 from coupons.gate.standby import promote_at_gate
@@ -18,6 +18,7 @@ from coupons.ledger.requests import find_requests
 from coupons.ledger.standby import (
     EntryState,
     find_standby_entry,
+    hold_line,
     join_standby,
     leave_every_line,
     set_standby_list,
@@ -176,7 +177,7 @@ def test_after_a_lost_commit_the_row_comes_anyway(line: Line) -> None:
 def test_two_reconcilers_promote_one_after_the_other(line: Line, second: Connection) -> None:
     line.raise_stock(3)
     with line.reconciler.transaction():
-        promotion.hold_line(line.reconciler, line.coupon_id)
+        hold_line(line.reconciler, line.coupon_id)
         assert promotion.promote(line.gate, second, line.coupon_id, 1).promoted == []
     assert promotion.promote(line.gate, second, line.coupon_id, 1).promoted == [1]
     assert promotion.promote(line.gate, line.reconciler, line.coupon_id, 1).promoted == []
@@ -221,7 +222,7 @@ def test_a_rebuild_does_not_forget_a_line_that_begins_meanwhile(
     coupon_id = settled.coupon_id
     set_standby_list(api, coupon_id, is_on=True, acted_by="user 9")
 
-    real = rebuilding.open_coupon
+    real = open_coupon
 
     def open_late(*arguments: Any) -> bool:
         join_standby(api, 60, coupon_id, [], is_sold_out=True)
@@ -304,7 +305,7 @@ def test_one_line_that_cannot_be_served_stops_no_other(
 
 
 def test_a_rejected_promotion_leaves_the_place_to_the_next(line: Line, database: Database) -> None:
-    """The owner lowered the stock below what is promised: the consumer rejects, nobody is issued."""
+    """The owner lowered the stock below what is promised, and the consumer rejects."""
     line.raise_stock(3)
     line.serve()
     with psycopg.connect(database.url("coupon_owner")) as owner:
