@@ -16,7 +16,7 @@ Every error of the API is a JSON document of the type `application/problem+json`
 | `instance` | `{INSTANCE_PREFIX}` and the `X-Request-Id` of this HTTP request |
 | `reason` | of a refused claim: the reason, with an underscore (`sold_out`) |
 | `opens_at` | of `not-open`: when the coupon opens, as the gate knew it at most a second ago |
-| `request_id` | of a claim that may have been accepted: its issue request |
+| `request_id` | of a claim that may have been accepted, and of `requested`: the issue request |
 | `violated-policies` | of `too-many-claims`: the limits that are exceeded, `user` or `address` |
 | `errors` | of `invalid`: a list of `field` and `message`, the first ten |
 
@@ -51,6 +51,11 @@ MEANINGS = {
     "sold-out": "The claim is refused: no coupon is left.",
     "idempotency-key-in-progress": "Another call of yours with the same `Idempotency-Key` is being"
     " carried out. Nothing was done by this one. Repeat it.",
+    "not-sold-out": "Nobody waits for the coupon, and there are places: claim it.",
+    "no-standby-list": "Users cannot wait for this coupon: an administrator has not switched that"
+    " on, or has switched it off.",
+    "requested": "The user has a request for this coupon, so that there is nothing to wait for or to"
+    " leave. `Location` and `request_id` name it.",
     "id-taken": "A coupon with this id exists already.",
     "stock-below-issued": "The new total is below what is issued already.",
     "stock-below-in-flight": "The new total is below what is issued and what is accepted and not"
