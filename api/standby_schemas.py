@@ -8,9 +8,9 @@ from coupons.ledger.standby import EntryState, StandbyCounts, StandbyEntry
 
 
 class StandbyEntryView(TypedDict):
-    """A user's place in a line, or what became of it.
+    """Where a user is in a line, or what became of it.
 
-    state: waiting; promoted: the user has a request now, `request_id`, by the place that came back;
+    state: waiting; promoted: the user has a request now, `request_id`;
     left; not_eligible: the coupon is for another group now; ended: the coupon was closed, its time
     is over, or it has no standby list any more. users_ahead: null: not waiting, or more than
     10,000. request_id: null: not promoted. ended_at: when it was written that the user waits no

@@ -14,7 +14,7 @@ _coupon_argument = click.argument("coupon_id", type=COUPON_ID)
 @client_command
 @_coupon_argument
 def join_line(client: CouponClient, coupon_id: int) -> Any:
-    """Wait for a place of a coupon that is sold out.
+    """Wait for a coupon that is sold out.
 
     \b
       coupon client join-line 3000
@@ -25,7 +25,7 @@ def join_line(client: CouponClient, coupon_id: int) -> Any:
 @client_command
 @_coupon_argument
 def read_line(client: CouponClient, coupon_id: int) -> Any:
-    """Read the user's place in the line, or what became of it.
+    """Read where the user is in the line, or what became of it.
 
     \b
       coupon client read-line 3000

@@ -8,7 +8,7 @@ from coupon_client.calls import Calls
 
 @dataclass(frozen=True, slots=True)
 class StandbyEntry:
-    """A user's place in a line. state: waiting, promoted, left, not_eligible or ended.
+    """Where a user is in a line. state: waiting, promoted, left, not_eligible or ended.
 
     users_ahead: None: not waiting, or more than 10,000. request_id: of who was promoted.
     """
@@ -41,18 +41,18 @@ class StandbyCalls:
     _calls: Calls
 
     def join_line(self, coupon_id: int) -> StandbyEntry:
-        """Wait for a place of a coupon that is sold out; again: the same place in the line.
+        """Wait for a coupon that is sold out; again: the same entry.
 
         Raises Refused: "no-standby-list", "not-sold-out", "requested", ...
         """
         return self._calls.get(StandbyEntry, "POST", _line(coupon_id))
 
     def read_line(self, coupon_id: int) -> StandbyEntry:
-        """The own place in the line, or what became of it."""
+        """Where the user is in the line, or what became of it."""
         return self._calls.get(StandbyEntry, "GET", _line(coupon_id))
 
     def leave_line(self, coupon_id: int) -> StandbyEntry:
-        """Wait no more. Raises Refused: "requested": a place has come back to the user already."""
+        """Wait no more. Raises Refused: "requested": the user is promoted already."""
         return self._calls.get(StandbyEntry, "DELETE", _line(coupon_id))
 
     def read_standby_list(self, coupon_id: int) -> StandbyList:

@@ -35,7 +35,7 @@ class StandbyList(StrEnum):
     WAITING = "waiting"
     """Somebody is in line: the gate admits nobody else."""
     ENDING = "ending"
-    """It was switched off, and not everybody who waited is told so yet."""
+    """It was switched off, and some entries of the line are not ended yet."""
 
 
 class IssuedState(StrEnum):

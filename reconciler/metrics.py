@@ -55,7 +55,7 @@ RECONCILER_EXPIRED = Counter(
 )
 RECONCILER_PROMOTED = Counter(
     "coupon_reconciler_promoted_total",
-    "Users of standby lists who got a place that came back.",
+    "Users of standby lists who were promoted, as stock came back.",
     registry=RECONCILER,
 )
 RECONCILER_STANDBY_LINES = Gauge(

@@ -1,4 +1,4 @@
-"""Promotes the first in line when places come back, on a thread beside the passes."""
+"""Promotes the first in line when stock comes back, on a thread beside the passes."""
 
 import logging
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ LONGEST_PAUSE_SECONDS = 60.0
 ANSWER_TIMEOUT_SECONDS = 30.0
 MOST_AT_ONCE = 500
 """Users a promotion, and entries that are ended in one transaction."""
-LOOKED_AT = 20
-"""Users who are looked at without a place: one whom a cut-off promotion has admitted has theirs."""
+BEYOND_STOCK = 20
+"""Users who are asked for beyond the stock: a promotion that was cut off may have admitted them."""
 
 
 class StandbyWatch:
@@ -72,9 +72,9 @@ def serve_lines(gate: Gate, connection: Connection) -> bool:
     RECONCILER_STANDBY_LINES.set(len(lines))
     failed: Exception | None = None
     moved = False
-    for line, places in zip(lines, _free_places(gate, lines), strict=True):
+    for line, left in zip(lines, _stock_left(gate, lines), strict=True):
         try:
-            moved |= _promote(gate, connection, line.coupon_id, places)
+            moved |= _promote(gate, connection, line.coupon_id, left)
             tidy_standby(connection, line.coupon_id, MOST_AT_ONCE)
         except Exception as error:
             if not is_of_one_coupon(error, connection):
@@ -85,8 +85,8 @@ def serve_lines(gate: Gate, connection: Connection) -> bool:
     return moved
 
 
-def _free_places(gate: Gate, lines: Sequence[Line]) -> list[int]:
-    """How many places each of these coupons has that nobody has taken; 0: not known."""
+def _stock_left(gate: Gate, lines: Sequence[Line]) -> list[int]:
+    """How many of each coupon nobody has taken; 0: also where that is not known."""
     figures = gate.figures([line.coupon_id for line in lines])
     return [
         0 if each is None else max(0, line.total - each.issued - each.pending)
@@ -94,9 +94,9 @@ def _free_places(gate: Gate, lines: Sequence[Line]) -> list[int]:
     ]
 
 
-def _promote(gate: Gate, connection: Connection, coupon_id: int, places: int) -> bool:
+def _promote(gate: Gate, connection: Connection, coupon_id: int, left: int) -> bool:
     """Whether somebody waits no more."""
-    most = min(places + LOOKED_AT, MOST_AT_ONCE)
+    most = min(left + BEYOND_STOCK, MOST_AT_ONCE)
     promoted, not_eligible = promote(gate, connection, coupon_id, most)
     RECONCILER_PROMOTED.inc(len(promoted))
     if promoted:

@@ -1,4 +1,4 @@
-"""Waiting for a coupon that is sold out: join the line, read the own place, leave."""
+"""Waiting for a coupon that is sold out: join the line, read the own entry, leave."""
 
 from flask import Blueprint, request
 
@@ -37,7 +37,7 @@ _REFUSALS = {
     Joining.NO_LIST: (ProblemType.NO_STANDBY_LIST, "has no standby list"),
     Joining.NOT_OPEN: (ProblemType.NOT_OPEN, "is not open yet"),
     Joining.PAUSED: (ProblemType.PAUSED, "is paused; join later"),
-    Joining.CLOSED: (ProblemType.CLOSED, "is closed: no place comes back any more"),
+    Joining.CLOSED: (ProblemType.CLOSED, "is closed: nothing comes back any more"),
     Joining.NOT_ELIGIBLE: (ProblemType.NOT_ELIGIBLE, "is for a group that you are not in"),
     Joining.NOT_SOLD_OUT: (ProblemType.NOT_SOLD_OUT, "is not sold out; claim it"),
 }
@@ -83,7 +83,7 @@ class StandbyRoutes:
         return json_response(view, 200 if joined is Joining.WAITING else 201)
 
     def read_line(self, coupon_id: int) -> RawResponse:
-        """The user's place in the line, or what became of it; 404: they never waited."""
+        """The user's entry, or what became of it; 404: they never waited."""
         caller = self._authenticator.caller(request)
         with pooled(self._pool) as connection:
             entry = find_standby_entry(connection, caller.user_id, coupon_id)
@@ -98,7 +98,7 @@ class StandbyRoutes:
         return json_response(view_entry(coupon_id, caller.user_id, _known(entry, coupon_id)))
 
     def _leave(self, connection: Connection, coupon_id: int, user_id: int) -> None:
-        """Raises Problem when a place is the user's already."""
+        """Raises Problem when the user is promoted already."""
         with translated(connection), connection.transaction():
             state = hold_standby_entry(connection, user_id, coupon_id)
             if state is EntryState.PROMOTED:
@@ -149,10 +149,10 @@ def _maybe_done(coupon_id: int) -> Problem:
 def openapi_part() -> DocumentPart:
     """These routes in the API's description."""
     links = links_to("readLine", "leaveLine", id="$request.path.id")
-    shown = response("The user's place in the line", StandbyEntryView)
+    shown = response("Where the user is in the line", StandbyEntryView)
     join = operation(
         "joinLine",
-        "Wait for a place of a coupon that is sold out",
+        "Wait for a coupon that is sold out",
         {
             "201": response("The user waits now", StandbyEntryView, links=links),
             "200": response("The user waited already", StandbyEntryView, links=links),
@@ -169,7 +169,7 @@ def openapi_part() -> DocumentPart:
     )
     read = operation(
         "readLine",
-        "Read the own place in the line, or what became of it",
+        "Read where one is in the line, or what became of it",
         {"200": shown},
         (ProblemType.NOT_FOUND, *READ_PROBLEMS),
     )

@@ -1,4 +1,4 @@
-"""The standby list at the gate: the first in line are admitted, while there are places."""
+"""The standby list at the gate: the first in line are admitted, while there is stock."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from coupons.model import Claim, GateState
 def promote_at_gate(
     gate: Gate, coupon_id: int, user_ids: Sequence[int], total: int, until_us: int
 ) -> list[Decision] | GateState:
-    """Admit these users in their order, as claims; SOLD_OUT from the first without a place on.
+    """Admit these users in their order, as claims; SOLD_OUT once nothing is left.
 
     total: the coupon's, as the ledger has it. until_us: nobody is admitted after this time of the
     gate's clock. GateState: the gate is unavailable for the coupon. Repeating it is harmless.

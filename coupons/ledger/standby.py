@@ -9,7 +9,7 @@ from coupons.ledger.connection import Connection, int_array, translated
 from coupons.queries import query
 
 MOST_COUNTED = 10_000
-"""Who has more users ahead is not told how many: counting them all would cost too much."""
+"""More users ahead than these are not counted: that would cost too much."""
 
 
 class EntryState(StrEnum):
@@ -30,7 +30,7 @@ class Joining(StrEnum):
 
     JOINED = "joined"
     FIRST = "first"
-    """Joined, and a line has begun, which the gate has to be told."""
+    """Joined, and a line has begun, which the gate has to know."""
     WAITING = "waiting"
     REQUESTED = "requested"
     NO_COUPON = "no_coupon"
@@ -87,7 +87,7 @@ def join_standby(
     *,
     is_sold_out: bool,
 ) -> Joining:
-    """Put the user at the end of the line. is_sold_out: whether the gate has no place left."""
+    """Put the user at the end of the line. is_sold_out: whether the gate has nothing left."""
     values = {
         "user_id": user_id,
         "coupon_id": coupon_id,

@@ -51,7 +51,7 @@ MEANINGS = {
     "sold-out": "The claim is refused: no coupon is left.",
     "idempotency-key-in-progress": "Another call of yours with the same `Idempotency-Key` is being"
     " carried out. Nothing was done by this one. Repeat it.",
-    "not-sold-out": "Nobody waits for the coupon, and there are places: claim it.",
+    "not-sold-out": "Nobody waits for the coupon, and it is not sold out: claim it.",
     "no-standby-list": "Users cannot wait for this coupon: an administrator has not switched that"
     " on, or has switched it off.",
     "requested": "The user has a request for this coupon, so that there is nothing to wait for or to"

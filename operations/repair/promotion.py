@@ -1,4 +1,4 @@
-"""Gives places that came back to the first in line of a coupon's standby list.
+"""Gives stock that came back to the first in line of a coupon's standby list.
 
 A promotion is a claim of the user's by the same way: admitted at the gate, written in the ledger,
 issued by the consumer. While it runs, the ledger holds the user's entry, so that nobody leaves the
@@ -36,7 +36,7 @@ class Promotion(NamedTuple):
 
 
 def promote(gate: Gate, connection: Connection, coupon_id: int, most: int) -> Promotion:
-    """Promote the first in line, as there are places, and commit. most: how many are looked at.
+    """Promote the first in line, as far as there is stock, and commit. most: users to ask for.
 
     connection: see HELD_SECONDS. Nobody, when another process does it, or the coupon or its gate
     admits nobody now. Raises RedisUnavailable or LedgerUnavailable; repeating it is harmless.
