@@ -191,8 +191,12 @@ class Coupon:
         """
         if self.state is CouponState.ARCHIVED:
             return str(CouponState.CLOSED)
-        has_line = self.state is CouponState.OPEN and self.standby is StandbyList.WAITING
-        return str(Refusal.SOLD_OUT if has_line else self.state)
+        return str(Refusal.SOLD_OUT if self.has_line else self.state)
+
+    @property
+    def has_line(self) -> bool:
+        """Whether it is open, and somebody waits."""
+        return self.state is CouponState.OPEN and self.standby is StandbyList.WAITING
 
 
 class RequestCounts(NamedTuple):
