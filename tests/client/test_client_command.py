@@ -58,6 +58,7 @@ def test_every_command_does_what_its_method_does(
     assert (changed["total_quantity"], changed["valid_until"]) == (20, None)
     _use_codes(shell, tmp_path)
     _live(shell, issued)
+    _wait_in_line(shell, issued)
     for name, state in (("pause", "paused"), ("resume", "open"), ("close", "closed")):
         assert shell.json(f"{name}-coupon", "3000")["state"] == state
     assert shell.json("archive-coupon", "3000")["state"] == "archived"
@@ -69,6 +70,17 @@ def test_every_command_does_what_its_method_does(
     assert erasure["counts"]["issued_coupon"] == 0
     assert shell.json("read-erasure", erasure["id"]) == erasure
     assert shell.typed == command.commands.keys()
+
+
+def _wait_in_line(shell: Shell, issued: Issued) -> None:
+    shell.json("create-coupon", "One", "1", "--id", "3001")
+    issued(3001, 4713)
+    assert shell.json("switch-standby-list", "3001", "on")["is_on"] is True
+    joined = shell.json("join-line", "3001")
+    assert (joined["state"], joined["users_ahead"]) == ("waiting", 0)
+    assert shell.json("read-line", "3001") == joined
+    assert shell.json("read-standby-list", "3001")["waiting"] == 1
+    assert shell.json("leave-line", "3001")["state"] == "left"
 
 
 def _use_codes(shell: Shell, folder: Path) -> None:
