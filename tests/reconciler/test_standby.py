@@ -9,10 +9,12 @@ import pytest
 from coupons.errors import RedisUnavailable
 from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.gate import rebuild as rebuilding
+from coupons.gate.erasing import erase_user
 from coupons.gate.rebuild import rebuild
 from coupons.gate.standby import promote_at_gate
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import begin_gate_epoch, change_coupon
+from coupons.ledger.erasures import UserInFlight
 from coupons.ledger.issued_coupons import issue_or_reject
 from coupons.ledger.requests import find_requests
 from coupons.ledger.standby import (
@@ -326,3 +328,21 @@ def test_an_archived_coupon_has_no_line(line: Line, archive: Any) -> None:
     line.serve()
     assert line.states() == "eee"
     assert not tidy_standby(line.reconciler, line.coupon_id, 1)
+
+
+def test_who_is_erased_is_promoted_no_more(line: Line, ops: Connection) -> None:
+    """The entry is gone, and the others keep their order."""
+    erase_user(line.gate, ops, 1, "user 9", None)
+    line.raise_stock(3)
+    line.serve()
+    assert (line.states(), line.requested()) == ("-pw", [2])
+
+
+def test_nobody_is_erased_whom_a_cut_off_promotion_has_admitted(
+    line: Line, ops: Connection
+) -> None:
+    """Their request is about to be written."""
+    line.raise_stock(3)
+    promote_at_gate(line.gate, line.coupon_id, [1], 3, FAR_US)
+    with pytest.raises(UserInFlight):
+        erase_user(line.gate, ops, 1, "user 9", None)
