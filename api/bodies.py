@@ -128,6 +128,12 @@ class CodesChoice(_Body):
     kind: Annotated[CodeKind, Field(strict=False)]
 
 
+class StandbyChoice(_Body):
+    """Body of PUT /coupons/{id}/standby-list."""
+
+    is_on: bool
+
+
 class _Query(BaseModel):
     model_config = ConfigDict(extra="forbid")
 

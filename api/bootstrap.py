@@ -38,6 +38,8 @@ from api.routes import (
     new_coupons,
     receipts,
     room_settings,
+    standby,
+    standby_lists,
     timelines,
     users,
     waiting_rooms,
@@ -72,6 +74,7 @@ SLOW_ANSWER_SECONDS = 20.0
 DESCRIBED = (
     *(new_coupons, coupon_lists, coupons, audiences, room_settings, waiting_rooms),
     *(claims, issue_requests, timelines),
+    *(standby, standby_lists),
     *(issued_coupons, receipts, codes, given_codes, users, event_streams, erasures),
 )
 """The modules of routes, in the order of the API's description; after them comes health."""
@@ -195,6 +198,8 @@ def build_api(
             lambda: _slow_connection(url, "coupon-api-erasure"),
             timedelta(days=settings.api_log_keeps_days),
         ).blueprint(),
+        standby.StandbyRoutes(authenticator, gate, pool).blueprint(),
+        standby_lists.StandbyListRoutes(authenticator, gate, pool).blueprint(),
         health.HealthRoutes(parts).blueprint(),
     ]
     flask_app = create_app(routes, settings.api_max_body_bytes)

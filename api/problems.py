@@ -68,6 +68,9 @@ class ProblemType(Enum):
     WAITING_ROOM_FIXED = _Definition(
         "waiting-room-fixed", 409, "Somebody's turn would come later or in another order"
     )
+    NOT_SOLD_OUT = _Definition("not-sold-out", 409, "The coupon is not sold out")
+    NO_STANDBY_LIST = _Definition("no-standby-list", 409, "The coupon has no standby list")
+    REQUESTED = _Definition("requested", 409, "The user has a request already")
     IDEMPOTENCY_KEY_IN_PROGRESS = _Definition(
         "idempotency-key-in-progress", 409, "A call with this Idempotency-Key is running"
     )

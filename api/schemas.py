@@ -42,7 +42,8 @@ class IssueRequestView(TypedDict):
 
 
 class CouponView(TypedDict):
-    """A coupon. places_left: how many claims the gate would still admit; null when unknown.
+    """A coupon. places_left: how many claims the gate would still admit; null when unknown; 0 while
+    users wait in line: what comes back is theirs.
 
     version: its ETag without the quotes; another one after each change, but not after each claim.
     is_at_gate: whether claims are decided by this version already; null when unknown, or for a
@@ -183,7 +184,7 @@ def view_coupon(coupon: Coupon, figures: GateFigures | None) -> CouponView:
         "metadata": as_written(terms.metadata),
         "issued_count": coupon.issued_count,
         "rejected_count": coupon.rejected_count,
-        "places_left": figures and figures.places_left,
+        "places_left": figures and (0 if coupon.has_line else figures.places_left),
         "created_at": rfc3339(coupon.created_at),
         "version": str(coupon.version),
         "is_at_gate": figures and figures.version >= coupon.version,

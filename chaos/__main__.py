@@ -49,11 +49,11 @@ def main(
 ) -> None:
     """Cause faults at random during claims, and check every promise.
 
-    A run is a series of trials. In a trial, callers claim three coupons while faults happen: a
-    process is killed or paused, a network link is cut, Redis loses its data, garbage is written to
-    the topic. Tills use issued coupons meanwhile, cancel uses and revoke some. After 150 s
-    everything is healed, and the checkers compare what callers and tills saw with what Postgres,
-    Redis and Kafka hold.
+    A run is a series of trials. In a trial, callers claim three coupons, and users wait in line for
+    a fourth, while faults happen: a process is killed or paused, a network link is cut, Redis loses
+    its data, garbage is written to the topic. Tills use issued coupons meanwhile, cancel uses and
+    revoke some. After 150 s everything is healed, and the checkers compare what callers and tills
+    saw with what Postgres, Redis and Kafka hold.
 
     The same seed causes the same faults in the same order.
 

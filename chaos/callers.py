@@ -66,6 +66,15 @@ class Caller:
         ended = time.monotonic()
         return ChangeCall(*key, wanted, reference, status, reason, began, ended, time.time())
 
+    def join_line(self, coupon_id: int, user_id: int) -> int:
+        """Join the standby list once; the status of the response."""
+        path = f"/coupons/{coupon_id}/standby"
+        return self._call_once("POST", path, user_id, "coupon:issue")[0]
+
+    def give_standby_list(self, coupon_id: int) -> None:
+        """Switch the coupon's standby list on; repeat until it is acknowledged."""
+        self._administer("PUT", f"/coupons/{coupon_id}/standby-list", {"is_on": True})
+
     def create_coupon(self, total: int) -> int:
         """Create a coupon that is open at once; return its id."""
         wanted = {"name": "of a trial", "total_quantity": total}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from chaos.history import Key
-from chaos.stores import ChangeRow, IssuedNow, read_gate, read_ledger
+from chaos.stores import ChangeRow, EntryRow, IssuedNow, read_gate, read_ledger
 from chaos.topics import DeadLetter, Delivered, Offsets, read_committed, read_topics
 from coupons.gate import connect_gate
 from coupons.model import IssueRequest
@@ -16,9 +16,10 @@ from coupons.model import IssueRequest
 class Evidence:
     """totals, issued_counts: of each coupon's row. unavailable: coupons without a usable gate.
 
-    issued, rejected: the rows, each as a key. changes: of issued coupons, by key and number. owned:
-    issued coupons as they are read. delivered and dead_letters: since the run began. committed: by
-    partition, the group's offsets, read before everything else.
+    issued, rejected: the rows, each as a key. changes: of issued coupons, by key and number.
+    entries: of standby lists, in their order. owned: issued coupons as they are read. delivered and
+    dead_letters: since the run began. committed: by partition, the group's offsets, read before
+    everything else.
     """
 
     totals: Mapping[int, int] = field(default_factory=dict)
@@ -27,6 +28,7 @@ class Evidence:
     issued: Sequence[Key] = ()
     rejected: Sequence[Key] = ()
     changes: Sequence[ChangeRow] = ()
+    entries: Sequence[EntryRow] = ()
     owned: Mapping[Key, IssuedNow] = field(default_factory=dict)
     at_gate: Mapping[Key, IssueRequest] = field(default_factory=dict)
     unavailable: Sequence[int] = ()

@@ -121,7 +121,7 @@ class History:
 
     stocks: the totals of each coupon, ascending. quiet: moments at which the gate held exactly what
     the ledger held, with nothing pending. garbage: the records that a fault wrote to the request
-    topic. changes: of issued coupons.
+    topic. changes: of issued coupons. joined: who was answered that they wait in a line.
     """
 
     responses: list[Response] = field(default_factory=list)
@@ -129,6 +129,7 @@ class History:
     stocks: dict[int, list[Stock]] = field(default_factory=dict)
     quiet: list[float] = field(default_factory=list)
     garbage: list[bytes] = field(default_factory=list)
+    joined: list[Key] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
     @property

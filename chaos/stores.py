@@ -34,6 +34,20 @@ class ChangeRow(NamedTuple):
         return self.coupon_id, self.user_id
 
 
+class EntryRow(NamedTuple):
+    """A row of standby_entry. number: the order of the line."""
+
+    coupon_id: int
+    user_id: int
+    number: int
+    state: str
+
+    @property
+    def key(self) -> Key:
+        """The request of who is promoted."""
+        return self.coupon_id, self.user_id
+
+
 class IssuedNow(NamedTuple):
     """An issued coupon as everybody reads it, at a moment. expires_at: None: never."""
 
@@ -76,6 +90,11 @@ def _read_rows(ledger: psycopg.Connection[Any], coupon_ids: Sequence[int]) -> di
         " WHERE coupon_id = ANY(%s)",
         [list(coupon_ids)],
     )
+    entries = ledger.execute(
+        "SELECT coupon_id, user_id, number, state FROM standby_entry WHERE coupon_id = ANY(%s)"
+        " ORDER BY coupon_id, number",
+        [list(coupon_ids)],
+    )
     return {
         "totals": {row[0]: row[1] for row in coupons},
         "issued_counts": {row[0]: row[2] for row in coupons},
@@ -83,6 +102,7 @@ def _read_rows(ledger: psycopg.Connection[Any], coupon_ids: Sequence[int]) -> di
         "issued": rows["issued_coupon"],
         "rejected": rows["issue_rejection"],
         "changes": lives,
+        "entries": [EntryRow(*row) for row in entries],
         "owned": {(row[0], row[1]): IssuedNow(*row[2:]) for row in owned},
     }
 

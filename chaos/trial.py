@@ -19,6 +19,7 @@ from chaos.target import APPLICATIONS, Target
 from chaos.tills import Tills
 from chaos.topics import end_offsets
 from chaos.verdict import violations
+from chaos.waiters import Waiters
 from coupons.waiting import eventually
 
 ROOMY, SCARCE, RAISED = 100_000, 120, 60
@@ -33,10 +34,11 @@ QUIET_WITHIN_SECONDS = 120.0
 
 
 class Trial:
-    """Three coupons and their callers.
+    """Four coupons and their callers.
 
     One coupon does not sell out, one sells out soon, and one has its total raised all the time and
-    expires. Tills use, cancel and revoke what was issued.
+    expires. The last has a line, which is served as its total is raised. Tills use, cancel and
+    revoke what was issued.
     """
 
     def __init__(self, target: Target, seed: str) -> None:
@@ -52,6 +54,7 @@ class Trial:
         weights = dict(zip((roomy, self._scarce, self._raised), WEIGHTS, strict=True))
         self._callers = Callers(self._caller, self.history, weights, seed)
         self._tills = Tills(self._caller, self.history, seed)
+        self._waiters = Waiters(self._caller, self.history)
         context = FaultContext(target, self.history, roomy, Random(f"{seed}/faults"))
         self.faults: Mapping[str, Fault] = all_faults(context)
         self.complaints: list[str] = []
@@ -61,12 +64,17 @@ class Trial:
         """Callers claim and tills work while the block runs; it begins once claims are accepted."""
         stop = Event()
         raising = Thread(target=self._keep_raising, args=(stop,), daemon=True)
-        with self._callers.claiming(THREADS), self._tills.working(TILLS):
+        with (
+            self._callers.claiming(THREADS),
+            self._tills.working(TILLS),
+            self._waiters.waiting(),
+        ):
             raising.start()
             try:
                 self.more_are_accepted(50)
                 # Before a fault that may keep all others from being issued in time.
                 eventually(lambda: not self._tills.check(), 60, "tills are served")
+                eventually(lambda: not self._waiters.check(), 60, "users join a line")
                 yield
             finally:
                 stop.set()
@@ -93,7 +101,7 @@ class Trial:
         complaints = [*self.complaints, self._check_workers(), self._await_quiet()]
         for coupon_id in (self._scarce, self._raised):
             self._callers.claim_until_sold_out(coupon_id, self.history.stocks[coupon_id][-1].total)
-        complaints.append(self._await_quiet())
+        complaints += [self._waiters.await_served(self.target.where), self._await_quiet()]
         evidence = read_evidence(self.target.where, self.history.coupon_ids, self._begin)
         return [each for each in complaints if each] + violations(self.history, evidence)
 

@@ -2,6 +2,12 @@
 
 from collections.abc import Callable, Iterator
 
+from chaos.checkers.lines import (
+    nobody_waits_while_stock_is_left,
+    the_line_is_served_in_order,
+    who_is_promoted_has_one_request,
+    who_joined_is_in_line,
+)
 from chaos.checkers.lives import (
     a_chain_follows_its_rules,
     a_change_gets_an_expected_answer,
@@ -69,6 +75,10 @@ CHECKERS: tuple[Checker, ...] = (
     a_chain_follows_its_rules,
     every_issued_coupon_is_in_one_state,
     a_refused_change_has_its_reason,
+    who_joined_is_in_line,
+    the_line_is_served_in_order,
+    who_is_promoted_has_one_request,
+    nobody_waits_while_stock_is_left,
 )
 
 

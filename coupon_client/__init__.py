@@ -31,6 +31,7 @@ from coupon_client.results import (
     Waiting,
     WaitingRoom,
 )
+from coupon_client.standby_calls import StandbyEntry, StandbyList
 
 __all__ = [
     "Audience",
@@ -51,6 +52,8 @@ __all__ = [
     "Refused",
     "RefusedLine",
     "RoomSettings",
+    "StandbyEntry",
+    "StandbyList",
     "Timeline",
     "TimelineStep",
     "Unreachable",

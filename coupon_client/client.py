@@ -6,12 +6,13 @@ from coupon_client.administrator_calls import AdministratorCalls
 from coupon_client.audience_calls import AudienceCalls
 from coupon_client.calls import Calls
 from coupon_client.room_calls import RoomCalls
+from coupon_client.standby_calls import StandbyCalls
 from coupon_client.user_calls import UserCalls
 
 WITHIN_SECONDS = 30.0
 
 
-class CouponClient(UserCalls, RoomCalls, AdministratorCalls, AudienceCalls):
+class CouponClient(UserCalls, RoomCalls, StandbyCalls, AdministratorCalls, AudienceCalls):
     """Calls the API as the user of a token. Use one in each thread.
 
     within_seconds: how long a call that may be repeated is repeated while the API does not answer

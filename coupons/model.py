@@ -29,6 +29,16 @@ class CouponState(StrEnum):
     """Closed, settled and put away, for good. The gate forgets it."""
 
 
+class StandbyList(StrEnum):
+    """The standby list of a coupon that has one."""
+
+    EMPTY = "empty"
+    WAITING = "waiting"
+    """Somebody is in line: the gate admits nobody else."""
+    ENDING = "ending"
+    """It was switched off, and some entries of the line are not ended yet."""
+
+
 class IssuedState(StrEnum):
     """The state of an issued coupon. Only the use of a coupon can be cancelled."""
 
@@ -152,7 +162,8 @@ class Terms(NamedTuple):
 class Coupon:
     """A campaign, as the ledger has it. Times are aware datetimes in UTC.
 
-    terms: None where they were not read, as gates and checks do not need them.
+    terms: None where they were not read, as gates and checks do not need them. standby: None: it
+    has no standby list.
     """
 
     coupon_id: int
@@ -169,11 +180,27 @@ class Coupon:
     created_at: datetime
     terms: Terms | None = field(default=None, compare=False)
     room: WaitingRoom | None = None
+    standby: StandbyList | None = None
 
     @property
     def belongs_at_gate(self) -> bool:
         """False for a draft, which is not there yet, and for an archived one, which it forgets."""
         return self.state not in (CouponState.DRAFT, CouponState.ARCHIVED)
+
+    @property
+    def state_at_gate(self) -> str:
+        """Why the gate refuses every new claim; open: it does not.
+
+        What comes back while somebody waits is theirs: for everybody else it is sold out.
+        """
+        if self.state is CouponState.ARCHIVED:
+            return str(CouponState.CLOSED)
+        return str(Refusal.SOLD_OUT if self.has_line else self.state)
+
+    @property
+    def has_line(self) -> bool:
+        """Whether it is open, and somebody waits."""
+        return self.state is CouponState.OPEN and self.standby is StandbyList.WAITING
 
 
 class RequestCounts(NamedTuple):

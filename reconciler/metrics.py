@@ -53,6 +53,16 @@ RECONCILER_EXPIRED = Counter(
     "Issued coupons whose expiry was written as a change, after their time was over.",
     registry=RECONCILER,
 )
+RECONCILER_PROMOTED = Counter(
+    "coupon_reconciler_promoted_total",
+    "Users of standby lists who were promoted, as stock came back.",
+    registry=RECONCILER,
+)
+RECONCILER_STANDBY_LINES = Gauge(
+    "coupon_reconciler_standby_lines",
+    "Coupons in whose standby list somebody waits.",
+    registry=RECONCILER,
+)
 RECONCILER_ERASED_AGAIN = Counter(
     "coupon_reconciler_erased_again_total",
     "Erasures of users that were ended after they were cut off, or done again because an old record"

@@ -20,6 +20,7 @@ from reconciler.expiry_sweep import ExpirySweep
 from reconciler.metrics import RECONCILER, RECONCILER_PASSES, RECONCILER_TRACE_SPANS
 from reconciler.routine_pass import clear_metrics, run_pass
 from reconciler.settings import ReconcilerSettings
+from reconciler.standby_watch import StandbyWatch
 from reconciler.threads import Threads
 from reconciler.watch import Watch
 
@@ -90,16 +91,24 @@ def run_reconciler(settings: ReconcilerSettings, stop: Event) -> None:
     database_url = settings.database_url.get_secret_value()
     expiry_sweep, threads = ExpirySweep(database_url), Threads()
     erasure_watch = ErasureWatch(settings.redis_url.get_secret_value(), database_url)
+    standby_watch = StandbyWatch(
+        settings.redis_url.get_secret_value(), database_url, settings.reconciler_interval_seconds
+    )
     probes = serve_probes(
         settings.reconciler_host,
         settings.reconciler_port,
         lambda: (
-            reconciler.failure or expiry_sweep.failure or erasure_watch.failure or threads.failure
+            reconciler.failure
+            or expiry_sweep.failure
+            or erasure_watch.failure
+            or standby_watch.failure
+            or threads.failure
         ),
         RECONCILER,
     )
     threads.start("expiry", expiry_sweep.run, stop)
     threads.start("erasures", erasure_watch.run, stop)
+    threads.start("standby", standby_watch.run, stop)
     threads.start(
         "comparer",
         run_comparer,

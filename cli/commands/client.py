@@ -9,6 +9,7 @@ from cli.client_coupons import ADMINISTRATOR_COMMANDS
 from cli.client_erasures import ERASURE_COMMANDS
 from cli.client_options import client_command, limit_option
 from cli.client_rooms import ROOM_COMMANDS
+from cli.client_standby import STANDBY_COMMANDS
 from cli.options import COUPON_ID, Seconds
 from coupon_client import CouponClient
 
@@ -213,7 +214,7 @@ _USER_COMMANDS = (
 @click.group(
     "client",
     commands=[
-        *(*_USER_COMMANDS, *ROOM_COMMANDS),
+        *(*_USER_COMMANDS, *ROOM_COMMANDS, *STANDBY_COMMANDS),
         *(*ADMINISTRATOR_COMMANDS, *AUDIENCE_COMMANDS, *ERASURE_COMMANDS),
     ],
     short_help="Call the API as a user, a till or an administrator.",

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from coupons.gate.figures import GateFigures, unavailable_reason
-from coupons.model import Coupon, CouponState, GateState, Refusal
+from coupons.model import Coupon, CouponState, GateState, Refusal, StandbyList
 
 _REFUSED_STATES = {
     CouponState.PAUSED: Refusal.PAUSED,
@@ -35,7 +35,7 @@ def refusal_now(
         return Refusal.CLOSED
     if not is_listed or (coupon.eligible_group and coupon.eligible_group not in groups):
         return Refusal.NOT_ELIGIBLE
-    if coupon.issued_count >= coupon.total_quantity:
+    if coupon.standby is StandbyList.WAITING or coupon.issued_count >= coupon.total_quantity:
         return Refusal.SOLD_OUT
     if isinstance(figures, GateState):
         return figures

@@ -26,6 +26,7 @@ from coupons.ledger.erasures import (
     find_replaced,
     find_requests_to_erase,
 )
+from coupons.ledger.standby import leave_every_line
 from coupons.model import GateState, IssueRequest
 from coupons.waiting import attempts
 
@@ -58,6 +59,7 @@ def erase_user(
     or LedgerUnavailable; after the last two the ledger may have forgotten the user, and the gate
     not.
     """
+    leave_every_line(connection, user_id)  # so that no promotion begins any more
     coupon_ids = check_erasable(gate, connection, user_id)
     made = erase_in_ledger(connection, user_id, coupon_ids, asked_by, log_keeps)
     for _ in attempts(LISTS_SECONDS, LISTS_PAUSE_SECONDS):

@@ -51,7 +51,7 @@ class Gate:
                 decisions.update(dict.fromkeys(indexes, state))
                 continue
             try:
-                decided = _decisions([claims[index] for index in indexes], text)
+                decided = read_decisions([claims[index] for index in indexes], text)
             except ValueError:
                 self._distrust([claims[indexes[0]].coupon_id])
                 decided = [GateState.UNREADABLE] * len(indexes)
@@ -232,8 +232,8 @@ def _admit_call(coupon_id: int, claims: Sequence[Claim]) -> Call:
     return Call("admit", coupon_key(coupon_id), [users, groups])
 
 
-def _decisions(claims: Sequence[Claim], text: str) -> list[Decision]:
-    """The result of admit.lua for claims of one coupon. Raises ValueError when it is malformed."""
+def read_decisions(claims: Sequence[Claim], text: str) -> list[Decision]:
+    """An answer of admit.lua to claims of one coupon. Raises ValueError when it is malformed."""
     epoch, *answers = text.split(" ")
     return [
         _decision(claim, int(epoch), answer) for claim, answer in zip(claims, answers, strict=True)

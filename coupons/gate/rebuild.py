@@ -60,7 +60,9 @@ def rebuild(
         # Before the fence: a rebuild that cannot finish would make an open coupon unavailable.
         check_takes_writes(gate.client)
         above = figures.epoch if figures else 0
-        fenced = begin_gate_epoch(connection, coupon_id, above, as_operator)
+        begin_gate_epoch(connection, coupon_id, above, as_operator)
+        # Read by itself: the gate needs more of it than the fence returns.
+        fenced = find_coupon(connection, coupon_id)
         if fenced is None:
             return None
         loaded = 0
@@ -72,6 +74,10 @@ def rebuild(
                 if loaded % _ROWS_PER_REPORT == 0:
                     progress(loaded)
                 yield request
+            # What was changed meanwhile, the beginning of the epoch may have overwritten.
+            now = find_coupon(connection, coupon_id)
+            if now is not None:
+                gate.define(now)
 
         return loaded if open_fenced(gate, connection, fenced, counted()) else None
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from coupons.errors import KeysUnreadable
 from coupons.model import (
     Coupon,
-    CouponState,
     GateState,
     IssueRequest,
     Refusal,
@@ -46,14 +45,13 @@ def shard_count(total_quantity: int) -> int:
 
 def definition_fields(coupon: Coupon) -> list[str | int]:
     """Field, value ... of a coupon's definition, for its hash."""
-    is_archived = coupon.state is CouponState.ARCHIVED
     ends_at = "" if coupon.issue_ends_at is None else to_microseconds(coupon.issue_ends_at)
     return [
         *("version", coupon.version),
         *("total", coupon.total_quantity),
         *("starts_at_us", to_microseconds(coupon.issue_starts_at)),
         *("ends_at_us", ends_at),
-        *("state", str(CouponState.CLOSED if is_archived else coupon.state)),
+        *("state", coupon.state_at_gate),
         *("eligible_group", coupon.eligible_group or ""),
         *("room", str(coupon.room or "")),
     ]

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from coupons.errors import CouponUnreadable
 from coupons.ledger.connection import Connection, translated
-from coupons.model import Coupon, CouponState, Terms
+from coupons.model import Coupon, CouponState, StandbyList, Terms
 from coupons.queries import query
 from coupons.rooms import read_room
 
@@ -228,5 +228,6 @@ def coupon_of_row(row: dict[str, Any]) -> Coupon:
     known = {each.name: row[each.name] for each in fields(Coupon) if each.name in row}
     has_terms = Terms._fields[0] in row
     terms = Terms(*(row[name] for name in Terms._fields)) if has_terms else None
-    parsed = {"state": CouponState(row["state"]), "terms": terms, "room": read_room(row["room"])}
-    return Coupon(**{**known, **parsed})
+    standby = StandbyList(row["standby"]) if row.get("standby") else None
+    read = {"state": CouponState(row["state"]), "terms": terms, "standby": standby}
+    return Coupon(**{**known, **read, "room": read_room(row.get("room"))})

@@ -17,7 +17,7 @@ Every error of the API is a JSON document of the type `application/problem+json`
 | `reason` | of a refused claim: the reason, with an underscore (`sold_out`) |
 | `opens_at` | of `not-open`: when the coupon opens, as the gate knew it at most a second ago |
 | `turn_at` | of `not-your-turn`: from when the user may claim; null: not known yet |
-| `request_id` | of a claim that may have been accepted: its issue request |
+| `request_id` | of a claim that may have been accepted, and of `requested`: the issue request |
 | `violated-policies` | of `too-many-claims`: the limits that are exceeded, `user` or `address` |
 | `errors` | of `invalid`: a list of `field` and `message`, the first ten |
 
@@ -57,6 +57,11 @@ MEANINGS = {
     " can come later or in another order. Nothing was changed.",
     "idempotency-key-in-progress": "Another call of yours with the same `Idempotency-Key` is being"
     " carried out. Nothing was done by this one. Repeat it.",
+    "not-sold-out": "Nobody waits for the coupon, and it is not sold out: claim it.",
+    "no-standby-list": "Users cannot wait for this coupon: an administrator has not switched that"
+    " on, or has switched it off.",
+    "requested": "The user has a request for this coupon, so that there is nothing to wait for or to"
+    " leave. `Location` and `request_id` name it.",
     "id-taken": "A coupon with this id exists already.",
     "stock-below-issued": "The new total is below what is issued already.",
     "stock-below-in-flight": "The new total is below what is issued and what is accepted and not"

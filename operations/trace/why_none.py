@@ -46,6 +46,8 @@ def _stock(coupon: Coupon, figures: GateFigures | Unknown | None) -> list[str]:
     total = coupon.total_quantity
     if coupon.issued_count >= total:
         return [f"It is sold out: all {total:,} are issued."]
+    if coupon.has_line:
+        return ["Users wait in line for it: every other claim is refused as sold out."]
     if isinstance(figures, Unknown):
         return [f"Whether any are left is {figures}."]
     if (why := unavailable_reason(figures, coupon)) is not None:

@@ -1,8 +1,8 @@
 -- Coupons: create, read, change. Each names its columns: a column that a later version adds would change the type of
 -- a result, and Postgres refuses to run a prepared statement again whose result has another type.
 -- `state` is what administrators see: admin_state where there is one (draft, archived). Those queries that processes run
--- before `coupon migrate` take that column, and `room`, from `before_0020` when the table does not have it yet; where a
--- statement has no place for that, `room` is read as a field of the row.
+-- before `coupon migrate` take that column, `room` and `standby`, from `before_0020` when the table does not have them
+-- yet; where a statement has no place for that, they are read as fields of the row.
 
 -- name: create_coupon
 -- steps: how many ids of the sequence this uses; more than 1 skips ids that were chosen before.
@@ -18,17 +18,18 @@ VALUES (coalesce(%(coupon_id)s::bigint, (SELECT max(nextval('coupon_id_seq')) FR
 ON CONFLICT (coupon_id) DO NOTHING
 RETURNING c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, c.issue_starts_at, c.issue_ends_at,
           coalesce(c.admin_state, c.state) AS state, c.eligible_group, c.version, c.gate_epoch, c.created_at,
-          c.valid_for_days, c.valid_until, c.discount::text AS discount, c.metadata::text AS metadata, to_jsonb(c) ->> 'room' AS room;
+          c.valid_for_days, c.valid_until, c.discount::text AS discount, c.metadata::text AS metadata, to_jsonb(c) ->> 'room' AS room,
+          to_jsonb(c) ->> 'standby' AS standby;
 
 -- name: find_coupon
 -- in:  coupon_id
 -- out: the coupon, or no row
 SELECT c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, c.issue_starts_at, c.issue_ends_at,
-       c.state, c.eligible_group, c.version, c.gate_epoch, c.created_at, c.room
-  FROM (SELECT NULL::text AS admin_state, NULL::text AS room) AS before_0020
+       c.state, c.eligible_group, c.version, c.gate_epoch, c.created_at, c.room, c.standby
+  FROM (SELECT NULL::text AS admin_state, NULL::text AS room, NULL::text AS standby) AS before_0020
  CROSS JOIN LATERAL (
    SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
-          coalesce(admin_state, state) AS state, eligible_group, version, gate_epoch, created_at, room
+          coalesce(admin_state, state) AS state, eligible_group, version, gate_epoch, created_at, room, standby
      FROM coupon WHERE coupon_id = %(coupon_id)s) AS c;
 
 -- name: read_coupons
@@ -36,7 +37,8 @@ SELECT c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, 
 -- out: those that exist, with their terms, the greatest coupon_id first
 SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
        coalesce(admin_state, state) AS state, eligible_group, version, gate_epoch, created_at,
-       valid_for_days, valid_until, discount::text AS discount, metadata::text AS metadata, to_jsonb(coupon) ->> 'room' AS room
+       valid_for_days, valid_until, discount::text AS discount, metadata::text AS metadata, to_jsonb(coupon) ->> 'room' AS room,
+       to_jsonb(coupon) ->> 'standby' AS standby
   FROM coupon WHERE coupon_id = ANY (%(coupon_ids)s::bigint[])
  ORDER BY coupon_id DESC;
 
@@ -44,11 +46,11 @@ SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_star
 -- By the index of those that are not archived.
 -- out: every coupon but archived ones, in order of coupon_id
 SELECT c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, c.issue_starts_at, c.issue_ends_at,
-       c.state, c.eligible_group, c.version, c.gate_epoch, c.created_at, c.room
-  FROM (SELECT NULL::text AS admin_state, NULL::text AS room) AS before_0020
+       c.state, c.eligible_group, c.version, c.gate_epoch, c.created_at, c.room, c.standby
+  FROM (SELECT NULL::text AS admin_state, NULL::text AS room, NULL::text AS standby) AS before_0020
  CROSS JOIN LATERAL (
    SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
-          coalesce(admin_state, state) AS state, eligible_group, version, gate_epoch, created_at, room
+          coalesce(admin_state, state) AS state, eligible_group, version, gate_epoch, created_at, room, standby
      FROM coupon WHERE admin_state IS DISTINCT FROM 'archived') AS c
  ORDER BY c.coupon_id;
 
@@ -126,7 +128,8 @@ UPDATE coupon
    AND (%(seen_versions)s::bigint[] IS NULL OR version = ANY (%(seen_versions)s::bigint[]))
 RETURNING coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
           coalesce(admin_state, state) AS state, eligible_group, version, gate_epoch, created_at,
-          valid_for_days, valid_until, discount::text AS discount, metadata::text AS metadata, to_jsonb(coupon) ->> 'room' AS room;
+          valid_for_days, valid_until, discount::text AS discount, metadata::text AS metadata, to_jsonb(coupon) ->> 'room' AS room,
+          to_jsonb(coupon) ->> 'standby' AS standby;
 
 -- name: open_draft
 -- Of two at once, one opens it.
@@ -138,7 +141,8 @@ UPDATE coupon
    AND (%(seen_versions)s::bigint[] IS NULL OR version = ANY (%(seen_versions)s::bigint[]))
 RETURNING coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
           state, eligible_group, version, gate_epoch, created_at,
-          valid_for_days, valid_until, discount::text AS discount, metadata::text AS metadata, to_jsonb(coupon) ->> 'room' AS room;
+          valid_for_days, valid_until, discount::text AS discount, metadata::text AS metadata, to_jsonb(coupon) ->> 'room' AS room,
+          to_jsonb(coupon) ->> 'standby' AS standby;
 
 -- name: archive_coupon
 -- Each of its requests must be final (coupon_archive_is_settled).
@@ -151,13 +155,15 @@ UPDATE coupon
    AND (%(seen_versions)s::bigint[] IS NULL OR version = ANY (%(seen_versions)s::bigint[]))
 RETURNING coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
           admin_state AS state, eligible_group, version, gate_epoch, created_at,
-          valid_for_days, valid_until, discount::text AS discount, metadata::text AS metadata, to_jsonb(coupon) ->> 'room' AS room;
+          valid_for_days, valid_until, discount::text AS discount, metadata::text AS metadata, to_jsonb(coupon) ->> 'room' AS room,
+          to_jsonb(coupon) ->> 'standby' AS standby;
 
 -- name: operate_coupon
 -- in:  coupon_id, seen_version, state (null: as it is), total_quantity (null: as it is), acted_by
 -- out: the coupon as changed; no row when there is none, it is closed or a draft, or has another version
 SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
-       state, eligible_group, version, gate_epoch, created_at, to_jsonb(o) ->> 'room' AS room
+       state, eligible_group, version, gate_epoch, created_at, to_jsonb(o) ->> 'room' AS room,
+       to_jsonb(o) ->> 'standby' AS standby
   FROM operate_coupon(%(coupon_id)s, %(seen_version)s, %(state)s, %(total_quantity)s, %(acted_by)s) AS o;
 
 -- name: begin_gate_epoch

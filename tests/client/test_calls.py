@@ -130,3 +130,19 @@ def test_what_belongs_to_nobody_is_refused(admin: CouponClient, new_client: NewC
         assert refused.value.kind == "not-found"
     with pytest.raises(ValueError, match="time zone"):
         admin.create_coupon("Naive", 1, valid_until=datetime(2030, 1, 1))
+
+
+def test_a_user_waits_for_a_sold_out_coupon(admin: CouponClient, new_client: NewClient) -> None:
+    coupon = admin.create_coupon("One", 1)
+    assert admin.switch_standby_list(coupon.id, is_on=True).waiting == 0
+    new_client(4711).claim_coupon(coupon.id)
+    user = new_client(4712)
+    joined = user.join_line(coupon.id)
+    assert (joined.user_id, joined.state, joined.users_ahead) == (4712, "waiting", 0)
+    assert user.read_line(coupon.id) == joined
+    assert admin.read_standby_list(coupon.id).waiting == 1
+    left = user.leave_line(coupon.id)
+    assert (left.state, left.users_ahead, left.request_id) == ("left", None, None)
+    with pytest.raises(Refused) as refused:
+        new_client(4711).join_line(coupon.id)
+    assert refused.value.kind == "requested"

@@ -60,6 +60,7 @@ def test_every_command_does_what_its_method_does(
     _list_users(shell, tmp_path)
     _wait(shell)
     _live(shell, issued)
+    _wait_in_line(shell, issued)
     for name, state in (("pause", "paused"), ("resume", "open"), ("close", "closed")):
         assert shell.json(f"{name}-coupon", "3000")["state"] == state
     assert shell.json("archive-coupon", "3000")["state"] == "archived"
@@ -81,6 +82,15 @@ def _list_users(shell: Shell, folder: Path) -> None:
     assert (uploaded["audience"]["size"], uploaded["first_refused"][0]["line"]) == (2, 2)
     assert shell.json("read-audience", "3000")["kind"] == "list"
     assert shell.json("remove-audience", "3000")["kind"] == "everybody"
+def _wait_in_line(shell: Shell, issued: Issued) -> None:
+    shell.json("create-coupon", "One", "1", "--id", "3001")
+    issued(3001, 4713)
+    assert shell.json("switch-standby-list", "3001", "on")["is_on"] is True
+    joined = shell.json("join-line", "3001")
+    assert (joined["state"], joined["users_ahead"]) == ("waiting", 0)
+    assert shell.json("read-line", "3001") == joined
+    assert shell.json("read-standby-list", "3001")["waiting"] == 1
+    assert shell.json("leave-line", "3001")["state"] == "left"
 
 
 def _use_codes(shell: Shell, folder: Path) -> None:

@@ -24,6 +24,15 @@ Call = Callable[[CouponClient], Any]
 
 LATER = problem(503, "ledger-unavailable", Retry_After="2")
 GIVEN = {"code": "ABC", "issued_coupon_id": REQUEST["id"], "coupon_id": "7"}
+ENTRY = {
+    "coupon_id": "7",
+    "user_id": "42",
+    "state": "waiting",
+    "joined_at": "2026-12-31T09:00:00Z",
+    "ended_at": None,
+    "users_ahead": 0,
+    "request_id": None,
+}
 REPEATED: dict[str, tuple[Call, Any]] = {
     "claim": (lambda client: client.claim_coupon(7), REQUEST),
     "read": (lambda client: client.read_coupon(7), COUPON),
@@ -34,6 +43,8 @@ REPEATED: dict[str, tuple[Call, Any]] = {
     "find": (lambda client: client.find_code("ABC"), {**GIVEN, "state": "active"}),
     "create": (lambda client: client.create_coupon("of a test", 3), COUPON),
     "arrive": (lambda client: client.arrive(7), WAITING),
+    "join": (lambda client: client.join_line(7), ENTRY),
+    "leave": (lambda client: client.leave_line(7), ENTRY),
 }
 ONCE: dict[str, Call] = {
     "change": lambda client: client.change_coupon(7, 1, name="other"),
@@ -44,6 +55,7 @@ ONCE: dict[str, Call] = {
     "choose": lambda client: client.choose_codes(7, "made"),
     "room": lambda client: client.set_waiting_room(7, 1, 100),
     "no room": lambda client: client.remove_waiting_room(7, 1),
+    "switch": lambda client: client.switch_standby_list(7, is_on=True),
 }
 
 

@@ -43,6 +43,7 @@ HANDLED = {
     ("coupon_audience", "listed_by"): "'erased user'",
     ("coupon_audience_chunk", "users"): "taken out",
     ("audience_upload_part", "user_ids"): "taken out",
+    ("standby_entry", "user_id"): "deleted",
     ("erased_request", "user_id"): "kept until Kafka's records end, then deleted",
 }
 """What an erasure does with each column that may name a user."""
@@ -144,6 +145,7 @@ def test_no_row_names_who_was_erased(
         USER,
     )
     api.execute("SELECT take_idempotency_key(%s, 'k', sha256('x'))", [USER])
+    as_owner(database, "INSERT INTO standby_entry (user_id, coupon_id) VALUES (%s, %s)", USER, mine)
     as_owner(database, "INSERT INTO coupon_expiry_walk VALUES (%s, now(), %s)", mine, USER)
     assert list_users(api, mine, [OTHER, USER]) is AudienceOutcome.DONE
     _, begun = begin_audience_upload(api, mine)
@@ -152,8 +154,8 @@ def test_no_row_names_who_was_erased(
     assert take_part(api, mine, begun, AudienceUpload(), part, [USER])
     full = {"coupon_issue_request", "issued_coupon", "issue_rejection", "issued_coupon_change"}
     full |= {"coupon_code", "dead_letter_action", "operator_action", "idempotency_key"}
-    full |= {"audience_upload_part"}
-    assert tables_with(database, str(USER)) == full | {"coupon_expiry_walk"}
+    full |= {"audience_upload_part", "coupon_expiry_walk", "standby_entry"}
+    assert tables_with(database, str(USER)) == full
 
     proof = erase(ops, by=WHO)
 
@@ -169,6 +171,7 @@ def test_no_row_names_who_was_erased(
         "dead_letter_action": 1,
         "operator_action": 1,
         "idempotency_key": 1,
+        "standby_entry": 1,
         "erasure": 0,
         "coupon_audience": 1,
         "audience_upload_part": 1,

@@ -79,6 +79,16 @@ ALLOWED: dict[str, set[str]] = {
     f"SELECT change_issued_coupon({CHANGED})": {API},
     f"SELECT FROM change_issued_coupons({CHANGED_MANY})": {API},
     "SELECT FROM expire_issued_coupons(1, 10)": {RECONCILER},
+    # standby lists
+    "UPDATE coupon SET standby = 'waiting'": NOBODY,
+    "SELECT set_standby_list(1, true, 'a test')": {API},
+    "SELECT join_standby(9, 1, '{}', true)": {API},
+    "SELECT tidy_standby(1, 10)": {RECONCILER},
+    "SELECT FROM standby_entry": {API, RECONCILER, OPS},
+    "INSERT INTO standby_entry (user_id, coupon_id) VALUES (9, 1)": NOBODY,
+    "UPDATE standby_entry SET state = 'left', ended_at = now()": {API, RECONCILER, OPS},
+    "UPDATE standby_entry SET number = 1": NOBODY,
+    "DELETE FROM standby_entry": NOBODY,
     "INSERT INTO issued_coupon_change (user_id, coupon_id, change_number, from_state, to_state,"
     " changed_by, reason) VALUES (1, 1, 1, 'active', 'revoked', 'a test', 'r')": NOBODY,
     "UPDATE issued_coupon_change SET changed_by = 'no'": NOBODY,

@@ -63,6 +63,7 @@ ALLOWED = {
     ("api/problems.py", "gate closed"): "the name of a problem type",
     ("api/routes/claims.py", "gate closed"): "the name of a problem type",
     ("api/routes/waiting_rooms.py", "gate closed"): "the name of a problem type",
+    ("api/routes/standby.py", "gate closed"): "the name of a problem type",
     ("api/schemas.py", "places"): "places_left, as the API calls it",
     ("coupons/change_events/decoder.py", "beat"): "a column of the heartbeats",
     ("coupon_client/results.py", "places"): "places_left, as the API calls it",
@@ -83,6 +84,7 @@ ALLOWED = {
     ("operations/gate.py", "places"): "places_left, as the API calls it",
     ("operations/trace/why_none.py", "places"): "places_left, as the API calls it",
     ("cli/commands/gate.py", "places"): "places_left, as the API calls it",
+    ("api/routes/standby.py", "places"): "places_left, as the API calls it",
 }
 """Interfaces that keep their spelling: file and word, and why."""
 

@@ -63,6 +63,12 @@ SMALL = [
     _small("Postgres fails over", "failovers=1 rebuilds=1 redis=1 lost=1 claims=1 roll_forward=0"),
     _small("the ledger goes back after a change", f"{_BEHIND} users=1 changes=2 most_total=3"),
     _small("the ledger goes back, Redis restarts", f"{_BEHIND} users=1 redis=1 rebuilds=2"),
+    _small("a standby list", "joins=1 leaves=1 changes=1 claims=1"),
+    _small("promotions that are cut off", "joins=1 leaves=1 crashes=1 claims=1"),
+    _small("a promoter that is stopped", "joins=1 leaves=1 crashes=1 lost=1 claims=1 users=1"),
+    _small("two in line", "users=3 joins=2 changes=1 claims=1 roll_forward=0"),
+    _small("a line that begins in a rebuild", "joins=1 rebuilds=1 redis=1 claims=1"),
+    _small("a line of a coupon that is closed", "joins=1 archives=1 claims=1 crashes=1"),
     _small(
         "members stop, crash and rebalance", "stops=1 crashes=1 abandons=1 rebalances=1", "group"
     ),
@@ -82,6 +88,8 @@ LARGE = [
     _large("archived, and the ledger goes back", f"{_BEHIND} archives=1 redis=1 rebuilds=1"),
     _large("the ledger goes back", f"{_BEHIND} changes=1 redis=1 rebuilds=2 lost=1"),
     _large("restores and gaps", "gaps=1 restores=2 redis=1 lost=1 claims=1 roll_forward=0"),
+    _large("a standby list in trouble", "joins=1 leaves=1 changes=1 claims=1 lost=1 crashes=1"),
+    _large("a line while Redis fails over", f"{_PAIR} joins=1 changes=1"),
     _large("two partitions", "partitions=2 stops=1 crashes=1", "group"),
     _large("three records, two stops", "records=3 most_in_hand=3 stops=2 abandons=1", "group"),
 ]
@@ -116,6 +124,11 @@ HARMS = [
     _without("archive-waits-for-writes", "archives=1 rebuilds=1 claims=1", 12),
     _without("forget-takes-the-lock", "archives=1 rebuilds=1 claims=1", 12),
     _without("forget-looks-again", "archives=1 redis=1 claims=1", 12),
+    _without("line-closes-the-gate", "joins=1 claims=1", 13),
+    _without("rebuild-defines-again", "joins=1 rebuilds=1 claims=1", 13),
+    _without("promotion-holds-the-entry", "joins=1 leaves=1 claims=1", 14),
+    _without("promotion-ends-in-time", "joins=1 leaves=1 lost=1 crashes=1 claims=1", 14),
+    _without("leaving-asks-the-gate", "joins=1 leaves=1 crashes=1 claims=1", 14),
     # Without both the consumer does as it did once: what it dropped was lost.
     _without("dropped-are-read-again goes-on-at-position", "stops=1", 5, 7, model="group"),
     _without("abandoned-are-read-again goes-on-at-position", "abandons=1", 5, model="group"),

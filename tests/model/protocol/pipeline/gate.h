@@ -36,7 +36,7 @@ inline Admission admit(State &state, int server, int user) {
   Gate &gate = state.gate[server];
   Place &place = gate.user[user];
   if (place.status == ISSUED || place.status == REJECTED) return {FINAL, place.time, gate.epoch};
-  const bool paused = gate.definition.state != OPENED;
+  const bool paused = gate.definition.state != OPENED || (gate.definition.line && protects(LINE_CLOSES_THE_GATE));
   if (paused && !protects(ADMITTED_BEFORE_CLOSED)) return {REFUSED, 0, 0};
   if (place.status == PENDING) {
     if (protects(REPEATED_KEEPS_ITS_PLACE)) place.retried = 1;
@@ -45,6 +45,21 @@ inline Admission admit(State &state, int server, int user) {
   if (paused || gate.definition.total - count(gate, ISSUED) - count(gate, PENDING) <= 0) return {REFUSED, 0, 0};
   if (state.times[user] >= scope.times) return {BEYOND_SCOPE, 0, 0};
   place = {PENDING, ++state.times[user], 0};
+  return {NEW, place.time, gate.epoch};
+}
+
+// promote.lua. total: as the ledger has it.
+inline Admission promote(State &state, int server, const Promoter &promoter) {
+  if (!is_open(state, server)) return {CLOSED, 0, 0};
+  Gate &gate = state.gate[server];
+  Place &place = gate.user[promoter.user];
+  if (place.status == ISSUED || place.status == REJECTED) return {FINAL, place.time, gate.epoch};
+  if (place.status == PENDING) return {REPEATED, place.time, gate.epoch};
+  if (!promoter.held && protects(PROMOTION_ENDS_IN_TIME)) return {REFUSED, 0, 0};
+  const int left = promoter.total - count(gate, ISSUED) - count(gate, PENDING);
+  if (gate.definition.state != OPENED || left <= 0) return {REFUSED, 0, 0};
+  if (state.times[promoter.user] >= scope.times) return {BEYOND_SCOPE, 0, 0};
+  place = {PENDING, ++state.times[promoter.user], 1};
   return {NEW, place.time, gate.epoch};
 }
 

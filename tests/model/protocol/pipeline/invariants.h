@@ -16,6 +16,7 @@ inline const char *broken_by_user(const State &state, int user) {
   if (ledger.issued[user] && ledger.rejected[user]) return "3: issued and rejected";
   if (ledger.row[user] && !outcome_of(ledger, user) && !is_delivered(state, user) && !state.stream.gap)
     return "5, 11: accepted, not final, and no event of it will be read; nobody names a gap";
+  if (state.quit[user] && ledger.row[user]) return "14: who left the line has a request";
   if (is_archived(ledger) && ledger.row[user] && !outcome_of(ledger, user) && !state.went_back)
     return "12: a claim is accepted after the coupon was archived";
   return nullptr;

@@ -34,6 +34,14 @@ inline int held_count(const Ledger &ledger) {
   return held;
 }
 
+// hold_first_in_line; USERS: nobody waits.
+inline Byte first_in_line(const Ledger &ledger) {
+  Byte first = USERS;
+  for (Byte user = 0; user < scope.users; user++)
+    if (ledger.number[user] && (first == USERS || ledger.number[user] < ledger.number[first])) first = user;
+  return first;
+}
+
 // What find_requests and stream_requests tell of a user; 0: there is no row.
 inline Byte told_of(const Ledger &ledger, int user) {
   if (!ledger.row[user]) return 0;
@@ -55,7 +63,7 @@ void inserts(const State &state, See see) {
 
 // Holds a key-share lock on the coupon.
 inline bool any_runs(const State &state) {
-  bool found = false;
+  bool found = state.promoter.held;
   inserts(state, [&](Byte insert, Byte, Byte) { found |= insert == RUNNING; });
   return found;
 }

@@ -5,6 +5,7 @@
 #include "rebuilding.h"
 #include "rest.h"
 #include "telling.h"
+#include "waiting.h"
 #include "world.h"
 
 namespace pipeline {
@@ -28,7 +29,8 @@ struct Model {
     for (int server = 0; server < scope.servers; server++)
       state.gate[server] = {1, identity(state, 0), identity(state, 0), definition, {}};
     const int left[] = {scope.lost, scope.crashes, scope.refused, scope.redis, scope.failovers,
-                        scope.changes, scope.pauses, scope.archives, scope.rebuilds, scope.gaps, scope.restores};
+                        scope.changes, scope.pauses, scope.archives, scope.rebuilds, scope.gaps, scope.restores,
+                        scope.joins, scope.leaves};
     static_assert(sizeof(Left) == sizeof left / sizeof *left);
     for (std::size_t i = 0; i < sizeof(Left); i++) reinterpret_cast<Byte *>(&state.left)[i] = static_cast<Byte>(left[i]);
     return state;
@@ -50,6 +52,7 @@ struct Model {
     redis_pair(state, next);
     postgres(state, next);
     stream(state, next);
+    lines(state, next);
     restores(state, next);
   }
 

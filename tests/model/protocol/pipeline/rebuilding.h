@@ -37,6 +37,8 @@ class Rebuilding {
     if (rebuild.at == BEGUN) {
       State &after = add(READ_LEDGER);
       read_ledger(after, after.rebuild[who].seen);
+      // At its end, before anything is opened: what the beginning of the epoch has overwritten.
+      if (protects(REBUILD_DEFINES_AGAIN)) define(after.gate[after.master], after.ledger.definition);
       after.rebuild[who].at = READ;
       return;
     }

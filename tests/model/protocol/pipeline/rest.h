@@ -7,6 +7,7 @@
 #include "rebuilding.h"
 #include "consuming.h"
 #include "invariants.h"
+#include "waiting.h"
 
 namespace pipeline {
 
@@ -46,6 +47,7 @@ class Rest {
     }
     for (Writer &writer : state.writer) finish(writer);
     finish(state.forward);
+    finish(state.promoter);
     for (Rebuild &rebuild : state.rebuild) finish(rebuild);
     for (Consumer &consumer : state.consumer) finish(consumer);
     define(gate(), state.on_its_way);
@@ -81,6 +83,13 @@ class Rest {
     if (was.insert == RUNNING || !is_fenced(state, was.epoch)) return commit_row(state, was.user, was.time);
     const bool forwards = &writer == &state.forward;
     if (!forwards && !was.unknown) give_back(was);
+  }
+  void finish(Promoter &promoter) {
+    const Promoter was = promoter;
+    forget(promoter);
+    if (was.at != PROMOTED_AT_GATE || !was.held || is_fenced(state, was.epoch)) return;
+    commit_row(state, was.user, was.time);
+    state.ledger.number[was.user] = 0;
   }
   void give_back(const Writer &claim) {
     if (claim.repeated && protects(REPEATED_KEEPS_ITS_PLACE)) return;
@@ -141,11 +150,24 @@ class Rest {
       return true;
     }
     define(gate(), state.ledger.definition);
+    serve_line();
     for (int user = 0; user < scope.users; user++) look_at_pending(user);
     bool differs = false;
     for (int user = 0; user < scope.users; user++) differs |= needs_rebuild(user);
     if (differs || counts_are_wrong()) fence_and_rebuild();
     return !same(before, state);
+  }
+  void serve_line() {
+    const Definition &definition = state.ledger.definition;
+    for (Byte user; definition.line && definition.state == OPENED && (user = first_in_line(state.ledger)) != USERS;) {
+      const Admission answer = promote(state, state.master, {HOLDING, user, 1, definition.total, 0, 0});
+      const bool admitted = answer.decision == NEW || answer.decision == REPEATED;
+      if (answer.decision != FINAL && !admitted) break;
+      if (admitted) commit_row(state, user, answer.time);
+      state.ledger.number[user] = 0;
+      say("promoted user ", user);
+    }
+    if (line_ends(state.ledger, next_number(state, definition.version))) define(gate(), definition);
   }
   bool forget_archived() {
     if (!has_to_look(state, state.master)) return false;
@@ -194,8 +216,10 @@ class Rest {
     const Definition &at_gate = gate().definition, &definition = state.ledger.definition;
     const bool archived = definition.state == ARCHIVED;
     if (archived && gate().epoch) return "12: the gate keeps an archived coupon for ever";
-    if (!archived && (at_gate.total != definition.total || at_gate.state != definition.state))
-      return "10: gate and ledger have another total or state for ever";
+    if (!archived && (at_gate.total != definition.total || at_gate.state != definition.state || at_gate.line != definition.line))
+      return "10: gate and ledger have another total, state or line for ever";
+    if (definition.state == OPENED && first_in_line(state.ledger) != USERS && issued_count(state.ledger) < definition.total)
+      return "13: somebody waits for ever, though places are free";
     for (int user = 0; user < scope.users; user++) {
       const Byte told = told_of(state.ledger, user);
       if (status_of(told) == PENDING) return "7: accepted, and never final";

@@ -42,6 +42,11 @@ enum Protection {
   ARCHIVE_WAITS_FOR_WRITES,     // and those that are being written are counted
   FORGET_TAKES_THE_LOCK,        // the reconciler removes nothing while a rebuild is under way
   FORGET_LOOKS_AGAIN,           // it removes it again from a server with another identity
+  LINE_CLOSES_THE_GATE,         // while somebody waits, admit.lua refuses new claims
+  REBUILD_DEFINES_AGAIN,        // what changed meanwhile is defined before the gate is opened
+  PROMOTION_HOLDS_THE_ENTRY,    // nobody leaves the line while they are promoted
+  PROMOTION_ENDS_IN_TIME,       // promote.lua admits nobody whom the ledger may not hold any more
+  LEAVING_ASKS_THE_GATE,        // who was admitted by a promotion that was cut off cannot leave
   PROTECTIONS
 };
 
@@ -52,7 +57,9 @@ inline const char *const PROTECTION_NAMES[PROTECTIONS] = {
     "admitted-before-closed", "answer-follows-commit", "mark-follows-commit", "offsets-follow-batch",
     "total-is-checked", "issued-once", "unwritten-are-rolled-forward", "gap-is-named",
     "restore-reads-the-log", "restore-discards-the-gate", "restore-emits-again", "archive-fences",
-    "archive-waits-for-writes", "forget-takes-the-lock", "forget-looks-again"};
+    "archive-waits-for-writes", "forget-takes-the-lock", "forget-looks-again",
+    "line-closes-the-gate", "rebuild-defines-again", "promotion-holds-the-entry", "promotion-ends-in-time",
+    "leaving-asks-the-gate"};
 
 struct Scope {
   int users = 2, claims = 2, times = 3, total = 1, most_total = 2;  // claims: of each user
@@ -70,6 +77,8 @@ struct Scope {
   int rebuilds = 0;  // beside those at rest
   int gaps = 0;      // in the change stream
   int restores = 0;  // of the ledger from a backup
+  int joins = 0;     // of a standby list, by users who claim no more; leaves: of these
+  int leaves = 0;
   int refusals = 0;  // 1: what changes nothing is a step too, for the replay
 };
 
@@ -96,7 +105,7 @@ inline bool set(const std::string &argument) {
       {"crashes", &scope.crashes}, {"refused", &scope.refused}, {"redis", &scope.redis},
       {"failovers", &scope.failovers}, {"asynchronous", &scope.asynchronous}, {"changes", &scope.changes},
       {"pauses", &scope.pauses}, {"archives", &scope.archives}, {"rebuilds", &scope.rebuilds}, {"gaps", &scope.gaps},
-      {"restores", &scope.restores}, {"refusals", &scope.refusals}};
+      {"restores", &scope.restores}, {"joins", &scope.joins}, {"leaves", &scope.leaves}, {"refusals", &scope.refusals}};
   for (const auto &field : fields)
     if (name == field.name) {
       *field.field = std::stoi(value);

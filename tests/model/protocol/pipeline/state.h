@@ -9,7 +9,8 @@ enum Status : Byte { NOBODY, PENDING, ISSUED, REJECTED };
 
 enum Administered : Byte { OPENED, PAUSED, ENDED, ARCHIVED };  // ENDED is closed, for good
 
-struct Definition { Byte version, total, state; };
+// line: users wait for places that come back, and the gate admits nobody else.
+struct Definition { Byte version, total, state, line; };
 
 // What the gate holds of a user. time: when he was admitted, 1 .. TIMES. retried: the odd score.
 struct Place { Byte status, time, retried; };
@@ -25,6 +26,7 @@ struct Ledger {
   Byte epoch;
   Definition definition;
   Byte row[USERS], issued[USERS], rejected[USERS], twice;  // twice: somebody has two coupons
+  Byte number[USERS];  // in the line; 0: does not wait
 };
 
 // The change stream. Bit t of a user: the event of the row with time t.
@@ -55,7 +57,12 @@ struct Rebuild {
   Byte seen[USERS];  // as marks
 };
 
-struct Left { Byte lost, crashes, refused, redis, failovers, changes, pauses, archives, rebuilds, gaps, restores; };
+// The reconciler promotes the first in line (operations/repair/promotion.py). held: its session holds the entry and
+// the coupon's row.
+enum PromoterAt : Byte { NOT_PROMOTING, HOLDING, PROMOTED_AT_GATE };
+struct Promoter { Byte at, user, held, total, time, epoch; };
+
+struct Left { Byte lost, crashes, refused, redis, failovers, changes, pauses, archives, rebuilds, gaps, restores, joins, leaves; };
 
 struct State {
   Ledger ledger, standby, backup;
@@ -68,6 +75,9 @@ struct State {
   Late late[LATE];
   Consumer consumer[CONSUMERS];
   Rebuild rebuild[REBUILDS];
+  Promoter promoter;
+  Byte quit[USERS];       // left the line
+  Byte began, known;      // the line that there is now: its first version; the gate had it
   Definition on_its_way;  // to the gate
   Byte asked;             // the gate has the closing, and nothing is pending there: the coupon may be archived
   Byte looked;            // the identity of the server from which the reconciler has removed it
@@ -106,6 +116,9 @@ enum What : Byte {
   STANDBY_FOLLOWS, FAIL_OVER,
   LOSE_EVENTS, EMIT_AGAIN,
   BACK_UP, RESTORE,  // value: 1 what was not consumed was not in the log yet
+  JOIN,              // more: 1 the gate is not told
+  LEAVE, LINE_ENDS,
+  HOLD, HOLD_LOST, PROMOTE_FIRST, PROMOTION_COMMITS, PROMOTER_CRASHES,  // PROMOTE_FIRST: value: Decision
   BREAK,             // only where a protection is taken away
   WHATS
 };

@@ -15,7 +15,8 @@ inline const char *const STEP_NAMES[WHATS] = {
     "fence_waits", "fence_lost", "begin", "read_ledger", "load", "open", "rebuild_ends", "rebuild_unlocked", "change", "pause",
     "close", "ask_gate", "archive", "forget",
     "see_definition", "define", "define_lost", "flush", "restart", "replicate", "promote", "resync",
-    "standby_follows", "fail_over", "lose_events", "emit_again", "back_up", "restore", "break"};
+    "standby_follows", "fail_over", "lose_events", "emit_again", "back_up", "restore",
+    "join", "leave", "line_ends", "hold", "hold_lost", "promote_first", "promotion_commits", "promoter_crashes", "break"};
 
 inline const char *const DECISIONS[] = {"closed", "refused", "final", "admitted", "admitted before", ""};
 inline const char *const STATES[] = {"", " paused", " closed", " archived"};
@@ -94,6 +95,14 @@ inline std::string sentence(const Step &step) {
     case RESTORE:
       return std::string("the ledger is restored, after-restore is run") +
              (step.value ? "; what was not consumed was not in the log yet" : "");
+    case JOIN: return user + " joins the line" + (step.more ? "; the gate is not told" : "");
+    case LEAVE: return user + " leaves the line";
+    case LINE_ENDS: return "nobody waits any more: the line ends";
+    case HOLD: return "the reconciler holds the first in line, " + user;
+    case HOLD_LOST: return "the reconciler is stopped, and its session ends";
+    case PROMOTE_FIRST: return "promote.lua for " + user + " at " + gate + ": " + DECISIONS[step.value];
+    case PROMOTION_COMMITS: return "the promotion of " + user + " commits, or is rolled back";
+    case PROMOTER_CRASHES: return "the reconciler crashes while it promotes " + user;
     default: return "the unprotected step";
   }
 }

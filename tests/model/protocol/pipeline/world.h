@@ -11,7 +11,7 @@ inline void changes(const State &state, Next &next) {
     Definition &definition = after.ledger.definition;
     (step.what == PAUSE ? after.left.pauses : step.what == CLOSE ? after.left.archives : after.left.changes)--;
     if (total < definition.total) after.lowered = 1;
-    definition = {next_number(state, definition.version), total, to};
+    definition = {next_number(state, definition.version), total, to, definition.line};
     after.on_its_way = step.more ? Definition{} : definition;
   };
   // Lowering waits for INSERTs that run, and counts what they have written.
@@ -75,6 +75,8 @@ inline void definitions(const State &state, Next &next) {
     }
     State &after = next.add(state, {DEFINE, 0, 0, server, 0, 0, {}});
     define(after.gate[server], state.on_its_way);
+    const Definition &there = after.gate[server].definition;
+    if (server == after.master && there.line && there.version >= state.began) after.known = state.ledger.definition.line;
     after.on_its_way = {};
   }
   if (state.on_its_way.version) next.add(state, {DEFINE_LOST, 0, 0, 0, 0, 0, {}}).on_its_way = {};
@@ -139,6 +141,7 @@ inline void cut_off(State &state) {
     }
   if (state.forward.insert) forget(state.forward);
   forget(state.late);
+  forget(state.promoter);
   for (Rebuild &rebuild : state.rebuild) {
     rebuild.locked = 0;
     if (rebuild.at && rebuild.at < READ) forget(rebuild);

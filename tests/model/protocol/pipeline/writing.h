@@ -76,6 +76,9 @@ class Writing {
         }
         after.claims[user]++;
         self(next.add(after, step)) = {ADMITTED, user, answer.time, answer.epoch, answer.decision == REPEATED, 0, 0};
+        if (answer.decision == NEW && state.known && answer.epoch == state.ledger.epoch &&
+            first_in_line(state.ledger) != USERS)
+          next.blame("13: somebody else is admitted while users wait");
         step.more = 1;
         next.add(after, step);
         if (!protects(ANSWER_FOLLOWS_COMMIT)) next.list.back().state.told[user] = 1;

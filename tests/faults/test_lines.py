@@ -1,0 +1,61 @@
+"""The checkers of standby lists find what they are for, and nothing else."""
+
+from dataclasses import replace
+
+import pytest
+
+from chaos.checkers import lines
+from chaos.evidence import Evidence
+from chaos.history import History
+from chaos.stores import EntryRow
+from chaos.verdict import violations
+from coupons.model import IssueRequest, Status
+
+COUPON = 1
+SERVED = Evidence(
+    totals={COUPON: 2},
+    issued_counts={COUPON: 2},
+    requests=[IssueRequest(COUPON, user, 1, Status.ISSUED) for user in (1, 3)],
+    issued=[(COUPON, 1), (COUPON, 3)],
+    entries=[
+        EntryRow(COUPON, 1, 1, "promoted"),
+        EntryRow(COUPON, 2, 2, "left"),
+        EntryRow(COUPON, 3, 3, "promoted"),
+        EntryRow(COUPON, 4, 4, "waiting"),
+    ],
+)
+
+
+def broken(evidence: Evidence, history: History | None = None) -> set[str]:
+    found = violations(history or History(), evidence)
+    return {name for each in found if hasattr(lines, name := each.partition(":")[0])}
+
+
+def test_a_line_that_was_served_in_order_is_fine() -> None:
+    assert broken(SERVED, History(joined=[(COUPON, 4)])) == set()
+
+
+@pytest.mark.parametrize(
+    ("evidence", "checker"),
+    [
+        (
+            replace(SERVED, entries=[EntryRow(COUPON, 4, 0, "waiting"), *SERVED.entries[:3]]),
+            "the_line_is_served_in_order",
+        ),
+        (replace(SERVED, requests=SERVED.requests[:1]), "who_is_promoted_has_one_request"),
+        (
+            replace(
+                SERVED,
+                requests=[*SERVED.requests, IssueRequest(COUPON, 2, 1, Status.ISSUED)],
+            ),
+            "who_is_promoted_has_one_request",
+        ),
+        (replace(SERVED, totals={COUPON: 3}), "nobody_waits_while_stock_is_left"),
+    ],
+)
+def test_a_broken_promise_of_a_line_is_found(evidence: Evidence, checker: str) -> None:
+    assert broken(evidence) == {checker}
+
+
+def test_somebody_who_is_not_in_line_any_more_is_found() -> None:
+    assert broken(SERVED, History(joined=[(COUPON, 5)])) == {"who_joined_is_in_line"}
