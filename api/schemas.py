@@ -46,7 +46,8 @@ class CouponView(TypedDict):
     version: its ETag without the quotes; another one after each change, but not after each claim.
     is_at_gate: whether claims are decided by this version already; null when unknown, or for a
     draft or an archived coupon, which the gate does not have. is_scheduled: open, and its start is
-    in the future; by the time, so that it ends without another version.
+    in the future; by the time, so that it ends without another version. retired_at: since when
+    its requests and issued coupons are in files, and no longer here; null: they are here.
     """
 
     id: Id
@@ -67,6 +68,7 @@ class CouponView(TypedDict):
     created_at: Time
     version: Id
     is_at_gate: bool | None
+    retired_at: Time | None
 
 
 class CouponPage(TypedDict):
@@ -185,6 +187,7 @@ def view_coupon(coupon: Coupon, figures: GateFigures | None) -> CouponView:
         "created_at": rfc3339(coupon.created_at),
         "version": str(coupon.version),
         "is_at_gate": figures and figures.version >= coupon.version,
+        "retired_at": optional_time(coupon.retired_at),
     }
 
 

@@ -70,6 +70,7 @@ class Coupon:
 
     places_left: how many claims would still be admitted; None: not known now. is_at_gate: whether
     claims are decided by this version already; None: not known now, or a draft or archived.
+    retired_at: since when its requests and issued coupons are not there any more; None: they are.
     """
 
     id: int
@@ -90,6 +91,7 @@ class Coupon:
     created_at: datetime
     version: int
     is_at_gate: bool | None
+    retired_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,8 @@ class Terms(NamedTuple):
 class Coupon:
     """A campaign, as the ledger has it. Times are aware datetimes in UTC.
 
-    terms: None where they were not read, as gates and checks do not need them.
+    terms: None where they were not read, as gates and checks do not need them. retired_at: since
+    when its requests are in files, and not in the ledger; None: they are there, or not read.
     """
 
     coupon_id: int
@@ -165,6 +166,7 @@ class Coupon:
     gate_epoch: int
     created_at: datetime
     terms: Terms | None = field(default=None, compare=False)
+    retired_at: datetime | None = field(default=None, compare=False)
 
     @property
     def belongs_at_gate(self) -> bool:
