@@ -116,7 +116,7 @@ class ErasureView(TypedDict):
     counts: by table, rows that named the user. at_gate_since: null: the reconciler is about to end
     it. log_forgets_at: when the request topic and the events have deleted their last record of the
     user; null: they keep records for good. repeated: requests that old records brought back, and
-    that were erased again.
+    that were erased again. open_exports: files of retired coupons that may still name the user.
     """
 
     id: RequestId
@@ -126,6 +126,7 @@ class ErasureView(TypedDict):
     at_gate_since: Time | None
     log_forgets_at: Time | None
     repeated: Count
+    open_exports: Count
 
 
 def rfc3339(moment: datetime) -> str:
@@ -205,8 +206,8 @@ def view_action(action: CouponAction) -> CouponActionView:
     }
 
 
-def view_erasure(erasure: Erasure) -> ErasureView:
-    """The JSON form of the proof."""
+def view_erasure(erasure: Erasure, open_exports: int) -> ErasureView:
+    """The JSON form of the proof. open_exports: how many may still name the user."""
     return {
         "id": str(erasure.erasure_id),
         "erased_at": rfc3339(erasure.erased_at),
@@ -215,6 +216,7 @@ def view_erasure(erasure: Erasure) -> ErasureView:
         "at_gate_since": optional_time(erasure.at_gate_since),
         "log_forgets_at": optional_time(erasure.log_forgets_at),
         "repeated": erasure.repeated,
+        "open_exports": open_exports,
     }
 
 

@@ -195,7 +195,8 @@ class Erasure:
     """The proof that a user was erased; it does not name the user. counts: rows, by table.
 
     at_gate_since: None: the reconciler is about to end it. log_forgets_at: when the request topic
-    and the events have deleted their last record of the user; None: never.
+    and the events have deleted their last record of the user; None: never. open_exports: files of
+    retired coupons that may still name the user; None: an older API.
     """
 
     id: str
@@ -205,6 +206,7 @@ class Erasure:
     at_gate_since: datetime | None
     log_forgets_at: datetime | None
     repeated: int
+    open_exports: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def command(
 ) -> None:
     """Erase a user for good, and print the proof. It cannot be undone.
 
-    Files of retired coupons are searched too, and written anew without the user. While they cannot
+    Files of retired coupons are searched too, and written again without the user. While they cannot
     be read, the proof names them as open: `coupon erase --exports` finishes it, for every user who
     was erased.
 
@@ -123,7 +123,11 @@ def _foresee(user_id: int, found: Preview, as_json: bool) -> None:
 def _report(done: Erased, as_json: bool) -> None:
     if as_json:
         letters = {"deleted": done.dead_letters, "left": done.dead_letters_left}
-        others = {"dead_letters": letters, "exports": _exports_as_json(done.exports)}
+        others: dict[str, Any] = {
+            "dead_letters": letters,
+            "exports": _exports_as_json(done.exports),
+        }
+        others["open_exports"] = len(done.exports.left)
         click.echo(json.dumps({**_as_json(done.erasure), **others}))
     else:
         _print(done.erasure)
@@ -154,7 +158,7 @@ def _print(erasure: Erasure) -> None:
 
 def _print_exports(done: ErasedExports) -> None:
     click.echo(
-        f"files of retired coupons: {done.searched:,} searched, {done.rewritten:,} written anew"
+        f"files of retired coupons: {done.searched:,} searched, {done.rewritten:,} written again"
     )
     for each in done.left:
         click.echo(

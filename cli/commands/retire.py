@@ -111,17 +111,17 @@ def command(
                 "nothing was retired",
             )
         with Console(stderr=True, quiet=as_json).status("") as status:
-            told = Told(status.update)
+            progress = Progress(status.update)
             done = list(
                 retire.retire_coupons(
-                    session.connection, chosen, older, into, also_active, acted_by, told.of
+                    session.connection, chosen, older, into, also_active, acted_by, progress.of
                 )
             )
         exports = erase_exports(session.connection, acted_by)
     _report(done, exports, as_json)
 
 
-class Told:
+class Progress:
     """Shows how far a coupon is. show: puts a line on the terminal in place of the last."""
 
     def __init__(self, show: Callable[[str], None]) -> None:

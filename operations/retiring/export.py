@@ -56,7 +56,7 @@ def export_coupon(
     """Write the folder of a coupon in `into`, or find it there from a retirement that was cut off.
 
     Raises StillActive, ExportDiffers, ExportDamaged, OSError, or LedgerUnavailable. The folder has
-    its name only when it is whole, and on the disk.
+    its name only when it is complete, and on the disk.
     """
     target = into / f"coupon-{coupon_id}"
     partial = into / f"coupon-{coupon_id}.partial"

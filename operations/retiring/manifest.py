@@ -1,7 +1,7 @@
 """The manifest of an exported coupon: which files belong to it, with their digests.
 
 A file counts only if the manifest names it. So the manifest, which is replaced in one step, decides
-what an export is, also when files are written anew.
+what an export is, also when files are written again.
 """
 
 import hashlib
@@ -65,7 +65,7 @@ def read_manifest(folder: Path) -> Manifest:
             )
         manifest = Manifest(**document)
     except FileNotFoundError:
-        raise ExportDamaged(f"there is no {path}: no export, or one that is not whole") from None
+        raise ExportDamaged(f"there is no {path}: no export, or one that is not complete") from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ExportDamaged(f"{path} is no manifest of an export: {error}") from None
     for name, about in manifest.files.items():

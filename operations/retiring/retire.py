@@ -70,9 +70,9 @@ def retire_coupons(
             "another `coupon retire` or `coupon erase` works on files: wait for it"
         )
     for each in chosen:
-        told = progress(each.coupon_id)
+        rows = progress(each.coupon_id)
         try:
-            yield retire(connection, each.coupon_id, older, into, also_active, acted_by, told)
+            yield retire(connection, each.coupon_id, older, into, also_active, acted_by, rows)
         except LedgerUnavailable:
             raise
         except CouponError as error:

@@ -337,4 +337,4 @@ GRANT SELECT ON retired_coupon TO coupon_api, coupon_ops;
 GRANT SELECT (coupon_id, exported_at, counts, dropped_at) ON retired_coupon
   TO coupon_consumer, coupon_reconciler, coupon_monitor;
 GRANT SELECT ON export_to_erase TO coupon_ops;
-GRANT SELECT (coupon_id, erasure_id) ON export_to_erase TO coupon_api;
+GRANT SELECT (coupon_id, erasure_id) ON export_to_erase TO coupon_api, coupon_monitor;

@@ -38,6 +38,7 @@ HANDLED = {
     ("erasure", "asked_by"): "'erased user'",
     ("idempotency_key", "caller_id"): "deleted",
     ("erased_request", "user_id"): "kept until Kafka's records end, then deleted",
+    ("export_to_erase", "user_id"): "kept until the files are written again, then deleted",
 }
 """What an erasure does with each column that may name a user."""
 
@@ -51,6 +52,8 @@ TEXTS = {
     ("coupon", "metadata"): "the shop's, of all users",
     ("coupon", "discount"): "the shop's, of all users",
     ("erasure", "counts"): "numbers",
+    ("retired_coupon", "counts"): "numbers",
+    ("retired_coupon", "files"): "names, numbers and digests of files",
 }
 """What it does with the texts that people write, and with documents."""
 

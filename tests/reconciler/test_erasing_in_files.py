@@ -89,7 +89,9 @@ def noted(shop: Shop) -> Any:
     return as_owner(shop.database, "SELECT files FROM retired_coupon")[0][0]
 
 
-def test_the_files_are_written_anew_without_the_user(shop: Shop, made: Path, type_it: Type) -> None:
+def test_the_files_are_written_again_without_the_user(
+    shop: Shop, made: Path, type_it: Type
+) -> None:
     """As the ledger does it: one new id, orders by number, names in texts."""
     assert names(made)
     before = as_owner(shop.database, "SELECT counts FROM retired_coupon")
@@ -178,7 +180,7 @@ def _cut_off(*_: object) -> Any:
     raise KeyboardInterrupt
 
 
-def test_a_changed_file_is_not_written_anew(made: Path, type_it: Type) -> None:
+def test_a_changed_file_is_not_written_again(made: Path, type_it: Type) -> None:
     """Nobody knows what it holds: it is open, with the reason."""
     (made / read_manifest(made).file_of("requests")).write_bytes(b"x")
     done = type_it("erase", "--user", USER, "--yes", "--json")
