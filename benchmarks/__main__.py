@@ -15,6 +15,7 @@ from benchmarks.results.pipeline import (
     COST,
     GATE_MEMORY,
     REBUILD,
+    RETENTION,
     RUNNING_PARTS,
     STACK_PARTS,
     report_archiving,
@@ -22,6 +23,7 @@ from benchmarks.results.pipeline import (
     report_gate_memory,
     report_pipeline,
     report_rebuild,
+    report_retention,
     report_running,
 )
 from benchmarks.results.report import Report
@@ -29,10 +31,19 @@ from cli.failures import run_program
 from stack.disposable import disposable_stack
 from stack.machine import describe_machine
 
-EVERYTHING = (*STACK_PARTS, GATE_MEMORY, REBUILD, ARCHIVING, *DESIGN_PARTS, CEILINGS, GROWTH)
+EVERYTHING = (
+    *STACK_PARTS,
+    GATE_MEMORY,
+    REBUILD,
+    ARCHIVING,
+    RETENTION,
+    *DESIGN_PARTS,
+    CEILINGS,
+    GROWTH,
+)
 PARTS = (*EVERYTHING, COST)
 # They take minutes: a quick run measures them only when they are named.
-NOT_QUICK = {REBUILD, ARCHIVING, CEILINGS, GROWTH}
+NOT_QUICK = {REBUILD, ARCHIVING, RETENTION, CEILINGS, GROWTH}
 
 
 @click.command(
@@ -51,7 +62,7 @@ def main(
     """Measure the system on a separate embedded stack on this machine.
 
     PART: what to measure; by default everything but cost, with --quick without rebuild,
-    archiving, ceilings and growth.
+    archiving, retention, ceilings and growth.
     Results are printed as Markdown. A full run also stores them in benchmarks/results, with charts
     of the four designs, and in docs/reference/benchmarks.md.
 
@@ -112,6 +123,8 @@ def _measure(report: Report, wanted: set[str], quick: bool, long: bool) -> None:
         report_rebuild(report, quick)
     if ARCHIVING in wanted:
         report_archiving(report, quick)
+    if RETENTION in wanted:
+        report_retention(report, quick)
     if wanted & {*STACK_PARTS, *DESIGN_PARTS}:
         with disposable_stack() as stack:
             report_pipeline(report, stack, wanted, quick)

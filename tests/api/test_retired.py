@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from psycopg.types.json import Jsonb
 from werkzeug.test import Client
 
 from coupons.gate import Gate
@@ -18,10 +17,10 @@ from tests.support.api import NewCoupon
 from tests.support.api_process import Bearer
 from tests.support.databases import Database
 from tests.support.issued import as_owner
+from tests.support.retiring import retire_without_files
 
 Headers = dict[str, str]
 USER, OTHER = 42, 43
-COUNTS = {"accepted": 1, "issued": 1, "rejected": {}, "active": 0, "used": 1, "expired": 0}
 ORDER = {"order_reference": "A-1"}
 
 
@@ -50,14 +49,7 @@ def archived(
 
 @pytest.fixture
 def retired(archived: int, database: Database) -> int:
-    counts = Jsonb({**COUNTS, "revoked": 0})
-    as_owner(
-        database,
-        "INSERT INTO retired_coupon (coupon_id, exported_at, counts, folder, files)"
-        " VALUES (%s, now(), %s, '/exports/coupon-1', '{}')",
-        archived,
-        counts,
-    )
+    retire_without_files(database, archived)
     with connect_ledger(database.url("coupon_ops"), "test") as ops:
         ops.execute("SELECT drop_retired(%s, 0, 10, 'a test')", [archived])
     return archived
@@ -94,12 +86,7 @@ def test_the_coupon_says_since_when(
     path = f"/coupons/{archived}"
     assert client.get(path, headers=admin).get_json()["retired_at"] is None
     before = client.get(path, headers=admin).get_json()
-    as_owner(
-        database,
-        "INSERT INTO retired_coupon (coupon_id, exported_at, counts, folder, files)"
-        " VALUES (%s, '2027-01-02T03:04:05Z', '{}', 'f', '{}')",
-        archived,
-    )
+    retire_without_files(database, archived)
     after = client.get(path, headers=admin).get_json()
     assert after == {**before, "retired_at": "2027-01-02T03:04:05.000000Z"}
     listed = client.get("/coupons?state=archived", headers=admin).get_json()["items"]
