@@ -50,7 +50,8 @@ def _days(_ctx: click.Context, option: click.Parameter, value: str) -> timedelta
     "--to",
     "into",
     metavar="FOLDER",
-    required=True,
+    default="exports",
+    show_default=True,
     type=click.Path(exists=True, file_okay=False, writable=True, path_type=Path),
     help="Where the folder of each coupon is made.",
 )
@@ -122,7 +123,7 @@ def command(
 
 
 class Progress:
-    """Shows how far a coupon is. show: puts a line on the terminal in place of the last."""
+    """Shows how far a coupon is. show: puts a line on the terminal instead of the last."""
 
     def __init__(self, show: Callable[[str], None]) -> None:
         self._show = show

@@ -43,7 +43,7 @@ class RetiredCounts(NamedTuple):
     revoked: int
 
     def instead_of(self, counts: RequestCounts) -> RequestCounts:
-        """The counts of a coupon, with these in place of what is counted from its rows."""
+        """The counts of a coupon, with these instead of what is counted from its rows."""
         return counts._replace(
             accepted=self.accepted,
             issued=self.issued,

@@ -70,7 +70,7 @@ def _first_uses(path: Path, user_id: int) -> dict[str, int]:
 
 
 class _User:
-    """A user to erase, and the id in their place. first_uses: as _first_uses."""
+    """A user to erase, and the id instead of theirs. first_uses: as _first_uses."""
 
     def __init__(self, user_id: int, first_uses: dict[str, int]) -> None:
         self._user_id = user_id
