@@ -15,7 +15,6 @@ from benchmarks.results.pipeline import (
     COST,
     GATE_MEMORY,
     REBUILD,
-    RETENTION,
     RUNNING_PARTS,
     STACK_PARTS,
     report_archiving,
@@ -23,10 +22,10 @@ from benchmarks.results.pipeline import (
     report_gate_memory,
     report_pipeline,
     report_rebuild,
-    report_retention,
     report_running,
 )
 from benchmarks.results.report import Report
+from benchmarks.results.retention import RETENTION, report_retention
 from cli.failures import run_program
 from stack.disposable import disposable_stack
 from stack.machine import describe_machine
@@ -36,7 +35,6 @@ EVERYTHING = (
     GATE_MEMORY,
     REBUILD,
     ARCHIVING,
-    RETENTION,
     *DESIGN_PARTS,
     CEILINGS,
     GROWTH,

@@ -22,7 +22,6 @@ from benchmarks.measurements.gate_memory import measure_gate_memory
 from benchmarks.measurements.overload import measure_overload
 from benchmarks.measurements.poison import measure_poison
 from benchmarks.measurements.rebuild import measure_rebuild
-from benchmarks.measurements.retiring import measure_retiring
 from benchmarks.measurements.tracing import measure_tracing
 from benchmarks.measurements.uses import measure_uses
 from benchmarks.results.pipeline_tables import (
@@ -39,7 +38,6 @@ from benchmarks.results.pipeline_tables import (
     overload_rows,
     poison_rows,
     rebuild_rows,
-    retiring_rows,
     tracing_rows,
     use_rows,
 )
@@ -47,7 +45,6 @@ from benchmarks.results.report import Report
 from stack.disposable import DisposableStack
 
 GATE_MEMORY, REBUILD, ARCHIVING, COST = "gate-memory", "rebuild", "archiving", "cost"
-RETENTION = "retention"
 # These neither stop nor start parts of the stack.
 RUNNING_PARTS = ("delay", "full-load")
 STACK_PARTS = (
@@ -87,13 +84,6 @@ def report_archiving(report: Report, quick: bool) -> None:
     head = ["users", "archived, s", "forgotten, s", "MiB before", "after"]
     head += ["claims of another coupon, ms: p50", "p99", "meanwhile p50", "p99", "most"]
     report.table(head, archiving_rows(measure_archiving(users, rounds)))
-
-
-def report_retention(report: Report, quick: bool) -> None:
-    """On a separate stack."""
-    report.add("## A retired coupon: rows into files, and out of Postgres")
-    head = ["", "figure"]
-    report.table(head, retiring_rows(measure_retiring(100_000 if quick else 1_000_000)))
 
 
 def report_pipeline(

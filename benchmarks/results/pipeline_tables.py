@@ -12,7 +12,6 @@ from benchmarks.measurements.gate_memory import Memory
 from benchmarks.measurements.overload import Overload
 from benchmarks.measurements.poison import Poison
 from benchmarks.measurements.rebuild import Rebuild
-from benchmarks.measurements.retiring import Retiring
 from benchmarks.measurements.tracing import TracingCost
 from benchmarks.measurements.uses import Uses
 
@@ -225,30 +224,4 @@ def use_rows(found: Sequence[Uses]) -> list[list[object]]:
     return [
         [f"{each.answered:,}", f"{each.per_s:,.0f}", f"{each.p50_ms:.0f}", f"{each.p99_ms:.0f}"]
         for each in found
-    ]
-
-
-def retiring_rows(found: Retiring) -> list[list[object]]:
-    """One row for each figure."""
-    claims = (
-        ("before", found.quiet),
-        ("while it is exported", found.exporting),
-        ("while it is dropped", found.dropping),
-    )
-    return [
-        ["requests, all issued, half of them used", f"{found.requests:,}"],
-        ["written, read back and compared, s", f"{found.export_s:.1f}"],
-        ["dropped, s", f"{found.drop_s:.1f}"],
-        ["files, MiB", f"{found.files_mib:.1f}"],
-        ["database before, MiB", f"{found.before_mib:.0f}"],
-        ["after the drop and VACUUM", f"{found.after_mib:.0f}"],
-        ["after VACUUM FULL", f"{found.rewritten_mib:.0f}"],
-        ["share of one processor, command and its session", f"{found.busy:.0%}"],
-        *[
-            [
-                f"writing a claim of another coupon {when}, ms: p50, p99, most",
-                f"{each.p50_ms:.1f}, {each.p99_ms:.1f}, {each.most_ms:.0f} of {each.claims:,}",
-            ]
-            for when, each in claims
-        ],
     ]
