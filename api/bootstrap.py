@@ -165,7 +165,7 @@ def build_api(
         claim_routes.blueprint(),
         room_routes.blueprint(),
         room_settings.RoomSettingsRoutes(authenticator, gate, pool).blueprint(),
-        issue_requests.IssueRequestRoutes(authenticator, long_polls, estimates).blueprint(),
+        issue_requests.IssueRequestRoutes(authenticator, long_polls, estimates, pool).blueprint(),
         timelines.TimelineRoutes(authenticator, gate, pool).blueprint(),
         new_coupons.NewCouponRoutes(authenticator, gate, pool).blueprint(),
         coupon_lists.CouponListRoutes(authenticator, gate, pool).blueprint(),

@@ -17,6 +17,7 @@ from coupons.errors import (
     OutcomeUnknown,
     RedisUnavailable,
 )
+from coupons.ledger.retired import is_of_a_retired_coupon
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +96,7 @@ class ProblemType(Enum):
     UPLOAD_OFFSET = _Definition("upload-offset", 409, "The upload goes on elsewhere")
     EMPTY_AUDIENCE = _Definition("empty-audience", 409, "The list has no user")
     NO_POOL = _Definition("no-pool", 409, "The coupon's codes do not come from a pool")
+    RETIRED = _Definition("retired", 410, "The coupon is retired")
     PRECONDITION_FAILED = _Definition("precondition-failed", 412, "Somebody else changed it")
     BODY_TOO_LARGE = _Definition("body-too-large", 413, "The body is too large")
     URI_TOO_LONG = _Definition("uri-too-long", 414, "The path or the query string is too long")
@@ -175,6 +177,8 @@ def _problem_of(error: Exception, request: str, x_request_id: str) -> Problem:
         return error
     if isinstance(error, HTTPException):
         return _http_problem(error)
+    if is_of_a_retired_coupon(error):
+        return Problem(ProblemType.RETIRED, "The coupon is retired: nothing of it changes.")
     extra = {"x_request_id": x_request_id}
     for unavailable, kind in _UNAVAILABLE.items():
         if isinstance(error, unavailable):

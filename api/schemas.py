@@ -48,7 +48,8 @@ class CouponView(TypedDict):
     version: its ETag without the quotes; another one after each change, but not after each claim.
     is_at_gate: whether claims are decided by this version already; null when unknown, or for a
     draft or an archived coupon, which the gate does not have. is_scheduled: open, and its start is
-    in the future; by the time, so that it ends without another version.
+    in the future; by the time, so that it ends without another version. retired_at: since when
+    its requests and issued coupons are in files, and no longer here; null: they are here.
     """
 
     id: Id
@@ -70,6 +71,7 @@ class CouponView(TypedDict):
     version: Id
     is_at_gate: bool | None
     waiting_room: RoomView | None
+    retired_at: Time | None
 
 
 class CouponPage(TypedDict):
@@ -117,7 +119,7 @@ class ErasureView(TypedDict):
     counts: by table, rows that named the user. at_gate_since: null: the reconciler is about to end
     it. log_forgets_at: when the request topic and the events have deleted their last record of the
     user; null: they keep records for good. repeated: requests that old records brought back, and
-    that were erased again.
+    that were erased again. open_exports: files of retired coupons that may still name the user.
     """
 
     id: RequestId
@@ -127,6 +129,7 @@ class ErasureView(TypedDict):
     at_gate_since: Time | None
     log_forgets_at: Time | None
     repeated: Count
+    open_exports: Count
 
 
 def rfc3339(moment: datetime) -> str:
@@ -189,6 +192,7 @@ def view_coupon(coupon: Coupon, figures: GateFigures | None) -> CouponView:
         "version": str(coupon.version),
         "is_at_gate": figures and figures.version >= coupon.version,
         "waiting_room": view_room(coupon.room),
+        "retired_at": optional_time(coupon.retired_at),
     }
 
 
@@ -206,8 +210,8 @@ def view_action(action: CouponAction) -> CouponActionView:
     }
 
 
-def view_erasure(erasure: Erasure) -> ErasureView:
-    """The JSON form of the proof."""
+def view_erasure(erasure: Erasure, open_exports: int) -> ErasureView:
+    """The JSON form of the proof. open_exports: how many may still name the user."""
     return {
         "id": str(erasure.erasure_id),
         "erased_at": rfc3339(erasure.erased_at),
@@ -216,6 +220,7 @@ def view_erasure(erasure: Erasure) -> ErasureView:
         "at_gate_since": optional_time(erasure.at_gate_since),
         "log_forgets_at": optional_time(erasure.log_forgets_at),
         "repeated": erasure.repeated,
+        "open_exports": open_exports,
     }
 
 

@@ -28,6 +28,7 @@ from benchmarks.results.pipeline import (
     report_running,
 )
 from benchmarks.results.report import Report
+from benchmarks.results.retention import RETENTION, report_retention
 from cli.failures import run_program
 from stack.disposable import disposable_stack
 from stack.machine import describe_machine
@@ -38,7 +39,7 @@ EVERYTHING = (
 )
 PARTS = (*EVERYTHING, COST)
 # They take minutes: a quick run measures them only when they are named.
-NOT_QUICK = {REBUILD, ARCHIVING, AUDIENCE, ROOM, CEILINGS, GROWTH}
+NOT_QUICK = {REBUILD, ARCHIVING, AUDIENCE, ROOM, RETENTION, CEILINGS, GROWTH}
 
 
 @click.command(
@@ -57,7 +58,7 @@ def main(
     """Measure the system on a separate embedded stack on this machine.
 
     PART: what to measure; by default everything but cost, with --quick without rebuild,
-    archiving, audience, room, ceilings and growth.
+    archiving, audience, room, retention, ceilings and growth.
     Results are printed as Markdown. A full run also stores them in benchmarks/results, with charts
     of the four designs, and in docs/reference/benchmarks.md.
 
@@ -122,6 +123,8 @@ def _measure(report: Report, wanted: set[str], quick: bool, long: bool) -> None:
         report_audience(report, quick)
     if ROOM in wanted:
         report_room(report, quick)
+    if RETENTION in wanted:
+        report_retention(report, quick)
     if wanted & {*STACK_PARTS, *DESIGN_PARTS}:
         with disposable_stack() as stack:
             report_pipeline(report, stack, wanted, quick)

@@ -83,6 +83,7 @@ class BatchHandler:
 def _without_outcome(contents: Contents, issued: Issued) -> list[FailedRecord]:
     """The requests that have no outcome: Postgres refused them, or has no such coupon."""
     final = {outcome.request[:2] for outcome in issued.outcomes}
+    final |= {request[:2] for request in issued.retired}
     if len(final) == len(contents.requests):
         return []
     refused = {request[:2]: error for request, error in issued.refused}
@@ -115,6 +116,7 @@ def _count(
         "issued": number_issued,
         "rejected": len(fresh) - number_issued,
         "repeated": len(issued.outcomes) - len(fresh),
+        "retired": len(issued.retired),
         "dead_letter": len(failed),
         "heartbeat": len(records) - len(contents.requests) - len(contents.undecodable),
     }

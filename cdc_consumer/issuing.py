@@ -5,14 +5,19 @@ from typing import NamedTuple
 
 from coupons.ledger.connection import ROW_ERRORS, Connection, connect_ledger
 from coupons.ledger.issued_coupons import Outcome, issue_or_reject
+from coupons.ledger.retired import find_retiring, is_of_a_retired_coupon
 from coupons.model import IssueRequest
 
 
 class Issued(NamedTuple):
-    """outcomes: of the requests that are final now. refused: by Postgres, with the error."""
+    """outcomes: of the requests that are final now. refused: by Postgres, with the error.
+
+    retired: of coupons whose rows are not in the ledger any more; they were final before that.
+    """
 
     outcomes: list[Outcome]
     refused: list[tuple[IssueRequest, Exception]]
+    retired: list[IssueRequest]
 
 
 class Issuer:
@@ -28,7 +33,7 @@ class Issuer:
         Raises LedgerUnavailable or OutcomeUnknown; repeating it is harmless.
         """
         if not requests:
-            return Issued([], [])
+            return Issued([], [], [])
         return _issue(self._connected(), requests)
 
     def close(self) -> None:
@@ -44,11 +49,26 @@ class Issuer:
 
 def _issue(connection: Connection, requests: Sequence[IssueRequest]) -> Issued:
     try:
-        return Issued(issue_or_reject(connection, requests), [])
+        return Issued(issue_or_reject(connection, requests), [], [])
     except ROW_ERRORS as error:
+        if is_of_a_retired_coupon(error):
+            return _without_retired(connection, requests)
         if len(requests) == 1:
-            return Issued([], [(requests[0], error)])
+            return Issued([], [(requests[0], error)], [])
     # Halved until each request that breaks a constraint is alone, so that all others succeed.
     middle = len(requests) // 2
     first, second = _issue(connection, requests[:middle]), _issue(connection, requests[middle:])
-    return Issued(first.outcomes + second.outcomes, first.refused + second.refused)
+    return Issued(
+        first.outcomes + second.outcomes,
+        first.refused + second.refused,
+        first.retired + second.retired,
+    )
+
+
+def _without_retired(connection: Connection, requests: Sequence[IssueRequest]) -> Issued:
+    """The ledger refuses a batch with an old record of a retired coupon: the others again."""
+    retiring = find_retiring(connection, {request.coupon_id for request in requests})
+    others = [request for request in requests if request.coupon_id not in retiring]
+    issued = _issue(connection, others) if others else Issued([], [], [])
+    retired = [request for request in requests if request.coupon_id in retiring]
+    return issued._replace(retired=issued.retired + retired)

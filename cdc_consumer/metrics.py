@@ -8,7 +8,8 @@ CONSUMER = process_registry()
 
 CONSUMER_EVENTS = Counter(
     "coupon_consumer_events_total",
-    "Change events handled, by result: issued, rejected, repeated, heartbeat or dead_letter.",
+    "Change events handled, by result: issued, rejected, repeated, retired (of a retired coupon),"
+    " heartbeat or dead_letter.",
     ["result"],
     registry=CONSUMER,
 )

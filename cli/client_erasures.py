@@ -14,7 +14,7 @@ from coupon_client import CouponClient
 def erase_user(client: CouponClient, user_id: int) -> Any:
     """Erase a user for good, without asking, and print the proof.
 
-    `coupon erase` also deletes their dead letters.
+    `coupon erase` also deletes their dead letters, and searches files of retired coupons.
 
     \b
       coupon client erase-user 4711

@@ -41,6 +41,7 @@ _COMMANDS = {
     "reconcile": "Compare Redis with Postgres request by request, and repair Redis.",
     "dead-letters": "Show the change events that could not be handled, and replay them.",
     "erase": "Erase a user from ledger, gate, audit trails and dead letters.",
+    "retire": "Move the rows of archived coupons into Parquet files.",
     "sql": "Run SQL statements on the stack's Postgres, as one of its roles.",
     "verify": "Check that nothing is lost and nothing is oversold.",
     "trace": "Show one request through all stages, with times and reasons.",

@@ -37,6 +37,12 @@ def show_report(
         )
     if report.state is CouponState.ARCHIVED:
         console.print("Redis:    has forgotten it: it is archived")
+    if report.retired_at is not None:
+        console.print(
+            f"Files:    have its rows since {report.retired_at:%Y-%m-%d %H:%M:%S} UTC; the counts"
+            " are those of then",
+            soft_wrap=True,
+        )
     if life is not None:
         console.print(
             f"Life:     issued {life.issued:,} = active {life.active:,} + used {life.used:,}"

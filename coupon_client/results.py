@@ -114,6 +114,7 @@ class Coupon:
 
     places_left: how many claims would still be admitted; None: not known now. is_at_gate: whether
     claims are decided by this version already; None: not known now, or a draft or archived.
+    retired_at: since when its requests and issued coupons are not there any more; None: they are.
     """
 
     id: int
@@ -135,6 +136,7 @@ class Coupon:
     version: int
     is_at_gate: bool | None
     waiting_room: WaitingRoom | None
+    retired_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +280,8 @@ class Erasure:
     """The proof that a user was erased; it does not name the user. counts: rows, by table.
 
     at_gate_since: None: the reconciler is about to end it. log_forgets_at: when the request topic
-    and the events have deleted their last record of the user; None: never.
+    and the events have deleted their last record of the user; None: never. open_exports: files of
+    retired coupons that may still name the user; None: an older API.
     """
 
     id: str
@@ -288,6 +291,7 @@ class Erasure:
     at_gate_since: datetime | None
     log_forgets_at: datetime | None
     repeated: int
+    open_exports: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,8 @@ class Coupon:
     """A campaign, as the ledger has it. Times are aware datetimes in UTC.
 
     terms: None where they were not read, as gates and checks do not need them. standby: None: it
-    has no standby list.
+    has no standby list. retired_at: since when its requests are in files, and not in the ledger;
+    None: they are there, or not read.
     """
 
     coupon_id: int
@@ -181,6 +182,7 @@ class Coupon:
     terms: Terms | None = field(default=None, compare=False)
     room: WaitingRoom | None = None
     standby: StandbyList | None = None
+    retired_at: datetime | None = field(default=None, compare=False)
 
     @property
     def belongs_at_gate(self) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import NamedTuple
 
 from connectors.topic_settings import TopicSettings
@@ -11,6 +12,7 @@ from coupons.ledger.connection import Connection
 from coupons.ledger.erasures import Erasure
 from operations.dead_letters.audit import add_action, take_lock
 from operations.dead_letters.status import UNRESOLVED, DeadLetterStatus, State, read_statuses
+from operations.retiring.open_exports import ErasedExports, erase_exports
 from operations.session import Session
 
 
@@ -28,6 +30,7 @@ class Erased(NamedTuple):
     erasure: Erasure
     dead_letters: int
     dead_letters_left: int
+    exports: ErasedExports
 
 
 def preview(session: Session, user_id: int) -> Preview:
@@ -41,8 +44,10 @@ def preview(session: Session, user_id: int) -> Preview:
     return Preview(counts, len(_of(statuses, user_id)), log_keeps)
 
 
-def erase(session: Session, user_id: int, asked_by: str) -> Erased:
-    """Erase the user, and the dead letters of their requests; repeating it is harmless.
+def erase(session: Session, user_id: int, asked_by: str, moved_to: Path | None = None) -> Erased:
+    """Erase the user, also from dead letters and files of retired coupons; it may be repeated.
+
+    moved_to: as in erase_exports.
 
     Raises UserInFlight, DeadLettersBusy, RedisUnavailable, LedgerUnavailable or KafkaUnavailable.
     """
@@ -57,7 +62,8 @@ def erase(session: Session, user_id: int, asked_by: str) -> Erased:
     last = _deletable(statuses, mine)
     delete_dead_letters(session.where.kafka_client(), last)
     deleted = sum(each.letter.offset <= last.get(each.letter.partition, -1) for each in mine)
-    return Erased(erasure, deleted, len(mine) - deleted)
+    exports = erase_exports(session.connection, asked_by, user_id, moved_to)
+    return Erased(erasure, deleted, len(mine) - deleted, exports)
 
 
 def _discard(

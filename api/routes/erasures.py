@@ -27,6 +27,7 @@ from coupons.gate import Gate
 from coupons.gate.erasing import erase_user
 from coupons.ledger.connection import Connection, LedgerPool, pooled
 from coupons.ledger.erasures import UserInFlight, find_erasure
+from coupons.ledger.exports_to_erase import count_exports_to_erase
 
 
 class ErasureRoutes:
@@ -67,22 +68,24 @@ class ErasureRoutes:
         try:
             with writing(_maybe_erased()), self._connect() as connection:
                 erasure = erase_user(self._gate, connection, user_id, who, self._log_keeps)
+                exports = count_exports_to_erase(connection, erasure.erasure_id)
         except UserInFlight as error:
             headers = {"retry-after": retry_after()}
             raise Problem(ProblemType.USER_IN_FLIGHT, str(error), headers) from None
         finally:
             self._running.release()
         headers = {"location": f"/erasures/{erasure.erasure_id}"}
-        return json_response(view_erasure(erasure), headers=headers)
+        return json_response(view_erasure(erasure, exports), headers=headers)
 
     def read(self, erasure_id: UUID) -> RawResponse:
         """The proof."""
         self._administrator()
         with pooled(self._pool) as connection:
             erasure = find_erasure(connection, erasure_id)
+            exports = count_exports_to_erase(connection, erasure_id)
         if erasure is None:
             raise Problem(ProblemType.NOT_FOUND, f"There is no erasure {erasure_id}.")
-        return json_response(view_erasure(erasure))
+        return json_response(view_erasure(erasure, exports))
 
     def _administrator(self) -> str:
         """The caller, as the audit trail names them."""

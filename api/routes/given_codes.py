@@ -23,6 +23,7 @@ from api.routes.coupon_problems import (
     no_such_issued_coupon,
     writing,
 )
+from api.routes.retired import gone_or
 from coupons.codes import LONGEST_CODE, is_mistyped, key_of
 from coupons.ledger.codes import CodesOutcome, find_code, give_code
 from coupons.ledger.connection import LedgerPool, pooled
@@ -71,7 +72,7 @@ class GivenCodeRoutes:
         with writing(_maybe_given()), pooled(self._pool) as connection:
             outcome, code = give_code(connection, user_id, coupon_id)
         if outcome is CodesOutcome.NOT_FOUND:
-            raise no_such_issued_coupon(given_id)
+            raise gone_or(self._pool, coupon_id, no_such_issued_coupon(given_id))
         if outcome in _REFUSED:
             raise Problem(*_REFUSED[outcome])
         body: GivenCodeView = {
@@ -123,7 +124,12 @@ def openapi_part() -> DocumentPart:
         "giveCode",
         "The code of an issued coupon, the same each time",
         {"200": response("The code", GivenCodeView, links=code_links)},
-        (ProblemType.NOT_FOUND, *(kind for kind, _ in _REFUSED.values()), *WRITE_PROBLEMS),
+        (
+            ProblemType.NOT_FOUND,
+            ProblemType.RETIRED,
+            *(kind for kind, _ in _REFUSED.values()),
+            *WRITE_PROBLEMS,
+        ),
     )
     find = operation(
         "findCode",

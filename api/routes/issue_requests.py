@@ -24,9 +24,11 @@ from api.openapi_parts import (
 )
 from api.problems import Problem, ProblemType, retry_after
 from api.responses import RawResponse, json_response
+from api.routes.retired import gone_or
 from api.schemas import IssueRequestView, view_request
 from api.statuses import Key
 from coupons.ids import parse_request_id
+from coupons.ledger.connection import LedgerPool
 
 ESTIMATE_SECONDS = 0.5
 
@@ -35,11 +37,16 @@ class IssueRequestRoutes:
     """GET /issue-requests/{id}."""
 
     def __init__(
-        self, authenticator: Authenticator, long_polls: LongPollHub, estimates: Estimates
+        self,
+        authenticator: Authenticator,
+        long_polls: LongPollHub,
+        estimates: Estimates,
+        pool: LedgerPool,
     ) -> None:
         self._authenticator = authenticator
         self._long_polls = long_polls
         self._estimates = estimates
+        self._pool = pool
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -63,7 +70,7 @@ class IssueRequestRoutes:
     async def _response(self, given_id: UUID, key: Key, wait_seconds: float) -> RawResponse:
         found = await self._long_polls.wait(key, wait_seconds)
         if found is None:
-            raise _not_found(given_id)
+            raise await asyncio.to_thread(gone_or, self._pool, key[0], _not_found(given_id))
         view = view_request(found)
         if found.is_final:
             return json_response(view)
@@ -99,7 +106,7 @@ def openapi_part() -> DocumentPart:
         "readRequest",
         "Read an issue request",
         {"200": response(found, IssueRequestView, "Retry-After", links=links)},
-        (ProblemType.NOT_FOUND, ProblemType.INVALID, *READ_PROBLEMS),
+        (ProblemType.NOT_FOUND, ProblemType.RETIRED, ProblemType.INVALID, *READ_PROBLEMS),
         callers=f"For its user, and for tokens with `{ADMIN}` or `{OPS}`.",
         query=[wait],
     )

@@ -34,6 +34,7 @@ from api.problems import Problem, ProblemType
 from api.request_body import current_request
 from api.responses import RawResponse, json_response
 from api.routes.coupon_problems import coupon_and_user_of, no_such_issued_coupon
+from api.routes.retired import gone_or
 from api.write_batcher import NoAnswer, NotReached
 from coupons.errors import LedgerUnavailable, OutcomeUnknown
 from coupons.ids import request_id
@@ -110,7 +111,7 @@ class IssuedCouponRoutes:
         with pooled(self._pool) as connection:
             found = find_owned_coupon(connection, user_id, coupon_id)
         if found is None:
-            raise no_such_issued_coupon(given_id)
+            raise gone_or(self._pool, coupon_id, no_such_issued_coupon(given_id))
         return json_response(view_issued(found))
 
     def list_changes(self, given_id: UUID) -> RawResponse:
@@ -120,8 +121,9 @@ class IssuedCouponRoutes:
         after, most = page.after(), page.page_size
         with pooled(self._pool) as connection:
             found = list_changes(connection, user_id, coupon_id, most + 1, after)
-            if not found and find_owned_coupon(connection, user_id, coupon_id) is None:
-                raise no_such_issued_coupon(given_id)
+            is_there = found or find_owned_coupon(connection, user_id, coupon_id) is not None
+        if not is_there:
+            raise gone_or(self._pool, coupon_id, no_such_issued_coupon(given_id))
         body: ChangePage = {
             "items": [view_change(change) for change in found[:most]],
             "next_cursor": change_cursor_of(found[most - 1].number) if len(found) > most else None,
@@ -188,7 +190,8 @@ class IssuedCouponRoutes:
             kind = ProblemType.LEDGER_UNAVAILABLE
             raise Problem(kind, f"Issued coupon {given_id} is locked: nothing was changed.")
         if isinstance(changed, Unchanged):
-            raise no_such_issued_coupon(given_id)
+            missing = no_such_issued_coupon(given_id)
+            raise await asyncio.to_thread(gone_or, self._pool, wanted.coupon_id, missing)
         if changed.outcome not in _DONE:
             kind, what = _REFUSALS[changed.outcome]
             if wanted.change is IssuedChange.REVOKE and changed.outcome is ChangeOutcome.USED:
@@ -229,14 +232,14 @@ def openapi_part() -> DocumentPart:
         "readIssuedCoupon",
         "Read an issued coupon",
         {"200": response("The issued coupon", IssuedCouponView, links=links)},
-        (ProblemType.NOT_FOUND, *READ_PROBLEMS),
+        (ProblemType.NOT_FOUND, ProblemType.RETIRED, *READ_PROBLEMS),
         callers=_MAY_READ,
     )
     changes = operation(
         "listChangesOfIssuedCoupon",
         "What became of an issued coupon",
         {"200": response("A page, oldest first", ChangePage)},
-        (ProblemType.NOT_FOUND, ProblemType.INVALID, *READ_PROBLEMS),
+        (ProblemType.NOT_FOUND, ProblemType.RETIRED, ProblemType.INVALID, *READ_PROBLEMS),
         callers=_MAY_READ,
         query=page_query(),
     )
@@ -289,7 +292,8 @@ def _describe_change(
     text = "The issued coupon as changed, now or before"
     done = {"200": response(text, IssuedCouponView, links=links)}
     refused = [_REFUSALS[each][0] for each in refusals]
-    always = (*BODY_PROBLEMS, ProblemType.NOT_FOUND, ProblemType.OVERLOADED, *WRITE_PROBLEMS)
+    missing = (ProblemType.NOT_FOUND, ProblemType.RETIRED)
+    always = (*BODY_PROBLEMS, *missing, ProblemType.OVERLOADED, *WRITE_PROBLEMS)
     kinds = (*extra, *refused, *always)
     path = operation(name, summary, done, kinds, **about)
     return {"parameters": [REQUEST_ID], "post": path}

@@ -14,6 +14,7 @@ from api.openapi_parts import READ_PROBLEMS, REQUEST_ID, DocumentPart, operation
 from api.problems import Problem, ProblemType
 from api.responses import RawResponse, json_response
 from api.routes.coupon_problems import coupon_and_user_of, no_such_issued_coupon
+from api.routes.retired import gone_or
 from api.schemas import rfc3339
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.owned_coupons import OwnedCoupon, find_owned_coupon
@@ -68,12 +69,12 @@ class ReceiptRoutes:
                 "This API has no key for receipts: its operator sets COUPON_RECEIPT_KEY_FILE.",
             )
         coupon_id, user_id = coupon_and_user_of(given_id)
-        found = None
-        if user_id == caller.user_id:
-            with pooled(self._pool) as connection:
-                found = find_owned_coupon(connection, user_id, coupon_id)
-        if found is None:
+        if user_id != caller.user_id:
             raise no_such_issued_coupon(given_id)
+        with pooled(self._pool) as connection:
+            found = find_owned_coupon(connection, user_id, coupon_id)
+        if found is None:
+            raise gone_or(self._pool, coupon_id, no_such_issued_coupon(given_id))
         receipt = self._keys.sign(self._claims(given_id, found))
         headers = [("content-type", "application/jwt"), ("cache-control", "no-store")]
         return RawResponse(200, headers, receipt.encode())
@@ -125,6 +126,7 @@ def openapi_part() -> DocumentPart:
         {"200": signed},
         (
             ProblemType.NOT_FOUND,
+            ProblemType.RETIRED,
             ProblemType.RECEIPTS_OFF,
             *(kind for kind, _ in _NOT_ACTIVE.values()),
             *READ_PROBLEMS,

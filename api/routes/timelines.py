@@ -17,6 +17,7 @@ from api.openapi_parts import (
 from api.problems import Problem, ProblemType
 from api.responses import RawResponse, json_response
 from api.routes.coupon_problems import no_such_coupon
+from api.routes.retired import gone_or
 from api.timelines import TimelineView, read_story, view_timeline
 from coupons.gate import Gate
 from coupons.ids import parse_request_id
@@ -58,7 +59,7 @@ class TimelineRoutes:
             raise _not_found(given_id)
         story = read_story(self._pool, self._gate, coupon_id, user_id)
         if story is None or story.request is None:
-            raise _not_found(given_id)
+            raise gone_or(self._pool, coupon_id, _not_found(given_id))
         return json_response(view_timeline(coupon_id, user_id, story))
 
 
@@ -79,7 +80,7 @@ def openapi_part() -> DocumentPart:
         "readTimeline",
         "What became of an issue request",
         {"200": response("The timeline", TimelineView)},
-        problems,
+        (ProblemType.RETIRED, *problems),
         callers=f"For its user, and for tokens with `{ADMIN}` or `{OPS}`.",
     )
     paths = {

@@ -65,7 +65,8 @@ def command(
     late_use      it is later than the time at which the issued coupon expired
 
     The gate has forgotten archived coupons, whose requests are all final: they are checked only by
-    --coupon, and then in Postgres alone. The rows above are searched for them too.
+    --coupon, and then in Postgres alone. The rows above are searched for them too. Of a retired one
+    the counts that were kept have to add up: its rows are in files.
 
     Ledger and gate are read one after the other. While claims come in, the counts cannot add up,
     and it says so: pause the coupon, or wait until the sale is over.
@@ -141,6 +142,7 @@ def _report_as_json(report: ConsistencyReport) -> dict[str, object]:
         "unavailable_reason": report.unavailable_reason,
         "complaints": report.complaints,
         "claims_came_in": report.claims_came_in,
+        "retired_at": report.retired_at and report.retired_at.isoformat(),
         "requests": [_discrepancy_as_json(each) for each in report.discrepancies],
     }
 

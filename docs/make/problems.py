@@ -42,6 +42,8 @@ MEANINGS = {
     "closed": "The claim is refused: the coupon has ended.",
     "paused": "The claim is refused: an administrator paused the coupon.",
     "archived": "An archived coupon cannot be changed, for good.",
+    "retired": "The request or issued coupon belonged to a coupon whose rows are in files of the"
+    " operator now: no call brings it back. Nothing of such a coupon changes.",
     "not-closed": "Only a closed coupon can be archived.",
     "in-flight": "Requests of the coupon are admitted or accepted and not final yet, so that it"
     " cannot be archived. Nothing was changed. Repeat it when they are.",

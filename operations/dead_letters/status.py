@@ -12,6 +12,7 @@ from coupons.ids import MAX_COUPON_ID, MAX_USER_ID
 from coupons.ledger.connection import Connection
 from coupons.ledger.erased_requests import ErasedRequest, find_erased_requests
 from coupons.ledger.requests import find_requests
+from coupons.ledger.retired import find_retiring
 from coupons.model import IssueRequest
 from operations.dead_letters.audit import Action, key_of, last_actions
 
@@ -33,7 +34,7 @@ class State(StrEnum):
     REPLAYED = "replayed"
     """Its record was written back; its request is not final yet, or is not known."""
     RESOLVED = "resolved"
-    """Its request is final in the ledger."""
+    """Its request is final in the ledger; or was, before its coupon was retired."""
     DISCARDED = "discarded"
     """An operator gave it up, with a reason; or its request was erased with its user."""
 
@@ -87,6 +88,7 @@ def read_statuses(
     known = {each[:3] for each in (*requests.values(), *erased)}
     confirmed = {number: guess[:2] for number, guess in guesses.items() if guess[:3] in known}
     erased_at_us = {each[:2]: each.erased_at_us for each in erased}
+    retired = find_retiring(connection, {coupon_id for coupon_id, _ in wanted})
     actions = last_actions(connection) if letters else {}
     back = {
         each.metadata.replayed_from: each.position
@@ -101,6 +103,8 @@ def read_statuses(
         last = actions.get(key_of(letter))
         is_erased = key is not None and _is_erased(letter, request, erased_at_us.get(key))
         own = State.DISCARDED if is_erased else _state(letter, request, last, max_replays)
+        if request is None and key is not None and key[0] in retired:
+            own = State.RESOLVED
         state = states.setdefault(letter.record, own)
         came_back_as, is_guessed = back.get(letter.position), number in confirmed
         statuses.append(

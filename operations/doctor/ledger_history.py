@@ -24,6 +24,7 @@ from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import list_coupon_ids
 from coupons.ledger.erased_requests import find_erased_requests
 from coupons.ledger.requests import find_requests
+from coupons.ledger.retired import find_retiring
 from coupons.ledger.unseen_commits import CommitsUnseen, look_for_missing
 from operations.doctor.commands import StackCommand
 from operations.doctor.findings import Finding, Section, failing, ok, unknown
@@ -86,12 +87,13 @@ def _streamed_requests(system: System, connection: Connection) -> set[StreamedRe
 
 
 def _not_in_ledger(connection: Connection, streamed: set[StreamedRequest]) -> set[StreamedRequest]:
-    """Requests that were erased since are not lost: only Kafka has them still."""
+    """Requests that were erased or retired since are not lost: only Kafka has them still."""
     keys = sorted({each[:2] for each in streamed})
     there = {request[:2] for request in find_requests(connection, keys)} if keys else set()
     missing = {each for each in streamed if each[:2] not in there}
     erased = find_erased_requests(connection, sorted({each[:2] for each in missing}))
-    return missing - {each[:3] for each in erased}
+    retired = find_retiring(connection, {each[0] for each in missing})
+    return {each for each in missing if each[0] not in retired} - {each[:3] for each in erased}
 
 
 def _request(

@@ -10,7 +10,7 @@ from coupons.endpoints import DATABASE_URL, REDIS_URL, REGISTRY_URL, Endpoints
 from coupons.errors import ConfigurationError, CouponError, KafkaUnavailable, LedgerUnavailable
 from coupons.gate import Gate, GateFigures, connect_gate
 from coupons.ledger.connection import Connection, connect_ledger
-from coupons.ledger.coupons import find_coupon
+from coupons.ledger.coupon_pages import read_coupon
 from coupons.ledger.lives import Life, read_life
 from coupons.ledger.requests import TimedRequest, find_timed_request
 from coupons.model import Coupon, CouponState, GateState, IssueRequest, Status, to_microseconds
@@ -70,7 +70,7 @@ def read_facts(where: Endpoints, coupon_id: int, user_id: int) -> Facts:
             coupon: Coupon | Unknown | None = ledger
         else:
             row = ask(lambda: find_timed_request(ledger, coupon_id, user_id))
-            coupon = ask(lambda: find_coupon(ledger, coupon_id))
+            coupon = ask(lambda: read_coupon(ledger, coupon_id))
             if _is_issued(row):
                 life = ask(lambda: read_life(ledger, coupon_id, user_id))
             if _is_final(row) and isinstance(marked, IssueRequest) and not marked.is_final:

@@ -20,6 +20,11 @@ def why_none(facts: Facts) -> list[str]:
         return [f"The coupon is {coupon}.", NOT_RECORDED]
     if coupon is None:
         return ["The ledger has no such coupon.", NOT_RECORDED]
+    if coupon.retired_at is not None:
+        return [
+            f"The coupon was retired at {coupon.retired_at:{_TIME}}: its requests are in files, and"
+            " no longer in Postgres. `coupon verify` has their counts."
+        ]
     lines = [*_definition(coupon, datetime.now(UTC)), *_stock(coupon, figures)]
     lines = lines or ["The coupon is open now and not sold out: the user can claim it."]
     if coupon.eligible_group:

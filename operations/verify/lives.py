@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from coupons.ledger.connection import Connection, translated
+from coupons.ledger.retired import Retired
 from coupons.queries import query
 from operations.verify.mismatch import MismatchKind
 from operations.verify.report import MOST_NAMED, Discrepancy
@@ -35,6 +36,13 @@ class LifeCounts(NamedTuple):
             f"coupon {self.coupon_id}: {self.issued:,} are issued, and by their changes"
             f" {by_state:,} are active, used, expired or revoked"
         )
+
+
+def kept_life(retired: Retired) -> LifeCounts:
+    """What became of the issued coupons of a retired coupon, as it was when it was retired."""
+    kept = retired.counts
+    counts = kept.issued, kept.active, kept.used, kept.expired, kept.revoked
+    return LifeCounts(retired.coupon_id, *counts)
 
 
 def count_lives(connection: Connection, coupon_id: int | None = None) -> list[LifeCounts]:

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from datetime import datetime
 from typing import NamedTuple
 
 from coupons.errors import KeysUnreadable
@@ -14,6 +15,7 @@ from coupons.ledger.audiences import list_audiences
 from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import find_coupon
 from coupons.ledger.requests import count_requests
+from coupons.ledger.retired import find_retired
 from coupons.ledger.unfinished import stream_unfinished
 from coupons.ledger.unrequested import find_unrequested
 from coupons.model import Coupon, CouponState, RequestCounts
@@ -49,7 +51,8 @@ class ConsistencyReport(NamedTuple):
     nobody; None: it is available. not_compared: why the requests at the gate were not compared;
     None: they were. claims_came_in: claims were admitted meanwhile. Ledger and gate are read one
     after the other, so the counts cannot add up then, and that is no fault. state: of a draft or an
-    archived coupon the gate has nothing to compare.
+    archived coupon the gate has nothing to compare. retired_at: since when the counts of the ledger
+    are those that were kept, because the rows are in files; None: they are counted from rows.
     """
 
     coupon_id: int
@@ -63,6 +66,7 @@ class ConsistencyReport(NamedTuple):
     not_compared: str | None = None
     claims_came_in: bool = False
     state: CouponState = CouponState.OPEN
+    retired_at: datetime | None = None
 
     @property
     def unwritten(self) -> int:
@@ -143,8 +147,11 @@ def check_consistency(
     coupon = find_coupon(connection, coupon_id)
     if counts is None or coupon is None:
         return None
+    retired = None
     if not coupon.belongs_at_gate:
         figures = not_compared = None
+        retired = find_retired(connection, [coupon_id]).get(coupon_id)
+        counts = counts if retired is None else retired.counts.instead_of(counts)
     return ConsistencyReport(
         coupon_id,
         counts,
@@ -157,6 +164,7 @@ def check_consistency(
         not_compared=not_compared,
         claims_came_in=bool(before and figures and before.admitted != figures.admitted),
         state=coupon.state,
+        retired_at=None if retired is None else retired.retired_at,
     )
 
 

@@ -6,11 +6,12 @@ from typing import NamedTuple
 from connectors.stream_state import StreamState, read_stream_state
 from coupons.errors import KafkaUnavailable
 from coupons.ledger.admin_states import count_archived
+from coupons.ledger.retired import find_retired
 from coupons.model import Coupon
 from operations.dead_letters.status import DeadLetterStatus, read_unresolved
 from operations.session import Failed, Session
 from operations.verify.in_flight import explain_in_flight
-from operations.verify.lives import LifeCounts, count_lives, find_wrong_changes
+from operations.verify.lives import LifeCounts, count_lives, find_wrong_changes, kept_life
 from operations.verify.report import ConsistencyReport, Discrepancy, await_consistency
 from operations.verify.unmatched_rows import find_unmatched
 
@@ -62,6 +63,10 @@ def verify(
 
     found = [each for each in session.each(coupon_id, check, failures) if each is not None]
     lives = count_lives(session.connection, coupon_id)
+    if coupon_id is not None and coupon_id in (
+        retired := find_retired(session.connection, [coupon_id])
+    ):
+        lives = [kept_life(retired[coupon_id])]
     unmatched = [
         *find_unmatched(session.connection, coupon_id, keep),
         *find_wrong_changes(session.connection, coupon_id, keep),

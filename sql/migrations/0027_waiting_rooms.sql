@@ -1,5 +1,5 @@
 -- Waiting rooms: who arrives gets a number; when the number's turn comes, its user may claim.
--- depends: 0025_monitor_reads_erasures
+-- depends: 0026_audiences
 
 -- As the gate has it. One column, which a process of an older version does not know and leaves alone.
 ALTER TABLE coupon

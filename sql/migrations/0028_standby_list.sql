@@ -1,5 +1,5 @@
 -- The standby list of a coupon: who waits for a place once it is sold out.
--- depends: 0025_monitor_reads_erasures
+-- depends: 0027_waiting_rooms
 
 -- A column of the coupon, so that the gate gets it with the version in which it changed. Null costs a coupon nothing.
 ALTER TABLE coupon

@@ -34,13 +34,15 @@ SELECT c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, 
 
 -- name: read_coupons
 -- in:  coupon_ids
--- out: those that exist, with their terms, the greatest coupon_id first
-SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
-       coalesce(admin_state, state) AS state, eligible_group, version, gate_epoch, created_at,
-       valid_for_days, valid_until, discount::text AS discount, metadata::text AS metadata, to_jsonb(coupon) ->> 'room' AS room,
-       to_jsonb(coupon) ->> 'standby' AS standby
-  FROM coupon WHERE coupon_id = ANY (%(coupon_ids)s::bigint[])
- ORDER BY coupon_id DESC;
+-- out: those that exist, with their terms and retired_at, the greatest coupon_id first
+SELECT c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, c.issue_starts_at, c.issue_ends_at,
+       coalesce(c.admin_state, c.state) AS state, c.eligible_group, c.version, c.gate_epoch, c.created_at,
+       c.valid_for_days, c.valid_until, c.discount::text AS discount, c.metadata::text AS metadata,
+       to_jsonb(c) ->> 'room' AS room, to_jsonb(c) ->> 'standby' AS standby, r.exported_at AS retired_at
+  FROM coupon c
+  LEFT JOIN retired_coupon r USING (coupon_id)
+ WHERE c.coupon_id = ANY (%(coupon_ids)s::bigint[])
+ ORDER BY c.coupon_id DESC;
 
 -- name: list_coupons
 -- By the index of those that are not archived.

@@ -27,7 +27,7 @@ SELECT cdc_beat();
 
 -- name: restore_requests
 -- Writes requests of the change stream that the ledger lost. Existing requests stay as they are, and so do users who
--- were erased since.
+-- were erased since, and requests of retired coupons.
 -- in:  coupon_ids, user_ids, requested_at_us (one each a request)
 -- out: restored (rows written), unknown_coupon_ids (one for each request whose coupon does not exist)
 WITH event AS (
@@ -41,6 +41,7 @@ WITH event AS (
   SELECT e.coupon_id, e.user_id, e.requested_at FROM event e JOIN coupon c USING (coupon_id)
    WHERE NOT EXISTS (SELECT FROM erased_request t
                       WHERE t.user_id = e.user_id AND t.coupon_id = e.coupon_id AND t.requested_at = e.requested_at)
+     AND NOT EXISTS (SELECT FROM retired_coupon d WHERE d.coupon_id = e.coupon_id)
    ORDER BY e.coupon_id, e.user_id
   ON CONFLICT (coupon_id, user_id) DO NOTHING
   RETURNING 1

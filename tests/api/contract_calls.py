@@ -10,6 +10,7 @@ from tests.api.test_receipts import change
 from tests.support.api_process import ADMIN, Bearer
 from tests.support.databases import Database
 from tests.support.issued import issue
+from tests.support.retiring import retire_without_files
 
 Headers = dict[str, str]
 Call = Callable[..., Any]
@@ -189,6 +190,19 @@ def ask_for_receipts(call: Call, bearer: Bearer, database: Database) -> None:
     call("GET", path, {"Authorization": "Bearer x"})
     change(database, 7, 42, "use")
     call("GET", path, bearer(42))
+
+
+def ask_of_a_retired(call: Call, bearer: Bearer, archived: str, database: Database) -> None:
+    """What belonged to the coupon; its rows are in files."""
+    retire_without_files(database, int(archived))
+    given = request_id(int(archived), ADMIN)
+    request, one = f"/issue-requests/{given}", f"/issued-coupons/{given}"
+    for path in (request, f"{request}/timeline", one, f"{one}/changes", f"{one}/receipt"):
+        call("GET", path)
+    for action in ("use", "cancel-use"):
+        call("POST", f"{one}/{action}", json={"order_reference": "A"})
+    call("POST", f"{one}/revoke", json={"reason": "fraud"})
+    call("POST", f"{one}/code")
 
 
 def ask_without_redis(call: Call, archived: str) -> None:

@@ -17,6 +17,7 @@ from tests.api.contract_calls import (
     Issued,
     ask_everything,
     ask_for_receipts,
+    ask_of_a_retired,
     ask_without_postgres,
     ask_without_redis,
     change_what_is_issued,
@@ -179,6 +180,7 @@ def test_every_operation_answers_as_it_is_described(
     make_older(database, coupon_id, range(44, 45))
     change_what_is_issued(call, bearer, *(request_id(coupon_id, user) for user in (42, 43, 44)))
     ask_for_receipts(call, bearer, database)
+    ask_of_a_retired(call, bearer, archived, database)
     redis_link.cut()
     ask_without_redis(call, archived)
     wait_without_redis(call, admin)

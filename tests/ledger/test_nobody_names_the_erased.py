@@ -45,6 +45,7 @@ HANDLED = {
     ("audience_upload_part", "user_ids"): "taken out",
     ("standby_entry", "user_id"): "deleted",
     ("erased_request", "user_id"): "kept until Kafka's records end, then deleted",
+    ("export_to_erase", "user_id"): "kept until the files are written again, then deleted",
 }
 """What an erasure does with each column that may name a user."""
 
@@ -60,6 +61,8 @@ TEXTS = {
     ("erasure", "counts"): "numbers",
     ("audience_upload", "refused"): "numbers",
     ("audience_upload", "first_refused"): "numbers and reasons",
+    ("retired_coupon", "counts"): "numbers",
+    ("retired_coupon", "files"): "names, numbers and digests of files",
 }
 """What it does with the texts that people write, and with documents."""
 

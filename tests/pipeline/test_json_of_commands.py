@@ -46,6 +46,7 @@ ARGUMENTS = {
     "coupon gate rebuild": ["--all"],
     "coupon logs": ["api"],
     "coupon restart": ["monitor"],
+    "coupon retire": ["--to", str(Path(__file__).parent), "--dry-run"],
     "coupon sql": ["SELECT 'NaN'::float8, now()"],
     "coupon stop": ["monitor"],
     "coupon token": ["--user", "4711"],

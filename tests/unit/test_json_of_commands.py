@@ -77,6 +77,7 @@ NEEDED = {
     "coupon events stop": ["--yes"],
     "coupon gate rebuild": ["--all"],
     "coupon logs": ["api"],
+    "coupon retire": ["--to", str(Path(__file__).parent), "--yes"],
     "coupon migrate": ["--superuser-url", f"postgresql://postgres:x@{NOWHERE}/postgres"],
     "coupon restart": ["nothing"],
     "coupon sql": ["SELECT 1"],

@@ -33,6 +33,7 @@ ORDINARY = {
     "echo",
     "eval",
     "export",
+    "mkdir",
     "mv",
     "pg_basebackup",
     "pg_dump",
