@@ -62,6 +62,7 @@ class ProblemType(Enum):
     IN_FLIGHT = _Definition("in-flight", 409, "Requests of the coupon are not final")
     USER_IN_FLIGHT = _Definition("user-in-flight", 409, "Something of the user is not final")
     DRAFT = _Definition("draft", 409, "The coupon is a draft")
+    REHEARSAL = _Definition("rehearsal", 409, "The coupon is a rehearsal")
     SOLD_OUT = _Definition("sold-out", 409, "The coupon is sold out")
     IDEMPOTENCY_KEY_IN_PROGRESS = _Definition(
         "idempotency-key-in-progress", 409, "A call with this Idempotency-Key is running"

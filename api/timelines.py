@@ -19,7 +19,6 @@ from coupons.ledger.owned_coupons import Change
 from coupons.ledger.requests import TimedRequest, find_timed_request
 from coupons.model import (
     Coupon,
-    CouponState,
     GateState,
     IssuedState,
     IssueRequest,
@@ -110,7 +109,7 @@ def read_story(
             coupon = find_coupon(connection, coupon_id)
     except CouponUnreadable:
         return Story(None, refusal=GateState.UNREADABLE)
-    if coupon is None or coupon.state is CouponState.DRAFT:
+    if coupon is None or not coupon.is_shown_to(groups):
         return None
     return _without_request(coupon, refusal_now(coupon, figures, groups, datetime.now(UTC)))
 

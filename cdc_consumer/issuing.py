@@ -1,18 +1,23 @@
 """Makes the requests of a batch final in the ledger, and finds those that Postgres refuses."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from coupons.ledger.connection import ROW_ERRORS, Connection, connect_ledger
 from coupons.ledger.issued_coupons import Outcome, issue_or_reject
+from coupons.ledger.rehearsals import find_purged
 from coupons.model import IssueRequest
 
 
 class Issued(NamedTuple):
-    """outcomes: of the requests that are final now. refused: by Postgres, with the error."""
+    """outcomes: of the requests that are final now. refused: by Postgres, with the error.
+
+    purged: coupons of other requests, which were rehearsals and are gone: nobody waits for these.
+    """
 
     outcomes: list[Outcome]
     refused: list[tuple[IssueRequest, Exception]]
+    purged: Collection[int] = ()
 
 
 class Issuer:
@@ -23,13 +28,19 @@ class Issuer:
         self._connection: Connection | None = None
 
     def issue(self, requests: Sequence[IssueRequest]) -> Issued:
-        """Issue or reject the requests and commit; those of unknown coupons have no outcome.
+        """Issue or reject the requests and commit; those of coupons that are not there get nothing.
 
         Raises LedgerUnavailable or OutcomeUnknown; repeating it is harmless.
         """
         if not requests:
             return Issued([], [])
-        return _issue(self._connected(), requests)
+        connection = self._connected()
+        issued = _issue(connection, requests)
+        if len(issued.outcomes) + len(issued.refused) == len({each[:2] for each in requests}):
+            return issued
+        known = {outcome.request.coupon_id for outcome in issued.outcomes}
+        unknown = {each.coupon_id for each in requests} - known
+        return issued._replace(purged=find_purged(connection, unknown))
 
     def close(self) -> None:
         """Disconnect."""

@@ -8,7 +8,8 @@ CONSUMER = process_registry()
 
 CONSUMER_EVENTS = Counter(
     "coupon_consumer_events_total",
-    "Change events handled, by result: issued, rejected, repeated, heartbeat or dead_letter.",
+    "Change events handled, by result: issued, rejected, repeated, heartbeat, dead_letter or purged"
+    " (of a rehearsal that is gone).",
     ["result"],
     registry=CONSUMER,
 )

@@ -1,11 +1,12 @@
 """The terms of the domain as types: coupon, claim, issue request, admission."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from coupons.ids import request_id_text
+from coupons.ids import REHEARSAL_GROUP, request_id_text
 
 
 class Status(StrEnum):
@@ -170,6 +171,16 @@ class Coupon:
     def belongs_at_gate(self) -> bool:
         """False for a draft, which is not there yet, and for an archived one, which it forgets."""
         return self.state not in (CouponState.DRAFT, CouponState.ARCHIVED)
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether it is for synthetic users only. No other coupon may have their group."""
+        return self.eligible_group == REHEARSAL_GROUP
+
+    def is_shown_to(self, groups: Collection[str]) -> bool:
+        """Whether users with these groups may know of it: nobody of a draft."""
+        is_among = not self.is_rehearsal or REHEARSAL_GROUP in groups
+        return self.state is not CouponState.DRAFT and is_among
 
 
 class RequestCounts(NamedTuple):

@@ -81,7 +81,7 @@ def _take(client: redis.Redis) -> list[str]:
 def _save(gate: Gate, ledger: Issuer, entries: Sequence[str]) -> None:
     """Issue a batch, mark it in Redis and remove it; what Postgres refuses goes to the failures."""
     requests = [_request(entry) for entry in entries]
-    outcomes, _ = ledger.issue(requests)
+    outcomes = ledger.issue(requests).outcomes
     gate.settle(outcome.request for outcome in outcomes)
     final = {outcome.request[:2] for outcome in outcomes}
     failed = [

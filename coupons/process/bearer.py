@@ -17,7 +17,7 @@ import orjson
 from jwt.algorithms import Algorithm, HMACAlgorithm
 
 from coupons.errors import CouponError
-from coupons.ids import FIRST_ERASED_ID
+from coupons.ids import FIRST_ERASED_ID, FIRST_REHEARSAL_ID, REHEARSAL_GROUP
 from coupons.tokens import SCOPES
 
 LONGEST_TOKEN = 8_192
@@ -255,4 +255,8 @@ def _caller(claims: dict[str, Any], expires_at: float) -> Caller:
         and all(isinstance(group, str) and _GROUP.fullmatch(group) for group in groups)
     ):
         raise ValueError(f"groups must be at most {MOST_GROUPS} names of [A-Za-z0-9_-]")
+    if (REHEARSAL_GROUP in groups) != (int(subject) >= FIRST_REHEARSAL_ID):
+        raise ValueError(
+            f"sub from {FIRST_REHEARSAL_ID} on and the group {REHEARSAL_GROUP} belong together"
+        )
     return Caller(int(subject), _known_scopes(scope), tuple(groups), expires_at)

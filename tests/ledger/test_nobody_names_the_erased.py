@@ -51,6 +51,7 @@ TEXTS = {
     ("coupon", "metadata"): "the shop's, of all users",
     ("coupon", "discount"): "the shop's, of all users",
     ("erasure", "counts"): "numbers",
+    ("rehearsal", "counts"): "numbers",
 }
 """What it does with the texts that people write, and with documents."""
 
