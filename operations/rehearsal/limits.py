@@ -15,6 +15,8 @@ LATE_MS = 250.0
 SLOW_MS = 1_000.0
 FULL = 0.9
 """Of a core, or of a machine: nothing more is to be had of it."""
+MUCH = 0.1
+"""Of a machine: programs that are no part of the system have to be named."""
 _GROWN_SECONDS = 2.0
 """A queue has grown when it has gained what comes in so long."""
 _WAL_A_CLAIM = 450
@@ -91,17 +93,16 @@ def _late(found: Measured) -> Limit | None:
 
 
 def _machine(found: Measured, symptom: Limit | None) -> Limit | None:
-    if found.machine_busy is None or found.machine_busy < FULL:
+    if found.machine_busy is None or found.cores is None or found.machine_busy < FULL:
         return None
-    says = f"its {found.cores} cores were busy for {found.machine_busy:.0%}, with this command"
+    ours = sum(each.cores for each in found.busy) + found.generator_cores
+    others = max(0.0, found.machine_busy - ours / found.cores)
+    says = f"its {found.cores} cores were busy for {found.machine_busy:.0%}"
+    says += f", {others:.0%} by other programs" if others > MUCH else ", with this command"
     if symptom is not None:
         says += f"; first to suffer was {symptom.what}: {symptom.says}"
-    return Limit(
-        "this machine",
-        says,
-        "more cores, or the parts on machines of their own",
-        broke=symptom is not None,
-    )
+    do = "more cores, or the parts on machines of their own"
+    return Limit("this machine", says, do, broke=symptom is not None)
 
 
 def _busiest(found: Measured) -> Limit:
