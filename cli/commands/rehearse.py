@@ -3,19 +3,18 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import click
 
 from cli.dead_letter_options import by_option, dry_option
 from cli.exit_codes import Interrupted
 from cli.options import COUPON_ID, confirm, endpoints_option, json_option
+from cli.rehearsal_tables import purge_as_json, rehearsal_as_json, show_preview, show_purge
 from cli.session import open_session
 from coupons.endpoints import Endpoints
-from coupons.gate.purging import Purge, Remains
-from coupons.ledger.rehearsals import Rehearsal, list_rehearsals
+from coupons.ledger.rehearsals import list_rehearsals
 from operations.rehearsal.load import Answers, Size
-from operations.rehearsal.purging import Preview, preview_purge, purge_rehearsal
+from operations.rehearsal.purging import preview_purge, purge_rehearsal
 from operations.rehearsal.report import as_json as report_as_json
 from operations.rehearsal.report import as_markdown, report_of
 from operations.rehearsal.run import rehearse
@@ -105,6 +104,10 @@ def run(
     Exit code 0: done, and every accepted claim is final
               1: some are not
             130: stopped with Ctrl-C; the coupon is closed, and has to be purged
+
+    \b
+      coupon rehearse run --rate 500/s --for 60s --report rehearsal.md
+      coupon rehearse run --rate 200/s --for 5m --users 1000 --wanted 2000/s
     """
     claims = rate * seconds
     users = min(users or claims, claims)
@@ -140,11 +143,16 @@ def _how_to_purge(coupon_id: int) -> str:
 @endpoints_option("ops")
 @json_option
 def list_all(where: Endpoints, as_json: bool) -> None:
-    """Show every rehearsal, the newest first; purged ones are the proof of it."""
+    """Show every rehearsal, the newest first, also those that are purged.
+
+    \b
+      coupon rehearse list
+      coupon rehearse list --json
+    """
     with open_session(where) as session:
         found = list_rehearsals(session.connection)
     if as_json:
-        click.echo(json.dumps([_rehearsal_as_json(each) for each in found]))
+        click.echo(json.dumps([rehearsal_as_json(each) for each in found]))
         return
     for each in found:
         purged = "there" if each.purged_at is None else f"purged at {each.purged_at.isoformat()}"
@@ -174,68 +182,22 @@ def purge(
               1: a request is not final, or a rebuild runs: nothing was purged; or something is left
               2: the coupon is no rehearsal
               3: Postgres, Redis or Kafka does not answer; repeat it
+
+    \b
+      coupon rehearse purge 17 --dry-run
+      coupon rehearse purge 17
     """
     with open_session(where) as session:
         if dry_run:
-            _foresee(coupon_id, preview_purge(session, coupon_id), as_json)
+            show_preview(coupon_id, preview_purge(session, coupon_id), as_json)
             return
         if not yes:
             confirm(f"Remove everything of rehearsal {coupon_id}?", "nothing was purged")
         done = purge_rehearsal(session, coupon_id, acted_by)
     if as_json:
-        click.echo(json.dumps(_purge_as_json(done)))
+        click.echo(json.dumps(purge_as_json(done)))
     else:
-        _print(done)
+        show_purge(done)
     if not done.after.is_nothing:
         click.echo("Something is left: repeat the command.", err=True)
         raise click.exceptions.Exit(1)
-
-
-def _foresee(coupon_id: int, found: Preview, as_json: bool) -> None:
-    if as_json:
-        days = None if found.log_keeps is None else found.log_keeps.total_seconds() / 86_400
-        there = _remains_as_json(found.remains)
-        click.echo(json.dumps({"dry_run": True, **there, "log_keeps_days": days}))
-        return
-    click.echo(f"of rehearsal {coupon_id}:")
-    for table, number in sorted(found.remains.rows.items()):
-        click.echo(f"  {table}: {number:,}")
-    click.echo(f"  keys in Redis: {found.remains.keys:,}")
-    kept = found.log_keeps
-    click.echo("Kafka keeps its records " + ("for good" if kept is None else f"for {kept} at most"))
-
-
-def _print(done: Purge) -> None:
-    rehearsal = done.rehearsal
-    counts = rehearsal.counts or {}
-    assert rehearsal.purged_at is not None
-    click.echo(f"rehearsal {rehearsal.coupon_id}, purged at {rehearsal.purged_at.isoformat()}")
-    click.echo(f"  {'':24} {'removed':>12} {'left':>6}")
-    for table in sorted({*counts, *done.after.rows}):
-        left = done.after.rows.get(table, 0)
-        click.echo(f"  {table:24} {counts.get(table, 0):>12,} {left:>6,}")
-    click.echo(f"  {'keys in Redis':24} {done.before.keys:>12,} {done.after.keys:>6,}")
-    ends = rehearsal.log_forgets_at
-    kept = "for good" if ends is None else f"until {ends.isoformat()} at the latest"
-    click.echo(f"Kafka keeps its records {kept}; they issue nothing.")
-
-
-def _remains_as_json(remains: Remains) -> dict[str, Any]:
-    return {"rows": remains.rows, "keys": remains.keys}
-
-
-def _purge_as_json(done: Purge) -> dict[str, Any]:
-    proof = _rehearsal_as_json(done.rehearsal)
-    before, after = _remains_as_json(done.before), _remains_as_json(done.after)
-    return {**proof, "before": before, "after": after, "nothing_left": done.after.is_nothing}
-
-
-def _rehearsal_as_json(rehearsal: Rehearsal) -> dict[str, Any]:
-    purged, ends = rehearsal.purged_at, rehearsal.log_forgets_at
-    return {
-        "coupon_id": str(rehearsal.coupon_id),
-        "began_at": rehearsal.begun_at.isoformat(),
-        "purged_at": None if purged is None else purged.isoformat(),
-        "removed": rehearsal.counts,
-        "log_forgets_at": None if ends is None else ends.isoformat(),
-    }

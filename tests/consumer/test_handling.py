@@ -24,9 +24,7 @@ from coupons.errors import (
 )
 from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.gate.heartbeat import read_heartbeat
-from coupons.ids import FIRST_REHEARSAL_ID, request_id_text
-from coupons.ledger.connection import connect_ledger
-from coupons.ledger.rehearsals import begin_rehearsal, purge_in_ledger
+from coupons.ids import request_id_text
 from coupons.model import Claim, Coupon, Status
 from coupons.process.logging import JsonLines
 from tests.support.databases import Database
@@ -292,21 +290,3 @@ def test_one_search_for_a_request_finds_what_became_of_it(
     assert found(coupon.coupon_id, 10) == ["REJECTED and marked"]
     [dead_lettered] = found(poison.coupon_id, POISONED_USER)
     assert dead_lettered.startswith("dead-lettered: CheckViolation")
-
-
-def test_old_records_of_a_purged_rehearsal_are_passed_over(
-    handler: BatchHandler, database: Database, coupon: Coupon, letters: KeptLetters
-) -> None:
-    """However many: no dead letter, no outage, and what is in the batch beside them is issued."""
-    with connect_ledger(database.url("coupon_ops"), "test") as ops:
-        purged = begin_rehearsal(ops, "of a test", 1, "a test").coupon_id
-        with psycopg.connect(database.url("coupon_owner")) as owner:
-            owner.execute("UPDATE coupon SET state = 'closed' WHERE coupon_id = %s", [purged])
-        purge_in_ledger(ops, purged, "a test", None)
-    old = request_records(purged, range(FIRST_REHEARSAL_ID, FIRST_REHEARSAL_ID + 200))
-    handler.handle([*old, *request_records(coupon.coupon_id, [1])])
-    assert issued_users(database) == [1]
-    assert letters.letters == []
-
-    handler.handle([*old, *request_records(purged + 1_000, [1])])
-    assert [type(each.error) for each in letters.letters] == [UnknownCoupon]

@@ -52,9 +52,9 @@ def tables_that_name(stack: DisposableStack, coupon_id: int) -> dict[str, int]:
     with psycopg.connect(stack.database_url("owner")) as owner:
         for (table,) in owner.execute(TABLES).fetchall():
             statement = (
-                f"SELECT count(*) FROM {table} t, jsonb_each_text(to_jsonb(t)) AS f (name, value)"
-                " WHERE name = 'coupon_id' AND value = %s"
-                " OR name ~ 'user_id' AND value::numeric >= %s AND value::numeric < %s"
+                f"SELECT count(*) FROM {table} t, jsonb_each_text(to_jsonb(t)) AS f (its, value)"
+                " WHERE f.its = 'coupon_id' AND f.value = %s"
+                " OR f.its ~ 'user_id' AND f.value::numeric >= %s AND f.value::numeric < %s"
             )
             values = [str(coupon_id), FIRST_REHEARSAL_ID, FIRST_ERASED_ID]
             row = owner.execute(statement.encode(), values).fetchone()

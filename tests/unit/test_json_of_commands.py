@@ -60,6 +60,7 @@ NEEDED = {
     "coupon gate rebuild": ["--all"],
     "coupon logs": ["api"],
     "coupon migrate": ["--superuser-url", f"postgresql://postgres:x@{NOWHERE}/postgres"],
+    "coupon rehearse purge": ["7", "--yes"],
     "coupon restart": ["nothing"],
     "coupon sql": ["SELECT 1"],
     "coupon stop": ["api"],
