@@ -47,14 +47,14 @@ def command(stack: DisposableStack) -> Command:
 
 
 def tables_that_name(stack: DisposableStack, coupon_id: int) -> dict[str, int]:
-    """By table, rows with the coupon's id in a column, or with the id of a synthetic user."""
+    """By table, rows with the coupon's id, or of no coupon with the id of a synthetic user."""
     found = {}
     with psycopg.connect(stack.database_url("owner")) as owner:
         for (table,) in owner.execute(TABLES).fetchall():
             statement = (
                 f"SELECT count(*) FROM {table} t, jsonb_each_text(to_jsonb(t)) AS f (its, value)"
                 " WHERE f.its = 'coupon_id' AND f.value = %s"
-                " OR f.its ~ 'user_id' AND f.value::numeric >= %s AND f.value::numeric < %s"
+                " OR NOT to_jsonb(t) ? 'coupon_id' AND f.its ~ 'user_id' AND f.value::numeric >= %s AND f.value::numeric < %s"
             )
             values = [str(coupon_id), FIRST_REHEARSAL_ID, FIRST_ERASED_ID]
             row = owner.execute(statement.encode(), values).fetchone()
