@@ -110,7 +110,7 @@ def _busiest(found: Measured) -> Limit:
     busy = next(iter(found.busy), None)
     if busy is None or busy.busiest <= 0:
         says = "nothing broke, and no process of the system can be seen from here"
-        return Limit("not known", says, "look at the processes' own metrics", broke=False)
+        return Limit("not known", says, "read the processes' own metrics", broke=False)
     says = f"nothing broke; its busiest process used {busy.busiest:.0%} of a core"
     at = rate / busy.busiest
     return Limit(busy.part, says, "see `coupon top` while a larger rehearsal runs", False, at)

@@ -47,7 +47,7 @@ class Measured(NamedTuple):
     """What a rehearsal measured; None: not known.
 
     delays_ms: from request to ISSUED or REJECTED. settling_s: from the last answer until every
-    accepted request was final. wal_bytes, redis_core: of the whole server, others included.
+    accepted request was final. wal_bytes, redis_core: of the server, others included.
     batch_claims, batch_events: means, of the API and of the consumers. machine_busy, cores: of this
     machine, when the system runs on it. generator_cores: of the process that sent the claims.
     """

@@ -54,9 +54,10 @@ def tables_that_name(stack: DisposableStack, coupon_id: int) -> dict[str, int]:
             statement = (
                 f"SELECT count(*) FROM {table} t, jsonb_each_text(to_jsonb(t)) AS f (its, value)"
                 " WHERE f.its = 'coupon_id' AND f.value = %s"
-                " OR NOT to_jsonb(t) ? 'coupon_id' AND f.its ~ 'user_id' AND f.value::numeric >= %s AND f.value::numeric < %s"
+                " OR NOT to_jsonb(t) ? 'coupon_id' AND f.its ~ 'user_id'"
+                " AND f.value::numeric BETWEEN %s AND %s"
             )
-            values = [str(coupon_id), FIRST_REHEARSAL_ID, FIRST_ERASED_ID]
+            values = [str(coupon_id), FIRST_REHEARSAL_ID, FIRST_ERASED_ID - 1]
             row = owner.execute(statement.encode(), values).fetchone()
             assert row is not None
             found[table] = row[0]
