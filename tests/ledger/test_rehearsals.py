@@ -26,6 +26,7 @@ from coupons.ledger.rehearsals import (
     purge_in_ledger,
 )
 from coupons.model import Coupon, CouponState, IssuedChange
+from coupons.queries import query
 from tests.support.changes import change_owned_coupon
 from tests.support.databases import Database
 from tests.support.issued import as_owner, request_and_issue
@@ -281,3 +282,15 @@ def test_events_leave_synthetic_users_out(database: Database) -> None:
         statement = f"SELECT {condition} FROM unnest(%s::bigint[]) AS t (user_id)"
         sent = [row[0] for row in as_owner(database, statement, ids)]
         assert sent == [True, True, False, False, True]
+
+
+def test_a_restore_brings_no_purged_rehearsal_back(
+    database: Database, ops: Connection, rehearsal: Coupon
+) -> None:
+    """Its records in Kafka are of no coupon that was lost."""
+    close(database, rehearsal.coupon_id)
+    purge(ops, rehearsal.coupon_id)
+    lost = {"coupon_ids": [rehearsal.coupon_id, 99], "user_ids": [USERS[0], 1]}
+    with connect_ledger(database.url("coupon_owner"), "test") as owner:
+        values = {**lost, "requested_at_us": [1, 1]}
+        assert owner.execute(query("restore_requests"), values).fetchone() == (0, [99])

@@ -12,8 +12,18 @@ from operations.rehearsal.load import Answers, Size
 from operations.rehearsal.processes import Busy, busy_between, mean_between
 from operations.rehearsal.report import as_json, as_markdown, report_of
 from operations.rehearsal.run import Measured
-from operations.rehearsal.sizing import Cost, cost, needed
+from operations.rehearsal.sizing import (
+    BUSY,
+    CLAIMS_A_WORKER,
+    EVENTS_A_CONSUMER,
+    LEAST,
+    LEAST_PARTITIONS,
+    Cost,
+    cost,
+    needed,
+)
 from operations.rehearsal.watching import Sample, grew
+from tests.support.typed import ROOT
 
 
 def measured(**changes: Any) -> Measured:
@@ -106,6 +116,15 @@ def test_a_rate_needs_what_it_costs_and_never_less_than_two() -> None:
     assert needed(7_000, Cost(1e-6, True), Cost(1_050e-6, True))[1:] == (2, 11, 11)
     assert cost(0.5, 1_000, 1.0) == Cost(0.0005, True)
     assert cost(None, 1_000, 4_000.0) == Cost(0.00025, False)
+
+
+def test_the_page_on_sizes_has_the_same_figures() -> None:
+    """Which the report takes from there, where it cannot measure."""
+    page = " ".join((ROOT / "docs" / "how-to" / "size.md").read_text("utf-8").split())
+    assert f"{CLAIMS_A_WORKER:,.0f} claims a second for a core of the API" in page
+    assert f"{EVENTS_A_CONSUMER:,.0f} events a second for a core of a consumer" in page
+    assert f"claim / {BUSY}, and at least {LEAST}" in page
+    assert f"one for each consumer, and at least {LEAST_PARTITIONS}" in page
 
 
 def test_the_report_says_where_each_number_is_from() -> None:
