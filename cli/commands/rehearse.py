@@ -2,9 +2,12 @@
 
 import json
 import re
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.live import Live
 
 from cli.dead_letter_options import by_option, dry_option
 from cli.exit_codes import Interrupted
@@ -113,12 +116,21 @@ def run(
     users = min(users or claims, claims)
     size = Size(rate, seconds, users, quantity or users, connections)
     coupon_ids: list[int] = []
+    console = Console(stderr=True, highlight=False)
 
-    def began(coupon_id: int, _: Answers) -> None:
+    def began(coupon_id: int, answers: Answers) -> None:
         coupon_ids.append(coupon_id)
         click.echo(f"rehearsal {coupon_id}: {claims:,} claims, {rate:,} a second", err=True)
+        shown.enter_context(
+            Live(
+                console=console,
+                get_renderable=lambda: f"{len(answers.answered_ms):,} answers",
+                refresh_per_second=2,
+                transient=True,
+            )
+        )
 
-    with open_session(where) as session:
+    with open_session(where) as session, ExitStack() as shown:
         try:
             found = rehearse(session, size, acted_by, began)
         except KeyboardInterrupt:

@@ -22,7 +22,9 @@ _GROWN_SECONDS = 2.0
 _WAL_A_CLAIM = 450
 """Bytes; docs/how-to/size.md."""
 
-_SENT_BY_US = "no answer"
+_FINE = ("202", "200")
+_REFUSED = "409"
+"""Sold out, for one: an answer as users get it."""
 
 
 class Limit(NamedTuple):
@@ -54,7 +56,7 @@ def _refused(found: Measured) -> Limit | None:
     others = {
         kind: number
         for kind, number in kinds.items()
-        if kind.startswith("5") or kind == _SENT_BY_US
+        if kind not in _FINE and not kind.startswith(_REFUSED)
     }
     if others:
         kind = max(others, key=lambda each: others[each])

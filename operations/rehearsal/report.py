@@ -67,6 +67,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "answer_ms": _percentiles(answers.answered_ms),
         "sent_late_ms": _percentiles(answers.late_ms),
         "issued_ms": _percentiles(found.delays_ms),
+        "marks_heard": len(found.delays_ms),
         "settling_seconds": round(found.settling_s, 2),
         "ledger": found.counts._asdict(),
         "highest_lag": max((each.lag for each in samples), default=None),
@@ -131,7 +132,8 @@ def _measured(report: Report) -> Iterator[tuple[str, str, str]]:
     yield "answer, p50 / p99", _pair(answers.answered_ms), "this command, since a claim was due"
     yield "sent late, p50 / p99", _pair(answers.late_ms), "this command"
     yield "request to final, p50 / p99", _pair(found.delays_ms), "marks of the gate, heard here"
-    yield "all final after the last answer", f"{found.settling_s:.1f} s", "marks of the gate"
+    heard = f"{len(found.delays_ms):,} of {answers.accepted:,} in {found.settling_s:.1f} s"
+    yield "final after the last answer", heard, "marks of the gate, heard here"
     counts = found.counts
     booked = f"{counts.accepted:,} = {counts.issued:,} + {counts.rejected:,} + {counts.in_flight:,}"
     yield "accepted = issued + rejected + in flight", booked, "rows in Postgres"

@@ -69,6 +69,7 @@ def growing(name: str, to: int) -> list[Sample]:
         ({"kinds": Counter({"202": 990, "503 overloaded": 10})}, "the API", "10 claims"),
         ({"kinds": Counter({"202": 990, "429 too-many-claims": 9})}, "the limit of claims", "429"),
         ({"kinds": Counter({"202": 990, "no answer": 10})}, "the API", "no answer"),
+        ({"kinds": Counter({"401 unauthenticated": 10})}, "the API", "401 unauthenticated"),
         ({"samples": growing("lag", 900)}, "the consumers", "900 records"),
         ({"samples": growing("slot_bytes", 900_000)}, "Debezium", "900,000 bytes"),
         ({"late_ms": [900.0] * 1_000}, "the API", "sent 900 ms late"),
@@ -133,6 +134,7 @@ def test_the_report_says_where_each_number_is_from() -> None:
     assert "peak 100" in page
     assert "| highest lag | 3 records | offsets in Kafka, 20 readings |" in page
     assert "450 bytes a request" in page
+    assert "| final after the last answer | 1,000 of 1,000 in 0.1 s |" in page
     assert "| workers of the API, in all | 2 | 2,000 us of a core a claim (measured) |" in page
     elsewhere = as_markdown(report_of(measured(busy=[], cores=None, machine_busy=None), 200))
     assert "docs/how-to/size.md, not measured here" in elsewhere
