@@ -15,6 +15,7 @@ from cli.options import COUPON_ID, confirm, endpoints_option, json_option
 from cli.rehearsal_tables import purge_as_json, rehearsal_as_json, show_preview, show_purge
 from cli.session import open_session
 from coupons.endpoints import Endpoints
+from coupons.errors import CouponError
 from coupons.ledger.rehearsals import list_rehearsals
 from operations.rehearsal.load import Answers, Size
 from operations.rehearsal.purging import preview_purge, purge_rehearsal
@@ -23,6 +24,8 @@ from operations.rehearsal.report import as_markdown, report_of
 from operations.rehearsal.run import rehearse
 
 _SECONDS = {"s": 1, "m": 60}
+_LONGEST_SILENCE_SECONDS = 300.0
+"""Of the last claims, until the last of them is final."""
 
 
 def _rate(_ctx: click.Context, _option: click.Parameter, value: str | None) -> int | None:
@@ -130,13 +133,16 @@ def run(
             )
         )
 
-    with open_session(where) as session, ExitStack() as shown:
+    # The session is silent while the claims run.
+    with open_session(where, seconds + _LONGEST_SILENCE_SECONDS) as session, ExitStack() as shown:
         try:
             found = rehearse(session, size, acted_by, began)
         except KeyboardInterrupt:
-            raise Interrupted(
-                "Stopped." + "".join(f" {_how_to_purge(each)}" for each in coupon_ids)
-            ) from None
+            raise Interrupted(" ".join(["Stopped.", *map(_how_to_purge, coupon_ids)])) from None
+        except CouponError:
+            for coupon_id in coupon_ids:
+                click.echo(_how_to_purge(coupon_id), err=True)
+            raise
     report = report_of(found, wanted or 2 * rate)
     page = as_markdown(report)
     if file is not None:

@@ -1,6 +1,7 @@
 """A rehearsal through the running stack: a report, and after the purge nothing is left."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import psycopg
 import pytest
 
 from coupons.ids import FIRST_ERASED_ID, FIRST_REHEARSAL_ID
+from coupons.ledger.silent_sessions import VARIABLE
 from coupons.waiting import eventually
 from stack.disposable import DisposableStack
 from tests.pipeline.people import People
@@ -35,8 +37,11 @@ class Command:
         state = ["--state", str(self._stack.folder.path), "--json"]
         return [sys.executable, "-m", "cli", *words, *state]
 
-    def done(self, *words: str) -> Any:
-        ended = subprocess.run(self.line(*words), capture_output=True, text=True, timeout=200)
+    def done(self, *words: str, **settings: str) -> Any:
+        environment = {**os.environ, **settings}
+        ended = subprocess.run(
+            self.line(*words), capture_output=True, text=True, timeout=200, env=environment
+        )
         assert ended.returncode == 0, (words, ended.stdout, ended.stderr)
         return json.loads(ended.stdout)
 
@@ -94,7 +99,8 @@ def test_a_rehearsal_is_reported_and_purged_and_touches_nothing_else(
         assert people.claim(beside, 1).status_code == 202
         size = ["--rate", f"{RATE}/s", "--for", f"{SECONDS}s", "--report", str(page)]
 
-        report = command.done("rehearse", "run", *size, "--by", "a test")
+        # While the claims run, its session is silent for longer than that.
+        report = command.done("rehearse", "run", *size, "--by", "a test", **{VARIABLE: "2"})
 
         coupon_id = report["coupon_id"]
         claims = RATE * SECONDS
