@@ -36,10 +36,11 @@ class Issuer:
             return Issued([], [])
         connection = self._connected()
         issued = _issue(connection, requests)
-        if len(issued.outcomes) + len(issued.refused) == len({each[:2] for each in requests}):
+        if len(issued.outcomes) == len(requests):
             return issued
-        known = {outcome.request.coupon_id for outcome in issued.outcomes}
-        unknown = {each.coupon_id for each in requests} - known
+        # Of a coupon that is there, every request has an outcome, or is refused.
+        there = {each.request.coupon_id for each in issued.outcomes}
+        unknown = {each.coupon_id for each in requests} - there
         return issued._replace(purged=find_purged(connection, unknown))
 
     def close(self) -> None:
