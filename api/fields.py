@@ -13,7 +13,7 @@ from unicodedata import category
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from coupons.ids import MAX_COUPON_ID
+from coupons.ids import MAX_COUPON_ID, REHEARSAL_GROUP
 from coupons.model import EARLIEST_MOMENT, LARGEST_QUANTITY, LATEST_MOMENT
 from coupons.moments import parse_rfc3339
 
@@ -103,6 +103,12 @@ def _decimal_number(value: Any) -> Any:
     return float(value)
 
 
+def _group(value: str) -> str:
+    if value == REHEARSAL_GROUP:
+        raise _wrong("group", "This group is reserved for rehearsals: use another name")
+    return value
+
+
 def _json(value: Any, depth: int = 0) -> Any:
     """Refuses what Postgres cannot store, or what not every client reads back the same."""
     if depth > DEEPEST_JSON:
@@ -178,6 +184,7 @@ Moment = Annotated[
 ]
 Group = Annotated[
     str,
+    AfterValidator(_group),
     Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="1 to 64 letters, digits, `_` or `-`"),
 ]
 ValidDays = Annotated[

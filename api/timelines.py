@@ -21,7 +21,6 @@ from coupons.ledger.owned_coupons import Change
 from coupons.ledger.requests import TimedRequest, find_timed_request
 from coupons.model import (
     Coupon,
-    CouponState,
     GateState,
     IssuedState,
     IssueRequest,
@@ -113,7 +112,7 @@ def read_story(
             can_claim = is_listed(connection, coupon_id, user_id)
     except CouponUnreadable:
         return Story(None, refusal=GateState.UNREADABLE)
-    if coupon is None or coupon.state is CouponState.DRAFT:
+    if coupon is None or not coupon.is_shown_to(groups):
         return None
     refusal = refusal_now(coupon, figures, groups, can_claim, datetime.now(UTC))
     if refusal is None and coupon.room is not None:

@@ -81,7 +81,10 @@ class BatchHandler:
 
 
 def _without_outcome(contents: Contents, issued: Issued) -> list[FailedRecord]:
-    """The requests that have no outcome: Postgres refused them, or has no such coupon."""
+    """The requests that have no outcome: Postgres refused them, or has no such coupon.
+
+    Old records of a rehearsal that was purged need nothing.
+    """
     final = {outcome.request[:2] for outcome in issued.outcomes}
     final |= {request[:2] for request in issued.retired}
     if len(final) == len(contents.requests):
@@ -92,7 +95,7 @@ def _without_outcome(contents: Contents, issued: Issued) -> list[FailedRecord]:
             record, refused.get(request[:2]) or _unknown_coupon(request.coupon_id), request
         )
         for record, request in contents.requests
-        if request[:2] not in final
+        if request[:2] not in final and request.coupon_id not in issued.purged
     ]
 
 
@@ -118,6 +121,7 @@ def _count(
         "repeated": len(issued.outcomes) - len(fresh),
         "retired": len(issued.retired),
         "dead_letter": len(failed),
+        "purged": sum(request.coupon_id in issued.purged for _, request in contents.requests),
         "heartbeat": len(records) - len(contents.requests) - len(contents.undecodable),
     }
     for result, number in results.items():

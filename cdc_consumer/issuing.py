@@ -1,10 +1,11 @@
 """Makes the requests of a batch final in the ledger, and finds those that Postgres refuses."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from coupons.ledger.connection import ROW_ERRORS, Connection, connect_ledger
 from coupons.ledger.issued_coupons import Outcome, issue_or_reject
+from coupons.ledger.rehearsals import find_purged
 from coupons.ledger.retired import find_retiring, is_of_a_retired_coupon
 from coupons.model import IssueRequest
 
@@ -13,11 +14,13 @@ class Issued(NamedTuple):
     """outcomes: of the requests that are final now. refused: by Postgres, with the error.
 
     retired: of coupons whose rows are not in the ledger any more; they were final before that.
+    purged: coupons of other requests, which were rehearsals and are gone: nobody waits for these.
     """
 
     outcomes: list[Outcome]
     refused: list[tuple[IssueRequest, Exception]]
     retired: list[IssueRequest]
+    purged: Collection[int] = ()
 
 
 class Issuer:
@@ -28,13 +31,21 @@ class Issuer:
         self._connection: Connection | None = None
 
     def issue(self, requests: Sequence[IssueRequest]) -> Issued:
-        """Issue or reject the requests and commit; those of unknown coupons have no outcome.
+        """Issue or reject the requests and commit; those of coupons that are not there get nothing.
 
         Raises LedgerUnavailable or OutcomeUnknown; repeating it is harmless.
         """
         if not requests:
             return Issued([], [], [])
-        return _issue(self._connected(), requests)
+        connection = self._connected()
+        issued = _issue(connection, requests)
+        if len(issued.outcomes) + len(issued.retired) == len(requests):
+            return issued
+        # Of a coupon that is there, every request has an outcome, or is refused.
+        there = {each.request.coupon_id for each in issued.outcomes}
+        there |= {each.coupon_id for each in issued.retired}
+        unknown = {each.coupon_id for each in requests} - there
+        return issued._replace(purged=find_purged(connection, unknown))
 
     def close(self) -> None:
         """Disconnect."""

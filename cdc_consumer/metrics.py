@@ -9,7 +9,7 @@ CONSUMER = process_registry()
 CONSUMER_EVENTS = Counter(
     "coupon_consumer_events_total",
     "Change events handled, by result: issued, rejected, repeated, retired (of a retired coupon),"
-    " heartbeat or dead_letter.",
+    " purged (of a rehearsal that is gone), heartbeat or dead_letter.",
     ["result"],
     registry=CONSUMER,
 )

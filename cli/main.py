@@ -35,6 +35,7 @@ _COMMANDS = {
     "token": "Print a bearer token for a user.",
     "receipt": "Check a receipt of an issued coupon offline; make a key for receipts.",
     "rush": "Let many users claim a coupon at once, and show the result.",
+    "rehearse": "Load-test with synthetic users, and purge what is left of it.",
     "bench": "Measure the system and the designs it is compared with.",
     "after-restore": "Repair the rest after Postgres was restored from a backup.",
     "gate": "Show and rebuild what Redis holds of each coupon.",

@@ -16,6 +16,16 @@ FIRST_ERASED_ID = MAX_USER_ID + 1 - 2**40
 for it, so that nobody can have what belonged to them. The SQL function `erase_user` has the same.
 """
 
+FIRST_REHEARSAL_ID = FIRST_ERASED_ID - 2**40
+"""From here to FIRST_ERASED_ID ids are of the synthetic users of rehearsals. A token for one is
+accepted only with the group of rehearsals, and that group only with one of them. The publication
+`coupon_events` leaves the same ids out.
+"""
+
+REHEARSAL_GROUP = "coupon-rehearsal"
+"""The group of synthetic users, and of no coupon but rehearsals. The ledger's triggers say it too.
+"""
+
 _USER_LOW = 2**62 - 1
 _VERSION = 0x8 << 76
 _VARIANT = 0b10 << 62

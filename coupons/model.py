@@ -1,11 +1,12 @@
 """The terms of the domain as types: coupon, claim, issue request, admission."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from coupons.ids import request_id_text
+from coupons.ids import REHEARSAL_GROUP, request_id_text
 from coupons.rooms import WaitingRoom
 
 
@@ -203,6 +204,16 @@ class Coupon:
     def has_line(self) -> bool:
         """Whether it is open, and somebody waits."""
         return self.state is CouponState.OPEN and self.standby is StandbyList.WAITING
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether it is for synthetic users only. No other coupon may have their group."""
+        return self.eligible_group == REHEARSAL_GROUP
+
+    def is_shown_to(self, groups: Collection[str]) -> bool:
+        """Whether users with these groups may know of it: nobody of a draft."""
+        is_among = not self.is_rehearsal or REHEARSAL_GROUP in groups
+        return self.state is not CouponState.DRAFT and is_among
 
 
 class RequestCounts(NamedTuple):

@@ -108,6 +108,7 @@ def _coupon(live: LiveCoupon) -> dict[str, Any]:
         "coupon_id": str(coupon.coupon_id),
         "name": coupon.name,
         "state": coupon.state,
+        "rehearsal": coupon.is_rehearsal,
         "stock": coupon.total_quantity,
         "issued_in_ledger": coupon.issued_count,
         "rejected_in_ledger": coupon.rejected_count,

@@ -158,7 +158,7 @@ class ClaimRoutes:
         # A coupon whose row cannot be read exists, and its gate stays unavailable.
         with suppress(CouponUnreadable), pooled(self._pool) as connection:
             coupon = find_coupon(connection, claim.coupon_id)
-            if coupon is None or coupon.state is CouponState.DRAFT:
+            if coupon is None or not coupon.is_shown_to(claim.groups):
                 raise Problem(ProblemType.NOT_FOUND, f"Coupon {claim.coupon_id} does not exist.")
             if coupon.state is CouponState.ARCHIVED:
                 known = find_requests(connection, [claim[:2]])

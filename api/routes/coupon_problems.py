@@ -35,6 +35,10 @@ _REFUSED = {
         ProblemType.VALIDITY_SHORTENED,
         "Somebody has this coupon, or is about to get it: it can only become valid for longer.",
     ),
+    "coupon_rehearsal_stays_one": (
+        ProblemType.REHEARSAL,
+        "Its group keeps users out, and stays. `coupon rehearse purge` removes a rehearsal.",
+    ),
 }
 _TOO_LARGE = {"coupon_discount_is_small": "discount", "coupon_metadata_is_small": "metadata"}
 """The field of a constraint, see sql/migrations/0014_terms.sql."""

@@ -43,7 +43,7 @@ from coupons.ledger.admin_states import open_draft
 from coupons.ledger.connection import Connection, LedgerPool, pooled
 from coupons.ledger.coupon_actions import last_change_of
 from coupons.ledger.coupon_pages import read_coupon
-from coupons.model import Coupon, CouponState
+from coupons.model import Coupon
 
 _REFUSED: dict[type[CouponError], ProblemType] = {
     CouponArchived: ProblemType.ARCHIVED,
@@ -74,12 +74,12 @@ class CouponRoutes:
         return blueprint_of("coupons", views)
 
     def read(self, coupon_id: int) -> RawResponse:
-        """The coupon, for everybody with a token; a draft for staff only."""
+        """The coupon, for everybody with a token; drafts and rehearsals for staff only."""
         caller = self._authenticator.caller(request)
         with pooled(self._pool) as connection:
             coupon = read_coupon(connection, coupon_id)
         is_staff = not caller.scopes.isdisjoint((ADMIN, OPS))
-        if coupon is None or (coupon.state is CouponState.DRAFT and not is_staff):
+        if coupon is None or not (is_staff or coupon.is_shown_to(caller.groups)):
             raise no_such_coupon(coupon_id)
         return self._responses.of(coupon)
 
@@ -176,6 +176,7 @@ def _describe_change() -> dict[str, Any]:
         ProblemType.CLOSED,
         ProblemType.ARCHIVED,
         ProblemType.DRAFT,
+        ProblemType.REHEARSAL,
         ProblemType.STOCK_BELOW_ISSUED,
         ProblemType.STOCK_BELOW_IN_FLIGHT,
         ProblemType.VALIDITY_SHORTENED,

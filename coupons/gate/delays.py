@@ -12,8 +12,10 @@ _POLL_SECONDS = 0.1
 
 
 @contextmanager
-def watched_delays(gate: Gate) -> Iterator[list[float]]:
+def watched_delays(gate: Gate, coupon_id: int | None = None) -> Iterator[list[float]]:
     """Listen while the block runs; yields a list that gets each delay, in milliseconds.
+
+    coupon_id: of this coupon only; None: of all.
 
     From the request's admission by the Redis server's clock to the notification of this process:
     both should share a clock.
@@ -28,7 +30,11 @@ def watched_delays(gate: Gate) -> Iterator[list[float]]:
             if message := subscriber.get_message(timeout=_POLL_SECONDS):
                 now_us = time.time() * 1_000_000
                 settled = parse_settled(message["data"])
-                delays_ms.extend((now_us - each.requested_at_us) / 1000 for each in settled)
+                delays_ms.extend(
+                    (now_us - each.requested_at_us) / 1000
+                    for each in settled
+                    if coupon_id in (None, each.coupon_id)
+                )
 
     thread = Thread(target=listen, name="delays", daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""The gate forgets archived coupons: all their keys are removed, and nothing is left.
+"""The gate forgets archived coupons and purged rehearsals: all their keys are removed.
 
 Who claims one is answered from the ledger, as for every coupon that the gate does not have. That is
 sound because archiving is a fence: no claim that was admitted before is accepted after it. A
@@ -14,13 +14,14 @@ from coupons.gate.removal import held_coupons, remove_coupons
 from coupons.ledger.admin_states import find_archived
 from coupons.ledger.connection import Connection
 from coupons.ledger.rebuild_lock import alone_with
+from coupons.ledger.rehearsals import find_purged
 
 MOST_AT_ONCE = 100
 """Coupons that are locked together: each walk over the keys removes so many."""
 
 
 class Forgotten(NamedTuple):
-    """coupon_ids: whose keys were removed. is_all: the gate has no other archived coupon."""
+    """coupon_ids: whose keys were removed. is_all: the gate has no other of these."""
 
     coupon_ids: list[int]
     is_all: bool
@@ -29,14 +30,15 @@ class Forgotten(NamedTuple):
 def forget_archived(
     gate: Gate, connection: Connection, known: Collection[int], also: Collection[int] = ()
 ) -> Forgotten:
-    """Remove what the gate has of archived coupons, MOST_AT_ONCE at most.
+    """Remove what the gate has of archived or purged coupons, MOST_AT_ONCE at most.
 
-    known: coupons that are not archived. also: coupons of which the gate may soon have keys: by a
+    known: coupons that are neither. also: coupons of which the gate may soon have keys: by a
     rebuild that is under way. It reads the names of all keys in Redis. Raises RedisUnavailable or
     LedgerUnavailable; then some keys may be left, and it may be repeated.
     """
     others = held_coupons(gate).union(also).difference(known)
-    archived = sorted(find_archived(connection, others)) if others else []
+    gone = find_purged(connection, others)
+    archived = sorted(gone.union(find_archived(connection, others))) if others else []
     with ExitStack() as locks:
         ours = [
             coupon_id

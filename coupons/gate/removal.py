@@ -37,6 +37,16 @@ def remove_coupons(gate: Gate, coupon_ids: Collection[int]) -> int:
         return removed + _remove(gate, of_them)
 
 
+def count_keys(gate: Gate, coupon_id: int) -> int:
+    """How many keys Redis has of a coupon, whatever their names begin with. Reads every key of it.
+
+    Raises RedisUnavailable.
+    """
+    with translated():
+        named = gate.client.scan_iter(f"*{{{coupon_id}}}*", count=_KEYS_PER_READ)
+        return len(set(named))
+
+
 def remove_all_coupons(gate: Gate) -> int:
     """Remove every coupon from the gate; return how many keys were removed.
 

@@ -17,7 +17,7 @@ import orjson
 from jwt.algorithms import Algorithm, HMACAlgorithm
 
 from coupons.errors import CouponError
-from coupons.ids import FIRST_ERASED_ID
+from coupons.ids import FIRST_ERASED_ID, FIRST_REHEARSAL_ID, REHEARSAL_GROUP
 from coupons.tokens import SCOPES
 
 LONGEST_TOKEN = 8_192
@@ -245,7 +245,8 @@ def _caller(claims: dict[str, Any], expires_at: float) -> Caller:
     subject, scope, groups = claims["sub"], claims.get("scope", ""), claims.get("groups", [])
     if not (isinstance(subject, str) and _USER_ID.fullmatch(subject)):
         raise ValueError("sub must be a positive integer as a string")
-    if int(subject) >= FIRST_ERASED_ID:
+    user_id = int(subject)
+    if user_id >= FIRST_ERASED_ID:
         raise ValueError(f"sub must be below {FIRST_ERASED_ID}")
     if not isinstance(scope, str):
         raise ValueError("scope must be a string")
@@ -255,4 +256,8 @@ def _caller(claims: dict[str, Any], expires_at: float) -> Caller:
         and all(isinstance(group, str) and _GROUP.fullmatch(group) for group in groups)
     ):
         raise ValueError(f"groups must be at most {MOST_GROUPS} names of [A-Za-z0-9_-]")
-    return Caller(int(subject), _known_scopes(scope), tuple(groups), expires_at)
+    if (REHEARSAL_GROUP in groups) != (user_id >= FIRST_REHEARSAL_ID):
+        raise ValueError(
+            f"sub from {FIRST_REHEARSAL_ID} on and the group {REHEARSAL_GROUP} belong together"
+        )
+    return Caller(user_id, _known_scopes(scope), tuple(groups), expires_at)

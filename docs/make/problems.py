@@ -49,6 +49,8 @@ MEANINGS = {
     " cannot be archived. Nothing was changed. Repeat it when they are.",
     "user-in-flight": "A request of the user is not final, or a coupon of theirs is being rebuilt at"
     " the gate. Nothing was erased. Repeat it.",
+    "rehearsal": "The group of a rehearsal keeps users out, and stays. An operator can purge it; a"
+    " coupon that is no rehearsal never becomes one.",
     "draft": 'The state of a draft changes by opening it only: `PATCH` with `{"state": "open"}`.'
     " Nothing was changed.",
     "sold-out": "The claim is refused: no coupon is left.",

@@ -11,6 +11,7 @@ from coupons.errors import SchemaRegistryUnavailable, UndecodableEvent
 from coupons.ids import MAX_COUPON_ID, MAX_USER_ID
 from coupons.ledger.connection import Connection
 from coupons.ledger.erased_requests import ErasedRequest, find_erased_requests
+from coupons.ledger.rehearsals import find_purged
 from coupons.ledger.requests import find_requests
 from coupons.ledger.retired import find_retiring
 from coupons.model import IssueRequest
@@ -36,7 +37,7 @@ class State(StrEnum):
     RESOLVED = "resolved"
     """Its request is final in the ledger; or was, before its coupon was retired."""
     DISCARDED = "discarded"
-    """An operator gave it up, with a reason; or its request was erased with its user."""
+    """An operator gave it up, with a reason; or its request was erased or purged."""
 
 
 UNRESOLVED = (State.OPEN, State.PARKED, State.REPLAYED)
@@ -89,6 +90,7 @@ def read_statuses(
     confirmed = {number: guess[:2] for number, guess in guesses.items() if guess[:3] in known}
     erased_at_us = {each[:2]: each.erased_at_us for each in erased}
     retired = find_retiring(connection, {coupon_id for coupon_id, _ in wanted})
+    purged = find_purged(connection, {coupon_id for coupon_id, _ in wanted})
     actions = last_actions(connection) if letters else {}
     back = {
         each.metadata.replayed_from: each.position
@@ -101,8 +103,10 @@ def read_statuses(
         key = confirmed.get(number, read)
         request = requests.get(key) if key else None
         last = actions.get(key_of(letter))
-        is_erased = key is not None and _is_erased(letter, request, erased_at_us.get(key))
-        own = State.DISCARDED if is_erased else _state(letter, request, last, max_replays)
+        is_gone = key is not None and (
+            key[0] in purged or _is_erased(letter, request, erased_at_us.get(key))
+        )
+        own = State.DISCARDED if is_gone else _state(letter, request, last, max_replays)
         if request is None and key is not None and key[0] in retired:
             own = State.RESOLVED
         state = states.setdefault(letter.record, own)

@@ -29,7 +29,8 @@ SELECT cdc_beat();
 -- Writes requests of the change stream that the ledger lost. Existing requests stay as they are, and so do users who
 -- were erased since, and requests of retired coupons.
 -- in:  coupon_ids, user_ids, requested_at_us (one each a request)
--- out: restored (rows written), unknown_coupon_ids (one for each request whose coupon does not exist)
+-- out: restored (rows written), unknown_coupon_ids (one for each request whose coupon does not exist, and is
+--      no rehearsal that was purged)
 WITH event AS (
   SELECT DISTINCT ON (coupon_id, user_id) coupon_id, user_id,
          timestamptz 'epoch' + requested_at_us * interval '1 microsecond' AS requested_at
@@ -47,7 +48,9 @@ WITH event AS (
   RETURNING 1
 )
 SELECT (SELECT count(*) FROM restored) AS restored,
-       ARRAY(SELECT e.coupon_id FROM event e WHERE NOT EXISTS (SELECT FROM coupon c WHERE c.coupon_id = e.coupon_id))
+       ARRAY(SELECT e.coupon_id FROM event e
+              WHERE NOT EXISTS (SELECT FROM coupon c WHERE c.coupon_id = e.coupon_id)
+                AND NOT EXISTS (SELECT FROM rehearsal p WHERE p.coupon_id = e.coupon_id AND p.purged_at IS NOT NULL))
          AS unknown_coupon_ids;
 
 -- name: skip_coupon_ids

@@ -11,7 +11,7 @@ from werkzeug.test import Client
 
 from chaos.link import Link
 from coupons.gate import Gate
-from coupons.ids import FIRST_ERASED_ID
+from coupons.ids import FIRST_ERASED_ID, FIRST_REHEARSAL_ID
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.issued_coupons import issue_or_reject
 from coupons.ledger.requests import find_requests
@@ -133,7 +133,7 @@ def test_ids_that_replace_users_belong_to_nobody(
     assert erase(FIRST_ERASED_ID - 1).status_code == 200
     refused = client.get("/users/me/coupons", headers=bearer(FIRST_ERASED_ID))
     assert is_problem(refused, 401, "unauthenticated")
-    last = client.get("/users/me/coupons", headers=bearer(FIRST_ERASED_ID - 1))
+    last = client.get("/users/me/coupons", headers=bearer(FIRST_REHEARSAL_ID - 1))
     assert last.status_code == 200
 
 

@@ -63,6 +63,7 @@ TEXTS = {
     ("audience_upload", "first_refused"): "numbers and reasons",
     ("retired_coupon", "counts"): "numbers",
     ("retired_coupon", "files"): "names, numbers and digests of files",
+    ("rehearsal", "counts"): "numbers",
 }
 """What it does with the texts that people write, and with documents."""
 

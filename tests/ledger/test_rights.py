@@ -167,6 +167,16 @@ ALLOWED: dict[str, set[str]] = {
     "SELECT FROM drop_retired(1, 0, 1, 'a test')": {OPS},
     "SELECT note_erased_export(1, 9, '{}', 'a test')": {OPS},
     "SELECT refuse_retired()": NOBODY,
+    # rehearsals
+    "SELECT FROM begin_rehearsal('n', 1, 'a test')": {OPS},
+    "SELECT purge_rehearsal(1, 'a test', NULL)": {OPS},
+    "SELECT FROM count_rows_of_coupon(1)": {OPS},
+    "SELECT tables_of_coupons()": NOBODY,
+    "SELECT coupon_id, purged_at FROM rehearsal": {CONSUMER, RECONCILER, MONITOR, OPS},
+    "SELECT counts FROM rehearsal": {OPS},
+    "INSERT INTO rehearsal (coupon_id) VALUES (1)": NOBODY,
+    "UPDATE rehearsal SET purged_at = NULL": NOBODY,
+    "DELETE FROM rehearsal": NOBODY,
     # the change stream
     "INSERT INTO cdc_heartbeat DEFAULT VALUES": NOBODY,
     "SELECT FROM cdc_heartbeat": {CDC, OPS},

@@ -47,6 +47,7 @@ def test_sums_are_those_of_gate_and_ledger(shop: Shop, watched: Watched) -> None
     [described] = watched.document()["coupons"]
     assert described["coupon_id"] == coupon
     assert (described["stock"], described["left"], described["issued"]) == (20, 16, 3)
+    assert described["rehearsal"] is False
 
 
 def test_the_age_of_the_oldest_request_grows_until_it_is_final(

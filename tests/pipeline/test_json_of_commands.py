@@ -29,6 +29,8 @@ ELSEWHERE = {
     "coupon migrate": "tests/ledger: it needs a superuser",
     "coupon receipt key": "tests/unit/test_receipt_command.py: it works on no stack",
     "coupon receipt verify": "tests/unit/test_receipt_command.py: it works on no stack",
+    "coupon rehearse purge": "tests/pipeline/test_rehearsal.py",
+    "coupon rehearse run": "tests/pipeline/test_rehearsal.py",
     "coupon rush": "tests/pipeline/test_command.py",
     **{
         path: "tests/client/test_client_command.py: over an API of the test's own"
@@ -60,6 +62,7 @@ NOT_THERE = {
     f"coupon gate rebuild --coupon {NOBODY}": USAGE,
     f"coupon gate status --coupon {NOBODY}": USAGE,
     "coupon logs nothing": USAGE,
+    f"coupon rehearse purge {NOBODY} --yes": USAGE,
     "coupon restart nothing": USAGE,
     "coupon sql SELECT(no_such_thing)": WRONG,
     "coupon stop nothing": USAGE,

@@ -79,6 +79,7 @@ NEEDED = {
     "coupon logs": ["api"],
     "coupon retire": ["--to", str(Path(__file__).parent), "--yes"],
     "coupon migrate": ["--superuser-url", f"postgresql://postgres:x@{NOWHERE}/postgres"],
+    "coupon rehearse purge": ["7", "--yes"],
     "coupon restart": ["nothing"],
     "coupon sql": ["SELECT 1"],
     "coupon stop": ["api"],
