@@ -29,6 +29,7 @@ from api.routes import (
     coupons,
     erasures,
     event_streams,
+    free_codes,
     given_codes,
     health,
     issue_requests,
@@ -65,7 +66,7 @@ UPLOADS_AT_ONCE = 2
 SLOW_ANSWER_SECONDS = 20.0
 DESCRIBED = (
     *(new_coupons, coupon_lists, coupons, claims, issue_requests, timelines),
-    *(issued_coupons, receipts, codes, given_codes, users, event_streams, erasures),
+    *(issued_coupons, receipts, codes, free_codes, given_codes, users, event_streams, erasures),
 )
 """The modules of routes, in the order of the API's description; after them comes health."""
 
@@ -163,6 +164,9 @@ def build_api(
         ).blueprint(),
         codes.CodesRoutes(
             authenticator, pool, lambda: _slow_connection(url, "coupon-api-upload")
+        ).blueprint(),
+        free_codes.FreeCodeRoutes(
+            authenticator, lambda: _slow_connection(url, "coupon-api-removal")
         ).blueprint(),
         given_codes.GivenCodeRoutes(authenticator, pool).blueprint(),
         erasures.ErasureRoutes(

@@ -79,7 +79,7 @@ class CodesRoutes:
         with writing(_maybe_chosen(coupon_id)), pooled(self._pool) as connection:
             outcome, codes = choose_codes(connection, coupon_id, kind, who)
         if outcome is not CodesOutcome.DONE or codes is None:
-            raise _problem(outcome, coupon_id)
+            raise problem_of(outcome, coupon_id)
         return json_response(_view_codes(codes))
 
     def upload(self, coupon_id: int) -> RawResponse:
@@ -95,7 +95,7 @@ class CodesRoutes:
             with writing(_maybe_uploaded(coupon_id)), self._connect() as connection:
                 report = upload_codes(connection, coupon_id, who, lines)
         except CannotUpload as error:
-            raise _problem(error.outcome, coupon_id) from None
+            raise problem_of(error.outcome, coupon_id) from None
         return json_response(_view_upload(report))
 
     def _administrator(self) -> str:
@@ -106,7 +106,7 @@ class CodesRoutes:
 def _has_header() -> bool | None:
     """Whether the client says that the file begins with a header (RFC 4180); None: it does not say.
 
-    Raises Problem: a line that was taken for a code by mistake could not be removed.
+    Raises Problem: a line that was taken for a code by mistake may be given before it is removed.
     """
     said = request.mimetype_params.get("header")
     if said is None:
@@ -118,15 +118,15 @@ def _has_header() -> bool | None:
     return said == "present"
 
 
-def _problem(outcome: CodesOutcome, coupon_id: int) -> Problem:
-    """Why the kind was not chosen, or nothing was uploaded."""
+def problem_of(outcome: CodesOutcome, coupon_id: int) -> Problem:
+    """Why the kind was not chosen, or nothing was uploaded or removed."""
     if outcome is CodesOutcome.EXIST:
         says = f"Coupon {coupon_id} has codes already, so that their kind cannot change any more."
         return Problem(ProblemType.CODES_EXIST, says)
     if outcome is CodesOutcome.BUSY:
         says = (
-            f"Codes are being uploaded, to this coupon or another, or codes of coupon {coupon_id}"
-            " are being given. Try again."
+            f"Codes are being uploaded or removed, of this coupon or another, or codes of coupon"
+            f" {coupon_id} are being given. Try again."
         )
         return Problem(ProblemType.CODES_BUSY, says, {"retry-after": retry_after()})
     if outcome is CodesOutcome.OTHER_KIND:

@@ -31,6 +31,7 @@ ONCE: dict[str, Call] = {
     "close": lambda client: client.close_coupon(7),
     "archive": lambda client: client.archive_coupon(7),
     "choose": lambda client: client.choose_codes(7, "made"),
+    "remove": lambda client: client.remove_free_codes(7),
 }
 
 

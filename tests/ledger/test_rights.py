@@ -101,6 +101,9 @@ ALLOWED: dict[str, set[str]] = {
     "SELECT add_pool_codes(1, '{}')": {API},
     "SELECT end_pool_upload(1, 0, 'a test')": {API},
     "SELECT FROM give_code(9, 1, 'A')": {API},
+    "SELECT FROM remove_free_codes(1, 'a test')": {API},
+    "SELECT FROM find_codes_that_do_not_fit(NULL, 1)": {OPS},
+    "SELECT FROM count_codes_twice(NULL)": {OPS},
     # erasures
     "SELECT erase_user(9, '{}', 'a test', NULL)": {API, OPS},
     "SELECT erase_user_again(9, '{}', NULL)": {RECONCILER},
