@@ -10,11 +10,13 @@ import psycopg
 
 from api.settings import ApiSettings
 from chaos.callers import Caller, Callers
+from chaos.ends import await_ends
 from chaos.evidence import read_evidence
 from chaos.faults.catalogue import all_faults
 from chaos.faults.fault import Fault, FaultContext
 from chaos.history import History, Stock
 from chaos.recovery import await_quiet
+from chaos.short_sales import ShortSales
 from chaos.target import APPLICATIONS, Target
 from chaos.tills import Tills
 from chaos.topics import end_offsets
@@ -36,7 +38,8 @@ class Trial:
     """Three coupons and their callers.
 
     One coupon does not sell out, one sells out soon, and one has its total raised all the time and
-    expires. Tills use, cancel and revoke what was issued.
+    expires. Tills use, cancel and revoke what was issued. Beside them, coupons of a few places are
+    claimed, closed and archived, and some of their users are erased.
     """
 
     def __init__(self, target: Target, seed: str) -> None:
@@ -52,6 +55,7 @@ class Trial:
         weights = dict(zip((roomy, self._scarce, self._raised), WEIGHTS, strict=True))
         self._callers = Callers(self._caller, self.history, weights, seed)
         self._tills = Tills(self._caller, self.history, seed)
+        self._sales = ShortSales(self._caller, self.history, seed)
         context = FaultContext(target, self.history, roomy, Random(f"{seed}/faults"))
         self.faults: Mapping[str, Fault] = all_faults(context)
         self.complaints: list[str] = []
@@ -61,7 +65,11 @@ class Trial:
         """Callers claim and tills work while the block runs; it begins once claims are accepted."""
         stop = Event()
         raising = Thread(target=self._keep_raising, args=(stop,), daemon=True)
-        with self._callers.claiming(THREADS), self._tills.working(TILLS):
+        with (
+            self._sales.going_on(),
+            self._callers.claiming(THREADS),
+            self._tills.working(TILLS),
+        ):
             raising.start()
             try:
                 self.more_are_accepted(50)
@@ -90,11 +98,13 @@ class Trial:
     def verdict(self) -> list[str]:
         """Heal everything, wait until all is settled, sell out two coupons, check every promise."""
         self.target.heal()
-        complaints = [*self.complaints, self._check_workers(), self._await_quiet()]
+        complaints = [*self.complaints, *self._sales.complaints, self._check_workers()]
+        complaints.append(self._await_quiet())
         for coupon_id in (self._scarce, self._raised):
             self._callers.claim_until_sold_out(coupon_id, self.history.stocks[coupon_id][-1].total)
         complaints.append(self._await_quiet())
-        evidence = read_evidence(self.target.where, self.history.coupon_ids, self._begin)
+        complaints.append(await_ends(self.target.where, self.history, QUIET_WITHIN_SECONDS))
+        evidence = read_evidence(self.target.where, self.history, self._begin)
         return [each for each in complaints if each] + violations(self.history, evidence)
 
     def _check_workers(self) -> str:

@@ -2,6 +2,13 @@
 
 from collections.abc import Callable, Iterator
 
+from chaos.checkers.ends import (
+    a_sale_keeps_its_counts,
+    a_sale_that_stays_is_at_the_gate,
+    an_archived_coupon_answers_from_the_ledger,
+    an_erased_user_is_nowhere,
+    nothing_of_an_archived_coupon_is_at_the_gate,
+)
 from chaos.checkers.lives import (
     a_chain_follows_its_rules,
     a_change_gets_an_expected_answer,
@@ -69,6 +76,11 @@ CHECKERS: tuple[Checker, ...] = (
     a_chain_follows_its_rules,
     every_issued_coupon_is_in_one_state,
     a_refused_change_has_its_reason,
+    an_erased_user_is_nowhere,
+    a_sale_keeps_its_counts,
+    a_sale_that_stays_is_at_the_gate,
+    nothing_of_an_archived_coupon_is_at_the_gate,
+    an_archived_coupon_answers_from_the_ledger,
 )
 
 

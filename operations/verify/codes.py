@@ -78,4 +78,4 @@ def _sentence(why: MismatchKind, given_at: datetime | None, since: datetime | No
         return "it has more than one code"
     if why is MismatchKind.WRONG_CHECK:
         return "the check character of its code is wrong, so that no till finds it"
-    return f"its code was given at {given_at:{_TIME}}, and it was over before {since:{_TIME}}"
+    return f"its code was given at {given_at:{_TIME}}, and it was over at {since:{_TIME}}"

@@ -41,16 +41,23 @@ WITH given AS (
   SELECT g.coupon_id, g.user_id, g.given_at, g.last_at, r.since,
          CASE WHEN i.user_id IS NULL THEN 'not_issued'
               WHEN g.codes > 1 THEN 'two_codes'
-              WHEN g.last_at > r.since THEN 'late_code' END AS why
+              WHEN r.since IS NOT NULL THEN 'late_code' END AS why
     FROM given g
     LEFT JOIN issued_coupon i USING (user_id, coupon_id)
     LEFT JOIN coupon c ON c.coupon_id = g.coupon_id
+   CROSS JOIN LATERAL (SELECT coupon_expires_at(i.issued_at, c.valid_for_days, c.valid_until) AS expires_at) AS e
+    -- Its state when the code was given. Who asked just before it expired may have waited for a code that somebody else
+    -- held. One that is used gets a code at any time.
+    LEFT JOIN LATERAL (
+      SELECT n.to_state, n.changed_at FROM issued_coupon_change n
+       WHERE n.user_id = g.user_id AND n.coupon_id = g.coupon_id
+         AND n.changed_at < g.last_at - CASE WHEN n.to_state = 'expired' THEN interval '1 minute' ELSE interval '0' END
+       ORDER BY n.change_number DESC
+       LIMIT 1) AS b ON true
    CROSS JOIN LATERAL (
-     SELECT least(
-       -- Who asked just before may have waited for a code that somebody else held.
-       coupon_expires_at(i.issued_at, c.valid_for_days, c.valid_until) + interval '1 minute',
-       (SELECT min(n.changed_at) FROM issued_coupon_change n
-         WHERE n.user_id = g.user_id AND n.coupon_id = g.coupon_id AND n.to_state = 'revoked')) AS since) AS r
+     SELECT CASE WHEN b.to_state IN ('revoked', 'expired') THEN b.changed_at
+                 WHEN coalesce(b.to_state, 'active') = 'active' AND e.expires_at + interval '1 minute' <= g.last_at
+                 THEN e.expires_at END AS since) AS r
 ), wrong AS (
   SELECT coupon_id, user_id, why, last_at AS given_at, CASE WHEN why = 'late_code' THEN since END AS since
     FROM found WHERE why IS NOT NULL

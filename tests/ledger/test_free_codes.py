@@ -1,4 +1,4 @@
-"""Free codes of a pool are removed: nothing that was given is touched, and nobody waits for long."""
+"""Free codes of a pool are removed: nothing that was given is touched, nobody waits for long."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.model.coding import CodesOfIssuedCoupons
 from tests.model.living import LivesOfIssuedCoupons
 from tests.model.machine import GateAndLedger
 from tests.model.system import System
@@ -34,7 +35,7 @@ def system(valkey_server: ValkeyServer, database: Database) -> Iterator[System]:
 
 
 @pytest.mark.timeout(0 if EXAMPLES in os.environ else 600)
-@pytest.mark.parametrize("machine", [GateAndLedger, LivesOfIssuedCoupons])
+@pytest.mark.parametrize("machine", [GateAndLedger, LivesOfIssuedCoupons, CodesOfIssuedCoupons])
 def test_every_promise_is_kept_in_any_order_of_events(
     system: System, machine: Callable[[System], Any]
 ) -> None:
