@@ -52,9 +52,9 @@ def main(
 
     A run is a series of trials. In a trial, callers claim three coupons while faults happen: a
     process is killed or paused, a network link is cut, Redis loses its data, garbage is written to
-    the topic. Tills use issued coupons meanwhile, cancel uses and revoke some; small coupons
-    are closed and archived, and users are erased. After 150 s everything is healed, and the checkers compare what callers and tills saw with what Postgres,
-    Redis and Kafka hold.
+    the topic. Tills use issued coupons meanwhile, cancel uses and revoke some. Small coupons are
+    closed and archived, and users are erased. After 150 s everything is healed, and the checkers
+    compare what callers and tills saw with what Postgres, Redis and Kafka hold.
 
     The same seed causes the same faults in the same order.
 

@@ -16,7 +16,15 @@ from coupons.model import CouponState, IssuedChange
 from operations.verify.codes import count_codes, find_wrong_codes
 from tests.model.expected_codes import ExpectedCodes
 from tests.model.living import LivesOfIssuedCoupons, few, orders, some_are_issued
-from tests.model.start import BEGINNING, COUPONS, USERS, coupon_ids, of_each
+from tests.model.start import (
+    COUPONS,
+    USERS,
+    coupon_ids,
+    drafts,
+    every_place,
+    every_terms,
+    of_each,
+)
 from tests.model.system import System
 from tests.support.changes import change_owned_coupon
 from tests.support.codes import upload
@@ -41,7 +49,13 @@ class CodesOfIssuedCoupons(LivesOfIssuedCoupons):
         super().__init__(system)
         self.codes = {coupon_id: ExpectedCodes() for coupon_id in COUPONS}
 
-    @initialize(**BEGINNING, kinds=of_each(kinds), lines=of_each(codes))
+    @initialize(
+        places=every_place,
+        terms=every_terms,
+        draft=drafts,
+        kinds=of_each(kinds),
+        lines=of_each(codes),
+    )
     def begin(
         self,
         places: Sequence[int],

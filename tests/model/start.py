@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize
@@ -33,11 +33,8 @@ def of_each(values: st.SearchStrategy[T]) -> st.SearchStrategy[list[T]]:
     return st.lists(values, min_size=len(COUPONS), max_size=len(COUPONS))
 
 
-BEGINNING: dict[str, st.SearchStrategy[Any]] = {
-    "places": of_each(totals),
-    "terms": of_each(st.tuples(days, days)),
-    "draft": st.sampled_from([None, *COUPONS]),
-}
+every_place, every_terms = of_each(totals), of_each(st.tuples(days, days))
+drafts = st.sampled_from([None, *COUPONS])
 
 
 class Start(RuleBasedStateMachine):
@@ -51,7 +48,7 @@ class Start(RuleBasedStateMachine):
         self.on_their_way: list[tuple[list[Claim], list[Decision]]] = []
         self.promised: set[tuple[int, int]] = set()
 
-    @initialize(**BEGINNING)
+    @initialize(places=every_place, terms=every_terms, draft=drafts)
     def begin(
         self,
         places: Sequence[int],
