@@ -30,7 +30,8 @@ class Ends:
     """Of short sales. issued_counts: of each coupon's row. requests, issued: the rows.
 
     named: where users who were erased are still named. at_gate: the requests of coupons that are
-    not archived. keys: by archived coupon, how many keys the gate has.
+    not archived. keys: by archived coupon, how many keys the gate has. came_back: by coupon, how
+    many requests an old record brought back, which were erased again.
     """
 
     issued_counts: Mapping[int, int] = field(default_factory=dict)
@@ -40,6 +41,7 @@ class Ends:
     at_gate: Mapping[Key, IssueRequest] = field(default_factory=dict)
     unavailable: Sequence[int] = ()
     keys: Mapping[int, int] = field(default_factory=dict)
+    came_back: Mapping[int, int] = field(default_factory=dict)
 
 
 def read_ends(gate: Gate, ledger: psycopg.Connection[Any], sales: Sequence[Sale]) -> Ends:
@@ -56,6 +58,7 @@ def read_ends(gate: Gate, ledger: psycopg.Connection[Any], sales: Sequence[Sale]
         at_gate=at_gate,
         unavailable=unavailable,
         keys={each: len(list(gate.client.scan_iter(f"{coupon_key(each)}*"))) for each in archived},
+        came_back=_came_back(ledger, [sale.coupon_id for sale in sales]),
     )
 
 
@@ -100,3 +103,14 @@ def _named(ledger: psycopg.Connection[Any], erased: set[Key]) -> list[tuple[Key,
             [users],
         )
     ]
+
+
+def _came_back(ledger: psycopg.Connection[Any], coupon_ids: Sequence[int]) -> dict[int, int]:
+    """Each user of a short sale has a request of its coupon alone."""
+    rows = ledger.execute(
+        "SELECT coupon_id, sum(repeated)::bigint FROM ("
+        "  SELECT DISTINCT coupon_id, erasure_id FROM erased_request WHERE coupon_id = ANY (%s)"
+        ") AS t JOIN erasure USING (erasure_id) GROUP BY coupon_id",
+        [list(coupon_ids)],
+    )
+    return {coupon_id: repeated for coupon_id, repeated in rows}

@@ -14,7 +14,10 @@ def an_erased_user_is_nowhere(_: History, evidence: Evidence) -> list[str]:
 
 
 def a_sale_keeps_its_counts(history: History, evidence: Evidence) -> list[str]:
-    """Every accepted claim is one row that is issued as far as the total goes, erased or not."""
+    """Every accepted claim is one row and one issued coupon, erased or not.
+
+    An old record of somebody who was erased may be issued once more, if a place is left.
+    """
     ends = evidence.ends
     rows = Counter(each.coupon_id for each in ends.requests)
     nobody = Counter(each.coupon_id for each in ends.requests if each.user_id >= FIRST_ERASED_ID)
@@ -23,16 +26,21 @@ def a_sale_keeps_its_counts(history: History, evidence: Evidence) -> list[str]:
     complaints = []
     for sale in history.sales:
         each, accepted = sale.coupon_id, len(sale.accepted)
-        has = (rows[each], final[each], nobody[each], issued[each], ends.issued_counts.get(each))
+        back = ends.came_back.get(each, 0)
+        has = rows[each], final[each], nobody[each]
         # The total never falls, so that whoever was admitted is issued a coupon.
-        if has != (accepted, accepted, len(sale.erased), accepted, accepted):
+        fits = accepted <= issued[each] <= min(sale.total, accepted + back)
+        counted = ends.issued_counts.get(each)
+        if (
+            has != (accepted + back, accepted + back, len(sale.erased) + back)
+            or not fits
+            or counted != issued[each]
+        ):
             complaints.append(
-                f"coupon {each}: {accepted} claims were accepted and {len(sale.erased)} users"
-                f" erased; it has {has[0]} requests, {has[1]} final, {has[2]} of nobody,"
-                f" {has[3]} issued, and counts {has[4]}"
+                f"coupon {each} of {sale.total}: {accepted} claims were accepted, {len(sale.erased)}"
+                f" users erased, and {back} came back; it has {has[0]} requests, {has[1]} final,"
+                f" {has[2]} of nobody, {issued[each]} issued, and counts {counted}"
             )
-        if accepted > sale.total:
-            complaints.append(f"coupon {each}: {accepted} of {sale.total} were accepted")
     return complaints
 
 

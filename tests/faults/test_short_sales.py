@@ -126,6 +126,10 @@ def _erase_nobody(history: History, evidence: Evidence) -> Evidence:
     return evidence
 
 
+def _let_one_come_back(history: History, evidence: Evidence) -> Evidence:
+    return _with(evidence, came_back={history.sales[0].coupon_id: 1})
+
+
 def _forget_at_the_gate(history: History, evidence: Evidence) -> Evidence:
     return _with(evidence, at_gate=dict(list(evidence.ends.at_gate.items())[1:]))
 
@@ -164,6 +168,7 @@ WRONG: dict[Callable[[History, Evidence], Evidence], str] = {
     _lose_a_row: "a_sale_keeps_its_counts",
     _issue_one_too_few: "a_sale_keeps_its_counts",
     _erase_nobody: "a_sale_keeps_its_counts",
+    _let_one_come_back: "a_sale_keeps_its_counts",
     _forget_at_the_gate: "a_sale_that_stays_is_at_the_gate",
     _close_the_gate: "a_sale_that_stays_is_at_the_gate",
     _leave_a_key: "nothing_of_an_archived_coupon_is_at_the_gate",
