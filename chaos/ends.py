@@ -113,4 +113,4 @@ def _came_back(ledger: psycopg.Connection[Any], coupon_ids: Sequence[int]) -> di
         ") AS t JOIN erasure USING (erasure_id) GROUP BY coupon_id",
         [list(coupon_ids)],
     )
-    return {coupon_id: repeated for coupon_id, repeated in rows}
+    return dict(rows.fetchall())

@@ -37,9 +37,9 @@ def a_sale_keeps_its_counts(history: History, evidence: Evidence) -> list[str]:
             or counted != issued[each]
         ):
             complaints.append(
-                f"coupon {each} of {sale.total}: {accepted} claims were accepted, {len(sale.erased)}"
-                f" users erased, and {back} came back; it has {has[0]} requests, {has[1]} final,"
-                f" {has[2]} of nobody, {issued[each]} issued, and counts {counted}"
+                f"coupon {each} of {sale.total}: {accepted} claims were accepted,"
+                f" {len(sale.erased)} users erased, and {back} came back; it has {has[0]} requests,"
+                f" {has[1]} final, {has[2]} of nobody, {issued[each]} issued, and counts {counted}"
             )
     return complaints
 

@@ -49,6 +49,7 @@ NEEDED = {
     "coupon client read-receipt": [REQUEST],
     "coupon client read-request": [REQUEST],
     "coupon client read-timeline": [REQUEST],
+    "coupon client remove-free-codes": ["7"],
     "coupon client resume-coupon": ["7"],
     "coupon client revoke-issued-coupon": [REQUEST, "--reason", "a test"],
     "coupon client upload-codes": ["7", __file__],
