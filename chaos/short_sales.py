@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 FIRST_USER = 1_000_000
 """Far from those of other callers."""
-PLACES, USERS = 5, 8
+QUANTITY, USERS = 5, 8
 ERASED = 2
 ARCHIVES = 0.7
 """Share of sales. The others are closed, and stay at the gate."""
@@ -59,7 +59,7 @@ class ShortSales:
                     self.complaints.append(f"a short sale: {error}")
 
     def _hold_one(self, caller: Caller) -> None:
-        sale = Sale(caller.create_coupon(PLACES), PLACES)
+        sale = Sale(caller.create_coupon(QUANTITY), QUANTITY)
         self._history.sales.append(sale)
         for user_id in [next(self._users) for _ in range(USERS)]:
             sale.claims[user_id] = _claim(caller, sale.coupon_id, user_id)

@@ -38,7 +38,7 @@ class Trial:
     """Three coupons and their callers.
 
     One coupon does not sell out, one sells out soon, and one has its total raised all the time and
-    expires. Tills use, cancel and revoke what was issued. Beside them, coupons of a few places are
+    expires. Tills use, cancel and revoke what was issued. Beside them, small coupons are
     claimed, closed and archived, and some of their users are erased.
     """
 

@@ -16,7 +16,7 @@ def an_erased_user_is_nowhere(_: History, evidence: Evidence) -> list[str]:
 def a_sale_keeps_its_counts(history: History, evidence: Evidence) -> list[str]:
     """Every accepted claim is one row and one issued coupon, erased or not.
 
-    An old record of somebody who was erased may be issued once more, if a place is left.
+    An old record of somebody who was erased may be issued once more, if the total allows it.
     """
     ends = evidence.ends
     rows = Counter(each.coupon_id for each in ends.requests)
@@ -69,7 +69,7 @@ def nothing_of_an_archived_coupon_is_at_the_gate(_: History, evidence: Evidence)
 
 
 def an_archived_coupon_answers_from_the_ledger(history: History, evidence: Evidence) -> list[str]:
-    """Who has a request reads it, and claims again in vain; nobody else is accepted any more."""
+    """Who has a request reads it, and another claim gets it again; nobody else is accepted."""
     status = {(each.coupon_id, each.user_id): each.status for each in evidence.ends.requests}
     complaints = []
     for sale in history.sales:

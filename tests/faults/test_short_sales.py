@@ -15,7 +15,7 @@ from chaos.ends import await_ends, read_ends
 from chaos.evidence import Evidence
 from chaos.history import History, Response, Sale
 from chaos.link import Link
-from chaos.short_sales import ERASED, PLACES, ShortSales
+from chaos.short_sales import ERASED, QUANTITY, ShortSales
 from chaos.verdict import violations
 from coupons.gate import Gate
 from coupons.ids import FIRST_ERASED_ID
@@ -90,7 +90,7 @@ def test_short_sales_end_as_promised_while_answers_are_lost(
     evidence = evidence_of(where, gate, held)
     assert found(held, evidence) == []
     assert all(len(sale.erased) == ERASED for sale in held.sales)
-    assert all(len(sale.accepted) == PLACES for sale in held.sales)
+    assert all(len(sale.accepted) == QUANTITY for sale in held.sales)
 
     archived = next(sale for sale in held.sales if sale.archived)
     coupon_id, user = archived.coupon_id, min(archived.erased)

@@ -89,8 +89,11 @@ class CodesOfIssuedCoupons(LivesOfIssuedCoupons):
         assert report.refused.total() == len(lines) - len(new)
         of.free |= new
 
-    @rule(coupon_id=coupon_ids)
-    def remove_free(self, coupon_id: int) -> None:
+    @rule(coupon_id=coupon_ids, user_id=st.sampled_from(USERS[:2]), asks=st.booleans())
+    def remove_free(self, coupon_id: int, user_id: int, asks: bool) -> None:
+        """asks: a user just before, whose code stays."""
+        if asks:
+            self._ask_for_code(coupon_id, user_id)
         removed = remove_free_codes(self.system.ledger["api"], coupon_id, "model")
         assert removed == self.codes[coupon_id].remove()
 
