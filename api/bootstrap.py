@@ -31,6 +31,7 @@ from api.routes import (
     coupons,
     erasures,
     event_streams,
+    free_codes,
     given_codes,
     health,
     issue_requests,
@@ -75,7 +76,7 @@ DESCRIBED = (
     *(new_coupons, coupon_lists, coupons, audiences, room_settings, waiting_rooms),
     *(claims, issue_requests, timelines),
     *(standby, standby_lists),
-    *(issued_coupons, receipts, codes, given_codes, users, event_streams, erasures),
+    *(issued_coupons, receipts, codes, free_codes, given_codes, users, event_streams, erasures),
 )
 """The modules of routes, in the order of the API's description; after them comes health."""
 
@@ -186,6 +187,9 @@ def build_api(
         ).blueprint(),
         codes.CodesRoutes(
             authenticator, pool, lambda: _slow_connection(url, "coupon-api-upload")
+        ).blueprint(),
+        free_codes.FreeCodeRoutes(
+            authenticator, lambda: _slow_connection(url, "coupon-api-removal")
         ).blueprint(),
         audiences.AudienceRoutes(
             authenticator, gate, pool, lambda: _slow_connection(url, "coupon-api-audience")

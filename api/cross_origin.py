@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ANY = "*"
 _ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 
-_METHODS = "GET, HEAD, POST, PATCH, PUT"
+_METHODS = "GET, HEAD, POST, PATCH, PUT, DELETE"
 _REQUEST_HEADERS = "authorization, content-type, idempotency-key, if-match, x-request-id"
 _RESPONSE_HEADERS = (
     "etag, link, location, ratelimit, ratelimit-policy, retry-after, www-authenticate, x-request-id"

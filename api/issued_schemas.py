@@ -89,6 +89,12 @@ class UploadView(TypedDict):
     first_refused: list[RefusedLineView]
 
 
+class RemovedCodesView(TypedDict):
+    """How many codes were removed from a pool; 0: none was free."""
+
+    removed: Count
+
+
 class GivenCodeView(TypedDict):
     """The code of a user's own coupon."""
 

@@ -93,7 +93,7 @@ class ProblemType(Enum):
     NO_CODES = _Definition("no-codes", 409, "The coupon has no codes")
     CODES_EXHAUSTED = _Definition("codes-exhausted", 409, "No code of the pool is left")
     CODES_EXIST = _Definition("codes-exist", 409, "The coupon has codes already")
-    CODES_BUSY = _Definition("codes-busy", 409, "Codes are being uploaded or given")
+    CODES_BUSY = _Definition("codes-busy", 409, "Codes are being uploaded, removed or given")
     UPLOAD_OFFSET = _Definition("upload-offset", 409, "The upload goes on elsewhere")
     EMPTY_AUDIENCE = _Definition("empty-audience", 409, "The list has no user")
     NO_POOL = _Definition("no-pool", 409, "The coupon's codes do not come from a pool")

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from chaos.history import History
 from chaos.nemesis import Incident, Print, Tally, cause_incidents, schedule
 from chaos.target import Target
 from chaos.trial import Trial
@@ -52,8 +53,9 @@ def main(
     A run is a series of trials. In a trial, callers claim three coupons, and users wait in line for
     a fourth, while faults happen: a process is killed or paused, a network link is cut, Redis loses
     its data, garbage is written to the topic. Tills use issued coupons meanwhile, cancel uses and
-    revoke some. After 150 s everything is healed, and the checkers compare what callers and tills
-    saw with what Postgres, Redis and Kafka hold.
+    revoke some. Small coupons are closed and archived, and users are erased. After 150 s everything
+    is healed, and the checkers compare what callers and tills saw with what Postgres, Redis and
+    Kafka hold.
 
     The same seed causes the same faults in the same order.
 
@@ -121,7 +123,7 @@ def _run(
         changes = Counter(f"{each.status} {each.reason}".strip() for each in trial.history.changes)
         log(
             f"trial {number}: claims {_counts(statuses)}; violations: {len(violations)};"
-            f" changes of issued coupons {_counts(changes)}"
+            f" changes of issued coupons {_counts(changes)}; {_ends(trial.history)}"
         )
         if violations:
             return violations
@@ -130,6 +132,12 @@ def _run(
 
 def _counts(statuses: Mapping[Any, int]) -> str:
     return ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items()))
+
+
+def _ends(history: History) -> str:
+    archived = sum(sale.archived for sale in history.sales)
+    erased = sum(len(sale.erased) for sale in history.sales)
+    return f"{len(history.sales)} short sales, {archived} archived; {erased} users erased"
 
 
 def _chosen(trial: Trial, only: tuple[str, ...]) -> list[str]:

@@ -41,7 +41,7 @@ class Caller:
         """Claim once; a lost connection counts as a response, with status LOST."""
         began = time.monotonic()
         path = f"/coupons/{coupon_id}/issue-requests"
-        status, location, body = self._call_once("POST", path, user_id, "coupon:issue")
+        status, location, body = self.call_once("POST", path, user_id, "coupon:issue")
         reason = body.get("reason") or _problem(body)
         request_status = str(body.get("status", "")) if status in (200, 202) else ""
         return Response(
@@ -61,7 +61,7 @@ class Caller:
         began = time.monotonic()
         path = f"/issued-coupons/{request_id(*key)}/{wanted}"
         about, scope = ("reason", "coupon:admin") if wanted == "revoke" else _BY_A_TILL
-        status, _, body = self._call_once("POST", path, 1, scope, {about: reference})
+        status, _, body = self.call_once("POST", path, 1, scope, {about: reference})
         reason = "" if status == 200 else _problem(body)
         ended = time.monotonic()
         return ChangeCall(*key, wanted, reference, status, reason, began, ended, time.time())
@@ -96,7 +96,7 @@ class Caller:
         began = time.monotonic()
         body: dict[str, Any] = {}
         for _ in attempts(ACKNOWLEDGED_WITHIN_SECONDS, PAUSE_SECONDS):
-            status, _location, body = self._call_once(
+            status, _location, body = self.call_once(
                 method, path, 1, "coupon:admin", wanted, headers
             )
             if status in (200, 201):
@@ -109,7 +109,7 @@ class Caller:
         """Disconnect."""
         self._connection.close()
 
-    def _call_once(
+    def call_once(
         self,
         method: str,
         path: str,

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from chaos.history import Key
+from chaos.ends import Ends, read_ends
+from chaos.history import History, Key
 from chaos.stores import ChangeRow, EntryRow, IssuedNow, read_gate, read_ledger
 from chaos.topics import DeadLetter, Delivered, Offsets, read_committed, read_topics
 from coupons.gate import connect_gate
@@ -19,7 +20,7 @@ class Evidence:
     issued, rejected: the rows, each as a key. changes: of issued coupons, by key and number.
     entries: of standby lists, in their order. owned: issued coupons as they are read. delivered and
     dead_letters: since the run began. committed: by partition, the group's offsets, read before
-    everything else.
+    everything else. ends: of short sales.
     """
 
     totals: Mapping[int, int] = field(default_factory=dict)
@@ -35,10 +36,11 @@ class Evidence:
     delivered: Sequence[Delivered] = ()
     dead_letters: Sequence[DeadLetter] = ()
     committed: Mapping[int, int] = field(default_factory=dict)
+    ends: Ends = field(default_factory=Ends)
 
 
-def read_evidence(where: Mapping[str, str], coupon_ids: Sequence[int], begin: Offsets) -> Evidence:
-    """Everything about these coupons, and the topics since `begin`.
+def read_evidence(where: Mapping[str, str], history: History, begin: Offsets) -> Evidence:
+    """Everything about the coupons of this run, and the topics since `begin`.
 
     where: COUPON_* addresses, the database as its owner. Offsets are read first and the ledger
     last, so that no offset looks committed before its row.
@@ -46,7 +48,8 @@ def read_evidence(where: Mapping[str, str], coupon_ids: Sequence[int], begin: Of
     servers = where["COUPON_KAFKA_BOOTSTRAP_SERVERS"]
     committed = read_committed(servers)
     delivered, dead_letters = read_topics(servers, where["COUPON_SCHEMA_REGISTRY_URL"], begin)
-    unavailable, at_gate = read_gate(connect_gate(where["COUPON_REDIS_URL"]), coupon_ids)
+    gate, coupon_ids = connect_gate(where["COUPON_REDIS_URL"]), history.coupon_ids
+    unavailable, at_gate = read_gate(gate, coupon_ids)
     with psycopg.connect(where["COUPON_DATABASE_URL"], autocommit=True) as ledger:
         return Evidence(
             **read_ledger(ledger, coupon_ids),
@@ -55,4 +58,5 @@ def read_evidence(where: Mapping[str, str], coupon_ids: Sequence[int], begin: Of
             delivered=delivered,
             dead_letters=dead_letters,
             committed=committed,
+            ends=read_ends(gate, ledger, history.sales),
         )

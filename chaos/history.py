@@ -106,6 +106,29 @@ class ChangeCall:
         return f"{words}, answered {self.status} {self.reason}".rstrip()
 
 
+@dataclass(slots=True)
+class Sale:
+    """A short sale: what its coupon's users were answered, and what was done in the end.
+
+    claims: by user, the answer of the first claim that was answered. erased: users. archived:
+    whether its coupon is. read, again: after it was archived, by user, the status of the request as
+    it was read, and the answer of another claim.
+    """
+
+    coupon_id: int
+    total: int
+    claims: dict[int, Response] = field(default_factory=dict)
+    erased: set[int] = field(default_factory=set)
+    archived: bool = False
+    read: dict[int, str] = field(default_factory=dict)
+    again: dict[int, Response] = field(default_factory=dict)
+
+    @property
+    def accepted(self) -> list[int]:
+        """Users whose claims were accepted."""
+        return [user_id for user_id, claim in self.claims.items() if claim.accepted]
+
+
 @dataclass(frozen=True, slots=True)
 class Stock:
     """A total that a coupon was given: in force from `ended` on at the latest, at first `began`."""
@@ -121,11 +144,13 @@ class History:
 
     stocks: the totals of each coupon, ascending. quiet: moments at which the gate held exactly what
     the ledger held, with nothing pending. garbage: the records that a fault wrote to the request
-    topic. changes: of issued coupons. joined: who was answered that they wait in a line.
+    topic. changes: of issued coupons. joined: who was answered that they wait in a line. sales:
+    short ones, of coupons of their own.
     """
 
     responses: list[Response] = field(default_factory=list)
     changes: list[ChangeCall] = field(default_factory=list)
+    sales: list[Sale] = field(default_factory=list)
     stocks: dict[int, list[Stock]] = field(default_factory=dict)
     quiet: list[float] = field(default_factory=list)
     garbage: list[bytes] = field(default_factory=list)

@@ -10,11 +10,13 @@ import psycopg
 
 from api.settings import ApiSettings
 from chaos.callers import Caller, Callers
+from chaos.ends import await_ends
 from chaos.evidence import read_evidence
 from chaos.faults.catalogue import all_faults
 from chaos.faults.fault import Fault, FaultContext
 from chaos.history import History, Stock
 from chaos.recovery import await_quiet
+from chaos.short_sales import ShortSales
 from chaos.target import APPLICATIONS, Target
 from chaos.tills import Tills
 from chaos.topics import end_offsets
@@ -38,7 +40,8 @@ class Trial:
 
     One coupon does not sell out, one sells out soon, and one has its total raised all the time and
     expires. The last has a line, which is served as its total is raised. Tills use, cancel and
-    revoke what was issued.
+    revoke what was issued. Beside them, small coupons are claimed, closed and archived, and some of
+    their users are erased.
     """
 
     def __init__(self, target: Target, seed: str) -> None:
@@ -55,6 +58,7 @@ class Trial:
         self._callers = Callers(self._caller, self.history, weights, seed)
         self._tills = Tills(self._caller, self.history, seed)
         self._waiters = Waiters(self._caller, self.history)
+        self._sales = ShortSales(self._caller, self.history, seed)
         context = FaultContext(target, self.history, roomy, Random(f"{seed}/faults"))
         self.faults: Mapping[str, Fault] = all_faults(context)
         self.complaints: list[str] = []
@@ -65,6 +69,7 @@ class Trial:
         stop = Event()
         raising = Thread(target=self._keep_raising, args=(stop,), daemon=True)
         with (
+            self._sales.going_on(),
             self._callers.claiming(THREADS),
             self._tills.working(TILLS),
             self._waiters.waiting(),
@@ -98,11 +103,13 @@ class Trial:
     def verdict(self) -> list[str]:
         """Heal everything, wait until all is settled, sell out two coupons, check every promise."""
         self.target.heal()
-        complaints = [*self.complaints, self._check_workers(), self._await_quiet()]
+        complaints = [*self.complaints, *self._sales.complaints, self._check_workers()]
+        complaints.append(self._await_quiet())
         for coupon_id in (self._scarce, self._raised):
             self._callers.claim_until_sold_out(coupon_id, self.history.stocks[coupon_id][-1].total)
         complaints += [self._waiters.await_served(self.target.where), self._await_quiet()]
-        evidence = read_evidence(self.target.where, self.history.coupon_ids, self._begin)
+        complaints.append(await_ends(self.target.where, self.history, QUIET_WITHIN_SECONDS))
+        evidence = read_evidence(self.target.where, self.history, self._begin)
         return [each for each in complaints if each] + violations(self.history, evidence)
 
     def _check_workers(self) -> str:

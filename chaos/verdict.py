@@ -2,6 +2,12 @@
 
 from collections.abc import Callable, Iterator
 
+from chaos.checkers.ends import (
+    a_sale_keeps_its_counts,
+    a_sale_that_stays_is_at_the_gate,
+    an_archived_coupon_answers_from_the_ledger,
+    an_erased_user_is_nowhere,
+    nothing_of_an_archived_coupon_is_at_the_gate,
 from chaos.checkers.lines import (
     nobody_waits_while_stock_is_left,
     the_line_is_served_in_order,
@@ -79,6 +85,11 @@ CHECKERS: tuple[Checker, ...] = (
     the_line_is_served_in_order,
     who_is_promoted_has_one_request,
     nobody_waits_while_stock_is_left,
+    an_erased_user_is_nowhere,
+    a_sale_keeps_its_counts,
+    a_sale_that_stays_is_at_the_gate,
+    nothing_of_an_archived_coupon_is_at_the_gate,
+    an_archived_coupon_answers_from_the_ledger,
 )
 
 

@@ -212,6 +212,17 @@ def upload_codes(client: CouponClient, coupon_id: int, file: Path, has_header: b
     return client.upload_codes(coupon_id, file, has_header)
 
 
+@client_command
+@_coupon_argument
+def remove_free_codes(client: CouponClient, coupon_id: int) -> Any:
+    """Remove the codes of a coupon's pool that nobody has. It is sent once.
+
+    \b
+      coupon client remove-free-codes 3000
+    """
+    return client.remove_free_codes(coupon_id)
+
+
 ADMINISTRATOR_COMMANDS = (
     create_coupon,
     list_coupons,
@@ -225,4 +236,5 @@ ADMINISTRATOR_COMMANDS = (
     read_codes,
     choose_codes,
     upload_codes,
+    remove_free_codes,
 )

@@ -7,17 +7,22 @@ from rich.table import Table
 
 from cli.advice import with_commands_for_this_stack
 from connectors.stream_state import StreamState
+from coupons.codes import CodeKind
 from coupons.model import CouponState
+from operations.verify.codes import CodeCounts
 from operations.verify.lives import LifeCounts
 from operations.verify.report import MOST_NAMED, ConsistencyReport, Discrepancy
 
 
 def show_report(
-    console: Console, report: ConsistencyReport, life: LifeCounts | None = None
+    console: Console,
+    report: ConsistencyReport,
+    life: LifeCounts | None = None,
+    codes: CodeCounts | None = None,
 ) -> None:
     """The counts of one coupon, and its first discrepancies.
 
-    life: None: none of its issued coupons was changed.
+    life: None: none of its issued coupons was changed. codes: None: it has none.
     """
     counts, figures = report.counts, report.figures
     console.print(
@@ -49,6 +54,10 @@ def show_report(
             f" + expired {life.expired:,} + revoked {life.revoked:,}",
             soft_wrap=True,
         )
+    if codes is not None:
+        pool = f"; in the pool {codes.in_pool:,}, free {codes.free:,}"
+        is_pool = codes.kind is CodeKind.POOL
+        console.print(f"Codes:    {codes.given:,} given{pool if is_pool else ''}", soft_wrap=True)
     for line in report.sums:
         console.print(f"[red]does not add up:[/] {line}", soft_wrap=True)
     if report.discrepancies:
@@ -88,10 +97,14 @@ def show_stream(console: Console, state: StreamState, letters: int) -> None:
 
 
 def show_unmatched(
-    console: Console, unmatched: Sequence[Discrepancy], lives: Sequence[LifeCounts]
+    console: Console,
+    unmatched: Sequence[Discrepancy],
+    lives: Sequence[LifeCounts],
+    codes: Sequence[CodeCounts],
 ) -> None:
     """Rows that belong to nothing or do not fit, the first by name; counts that are wrong."""
-    for complaint in filter(None, (life.complaint for life in lives)):
+    complaints = [life.complaint for life in lives if life.complaint]
+    for complaint in [*complaints, *(line for each in codes for line in each.complaints)]:
         console.print(f"[red]does not add up:[/] {complaint}", soft_wrap=True)
     for found in unmatched[:MOST_NAMED]:
         line = f"coupon {found.coupon_id}, {found}"

@@ -13,6 +13,7 @@ from coupon_client.results import (
     Coupon,
     CouponAction,
     Erasure,
+    RemovedCodes,
     UnreadableCoupon,
     Upload,
 )
@@ -150,6 +151,19 @@ class AdministratorCalls:
             f"{_coupon(coupon_id)}/codes/pool",
             file=file,
             headers={"Content-Type": kind},
+            attempt_seconds=UPLOAD_SECONDS,
+        )
+
+    def remove_free_codes(self, coupon_id: int) -> RemovedCodes:
+        """Remove the codes of its pool that nobody has. Sent once.
+
+        A repetition could remove what somebody uploaded in between.
+        """
+        return self._calls.get(
+            RemovedCodes,
+            "DELETE",
+            f"{_coupon(coupon_id)}/codes/free",
+            repeatable=False,
             attempt_seconds=UPLOAD_SECONDS,
         )
 

@@ -295,6 +295,13 @@ class Erasure:
 
 
 @dataclass(frozen=True, slots=True)
+class RemovedCodes:
+    """How many codes of a pool were removed."""
+
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
 class GivenCode:
     """The code of a user's own coupon."""
 

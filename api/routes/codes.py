@@ -78,7 +78,7 @@ class CodesRoutes:
         with writing(_maybe_chosen(coupon_id)), pooled(self._pool) as connection:
             outcome, codes = choose_codes(connection, coupon_id, kind, who)
         if outcome is not CodesOutcome.DONE or codes is None:
-            raise _problem(outcome, coupon_id)
+            raise problem_of(outcome, coupon_id)
         return json_response(_view_codes(codes))
 
     def upload(self, coupon_id: int) -> RawResponse:
@@ -90,7 +90,7 @@ class CodesRoutes:
             with writing(_maybe_uploaded(coupon_id)), self._connect() as connection:
                 report = upload_codes(connection, coupon_id, who, lines)
         except CannotUpload as error:
-            raise _problem(error.outcome, coupon_id) from None
+            raise problem_of(error.outcome, coupon_id) from None
         return json_response(_view_upload(report))
 
     def _administrator(self) -> str:
@@ -98,15 +98,15 @@ class CodesRoutes:
         return f"user {self._authenticator.caller(request, ADMIN).user_id}"
 
 
-def _problem(outcome: CodesOutcome, coupon_id: int) -> Problem:
-    """Why the kind was not chosen, or nothing was uploaded."""
+def problem_of(outcome: CodesOutcome, coupon_id: int) -> Problem:
+    """Why the kind was not chosen, or nothing was uploaded or removed."""
     if outcome is CodesOutcome.EXIST:
         says = f"Coupon {coupon_id} has codes already, so that their kind cannot change any more."
         return Problem(ProblemType.CODES_EXIST, says)
     if outcome is CodesOutcome.BUSY:
         says = (
-            f"Codes are being uploaded, to this coupon or another, or codes of coupon {coupon_id}"
-            " are being given. Try again."
+            f"Codes are being uploaded or removed, of this coupon or another, or codes of coupon"
+            f" {coupon_id} are being given. Try again."
         )
         return Problem(ProblemType.CODES_BUSY, says, {"retry-after": retry_after()})
     if outcome is CodesOutcome.OTHER_KIND:

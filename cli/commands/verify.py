@@ -64,6 +64,15 @@ def command(
     broken_chain  it does not continue the change before it
     late_use      it is later than the time at which the issued coupon expired
 
+    Of codes: each uploaded one is there, none is there twice, and each issued coupon can get one.
+    Those that no program gives are listed too:
+
+    \b
+    not_issued    the issued coupon does not exist
+    two_codes     the issued coupon has more than one
+    late_code     it was given after the issued coupon had expired or was revoked
+    wrong_check   it was made, and its check character is wrong
+
     The gate has forgotten archived coupons, whose requests are all final: they are checked only by
     --coupon, and then in Postgres alone. The rows above are searched for them too. Of a retired one
     the counts that were kept have to add up: its rows are in files.
@@ -98,9 +107,10 @@ def command(
 def _show(result: Verification) -> None:
     console = Console(highlight=False)
     lives = {life.coupon_id: life for life in result.lives}
+    codes = {each.coupon_id: each for each in result.codes}
     for report in result.reports:
         console.print(f"[bold]Coupon {report.coupon_id}[/]")
-        show_report(console, report, lives.get(report.coupon_id))
+        show_report(console, report, lives.get(report.coupon_id), codes.get(report.coupon_id))
     if not result.reports:
         console.print("There are no coupons to check.")
     if result.archived:
@@ -112,7 +122,7 @@ def _show(result: Verification) -> None:
     show_stream(console, result.stream, len(result.dead_letters))
     if result.dead_letters_error:
         console.print(f"[yellow]not known:[/] {result.dead_letters_error}", soft_wrap=True)
-    show_unmatched(console, result.unmatched, result.lives)
+    show_unmatched(console, result.unmatched, result.lives, result.codes)
 
 
 def _as_json(result: Verification) -> dict[str, object]:
@@ -125,6 +135,7 @@ def _as_json(result: Verification) -> dict[str, object]:
         "not_known": result.unknown,
         "unmatched": [_discrepancy_as_json(each) for each in result.unmatched],
         "lives": [each._asdict() for each in result.lives],
+        "codes": [each._asdict() for each in result.codes],
         "archived": result.archived,
     }
 

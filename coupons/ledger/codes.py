@@ -1,4 +1,4 @@
-"""Codes of coupons in the ledger: choose their kind, fill a pool, give one, find one."""
+"""Codes of coupons in the ledger: choose their kind, fill and empty a pool, give one, find one."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from coupons.queries import query
 
 
 class CodesOutcome(StrEnum):
-    """What came of choosing a kind of codes, of an upload or of asking for a code."""
+    """What came of choosing a kind of codes, of an upload, a removal or of asking for a code."""
 
     DONE = "done"
     NOT_FOUND = "not_found"
@@ -21,7 +21,7 @@ class CodesOutcome(StrEnum):
     EXIST = "exist"
     """There are codes already, so that their kind stays."""
     BUSY = "busy"
-    """Codes are being uploaded, to whichever coupon, or given of this one."""
+    """Codes are being uploaded or removed, of whichever coupon, or given of this one."""
     OTHER_KIND = "other_kind"
     """The codes of this coupon do not come from a pool."""
     NONE = "none"
@@ -154,6 +154,18 @@ def pool_upload(connection: Connection, coupon_id: int, acted_by: str) -> Iterat
         yield upload
         noted = {**values, "added": upload.added, "acted_by": acted_by}
         connection.execute(query("end_pool_upload"), noted)
+
+
+def remove_free_codes(
+    connection: Connection, coupon_id: int, acted_by: str
+) -> tuple[CodesOutcome, int]:
+    """Remove the codes of a pool that nobody has: DONE, NOT_FOUND, OTHER_KIND or BUSY; how many.
+
+    Raises LedgerUnavailable when nothing was done, OutcomeUnknown when that is not known.
+    """
+    values = {"coupon_id": coupon_id, "acted_by": acted_by}
+    outcome, removed = _one(connection, "remove_free_codes", values)
+    return CodesOutcome(outcome), removed
 
 
 def give_code(connection: Connection, user_id: int, coupon_id: int) -> tuple[CodesOutcome, str]:

@@ -2,6 +2,6 @@
 
 comparison.py compares gate and ledger request by request, mismatch.py names the ways in which they
 differ. report.py adds the counts of one coupon, in_flight.py says why requests are not final,
-unmatched_rows.py finds rows that belong to nothing, lives.py counts what became of issued coupons.
-verification.py does all of it.
+unmatched_rows.py finds rows that belong to nothing, lives.py counts what became of issued coupons,
+and codes.py their codes. verification.py does all of it.
 """

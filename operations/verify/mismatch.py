@@ -31,11 +31,17 @@ class MismatchKind(StrEnum):
     NO_COUPON = "no_coupon"
     """A request whose coupon does not exist."""
     NOT_ISSUED = "not_issued"
-    """A change of an issued coupon that does not exist."""
+    """A change or a code of an issued coupon that does not exist."""
     BROKEN_CHAIN = "broken_chain"
     """A change of an issued coupon that does not continue the one before it."""
     LATE_USE = "late_use"
     """A use that is later than the time at which the issued coupon expired."""
+    TWO_CODES = "two_codes"
+    """An issued coupon with more than one code."""
+    LATE_CODE = "late_code"
+    """A code that was given after the issued coupon had expired or was revoked."""
+    WRONG_CHECK = "wrong_check"
+    """A made code whose check character is wrong: no till finds it."""
 
 
 class Mismatch(NamedTuple):

@@ -1,4 +1,4 @@
-"""All checks of `coupon verify`: coupons, issued coupons, stream, dead letters, unmatched rows."""
+"""All checks of `coupon verify`: coupons, issued coupons and codes, stream, dead letters, rows."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from coupons.ledger.retired import find_retired
 from coupons.model import Coupon
 from operations.dead_letters.status import DeadLetterStatus, read_unresolved
 from operations.session import Failed, Session
+from operations.verify.codes import CodeCounts, count_codes, find_wrong_codes
 from operations.verify.in_flight import explain_in_flight
 from operations.verify.lives import LifeCounts, count_lives, find_wrong_changes, kept_life
 from operations.verify.report import ConsistencyReport, Discrepancy, await_consistency
@@ -19,9 +20,10 @@ from operations.verify.unmatched_rows import find_unmatched
 class Verification(NamedTuple):
     """dead_letters: the unresolved ones. dead_letters_error: why they are not known; None: known.
 
-    unmatched: rows that belong to no coupon, request or issued coupon, and changes of issued
-    coupons that do not fit. lives: of coupons of which an issued coupon was changed. failures:
-    coupons that could not be checked. archived: how many coupons are; they were not checked.
+    unmatched: rows that belong to no coupon, request or issued coupon, and changes and codes of
+    issued coupons that do not fit. lives: of coupons of which an issued coupon was changed. codes:
+    of coupons that have some. failures: coupons that could not be checked. archived: how many
+    coupons are; they were not checked.
     """
 
     reports: Sequence[ConsistencyReport]
@@ -30,6 +32,7 @@ class Verification(NamedTuple):
     dead_letters_error: str | None
     unmatched: Sequence[Discrepancy]
     lives: Sequence[LifeCounts]
+    codes: Sequence[CodeCounts]
     failures: Sequence[Failed]
     archived: int
 
@@ -38,6 +41,7 @@ class Verification(NamedTuple):
         """Whether something does not add up, or is still in flight."""
         wrong = any(report.complaints for report in self.reports)
         wrong = wrong or any(life.complaint for life in self.lives)
+        wrong = wrong or any(codes.complaints for codes in self.codes)
         return bool(self.unmatched or self.stream.losses) or wrong
 
     @property
@@ -67,9 +71,11 @@ def verify(
         retired := find_retired(session.connection, [coupon_id])
     ):
         lives = [kept_life(retired[coupon_id])]
+    codes = count_codes(session.connection, coupon_id)
     unmatched = [
         *find_unmatched(session.connection, coupon_id, keep),
         *find_wrong_changes(session.connection, coupon_id, keep),
+        *find_wrong_codes(session.connection, coupon_id, keep),
     ]
     letters, error = _unresolved(session)
     reports, stream = explain_in_flight(
@@ -79,7 +85,9 @@ def verify(
         session.connection,
     )
     archived = count_archived(session.connection) if coupon_id is None else 0
-    return Verification(reports, stream, letters, error, unmatched, lives, failures, archived)
+    return Verification(
+        reports, stream, letters, error, unmatched, lives, codes, failures, archived
+    )
 
 
 def _unresolved(session: Session) -> tuple[list[DeadLetterStatus], str | None]:

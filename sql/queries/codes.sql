@@ -35,6 +35,11 @@ SELECT code_key FROM coupon_code
 -- in:  coupon_id, added (how many codes), acted_by
 SELECT end_pool_upload(%(coupon_id)s, %(added)s, %(acted_by)s);
 
+-- name: remove_free_codes
+-- in:  coupon_id, acted_by
+-- out: outcome (done, not_found, other_kind, busy), removed (how many)
+SELECT outcome, removed FROM remove_free_codes(%(coupon_id)s, %(acted_by)s);
+
 -- name: give_code
 -- in:  user_id, coupon_id, offered (a new code, for coupons whose codes are made)
 -- out: outcome (see give_code in the migrations), given (the code, or null)

@@ -86,7 +86,7 @@ def _ask_about_codes(call: Call, user: Headers, nobody: Headers, issued: Issued)
     def of(coupon: int, who: int = 42) -> str:
         return f"/issued-coupons/{request_id(coupon, who)}/code"
 
-    codes, pool = "/coupons/31/codes", "/coupons/31/codes/pool"
+    codes, pool, free = (f"/coupons/31/codes{end}" for end in ("", "/pool", "/free"))
     for coupon in (31, 32, 33, 34):
         issued(coupon)
     for kind, path in (("made", "/coupons/32/codes"), ("pool", "/coupons/33/codes")):
@@ -98,6 +98,7 @@ def _ask_about_codes(call: Call, user: Headers, nobody: Headers, issued: Issued)
         call("GET", codes, headers)
         call("PUT", codes, headers, json={"kind": "made"})
         call("POST", pool, headers, data="A", content_type="text/plain")
+        call("DELETE", free, headers)
         call("GET", "/codes/A", headers)
     call("POST", of(31), nobody)
     call("PUT", codes, data="{", content_type="application/json")
@@ -107,11 +108,13 @@ def _ask_about_codes(call: Call, user: Headers, nobody: Headers, issued: Issued)
     call("POST", pool, json={})
     for other in (32, 99):
         call("POST", f"/coupons/{other}/codes/pool", data="B", content_type="text/csv")
+        call("DELETE", f"/coupons/{other}/codes/free")
     call("PUT", codes, json={"kind": "made"})
     for coupon in (31, 33, 34, 99):
         call("POST", of(coupon), user)
     call("GET", "/codes/a")
     call("GET", "/codes/b")
+    call("DELETE", free)
 
 
 def _erase(call: Call, user: Headers, nobody: Headers) -> None:
@@ -224,6 +227,7 @@ def ask_without_postgres(call: Call) -> None:
     call("POST", f"{NO_ISSUED}/revoke", json={"reason": "fraud"})
     call("PUT", "/coupons/31/codes", json={"kind": "made"})
     call("POST", "/coupons/31/codes/pool", data="B", content_type="text/plain")
+    call("DELETE", "/coupons/31/codes/free")
     call("POST", "/users/77/erasures")
     call("POST", f"/issued-coupons/{request_id(31, 1)}/code")
     issued = (NO_ISSUED, f"{NO_ISSUED}/changes", f"/issued-coupons/{request_id(7, ADMIN)}/receipt")

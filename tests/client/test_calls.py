@@ -101,6 +101,9 @@ def test_codes_are_uploaded_given_and_found(
     assert (found.issued_coupon_id, found.state) == (given.issued_coupon_id, "active")
     codes = admin.read_codes(coupon.id)
     assert (codes.given, codes.free, codes.missing) == (1, 1, 1)
+    assert [admin.remove_free_codes(coupon.id).removed for _ in range(2)] == [1, 0]
+    codes = admin.read_codes(coupon.id)
+    assert (codes.given, codes.free, codes.missing) == (1, 0, 2)
 
 
 def test_a_lost_answer_does_nothing_twice(

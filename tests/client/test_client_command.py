@@ -98,6 +98,8 @@ def _use_codes(shell: Shell, folder: Path) -> None:
     file = folder / "codes.csv"
     file.write_text("SAVE-1\nSAVE-2\n")
     assert shell.json("upload-codes", "3000", str(file), "--no-header")["added"] == 2
+    assert shell.json("remove-free-codes", "3000")["removed"] == 2
+    assert shell.json("upload-codes", "3000", str(file), "--no-header")["added"] == 2
     assert shell.json("read-codes", "3000")["free"] == 2
 
 

@@ -56,6 +56,7 @@ ONCE: dict[str, Call] = {
     "room": lambda client: client.set_waiting_room(7, 1, 100),
     "no room": lambda client: client.remove_waiting_room(7, 1),
     "switch": lambda client: client.switch_standby_list(7, is_on=True),
+    "remove": lambda client: client.remove_free_codes(7),
 }
 
 

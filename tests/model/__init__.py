@@ -5,7 +5,7 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"{__name__}.{name}"
-        for name in ("changing", "claiming", "expected", "machine", "repairing")
+        for name in ("changing", "claiming", "coding", "expected", "machine", "repairing")
     ),
     f"{__name__}.start",
 )

@@ -232,8 +232,7 @@ class ExpectedCoupon:
         self.replaced[user_id] = nobody
         self.rows[nobody] = self.rows.pop(user_id)
         self.final[nobody] = self.final.pop(user_id)._replace(user_id=nobody)
-        if user_id in self.lives.issued_on:
-            self.lives.issued_on[nobody] = self.lives.issued_on.pop(user_id)
+        self.lives.erase(user_id, nobody)
 
     def erase_mark(self, user_id: int) -> None:
         """And so has the gate."""

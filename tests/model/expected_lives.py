@@ -69,6 +69,23 @@ class ExpectedLives:
             if self._last(user_id).to_state == "active" and self._is_over(user_id):
                 self._change(user_id, "expired")
 
+    def erase(self, user_id: int, nobody: int) -> None:
+        """Orders keep their number, so that each still shows which changes are its own."""
+        if user_id not in self.issued_on:
+            return
+        self.issued_on[nobody] = self.issued_on.pop(user_id)
+        chain = self.chains.pop(user_id, None)
+        if chain is None:
+            return
+        orders = [each.order for each in chain]
+        self.chains[nobody] = [
+            each._replace(
+                order=each.order and f"erased {orders.index(each.order) + 1}",
+                reason=each.reason and "erased",
+            )
+            for each in chain
+        ]
+
     def shortens(self, days: int | None, until: int | None) -> bool:
         """Whether somebody's coupon could become valid for a shorter time by these terms."""
         return _is_less(days, self.days) or _is_less(until, self.until)

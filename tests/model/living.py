@@ -43,7 +43,7 @@ class LivesOfIssuedCoupons(Start):
     def issue_one(self, coupon_id: int, user_id: int, again: bool) -> None:
         """again: every change event comes once more, which changes nothing."""
         coupon = self.expected[coupon_id]
-        if coupon.is_draft:
+        if coupon.is_draft or coupon.is_archived:
             return  # its terms change all the same
         admission = Admission(coupon_id, user_id, MOMENT_US, coupon.epoch, repeated=False)
         assert accept_requests(self.system.ledger["api"], [admission]) == {coupon_id}
@@ -107,12 +107,7 @@ class LivesOfIssuedCoupons(Start):
         self, which: int, wanted: IssuedChange, order: str | None, reason: str | None
     ) -> tuple[ExpectedLives, int, str, str]:
         """Change one of those that are issued; return where it is expected, and what was said."""
-        issued = [
-            (coupon_id, user_id)
-            for coupon_id, coupon in self.expected.items()
-            for user_id in sorted(coupon.lives.issued_on)
-        ]
-        coupon_id, user_id = issued[which % len(issued)]
+        coupon_id, user_id = self._pick(which)
         changed = change_owned_coupon(
             self.system.ledger["api"],
             user_id,
@@ -125,6 +120,15 @@ class LivesOfIssuedCoupons(Start):
         assert changed is not None
         answer, coupon = changed
         return self.expected[coupon_id].lives, user_id, answer, coupon.state
+
+    def _pick(self, which: int) -> tuple[int, int]:
+        """One of those that are issued."""
+        issued = [
+            (coupon_id, user_id)
+            for coupon_id, coupon in self.expected.items()
+            for user_id in sorted(coupon.lives.issued_on)
+        ]
+        return issued[which % len(issued)]
 
     @invariant()
     def the_changes_are_as_expected(self) -> None:

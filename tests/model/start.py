@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize
@@ -14,6 +15,8 @@ from tests.model.expected import GROUP, Definition, ExpectedCoupon
 from tests.model.expected_lives import ExpectedLives
 from tests.model.system import System
 
+T = TypeVar("T")
+
 USERS = range(1, 7)
 COUPONS = range(1, 4)
 LONG_AGO, FAR_OFF = datetime(2020, 1, 1, tzinfo=UTC), datetime(2220, 1, 1, tzinfo=UTC)
@@ -23,6 +26,15 @@ totals = st.integers(1, 5)
 anything = st.integers(0, 1_000)
 days = st.sampled_from([None, 2, 7, 30])
 """Of the terms of a coupon."""
+
+
+def of_each(values: st.SearchStrategy[T]) -> st.SearchStrategy[list[T]]:
+    """One for each coupon."""
+    return st.lists(values, min_size=len(COUPONS), max_size=len(COUPONS))
+
+
+every_place, every_terms = of_each(totals), of_each(st.tuples(days, days))
+drafts = st.sampled_from([None, *COUPONS])
 
 
 class Start(RuleBasedStateMachine):
@@ -36,11 +48,7 @@ class Start(RuleBasedStateMachine):
         self.on_their_way: list[tuple[list[Claim], list[Decision]]] = []
         self.promised: set[tuple[int, int]] = set()
 
-    @initialize(
-        places=st.lists(totals, min_size=len(COUPONS), max_size=len(COUPONS)),
-        terms=st.lists(st.tuples(days, days), min_size=len(COUPONS), max_size=len(COUPONS)),
-        draft=st.sampled_from([None, *COUPONS]),
-    )
+    @initialize(places=every_place, terms=every_terms, draft=drafts)
     def begin(
         self,
         places: Sequence[int],

@@ -37,6 +37,7 @@ LIFE_TIMES = {
     "coupon": ("created_at", "valid_until"),
     "issued_coupon": ("issued_at",),
     "issued_coupon_change": ("changed_at",),
+    "coupon_code": ("given_at",),
     "coupon_expiry_walk": ("began_at", "seen_due_at", "unseen_due_at"),
 }
 """Columns by table."""

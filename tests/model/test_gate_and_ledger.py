@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from coupons.gate import erasing
+from tests.model.coding import CodesOfIssuedCoupons
 from tests.model.living import LivesOfIssuedCoupons
 from tests.model.machine import GateAndLedger
 from tests.model.system import System
@@ -39,7 +40,7 @@ def system(
 
 
 @pytest.mark.timeout(0 if EXAMPLES in os.environ else 600)
-@pytest.mark.parametrize("machine", [GateAndLedger, LivesOfIssuedCoupons])
+@pytest.mark.parametrize("machine", [GateAndLedger, LivesOfIssuedCoupons, CodesOfIssuedCoupons])
 def test_every_promise_is_kept_in_any_order_of_events(
     system: System, machine: Callable[[System], Any]
 ) -> None:

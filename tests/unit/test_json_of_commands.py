@@ -56,6 +56,7 @@ NEEDED = {
     "coupon client read-request": [REQUEST],
     "coupon client read-timeline": [REQUEST],
     "coupon client remove-audience": ["7"],
+    "coupon client remove-free-codes": ["7"],
     "coupon client resume-coupon": ["7"],
     "coupon client revoke-issued-coupon": [REQUEST, "--reason", "a test"],
     "coupon client upload-audience": ["7", __file__],
