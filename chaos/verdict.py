@@ -8,6 +8,7 @@ from chaos.checkers.ends import (
     an_archived_coupon_answers_from_the_ledger,
     an_erased_user_is_nowhere,
     nothing_of_an_archived_coupon_is_at_the_gate,
+)
 from chaos.checkers.lines import (
     nobody_waits_while_stock_is_left,
     the_line_is_served_in_order,

@@ -1,5 +1,5 @@
 -- Rehearsals: coupons that run through everything with synthetic users, that no user sees, and of which nothing is left.
--- depends: 0025_monitor_reads_erasures
+-- depends: 0028_standby_list
 
 -- One row a rehearsal, written with its coupon. It stays as the proof of the purge, and keeps the id from being used
 -- again: Kafka may still have records of it.

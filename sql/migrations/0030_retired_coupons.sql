@@ -1,5 +1,5 @@
 -- Retired coupons: archived ones whose rows are in Parquet files, and not in the ledger any more.
--- depends: 0028_standby_list
+-- depends: 0029_rehearsals
 
 -- The row of a coupon is there from the beginning of its retirement: from then on nothing of it changes, and no record
 -- of Kafka makes an outcome of it. Rows are dropped once the export is noted, which is when the files are proved.

@@ -1,5 +1,5 @@
 -- Free codes of a pool can be removed, and `coupon verify` can check codes that it may not read.
--- depends: 0025_monitor_reads_erasures
+-- depends: 0030_retired_coupons
 
 COMMENT ON COLUMN coupon_codes.pool_size IS 'How many codes the pool has, given ones too. Given ones are never removed.';
 

@@ -1,5 +1,5 @@
 -- Many issued coupons are changed and shown by one call: half of Postgres' work for a use was calls between functions.
--- depends: 0030_retired_coupons
+-- depends: 0031_free_codes_are_removed
 
 -- Changes issued coupons as change_issued_coupon does, in the order of their key, and shows each as it is then. Nobody
 -- is waited for: one that somebody else has locked is left as it is, because it would hold up all others.

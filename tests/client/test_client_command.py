@@ -82,6 +82,8 @@ def _list_users(shell: Shell, folder: Path) -> None:
     assert (uploaded["audience"]["size"], uploaded["first_refused"][0]["line"]) == (2, 2)
     assert shell.json("read-audience", "3000")["kind"] == "list"
     assert shell.json("remove-audience", "3000")["kind"] == "everybody"
+
+
 def _wait_in_line(shell: Shell, issued: Issued) -> None:
     shell.json("create-coupon", "One", "1", "--id", "3001")
     issued(3001, 4713)
@@ -104,16 +106,16 @@ def _use_codes(shell: Shell, folder: Path) -> None:
 
 
 def _wait(shell: Shell) -> None:
-    later = ["--id", "3001", "--starts-at", "2090-01-01T00:00:00Z"]
+    later = ["--id", "3002", "--starts-at", "2090-01-01T00:00:00Z"]
     version = shell.json("create-coupon", "With a room", "10", *later)["version"]
-    shown = shell.json("set-waiting-room", "3001", "5", "--order", "lot", "--version", str(version))
+    shown = shell.json("set-waiting-room", "3002", "5", "--order", "lot", "--version", str(version))
     assert shown["waiting_room"] == {"admits_per_second": 5, "order": "lot"}
-    assert shell.json("read-waiting-room", "3001")["lot"] is None
-    ticket = shell.json("arrive", "3001")["ticket"]
-    waiting = shell.json("wait-for-turn", "3001", "--wait", "0", "--ticket", ticket)
+    assert shell.json("read-waiting-room", "3002")["lot"] is None
+    ticket = shell.json("arrive", "3002")["ticket"]
+    waiting = shell.json("wait-for-turn", "3002", "--wait", "0", "--ticket", ticket)
     assert (waiting["is_your_turn"], waiting["ticket"]) == (False, ticket)
-    assert shell.json("read-position", "3001")["arrived"] == 1
-    removed = shell.json("remove-waiting-room", "3001", "--version", str(shown["version"]))
+    assert shell.json("read-position", "3002")["arrived"] == 1
+    removed = shell.json("remove-waiting-room", "3002", "--version", str(shown["version"]))
     assert removed["waiting_room"] is None
 
 
