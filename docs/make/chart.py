@@ -22,7 +22,7 @@ compares them.*
 
 
 def schema() -> dict[str, Any]:
-    """The schema of the values: the one place where they are written down."""
+    """The schema of the values: the one file in which they are written down."""
     found: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text("utf-8"))
     return found
 
@@ -61,7 +61,12 @@ def render_values() -> str:
 def render_topics() -> str:
     """The topics that the connectors write to, for Kafka by Strimzi."""
     found = [
-        {"name": topic.name, "partitions": topic.partitions, "settings": dict(topic.config), "events": events}
+        {
+            "name": topic.name,
+            "partitions": topic.partitions,
+            "settings": dict(topic.config),
+            "events": events,
+        }
         for file, events in ((CONNECTOR_FILE, False), (EVENTS_FILE, True))
         for topic in topics_of(json.loads(file.read_text("utf-8"))["config"])
     ]

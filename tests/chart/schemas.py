@@ -92,7 +92,7 @@ def _strict(node: Any) -> Any:
         return EITHER
     strict = {name: _strict(child) for name, child in node.items()}
     open_ended = {"additionalProperties", "x-kubernetes-preserve-unknown-fields"}
-    if isinstance(node.get("properties"), dict) and node.get("type") == "object":
-        if not open_ended & node.keys():
-            strict["additionalProperties"] = False
+    is_object = isinstance(node.get("properties"), dict) and node.get("type") == "object"
+    if is_object and not open_ended & node.keys():
+        strict["additionalProperties"] = False
     return strict

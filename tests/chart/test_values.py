@@ -14,7 +14,12 @@ from docs.make.settings import PROCESSES
 
 ROOT = chart.CHART.parents[1]
 TEMPLATES = chart.CHART / "templates"
-PROCESS_OF = {"api": "Api", "consumer": "Consumer", "reconciler": "Reconciler", "monitor": "Monitor"}
+PROCESS_OF = {
+    "api": "Api",
+    "consumer": "Consumer",
+    "reconciler": "Reconciler",
+    "monitor": "Monitor",
+}
 SAME_FILES = {
     "coupon-cdc.json": "connectors/coupon-cdc.json",
     "coupon-events.json": "connectors/coupon-events.json",

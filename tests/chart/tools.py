@@ -1,7 +1,7 @@
 """Programs and schemas that the chart is checked with, in the user's cache folder.
 
-`python -m tests.chart.tools` makes what is missing: helm and kubeconform are built by Go, the schemas
-are taken from the modules and jars of those who publish them. Everything is pinned by its hash.
+`python -m tests.chart.tools` makes what is missing: helm and kubeconform are built by Go, the
+schemas come from the modules and jars of those who publish them. Everything is pinned by its hash.
 """
 
 import hashlib
@@ -90,7 +90,9 @@ def _strimzi_crds(scratch: Path) -> list[Path]:
         ]
     made = {name: scratch / f"{name}.yaml" for name in STRIMZI}
     classes = [f"io.strimzi.api.kafka.model.{STRIMZI[name]}={made[name]}" for name in STRIMZI]
-    options = "--target-kube 1.16+ --crd-api-version v1 --api-versions v1 --storage-version v1 --yaml"
+    options = (
+        "--target-kube 1.16+ --crd-api-version v1 --api-versions v1 --storage-version v1 --yaml"
+    )
     java, _version = find_java()
     classpath = os.pathsep.join(map(str, paths))
     generator = [str(java), "-cp", classpath, "io.strimzi.crdgenerator.CrdGenerator"]
