@@ -56,7 +56,7 @@ def rendered(helm: Callable[..., str]) -> Callable[..., Objects]:
     def render(name: str, *arguments: str) -> Objects:
         file = str(VALUES / f"{name}.yaml")
         text = helm("template", RELEASE, str(CHART), "--namespace=coupons", "-f", file, *arguments)
-        return [each for each in yaml.safe_load_all(text) if each]
+        return [each for each in yaml.load_all(text, yaml.CSafeLoader) if each]
 
     return render
 

@@ -26,7 +26,7 @@ def conform(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Conform:
 
     def check(objects: Objects) -> list[dict[str, str]]:
         file = folder / "objects.yaml"
-        file.write_text(yaml.safe_dump_all(objects))
+        file.write_text(yaml.dump_all(objects, Dumper=yaml.CSafeDumper))
         schemas = f"{tools / 'schemas'}/{TEMPLATE}"
         command = [str(tools / "kubeconform"), "-output=json", "-schema-location", schemas]
         done = subprocess.run([*command, str(file)], capture_output=True, text=True)

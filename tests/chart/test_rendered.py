@@ -1,14 +1,18 @@
 """What helm makes of the chart: what a pod gets, and what is refused."""
 
+import shutil
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
 from api.settings import ApiSettings
 from cdc_consumer.settings import ConsumerSettings
-from coupons.process.settings import load_settings
+from coupons.process.settings import ProcessSettings, load_settings
+from coupons.receipts import new_private_key
 from docs.make.chart import CHART
 from monitor.settings import MonitorSettings
 from reconciler.settings import ReconcilerSettings
@@ -16,7 +20,7 @@ from tests.chart.conftest import FILES, RELEASE, VALUES, Objects, one, pods, sec
 
 Rendered = Callable[..., Objects]
 Helm = Callable[..., str]
-SETTINGS = {
+SETTINGS: dict[str, type[ProcessSettings]] = {
     "api": ApiSettings,
     "consumer": ConsumerSettings,
     "reconciler": ReconcilerSettings,
@@ -36,24 +40,43 @@ def test_helm_finds_no_fault_in_the_chart(helm: Helm, name: str) -> None:
     assert "[WARNING]" not in printed
 
 
+def _mount(pod: dict[str, Any], root: Path) -> None:
+    """Write the files that the pod's Secrets give it, below another root."""
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    for mount in pod["containers"][0]["volumeMounts"]:
+        folder = root / mount["mountPath"].lstrip("/")
+        folder.mkdir(parents=True, exist_ok=True)
+        for item in volumes[mount["name"]].get("secret", {}).get("items", []):
+            if item["path"].endswith(".crt"):
+                shutil.copyfile(certifi.where(), folder / item["path"])
+            else:
+                (folder / item["path"]).write_text(new_private_key())
+
+
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("process", sorted(SETTINGS))
 def test_each_process_starts_with_the_settings_that_it_gets(
-    rendered: Rendered, monkeypatch: pytest.MonkeyPatch, name: str, process: str
+    rendered: Rendered, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, process: str
 ) -> None:
-    """Its settings class takes them, as it does when the process starts."""
-    if name == "external" and process == "monitor":
-        assert f"{RELEASE}-monitor" not in pods(rendered(name))
+    """Its settings class takes them, and finds each file that they name, as when it starts."""
+    pod = pods(rendered(name)).get(f"{RELEASE}-{process}")
+    assert pod is not None or (name, process) == ("external", "monitor")
+    if pod is None:
         return
-    [container] = pods(rendered(name))[f"{RELEASE}-{process}"]["containers"]
+    _mount(pod, tmp_path)
+    [container] = pod["containers"]
+    of_secrets = {"COUPON_REDIS_URL": "redis://redis:6379/0", "COUPON_MONITOR_LINK_KEY": "k" * 32}
     for each in container["env"]:
-        value = each.get("value", "redis://:secret@redis:6379/0-" + "k" * 32)
-        if "fieldRef" in each.get("valueFrom", {}):
-            value = "shop-consumer-0"
-        monkeypatch.setenv(each["name"], str(value).replace("6379/0-" + "k" * 32, "6379/0"))
-    monkeypatch.setenv("COUPON_MONITOR_LINK_KEY", "k" * 32)
-    monkeypatch.setenv("COUPON_TRACE_SAMPLE_RATIO", "0")  # its packages may not be installed here
-    load_settings(SETTINGS[process])
+        value = each.get("value", of_secrets.get(each["name"], "secret"))
+        monkeypatch.setenv(each["name"], value.replace("/etc/coupon", f"{tmp_path}/etc/coupon"))
+    settings = load_settings(SETTINGS[process])
+    files = [
+        each["value"].replace("/etc", f"{tmp_path}/etc")
+        for each in container["env"]
+        if each.get("value", "").startswith("/etc/")
+    ]
+    assert settings.redis_url.get_secret_value().startswith("redis")
+    assert [file for file in files if not Path(file).exists()] == []
 
 
 @pytest.mark.parametrize("name", FILES)

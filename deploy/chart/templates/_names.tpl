@@ -6,6 +6,11 @@ app.kubernetes.io/instance: {{ .ctx.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
+{{/* The same on one line. */}}
+{{- define "coupon.match" -}}
+{{ include "coupon.selector" . | fromYaml | toJson }}
+{{- end }}
+
 {{- define "coupon.labels" -}}
 {{ include "coupon.selector" . }}
 app.kubernetes.io/version: {{ .ctx.Chart.AppVersion | quote }}

@@ -33,7 +33,7 @@ topologySpreadConstraints:
   - maxSkew: 1
     topologyKey: {{ . }}
     whenUnsatisfiable: ScheduleAnyway
-    labelSelector: {matchLabels: {{- include "coupon.selector" $ | nindent 6 }}}
+    labelSelector: {matchLabels: {{ include "coupon.match" $ }}}
 {{- end }}
 {{- end }}
 {{- end }}
