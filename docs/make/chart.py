@@ -1,6 +1,7 @@
 """Files of the Helm chart, and its reference: from the schema of its values and the connectors."""
 
 import json
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,8 @@ def render() -> str:
             f"| `{path}` | {_shown(value['default'])} | {value['description']}{_choice(value)} |"
             for path, value in own
         ]
-        head = [f"\n## {name}\n", f"{node['description']}.\n" if "properties" in node else ""]
+        said = textwrap.fill(f"{node['description']}.", WIDTH) + "\n"
+        head = [f"\n## {name}\n", said if "properties" in node else ""]
         table = ["| value | default | holds |", "| --- | --- | --- |", *rows]
         parts.append("\n".join([*filter(None, head), *table]) + "\n")
     return "".join(parts)
