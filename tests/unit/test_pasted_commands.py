@@ -33,6 +33,7 @@ ORDINARY = {
     "echo",
     "eval",
     "export",
+    "helm",
     "mkdir",
     "mv",
     "pg_basebackup",
@@ -93,6 +94,8 @@ def check(line: str) -> None:
         check_make(words[1:])
     elif words[:2] == ["docker", "compose"] or program == "$C":
         check_compose(words)
+    elif program == "kubectl":
+        check_kubectl(words)
     elif program == "python":
         assert words[1] == "-m", line
         assert importlib.util.find_spec(words[2]), f"there is no module {words[2]}"
@@ -108,6 +111,13 @@ def check_make(words: list[str]) -> None:
         assert given or word in TARGETS, f"make has no {word}"
         paths = [each for each in shlex.split(value) if each.startswith("tests/")]
         assert all((ROOT / path).exists() for path in paths), value
+
+
+def check_kubectl(words: list[str]) -> None:
+    """Only what is typed in a pod is ours."""
+    if "--" in words:
+        inside = [word for word in words[words.index("--") + 1 :] if not _VARIABLE.match(word)]
+        check(shlex.join([word for word in inside if word != "env"]))
 
 
 def check_compose(words: list[str]) -> None:

@@ -1,0 +1,170 @@
+"""The objects of the chart as a server would check them, and what they take from the project."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from connectors.events import EVENTS_FILE
+from connectors.register import CONNECTOR_FILE
+from docs.make.chart import CHART
+from tests.chart.conftest import FILES, RELEASE, Objects, one, pods
+
+Rendered = Callable[..., Objects]
+Conform = Callable[[Objects], list[dict[str, str]]]
+TEMPLATE = "{{.ResourceKind}}-{{.Group}}-{{.ResourceAPIVersion}}.json"
+
+
+@pytest.fixture(scope="module")
+def conform(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Conform:
+    """What kubeconform finds wrong, with the schemas of Kubernetes and of the operators."""
+    folder = tmp_path_factory.mktemp("objects")
+
+    def check(objects: Objects) -> list[dict[str, str]]:
+        file = folder / "objects.yaml"
+        file.write_text(yaml.dump_all(objects, Dumper=yaml.CSafeDumper))
+        schemas = f"{tools / 'schemas'}/{TEMPLATE}"
+        command = [str(tools / "kubeconform"), "-output=json", "-schema-location", schemas]
+        done = subprocess.run([*command, str(file)], capture_output=True, text=True)
+        found: list[dict[str, str]] = json.loads(done.stdout)["resources"]
+        assert found or done.returncode == 0, done
+        return found
+
+    return check
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_object_is_one_that_its_server_takes(
+    rendered: Rendered, conform: Conform, name: str
+) -> None:
+    """At the first install and at every upgrade."""
+    assert conform(rendered(name) + rendered(name, "--is-upgrade")) == []
+
+
+def _misspell_a_probe(objects: Objects) -> None:
+    [container] = pods(objects)[f"{RELEASE}-api"]["containers"]
+    container["readyProbe"] = container.pop("readinessProbe")
+
+
+def _ask_for_old_strimzi(objects: Objects) -> None:
+    one(objects, "KafkaConnector", "coupon-cdc")["apiVersion"] = "kafka.strimzi.io/v1beta2"
+
+
+def _count_tasks_in_words(objects: Objects) -> None:
+    one(objects, "KafkaConnector", "coupon-cdc")["spec"]["tasksMax"] = "one"
+
+
+def _misspell_a_field_of_postgres(objects: Objects) -> None:
+    one(objects, "Cluster", f"{RELEASE}-postgres")["spec"]["instance"] = 3
+
+
+def _monitor_no_port(objects: Objects) -> None:
+    monitor = one(objects, "PodMonitor", f"{RELEASE}-api")
+    monitor["spec"]["podMetricsEndpoints"] = [{"ports": "probes"}]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _misspell_a_probe,
+        _ask_for_old_strimzi,
+        _count_tasks_in_words,
+        _misspell_a_field_of_postgres,
+        _monitor_no_port,
+    ],
+)
+def test_a_wrong_object_is_found(
+    rendered: Rendered, conform: Conform, spoil: Callable[[Objects], None]
+) -> None:
+    objects: Objects = json.loads(json.dumps(rendered("everything")))
+    spoil(objects)
+    assert len(conform(objects)) == 1
+
+
+@pytest.mark.parametrize("file", [CONNECTOR_FILE, EVENTS_FILE])
+def test_a_connector_of_strimzi_is_the_projects_file(rendered: Rendered, file: Path) -> None:
+    connector = json.loads(file.read_text("utf-8"))
+    made = one(rendered("everything"), "KafkaConnector", connector["name"])["spec"]
+    whole: dict[str, Any] = {
+        "connector.class": made["class"],
+        "tasks.max": str(made["tasksMax"]),
+        **made["config"],
+    }
+    # `coupon events start` makes this slot elsewhere; here Debezium has to.
+    failover = whole.pop("slot.failover", None)
+    assert whole == connector["config"]
+    assert failover == ("true" if file == EVENTS_FILE else None)
+
+
+def test_topics_are_made_before_a_connector_writes_to_them(rendered: Rendered) -> None:
+    topics = json.loads((CHART / "files" / "topics.json").read_text("utf-8"))
+    made = {
+        each["spec"]["topicName"]: each["spec"]
+        for each in rendered("everything")
+        if each["kind"] == "KafkaTopic"
+    }
+    assert {name: spec["partitions"] for name, spec in made.items()} == {
+        topic["name"]: topic["partitions"] for topic in topics
+    }
+
+
+def test_a_slot_survives_a_failover_of_postgres(rendered: Rendered) -> None:
+    spec = one(rendered("everything"), "Cluster", f"{RELEASE}-postgres")["spec"]
+    assert spec["replicationSlots"]["highAvailability"]["synchronizeLogicalDecoding"] is True
+    assert spec["postgresql"]["synchronous"]["number"] == 1
+    single = rendered("everything", "--set=postgres.cnpg.instances=1")
+    assert "synchronous" not in one(single, "Cluster", f"{RELEASE}-postgres")["spec"]["postgresql"]
+
+
+def test_alerts_and_dashboards_are_the_projects_own(rendered: Rendered) -> None:
+    objects = rendered("everything")
+    rules = (CHART / "files" / "alerts.yml").read_text("utf-8")
+    linked = yaml.safe_load(rules.replace("{{ $externalLabels.docs }}", "https://docs.example"))
+    assert one(objects, "PrometheusRule", f"{RELEASE}-alerts")["spec"] == linked
+    boards = one(objects, "ConfigMap", f"{RELEASE}-dashboards")["data"]
+    for name in ("pipeline", "sale", "servers"):
+        assert boards[f"{name}.json"] == (CHART / "files" / f"{name}.json").read_text("utf-8")
+
+
+def test_the_jobs_of_metrics_are_those_of_the_alerts(rendered: Rendered) -> None:
+    targets = (CHART.parents[1] / "compose/monitoring/targets.yml").read_text("utf-8")
+    wanted = {target["labels"]["job"] for target in yaml.safe_load(targets)}
+    monitors = [each for each in rendered("everything") if each["kind"] == "PodMonitor"]
+    assert {
+        relabeling["replacement"]
+        for each in monitors
+        for endpoint in each["spec"]["podMetricsEndpoints"]
+        for relabeling in endpoint["relabelings"]
+    } == wanted
+
+
+def test_every_pod_has_a_network_policy_of_its_own(rendered: Rendered) -> None:
+    """Which selects no other pod; without the policies, there is none."""
+    objects = rendered("everything")
+    selected = [
+        each["spec"]["podSelector"]["matchLabels"].get("app.kubernetes.io/component")
+        for each in objects
+        if each["kind"] == "NetworkPolicy"
+    ]
+    made = {
+        each["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"]
+        for each in objects
+        if each["kind"] in ("Deployment", "StatefulSet", "Job")
+    }
+    assert made <= set(selected)
+    assert "NetworkPolicy" not in {each["kind"] for each in rendered("external")}
+
+
+def test_nothing_that_is_watched_is_out_of_the_monitors_reach(rendered: Rendered) -> None:
+    """The policy of each process lets in the monitor, and only on the port of its probes."""
+    for component in ("api", "consumer", "reconciler"):
+        policy = one(rendered("minimal"), "NetworkPolicy", f"{RELEASE}-{component}")
+        rules = policy["spec"]["ingress"]
+        [probes] = [rule for rule in rules if rule["ports"] == [{"port": "probes"}]]
+        peers = [each["podSelector"]["matchLabels"] for each in probes["from"]]
+        assert "monitor" in {each["app.kubernetes.io/component"] for each in peers}
+        assert len(rules) == (2 if component == "api" else 1)
