@@ -3,84 +3,28 @@
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
 
-from coupons.errors import RedisUnavailable
-from coupons.gate import Gate, connect_gate, open_coupon
+from coupons.gate import Gate, open_coupon
 from coupons.gate import rebuild as rebuilding
-from coupons.gate.erasing import erase_user
 from coupons.gate.rebuild import rebuild
 from coupons.gate.standby import promote_at_gate
 from coupons.ledger.connection import Connection, connect_ledger
-from coupons.ledger.coupons import begin_gate_epoch, change_coupon
-from coupons.ledger.erasures import UserInFlight
-from coupons.ledger.issued_coupons import issue_or_reject
-from coupons.ledger.requests import find_requests
+from coupons.ledger.coupons import begin_gate_epoch
 from coupons.ledger.standby import (
     EntryState,
-    find_standby_entry,
     hold_line,
     join_standby,
-    leave_every_line,
     set_standby_list,
-    tidy_standby,
 )
-from coupons.model import Admission, Claim, CouponState, IssuedChange, Refusal
+from coupons.model import Admission, Claim, Refusal
 from operations.repair import promotion
 from operations.repair.roll_forward import roll_forward
-from operations.verify.report import check_consistency
 from reconciler.standby_watch import serve_lines
 from tests.reconciler.conftest import Pass, Shop
-from tests.support.changes import change_owned_coupon
+from tests.reconciler.lines import FAR_US, LINE, Line
 from tests.support.databases import Database
 from tests.support.ledger import MakeCoupon
-
-HOLDERS, LINE = (100, 101), (1, 2, 3)
-FAR_US = 2**52
-
-
-class Line:
-    """A coupon of two places that HOLDERS have; LINE waits in this order."""
-
-    def __init__(self, shop: Shop, api: Connection, reconciler: Connection) -> None:
-        self.shop, self.api, self.reconciler = shop, api, reconciler
-        self.gate, self.coupon_id = shop.gate, shop.coupon_id
-        shop.accept(*HOLDERS)
-        shop.issue(*HOLDERS)
-        set_standby_list(api, self.coupon_id, is_on=True, acted_by="user 9")
-        for user in LINE:
-            join_standby(api, user, self.coupon_id, [], is_sold_out=True)
-        self.gate.define(shop.ledger())
-
-    def revoke(self, user: int) -> None:
-        change_owned_coupon(
-            self.api, user, self.coupon_id, IssuedChange.REVOKE, "user 9", reason="fraud"
-        )
-
-    def raise_stock(self, total: int) -> None:
-        change_coupon(self.api, self.coupon_id, total_quantity=total)
-        self.gate.define(self.shop.ledger())
-
-    def claim(self, *users: int) -> list[Any]:
-        return list(self.gate.admit([Claim(self.coupon_id, user) for user in users]))
-
-    def serve(self) -> None:
-        while serve_lines(self.gate, self.reconciler):
-            pass
-
-    def states(self) -> str:
-        """The first letter of what became of each in LINE."""
-        entries = [find_standby_entry(self.api, user, self.coupon_id) for user in LINE]
-        return "".join("-" if each is None else str(each.state)[0] for each in entries)
-
-    def requested(self) -> list[int]:
-        return [user for user in LINE if self.shop.has_request(user)]
-
-    def complaints(self) -> list[str]:
-        report = check_consistency(self.gate, self.api, self.coupon_id)
-        assert report is not None
-        return report.complaints
 
 
 @pytest.fixture
@@ -139,6 +83,7 @@ def test_no_more_are_promoted_than_there_are_places(line: Line) -> None:
     """Also when the figures that were read are of another moment."""
     line.raise_stock(4)
     assert promotion.promote(line.gate, line.reconciler, line.coupon_id, 500).promoted == [1, 2]
+    assert promotion.promote(line.gate, line.reconciler, line.coupon_id, 500).promoted == []
 
 
 @pytest.mark.parametrize("step", ["promote_at_gate", "accept_requests", "end_standby_entries"])
@@ -235,114 +180,3 @@ def test_a_rebuild_does_not_forget_a_line_that_begins_meanwhile(
         patched.setattr(rebuilding, "open_coupon", open_late)
         rebuild(gate, reconciler, coupon_id)
     assert gate.admit([Claim(coupon_id, 50)]) == [Refusal.SOLD_OUT]
-
-
-def test_stock_that_is_lowered_again_is_not_exceeded(line: Line) -> None:
-    line.raise_stock(4)
-    promotion.promote(line.gate, line.reconciler, line.coupon_id, 1)
-    with pytest.raises(psycopg.errors.CheckViolation):
-        change_coupon(line.api, line.coupon_id, total_quantity=2)
-    line.raise_stock(3)
-    line.serve()
-    assert line.states() == "pww"
-
-
-@pytest.mark.parametrize("state", [CouponState.PAUSED, CouponState.CLOSED])
-def test_nobody_is_promoted_while_it_is_not_open(line: Line, state: CouponState) -> None:
-    line.raise_stock(4)
-    change_coupon(line.api, line.coupon_id, state=state)
-    line.serve()
-    assert line.states() == ("www" if state is CouponState.PAUSED else "eee")
-    assert line.requested() == []
-
-
-def test_who_is_not_eligible_any_more_is_passed_over(line: Line) -> None:
-    """The others keep their order."""
-    change_coupon(line.api, line.coupon_id, eligible_group="vip")
-    join_standby(line.api, 4, line.coupon_id, ["vip"], is_sold_out=True)
-    line.raise_stock(3)
-    line.serve()
-    line.serve()
-    assert line.states() == "nnn"
-    assert line.shop.has_request(4)
-
-
-def test_who_leaves_is_not_promoted(line: Line) -> None:
-    leave_every_line(line.api, 1)
-    line.raise_stock(3)
-    line.serve()
-    assert (line.states(), line.requested()) == ("lpw", [2])
-
-
-def test_who_claims_and_waits_has_one_request(line: Line) -> None:
-    """A claim that was admitted before the gate knew the line; it takes no second place."""
-    line.raise_stock(3)
-    promote_at_gate(line.gate, line.coupon_id, [1], 3, FAR_US)
-    line.shop.accept(1)
-    line.serve()
-    assert (line.states(), line.requested()) == ("pww", [1])
-
-
-def test_a_redis_that_is_down_keeps_the_line(line: Line) -> None:
-    line.raise_stock(3)
-    with pytest.raises(RedisUnavailable):
-        serve_lines(connect_gate("redis://127.0.0.1:1"), line.reconciler)
-    line.serve()
-    assert line.states() == "pww"
-
-
-def test_one_line_that_cannot_be_served_stops_no_other(
-    line: Line, gate: Gate, database: Database, make_coupon: MakeCoupon
-) -> None:
-    """Its row is locked; the other coupon's line goes on."""
-    other = Line(Shop(gate, database, make_coupon(total_quantity=2)), line.api, line.reconciler)
-    line.raise_stock(3)
-    other.raise_stock(3)
-    line.reconciler.execute("SET lock_timeout = '100ms'")
-    with psycopg.connect(database.url("coupon_owner")) as owner:
-        owner.execute("SELECT FROM coupon WHERE coupon_id = %s FOR UPDATE", [line.coupon_id])
-        with pytest.raises(Exception, match="lock"):
-            serve_lines(gate, line.reconciler)
-    assert (line.states(), other.states()) == ("www", "pww")
-
-
-def test_a_rejected_promotion_leaves_the_place_to_the_next(line: Line, database: Database) -> None:
-    """The owner lowered the stock below what is promised, and the consumer rejects."""
-    line.raise_stock(3)
-    line.serve()
-    with psycopg.connect(database.url("coupon_owner")) as owner:
-        owner.execute("UPDATE coupon SET total_quantity = 2 WHERE coupon_id = %s", [line.coupon_id])
-    with connect_ledger(database.url("coupon_consumer"), "test") as consumer:
-        line.gate.settle(
-            each.request
-            for each in issue_or_reject(consumer, find_requests(consumer, [(line.coupon_id, 1)]))
-        )
-    assert line.shop.statuses(1) == ["REJECTED"]
-    line.raise_stock(3)
-    line.serve()
-    assert line.states() == "ppw"
-
-
-def test_an_archived_coupon_has_no_line(line: Line, archive: Any) -> None:
-    archive(line.coupon_id)
-    line.serve()
-    assert line.states() == "eee"
-    assert not tidy_standby(line.reconciler, line.coupon_id, 1)
-
-
-def test_who_is_erased_is_promoted_no_more(line: Line, ops: Connection) -> None:
-    """The entry is gone, and the others keep their order."""
-    erase_user(line.gate, ops, 1, "user 9", None)
-    line.raise_stock(3)
-    line.serve()
-    assert (line.states(), line.requested()) == ("-pw", [2])
-
-
-def test_nobody_is_erased_whom_a_cut_off_promotion_has_admitted(
-    line: Line, ops: Connection
-) -> None:
-    """Their request is about to be written."""
-    line.raise_stock(3)
-    promote_at_gate(line.gate, line.coupon_id, [1], 3, FAR_US)
-    with pytest.raises(UserInFlight):
-        erase_user(line.gate, ops, 1, "user 9", None)
