@@ -43,7 +43,9 @@ def test_every_route_is_described_and_nothing_else(client: Client, api: Api) -> 
             actions = re.search(r"<any\((.*)\):action>", rule.rule)
             for action in actions.group(1).split(", ") if actions else [""]:
                 path = re.sub(r"<any\(.*\):action>", action, rule.rule)
-                routed.add((method, re.sub(r"<[^>]*>", "{id}", path.replace("<code>", "{code}"))))
+                for name in ("code", "upload_id"):
+                    path = re.sub(rf"<(uuid:)?{name}>", f"{{{name}}}", path)
+                routed.add((method, re.sub(r"<[^>]*>", "{id}", path)))
     assert routed == described
 
 
