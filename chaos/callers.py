@@ -69,7 +69,7 @@ class Caller:
     def join_line(self, coupon_id: int, user_id: int) -> int:
         """Join the standby list once; the status of the response."""
         path = f"/coupons/{coupon_id}/standby"
-        return self._call_once("POST", path, user_id, "coupon:issue")[0]
+        return self.call_once("POST", path, user_id, "coupon:issue")[0]
 
     def give_standby_list(self, coupon_id: int) -> None:
         """Switch the coupon's standby list on; repeat until it is acknowledged."""
