@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from cli.client_tables import print_result, print_table
-from cli.exit_codes import NotAnswered
+from cli.exit_codes import NotAnswered, WrongUse
 from cli.options import Seconds, endpoints_option, json_option
 from coupon_client import CouponClient, Refused, Unreachable
 from coupon_client.client import WITHIN_SECONDS
@@ -51,7 +51,7 @@ def client_command(call: Callable[..., Any]) -> click.Command:
         except Refused as error:
             raise _refused(error) from error
         except Unreachable as error:
-            raise NotAnswered(str(error)) from error
+            raise NotAnswered(f"{error} `coupon doctor` says what does not work.") from error
         except ValueError as error:
             raise click.UsageError(str(error)) from error
 
@@ -124,7 +124,7 @@ def _refused(error: Refused) -> click.ClickException:
     if error.maybe_done:
         says += " It may have been done: read before you decide."
     if error.status in _WRONG_USE:
-        return click.UsageError(says)
+        return WrongUse(says)
     if error.is_passing or error.status >= 500:
         return NotAnswered(says)
     return click.ClickException(says)

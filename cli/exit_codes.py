@@ -46,6 +46,12 @@ class NotAnswered(click.ClickException):
     exit_code = NOT_ANSWERED
 
 
+class WrongUse(click.ClickException):
+    """Something named does not exist, or cannot be asked for; the command line itself is right."""
+
+    exit_code = USAGE
+
+
 class Interrupted(click.ClickException):
     """Ctrl-C or SIGTERM ended the command."""
 

@@ -15,6 +15,10 @@ _POLL_S = 0.1
 _TAIL_LINES = 15
 _LEFTOVER_DEADLINE_S = 5.0
 _ROTATE_BYTES = 20_000_000
+_SLOW = (
+    "On a busy machine, a start takes longer: try again when less is going on, or with"
+    " COUPON_JAVA_OPTIONS=-XX:TieredStopAtLevel=1, with which Java starts with less work."
+)
 
 
 class Repair(NamedTuple):
@@ -38,7 +42,7 @@ class Part:
     healthy: Callable[[], bool]
     ports: Mapping[str, int]
     after: tuple[str, ...] = ()
-    deadline_s: float = 60.0
+    deadline_s: float = 180.0
     find_repair: Callable[[Sequence[str]], Repair | None] = lambda _lines: None
 
 
@@ -89,7 +93,7 @@ def _await_healthy(part: Part, files: PartFiles, cancelled: Event) -> None:
             )
         if time.monotonic() > give_up:
             raise PartFailedError(
-                _failure(part, files, f"was not ready in {part.deadline_s:.0f} s")
+                f"{_failure(part, files, f'was not ready in {part.deadline_s:.0f} s')}\n{_SLOW}"
             )
         if cancelled.wait(_POLL_S):
             raise CancelledError(part.name)

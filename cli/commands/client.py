@@ -187,7 +187,7 @@ def find_code(client: CouponClient, code: str) -> Any:
     """Find the issued coupon of a code, as a till.
 
     \b
-      coupon client find-code 7K3M-9QXA-W2TB
+      coupon client find-code 3Z4ND-NEZDR-635QM
     """
     return client.find_code(code)
 

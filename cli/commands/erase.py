@@ -1,6 +1,7 @@
 """`coupon erase`."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from cli.dead_letter_options import by_option
 from cli.options import USER_ID, confirm, endpoints_option, json_option
 from cli.session import open_session
 from coupons.endpoints import Endpoints
+from coupons.errors import NotThere
 from coupons.ledger.erasures import Erasure, UserInFlight, find_erasure
 from coupons.ledger.exports_to_erase import count_exports_to_erase
 from operations.erasing import Erased, Preview, erase, preview
@@ -58,7 +60,8 @@ def command(
     \b
     Exit code 0: erased; or, with --proof, found
               1: a request of the user is not final, or a rebuild runs: nothing was erased; or a
-                 dead letter of the user is left, or files are open; or there is no such proof
+                 dead letter of the user is left, or files are open
+              2: there is no such proof
               3: Postgres, Redis or Kafka does not answer; repeat it
 
     \b
@@ -88,7 +91,7 @@ def command(
 def _show(session: Session, proof_id: UUID, as_json: bool) -> None:
     erasure = find_erasure(session.connection, proof_id)
     if erasure is None:
-        raise click.ClickException(f"there is no erasure {proof_id}")
+        raise NotThere(f"There is no proof {proof_id}.")
     exports = count_exports_to_erase(session.connection, proof_id)
     if as_json:
         click.echo(json.dumps({**_as_json(erasure), "open_exports": exports}))
@@ -117,7 +120,13 @@ def _foresee(user_id: int, found: Preview, as_json: bool) -> None:
     click.echo(f"of user {user_id}:")
     _print_counts(found.counts)
     click.echo(f"  dead letters: {found.dead_letters:,}")
-    click.echo("Kafka keeps its records " + ("for good" if kept is None else f"for {kept} at most"))
+    click.echo(
+        "Kafka keeps its records " + ("for good" if kept is None else f"for {_days(kept)} at most")
+    )
+
+
+def _days(kept: timedelta) -> str:
+    return f"{kept / timedelta(days=1):,.3g} days"
 
 
 def _report(done: Erased, as_json: bool) -> None:
@@ -145,7 +154,7 @@ def _report(done: Erased, as_json: bool) -> None:
 
 
 def _print(erasure: Erasure) -> None:
-    click.echo(f"erasure {erasure.erasure_id}")
+    click.echo(f"proof {erasure.erasure_id}")
     click.echo(f"  asked for by {erasure.asked_by}")
     click.echo(f"  ledger: at {erasure.erased_at.isoformat()}")
     at_gate = erasure.at_gate_since

@@ -56,7 +56,8 @@ def start_command(where: Endpoints, as_json: bool) -> None:
         click.echo(json.dumps({"topic": EVENTS_TOPIC, "begins_now": is_new}))
     elif is_new:
         click.echo(
-            f"Events are written to {EVENTS_TOPIC} from now on; nothing from before is there."
+            f"Events are written to {EVENTS_TOPIC} from now on, behind what was written before they"
+            " were turned off. What happened meanwhile is not there."
         )
     else:
         click.echo(f"Events are written to {EVENTS_TOPIC}; they go on where they were.")

@@ -12,9 +12,12 @@ from cli.options import json_option, state_option
 from cli.page_link import page_link
 from cli.starting import start_stack
 from stack.endpoints import StackEndpoints, stack_endpoints
+from stack.errors import PartFailedError
 from stack.folder import StateFolder
 from stack.interrupts import interrupted_once
 from stack.options import FIRST_FREE, choose, remembered, why_moved
+
+_STOPPED = "Everything that this call started is stopped again."
 
 
 def _ports(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
@@ -86,10 +89,10 @@ def command(
             console.print(runnable(with_commands_for(moved, folder)), soft_wrap=True)
         try:
             started = start_stack(folder, options, console)
+        except PartFailedError as error:
+            raise PartFailedError(f"{error}\n{_STOPPED}") from error
         except KeyboardInterrupt as interrupt:
-            raise Interrupted(
-                "Interrupted: everything that this call started is stopped again."
-            ) from interrupt
+            raise Interrupted(f"Interrupted. {_STOPPED}") from interrupt
     seconds = round(time.monotonic() - began, 1)
     where = stack_endpoints(folder, options.ports, "owner")
     if as_json:

@@ -119,7 +119,8 @@ def _settled_at_gate(gate: Gate, connection: Connection, coupon_id: int) -> None
     [figures] = gate.figures([coupon_id])
     if figures and figures.pending and unavailable_reason(figures, coupon) is None:
         raise CouponInFlight(
-            f"{figures.pending:,} claims of coupon {coupon_id} are admitted and not final."
+            f"Claims of coupon {coupon_id} that are admitted and not final: {figures.pending:,}."
+            " Try again when they are."
         )
 
 

@@ -171,7 +171,12 @@ def _unfinished(run: Run, explaining: set[Section], deadline_s: float) -> Findin
     """The finding for a check that has not ended."""
     name, section = run.check.name, run.check.down_section
     if because := sorted(run.check.explained_by & explaining, key=list(Section).index):
-        return unknown(name, "it was not awaited", "coupon doctor", because[0])
+        return unknown(
+            name,
+            "its answer was not waited for, because something that it needs fails",
+            "coupon doctor",
+            because[0],
+        )
     if time.monotonic() - run.began_s < deadline_s:
         return unknown(name, "it has not ended since the last time", "coupon doctor", section)
     says = f"it does not answer within {deadline_s:.0f} s"

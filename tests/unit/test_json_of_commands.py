@@ -38,7 +38,7 @@ NEEDED = {
     "coupon client close-coupon": ["7"],
     "coupon client create-coupon": ["of a test", "3"],
     "coupon client erase-user": ["4711"],
-    "coupon client find-code": ["7K3M-9QXA-W2TB"],
+    "coupon client find-code": ["3Z4ND-NEZDR-635QM"],
     "coupon client give-code": [REQUEST],
     "coupon client join-line": ["7"],
     "coupon client leave-line": ["7"],
