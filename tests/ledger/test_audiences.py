@@ -1,6 +1,7 @@
 """Lists of users in the ledger: what is no list, uploads that are left, users who are erased."""
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import psycopg
@@ -24,10 +25,11 @@ from coupons.ledger.audiences import (
     parse_form,
 )
 from coupons.ledger.connection import Connection, connect_ledger
+from coupons.waiting import eventually
 from tests.ledger.test_erasing import OTHER, USER, erase
 from tests.support.audiences import WHO, list_users
 from tests.support.databases import Database
-from tests.support.issued import as_owner
+from tests.support.issued import as_owner, waiters
 from tests.support.ledger import MakeCoupon
 
 PART = AudienceUpload(taken_bytes=1, lines=1)
@@ -148,9 +150,9 @@ def test_a_list_is_not_made_while_a_user_is_erased(
     coupon_id = make_coupon().coupon_id
     upload_id = begun(api, coupon_id)
     assert take_part(api, coupon_id, upload_id, AudienceUpload(), PART, [USER])
-    api.execute("SET lock_timeout = '100ms'")
-    with psycopg.connect(database.url("coupon_owner")) as owner:
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(database.url("coupon_owner")) as owner:
         owner.execute("SELECT erase_user(%s, '{}', 'a test', NULL)", [USER])
-        with pytest.raises(Exception, match="lock timeout"):
-            set_audience(api, coupon_id, upload_id, 1, WHO)
-    assert set_audience(api, coupon_id, upload_id, 1, WHO) is AudienceOutcome.EMPTY
+        setting = pool.submit(set_audience, api, coupon_id, upload_id, 1, WHO)
+        eventually(lambda: waiters(database) == 1, what="the list waits for the erasure")
+        owner.commit()
+        assert setting.result() is AudienceOutcome.EMPTY
