@@ -54,7 +54,7 @@ def wait_for_turn(client: CouponClient, coupon_id: int, ticket: str | None, wait
     It ends with 0, too, when the turn comes later than --wait: read `is_your_turn`.
 
     \b
-      coupon client wait-for-turn 3000 && coupon client claim-coupon 3000
+      coupon client wait-for-turn 3000 --wait 600
     """
     return client.wait_for_turn(coupon_id, ticket, wait)
 
