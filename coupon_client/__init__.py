@@ -5,11 +5,10 @@ request = client.claim_coupon(3000)
 request = client.wait_for_result(request.id)
 """
 
+from coupon_client.audience_results import Audience, AudienceUpload, UploadedAudience
 from coupon_client.client import CouponClient
 from coupon_client.errors import CouponClientError, Refused, Unreachable
 from coupon_client.results import (
-    Audience,
-    AudienceUpload,
     Change,
     Codes,
     Coupon,
@@ -28,7 +27,6 @@ from coupon_client.results import (
     TimelineStep,
     UnreadableCoupon,
     Upload,
-    UploadedAudience,
     Waiting,
     WaitingRoom,
 )

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from coupon_client.audience_results import Audience, AudienceUpload, UploadedAudience
 from coupon_client.calls import Calls
 from coupon_client.errors import Refused
-from coupon_client.results import Audience, AudienceUpload, UploadedAudience
 
 PART_BYTES = 4_194_304
 PART_SECONDS = 120.0

@@ -45,10 +45,7 @@ _REFUSALS = {
     ClaimOutcome.CLOSED: (ProblemType.CLOSED, "is closed; it cannot be claimed any more"),
     ClaimOutcome.PAUSED: (ProblemType.PAUSED, "is paused; claim it later"),
     ClaimOutcome.SOLD_OUT: (ProblemType.SOLD_OUT, "is sold out"),
-    ClaimOutcome.NOT_ELIGIBLE: (
-        ProblemType.NOT_ELIGIBLE,
-        "is for a group that you are not in, or a list that you are not on",
-    ),
+    ClaimOutcome.NOT_ELIGIBLE: (ProblemType.NOT_ELIGIBLE, "is for a group or a list without you"),
 }
 
 
