@@ -172,7 +172,7 @@ REFUSED = [
     ({"kafka.protocol": "SASL_SSL"}, "set kafka.saslUser and kafka.saslPassword.name"),
     ({"kafka.saslUser": "me"}, "kafka.protocol is PLAINTEXT: set it to SASL_SSL"),
     ({"connect.url": "", "connect.strimzi.enabled": "true"}, "registry.connectUrl is empty"),
-    ({"tracing.sampleRatio": "0.5"}, "tracing.sampleRatio needs tracing.endpoint"),
+    ({"tracing.sampleRatio": "1"}, "tracing.sampleRatio needs tracing.endpoint"),
     ({"api.ingress.enabled": "true"}, "api.ingress.host is empty"),
     ({"api.autoscaling.maxReplicas": "1"}, "maxReplicas (1) is below minReplicas (2)"),
     ({"api.env.COUPON_API_PORT": "81"}, "api.env: the chart sets COUPON_API_PORT itself"),
