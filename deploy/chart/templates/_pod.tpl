@@ -6,6 +6,7 @@ automountServiceAccountToken: false
 # A Service named coupon-api would set COUPON_API_PORT=tcp://… in every pod.
 enableServiceLinks: false
 securityContext:
+  runAsNonRoot: true
   runAsUser: {{ .user | default 10001 }}
   runAsGroup: {{ .user | default 10001 }}
   fsGroup: {{ .user | default 10001 }}
