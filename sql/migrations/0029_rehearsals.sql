@@ -134,6 +134,7 @@ DECLARE
   one     regclass;
   number  bigint;
   deleted jsonb := '{}';
+  now_at  timestamptz;
 BEGIN
   SELECT * INTO mark FROM rehearsal WHERE coupon_id = of_coupon FOR UPDATE;
   IF NOT FOUND THEN
@@ -159,8 +160,9 @@ BEGIN
     GET DIAGNOSTICS number = ROW_COUNT;
     deleted := deleted || jsonb_build_object(one::text, number);
   END LOOP;
+  now_at := clock_timestamp();
   UPDATE rehearsal
-     SET purged_at = clock_timestamp(), counts = deleted, log_forgets_at = clock_timestamp() + log_keeps
+     SET purged_at = now_at, counts = deleted, log_forgets_at = now_at + log_keeps
    WHERE coupon_id = of_coupon;
   INSERT INTO operator_action (acted_by, action, result, detail)
   VALUES (by_whom, 'purge rehearsal', 'done', format('rehearsal %s', of_coupon));

@@ -12,6 +12,7 @@ from psycopg.errors import CheckViolation
 from coupons.codes import CodeKind
 from coupons.errors import NotThere
 from coupons.ids import FIRST_ERASED_ID, FIRST_REHEARSAL_ID, REHEARSAL_GROUP
+from coupons.ledger.audience_uploads import AudienceOutcome, begin_audience_upload
 from coupons.ledger.codes import choose_codes, give_code
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import change_coupon, create_coupon, find_coupon
@@ -27,6 +28,7 @@ from coupons.ledger.rehearsals import (
 )
 from coupons.model import Coupon, CouponState, IssuedChange
 from coupons.queries import query
+from tests.support.audiences import list_users
 from tests.support.changes import change_owned_coupon
 from tests.support.databases import Database
 from tests.support.issued import as_owner, request_and_issue
@@ -134,6 +136,16 @@ def fill(database: Database, api: Connection, coupon_id: int, users: range) -> N
         coupon_id,
         made[0][0],
     )
+    assert list_users(api, coupon_id, users) is AudienceOutcome.DONE
+    assert begin_audience_upload(api, coupon_id)[0] is AudienceOutcome.BEGUN
+    for statement in (
+        "INSERT INTO waiting_room (coupon_id) VALUES (%s)",
+        f"INSERT INTO standby_entry (user_id, coupon_id) VALUES ({users[0]}, %s)",
+        "INSERT INTO retired_coupon (coupon_id) VALUES (%s)",
+        "INSERT INTO export_to_erase (user_id, coupon_id, erasure_id)"
+        f" VALUES ({users[2]}, %s, '{made[0][0]}')",
+    ):
+        as_owner(database, statement, coupon_id)
 
 
 def test_a_purge_leaves_a_proof_and_nothing_else(
