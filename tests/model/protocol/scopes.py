@@ -120,8 +120,11 @@ HARMS = [
     _without("restore-reads-the-log", "restores=1 roll_forward=0", 1),
     _without("restore-discards-the-gate", "restores=1 roll_forward=0", 4),
     _without("restore-emits-again", "restores=1 roll_forward=0", 5, 11),
-    _without("archive-fences", "archives=1 rebuilds=1 claims=1", 12),
-    _without("archive-waits-for-writes", "archives=1 rebuilds=1 claims=1", 12),
+    # A rebuild that defines again at its end closes the gate by itself.
+    _without("archive-fences rebuild-defines-again", "archives=1 rebuilds=1 claims=1", 12),
+    _without(
+        "archive-waits-for-writes rebuild-defines-again", "archives=1 rebuilds=1 claims=1", 12
+    ),
     _without("forget-takes-the-lock", "archives=1 rebuilds=1 claims=1", 12),
     _without("forget-looks-again", "archives=1 redis=1 claims=1", 12),
     _without("line-closes-the-gate", "joins=1 claims=1", 13),
