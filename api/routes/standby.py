@@ -20,6 +20,7 @@ from api.standby_schemas import StandbyEntryView, view_entry
 from coupons.gate import Gate
 from coupons.gate.changes import define_at_gate
 from coupons.ids import request_id
+from coupons.ledger.audiences import is_listed
 from coupons.ledger.connection import Connection, LedgerPool, pooled, translated
 from coupons.ledger.coupons import find_coupon
 from coupons.ledger.standby import (
@@ -38,7 +39,10 @@ _REFUSALS = {
     Joining.NOT_OPEN: (ProblemType.NOT_OPEN, "is not open yet"),
     Joining.PAUSED: (ProblemType.PAUSED, "is paused; join later"),
     Joining.CLOSED: (ProblemType.CLOSED, "is closed: nothing comes back any more"),
-    Joining.NOT_ELIGIBLE: (ProblemType.NOT_ELIGIBLE, "is for a group that you are not in"),
+    Joining.NOT_ELIGIBLE: (
+        ProblemType.NOT_ELIGIBLE,
+        "is for a group or list that you are not in",
+    ),
     Joining.NOT_SOLD_OUT: (ProblemType.NOT_SOLD_OUT, "is not sold out; claim it"),
 }
 
@@ -68,6 +72,11 @@ class StandbyRoutes:
         is_known = figures is not None and figures.state is GateState.OPEN
         is_sold_out = figures is not None and is_known and not figures.places_left
         with writing(_maybe_done(coupon_id)), pooled(self._pool) as connection:
+            coupon = find_coupon(connection, coupon_id)
+            if coupon is None or not coupon.is_shown_to(caller.groups):
+                raise no_such_coupon(coupon_id)
+            if not is_listed(connection, coupon_id, caller.user_id):
+                raise _refused(Joining.NOT_ELIGIBLE, coupon_id, caller.user_id)
             joined = join_standby(
                 connection, caller.user_id, coupon_id, caller.groups, is_sold_out=is_sold_out
             )

@@ -13,6 +13,8 @@ def promote_at_gate(
 ) -> list[Decision] | GateState:
     """Admit these users in their order, as claims; SOLD_OUT once nothing is left.
 
+    NOT_ELIGIBLE: who is not on the list that the coupon is open to.
+
     total: the coupon's, as the ledger has it. until_us: nobody is admitted after this time of the
     gate's clock. GateState: the gate is unavailable for the coupon. Repeating it is harmless.
     Raises RedisUnavailable; then some may be admitted.

@@ -20,7 +20,7 @@ from coupons.ledger.standby import (
     hold_first_in_line,
     hold_line,
 )
-from coupons.model import Admission, IssueRequest
+from coupons.model import Admission, IssueRequest, Refusal
 
 HELD_SECONDS = 10.0
 """Postgres ends the session of a process that is silent for so long while it holds entries."""
@@ -51,9 +51,10 @@ def promote(gate: Gate, connection: Connection, coupon_id: int, most: int) -> Pr
         strangers = [user for user, group in first if needed is not None and group != needed]
         end_standby_entries(connection, coupon_id, strangers, EntryState.NOT_ELIGIBLE)
         waiting = [user for user, _ in first if user not in strangers]
-        promoted = _promote(gate, connection, coupon_id, waiting, held.total, until_us)
+        promoted, unlisted = _promote(gate, connection, coupon_id, waiting, held.total, until_us)
+        end_standby_entries(connection, coupon_id, unlisted, EntryState.NOT_ELIGIBLE)
         end_standby_entries(connection, coupon_id, promoted, EntryState.PROMOTED)
-        return Promotion(promoted, strangers)
+        return Promotion(promoted, [*strangers, *unlisted])
 
 
 def _promote(
@@ -63,13 +64,18 @@ def _promote(
     users: Sequence[int],
     total: int,
     until_us: int,
-) -> list[int]:
-    """Who of these has a request now."""
+) -> Promotion:
+    """Who of these has a request now, and who is not on the coupon's list any more."""
     decisions = promote_at_gate(gate, coupon_id, users, total, until_us) if users else []
     if not isinstance(decisions, list):
-        return []
+        return Promotion([], [])
     admissions = [each for each in decisions if isinstance(each, Admission)]
     if admissions and coupon_id not in accept_requests(connection, admissions):
         admissions = []  # another epoch has begun
     final = [each.user_id for each in decisions if isinstance(each, IssueRequest)]
-    return [*(each.user_id for each in admissions), *final]
+    unlisted = [
+        user
+        for user, decision in zip(users, decisions, strict=True)
+        if decision is Refusal.NOT_ELIGIBLE
+    ]
+    return Promotion([*(each.user_id for each in admissions), *final], unlisted)

@@ -10,12 +10,14 @@ from api import standby_schemas
 from chaos.link import Link
 from coupons.gate import Gate, connect_gate
 from coupons.ids import request_id
+from coupons.ledger.audiences import AudienceOutcome
 from coupons.ledger.connection import connect_ledger
 from operations.repair import promotion
 from operations.repair.promotion import promote
 from tests.api.test_description import conforms
 from tests.support.api import ANY_VERSION, NewCoupon
 from tests.support.api_process import Bearer
+from tests.support.audiences import list_users
 from tests.support.databases import Database
 
 HOLDER, FIRST, SECOND = 1, 2, 3
@@ -134,6 +136,13 @@ def test_who_is_admitted_cannot_leave_any_more(
         promote(gate, reconciler, lines.coupon, 10)
     assert kind_of(lines.call("DELETE", FIRST)) == (409, "requested")
     assert lines.call("GET", FIRST).json["state"] == "waiting"
+
+
+def test_who_is_not_on_the_list_of_the_coupon_cannot_wait(lines: Lines, database: Database) -> None:
+    with connect_ledger(database.url("coupon_api"), "test") as ledger:
+        assert list_users(ledger, lines.coupon, [SECOND]) is AudienceOutcome.DONE
+    assert kind_of(lines.call("POST", FIRST)) == (403, "not-eligible")
+    assert lines.call("POST", SECOND).status_code == 201
 
 
 def test_joining_is_refused_with_its_reason(lines: Lines, new_coupon: NewCoupon) -> None:

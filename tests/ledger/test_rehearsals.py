@@ -12,7 +12,8 @@ from psycopg.errors import CheckViolation
 from coupons.codes import CodeKind
 from coupons.errors import NotThere
 from coupons.ids import FIRST_ERASED_ID, FIRST_REHEARSAL_ID, REHEARSAL_GROUP
-from coupons.ledger.audience_uploads import AudienceOutcome, begin_audience_upload
+from coupons.ledger.audience_uploads import begin_audience_upload
+from coupons.ledger.audiences import AudienceOutcome
 from coupons.ledger.codes import choose_codes, give_code
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import change_coupon, create_coupon, find_coupon

@@ -7,8 +7,10 @@ import pytest
 
 from coupons.errors import RedisUnavailable
 from coupons.gate import Gate, connect_gate
+from coupons.gate.audiences import bring_audience
 from coupons.gate.erasing import erase_user
 from coupons.gate.standby import promote_at_gate
+from coupons.ledger.audiences import AudienceOutcome
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import change_coupon
 from coupons.ledger.erasures import UserInFlight
@@ -24,6 +26,7 @@ from operations.repair import promotion
 from reconciler.standby_watch import serve_lines
 from tests.reconciler.conftest import Shop
 from tests.reconciler.lines import FAR_US, Line
+from tests.support.audiences import list_users
 from tests.support.databases import Database
 from tests.support.ledger import MakeCoupon
 
@@ -63,6 +66,15 @@ def test_who_is_not_eligible_any_more_is_passed_over(line: Line) -> None:
     line.serve()
     assert line.states() == "nnn"
     assert line.shop.has_request(4)
+
+
+def test_who_is_not_on_the_list_any_more_is_passed_over(line: Line) -> None:
+    """Promotion goes past admit.lua: the list holds for it, too."""
+    assert list_users(line.api, line.coupon_id, [2, 3]) is AudienceOutcome.DONE
+    assert bring_audience(line.gate, line.reconciler, line.coupon_id)
+    line.raise_stock(3)
+    line.serve()
+    assert (line.states(), line.requested()) == ("npw", [2])
 
 
 def test_who_leaves_is_not_promoted(line: Line) -> None:

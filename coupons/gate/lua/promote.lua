@@ -4,7 +4,7 @@
 -- ARGV[2]  the coupon's total, as the ledger has it
 -- ARGV[3]  <us>: not after this time. The ledger holds these users until then
 -- Returns  "missing" or "stale": the gate is unavailable; else "epoch answer 1 .. answer n", as admit.lua
-local coupon = redis.call('HMGET', KEYS[1], 'opened_under', 'epoch', 'shards', 'issued', 'state')
+local coupon = redis.call('HMGET', KEYS[1], 'opened_under', 'epoch', 'shards', 'issued', 'state', 'audience')
 if not coupon[2] then return 'missing' end
 if coupon[1] ~= identity() then return 'stale' end
 
@@ -18,6 +18,7 @@ if now_us > tonumber(ARGV[3]) then left = 0 end
 local refused = 'sold_out'
 if coupon[5] ~= 'sold_out' and coupon[5] ~= 'open' then refused, left = coupon[5], 0 end
 
+local is_listed = coupon[6] and coupon[6] ~= '' and list_of_users(KEYS[1], coupon[6])
 local answers, admitted = {coupon[2]}, 0
 for user in string.gmatch(ARGV[1], '%d+') do
   local answer = redis.call('HGET', prefix .. ':settled:' .. (tonumber(string.sub(user, -9)) % coupon[3]), user)
@@ -25,6 +26,8 @@ for user in string.gmatch(ARGV[1], '%d+') do
     local score = redis.call('ZSCORE', pending, user)
     if score then
       answer = string.format('P%.0f', math.floor(score / 2))
+    elseif is_listed and not is_listed(user) then
+      answer = 'not_eligible'
     elseif left > 0 then
       -- Odd: nobody gives this place back. Without a row it is rolled forward.
       redis.call('ZADD', pending, string.format('%.0f', now_us * 2 + 1), user)
