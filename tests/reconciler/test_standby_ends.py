@@ -10,6 +10,7 @@ from coupons.gate import Gate, connect_gate
 from coupons.gate.audiences import bring_audience
 from coupons.gate.erasing import erase_user
 from coupons.gate.standby import promote_at_gate
+from coupons.gate.values import coupon_key
 from coupons.ledger.audiences import AudienceOutcome
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import change_coupon
@@ -85,12 +86,20 @@ def test_who_leaves_is_not_promoted(line: Line) -> None:
 
 
 def test_who_claims_and_waits_has_one_request(line: Line) -> None:
-    """A claim that was admitted before the gate knew the line; it takes no second place."""
+    """A claim that was admitted before the gate knew the line; it takes no second place.
+
+    Its write was given up later: the promotion has written it by then, and the place is kept.
+    """
     line.raise_stock(3)
-    promote_at_gate(line.gate, line.coupon_id, [1], 3, FAR_US)
-    line.shop.accept(1)
+    line.gate.client.hset(coupon_key(line.coupon_id), "state", "open")
+    [admission] = line.claim(1)
+    line.gate.client.hset(coupon_key(line.coupon_id), "state", "sold_out")
+
     line.serve()
+
     assert (line.states(), line.requested()) == ("pww", [1])
+    assert line.gate.compensate([admission]) == 0
+    assert line.shop.statuses(1) == ["REQUESTED"]
 
 
 def test_a_redis_that_is_down_keeps_the_line(line: Line) -> None:
