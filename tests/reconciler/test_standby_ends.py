@@ -22,10 +22,10 @@ from coupons.ledger.standby import (
     leave_every_line,
     tidy_standby,
 )
-from coupons.model import CouponState
+from coupons.model import CouponState, GateState
 from operations.repair import promotion
 from reconciler.standby_watch import serve_lines
-from tests.reconciler.conftest import Shop
+from tests.reconciler.conftest import Pass, Shop
 from tests.reconciler.lines import FAR_US, Line
 from tests.support.audiences import list_users
 from tests.support.databases import Database
@@ -75,6 +75,22 @@ def test_who_is_not_on_the_list_any_more_is_passed_over(line: Line) -> None:
     assert bring_audience(line.gate, line.reconciler, line.coupon_id)
     line.raise_stock(3)
     line.serve()
+    assert (line.states(), line.requested()) == ("npw", [2])
+
+
+def test_a_list_that_has_lost_a_part_has_the_coupon_rebuilt(line: Line, make_pass: Pass) -> None:
+    """While somebody waits, no claim asks for the list: the promotion is who meets it."""
+    assert list_users(line.api, line.coupon_id, [2, 3]) is AudienceOutcome.DONE
+    assert bring_audience(line.gate, line.reconciler, line.coupon_id)
+    line.raise_stock(3)
+    for key in line.gate.client.scan_iter(f"{coupon_key(line.coupon_id)}:audience:*"):
+        line.gate.client.delete(key)
+    line.serve()
+    assert line.gate.unavailable([line.coupon_id]) == [GateState.STALE]
+
+    assert [each.kind for each in make_pass()] == ["rebuilt_loading"]
+    line.serve()
+
     assert (line.states(), line.requested()) == ("npw", [2])
 
 
