@@ -108,18 +108,20 @@ REVOKE ALL ON FUNCTION join_standby(bigint, bigint, text[], boolean) FROM PUBLIC
 GRANT EXECUTE ON FUNCTION join_standby(bigint, bigint, text[], boolean) TO coupon_api;
 
 -- Ends the entries of a line that has no future, at most so many, and the line once nobody is in it: then the gate
--- admits claims again.
+-- admits claims again. Who waited longest is told last: a list that is switched on again keeps the head of its line.
 -- out: whether somebody is still in line
 CREATE FUNCTION tidy_standby(of_coupon bigint, most integer) RETURNS boolean
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
   AS $$
 BEGIN
-  UPDATE standby_entry e SET state = 'ended', ended_at = clock_timestamp()
-    FROM (SELECT s.user_id FROM standby_entry s JOIN coupon c USING (coupon_id)
-           WHERE c.coupon_id = of_coupon AND s.state = 'waiting'
-             AND (c.standby = 'ending' OR c.state = 'closed' OR c.issue_ends_at <= now())
-           ORDER BY s.number LIMIT most FOR UPDATE OF s) AS over
-   WHERE e.coupon_id = of_coupon AND e.user_id = over.user_id;
+  -- Asked before: a line that has a future may be long, and is not read.
+  IF EXISTS (SELECT FROM coupon WHERE coupon_id = of_coupon
+              AND (standby = 'ending' OR state = 'closed' OR issue_ends_at <= now())) THEN
+    UPDATE standby_entry e SET state = 'ended', ended_at = clock_timestamp()
+      FROM (SELECT user_id FROM standby_entry WHERE coupon_id = of_coupon AND state = 'waiting'
+             ORDER BY number DESC LIMIT most FOR UPDATE) AS over
+     WHERE e.coupon_id = of_coupon AND e.user_id = over.user_id;
+  END IF;
   IF EXISTS (SELECT FROM standby_entry WHERE coupon_id = of_coupon AND state = 'waiting') THEN
     RETURN true;
   END IF;

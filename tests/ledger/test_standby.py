@@ -154,6 +154,20 @@ def test_a_list_that_is_switched_on_again_keeps_its_line(api: Connection, coupon
     ]
 
 
+def test_who_waited_longest_is_told_last(
+    api: Connection, reconciler: Connection, coupon_id: int
+) -> None:
+    """Switched on again in between, the list still has the head of its line."""
+    for user in (1, 2, 3):
+        join(api, coupon_id, user)
+    set_standby_list(api, coupon_id, is_on=False, acted_by=WHO)
+    assert tidy_standby(reconciler, coupon_id, 1)
+    set_standby_list(api, coupon_id, is_on=True, acted_by=WHO)
+    assert tidy_standby(reconciler, coupon_id, 1)
+    states = [state_of(api, coupon_id, user) for user in (1, 2, 3)]
+    assert states == [EntryState.WAITING, EntryState.WAITING, EntryState.ENDED]
+
+
 def test_what_is_revoked_comes_back(api: Connection, coupon_id: int) -> None:
     """The stock is raised by one, and the audit says who did it."""
     change_owned_coupon(api, 100, coupon_id, IssuedChange.REVOKE, "user 9", reason="fraud")
