@@ -22,7 +22,7 @@ def promote_at_gate(
     """
     users = " ".join(map(str, user_ids))
     call = Call("promote", coupon_key(coupon_id), [users, total, until_us])
-    [text] = gate.try_each([coupon_id], [call])
+    [text] = gate.try_calls([coupon_id], [call])
     state = read_unavailable(text)
     if state is not None:
         return state
