@@ -176,8 +176,9 @@ def test_who_is_erased_is_promoted_no_more(line: Line, ops: Connection) -> None:
 def test_nobody_is_erased_whom_a_cut_off_promotion_has_admitted(
     line: Line, ops: Connection
 ) -> None:
-    """Their request is about to be written."""
+    """Their request is about to be written. Who is not erased keeps the place in every line."""
     line.raise_stock(3)
     promote_at_gate(line.gate, line.coupon_id, [1], 3, FAR_US)
     with pytest.raises(UserInFlight):
         erase_user(line.gate, ops, 1, "user 9", None)
+    assert line.states() == "www"
