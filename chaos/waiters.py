@@ -19,7 +19,7 @@ JOINED_A_RAISE = 4
 FIRST_USER = 7_000_000_000
 SERVED_WITHIN_SECONDS = 60.0
 SOLD_OUT_WITHIN_SECONDS = 15.0
-"""Then it is: a claim whose answer was lost has its place."""
+"""Then it is: a claim whose answer was lost has a row."""
 
 _WAITING = """
 SELECT count(*) FROM coupon c WHERE coupon_id = %s AND issued_count < total_quantity
@@ -64,7 +64,7 @@ class Waiters:
         return ""
 
     def _claims(self, caller: Caller) -> Iterator[Response]:
-        """Claims until every place is taken: one that failed has perhaps taken none."""
+        """Claims until nothing is left: one that failed has perhaps taken nothing."""
         accepted = 0
         for _ in attempts(SOLD_OUT_WITHIN_SECONDS, PAUSE_SECONDS):
             response = caller.claim(self._coupon_id, next(self._users))

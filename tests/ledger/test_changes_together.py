@@ -153,14 +153,12 @@ def test_a_revocation_that_raises_a_held_coupon_holds_up_nobody(
 ) -> None:
     """With a standby list it raises the total: consumers hold that row while they issue."""
     other = make_coupon(total_quantity=1).coupon_id
-    request_and_issue(database, other, [1])
+    request_and_issue(database, other, range(1, 2))
     for each in (coupon_id, other):
         assert set_standby_list(api, each, is_on=True, acted_by="a test")
     wanted = [revoke(coupon_id, 1), use(coupon_id, 2), revoke(other, 1)]
     with psycopg.connect(database.url("coupon_owner")) as consumer:
-        consumer.execute(
-            "SELECT FROM coupon WHERE coupon_id = %s FOR NO KEY UPDATE", [coupon_id]
-        )
+        consumer.execute("SELECT FROM coupon WHERE coupon_id = %s FOR NO KEY UPDATE", [coupon_id])
         assert outcomes(change_owned_coupons(api, wanted)) == [Unchanged.LOCKED, DONE, DONE]
     assert outcomes(change_owned_coupons(api, wanted[:1])) == [DONE]
     assert [find(api, each).total_quantity for each in (coupon_id, other)] == [len(USERS) + 1, 2]
@@ -171,9 +169,7 @@ def test_a_revocation_without_a_list_asks_for_no_coupon(
 ) -> None:
     """It raises nothing, and waits for nobody who issues."""
     with psycopg.connect(database.url("coupon_owner")) as consumer:
-        consumer.execute(
-            "SELECT FROM coupon WHERE coupon_id = %s FOR NO KEY UPDATE", [coupon_id]
-        )
+        consumer.execute("SELECT FROM coupon WHERE coupon_id = %s FOR NO KEY UPDATE", [coupon_id])
         assert outcomes(change_owned_coupons(api, [revoke(coupon_id, 1)])) == [DONE]
 
 

@@ -10,6 +10,8 @@ from coupons.ledger.coupons import change_coupon, find_coupon
 from coupons.ledger.standby import (
     EntryState,
     Joining,
+    StandbyCounts,
+    count_standby,
     end_standby_entries,
     find_standby_entry,
     join_standby,
@@ -139,6 +141,7 @@ def test_who_waits_is_told_that_the_line_ended(
     entry = find_standby_entry(api, 3, coupon_id)
     assert entry is not None
     assert entry.ended_at is not None
+    assert count_standby(api, coupon_id) == StandbyCounts(is_on=False, waiting=0, promoted=0)
     left = StandbyList.EMPTY if end == "closed" else None
     assert read(api, coupon_id).standby is left
 
