@@ -8,8 +8,8 @@ from threading import Event
 import psycopg
 
 from chaos.callers import Caller, meanwhile
-from chaos.history import History, Stock
-from coupons.waiting import eventually
+from chaos.history import History, Response, Stock
+from coupons.waiting import attempts, eventually
 
 TOTAL = 3
 RAISE_BY = 1
@@ -18,6 +18,8 @@ JOINED_A_RAISE = 4
 """More join than are served, so that the line is there all the time."""
 FIRST_USER = 7_000_000_000
 SERVED_WITHIN_SECONDS = 60.0
+SOLD_OUT_WITHIN_SECONDS = 15.0
+"""Then it is: a claim whose answer was lost has a row."""
 
 _WAITING = """
 SELECT count(*) FROM coupon c WHERE coupon_id = %s AND issued_count < total_quantity
@@ -36,8 +38,7 @@ class Waiters:
             self._coupon_id = one.create_coupon(TOTAL)
             one.give_standby_list(self._coupon_id)
             self._stocks = history.stocks.setdefault(self._coupon_id, [Stock(TOTAL, 0.0, 0.0)])
-            claims = [one.claim(self._coupon_id, next(self._users)) for _ in range(TOTAL + 1)]
-        history.add(claims)
+            history.add(list(self._claims(one)))
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -61,6 +62,16 @@ class Waiters:
         except AssertionError:
             return f"the line of coupon {self._coupon_id} is not served"
         return ""
+
+    def _claims(self, caller: Caller) -> Iterator[Response]:
+        """Claims until nothing is left: one that failed has perhaps taken nothing."""
+        accepted = 0
+        for _ in attempts(SOLD_OUT_WITHIN_SECONDS, PAUSE_SECONDS):
+            response = caller.claim(self._coupon_id, next(self._users))
+            accepted += response.accepted
+            yield response
+            if accepted == TOTAL:
+                break
 
     def _next_users(self) -> list[int]:
         return [next(self._users) for _ in range(JOINED_A_RAISE)]

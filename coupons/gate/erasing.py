@@ -59,6 +59,7 @@ def erase_user(
     or LedgerUnavailable; after the last two the ledger may have forgotten the user, and the gate
     not.
     """
+    check_erasable(gate, connection, user_id)  # first: who is not erased leaves no line
     leave_every_line(connection, user_id)  # so that no promotion begins any more
     coupon_ids = check_erasable(gate, connection, user_id)
     made = erase_in_ledger(connection, user_id, coupon_ids, asked_by, log_keeps)

@@ -19,6 +19,8 @@ from coupons.errors import ApiUnavailable, ConfigurationError
 from coupons.ids import FIRST_REHEARSAL_ID
 
 ANSWER_TIMEOUT_SECONDS = 20.0
+IDLE_SECONDS = 10.0
+"""A connection on which nothing came for so long is opened again: the API closes idle ones."""
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _PAUSE_SECONDS = 0.05
 _PORTS = {"http": 80, "https": 443}
@@ -114,6 +116,9 @@ class _Load:
             user_id = FIRST_REHEARSAL_ID + number % self._size.users
             request = f"{self._head}{self._mint(user_id)}\r\n\r\n".encode()
             self._answers.late_ms.append((time.perf_counter() - due) * 1000)
+            if connection is not None and connection.idle_seconds() > IDLE_SECONDS:
+                connection.close()
+                connection = None
             try:
                 connection = connection or await self._connect()
                 answering = connection.ask(request)
@@ -143,6 +148,10 @@ class _Connection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._used_at = time.perf_counter()
+
+    def idle_seconds(self) -> float:
+        return time.perf_counter() - self._used_at
 
     async def ask(self, request: bytes) -> str:
         """The status of the answer, with the type of a problem. Raises OSError or EOFError."""
@@ -150,6 +159,7 @@ class _Connection:
         head = await self._reader.readuntil(b"\r\n\r\n")
         status = head[9:12].decode()
         body = await self._reader.readexactly(_body_length(head))
+        self._used_at = time.perf_counter()
         return status if status in ("200", "202") else f"{status} {_problem(body)}".strip()
 
     def close(self) -> None:

@@ -86,7 +86,8 @@ def choose(connection: Connection, older: timedelta, coupon_id: int | None) -> l
         if coupon_id in find_retired(connection, [coupon_id]):
             return []
         raise CannotRetire(
-            f"coupon {coupon_id} is not archived, or not for {older.days} days, or does not exist"
+            f"coupon {coupon_id} is not archived, or not for {older.days} days, or does not exist,"
+            " or is a rehearsal, which is purged"
         )
     return found
 

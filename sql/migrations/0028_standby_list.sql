@@ -108,18 +108,20 @@ REVOKE ALL ON FUNCTION join_standby(bigint, bigint, text[], boolean) FROM PUBLIC
 GRANT EXECUTE ON FUNCTION join_standby(bigint, bigint, text[], boolean) TO coupon_api;
 
 -- Ends the entries of a line that has no future, at most so many, and the line once nobody is in it: then the gate
--- admits claims again.
+-- admits claims again. Who waited longest is told last: a list that is switched on again keeps the head of its line.
 -- out: whether somebody is still in line
 CREATE FUNCTION tidy_standby(of_coupon bigint, most integer) RETURNS boolean
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
   AS $$
 BEGIN
-  UPDATE standby_entry e SET state = 'ended', ended_at = clock_timestamp()
-    FROM (SELECT s.user_id FROM standby_entry s JOIN coupon c USING (coupon_id)
-           WHERE c.coupon_id = of_coupon AND s.state = 'waiting'
-             AND (c.standby = 'ending' OR c.state = 'closed' OR c.issue_ends_at <= now())
-           ORDER BY s.number LIMIT most FOR UPDATE OF s) AS over
-   WHERE e.coupon_id = of_coupon AND e.user_id = over.user_id;
+  -- Asked before: a line that has a future may be long, and is not read.
+  IF EXISTS (SELECT FROM coupon WHERE coupon_id = of_coupon
+              AND (standby = 'ending' OR state = 'closed' OR issue_ends_at <= now())) THEN
+    UPDATE standby_entry e SET state = 'ended', ended_at = clock_timestamp()
+      FROM (SELECT user_id FROM standby_entry WHERE coupon_id = of_coupon AND state = 'waiting'
+             ORDER BY number DESC LIMIT most FOR UPDATE) AS over
+     WHERE e.coupon_id = of_coupon AND e.user_id = over.user_id;
+  END IF;
   IF EXISTS (SELECT FROM standby_entry WHERE coupon_id = of_coupon AND state = 'waiting') THEN
     RETURN true;
   END IF;
@@ -163,6 +165,7 @@ DECLARE
   names   constant text[] := names_of_user(of_user);
   in_text constant text := '\m' || names[1] || '\M';
   nobody  constant text := 'erased user';
+  entries bigint;
 BEGIN
   WITH change AS (
     UPDATE issued_coupon_change
@@ -184,15 +187,16 @@ BEGIN
     UPDATE erasure SET asked_by = nobody WHERE asked_by = ANY (names) RETURNING 1
   ), key AS (
     DELETE FROM idempotency_key WHERE caller_id = of_user RETURNING 1
-  ), entry AS (
-    DELETE FROM standby_entry WHERE user_id = of_user RETURNING 1
   )
   SELECT jsonb_build_object(
            'changed_by', (SELECT count(*) FROM change),
            'dead_letter_action', (SELECT count(*) FROM letter),
            'operator_action', (SELECT count(*) FROM action),
            'erasure', (SELECT count(*) FROM proof),
-           'idempotency_key', (SELECT count(*) FROM key),
-           'standby_entry', (SELECT count(*) FROM entry))
+           'idempotency_key', (SELECT count(*) FROM key))
     INTO counts;
+  -- Not before the trails are read, which takes long: promotions and users wait for an entry that is locked.
+  DELETE FROM standby_entry WHERE user_id = of_user;
+  GET DIAGNOSTICS entries = ROW_COUNT;
+  counts := counts || jsonb_build_object('standby_entry', entries);
 END $$;

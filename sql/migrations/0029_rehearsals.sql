@@ -132,6 +132,7 @@ DECLARE
   mark    rehearsal;
   its     coupon;
   one     regclass;
+  has_any boolean;
   number  bigint;
   deleted jsonb := '{}';
   now_at  timestamptz;
@@ -155,9 +156,17 @@ BEGIN
   IF why IS NOT NULL THEN
     RETURN;
   END IF;
-  FOR one IN SELECT * FROM tables_of_coupons() LOOP
-    EXECUTE format('DELETE FROM %s WHERE coupon_id = $1', one) USING of_coupon;
-    GET DIAGNOSTICS number = ROW_COUNT;
+  -- Deleting locks a table, also where it finds no row; an erasure waits for that of sweeps, so that it comes last.
+  FOR one IN
+    SELECT t FROM tables_of_coupons() WITH ORDINALITY AS o (t, place)
+     ORDER BY t = 'coupon'::regclass, t = 'coupon_expiry_walk'::regclass, place
+  LOOP
+    number := 0;
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE coupon_id = $1)', one) INTO has_any USING of_coupon;
+    IF has_any THEN
+      EXECUTE format('DELETE FROM %s WHERE coupon_id = $1', one) USING of_coupon;
+      GET DIAGNOSTICS number = ROW_COUNT;
+    END IF;
     deleted := deleted || jsonb_build_object(one::text, number);
   END LOOP;
   now_at := clock_timestamp();

@@ -205,8 +205,8 @@ END $$;
 REVOKE ALL ON FUNCTION note_export(bigint, jsonb, text, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION note_export(bigint, jsonb, text, jsonb) TO coupon_ops;
 
--- Drops the next page of a retired coupon's rows: of its users in the order of their ids, then codes that are nobody's.
--- A page is one transaction; nothing is dropped unless the export is noted.
+-- Drops the next page of a retired coupon's rows: of its users in the order of their ids, then codes that are nobody's,
+-- then its line. A page is one transaction; nothing is dropped unless the export is noted.
 -- in:  after_user: the last user of the page before (0: none, also of a repetition); page_size, in users or codes
 -- out: last_user, dropped (requests), is_done: nothing is left
 CREATE FUNCTION drop_retired(
@@ -245,6 +245,8 @@ BEGIN
   IF FOUND THEN
     RETURN;
   END IF;
+  -- Who waited, with a request or without one: no index finds them, so that it is done once, at the end.
+  DELETE FROM standby_entry WHERE coupon_id = of_coupon;
   -- A user who was erased meanwhile has a greater id, which an earlier page may have passed.
   IF EXISTS (SELECT FROM coupon_issue_request WHERE coupon_id = of_coupon) THEN
     last_user := 0;

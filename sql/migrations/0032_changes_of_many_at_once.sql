@@ -2,7 +2,8 @@
 -- depends: 0031_free_codes_are_removed
 
 -- Changes issued coupons as change_issued_coupon does, in the order of their key, and shows each as it is then. Nobody
--- is waited for: one that somebody else has locked is left as it is, because it would hold up all others.
+-- is waited for: one that somebody else has locked is left as it is, because it would hold up all others. So is a
+-- revocation that raises the total of a coupon (give_revoked_back) which somebody else has locked.
 -- in:  of each change: the issued coupon; wanted, references, reasons, by_whom (see change_issued_coupon)
 -- out: number of the change from 1; outcome (see change_issued_coupon, or 'locked'); the coupon. No row: there is none
 CREATE FUNCTION change_issued_coupons(
@@ -15,11 +16,26 @@ DECLARE
   numbers  bigint[];
   outcomes text[];
   place    bigint;
+  busy     bigint[] := '{}';
 BEGIN
+  IF 'revoke' = ANY (wanted) THEN
+    WITH listed AS MATERIALIZED (
+      SELECT coupon_id FROM coupon
+       WHERE standby IN ('empty', 'waiting') AND state <> 'closed'
+         AND coupon_id IN (SELECT u.coupon_id FROM unnest(of_coupons, wanted) AS u (coupon_id, change)
+                            WHERE u.change = 'revoke')
+    ), held AS MATERIALIZED (
+      SELECT c.coupon_id FROM coupon c
+       WHERE c.coupon_id IN (SELECT coupon_id FROM listed) ORDER BY c.coupon_id FOR NO KEY UPDATE SKIP LOCKED
+    )
+    SELECT coalesce(array_agg(coupon_id), '{}') INTO busy FROM (TABLE listed EXCEPT TABLE held) AS l;
+  END IF;
   -- Changes of the same coupon come in different turns. What is locked here stays locked until the transaction ends.
   FOR numbers IN
     WITH w AS MATERIALIZED (
-      SELECT * FROM unnest(of_users, of_coupons) WITH ORDINALITY AS u (user_id, coupon_id, number)
+      SELECT user_id, coupon_id, number
+        FROM unnest(of_users, of_coupons, wanted) WITH ORDINALITY AS u (user_id, coupon_id, change, number)
+       WHERE change <> 'revoke' OR coupon_id <> ALL (busy)
     ), held AS MATERIALIZED (
       SELECT i.user_id, i.coupon_id
         FROM issued_coupon i

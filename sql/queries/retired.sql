@@ -14,13 +14,15 @@ SELECT coupon_id FROM retired_coupon WHERE coupon_id = ANY(%(coupon_ids)s::bigin
 
 -- name: list_retirable
 -- in:  older (archived for so long), coupon_id (null: all)
--- out: coupon_id, name, archived_at, accepted, is_begun of archived coupons that have rows left, in order of coupon_id
+-- out: coupon_id, name, archived_at, accepted, is_begun of archived coupons that have rows left, in order of coupon_id; no
+--      rehearsal, which is purged
 SELECT c.coupon_id, c.name, a.archived_at, c.issued_count + c.rejected_count AS accepted, r.coupon_id IS NOT NULL AS is_begun
   FROM coupon c
   LEFT JOIN retired_coupon r USING (coupon_id)
  CROSS JOIN LATERAL (SELECT coupon_archived_at(c.coupon_id) AS archived_at) AS a
  WHERE c.admin_state = 'archived' AND r.dropped_at IS NULL
    AND (%(coupon_id)s::bigint IS NULL OR c.coupon_id = %(coupon_id)s::bigint)
+   AND c.eligible_group IS DISTINCT FROM 'coupon-rehearsal'
    AND (a.archived_at <= now() - %(older)s::interval OR r.coupon_id IS NOT NULL)
  ORDER BY c.coupon_id;
 

@@ -29,8 +29,8 @@ SELECT s.state, s.joined_at, s.ended_at, CASE WHEN n.ahead <= %(most)s THEN n.ah
 -- name: count_standby
 -- Reads every entry of the coupon.
 -- in:  coupon_id
--- out: is_on, waiting, promoted; no row: there is no such coupon
-SELECT coalesce(c.standby IN ('empty', 'waiting'), false) AS is_on,
+-- out: is_on (never of a closed coupon), waiting, promoted; no row: there is no such coupon
+SELECT coalesce(c.standby IN ('empty', 'waiting'), false) AND c.state <> 'closed' AS is_on,
        (SELECT count(*) FROM standby_entry e WHERE e.coupon_id = c.coupon_id AND e.state = 'waiting') AS waiting,
        (SELECT count(*) FROM standby_entry e WHERE e.coupon_id = c.coupon_id AND e.state = 'promoted') AS promoted
   FROM coupon c WHERE c.coupon_id = %(coupon_id)s;

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from chaos import waiters
 from chaos.checkers import lines
 from chaos.evidence import Evidence
-from chaos.history import History
+from chaos.history import History, Response
 from chaos.stores import EntryRow
 from chaos.verdict import violations
+from chaos.waiters import Waiters
 from coupons.model import IssueRequest, Status
 
 COUPON = 1
@@ -59,3 +61,34 @@ def test_a_broken_promise_of_a_line_is_found(evidence: Evidence, checker: str) -
 
 def test_somebody_who_is_not_in_line_any_more_is_found() -> None:
     assert broken(SERVED, History(joined=[(COUPON, 5)])) == {"who_joined_is_in_line"}
+
+
+class Flaky:
+    """An API that takes every second claim only."""
+
+    def __init__(self, *_: str) -> None:
+        self._asked = 0
+
+    def create_coupon(self, _: int) -> int:
+        return COUPON
+
+    def give_standby_list(self, _: int) -> None:
+        """Nothing to do."""
+
+    def claim(self, coupon_id: int, user_id: int) -> Response:
+        self._asked += 1
+        status = 202 if self._asked % 2 else 503
+        accepted = "REQUESTED" if status == 202 else ""
+        return Response(coupon_id, user_id, status, "", accepted, "", 0.0, 0.0, 0.0)
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+def test_a_line_begins_when_every_place_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Claims that failed have taken none: the coupon would not be sold out, and nobody join."""
+    monkeypatch.setattr(waiters, "Caller", Flaky)
+    monkeypatch.setattr(waiters, "PAUSE_SECONDS", 0.01)
+    history = History()
+    Waiters(("", ""), history)
+    assert sum(each.accepted for each in history.responses) == waiters.TOTAL

@@ -12,6 +12,7 @@ from api.change_writer import ChangeWriter
 from api.ledger_connections import LedgerConnections
 from coupons.errors import LedgerUnavailable
 from coupons.ledger.connection import Connection, connect_ledger
+from coupons.ledger.coupons import find_coupon
 from coupons.ledger.owned_coupons import (
     Changed,
     Unchanged,
@@ -20,7 +21,8 @@ from coupons.ledger.owned_coupons import (
     list_changes,
 )
 from coupons.ledger.refusals import LedgerRefusal, LedgerRefused
-from coupons.model import ChangeOutcome, IssuedChange
+from coupons.ledger.standby import set_standby_list
+from coupons.model import ChangeOutcome, Coupon, IssuedChange
 from tests.support.databases import Database
 from tests.support.issued import as_owner, request_and_issue
 from tests.support.ledger import MakeCoupon
@@ -72,6 +74,16 @@ def use(coupon_id: int, user_id: int, order: str = "A") -> WantedChange:
     return WantedChange(user_id, coupon_id, IssuedChange.USE, "a test", order)
 
 
+def revoke(coupon_id: int, user_id: int) -> WantedChange:
+    return WantedChange(user_id, coupon_id, IssuedChange.REVOKE, "a test", reason="fraud")
+
+
+def find(api: Connection, coupon_id: int) -> Coupon:
+    found = find_coupon(api, coupon_id)
+    assert found is not None
+    return found
+
+
 @contextmanager
 def locked(database: Database, coupon_id: int, user_id: int) -> Iterator[None]:
     """While the block runs, another session has this coupon's lock."""
@@ -82,11 +94,10 @@ def locked(database: Database, coupon_id: int, user_id: int) -> Iterator[None]:
 
 
 def test_each_change_has_its_own_result_in_the_order_asked(api: Connection, coupon_id: int) -> None:
-    revoked = WantedChange(2, coupon_id, IssuedChange.REVOKE, "a test", reason="fraud")
     wanted = [
         use(coupon_id, 3),
         use(coupon_id, NOBODY),
-        revoked,
+        revoke(coupon_id, 2),
         use(coupon_id, 3),
         use(coupon_id, 2),
         use(coupon_id, 3, "B"),
@@ -135,6 +146,31 @@ def test_a_locked_coupon_holds_up_nobody_else(
     others = [*results[:19], *results[20:-2]]
     assert outcomes(others) == [DONE] * (len(USERS) - 1)
     assert list_changes(api, 20, coupon_id, 10) == []
+
+
+def test_a_revocation_that_raises_a_held_coupon_holds_up_nobody(
+    database: Database, api: Connection, coupon_id: int, make_coupon: MakeCoupon
+) -> None:
+    """With a standby list it raises the total: consumers hold that row while they issue."""
+    other = make_coupon(total_quantity=1).coupon_id
+    request_and_issue(database, other, range(1, 2))
+    for each in (coupon_id, other):
+        assert set_standby_list(api, each, is_on=True, acted_by="a test")
+    wanted = [revoke(coupon_id, 1), use(coupon_id, 2), revoke(other, 1)]
+    with psycopg.connect(database.url("coupon_owner")) as consumer:
+        consumer.execute("SELECT FROM coupon WHERE coupon_id = %s FOR NO KEY UPDATE", [coupon_id])
+        assert outcomes(change_owned_coupons(api, wanted)) == [Unchanged.LOCKED, DONE, DONE]
+    assert outcomes(change_owned_coupons(api, wanted[:1])) == [DONE]
+    assert [find(api, each).total_quantity for each in (coupon_id, other)] == [len(USERS) + 1, 2]
+
+
+def test_a_revocation_without_a_list_asks_for_no_coupon(
+    database: Database, api: Connection, coupon_id: int
+) -> None:
+    """It raises nothing, and waits for nobody who issues."""
+    with psycopg.connect(database.url("coupon_owner")) as consumer:
+        consumer.execute("SELECT FROM coupon WHERE coupon_id = %s FOR NO KEY UPDATE", [coupon_id])
+        assert outcomes(change_owned_coupons(api, [revoke(coupon_id, 1)])) == [DONE]
 
 
 def test_a_change_that_postgres_refuses_fails_alone(

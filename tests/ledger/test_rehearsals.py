@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from coupons.ledger.audiences import AudienceOutcome
 from coupons.ledger.codes import choose_codes, give_code
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import change_coupon, create_coupon, find_coupon
+from coupons.ledger.erasures import erase_in_ledger
 from coupons.ledger.rebuild_lock import alone_with
 from coupons.ledger.rehearsals import (
     PurgeRefused,
@@ -29,10 +31,11 @@ from coupons.ledger.rehearsals import (
 )
 from coupons.model import Coupon, CouponState, IssuedChange
 from coupons.queries import query
+from coupons.waiting import eventually
 from tests.support.audiences import list_users
 from tests.support.changes import change_owned_coupon
 from tests.support.databases import Database
-from tests.support.issued import as_owner, request_and_issue
+from tests.support.issued import as_owner, request_and_issue, waiters
 from tests.support.ledger import MakeCoupon
 
 USERS = range(FIRST_REHEARSAL_ID, FIRST_REHEARSAL_ID + 5)
@@ -194,6 +197,46 @@ def test_a_purge_forgets_no_table_that_a_later_version_adds(
     assert (proof.counts["a_later_one"], proof.counts["in_parts"]) == (1, 1)
     assert "a_part" not in proof.counts
     assert set(count_rows(ops, rehearsal.coupon_id).values()) == {0}
+
+
+def test_a_user_is_erased_while_a_purge_runs(
+    database: Database, ops: Connection, rehearsal: Coupon
+) -> None:
+    """It may take long: an erasure locks the table of sweeps, which a purge needs last."""
+    as_owner(database, "INSERT INTO waiting_room (coupon_id) VALUES (%s)", rehearsal.coupon_id)
+    close(database, rehearsal.coupon_id)
+    with (
+        connect_ledger(database.url("coupon_ops"), "test") as other,
+        ThreadPoolExecutor(1) as pool,
+        psycopg.connect(database.url("coupon_owner")) as owner,
+    ):
+        owner.execute("SELECT FROM waiting_room FOR UPDATE")
+        purged = pool.submit(purge, ops, rehearsal.coupon_id)
+        eventually(lambda: waiters(database) == 1, what="the purge is under way")
+        other.execute("SET lock_timeout = '1s'")
+        assert erase_in_ledger(other, 4711, [], "somebody", None)
+        owner.rollback()
+        assert purged.result().counts["waiting_room"] == 1
+
+
+def test_what_other_work_waits_for_is_purged_last(
+    database: Database, ops: Connection, rehearsal: Coupon
+) -> None:
+    """The row of a sweep, if there is one; after it only the coupon, which it refers to."""
+    coupon_id = rehearsal.coupon_id
+    as_owner(database, "INSERT INTO coupon_expiry_walk (coupon_id) VALUES (%s)", coupon_id)
+    as_owner(database, "CREATE TABLE seen (n int GENERATED ALWAYS AS IDENTITY, t text)")
+    as_owner(
+        database,
+        "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS"
+        " 'BEGIN INSERT INTO public.seen (t) VALUES (TG_TABLE_NAME); RETURN NULL; END'",
+    )
+    for table in count_rows(ops, coupon_id):
+        as_owner(database, f"CREATE TRIGGER z AFTER DELETE ON {table} EXECUTE FUNCTION see()")
+    close(database, coupon_id)
+    purge(ops, coupon_id)
+    seen = [table for (table,) in as_owner(database, "SELECT t FROM seen ORDER BY n")]
+    assert seen == ["operator_action", "coupon_expiry_walk", "coupon"]
 
 
 def test_every_table_of_coupons_is_purged(database: Database, ops: Connection) -> None:

@@ -12,6 +12,7 @@ from coupons.codes import CodeKind
 from coupons.ledger.codes import give_code
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.exports_to_erase import list_exports_to_erase
+from coupons.ledger.rehearsals import begin_rehearsal
 from coupons.ledger.retired import (
     Beginning,
     RetiredCounts,
@@ -215,6 +216,24 @@ def test_rows_of_others_stay(
     assert found[old].counts == COUNTS
     noted = "SELECT acted_by, result, detail FROM operator_action WHERE action = 'retire coupon'"
     assert as_owner(database, noted) == [(WHO, "begun", ""), (WHO, "done", "5 requests")]
+
+
+def test_who_waited_in_its_line_is_dropped(ops: Connection, database: Database, old: int) -> None:
+    """Also who never got a request: no file has them."""
+    join = "INSERT INTO standby_entry (user_id, coupon_id, state, ended_at) VALUES (%s, %s, %s, %s)"
+    for user, state in ((5, "promoted"), (6, "ended")):
+        as_owner(database, join, user, old, state, "2027-01-02T03:04:05Z")
+    begin(ops, old)
+    export(ops, old)
+    assert drop_page(ops, old, drop_page(ops, old, 0, WHO).last_user_id, WHO).is_done
+    assert as_owner(database, "SELECT user_id FROM standby_entry") == []
+
+
+def test_a_rehearsal_is_purged_and_not_retired(ops: Connection, database: Database) -> None:
+    """Nothing of it is worth a file."""
+    coupon_id = begin_rehearsal(ops, "of a test", 3, WHO).coupon_id
+    archive(database, coupon_id)
+    assert list_retirable(ops, YEAR) == []
 
 
 def test_a_user_who_is_erased_meanwhile_is_dropped_too(

@@ -10,6 +10,8 @@ from coupons.ledger.coupons import change_coupon, find_coupon
 from coupons.ledger.standby import (
     EntryState,
     Joining,
+    StandbyCounts,
+    count_standby,
     end_standby_entries,
     find_standby_entry,
     join_standby,
@@ -139,6 +141,7 @@ def test_who_waits_is_told_that_the_line_ended(
     entry = find_standby_entry(api, 3, coupon_id)
     assert entry is not None
     assert entry.ended_at is not None
+    assert count_standby(api, coupon_id) == StandbyCounts(is_on=False, waiting=0, promoted=0)
     left = StandbyList.EMPTY if end == "closed" else None
     assert read(api, coupon_id).standby is left
 
@@ -152,6 +155,20 @@ def test_a_list_that_is_switched_on_again_keeps_its_line(api: Connection, coupon
     assert [each.detail for each in actions if each.action == "switch standby list"] == [
         *("on", "off", "on")
     ]
+
+
+def test_who_waited_longest_is_told_last(
+    api: Connection, reconciler: Connection, coupon_id: int
+) -> None:
+    """Switched on again in between, the list still has the head of its line."""
+    for user in (1, 2, 3):
+        join(api, coupon_id, user)
+    set_standby_list(api, coupon_id, is_on=False, acted_by=WHO)
+    assert tidy_standby(reconciler, coupon_id, 1)
+    set_standby_list(api, coupon_id, is_on=True, acted_by=WHO)
+    assert tidy_standby(reconciler, coupon_id, 1)
+    states = [state_of(api, coupon_id, user) for user in (1, 2, 3)]
+    assert states == [EntryState.WAITING, EntryState.WAITING, EntryState.ENDED]
 
 
 def test_what_is_revoked_comes_back(api: Connection, coupon_id: int) -> None:

@@ -10,6 +10,7 @@ from coupons.gate import Gate, connect_gate
 from coupons.gate.audiences import bring_audience
 from coupons.gate.erasing import erase_user
 from coupons.gate.standby import promote_at_gate
+from coupons.gate.values import coupon_key
 from coupons.ledger.audiences import AudienceOutcome
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import change_coupon
@@ -21,10 +22,10 @@ from coupons.ledger.standby import (
     leave_every_line,
     tidy_standby,
 )
-from coupons.model import CouponState
+from coupons.model import CouponState, GateState
 from operations.repair import promotion
 from reconciler.standby_watch import serve_lines
-from tests.reconciler.conftest import Shop
+from tests.reconciler.conftest import Pass, Shop
 from tests.reconciler.lines import FAR_US, Line
 from tests.support.audiences import list_users
 from tests.support.databases import Database
@@ -77,6 +78,22 @@ def test_who_is_not_on_the_list_any_more_is_passed_over(line: Line) -> None:
     assert (line.states(), line.requested()) == ("npw", [2])
 
 
+def test_a_list_that_has_lost_a_part_has_the_coupon_rebuilt(line: Line, make_pass: Pass) -> None:
+    """While somebody waits, no claim asks for the list: the promotion is who meets it."""
+    assert list_users(line.api, line.coupon_id, [2, 3]) is AudienceOutcome.DONE
+    assert bring_audience(line.gate, line.reconciler, line.coupon_id)
+    line.raise_stock(3)
+    for key in line.gate.client.scan_iter(f"{coupon_key(line.coupon_id)}:audience:*"):
+        line.gate.client.delete(key)
+    line.serve()
+    assert line.gate.unavailable([line.coupon_id]) == [GateState.STALE]
+
+    assert [each.kind for each in make_pass()] == ["rebuilt_loading"]
+    line.serve()
+
+    assert (line.states(), line.requested()) == ("npw", [2])
+
+
 def test_who_leaves_is_not_promoted(line: Line) -> None:
     leave_every_line(line.api, 1)
     line.raise_stock(3)
@@ -85,12 +102,20 @@ def test_who_leaves_is_not_promoted(line: Line) -> None:
 
 
 def test_who_claims_and_waits_has_one_request(line: Line) -> None:
-    """A claim that was admitted before the gate knew the line; it takes no second place."""
+    """A claim that was admitted before the gate knew the line; it takes no second place.
+
+    Its write was given up later: the promotion has written it by then, and the place is kept.
+    """
     line.raise_stock(3)
-    promote_at_gate(line.gate, line.coupon_id, [1], 3, FAR_US)
-    line.shop.accept(1)
+    line.gate.client.hset(coupon_key(line.coupon_id), "state", "open")
+    [admission] = line.claim(1)
+    line.gate.client.hset(coupon_key(line.coupon_id), "state", "sold_out")
+
     line.serve()
+
     assert (line.states(), line.requested()) == ("pww", [1])
+    assert line.gate.compensate([admission]) == 0
+    assert line.shop.statuses(1) == ["REQUESTED"]
 
 
 def test_a_redis_that_is_down_keeps_the_line(line: Line) -> None:
@@ -151,8 +176,9 @@ def test_who_is_erased_is_promoted_no_more(line: Line, ops: Connection) -> None:
 def test_nobody_is_erased_whom_a_cut_off_promotion_has_admitted(
     line: Line, ops: Connection
 ) -> None:
-    """Their request is about to be written."""
+    """Their request is about to be written. Who is not erased keeps the place in every line."""
     line.raise_stock(3)
     promote_at_gate(line.gate, line.coupon_id, [1], 3, FAR_US)
     with pytest.raises(UserInFlight):
         erase_user(line.gate, ops, 1, "user 9", None)
+    assert line.states() == "www"

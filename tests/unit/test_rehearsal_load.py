@@ -10,6 +10,7 @@ import pytest
 
 from coupons.errors import ApiUnavailable, ConfigurationError
 from coupons.ids import FIRST_REHEARSAL_ID
+from operations.rehearsal import load
 from operations.rehearsal.load import Answers, Size, claim_all
 
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\n{}"
@@ -18,20 +19,25 @@ SOLD_OUT = b"HTTP/1.1 409 Conflict\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY)
 
 
 @contextmanager
-def answering(answer: Callable[[int], bytes]) -> Iterator[tuple[str, list[bytes]]]:
-    """A server on a port of its own; answer: by the number of the request, b"": hang up."""
+def answering(
+    answer: Callable[[int], bytes], idle_s: float | None = None
+) -> Iterator[tuple[str, list[bytes]]]:
+    """A server on a port of its own; answer: by the number of the request, b"": hang up.
+
+    idle_s: it closes a connection on which nothing comes for so long.
+    """
     heads: list[bytes] = []
     ready, stop = Event(), Event()
     ports: list[int] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
+            while head := await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), idle_s):
                 heads.append(head)
                 if not (data := answer(len(heads))):
                     break
                 writer.write(data)
-        except (asyncio.IncompleteReadError, OSError):
+        except (asyncio.IncompleteReadError, OSError, TimeoutError):
             pass
         writer.close()
 
@@ -85,6 +91,14 @@ def test_refusals_are_counted_by_their_type_and_lost_connections_replaced() -> N
         answers = claims(url)
     assert answers.kinds == {"202": 60, "409 sold-out": 30, "no answer": 10}
     assert sum(answers.by_second.values()) == 90
+
+
+def test_a_connection_that_was_idle_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More connections than a low rate needs: the API has closed them, and is not to blame."""
+    monkeypatch.setattr(load, "IDLE_SECONDS", 0.1)
+    with answering(lambda _: ACCEPTED, idle_s=0.3) as (url, _):
+        answers = claims(url, rate=10, seconds=1.0, connections=5)
+    assert answers.kinds == {"202": 10}
 
 
 def test_a_late_claim_counts_from_when_it_was_due() -> None:

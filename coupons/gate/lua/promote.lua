@@ -25,7 +25,10 @@ for user in string.gmatch(ARGV[1], '%d+') do
   if not answer then
     local score = redis.call('ZSCORE', pending, user)
     if score then
-      answer = string.format('P%.0f', math.floor(score / 2))
+      -- Odd: the promotion writes this claim now, so its reservation must not be given back.
+      local requested_at_us = math.floor(score / 2)
+      redis.call('ZADD', pending, string.format('%.0f', requested_at_us * 2 + 1), user)
+      answer = string.format('P%.0f', requested_at_us)
     elseif is_listed and not is_listed(user) then
       answer = 'not_eligible'
     elseif left > 0 then

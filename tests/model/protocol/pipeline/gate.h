@@ -54,7 +54,10 @@ inline Admission promote(State &state, int server, const Promoter &promoter) {
   Gate &gate = state.gate[server];
   Place &place = gate.user[promoter.user];
   if (place.status == ISSUED || place.status == REJECTED) return {FINAL, place.time, gate.epoch};
-  if (place.status == PENDING) return {REPEATED, place.time, gate.epoch};
+  if (place.status == PENDING) {
+    if (protects(REPEATED_KEEPS_ITS_PLACE)) place.retried = 1;
+    return {REPEATED, place.time, gate.epoch};
+  }
   if (!promoter.held && protects(PROMOTION_ENDS_IN_TIME)) return {REFUSED, 0, 0};
   const int left = promoter.total - count(gate, ISSUED) - count(gate, PENDING);
   if (gate.definition.state != OPENED || left <= 0) return {REFUSED, 0, 0};
