@@ -124,8 +124,8 @@ SELECT last_user, dropped, is_done
 
 -- name: list_exports_to_erase
 -- in:  user_id (null: of all users)
--- out: coupon_id, user_id, erasure_id, folder (null: its export is not noted yet), the oldest coupon first
-SELECT t.coupon_id, t.user_id, t.erasure_id, r.folder
+-- out: coupon_id, user_id, folder (null: its export is not noted yet), the oldest coupon first
+SELECT DISTINCT t.coupon_id, t.user_id, r.folder
   FROM export_to_erase t JOIN retired_coupon r USING (coupon_id)
  WHERE %(user_id)s::bigint IS NULL OR t.user_id = %(user_id)s::bigint
  ORDER BY t.coupon_id, t.user_id;
