@@ -29,6 +29,10 @@ SELECT c.coupon_id, c.name, a.archived_at, c.issued_count + c.rejected_count AS 
 -- out: whether this session has it
 SELECT pg_try_advisory_lock(1668249713);
 
+-- name: stay
+-- Of the session that has this lock, while it works on files: a silent one is ended.
+SELECT true;
+
 -- name: begin_retirement
 -- in:  coupon_id, older, acted_by
 -- out: begun, exported, retired, not_found, not_archived, too_young
@@ -110,6 +114,10 @@ SELECT (SELECT count(*) FROM coupon_issue_request WHERE coupon_id = %(coupon_id)
 -- in:  coupon_id, counts (JSON), folder, files (JSON)
 -- out: noted, not_begun, unbalanced
 SELECT note_export(%(coupon_id)s, %(counts)s::jsonb, %(folder)s, %(files)s::jsonb);
+
+-- name: count_unfinished_retirements
+-- out: how many retirements began more than an hour ago, and are not finished
+SELECT count(*) FROM retired_coupon WHERE dropped_at IS NULL AND begun_at < now() - interval '1 hour';
 
 -- name: find_export
 -- in:  coupon_id

@@ -78,6 +78,7 @@ def test_only_what_is_archived_for_long_begins(
     assert begin_retirement(ops, archived_now, timedelta(0), WHO) is Beginning.TOO_YOUNG
     assert begin(ops, old) is Beginning.BEGUN
     assert begin(ops, old) is Beginning.BEGUN
+    assert begin_retirement(ops, old, 2 * YEAR, WHO) is Beginning.BEGUN
 
 
 def test_an_old_record_issues_nothing_again(ops: Connection, database: Database, old: int) -> None:
