@@ -2,7 +2,8 @@
 -- depends: 0031_free_codes_are_removed
 
 -- Changes issued coupons as change_issued_coupon does, in the order of their key, and shows each as it is then. Nobody
--- is waited for: one that somebody else has locked is left as it is, because it would hold up all others.
+-- is waited for: one that somebody else has locked is left as it is, because it would hold up all others. The exception
+-- are revocations of coupons with a standby list, which change the coupon itself.
 -- in:  of each change: the issued coupon; wanted, references, reasons, by_whom (see change_issued_coupon)
 -- out: number of the change from 1; outcome (see change_issued_coupon, or 'locked'); the coupon. No row: there is none
 CREATE FUNCTION change_issued_coupons(
@@ -16,6 +17,14 @@ DECLARE
   outcomes text[];
   place    bigint;
 BEGIN
+  -- In the order in which issuing locks coupons, and before anything else: else two calls could wait for each other.
+  IF 'revoke' = ANY (wanted) THEN
+    PERFORM FROM coupon c
+     WHERE c.coupon_id IN (SELECT u.coupon_id FROM unnest(of_coupons, wanted) AS u (coupon_id, wanted) WHERE u.wanted = 'revoke')
+       AND c.standby IN ('empty', 'waiting') AND c.state <> 'closed'
+     ORDER BY c.coupon_id
+       FOR NO KEY UPDATE;
+  END IF;
   -- Changes of the same coupon come in different turns. What is locked here stays locked until the transaction ends.
   FOR numbers IN
     WITH w AS MATERIALIZED (
@@ -46,5 +55,6 @@ END $$;
 REVOKE ALL ON FUNCTION change_issued_coupons(bigint[], bigint[], text[], text[], text[], text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION change_issued_coupons(bigint[], bigint[], text[], text[], text[], text[]) TO coupon_api;
 
-DROP FUNCTION change_and_show_issued_coupon(bigint, bigint, text, text, text, text);
-DROP FUNCTION hold_issued_coupons(bigint[], bigint[]);
+-- Still called by a process of before, while a system is upgraded.
+COMMENT ON FUNCTION change_and_show_issued_coupon(bigint, bigint, text, text, text, text) IS 'For processes of before: now it is change_issued_coupons.';
+COMMENT ON FUNCTION hold_issued_coupons(bigint[], bigint[]) IS 'For processes of before: now it is change_issued_coupons.';

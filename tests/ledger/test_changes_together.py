@@ -1,9 +1,10 @@
 """Many changes of issued coupons in one transaction: each has its own result."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Barrier
 
 import psycopg
 import pytest
@@ -20,6 +21,7 @@ from coupons.ledger.owned_coupons import (
     list_changes,
 )
 from coupons.ledger.refusals import LedgerRefusal, LedgerRefused
+from coupons.ledger.standby import set_standby_list
 from coupons.model import ChangeOutcome, IssuedChange
 from tests.support.databases import Database
 from tests.support.issued import as_owner, request_and_issue
@@ -123,6 +125,34 @@ def test_batches_in_opposite_orders_do_not_lock_each_other_out(
         said = Counter(each for turn in threads.map(use_all, range(40)) for each in turn)
     assert said.pop(DONE) == len(USERS)
     assert said.keys() <= {ChangeOutcome.USED, Unchanged.LOCKED}
+
+
+def test_revocations_of_coupons_with_standby_lists_lock_them_in_one_order(
+    database: Database, make_coupon: MakeCoupon, api: Connection
+) -> None:
+    """Each gives its coupon one more place, so that it locks the coupon until the batch ends."""
+    first, second = (make_coupon(total_quantity=len(USERS)).coupon_id for _ in range(2))
+    for each in (first, second):
+        request_and_issue(database, each, USERS)
+        assert set_standby_list(api, each, is_on=True, acted_by="a test")
+    together = Barrier(2)
+
+    def revoke_all(coupons: Sequence[int]) -> list[object]:
+        """The users of the one coupon are before those of the other."""
+        wanted = [
+            WantedChange(user, each, IssuedChange.REVOKE, "a test", reason="fraud")
+            for each, users in zip(coupons, (range(1, 21), range(21, 41)), strict=True)
+            for user in users
+        ]
+        with connect_ledger(database.url("coupon_api"), "test") as connection:
+            together.wait()
+            return outcomes(change_owned_coupons(connection, wanted))
+
+    with ThreadPoolExecutor(2) as threads:
+        both = list(threads.map(revoke_all, [(first, second), (second, first)]))
+    assert both == [[DONE] * len(USERS)] * 2
+    totals = as_owner(database, "SELECT total_quantity FROM coupon")
+    assert totals == [(2 * len(USERS),)] * 2
 
 
 def test_a_locked_coupon_holds_up_nobody_else(

@@ -9,7 +9,7 @@ import pytest
 from psycopg.errors import CheckViolation
 
 from coupons.codes import CodeKind
-from coupons.ledger.codes import choose_codes, give_code, read_codes
+from coupons.ledger.codes import choose_codes, give_code, read_codes, remove_free_codes
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.exports_to_erase import (
     count_exports_to_erase,
@@ -31,6 +31,7 @@ from coupons.ledger.retired import (
 )
 from coupons.model import IssuedChange
 from coupons.queries import query
+from coupons.waiting import eventually
 from operations.verify.codes import count_codes
 from tests.ledger.test_erasing import erase
 from tests.support.changes import change_owned_coupon
@@ -124,6 +125,7 @@ def test_nothing_changes_once_it_has_begun(
     refused(lambda: change_owned_coupon(api, 3, pool, IssuedChange.CANCEL_USE, WHO, **cancelled))
     refused(lambda: give_code(api, 2, pool))
     refused(lambda: upload(api, pool, ("FREE3",)))
+    refused(lambda: remove_free_codes(api, pool, WHO))
     assert rows(database, pool) == before
 
     abandon_retirement(ops, pool, WHO)
@@ -157,7 +159,7 @@ def test_transactions_that_ran_before_are_waited_for(
     number = running_until(ops)
     assert not has_ended(ops, number)
     running.rollback()
-    assert has_ended(ops, number)
+    eventually(lambda: has_ended(ops, number), 10, "all have ended")
 
 
 @pytest.mark.parametrize(
