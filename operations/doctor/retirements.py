@@ -1,4 +1,4 @@
-"""Check that no retirement was cut off and forgotten: until it ends, the coupon is half of one."""
+"""Check that no retirement was cut off: nothing of such a coupon changes until it is finished."""
 
 from collections.abc import Iterator
 from contextlib import closing

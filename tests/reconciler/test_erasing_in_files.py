@@ -145,6 +145,8 @@ def test_files_that_cannot_be_read_are_named_as_open(
     assert again["open_exports"] == 1
     assert "1 open" in type_it("erase", "--proof", proof["erasure_id"]).stdout
     assert type_it("erase", "--exports").exit_code == 1
+    retiring = type_it("retire", "--to", elsewhere, "--yes")
+    assert f"open: coupon {shop.coupon_id}, {made}" in retiring.stderr
 
     finished = type_it("erase", "--exports", "--exports-in", elsewhere, "--json")
 
