@@ -163,6 +163,7 @@ def openapi_part() -> DocumentPart:
     )
     changing = (
         ProblemType.NOT_FOUND,
+        ProblemType.RETIRED,
         ProblemType.CODES_EXIST,
         ProblemType.CODES_BUSY,
         *WRITE_PROBLEMS,
@@ -188,6 +189,7 @@ def _describe_upload() -> dict[str, Any]:
     kinds = (
         ProblemType.MALFORMED_REQUEST,
         ProblemType.NOT_FOUND,
+        ProblemType.RETIRED,
         ProblemType.BODY_TIMEOUT,
         ProblemType.NO_POOL,
         ProblemType.CODES_BUSY,

@@ -55,12 +55,18 @@ def _maybe_removed(coupon_id: int) -> Problem:
 
 def openapi_part() -> DocumentPart:
     """This route in the API's description."""
+    kinds = (
+        ProblemType.NOT_FOUND,
+        ProblemType.RETIRED,
+        ProblemType.NO_POOL,
+        ProblemType.CODES_BUSY,
+    )
     links = links_to("readCodes", "uploadCodes", "chooseCodes", id="$request.path.id")
     remove = operation(
         "removeFreeCodes",
         "Remove the codes of a pool that nobody has",
         {"200": response("Removed; those that were given stay", RemovedCodesView, links=links)},
-        (ProblemType.NOT_FOUND, ProblemType.NO_POOL, ProblemType.CODES_BUSY, *WRITE_PROBLEMS),
+        (*kinds, *WRITE_PROBLEMS),
         scope=ADMIN,
     )
     path = {"parameters": [COUPON_ID], "delete": remove}

@@ -9,6 +9,7 @@ from uuid import UUID
 import click
 
 from cli.dead_letter_options import by_option
+from cli.open_exports import print_open
 from cli.options import USER_ID, confirm, endpoints_option, json_option
 from cli.session import open_session
 from coupons.endpoints import Endpoints
@@ -169,12 +170,7 @@ def _print_exports(done: ErasedExports) -> None:
     click.echo(
         f"files of retired coupons: {done.searched:,} searched, {done.rewritten:,} written again"
     )
-    for each in done.left:
-        click.echo(
-            f"open: coupon {each.coupon_id}, {each.where or 'no files yet'}: {each.why}. When they"
-            " are there: `coupon erase --exports` (--exports-in FOLDER)",
-            err=True,
-        )
+    print_open(done.left)
 
 
 def _exports_as_json(done: ErasedExports) -> dict[str, Any]:

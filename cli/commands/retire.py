@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 
 from cli.dead_letter_options import by_option, dry_option
+from cli.open_exports import print_open
 from cli.options import COUPON_ID, confirm, endpoints_option, json_option
 from cli.session import open_session
 from coupons.endpoints import Endpoints
@@ -182,5 +183,6 @@ def _report(done: "Sequence[Result]", exports: ErasedExports, as_json: bool) -> 
             click.echo(each.why, err=True)
         if not done:
             click.echo(_NOTHING)
+        print_open(exports.left)
     if passed:
         raise click.exceptions.Exit(1)

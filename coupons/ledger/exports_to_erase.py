@@ -15,7 +15,6 @@ class ExportToErase(NamedTuple):
 
     coupon_id: int
     user_id: int
-    erasure_id: UUID
     folder: str | None
 
 

@@ -119,6 +119,11 @@ def lock_retirement(connection: Connection) -> bool:
     return bool(_value(connection, "lock_retirement", {}))
 
 
+def stay(connection: Connection) -> None:
+    """Keep the session from being ended as silent. Raises LedgerUnavailable: its lock is gone."""
+    _value(connection, "stay", {})
+
+
 def begin_retirement(
     connection: Connection, coupon_id: int, older: timedelta, acted_by: str
 ) -> Beginning:
@@ -177,6 +182,11 @@ def note_export(
         "files": Jsonb(files),
     }
     return str(_value(connection, "note_export", values))
+
+
+def count_unfinished_retirements(connection: Connection) -> int:
+    """How many began more than an hour ago, and may have been cut off."""
+    return int(_value(connection, "count_unfinished_retirements", {}))
 
 
 def find_export(connection: Connection, coupon_id: int) -> tuple[str, dict[str, Any]] | None:

@@ -30,6 +30,7 @@ from operations.doctor.machine import check_disk, check_parts
 from operations.doctor.postgres import check_database, check_postgres_writes
 from operations.doctor.postgres_waits import check_waits
 from operations.doctor.requests import check_final
+from operations.doctor.retirements import check_retirements
 from operations.doctor.runbook_sections import is_locked_out, is_refusal, runbook_section, sentence
 from operations.doctor.stream import check_connector, check_heartbeat, check_registry
 from operations.doctor.system import System
@@ -91,6 +92,7 @@ CHECKS = (
     Check("requests", check_final, Section.POSTGRES_DOWN, _NO_STORES | _NO_KAFKA),
     Check("young requests", check_young, Section.POSTGRES_DOWN, _NO_STREAM | _NO_CONSUMER),
     Check("codes", check_codes, Section.POSTGRES_DOWN, _NO_POSTGRES),
+    Check("retirements", check_retirements, Section.POSTGRES_DOWN, _NO_POSTGRES),
     Check("disk", check_disk, Section.DISK_FULL),
     Check("api", check_api, Section.PART_DOWN, reasons(Section.PART_DOWN)),
     Check("consumers", check_consumers, Section.CONSUMER_DOWN),

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coupons.ids import FIRST_ERASED_ID
+from operations.retiring.folder_lock import locked
 from operations.retiring.manifest import (
     Manifest,
+    Stay,
     file_name,
-    read_manifest,
+    read_noted,
     sha256_of,
     sync_folder,
     write_manifest,
@@ -23,46 +25,66 @@ from operations.retiring.parquet import SCHEMAS, pages_with, read_pages, write_p
 _NOBODY = "erased user"
 
 
-def erase_from(folder: Path, user_id: int) -> tuple[Manifest, bool]:
+def erase_from(
+    folder: Path, coupon_id: int, noted: Mapping[str, Any], user_id: int, stay: Stay
+) -> tuple[Manifest, bool]:
     """What the folder holds without the user; and whether its files named them.
 
-    New files beside the old ones; the manifest, which is replaced in one step, then names the new.
-    Cut off anywhere, the folder is one or the other. Raises ExportDamaged or OSError.
+    noted: the files that Postgres has noted. New files beside the old ones; the manifest, which is
+    replaced in one step, then names the new. Cut off anywhere, the folder is one or the other.
+    Raises ExportDamaged, FolderBusy, OSError, or LedgerUnavailable when the session is gone.
     """
-    manifest = read_manifest(folder)
-    _remove_strays(folder, manifest)
-    paths = {kind: folder / manifest.file_of(kind) for kind in SCHEMAS}
-    user = _User(user_id, _first_uses(paths["changes"], user_id))
-    if not any(user.is_in(path) for path in paths.values()):
-        return manifest, False
-    files = {}
-    generation = manifest.generation + 1
-    try:
-        for kind, path in paths.items():
-            name = file_name(kind, generation)
-            rows = write_pages(folder / name, kind, user.erased(kind, path))
-            files[name] = {"rows": rows, "sha256": sha256_of(folder / name)}
-        after = manifest._replace(generation=generation, files=files)
-        write_manifest(folder, after)
-    except OSError:
-        _remove_strays(folder, manifest)
-        raise
-    _remove_strays(folder, after)
+    with locked(folder.parent):
+        manifest = read_noted(folder, coupon_id, noted, stay)
+        _remove_strays(folder, manifest, stay)
+        paths = {kind: folder / manifest.file_of(kind) for kind in SCHEMAS}
+        user = _User(user_id, _first_uses(paths["changes"], user_id, stay), stay)
+        if not any(user.is_in(path) for path in paths.values()):
+            return manifest, False
+        try:
+            after = _rewrite(folder, manifest, noted, user, stay)
+        except OSError:
+            _remove_strays(folder, manifest, stay)
+            raise
+        _remove_strays(folder, after, stay)
     return after, True
 
 
-def _remove_strays(folder: Path, manifest: Manifest) -> None:
+def _rewrite(
+    folder: Path, manifest: Manifest, noted: Mapping[str, Any], user: "_User", stay: Stay
+) -> Manifest:
+    files = {}
+    generation = manifest.generation + 1
+    for kind in SCHEMAS:
+        name = file_name(kind, generation)
+        pages = user.erased(kind, folder / manifest.file_of(kind))
+        rows = write_pages(folder / name, kind, pages)
+        files[name] = {"rows": rows, "sha256": sha256_of(folder / name, stay)}
+    after = manifest._replace(generation=generation, files=files, instead_of=dict(noted))
+    stay()
+    write_manifest(folder, after)
+    return after
+
+
+def _remove_strays(folder: Path, manifest: Manifest, stay: Stay) -> None:
     """Files that the manifest does not name: of a rewriting that was cut off, or replaced."""
     for path in folder.glob("*.parquet"):
         if path.name not in manifest.files:
+            stay()
             path.unlink()
     sync_folder(folder)
 
 
-def _first_uses(path: Path, user_id: int) -> dict[str, int]:
+def _pages(path: Path, stay: Stay) -> Iterator[pa.Table]:
+    for page in read_pages(path):
+        stay()
+        yield page
+
+
+def _first_uses(path: Path, user_id: int, stay: Stay) -> dict[str, int]:
     """By order, the number of the user's first change that names it."""
     first: dict[str, int] = {}
-    for page in read_pages(path):
+    for page in _pages(path, stay):
         for row in page.filter(pc.equal(page["user_id"], user_id)).to_pylist():
             if row["order_reference"] is not None:
                 first.setdefault(row["order_reference"], row["change_number"])
@@ -72,8 +94,9 @@ def _first_uses(path: Path, user_id: int) -> dict[str, int]:
 class _User:
     """A user to erase, and the id instead of theirs. first_uses: as _first_uses."""
 
-    def __init__(self, user_id: int, first_uses: dict[str, int]) -> None:
+    def __init__(self, user_id: int, first_uses: dict[str, int], stay: Stay) -> None:
         self._user_id = user_id
+        self._stay = stay
         self._first_uses = first_uses
         self._new_id = FIRST_ERASED_ID + secrets.randbelow(2**40)
         name = f"user {user_id}"
@@ -82,13 +105,13 @@ class _User:
 
     def is_in(self, path: Path) -> bool:
         """Whether a row is the user's, or names them."""
-        return pages_with(path, self._user_id) or any(
-            self._is_named(row) for page in read_pages(path) for row in _texts(page)
+        return pages_with(path, self._user_id, self._stay) or any(
+            self._is_named(row) for page in _pages(path, self._stay) for row in _texts(page)
         )
 
     def erased(self, kind: str, path: Path) -> Iterator[pa.Table]:
         """The pages of a file without the user."""
-        for page in read_pages(path):
+        for page in _pages(path, self._stay):
             rows = [self._erased_row(row) for row in page.to_pylist()]
             yield pa.Table.from_pylist(rows, schema=SCHEMAS[kind])
 

@@ -13,8 +13,9 @@ import pyarrow as pa
 from coupons.errors import CouponError
 from coupons.ledger.connection import Connection, translated
 from coupons.ledger.coupon_pages import read_coupon
-from coupons.ledger.retired import RetiredCounts, count_retiring, stream_rows
+from coupons.ledger.retired import RetiredCounts, count_retiring, stay, stream_rows
 from coupons.queries import query
+from operations.retiring.folder_lock import locked
 from operations.retiring.manifest import (
     ExportDamaged,
     Manifest,
@@ -39,9 +40,13 @@ class StillActive(CouponError):
 
 
 class Export(NamedTuple):
-    """folder: of this coupon. Its files were read back, and compared row by row."""
+    """folder: of this coupon; is_new: it was not there before.
+
+    Its files were read back, and compared row by row.
+    """
 
     folder: Path
+    is_new: bool
     counts: RetiredCounts
     files: dict[str, dict[str, Any]]
 
@@ -55,36 +60,46 @@ def export_coupon(
 ) -> Export:
     """Write the folder of a coupon in `into`, or find it there from a retirement that was cut off.
 
-    Raises StillActive, ExportDiffers, ExportDamaged, OSError, or LedgerUnavailable. The folder has
-    its name only when it is complete, and on the disk.
+    Raises StillActive, ExportDiffers, ExportDamaged, FolderBusy, OSError, or LedgerUnavailable. The
+    folder has its name only when it is complete, and on the disk.
     """
     target = into / f"coupon-{coupon_id}"
     partial = into / f"coupon-{coupon_id}.partial"
-    with translated(connection), connection.transaction():
+    with locked(into), translated(connection), connection.transaction():
         connection.execute(query("read_one_moment"))
         counts = count_retiring(connection, coupon_id)
-        if counts.active and not also_active:
-            raise StillActive(
-                f"coupon {coupon_id}: {counts.active:,} issued coupons are still active, and their"
-                " users would lose them. Nothing was dropped. --also-active retires it all the same"
-            )
+        if not also_active:
+            refuse_active(coupon_id, counts)
         if target.exists():
-            return Export(target, counts, _find(connection, coupon_id, target, progress).files)
+            found = _find(connection, coupon_id, target, progress)
+            return Export(target, False, counts, found.files)
         shutil.rmtree(partial, ignore_errors=True)
         try:
             manifest = _write(connection, coupon_id, partial, counts, progress)
             _prove(connection, coupon_id, partial, manifest, progress)
             partial.rename(target)
+            sync_folder(into)
         except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
+            for folder in (partial, target):
+                shutil.rmtree(folder, ignore_errors=True)
             raise
-        sync_folder(into)
-    return Export(target, counts, manifest.files)
+    return Export(target, True, counts, manifest.files)
+
+
+def refuse_active(coupon_id: int, counts: RetiredCounts) -> None:
+    """Raises StillActive."""
+    if counts.active:
+        raise StillActive(
+            f"coupon {coupon_id}: {counts.active:,} issued coupons are still active, and their"
+            " users would lose them. Nothing was dropped. --also-active retires it all the same"
+        )
 
 
 def _find(connection: Connection, coupon_id: int, target: Path, progress: Progress) -> Manifest:
     try:
-        manifest = read_manifest(target)
+        manifest = read_manifest(target, lambda: stay(connection))
+        if manifest.coupon_id != coupon_id:
+            raise ExportDamaged(f"it is of coupon {manifest.coupon_id}")
         _prove(connection, coupon_id, target, manifest, progress)
     except ExportDamaged as error:
         raise ExportDiffers(
@@ -107,7 +122,7 @@ def _write(
         name = file_name(kind, 1)
         pages = _pages(connection, coupon_id, kind, progress)
         rows = write_pages(folder / name, kind, pages)
-        files[name] = {"rows": rows, "sha256": sha256_of(folder / name)}
+        files[name] = {"rows": rows, "sha256": _digest(connection, folder / name)}
     coupon = read_coupon(connection, coupon_id)
     manifest = Manifest(
         coupon_id,
@@ -116,6 +131,7 @@ def _write(
         counts._asdict(),
         1,
         files,
+        {},
     )
     write_manifest(folder, manifest)
     return manifest
@@ -135,6 +151,10 @@ def _prove(
         for written, held in zip_longest(read_pages(path), pages):
             if written is None or held is None or not written.equals(held):
                 raise ExportDamaged(f"{path} read back is not what Postgres holds")
+
+
+def _digest(connection: Connection, path: Path) -> str:
+    return sha256_of(path, lambda: stay(connection))
 
 
 def _pages(

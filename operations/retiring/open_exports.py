@@ -10,7 +10,8 @@ from coupons.ledger.exports_to_erase import (
     list_exports_to_erase,
     note_erased_export,
 )
-from coupons.ledger.retired import lock_retirement
+from coupons.ledger.retired import find_export, lock_retirement, stay
+from operations.retiring.folder_lock import FolderBusy
 from operations.retiring.manifest import ExportDamaged
 
 
@@ -49,7 +50,7 @@ def erase_exports(
         try:
             rewritten += _erase(connection, each, moved_to, acted_by)
             searched += 1
-        except (OSError, ImportError, ExportDamaged) as error:
+        except (OSError, ImportError, ExportDamaged, FolderBusy) as error:
             left.append(_open(each, moved_to, str(error)))
     return ErasedExports(searched, rewritten, left)
 
@@ -60,9 +61,14 @@ def _erase(
     """Whether the files named the user."""
     from operations.retiring.erase import erase_from  # pyarrow may not be installed
 
-    if each.folder is None:
+    export = find_export(connection, each.coupon_id)  # an earlier user may have changed its files
+    if export is None:
         raise ExportDamaged("its retirement is not finished: repeat `coupon retire`")
-    after, was_there = erase_from(_folder(each.folder, moved_to), each.user_id)
+    folder, noted = export
+    after, was_there = erase_from(
+        *(_folder(folder, moved_to), each.coupon_id, noted, each.user_id),
+        stay=lambda: stay(connection),
+    )
     note_erased_export(connection, each, after.files, acted_by)
     return was_there
 

@@ -1,7 +1,7 @@
 """The files of a retired coupon: their columns, and how they are written and read."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -74,10 +74,11 @@ def read_pages(path: Path) -> Iterator[pa.Table]:
             yield file.read_row_group(number)
 
 
-def pages_with(path: Path, user_id: int) -> bool:
-    """Whether a row of the file is this user's; reads one column."""
+def pages_with(path: Path, user_id: int, stay: Callable[[], object]) -> bool:
+    """Whether a row of the file is this user's; reads one column. stay: called with each page."""
     with pq.ParquetFile(path) as file:
         for number in range(file.num_row_groups):
+            stay()
             column = file.read_row_group(number, columns=["user_id"]).column(0)
             if column.index(pa.scalar(user_id, pa.int64())).as_py() >= 0:
                 return True

@@ -4,32 +4,36 @@ Each step is committed, so that a retirement that is cut off anywhere is finishe
 Nothing is dropped before the files were read back and compared with the ledger.
 """
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from coupons.errors import CouponError, LedgerUnavailable, NotThere
-from coupons.ledger.connection import Connection
+from coupons.errors import CouponError, LedgerUnavailable, NotThere, OutcomeUnknown
+from coupons.ledger.connection import Connection, translated
 from coupons.ledger.retired import (
     Beginning,
     Retirable,
     RetiredCounts,
     abandon_retirement,
     begin_retirement,
+    count_retiring,
     drop_page,
     find_export,
     find_retired,
+    find_retiring,
     has_ended,
     list_retirable,
     lock_retirement,
     note_export,
     running_until,
+    stay,
 )
 from coupons.waiting import attempts
-from operations.retiring.export import Progress, export_coupon
-from operations.retiring.manifest import read_manifest
+from operations.retiring.export import Export, Progress, export_coupon, refuse_active
+from operations.retiring.manifest import read_noted
 
 ENDED_WITHIN_SECONDS = 60.0
 _PAUSE_SECONDS = 0.1
@@ -101,7 +105,13 @@ def retire(
     acted_by: str,
     progress: Progress,
 ) -> Result:
-    """Retire one, or finish what was cut off. When it fails before the drop, all is as before."""
+    """Retire one, or finish what was cut off.
+
+    When it fails before the drop, all is as before, or it stays begun: see _note.
+    """
+    if not also_active and not find_retiring(connection, [coupon_id]):
+        with translated(connection):
+            refuse_active(coupon_id, count_retiring(connection, coupon_id))
     stands = begin_retirement(connection, coupon_id, older, acted_by)
     if stands is Beginning.NOT_FOUND:
         raise NotThere(f"there is no coupon {coupon_id}")
@@ -113,11 +123,11 @@ def retire(
         )
     if stands is Beginning.BEGUN:
         try:
-            _export(connection, coupon_id, into, also_active, progress)
+            done = _export(connection, coupon_id, into, also_active, progress)
         except BaseException:
-            with suppress(CouponError):  # then a repetition finds it begun
-                abandon_retirement(connection, coupon_id, acted_by)
+            _give_back(connection, coupon_id, acted_by)
             raise
+        _note(connection, coupon_id, acted_by, done)
     folder = _check(connection, coupon_id)
     _drop(connection, coupon_id, acted_by, progress)
     return Result(coupon_id, folder, find_retired(connection, [coupon_id])[coupon_id].counts)
@@ -125,7 +135,7 @@ def retire(
 
 def _export(
     connection: Connection, coupon_id: int, into: Path, also_active: bool, progress: Progress
-) -> None:
+) -> Export:
     """Raises what export_coupon raises, and CannotRetire."""
     # Whoever began before it cannot know of it, and may still change something.
     number = running_until(connection)
@@ -137,13 +147,35 @@ def _export(
             f"coupon {coupon_id}: a transaction has been running for a minute, and may still change"
             " it. Nothing was dropped. `coupon doctor` names it; repeat this when it has ended"
         )
-    done = export_coupon(connection, coupon_id, into, also_active, progress)
-    said = note_export(connection, coupon_id, done.counts, str(done.folder.absolute()), done.files)
-    if said != "noted":
-        raise CannotRetire(
-            f"coupon {coupon_id}: its rows are not what its counts say ({said})."
-            f" Nothing was dropped: see `coupon verify --coupon {coupon_id}`"
-        )
+    return export_coupon(connection, coupon_id, into, also_active, progress)
+
+
+def _note(connection: Connection, coupon_id: int, acted_by: str, done: Export) -> None:
+    """Raises CannotRetire.
+
+    A folder that is not noted would keep users who are erased later. So it goes, or the retirement
+    stays begun: where the folder was there before, or where it may be noted.
+    """
+    folder = str(done.folder.absolute())
+    try:
+        said = note_export(connection, coupon_id, done.counts, folder, done.files)
+        if said != "noted":
+            raise CannotRetire(
+                f"coupon {coupon_id}: its rows are not what its counts say ({said})."
+                f" Nothing was dropped: see `coupon verify --coupon {coupon_id}`"
+            )
+    except OutcomeUnknown:
+        raise
+    except Exception:
+        if done.is_new:
+            shutil.rmtree(done.folder)
+            _give_back(connection, coupon_id, acted_by)
+        raise
+
+
+def _give_back(connection: Connection, coupon_id: int, acted_by: str) -> None:
+    with suppress(CouponError):  # then a repetition finds it begun
+        abandon_retirement(connection, coupon_id, acted_by)
 
 
 def _check(connection: Connection, coupon_id: int) -> Path:
@@ -151,7 +183,7 @@ def _check(connection: Connection, coupon_id: int) -> Path:
     found = find_export(connection, coupon_id)
     assert found is not None
     folder = Path(found[0])
-    read_manifest(folder)
+    read_noted(folder, coupon_id, found[1], lambda: stay(connection))
     return folder
 
 

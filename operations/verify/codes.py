@@ -45,7 +45,7 @@ class CodeCounts(NamedTuple):
 
 
 def count_codes(connection: Connection, coupon_id: int | None = None) -> list[CodeCounts]:
-    """Of each coupon that has codes, or of one. Raises LedgerUnavailable.
+    """Of each coupon that has codes and is not retired, or of one. Raises LedgerUnavailable.
 
     Reads every code, and the issued coupons of each pool.
     """

@@ -24,7 +24,7 @@ CREATE TABLE export_to_erase (
   user_id    bigint NOT NULL,
   coupon_id  bigint NOT NULL REFERENCES retired_coupon ON DELETE CASCADE,
   erasure_id uuid NOT NULL REFERENCES erasure,
-  PRIMARY KEY (coupon_id, user_id)
+  PRIMARY KEY (coupon_id, user_id, erasure_id)
 );
 CREATE INDEX export_to_erase_of_erasure ON export_to_erase (erasure_id);
 
@@ -100,6 +100,9 @@ CREATE TRIGGER code_of_no_retired_coupon
   BEFORE UPDATE OF user_id ON coupon_code
   FOR EACH ROW WHEN (OLD.user_id IS NULL AND NEW.user_id IS NOT NULL)
   EXECUTE FUNCTION refuse_code_of_retired();
+CREATE TRIGGER kind_of_codes_of_no_retired_coupon
+  BEFORE UPDATE OF kind ON coupon_codes
+  FOR EACH ROW EXECUTE FUNCTION refuse_code_of_retired();
 
 -- When a coupon was archived, by the audit trail; null: it is not, or that is not known.
 CREATE FUNCTION coupon_archived_at(of_coupon bigint) RETURNS timestamptz
@@ -137,7 +140,8 @@ BEGIN
     RETURN 'exported';
   ELSIF NOT EXISTS (SELECT FROM coupon WHERE coupon_id = of_coupon AND admin_state = 'archived') THEN
     RETURN 'not_archived';
-  ELSIF coalesce(coupon_archived_at(of_coupon) > now() - greatest(archived_for, interval '1 day'), true) THEN
+  ELSIF last.coupon_id IS NULL
+        AND coalesce(coupon_archived_at(of_coupon) > now() - greatest(archived_for, interval '1 day'), true) THEN
     RETURN 'too_young';
   END IF;
   INSERT INTO retired_coupon (coupon_id) VALUES (of_coupon) ON CONFLICT DO NOTHING;
@@ -219,8 +223,9 @@ DECLARE
   users bigint[];
 BEGIN
   last_user := after_user; dropped := 0; is_done := false;
+  -- Not FOR UPDATE: an erasure refers to this row while it holds users whom this waits for.
   PERFORM FROM retired_coupon
-    WHERE coupon_id = of_coupon AND exported_at IS NOT NULL AND dropped_at IS NULL FOR UPDATE;
+    WHERE coupon_id = of_coupon AND exported_at IS NOT NULL AND dropped_at IS NULL FOR NO KEY UPDATE;
   IF NOT FOUND THEN
     is_done := true;
     RETURN;
@@ -253,6 +258,7 @@ BEGIN
     RETURN;
   END IF;
   DELETE FROM coupon_expiry_walk WHERE coupon_id = of_coupon;
+  UPDATE coupon_codes SET pool_size = 0 WHERE coupon_id = of_coupon;
   UPDATE retired_coupon SET dropped_at = clock_timestamp() WHERE coupon_id = of_coupon;
   INSERT INTO operator_action (acted_by, action, coupon_id, result, detail)
   SELECT by_whom, 'retire coupon', of_coupon, 'done', format('%s requests', counts ->> 'accepted')
@@ -329,10 +335,10 @@ BEGIN
     VALUES (who, 'erase user', 'done', 'erasure ' || made);
   END IF;
   PERFORM watch_erased(of_user, of_coupons, ids, made, ends);
-  -- The ledger does not know whether the files of retired coupons name the user.
+  -- The ledger does not know whether the files of retired coupons name the user. Each proof waits for them.
   INSERT INTO export_to_erase (user_id, coupon_id, erasure_id)
   SELECT of_user, coupon_id, made FROM retired_coupon
-  ON CONFLICT (coupon_id, user_id) DO UPDATE SET erasure_id = excluded.erasure_id;
+  ON CONFLICT DO NOTHING;
 END $$;
 
 GRANT SELECT ON retired_coupon TO coupon_api, coupon_ops;

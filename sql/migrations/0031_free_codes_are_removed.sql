@@ -15,6 +15,10 @@ BEGIN
   IF outcome <> 'begun' THEN
     RETURN;
   END IF;
+  -- Its codes are being written into files.
+  IF EXISTS (SELECT FROM retired_coupon WHERE coupon_id = of_coupon) THEN
+    PERFORM refuse_retired();
+  END IF;
   outcome := 'done';
   DELETE FROM coupon_code WHERE coupon_id = of_coupon AND user_id IS NULL;
   GET DIAGNOSTICS removed = ROW_COUNT;

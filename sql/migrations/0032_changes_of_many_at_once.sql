@@ -62,5 +62,6 @@ END $$;
 REVOKE ALL ON FUNCTION change_issued_coupons(bigint[], bigint[], text[], text[], text[], text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION change_issued_coupons(bigint[], bigint[], text[], text[], text[], text[]) TO coupon_api;
 
-DROP FUNCTION change_and_show_issued_coupon(bigint, bigint, text, text, text, text);
-DROP FUNCTION hold_issued_coupons(bigint[], bigint[]);
+-- Still called by a process of before, while a system is upgraded.
+COMMENT ON FUNCTION change_and_show_issued_coupon(bigint, bigint, text, text, text, text) IS 'For processes of before: now it is change_issued_coupons.';
+COMMENT ON FUNCTION hold_issued_coupons(bigint[], bigint[]) IS 'For processes of before: now it is change_issued_coupons.';

@@ -4,10 +4,12 @@
 -- Reads every code once, and the issued coupons of each pool.
 -- in:  coupon_id (null: all)
 -- out: coupon_id, kind, pool_size, in_pool, given, free, twice (codes that are there more than once), owed (issued
---      coupons that may ask for a code of a pool and have none) of each coupon that has codes
+--      coupons that may ask for a code of a pool and have none) of each coupon that has codes; not of retired ones, whose
+--      codes go page by page
 WITH codes AS (
   SELECT s.coupon_id, s.kind, s.pool_size
     FROM coupon_codes s WHERE s.kind <> 'none' AND s.coupon_id = coalesce(%(coupon_id)s::bigint, s.coupon_id)
+     AND NOT EXISTS (SELECT FROM retired_coupon r WHERE r.coupon_id = s.coupon_id AND r.exported_at IS NOT NULL)
 ), held AS (
   SELECT k.coupon_id, count(*) FILTER (WHERE k.kind = 'pool') AS in_pool,
          count(*) FILTER (WHERE k.user_id IS NOT NULL) AS given, count(*) FILTER (WHERE k.user_id IS NULL) AS free

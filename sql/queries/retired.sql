@@ -31,6 +31,10 @@ SELECT c.coupon_id, c.name, a.archived_at, c.issued_count + c.rejected_count AS 
 -- out: whether this session has it
 SELECT pg_try_advisory_lock(1668249713);
 
+-- name: stay
+-- Of the session that has this lock, while it works on files: a silent one is ended.
+SELECT true;
+
 -- name: begin_retirement
 -- in:  coupon_id, older, acted_by
 -- out: begun, exported, retired, not_found, not_archived, too_young
@@ -113,6 +117,10 @@ SELECT (SELECT count(*) FROM coupon_issue_request WHERE coupon_id = %(coupon_id)
 -- out: noted, not_begun, unbalanced
 SELECT note_export(%(coupon_id)s, %(counts)s::jsonb, %(folder)s, %(files)s::jsonb);
 
+-- name: count_unfinished_retirements
+-- out: how many retirements began more than an hour ago, and are not finished
+SELECT count(*) FROM retired_coupon WHERE dropped_at IS NULL AND begun_at < now() - interval '1 hour';
+
 -- name: find_export
 -- in:  coupon_id
 -- out: folder, files; no row: its export is not noted
@@ -126,8 +134,8 @@ SELECT last_user, dropped, is_done
 
 -- name: list_exports_to_erase
 -- in:  user_id (null: of all users)
--- out: coupon_id, user_id, erasure_id, folder (null: its export is not noted yet), the oldest coupon first
-SELECT t.coupon_id, t.user_id, t.erasure_id, r.folder
+-- out: coupon_id, user_id, folder (null: its export is not noted yet), the oldest coupon first
+SELECT DISTINCT t.coupon_id, t.user_id, r.folder
   FROM export_to_erase t JOIN retired_coupon r USING (coupon_id)
  WHERE %(user_id)s::bigint IS NULL OR t.user_id = %(user_id)s::bigint
  ORDER BY t.coupon_id, t.user_id;

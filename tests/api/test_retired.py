@@ -93,6 +93,14 @@ def test_the_coupon_says_since_when(
     assert [each["retired_at"] for each in listed] == [after["retired_at"]]
 
 
+def test_its_codes_stay_as_they_are(client: Client, admin: Headers, retired: int) -> None:
+    """Their kind is not chosen any more."""
+    codes = f"/coupons/{retired}/codes"
+    chosen = client.put(codes, json={"kind": "pool"}, headers=admin)
+    is_problem(chosen, 410, "retired")
+    assert client.get(codes, headers=admin).get_json()["kind"] == "none"
+
+
 def test_a_claim_is_refused_as_of_any_archived_coupon(
     claim: Callable[..., Any], retired: int
 ) -> None:

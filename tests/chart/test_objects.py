@@ -107,6 +107,12 @@ def test_topics_are_made_before_a_connector_writes_to_them(rendered: Rendered) -
         for each in rendered("everything")
         if each["kind"] == "KafkaTopic"
     }
+    kept = [
+        each["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+        for each in rendered("everything")
+        if each["kind"] == "KafkaTopic"
+    ]
+    assert all(kept)
     assert {name: spec["partitions"] for name, spec in made.items()} == {
         topic["name"]: topic["partitions"] for topic in topics
     }
@@ -157,6 +163,23 @@ def test_every_pod_has_a_network_policy_of_its_own(rendered: Rendered) -> None:
     }
     assert made <= set(selected)
     assert "NetworkPolicy" not in {each["kind"] for each in rendered("external")}
+
+
+def test_brokers_of_strimzi_let_in_who_needs_them(rendered: Rendered) -> None:
+    """They ask for no password: their policy is all that keeps others from the records."""
+    components = {"consumer", "monitor", "ops", "connector"}
+    other = {"podSelector": {"matchLabels": {"app": "mails"}}}
+    file = "networkPolicy.kafkaFrom[0].podSelector.matchLabels.app=mails"
+    made = one(rendered("everything", f"--set={file}"), "Kafka", RELEASE)
+    [listener] = made["spec"]["kafka"]["listeners"]
+    peers = listener["networkPolicyPeers"]
+    assert peers.pop() == other
+    labels = [each["podSelector"]["matchLabels"] for each in peers]
+    assert labels.pop() == {"strimzi.io/cluster": RELEASE, "strimzi.io/kind": "KafkaConnect"}
+    assert {each["app.kubernetes.io/component"] for each in labels} == components
+    assert {each["app.kubernetes.io/instance"] for each in labels} == {RELEASE}
+    open_to_all = one(rendered("everything", "--set=networkPolicy.enabled=false"), "Kafka", RELEASE)
+    assert "networkPolicyPeers" not in open_to_all["spec"]["kafka"]["listeners"][0]
 
 
 def test_nothing_that_is_watched_is_out_of_the_monitors_reach(rendered: Rendered) -> None:

@@ -172,6 +172,8 @@ REFUSED = [
     ({"kafka.protocol": "SASL_SSL"}, "set kafka.saslUser and kafka.saslPassword.name"),
     ({"kafka.saslUser": "me"}, "kafka.protocol is PLAINTEXT: set it to SASL_SSL"),
     ({"connect.url": "", "connect.strimzi.enabled": "true"}, "registry.connectUrl is empty"),
+    ({"redis.url": "redis://:p@r:6380/0"}, "port 6380, which networkPolicy.redisPorts lacks"),
+    ({"kafka.bootstrapServers": r"a:9092\,b:9094"}, "9094, which networkPolicy.kafkaPorts lacks"),
     ({"tracing.sampleRatio": "1"}, "tracing.sampleRatio needs tracing.endpoint"),
     ({"api.ingress.enabled": "true"}, "api.ingress.host is empty"),
     ({"api.autoscaling.maxReplicas": "1"}, "maxReplicas (1) is below minReplicas (2)"),

@@ -9,9 +9,13 @@ import pytest
 from psycopg.errors import CheckViolation
 
 from coupons.codes import CodeKind
-from coupons.ledger.codes import give_code
+from coupons.ledger.codes import choose_codes, give_code, read_codes, remove_free_codes
 from coupons.ledger.connection import Connection, connect_ledger
-from coupons.ledger.exports_to_erase import list_exports_to_erase
+from coupons.ledger.exports_to_erase import (
+    count_exports_to_erase,
+    list_exports_to_erase,
+    note_erased_export,
+)
 from coupons.ledger.rehearsals import begin_rehearsal
 from coupons.ledger.retired import (
     Beginning,
@@ -28,6 +32,8 @@ from coupons.ledger.retired import (
 )
 from coupons.model import IssuedChange
 from coupons.queries import query
+from coupons.waiting import eventually
+from operations.verify.codes import count_codes
 from tests.ledger.test_erasing import erase
 from tests.support.changes import change_owned_coupon
 from tests.support.codes import upload
@@ -74,6 +80,7 @@ def test_only_what_is_archived_for_long_begins(
     assert begin_retirement(ops, archived_now, timedelta(0), WHO) is Beginning.TOO_YOUNG
     assert begin(ops, old) is Beginning.BEGUN
     assert begin(ops, old) is Beginning.BEGUN
+    assert begin_retirement(ops, old, 2 * YEAR, WHO) is Beginning.BEGUN
 
 
 def test_an_old_record_issues_nothing_again(ops: Connection, database: Database, old: int) -> None:
@@ -119,6 +126,7 @@ def test_nothing_changes_once_it_has_begun(
     refused(lambda: change_owned_coupon(api, 3, pool, IssuedChange.CANCEL_USE, WHO, **cancelled))
     refused(lambda: give_code(api, 2, pool))
     refused(lambda: upload(api, pool, ("FREE3",)))
+    refused(lambda: remove_free_codes(api, pool, WHO))
     assert rows(database, pool) == before
 
     abandon_retirement(ops, pool, WHO)
@@ -152,7 +160,7 @@ def test_transactions_that_ran_before_are_waited_for(
     number = running_until(ops)
     assert not has_ended(ops, number)
     running.rollback()
-    assert has_ended(ops, number)
+    eventually(lambda: has_ended(ops, number), 10, "all have ended")
 
 
 @pytest.mark.parametrize(
@@ -234,6 +242,55 @@ def test_a_rehearsal_is_purged_and_not_retired(ops: Connection, database: Databa
     coupon_id = begin_rehearsal(ops, "of a test", 3, WHO).coupon_id
     archive(database, coupon_id)
     assert list_retirable(ops, YEAR) == []
+
+
+def test_a_pool_is_empty_once_it_is_retired(
+    ops: Connection, api: Connection, database: Database, coded_coupon: Callable[..., int]
+) -> None:
+    """`coupon verify` misses no code, also while they go; and the coupon keeps its kind."""
+    pool = coded_coupon(CodeKind.POOL, "FREE1", "FREE2")
+    request_and_issue(database, pool, range(1, 4))
+    give_code(api, 1, pool)
+    archive(database, pool)
+    begin(ops, pool)
+    assert [each.pool_size for each in count_codes(ops)] == [2]
+    assert export(ops, pool, RetiredCounts(3, 3, {}, 3, 0, 0, 0)) == "noted"
+    after = 0
+    while not (page := drop_page(ops, pool, after, WHO)).is_done:
+        assert count_codes(ops) == []
+        after = page.last_user_id
+    with pytest.raises(CheckViolation) as refused:
+        choose_codes(api, pool, CodeKind.MADE, WHO)
+    assert is_of_a_retired_coupon(refused.value)
+    codes = read_codes(api, pool)
+    assert codes is not None
+    assert (codes.kind, codes.pool_size, codes.free) == (CodeKind.POOL, 0, 0)
+    assert count_codes(ops) == []
+
+
+def test_an_erasure_does_not_hold_up_the_drop(
+    ops: Connection, database: Database, running: psycopg.Connection, old: int
+) -> None:
+    """It refers to the retirement, and may hold what the drop waits for: both would wait."""
+    begin(ops, old)
+    export(ops, old)
+    running.execute("SELECT erase_user(99, '{}', 'a test', '14 days')")
+    assert drop_page(ops, old, 0, WHO).requests == 5
+
+
+def test_each_proof_waits_for_the_files(ops: Connection, database: Database, old: int) -> None:
+    """A user who is erased twice, before the files were looked through."""
+    begin(ops, old)
+    export(ops, old)
+    proofs = [erase(ops, 2).erasure_id]
+    as_owner(database, "INSERT INTO idempotency_key VALUES (2, 'k', sha256('x'), %s)", old)
+    proofs.append(erase(ops, 2).erasure_id)
+    assert proofs[0] != proofs[1]
+    assert [count_exports_to_erase(ops, each) for each in proofs] == [1, 1]
+    [found] = list_exports_to_erase(ops)
+    note_erased_export(ops, found, FILES, WHO)
+    assert [count_exports_to_erase(ops, each) for each in proofs] == [0, 0]
+    assert list_exports_to_erase(ops) == []
 
 
 def test_a_user_who_is_erased_meanwhile_is_dropped_too(

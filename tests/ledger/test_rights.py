@@ -78,6 +78,8 @@ ALLOWED: dict[str, set[str]] = {
     # what becomes of issued coupons
     f"SELECT change_issued_coupon({CHANGED})": {API},
     f"SELECT FROM change_issued_coupons({CHANGED_MANY})": {API},
+    f"SELECT FROM change_and_show_issued_coupon({CHANGED})": {API},
+    "SELECT FROM hold_issued_coupons('{1}', '{1}')": {API},
     "SELECT FROM expire_issued_coupons(1, 10)": {RECONCILER},
     # standby lists
     "UPDATE coupon SET standby = 'waiting'": NOBODY,

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
@@ -16,8 +17,10 @@ from coupons.ledger.connection import Connection
 from coupons.model import IssuedChange
 from operations import erasing
 from operations.doctor.erasures import check_erasures
-from operations.retiring import manifest
+from operations.retiring import erase, manifest
+from operations.retiring.folder_lock import locked
 from operations.retiring.manifest import read_manifest
+from operations.retiring.parquet import write_pages
 from tests.reconciler.conftest import Shop
 from tests.support.changes import change_owned_coupon
 from tests.support.issued import as_owner
@@ -142,6 +145,8 @@ def test_files_that_cannot_be_read_are_named_as_open(
     assert again["open_exports"] == 1
     assert "1 open" in type_it("erase", "--proof", proof["erasure_id"]).stdout
     assert type_it("erase", "--exports").exit_code == 1
+    retiring = type_it("retire", "--to", elsewhere, "--yes")
+    assert f"open: coupon {shop.coupon_id}, {made}" in retiring.stderr
 
     finished = type_it("erase", "--exports", "--exports-in", elsewhere, "--json")
 
@@ -171,9 +176,58 @@ def test_a_rewriting_that_is_cut_off_is_finished(
     assert not names(made)
     assert noted(shop) != read_manifest(made).files
 
+    # Before that is noted, another user is erased, and that is cut off as well.
+    assert type_it("erase", "--user", OTHER, "--yes").exit_code == 130
+    assert read_manifest(made).generation == 3
+    assert noted(shop) == read_manifest(made).instead_of
+
     monkeypatch.undo()
     assert type_it("erase", "--exports").exit_code == 0
     assert noted(shop) == read_manifest(made).files
+
+
+def test_a_run_that_lost_its_session_changes_no_file(
+    shop: Shop, made: Path, type_it: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one may work on them by then; whoever comes next does it all."""
+    as_owner(shop.database, "SELECT erase_user(%s, '{}', 'a test', '14 days')", USER)
+
+    def slow(*arguments: Any) -> int:
+        with psycopg.connect(shop.database.superuser_url, autocommit=True) as superuser:
+            superuser.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE application_name = 'coupon-command'"
+            )
+        return write_pages(*arguments)
+
+    monkeypatch.setattr(erase, "write_pages", slow)
+    assert type_it("erase", "--exports").exit_code == 3
+    assert read_manifest(made).generation == 1
+    monkeypatch.setattr(erase, "write_pages", write_pages)
+    assert type_it("erase", "--exports").exit_code == 0
+    assert read_manifest(made).generation == 2
+    assert not names(made)
+
+
+def test_files_that_a_paused_command_holds_are_open(made: Path, type_it: Type) -> None:
+    """Postgres ends its session, and with it the lock, while it goes on afterwards."""
+    with locked(made.parent):
+        done = type_it("erase", "--user", USER, "--yes", "--json")
+    [left] = json.loads(done.stdout)["exports"]["open"]
+    assert "another command works" in left["why"]
+    assert type_it("erase", "--exports").exit_code == 0
+    assert not names(made)
+
+
+def test_an_old_copy_is_left_alone(made: Path, type_it: Type, tmp_path: Path) -> None:
+    """It names a user who is erased, and Postgres would note its digests."""
+    copied = shutil.copytree(made.parent, tmp_path / "copied")
+    assert type_it("erase", "--user", USER, "--yes").exit_code == 0
+    done = type_it("erase", "--user", OTHER, "--yes", "--exports-in", copied, "--json")
+    [left] = json.loads(done.stdout)["exports"]["open"]
+    assert "not what Postgres has noted" in left["why"]
+    assert read_manifest(copied / made.name).generation == 1
+    assert type_it("erase", "--exports").exit_code == 0
 
 
 def _cut_off(*_: object) -> Any:

@@ -10,12 +10,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import main
-from coupons.errors import LedgerUnavailable
+from coupons.errors import LedgerUnavailable, OutcomeUnknown
 from coupons.ledger.connection import Connection
 from coupons.ledger.retired import drop_page
 from coupons.model import IssuedChange
+from operations.doctor.retirements import check_retirements
 from operations.retiring import export, parquet, retire
-from operations.retiring.manifest import read_manifest
+from operations.retiring.folder_lock import locked
+from operations.retiring.manifest import read_manifest, sha256_of, write_manifest
 from tests.reconciler.conftest import Pass, Shop
 from tests.support.changes import change_owned_coupon
 from tests.support.databases import Database
@@ -132,6 +134,7 @@ def test_what_users_can_still_use_is_passed_over(old: Shop, type_it: Type, folde
     assert "8 issued coupons are still active" in passed["why"]
     assert rows(old.database, old.coupon_id) == before
     assert as_owner(old.database, "SELECT FROM retired_coupon") == []
+    assert as_owner(old.database, "SELECT FROM operator_action WHERE result = 'begun'") == []
     assert list(folder.iterdir()) == []
 
 
@@ -243,12 +246,66 @@ def test_it_is_cut_off_between_two_pages(
     monkeypatch.setattr(retire, "drop_page", drop_four)
     assert retire_all().exit_code == 3
     assert rows(old.database, old.coupon_id)["coupon_issue_request"] == 6
+    system: Any = type("System", (), {"database_url": old.database.url("coupon_ops")})
+    assert list(check_retirements(system)) == []
+    as_owner(old.database, "UPDATE retired_coupon SET begun_at = begun_at - interval '1 hour'")
+    [found] = check_retirements(system)
+    assert "1 retirements began more than an hour ago" in found.says
     [report] = json.loads(type_it("verify", "--coupon", old.coupon_id, "--json").stdout)["coupons"]
     assert (report["complaints"], report["requests"]) == ([], [])
 
     monkeypatch.undo()
     assert retire_all().exit_code == 0
     assert rows(old.database, old.coupon_id) == IS_RETIRED
+    assert list(check_retirements(system)) == []
+
+
+def test_a_folder_that_may_be_noted_stays(
+    old: Shop, retire_all: Type, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows whether Postgres noted it: with its row, erasures know of it."""
+
+    def unknown(*_: object) -> Any:
+        raise OutcomeUnknown("the server went away")
+
+    monkeypatch.setattr(retire, "note_export", unknown)
+    assert retire_all().exit_code == 3
+    assert [path.name for path in folder.iterdir()] == [f"coupon-{old.coupon_id}"]
+    assert len(as_owner(old.database, "SELECT FROM retired_coupon")) == 1
+
+    monkeypatch.undo()
+    assert retire_all().exit_code == 0
+    assert rows(old.database, old.coupon_id) == IS_RETIRED
+
+
+def test_a_paused_command_keeps_its_folder(old: Shop, retire_all: Type, folder: Path) -> None:
+    """Postgres ends its session, and with it the lock, while it goes on afterwards."""
+    before = rows(old.database, old.coupon_id)
+    with locked(folder):
+        done = retire_all()
+    assert done.exit_code == 1
+    assert "another command works on the exports" in done.output
+    assert rows(old.database, old.coupon_id) == before
+    assert list(folder.iterdir()) == []
+
+
+def test_another_export_stops_the_drop(
+    old: Shop, retire_all: Type, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that is sound, and not the one that was proved."""
+    monkeypatch.setattr(retire, "drop_page", _lost)
+    assert retire_all().exit_code == 3
+    monkeypatch.undo()
+    made = folder / f"coupon-{old.coupon_id}"
+    manifest = read_manifest(made)
+    name = manifest.file_of("requests")
+    pq.write_table(pq.read_table(made / name).slice(1), made / name)
+    other = {name: {"rows": 9, "sha256": sha256_of(made / name)}}
+    write_manifest(made, manifest._replace(files=manifest.files | other))
+    done = retire_all()
+    assert done.exit_code == 1
+    assert "is not what Postgres has noted" in " ".join(done.output.split())
+    assert rows(old.database, old.coupon_id)["coupon_issue_request"] == 10
 
 
 def test_files_that_are_gone_stop_the_drop(
@@ -274,6 +331,8 @@ def test_rows_that_do_not_balance_are_not_retired(
     done = retire_all()
     assert done.exit_code == 1
     assert "its rows are not what its counts say" in done.output
+    assert list(folder.iterdir()) == []
+    assert as_owner(database, "SELECT FROM retired_coupon") == []
     assert rows(old.database, old.coupon_id)["issued_coupon"] == 10
 
 
