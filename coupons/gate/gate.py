@@ -44,7 +44,7 @@ class Gate:
             _admit_call(coupon_id, [claims[i] for i in at]) for coupon_id, at in by_coupon.items()
         ]
         decisions: dict[int, Decision] = {}
-        answers = self._try(list(by_coupon), calls)
+        answers = self.try_calls(list(by_coupon), calls)
         for indexes, text in zip(by_coupon.values(), answers, strict=True):
             state = read_unavailable(text)
             if state is not None:
@@ -86,7 +86,7 @@ class Gate:
             Call("settle", coupon_key(coupon_id), [write_requests(group)])
             for coupon_id, group in by_coupon.items()
         ]
-        answers = self._try(list(by_coupon), calls)
+        answers = self.try_calls(list(by_coupon), calls)
         return sum(max(0, each) for each in answers if not isinstance(each, KeysUnreadable))
 
     def erase(self, replaced: Sequence[tuple[IssueRequest, int]]) -> list[bool | KeysUnreadable]:
@@ -99,7 +99,7 @@ class Gate:
             Call("erase", coupon_key(mark.coupon_id), [mark.user_id, new_id, write_request(mark)])
             for mark, new_id in replaced
         ]
-        answers = self._try([mark.coupon_id for mark, _ in replaced], calls)
+        answers = self.try_calls([mark.coupon_id for mark, _ in replaced], calls)
         return [each if isinstance(each, KeysUnreadable) else each == 1 for each in answers]
 
     def read(
@@ -123,9 +123,9 @@ class Gate:
     ) -> list[str | KeysUnreadable]:
         users = " ".join(map(str, user_ids))
         calls = [Call("read", coupon_key(coupon_id), [users]) for coupon_id in coupon_ids]
-        return self._try(coupon_ids, calls)
+        return self.try_calls(coupon_ids, calls)
 
-    def _try(self, coupon_ids: Sequence[int], calls: Sequence[Call]) -> list[Any]:
+    def try_calls(self, coupon_ids: Sequence[int], calls: Sequence[Call]) -> list[Any]:
         """One answer for each coupon; a coupon with unreadable keys becomes unavailable."""
         answers = try_scripts(self.client, calls) if calls else []
         pairs = zip(coupon_ids, answers, strict=True)

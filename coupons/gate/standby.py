@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from coupons.gate.gate import Decision, Gate, read_decisions
-from coupons.gate.scripts import Call, run_scripts
+from coupons.gate.scripts import Call
 from coupons.gate.values import coupon_key, read_unavailable
 from coupons.model import Claim, GateState
 
@@ -20,9 +20,8 @@ def promote_at_gate(
     Raises RedisUnavailable; then some may be admitted.
     """
     users = " ".join(map(str, user_ids))
-    [text] = run_scripts(
-        gate.client, [Call("promote", coupon_key(coupon_id), [users, total, until_us])]
-    )
+    call = Call("promote", coupon_key(coupon_id), [users, total, until_us])
+    [text] = gate.try_calls([coupon_id], [call])
     state = read_unavailable(text)
     if state is not None:
         return state
