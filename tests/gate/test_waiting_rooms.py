@@ -3,7 +3,11 @@
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from api.arrivals import WantedPosition
+from coupons.errors import LedgerUnavailable
+from coupons.gate import erasing
 from coupons.gate.audiences import bring_audience
 from coupons.gate.erasing import erase_user
 from coupons.gate.rebuild import rebuild
@@ -17,6 +21,7 @@ from coupons.model import Admission, Claim, GateState, Refusal, StandbyList
 from coupons.rooms import RoomOrder
 from tests.support.audiences import list_users
 from tests.support.databases import Database
+from tests.support.issued import as_owner
 from tests.support.refusing import redis_that
 from tests.support.rooms import HOUR, OpenHall, lot_position
 
@@ -229,3 +234,35 @@ def test_erasing_a_user_removes_them_from_the_room(open_hall: OpenHall) -> None:
     hall.tickets.clear()
     assert hall.positions(1, only_asks=True) == [Outside.NOT_ARRIVED]
     assert hall.numbers(2) == [1]
+
+
+def test_the_room_has_forgotten_the_user_before_a_proof_says_so(
+    open_hall: OpenHall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who only arrived is in the room and nowhere else; nothing would end what is cut off here."""
+    hall = open_hall()
+    hall.arrive(1)
+
+    def cut_off(*_: object) -> None:
+        raise LedgerUnavailable("the process ends")
+
+    monkeypatch.setattr(erasing, "_erase_at_gate", cut_off)
+    with pooled(hall.pool) as connection, pytest.raises(LedgerUnavailable):
+        erase_user(hall.gate, connection, 1, "a test", HOUR)
+    assert hall.positions(1, only_asks=True) == [Outside.NOT_ARRIVED]
+
+
+def test_a_coupon_that_cannot_be_read_forgets_the_user_too(
+    open_hall: OpenHall, database: Database
+) -> None:
+    hall = open_hall()
+    hall.arrive(1)
+    as_owner(database, "ALTER TABLE coupon DROP CONSTRAINT coupon_end_is_readable")
+    as_owner(
+        database,
+        "UPDATE coupon SET issue_ends_at = 'infinity' WHERE coupon_id = %s",
+        hall.coupon_id,
+    )
+    with pooled(hall.pool) as connection:
+        erase_user(hall.gate, connection, 1, "a test", HOUR)
+    assert hall.positions(1, only_asks=True) == [Outside.NOT_ARRIVED]
