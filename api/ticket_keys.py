@@ -40,7 +40,7 @@ class KnownKeys:
 
 
 class LedgerOfBatch:
-    """The ledger as one batch uses it: once it is away, it is not asked again."""
+    """The ledger as one batch uses it: once it does not answer, it is not asked again."""
 
     def __init__(self, pool: LedgerPool, known: KnownKeys) -> None:
         self._pool = pool

@@ -1,6 +1,6 @@
 """Loads a coupon from the ledger into the gate and opens it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from typing import TypeVar
@@ -42,11 +42,11 @@ def open_coupon(
     key = coupon_key(coupon.coupon_id)
     shards = shard_count(coupon.total_quantity)
     arguments = [coupon.gate_epoch, shards, *definition_fields(coupon), "audience", audience]
-    [began] = run_scripts(gate.client, [Call("begin", key, arguments)])
-    if not began[0]:
+    [(is_begun, *before)] = run_scripts(gate.client, [Call("begin", key, arguments)])
+    if not is_begun:
         return False
     # At once, because nobody else knows them any more, whatever comes of the rest.
-    _remove(gate, _old_keys(key, *began[1:], audience))
+    _remove(gate, _old_keys(key, before, audience))
     if not load_audience():
         return False
     counted = _Counted(requests)
@@ -78,8 +78,9 @@ def _load_calls(key: str, epoch: int, requests: Iterable[IssueRequest]) -> Itera
         yield Call("load", key, [epoch, write_requests(group)])
 
 
-def _old_keys(key: str, epoch: str, shards: str, old_audience: str, audience: str) -> Iterator[str]:
-    """The keys of the epoch and of the list that the gate had before."""
+def _old_keys(key: str, before: Sequence[str], audience: str) -> Iterator[str]:
+    """The keys of the epoch and of the list that the gate had before, as begin.lua says it."""
+    epoch, shards, old_audience = before
     if epoch:
         yield f"{key}:{epoch}:pending"
         yield from (f"{key}:{epoch}:settled:{shard}" for shard in range(int(shards)))

@@ -107,8 +107,8 @@ def arrive(gate: Gate, arrivals: Sequence[Arrival], new_block: str) -> list[Posi
     """
     people = " ".join(map(_person, arrivals))
     coupon_id = arrivals[0].coupon_id
-    arguments = [people, new_block, LOT_SECONDS * 1_000_000]
-    [text] = gate.try_calls([coupon_id], [Call("arrive", coupon_key(coupon_id), arguments)])
+    call = Call("arrive", coupon_key(coupon_id), [people, new_block, LOT_SECONDS * 1_000_000])
+    [text] = gate.try_calls([coupon_id], [call])
     for_all = _read_for_all(text)
     if for_all is not None:
         return [for_all] * len(arrivals)

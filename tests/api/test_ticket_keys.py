@@ -8,8 +8,8 @@ import pytest
 
 from api import ticket_keys
 from api.arrivals import Arrivals, Arrived, NotATicket, WantedPosition
-from api.ticket_keys import find_ticket_keys
 from coupons.errors import LedgerUnavailable
+from coupons.ledger.waiting_rooms import find_ticket_keys
 from coupons.rooms import WaitingRoom
 from tests.support.rooms import OpenHall
 
