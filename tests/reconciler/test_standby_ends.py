@@ -9,7 +9,9 @@ from coupons.errors import RedisUnavailable
 from coupons.gate import Gate, connect_gate
 from coupons.gate.audiences import bring_audience
 from coupons.gate.erasing import erase_user
+from coupons.gate.rebuild import rebuild
 from coupons.gate.standby import promote_at_gate
+from coupons.gate.values import coupon_key
 from coupons.ledger.audiences import AudienceOutcome
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import change_coupon
@@ -21,7 +23,7 @@ from coupons.ledger.standby import (
     leave_every_line,
     tidy_standby,
 )
-from coupons.model import CouponState
+from coupons.model import CouponState, GateState
 from operations.repair import promotion
 from reconciler.standby_watch import serve_lines
 from tests.reconciler.conftest import Shop
@@ -73,6 +75,21 @@ def test_who_is_not_on_the_list_any_more_is_passed_over(line: Line) -> None:
     assert list_users(line.api, line.coupon_id, [2, 3]) is AudienceOutcome.DONE
     assert bring_audience(line.gate, line.reconciler, line.coupon_id)
     line.raise_stock(3)
+    line.serve()
+    assert (line.states(), line.requested()) == ("npw", [2])
+
+
+def test_a_lost_part_of_the_list_promotes_nobody_and_closes_the_coupon(line: Line) -> None:
+    """Until it is rebuilt, with the list."""
+    assert list_users(line.api, line.coupon_id, [2, 3]) is AudienceOutcome.DONE
+    assert bring_audience(line.gate, line.reconciler, line.coupon_id)
+    [lost] = line.gate.client.keys(f"{coupon_key(line.coupon_id)}:audience:*")
+    line.gate.client.delete(lost)
+    line.raise_stock(3)
+    line.serve()
+    assert line.states() == "www"
+    assert line.gate.unavailable([line.coupon_id]) == [GateState.STALE]
+    assert rebuild(line.gate, line.reconciler, line.coupon_id) is not None
     line.serve()
     assert (line.states(), line.requested()) == ("npw", [2])
 
