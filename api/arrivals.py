@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from secrets import token_hex
 from typing import NamedTuple
 
+from api.ticket_keys import KnownKeys, LedgerOfBatch
 from coupons.errors import CouponError, LedgerUnavailable, RedisUnavailable
 from coupons.gate import Gate
 from coupons.gate.waiting_room import (
@@ -17,15 +18,14 @@ from coupons.gate.waiting_room import (
     give_block,
     give_lot,
 )
-from coupons.ledger.connection import LedgerPool, pooled
-from coupons.ledger.waiting_rooms import draw_lot, find_ticket_key, reserve_numbers
+from coupons.ledger.connection import LedgerPool
+from coupons.ledger.waiting_rooms import draw_lot, reserve_numbers
 from coupons.model import GateState
 from coupons.tickets import make_ticket, read_ticket
 
 SECONDS_PER_BLOCK, FEWEST_PER_BLOCK = 10, 200
 """A block has the turns of so many seconds: what is left of it when Redis loses it stays empty."""
 MOST_ATTEMPTS = 20
-MOST_KEYS = 1_000
 
 
 class WantedPosition(NamedTuple):
@@ -59,23 +59,33 @@ class Arrivals:
     def __init__(self, gate: Gate, pool: LedgerPool) -> None:
         self._gate = gate
         self._pool = pool
-        self._ticket_keys: dict[int, str] = {}
+        self._known_keys = KnownKeys()
 
     def take(self, wanted: Sequence[WantedPosition]) -> Sequence[ArrivalResult]:
         """A result for each, in the same order."""
         by_coupon: dict[int, list[int]] = {}
         for index, each in enumerate(wanted):
             by_coupon.setdefault(each.coupon_id, []).append(index)
+        ledger = LedgerOfBatch(self._pool, self._known_keys)
+        ledger.look_up(each.coupon_id for each in wanted if each.ticket is not None)
+        batch = _Batch(self._gate, ledger)
         results: dict[int, ArrivalResult] = {}
         for coupon_id, indexes in by_coupon.items():
             try:
-                found = self._of_coupon(coupon_id, [wanted[index] for index in indexes])
+                found = batch.of_coupon(coupon_id, [wanted[index] for index in indexes])
             except (RedisUnavailable, LedgerUnavailable) as error:
                 found = [error] * len(indexes)
             results.update(zip(indexes, found, strict=True))
         return [results[index] for index in range(len(wanted))]
 
-    def _of_coupon(self, coupon_id: int, wanted: Sequence[WantedPosition]) -> list[ArrivalResult]:
+
+class _Batch:
+    def __init__(self, gate: Gate, ledger: LedgerOfBatch) -> None:
+        self._gate = gate
+        self._ledger = ledger
+
+    def of_coupon(self, coupon_id: int, wanted: Sequence[WantedPosition]) -> list[ArrivalResult]:
+        """Raises RedisUnavailable or LedgerUnavailable."""
         arrivals: dict[int, Arrival] = {}
         results: dict[int, ArrivalResult] = {}
         for index, each in enumerate(wanted):
@@ -90,7 +100,7 @@ class Arrivals:
     def _arrival(self, wanted: WantedPosition) -> Arrival:
         number = None
         if wanted.ticket is not None:
-            key = self._ticket_key(wanted.coupon_id)
+            key = self._ledger.ticket_key(wanted.coupon_id)
             if key is not None:
                 number = read_ticket(key, wanted.coupon_id, wanted.user_id, wanted.ticket)
             if number is None:
@@ -129,14 +139,14 @@ class Arrivals:
 
     def _provide(self, coupon_id: int, needed: NeedsNumbers | NeedsLot, people: int) -> None:
         if isinstance(needed, NeedsLot):
-            with pooled(self._pool) as connection:
+            with self._ledger.connection() as connection:
                 lot = draw_lot(connection, coupon_id, needed.arrived)
             if lot is not None:
                 give_lot(self._gate, coupon_id, lot)
             return
         rate = needed.room.admits_per_second
         count = max(rate * SECONDS_PER_BLOCK, FEWEST_PER_BLOCK, people)
-        with pooled(self._pool) as connection:
+        with self._ledger.connection() as connection:
             block = reserve_numbers(connection, coupon_id, needed.holder, needed.after, count)
         if block is not None:
             give_block(self._gate, coupon_id, needed, block)
@@ -146,20 +156,8 @@ class Arrivals:
     ) -> ArrivalResult:
         if not isinstance(position, Waiting):
             return position
-        key = self._ticket_key(wanted.coupon_id)
+        key = self._ledger.ticket_key(wanted.coupon_id, has_room=True)
         if key is None:
             return Outside.NO_ROOM
         ticket = make_ticket(key, wanted.coupon_id, wanted.user_id, position.number)
         return Arrived(position, ticket)
-
-    def _ticket_key(self, coupon_id: int) -> str | None:
-        """None: the coupon never had a room. A key never changes."""
-        key = self._ticket_keys.get(coupon_id)
-        if key is None:
-            with pooled(self._pool) as connection:
-                key = find_ticket_key(connection, coupon_id)
-            if key is not None:
-                if len(self._ticket_keys) >= MOST_KEYS:
-                    self._ticket_keys.clear()
-                self._ticket_keys[coupon_id] = key
-        return key

@@ -71,7 +71,7 @@ class RoomSettingsRoutes:
             coupon = read_coupon(connection, coupon_id)
             lot = read_lot(connection, coupon_id) if coupon and coupon.room else None
         is_staff = not caller.scopes.isdisjoint((ADMIN, OPS))
-        if coupon is None or (coupon.state is CouponState.DRAFT and not is_staff):
+        if coupon is None or not (is_staff or coupon.is_shown_to(caller.groups)):
             raise no_such_coupon(coupon_id)
         body: RoomSettingsView = {"waiting_room": view_room(coupon.room), "lot": view_lot(lot)}
         return json_response(body)

@@ -43,7 +43,7 @@ _OUTSIDE = {
     Outside.NO_ROOM: (ProblemType.NO_WAITING_ROOM, "has no waiting room: claim it directly"),
     Outside.CLOSED: (ProblemType.CLOSED, "is closed; it cannot be claimed any more"),
     Outside.SOLD_OUT: (ProblemType.SOLD_OUT, "is sold out"),
-    Outside.NOT_ELIGIBLE: (ProblemType.NOT_ELIGIBLE, "is for a group that you are not in"),
+    Outside.NOT_ELIGIBLE: (ProblemType.NOT_ELIGIBLE, "is for a group or a list without you"),
     Outside.NOT_ARRIVED: (ProblemType.NOT_FOUND, "does not have you in its waiting room: arrive"),
 }
 
@@ -118,25 +118,26 @@ class WaitingRoomRoutes:
         if isinstance(found, Arrived):
             view = view_waiting(wanted.coupon_id, wanted.user_id, found)
             return json_response(view, headers=retry_headers(found.waiting))
-        raise await self._problem(wanted.coupon_id, found)
+        raise await self._problem(wanted, found)
 
     async def _problem(
-        self, coupon_id: int, found: Outside | GateState | CouponError
+        self, wanted: WantedPosition, found: Outside | GateState | CouponError
     ) -> CouponError:
+        coupon_id = wanted.coupon_id
         if isinstance(found, NotATicket):
             named = [{"field": "ticket", "message": str(found)}]
             return Problem(ProblemType.INVALID, f"ticket: {found}", errors=named)
         if isinstance(found, CouponError):
             return found
         if found is GateState.MISSING:
-            found = await self._look_up(coupon_id)
+            found = await self._look_up(wanted)
         if isinstance(found, Outside):
             kind, what = _OUTSIDE[found]
             return Problem(kind, f"Coupon {coupon_id} {what}.")
         what = f"The gate is unavailable for coupon {coupon_id} until it is rebuilt"
         return Problem(ProblemType.GATE_CLOSED, f"{what}. Arrive again, which is harmless.")
 
-    async def _look_up(self, coupon_id: int) -> Outside | GateState:
+    async def _look_up(self, wanted: WantedPosition) -> Outside | GateState:
         """What the ledger says of a coupon that the gate does not have. Raises Problem."""
         try:
             async with asyncio.timeout(LOOKUP_PATIENCE_SECONDS):
@@ -144,18 +145,18 @@ class WaitingRoomRoutes:
         except TimeoutError:
             raise _overloaded("Too many arrivals at such coupons are waiting") from None
         try:
-            return await asyncio.to_thread(self._find, coupon_id)
+            return await asyncio.to_thread(self._find, wanted)
         finally:
             self._lookups.release()
 
-    def _find(self, coupon_id: int) -> Outside | GateState:
+    def _find(self, wanted: WantedPosition) -> Outside | GateState:
         try:
             with pooled(self._pool) as connection:
-                coupon = find_coupon(connection, coupon_id)
+                coupon = find_coupon(connection, wanted.coupon_id)
         except CouponUnreadable:
             return GateState.UNREADABLE
-        if coupon is None or coupon.state is CouponState.DRAFT:
-            raise no_such_coupon(coupon_id)
+        if coupon is None or not coupon.is_shown_to(wanted.groups):
+            raise no_such_coupon(wanted.coupon_id)
         return Outside.CLOSED if coupon.state is CouponState.ARCHIVED else GateState.MISSING
 
 

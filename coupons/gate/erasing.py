@@ -3,6 +3,8 @@
 In this order nothing goes wrong when it is cut off in between: the gate still refuses what it would
 have refused. Repeating it, or the reconciler, ends it. No rebuild runs while the ledger forgets the
 user, because it may have read them before; the next one reads the ledger and needs nothing of this.
+Waiting rooms are the gate's alone: the user leaves them before, so that no proof says that it is
+done while they wait there, and again after it.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,8 +15,9 @@ from coupons.gate.audiences import lists_are_at_gate
 from coupons.gate.gate import Gate
 from coupons.gate.waiting_room import forget_arrivals
 from coupons.ledger.connection import Connection, translated
-from coupons.ledger.coupons import list_coupons
+from coupons.ledger.coupons import list_coupons, list_readable
 from coupons.ledger.erasures import (
+    NOBODY,
     NOT_FINAL,
     Erasure,
     Returned,
@@ -40,9 +43,6 @@ LISTS_SECONDS = 5.0
 """So long an erasure waits for the reconciler, which brings lists without the user to the gate."""
 LISTS_PAUSE_SECONDS = 0.1
 
-NOBODY = 0
-"""The id of no user."""
-
 _DRY_RUN = "dry run"
 
 
@@ -62,10 +62,13 @@ def erase_user(
     check_erasable(gate, connection, user_id)  # first: who is not erased leaves no line
     leave_every_line(connection, user_id)  # so that no promotion begins any more
     coupon_ids = check_erasable(gate, connection, user_id)
+    forget_arrivals(gate, _rooms(connection), user_id)
     made = erase_in_ledger(connection, user_id, coupon_ids, asked_by, log_keeps)
-    for _ in attempts(LISTS_SECONDS, LISTS_PAUSE_SECONDS):
-        if lists_are_at_gate(gate, connection):
-            break
+    erasure = find_erasure(connection, made)
+    if erasure is not None and erasure.counts.get("coupon_audience"):
+        for _ in attempts(LISTS_SECONDS, LISTS_PAUSE_SECONDS):
+            if lists_are_at_gate(gate, connection):
+                break
     _erase_at_gate(gate, connection, user_id)
     erasure = find_erasure(connection, made)
     assert erasure is not None
@@ -124,6 +127,12 @@ def end_erasures_from_lists(gate: Gate, connection: Connection) -> None:
         end_erasure(connection, NOBODY, (), LATE_MARK_SECONDS)
 
 
+def _rooms(connection: Connection) -> list[int]:
+    """The coupons that may have a waiting room at the gate; those, too, whose row is unreadable."""
+    readable, unreadable = list_readable(connection)
+    return [*(each.coupon_id for each in readable if each.belongs_at_gate), *unreadable]
+
+
 def _check_final(gate: Gate, requests: Sequence[IssueRequest]) -> None:
     """Raises UserInFlight unless each request is final, and marked where the gate is available.
 
@@ -154,8 +163,7 @@ def _erase_at_gate(gate: Gate, connection: Connection, user_id: int) -> bool:
 
     Raises KeysUnreadable for a coupon that the gate cannot read, after it has done the others.
     """
-    rooms = [coupon.coupon_id for coupon in list_coupons(connection) if coupon.belongs_at_gate]
-    forget_arrivals(gate, rooms, user_id)
+    forget_arrivals(gate, _rooms(connection), user_id)
     replaced = find_replaced(connection, user_id)
     answers = gate.erase(replaced)
     done = [
@@ -163,8 +171,8 @@ def _erase_at_gate(gate: Gate, connection: Connection, user_id: int) -> bool:
         for each, answer in zip(replaced, answers, strict=True)
         if not isinstance(answer, KeysUnreadable)
     ]
-    if lists_are_at_gate(gate, connection):
-        end_erasure(connection, user_id, done, LATE_MARK_SECONDS)
+    end_erasure(connection, user_id, done, LATE_MARK_SECONDS)
+    end_erasures_from_lists(gate, connection)
     for answer in answers:
         if isinstance(answer, KeysUnreadable):
             raise answer

@@ -1,6 +1,6 @@
 """Loads a coupon from the ledger into the gate and opens it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from typing import TypeVar
@@ -11,6 +11,7 @@ from coupons.gate.refusals import translated
 from coupons.gate.scripts import Call, run_scripts
 from coupons.gate.values import coupon_key, definition_fields, shard_count, write_requests
 from coupons.gate.write_check import check_takes_writes
+from coupons.ledger.audiences import parse_form
 from coupons.model import Coupon, IssueRequest
 
 REQUESTS_PER_CALL = 1000
@@ -41,8 +42,12 @@ def open_coupon(
     key = coupon_key(coupon.coupon_id)
     shards = shard_count(coupon.total_quantity)
     arguments = [coupon.gate_epoch, shards, *definition_fields(coupon), "audience", audience]
-    [began] = run_scripts(gate.client, [Call("begin", key, arguments)])
-    if not began[0] or not load_audience():
+    [(is_begun, *before)] = run_scripts(gate.client, [Call("begin", key, arguments)])
+    if not is_begun:
+        return False
+    # At once, because nobody else knows them any more, whatever comes of the rest.
+    _remove(gate, _old_keys(key, before, audience))
+    if not load_audience():
         return False
     counted = _Counted(requests)
     groups = _in_groups(_load_calls(key, coupon.gate_epoch, counted), CALLS_PER_ROUND_TRIP)
@@ -52,8 +57,6 @@ def open_coupon(
             if not all(run_scripts(gate.client, calls)):
                 return False
     [opened] = run_scripts(gate.client, [Call("open", key, [coupon.gate_epoch, counted.count])])
-    if began[1]:
-        _remove_epoch(gate, f"{key}:{began[1]}", int(began[2]))
     return bool(opened)
 
 
@@ -75,8 +78,18 @@ def _load_calls(key: str, epoch: int, requests: Iterable[IssueRequest]) -> Itera
         yield Call("load", key, [epoch, write_requests(group)])
 
 
-def _remove_epoch(gate: Gate, prefix: str, shards: int) -> None:
-    keys = iter([f"{prefix}:pending", *(f"{prefix}:settled:{shard}" for shard in range(shards))])
+def _old_keys(key: str, before: Sequence[str], audience: str) -> Iterator[str]:
+    """The keys of the epoch and of the list that the gate had before, as begin.lua says it."""
+    epoch, shards, old_audience = before
+    if epoch:
+        yield f"{key}:{epoch}:pending"
+        yield from (f"{key}:{epoch}:settled:{shard}" for shard in range(int(shards)))
+    if old_audience not in ("", audience):
+        form = parse_form(old_audience)
+        yield from (f"{key}:audience:{form.version}:{chunk}" for chunk in range(form.chunks))
+
+
+def _remove(gate: Gate, keys: Iterator[str]) -> None:
     with translated():
         for group in _in_groups(keys, KEYS_PER_REMOVAL):
             gate.client.unlink(*group)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from coupons.errors import KeysUnreadable
 from coupons.gate.gate import Gate
 from coupons.gate.refusals import translated
-from coupons.gate.scripts import Call, is_of_the_key, run_scripts, try_scripts
+from coupons.gate.scripts import Call, is_of_the_key, run_scripts
 from coupons.gate.values import coupon_key, read_unavailable
 from coupons.ledger.waiting_rooms import Block, Lot
 from coupons.model import GateState
@@ -106,10 +106,9 @@ def arrive(gate: Gate, arrivals: Sequence[Arrival], new_block: str) -> list[Posi
     Raises RedisUnavailable.
     """
     people = " ".join(map(_person, arrivals))
-    key = coupon_key(arrivals[0].coupon_id)
-    [text] = try_scripts(
-        gate.client, [Call("arrive", key, [people, new_block, LOT_SECONDS * 1_000_000])]
-    )
+    coupon_id = arrivals[0].coupon_id
+    call = Call("arrive", coupon_key(coupon_id), [people, new_block, LOT_SECONDS * 1_000_000])
+    [text] = gate.try_calls([coupon_id], [call])
     for_all = _read_for_all(text)
     if for_all is not None:
         return [for_all] * len(arrivals)

@@ -85,6 +85,7 @@ def take_part(
         "upload_id": upload_id,
         "seen_bytes": seen.taken_bytes,
         "seen_lines": seen.lines,
+        "seen_unfinished": seen.unfinished,
         "taken_bytes": now.taken_bytes,
         "lines": now.lines,
         "unfinished": now.unfinished,

@@ -52,6 +52,9 @@ class Returned(NamedTuple):
     cut_off: bool
 
 
+NOBODY = 0
+"""The id of no user."""
+
 NOT_FINAL = (
     "A request of the user is not final: nothing was erased. Try again when it is;"
     " `coupon trace` says what it waits for."
@@ -129,7 +132,10 @@ def find_replaced(connection: Connection, user_id: int) -> list[Replaced]:
 def end_erasure(
     connection: Connection, user_id: int, replaced: Sequence[Replaced], late_s: float
 ) -> None:
-    """Note what the gate has replaced. Which id replaced which is forgotten after late_s."""
+    """Note what the gate has replaced. Which id replaced which is forgotten after late_s.
+
+    user_id: NOBODY: the gate has every list, which erasures from lists wait for.
+    """
     values = {
         "user_id": user_id,
         "coupon_ids": int_array(each.mark.coupon_id for each in replaced),

@@ -1,10 +1,10 @@
 """Waiting rooms in the ledger: what must not be lost with Redis."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from coupons.ledger.connection import Connection, translated
+from coupons.ledger.connection import Connection, int_array, translated
 from coupons.queries import query
 from coupons.rooms import WaitingRoom
 
@@ -55,10 +55,11 @@ def set_waiting_room(
     return RoomOutcome(row[0])
 
 
-def find_ticket_key(connection: Connection, coupon_id: int) -> str | None:
-    """What the room's tickets are signed with; None: the coupon never had a room."""
-    row = _row(connection, "find_ticket_key", {"coupon_id": coupon_id})
-    return None if row is None else str(row[0])
+def find_ticket_keys(connection: Connection, coupon_ids: Iterable[int]) -> dict[int, str]:
+    """What the rooms' tickets are signed with, by coupon; none: the coupon never had a room."""
+    values = {"coupon_ids": int_array(coupon_ids)}
+    with translated(connection):
+        return dict(connection.execute(query("find_ticket_keys"), values).fetchall())
 
 
 def reserve_numbers(

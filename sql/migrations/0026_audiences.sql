@@ -81,19 +81,21 @@ CREATE FUNCTION forget_audience_uploads() RETURNS bigint
   SELECT count(*) FROM forgotten
 $$;
 
--- Takes more of a file, if the upload is as the caller saw it.
+-- Takes more of a file, if the upload is as the caller saw it. No erasure meanwhile: it would not see the users.
 -- out: whether it is
 CREATE FUNCTION take_audience_part(
-  of_coupon bigint, of_upload uuid, seen_bytes bigint, seen_lines bigint, now_bytes bigint, now_lines bigint,
-  now_unfinished bytea, users bigint[], now_refused jsonb, now_first_refused jsonb
+  of_coupon bigint, of_upload uuid, seen_bytes bigint, seen_lines bigint, seen_unfinished bytea,
+  now_bytes bigint, now_lines bigint, now_unfinished bytea, users bigint[], now_refused jsonb, now_first_refused jsonb
 ) RETURNS boolean
   LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
   AS $$
+  SELECT pg_advisory_xact_lock_shared(1668249712);
   WITH taken AS (
     UPDATE audience_upload
        SET file_offset = now_bytes, lines = now_lines, unfinished = now_unfinished, listed = listed + cardinality(users),
            refused = now_refused, first_refused = now_first_refused, changed_at = clock_timestamp()
      WHERE upload_id = of_upload AND coupon_id = of_coupon AND file_offset = seen_bytes AND lines = seen_lines
+       AND unfinished = seen_unfinished
     RETURNING upload_id
   ), part AS (
     INSERT INTO audience_upload_part (upload_id, first_line, user_ids)
@@ -181,8 +183,15 @@ CREATE FUNCTION remove_audience(of_coupon bigint, by_whom text) RETURNS text
   AS $$
 BEGIN
   PERFORM pg_advisory_xact_lock_shared(1668249712);
-  DELETE FROM coupon_audience WHERE coupon_id = of_coupon;
-  UPDATE coupon SET audience = NULL WHERE coupon_id = of_coupon AND audience IS NOT NULL;
+  -- A list that is being set meanwhile is waited for, and only the next statement sees it. The coupon is locked last, as there.
+  LOOP
+    DELETE FROM coupon_audience WHERE coupon_id = of_coupon;
+    EXIT WHEN NOT EXISTS (SELECT FROM coupon_audience WHERE coupon_id = of_coupon);
+  END LOOP;
+  -- One that is the first of the coupon, and was set since then, stays.
+  UPDATE coupon SET audience = NULL
+   WHERE coupon_id = of_coupon AND audience IS NOT NULL
+     AND NOT EXISTS (SELECT FROM coupon_audience WHERE coupon_id = of_coupon);
   IF NOT FOUND THEN
     RETURN CASE WHEN EXISTS (SELECT FROM coupon WHERE coupon_id = of_coupon) THEN 'repeated' ELSE 'not_found' END;
   END IF;
@@ -211,6 +220,9 @@ BEGIN
     UPDATE audience_upload_part SET user_ids = array_remove(user_ids, of_user) WHERE of_user = ANY (user_ids) RETURNING 1
   )
   SELECT count(*) INTO uploads FROM upload;
+  -- The beginning of a line: no user whatever follows, so that it becomes nobody else's id either.
+  UPDATE audience_upload SET unfinished = 'erased'
+   WHERE replace(encode(unfinished, 'escape'), '\357\273\277', '') ~ format('(^|\D)0*%s(\D|$)', of_user);
   UPDATE coupon_audience SET listed_by = 'erased user' WHERE listed_by = ANY (names_of_user(of_user));
   FOR listed IN SELECT coupon_id, audience FROM coupon WHERE audience IS NOT NULL ORDER BY coupon_id LOOP
     form := string_to_array(listed.audience, ' ')::bigint[];
@@ -287,15 +299,36 @@ BEGIN
   PERFORM watch_erased(of_user, of_coupons, ids, made, ends);
 END $$;
 
+-- As in 0024, but an erasure that took the user out of a list waits for the lists.
+-- in:  of_user: 0: of nobody, and the gate has every list as the ledger has it
+CREATE OR REPLACE FUNCTION end_erasure(of_user bigint, of_coupons bigint[], ids bigint[], late_marks interval) RETURNS void
+  LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
+  AS $$
+  UPDATE erased_request t
+     SET at_gate_since = coalesce(t.at_gate_since, clock_timestamp()),
+         replaced_by = CASE WHEN t.at_gate_since < now() - late_marks THEN NULL ELSE t.replaced_by END
+    FROM unnest(of_coupons, ids) AS h (coupon_id, new_id)
+   WHERE t.user_id = of_user AND t.coupon_id = h.coupon_id AND t.replaced_by = h.new_id;
+  -- Also those that were cut off. One that has no request itself waits for all: it does not say whose it is.
+  UPDATE erasure e SET at_gate_since = clock_timestamp()
+   WHERE e.at_gate_since IS NULL
+     AND (of_user = 0 OR coalesce(e.counts ->> 'coupon_audience', '0') = '0')
+     AND NOT EXISTS (
+       SELECT FROM erased_request t
+        WHERE t.replaced_by IS NOT NULL AND t.at_gate_since IS NULL
+          AND (t.erasure_id = e.erasure_id
+               OR NOT EXISTS (SELECT FROM erased_request o WHERE o.erasure_id = e.erasure_id)));
+$$;
+
 REVOKE ALL ON FUNCTION begin_audience_upload(bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION forget_audience_uploads() FROM PUBLIC;
-REVOKE ALL ON FUNCTION take_audience_part(bigint, uuid, bigint, bigint, bigint, bigint, bytea, bigint[], jsonb, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION take_audience_part(bigint, uuid, bigint, bigint, bytea, bigint, bigint, bytea, bigint[], jsonb, jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION set_audience(bigint, uuid, bigint[], bigint, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION remove_audience(bigint, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION erase_user_from_audiences(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION begin_audience_upload(bigint) TO coupon_api;
 GRANT EXECUTE ON FUNCTION forget_audience_uploads() TO coupon_reconciler;
-GRANT EXECUTE ON FUNCTION take_audience_part(bigint, uuid, bigint, bigint, bigint, bigint, bytea, bigint[], jsonb, jsonb) TO coupon_api;
+GRANT EXECUTE ON FUNCTION take_audience_part(bigint, uuid, bigint, bigint, bytea, bigint, bigint, bytea, bigint[], jsonb, jsonb) TO coupon_api;
 GRANT EXECUTE ON FUNCTION set_audience(bigint, uuid, bigint[], bigint, text) TO coupon_api;
 GRANT EXECUTE ON FUNCTION remove_audience(bigint, text) TO coupon_api;
 GRANT SELECT ON coupon_audience, coupon_audience_chunk TO coupon_api, coupon_reconciler, coupon_ops;

@@ -38,7 +38,7 @@ COMMENT ON COLUMN waiting_room.block_holder IS 'For whom the last block was rese
 COMMENT ON COLUMN waiting_room.lot_size IS 'How many numbers take part in the lot; null: it is not drawn. The key is made when it is drawn, so that nobody can know it before.';
 
 -- Sets the room of a coupon, or takes it away (null). Turns count from the opening, so a room begins before it. Once
--- the coupon has opened, turns can only come earlier: a higher rate, or no room.
+-- the coupon has opened, turns can only come earlier: a higher rate, or no room. A draft has not, whenever it starts.
 -- out: done, not_found, changed (it has none of the versions), closed, archived, fixed (it opened without a room, or the
 --      rate would be lower, or the order another one after the opening or the lot)
 CREATE FUNCTION set_waiting_room(of_coupon bigint, wanted text, seen_versions bigint[], by_whom text) RETURNS text
@@ -62,7 +62,7 @@ BEGIN
   END IF;
   SELECT lot_size IS NOT NULL INTO is_drawn FROM waiting_room WHERE coupon_id = of_coupon;
   IF wanted IS NOT NULL AND (
-       c.issue_starts_at <= clock_timestamp() AND (
+       c.issue_starts_at <= clock_timestamp() AND c.admin_state IS DISTINCT FROM 'draft' AND (
          c.room IS NULL
          OR split_part(wanted, ' ', 2) <> split_part(c.room, ' ', 2)
          OR split_part(wanted, ' ', 1)::integer < split_part(c.room, ' ', 1)::integer)

@@ -49,11 +49,12 @@ SELECT file_offset, unfinished, lines, listed, refused, first_refused
   FROM audience_upload WHERE coupon_id = %(coupon_id)s AND upload_id = %(upload_id)s;
 
 -- name: take_audience_part
--- in:  coupon_id, upload_id; seen_bytes, seen_lines (as the caller read them); taken_bytes, lines, unfinished, refused,
---      first_refused (as they are then); user_ids (of these lines)
+-- in:  coupon_id, upload_id; seen_bytes, seen_lines, seen_unfinished (as the caller read them); taken_bytes, lines,
+--      unfinished, refused, first_refused (as they are then); user_ids (of these lines)
 -- out: whether the upload was as it was seen
-SELECT take_audience_part(%(coupon_id)s, %(upload_id)s, %(seen_bytes)s, %(seen_lines)s, %(taken_bytes)s, %(lines)s,
-                          %(unfinished)s, %(user_ids)s::bigint[], %(refused)s, %(first_refused)s);
+SELECT take_audience_part(%(coupon_id)s, %(upload_id)s, %(seen_bytes)s, %(seen_lines)s,
+                          %(seen_unfinished)s, %(taken_bytes)s, %(lines)s, %(unfinished)s, %(user_ids)s::bigint[],
+                          %(refused)s, %(first_refused)s);
 
 -- name: set_audience
 -- in:  coupon_id, upload_id, chunk_counts, most_a_chunk, acted_by

@@ -39,8 +39,8 @@ SELECT t.coupon_id, t.requested_at, CASE WHEN j.user_id IS NULL THEN 'ISSUED' EL
  ORDER BY t.coupon_id;
 
 -- name: end_erasure
--- in:  user_id; coupon_ids and replaced_by (one each a request that the gate has replaced); late_s (for so long, marks of
---      the user may come)
+-- in:  user_id (0: of nobody, and the gate has every list as the ledger has it); coupon_ids and replaced_by (one each a
+--      request that the gate has replaced); late_s (for so long, marks of the user may come)
 SELECT end_erasure(%(user_id)s, %(coupon_ids)s::bigint[], %(replaced_by)s::bigint[], make_interval(secs => %(late_s)s));
 
 -- name: find_erasure

@@ -5,10 +5,10 @@
 -- out: outcome (see the function in the migrations)
 SELECT set_waiting_room(%(coupon_id)s, %(room)s, %(seen_versions)s::bigint[], %(acted_by)s);
 
--- name: find_ticket_key
--- in:  coupon_id
--- out: ticket_key; no row: the coupon never had a waiting room
-SELECT ticket_key FROM waiting_room WHERE coupon_id = %(coupon_id)s;
+-- name: find_ticket_keys
+-- in:  coupon_ids
+-- out: coupon_id, ticket_key; no row: the coupon never had a waiting room
+SELECT coupon_id, ticket_key FROM waiting_room WHERE coupon_id = ANY (%(coupon_ids)s::bigint[]);
 
 -- name: reserve_numbers
 -- For the same holder after the same end it is the same block, so that of two who ask at once none leaves a gap.

@@ -47,19 +47,22 @@ def test_users_do_not_see_a_rehearsal(
     """A read is that of a coupon that does not exist, and a claim is of another group."""
     for groups in ([], ["vip"]):
         assert is_problem(claim(rehearsal, 7, groups=groups), 403, "not-eligible")
-        for path in (f"/coupons/{rehearsal}", f"/coupons/{rehearsal}/issue-requests/me/timeline"):
+        below = ("", "/issue-requests/me/timeline", "/waiting-room/settings")
+        for path in (f"/coupons/{rehearsal}{part}" for part in below):
             answer = client.get(path, headers=bearer(7, groups=groups))
             assert answer.status_code == 404, path
     assert rows(rehearsal) == 0
 
 
 def test_a_claim_is_404_when_the_gate_does_not_have_the_rehearsal(
-    rehearsal: int, claim: Claim, valkey_url: str
+    client: Client, bearer: Bearer, rehearsal: int, claim: Claim, valkey_url: str
 ) -> None:
     """Else a rebuild would show that there is one."""
     with connect_redis(valkey_url) as redis:
         redis.flushdb()
     assert is_problem(claim(rehearsal, 7), 404, "not-found")
+    arrival = client.post(f"/coupons/{rehearsal}/waiting-room", json={}, headers=bearer(7))
+    assert is_problem(arrival, 404, "not-found")
     assert is_problem(claim(rehearsal, SYNTHETIC, groups=GROUPS), 503, "gate-closed")
 
 

@@ -184,14 +184,14 @@ def test_who_waits_for_the_lot_asks_again_while_it_is_told(
     new_coupon: NewCoupon, set_room: Callable[..., Any], arrive: Arrive
 ) -> None:
     """The answers are spread: a million who wait for the lot do not ask in the same second."""
-    opens_at = datetime.now(UTC) + timedelta(seconds=125)
+    opens_at = datetime.now(UTC) + timedelta(seconds=200)
     coupon_id = new_coupon(issue_starts_at=opens_at.isoformat())
     set_room(coupon_id, BY_LOT)
     answers = [arrive(coupon_id, user) for user in range(1, 21)]
     assert {answer.get_json()["position"] for answer in answers} == {None}
     pauses = {int(answer.headers["Retry-After"]) for answer in answers}
     assert len(pauses) > 5
-    assert max(pauses) <= 97
+    assert max(pauses) <= 172
 
 
 def test_the_coupon_shows_its_room_and_each_change_is_audited(

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -172,6 +173,25 @@ def test_a_list_that_is_replaced_during_a_rebuild_leaves_the_coupon_closed(
     old = list_audiences(api)[coupon.coupon_id]
     assert list_users(api, coupon.coupon_id, range(2, 3_000)) is AudienceOutcome.DONE
     assert not load_audience(gate, reconciler, coupon.coupon_id, old)
+
+
+def test_a_rebuild_leaves_no_key_of_the_list_before(
+    gate: Gate, coupon: Coupon, api: Connection, reconciler: Connection
+) -> None:
+    """It may name somebody who was erased since. Also if the rebuild does not come to its end."""
+    listed(api, reconciler, gate, coupon, range(1, 3_000))
+    key = coupon_key(coupon.coupon_id)
+    assert list_users(api, coupon.coupon_id, [1]) is AudienceOutcome.DONE
+    assert rebuild(gate, reconciler, coupon.coupon_id) == 0
+    version = parse_form(list_audiences(api)[coupon.coupon_id]).version
+    assert gate.client.keys(f"{key}:audience:*") == [f"{key}:audience:{version}:0"]
+
+    assert admitted(gate, coupon, 1) == {1}
+    [figures] = gate.figures([coupon.coupon_id])
+    assert figures is not None
+    later = replace(coupon, gate_epoch=figures.epoch + 1)
+    assert not open_coupon(gate, later, load_audience=lambda: False)
+    assert gate.client.keys(f"{key}*") == [key]
 
 
 def test_nobody_brings_a_list_while_the_coupon_is_rebuilt(

@@ -1,13 +1,28 @@
 """The waiting room at the gate: order, turns, the lot, and what is lost with Redis."""
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from api.arrivals import WantedPosition
+from coupons.errors import LedgerUnavailable
+from coupons.gate import erasing
+from coupons.gate.audiences import bring_audience
 from coupons.gate.erasing import erase_user
-from coupons.gate.waiting_room import LOT_SECONDS, Outside, forget_arrivals
-from coupons.ledger.connection import pooled
+from coupons.gate.rebuild import rebuild
+from coupons.gate.refusals import GateRefusal, GateRefused
+from coupons.gate.values import coupon_key
+from coupons.gate.waiting_room import LOT_SECONDS, ROOM_SHARDS, Outside, forget_arrivals
+from coupons.ledger.audiences import list_audiences, parse_form
+from coupons.ledger.connection import connect_ledger, pooled
 from coupons.ledger.waiting_rooms import read_lot
-from coupons.model import Admission, Claim, Refusal
+from coupons.model import Admission, Claim, GateState, Refusal, StandbyList
 from coupons.rooms import RoomOrder
+from tests.support.audiences import list_users
+from tests.support.databases import Database
+from tests.support.issued import as_owner
+from tests.support.refusing import redis_that
 from tests.support.rooms import HOUR, OpenHall, lot_position
 
 SOON = timedelta(seconds=LOT_SECONDS / 2)
@@ -155,6 +170,46 @@ def test_keys_of_another_type_are_taken_as_lost(open_hall: OpenHall) -> None:
     assert isinstance(hall.gate.admit([Claim(hall.coupon_id, 1)])[0], Admission)
 
 
+def test_an_arrival_that_redis_refuses_costs_nobody_their_number(
+    open_hall: OpenHall, valkey_url: str
+) -> None:
+    """Not those either who have theirs in the same key."""
+    hall = open_hall()
+    hall.arrive(1, 2)
+    with redis_that(GateRefusal.OUT_OF_MEMORY, valkey_url):
+        [refused] = hall.positions(1 + ROOM_SHARDS)
+    assert isinstance(refused, GateRefused)
+    hall.tickets.clear()
+    assert [wait.number for wait in hall.arrive(1, 2, only_asks=True)] == [0, 1]
+    assert hall.numbers(1 + ROOM_SHARDS) == [2]
+
+
+def test_a_lost_part_of_the_list_gives_no_number_twice(
+    open_hall: OpenHall, database: Database
+) -> None:
+    """The coupon is unavailable until it is rebuilt, so that the list is whole again."""
+    hall = open_hall()
+    with closing(connect_ledger(database.url("coupon_reconciler"), "test")) as reconciler:
+        with pooled(hall.pool) as api:
+            list_users(api, hall.coupon_id, range(1, 3_000))
+        assert bring_audience(hall.gate, reconciler, hall.coupon_id)
+        form = parse_form(list_audiences(reconciler)[hall.coupon_id])
+        lost = f"{coupon_key(hall.coupon_id)}:audience:{form.version}:1"
+        assert hall.gate.client.delete(lost)
+        users = (form.chunks, form.chunks + 1)  # of the first part, and of the lost one
+        wanted = [WantedPosition(hall.coupon_id, user) for user in users]
+        assert hall.arrivals.take(wanted) == [GateState.UNREADABLE] * 2
+        assert hall.arrivals.take(wanted) == [GateState.STALE] * 2
+        assert rebuild(hall.gate, reconciler, hall.coupon_id) == 0
+    assert hall.numbers(*reversed(users)) == [0, 1]
+
+
+def test_nobody_arrives_where_places_come_back_to_a_line(open_hall: OpenHall) -> None:
+    hall = open_hall()
+    hall.define(standby=StandbyList.WAITING)
+    assert hall.positions(1) == [Outside.SOLD_OUT]
+
+
 def test_nobody_arrives_where_nothing_is_left_or_it_is_over(open_hall: OpenHall) -> None:
     hall = open_hall(total_quantity=1)
     hall.arrive(1)
@@ -179,3 +234,35 @@ def test_erasing_a_user_removes_them_from_the_room(open_hall: OpenHall) -> None:
     hall.tickets.clear()
     assert hall.positions(1, only_asks=True) == [Outside.NOT_ARRIVED]
     assert hall.numbers(2) == [1]
+
+
+def test_the_room_has_forgotten_the_user_before_a_proof_says_so(
+    open_hall: OpenHall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who only arrived is in the room and nowhere else; nothing would end what is cut off here."""
+    hall = open_hall()
+    hall.arrive(1)
+
+    def cut_off(*_: object) -> None:
+        raise LedgerUnavailable("the process ends")
+
+    monkeypatch.setattr(erasing, "_erase_at_gate", cut_off)
+    with pooled(hall.pool) as connection, pytest.raises(LedgerUnavailable):
+        erase_user(hall.gate, connection, 1, "a test", HOUR)
+    assert hall.positions(1, only_asks=True) == [Outside.NOT_ARRIVED]
+
+
+def test_a_coupon_that_cannot_be_read_forgets_the_user_too(
+    open_hall: OpenHall, database: Database
+) -> None:
+    hall = open_hall()
+    hall.arrive(1)
+    as_owner(database, "ALTER TABLE coupon DROP CONSTRAINT coupon_end_is_readable")
+    as_owner(
+        database,
+        "UPDATE coupon SET issue_ends_at = 'infinity' WHERE coupon_id = %s",
+        hall.coupon_id,
+    )
+    with pooled(hall.pool) as connection:
+        erase_user(hall.gate, connection, 1, "a test", HOUR)
+    assert hall.positions(1, only_asks=True) == [Outside.NOT_ARRIVED]

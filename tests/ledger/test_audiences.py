@@ -23,6 +23,7 @@ from coupons.ledger.audiences import (
     is_listed,
     list_audiences,
     parse_form,
+    remove_audience,
 )
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.waiting import eventually
@@ -156,3 +157,65 @@ def test_a_list_is_not_made_while_a_user_is_erased(
         eventually(lambda: waiters(database) == 1, what="the list waits for the erasure")
         owner.commit()
         assert setting.result() is AudienceOutcome.EMPTY
+
+
+def test_a_list_that_is_removed_while_another_is_set_is_removed_with_it(
+    make_coupon: MakeCoupon, api: Connection, database: Database
+) -> None:
+    """No list is left that no coupon has: an erasure would not find it."""
+    coupon_id = make_coupon().coupon_id
+    assert list_users(api, coupon_id, [USER]) is AudienceOutcome.DONE
+    upload_id = begun(api, coupon_id)
+    assert take_part(api, coupon_id, upload_id, AudienceUpload(), PART, [USER, OTHER])
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(database.url("coupon_owner")) as owner:
+        owner.execute("SELECT set_audience(%s, %s, '{1}', 9, 'a test')", [coupon_id, upload_id])
+        removing = pool.submit(remove_audience, api, coupon_id, WHO)
+        eventually(lambda: waiters(database) == 1, what="the removal waits for the list")
+        owner.commit()
+        assert removing.result() is AudienceOutcome.DONE
+    assert list_audiences(api) == {}
+    for table in ("coupon_audience", "coupon_audience_chunk"):
+        assert as_owner(database, f"SELECT count(*) FROM {table}") == [(0,)]
+
+
+@pytest.mark.parametrize("line", [f"{USER}", f'"{USER}"\r', f"\ufeff{USER}", f"00{USER} "])
+def test_a_line_that_is_not_whole_names_no_erased_user(
+    make_coupon: MakeCoupon, api: Connection, ops: Connection, line: str
+) -> None:
+    """It is no user whatever follows. What was read before the erasure is not taken after it."""
+    coupon_id = make_coupon().coupon_id
+    upload_id = begun(api, coupon_id)
+    seen = AudienceUpload(taken_bytes=len(line), unfinished=line.encode())
+    assert take_part(api, coupon_id, upload_id, AudienceUpload(), seen, [])
+    erase(ops)
+    found = find_audience_upload(api, coupon_id, upload_id)
+    assert found is not None
+    assert found.unfinished == b"erased"
+    assert not take_part(api, coupon_id, upload_id, seen, PART, [USER])
+
+
+def test_an_unfinished_line_of_others_stays(
+    make_coupon: MakeCoupon, api: Connection, ops: Connection
+) -> None:
+    coupon_id = make_coupon().coupon_id
+    upload_id = begun(api, coupon_id)
+    seen = AudienceUpload(taken_bytes=9, unfinished=f"{USER}0".encode())
+    assert take_part(api, coupon_id, upload_id, AudienceUpload(), seen, [])
+    erase(ops)
+    assert find_audience_upload(api, coupon_id, upload_id) == seen
+
+
+def test_an_erasure_waits_for_a_part_that_is_being_taken(
+    make_coupon: MakeCoupon, api: Connection, ops: Connection, database: Database
+) -> None:
+    """It would not see the users of the part."""
+    coupon_id = make_coupon().coupon_id
+    upload_id = begun(api, coupon_id)
+    statement = "SELECT take_audience_part(%s, %s, 0, 0, '', 1, 2, '', %s, '{}', '[]')"
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(database.url("coupon_owner")) as owner:
+        owner.execute(statement, [coupon_id, upload_id, [USER, OTHER]])
+        erasing = pool.submit(erase, ops)
+        eventually(lambda: waiters(database) == 1, what="the erasure waits for the part")
+        owner.commit()
+        assert erasing.result().counts["audience_upload_part"] == 1
+    assert as_owner(database, "SELECT user_ids FROM audience_upload_part") == [([OTHER],)]

@@ -42,6 +42,7 @@ HANDLED = {
     ("idempotency_key", "caller_id"): "deleted",
     ("coupon_audience", "listed_by"): "'erased user'",
     ("coupon_audience_chunk", "users"): "taken out",
+    ("audience_upload", "unfinished"): "'erased'",
     ("audience_upload_part", "user_ids"): "taken out",
     ("standby_entry", "user_id"): "deleted",
     ("erased_request", "user_id"): "kept until Kafka's records end, then deleted",
@@ -98,7 +99,8 @@ def test_each_column_that_may_name_a_user_is_handled(database: Database) -> None
     named = {
         (table, column)
         for table, column, _ in columns(database)
-        if any(part in column for part in number_or_name) and column != "replaced_by"
+        if (any(part in column for part in number_or_name) and column != "replaced_by")
+        or column == "unfinished"
     }
     assert named == set(HANDLED)
     free = ("reference", "reason", "detail", "note", "comment")

@@ -128,7 +128,7 @@ ALLOWED: dict[str, set[str]] = {
     "UPDATE coupon_audience_chunk SET users = ''": NOBODY,
     "SELECT begin_audience_upload(1)": {API},
     "SELECT forget_audience_uploads()": {RECONCILER},
-    "SELECT take_audience_part(1, NULL, 0, 0, 0, 0, '', '{}', '{}', '[]')": {API},
+    "SELECT take_audience_part(1, NULL, 0, 0, '', 0, 0, '', '{}', '{}', '[]')": {API},
     "SELECT set_audience(1, NULL, '{1}', 1, 'a test')": {API},
     "SELECT remove_audience(1, 'a test')": {API},
     "SELECT erase_user_from_audiences(9)": NOBODY,

@@ -13,7 +13,7 @@ from coupons.ledger.waiting_rooms import (
     Block,
     RoomOutcome,
     draw_lot,
-    find_ticket_key,
+    find_ticket_keys,
     read_lot,
     reserve_numbers,
     set_waiting_room,
@@ -71,13 +71,15 @@ def test_a_room_begins_before_the_opening(api: Connection, make_coupon: MakeCoup
     assert set_waiting_room(api, coupon_id, SLOW, "a test") is RoomOutcome.CLOSED
 
 
-def test_a_draft_can_have_a_room(api: Connection) -> None:
+@pytest.mark.parametrize("starts_at", [FUTURE, FUTURE - timedelta(days=2)])
+def test_a_draft_can_have_a_room(api: Connection, starts_at: datetime) -> None:
+    """Whenever it starts: one that was made without a start has that of its making."""
     draft = create_coupon(
         api,
         coupon_id=None,
         name="of a test",
         total_quantity=1,
-        issue_starts_at=FUTURE,
+        issue_starts_at=starts_at,
         issue_ends_at=None,
         eligible_group=None,
         state="draft",
@@ -133,10 +135,10 @@ def test_a_key_of_tickets_belongs_to_one_coupon_and_stays(
     api: Connection, coupon_id: int, make_coupon: MakeCoupon
 ) -> None:
     other = make_coupon(issue_starts_at=FUTURE).coupon_id
-    assert find_ticket_key(api, other) is None
+    assert find_ticket_keys(api, [other]) == {}
     set_waiting_room(api, other, SLOW, "a test")
-    key = find_ticket_key(api, coupon_id)
-    assert key not in (None, find_ticket_key(api, other))
+    keys = find_ticket_keys(api, [other, coupon_id])
+    assert len(set(keys.values())) == 2
     set_waiting_room(api, coupon_id, None, "a test")
     set_waiting_room(api, coupon_id, FAST, "a test")
-    assert find_ticket_key(api, coupon_id) == key
+    assert find_ticket_keys(api, [coupon_id]) == {coupon_id: keys[coupon_id]}

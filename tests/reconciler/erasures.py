@@ -76,7 +76,7 @@ class Down:
     """A gate whose Redis goes down before the step of an erasure."""
 
     def __init__(self, gate: Any) -> None:
-        self.read = gate.read
+        self.read, self.client = gate.read, gate.client
 
     def erase(self, _: object) -> None:
         raise RedisUnavailable

@@ -60,6 +60,19 @@ def test_an_erasure_ends_when_the_gate_has_the_lists_without_the_user(
     assert gate.admit([Claim(shop.coupon_id, USER)]) == [Refusal.NOT_ELIGIBLE]
 
 
+def test_a_list_that_cannot_be_brought_delays_no_other_erasure(
+    shop: Shop, api: Connection, gate: Gate, make_pass: Pass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for it who was on no list."""
+    monkeypatch.setattr(erasing, "LISTS_SECONDS", 600.0)
+    shop.accept(USER)
+    shop.issue(USER)
+    assert list_users(api, shop.coupon_id, [1]) is AudienceOutcome.DONE
+    proof = erase_user(gate, api, USER, "a test", None)
+    assert proof.counts["issued_coupon"] == 1
+    assert proof.at_gate_since is not None
+
+
 def test_an_archived_coupon_leaves_no_list_at_the_gate(
     shop: Shop, api: Connection, gate: Gate, make_pass: Pass, archive: Archive
 ) -> None:

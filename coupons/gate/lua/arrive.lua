@@ -17,15 +17,21 @@ if not coupon[9] or coupon[9] == '' then return 'no_room' end
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
 if coupon[7] == 'closed' or coupon[6] ~= '' and now_us >= tonumber(coupon[6]) then return 'closed' end
-if coupon[3] - coupon[4] - redis.call('ZCARD', KEYS[1] .. ':' .. coupon[2] .. ':pending') <= 0 then return 'sold_out' end
+-- The state says so, too, when somebody gave a place back and a line waits for it.
+local pending = redis.call('ZCARD', KEYS[1] .. ':' .. coupon[2] .. ':pending')
+if coupon[7] == 'sold_out' or coupon[3] - coupon[4] - pending <= 0 then return 'sold_out' end
+
+-- Calls Redis; a key that is no hash is removed before. For any other error nothing is: it is raised.
+local function replacing(command, key, ...)
+  local answer = redis.pcall(command, key, ...)
+  if type(answer) ~= 'table' or not answer.err then return answer end
+  if string.find(answer.err, 'WRONGTYPE', 1, true) then redis.call('DEL', key) end
+  return redis.call(command, key, ...)
+end
 
 local room = waiting_room(KEYS[1], coupon[9], coupon[5])
 -- After a restart or a failover the server may have forgotten which numbers it gave last: that block is over.
-local block = redis.pcall('HMGET', room.key, 'under', 'block', 'next', 'end')
-if block.err then
-  redis.call('DEL', room.key)
-  block = {}
-end
+local block = replacing('HMGET', room.key, 'under', 'block', 'next', 'end')
 local name, first, last = block[2], tonumber(block[3]), tonumber(block[4])
 if block[1] ~= here or not (name and first and last) then
   name, first, last = ARGV[2], 0, 0
@@ -42,22 +48,25 @@ local function is_eligible(user, groups)
     and (not is_listed or is_listed(user))
 end
 local function put(user, number)
-  local shard = room.shard(user)
-  if type(redis.pcall('HSET', shard, user, string.format('%.0f', number))) == 'table' then
-    redis.call('DEL', shard)
-    redis.call('HSET', shard, user, string.format('%.0f', number))
-  end
+  replacing('HSET', room.shard(user), user, string.format('%.0f', number))
 end
 
-local answers, began = {}, first
+-- Before any number is given, because it raises an error if a part of the list is lost.
+local eligible = {}
 for user, groups, given in string.gmatch(ARGV[1], '(%d+) (%S+) (%S+)') do
+  eligible[#eligible + 1] = given == '+' and is_eligible(user, groups)
+end
+
+local answers, began, at = {}, first, 0
+for user, given in string.gmatch(ARGV[1], '(%d+) %S+ (%S+)') do
+  at = at + 1
   local number, why = room.number(user), '-'
   local ticket = tonumber(given)
   if ticket and (not number or ticket < number) then
     number = ticket
     put(user, number)
   elseif not number and given ~= '?' then
-    if not is_eligible(user, groups) then
+    if not eligible[at] then
       why = 'not_eligible'
     elseif first < last then
       number = first
