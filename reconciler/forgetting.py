@@ -2,7 +2,8 @@
 
 A pass reads only coupons that are not archived. What else the gate has may change when a coupon is
 archived, when Redis has another life or other data, and by accidents that nobody sees. So the names
-of all keys are read once after each of the first two, at the beginning, and every hour.
+of all keys are read once after each of the first two, at the beginning, and every hour. The ledger
+is asked for the newest that is archived, because it may be made and archived between two passes.
 """
 
 import logging
@@ -11,6 +12,7 @@ from collections.abc import Collection
 
 from coupons.gate import Gate
 from coupons.gate.forgetting import forget_archived
+from coupons.ledger.admin_states import newest_archive
 from coupons.ledger.connection import Connection
 from reconciler.metrics import RECONCILER_FORGOTTEN
 
@@ -27,6 +29,7 @@ class Forgetting:
     def __init__(self) -> None:
         self._known: set[int] = set()
         self._server: str | None = None
+        self._newest = 0
         self._read_at = self._locked_until = 0.0
 
     def forget(self, gate: Gate, connection: Connection, listed: Collection[int]) -> None:
@@ -35,9 +38,10 @@ class Forgetting:
         listed: every coupon that is not archived. When not all could be removed, the next call
         tries again. Raises RedisUnavailable or LedgerUnavailable.
         """
-        server, now = gate.server_identity(), time.monotonic()
+        server, newest, now = gate.server_identity(), newest_archive(connection), time.monotonic()
         gone = self._known.difference(listed)
-        if not gone and server == self._server and now < self._read_at:
+        is_same = server == self._server and newest == self._newest
+        if not gone and is_same and now < self._read_at:
             self._known.update(listed)
             return
         if now < self._locked_until:
@@ -50,5 +54,5 @@ class Forgetting:
         if not forgotten.is_all and not forgotten.coupon_ids:
             self._locked_until = now + LOCKED_SECONDS
         if forgotten.is_all:
-            self._known, self._server = set(listed), server
+            self._known, self._server, self._newest = set(listed), server, newest
             self._read_at = now + READ_AGAIN_SECONDS

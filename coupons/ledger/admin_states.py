@@ -45,6 +45,13 @@ def find_archived(connection: Connection, coupon_ids: Collection[int]) -> set[in
         return {row[0] for row in connection.execute(query("find_archived"), values)}
 
 
+def newest_archive(connection: Connection) -> int:
+    """Another number once another coupon is archived; 0: none is."""
+    with translated(connection):
+        row = connection.execute(query("newest_archive")).fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def count_archived(connection: Connection) -> int:
     """How many coupons are archived."""
     with translated(connection):

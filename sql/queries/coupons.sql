@@ -93,6 +93,14 @@ SELECT count(*)
   FROM (SELECT NULL::text AS admin_state) AS before_0020
  CROSS JOIN LATERAL (SELECT FROM coupon WHERE admin_state = 'archived') AS c;
 
+-- name: newest_archive
+-- By the index of archived ones.
+-- out: the gate_epoch of the coupon that was archived last; no row: none is
+SELECT c.gate_epoch
+  FROM (SELECT NULL::text AS admin_state) AS before_0020
+ CROSS JOIN LATERAL (
+   SELECT gate_epoch FROM coupon WHERE admin_state = 'archived' ORDER BY gate_epoch DESC LIMIT 1) AS c;
+
 -- name: find_archived
 -- in:  coupon_ids
 -- out: coupon_id of those that are archived

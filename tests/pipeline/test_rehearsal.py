@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from coupons.waiting import eventually
 from stack.disposable import DisposableStack
 from tests.pipeline.people import People
 from tests.pipeline.pipeline import FINAL_WITHIN_SECONDS, Pipeline
+from tests.support.terminal import take_interrupts
 
 RATE, SECONDS = 40, 5
 TABLES = (
@@ -72,7 +72,7 @@ def tables_that_name(stack: DisposableStack, coupon_id: int) -> dict[str, int]:
 def keys_that_name(pipeline: Pipeline, coupon_id: int) -> list[str]:
     """Of all keys that Redis has."""
     keys = map(str, pipeline.gate.client.scan_iter("*"))
-    return [key for key in keys if re.search(rf"\b{coupon_id}\b", key.partition(":")[2])]
+    return [key for key in keys if f"{{{coupon_id}}}" in key]
 
 
 def events_of(command: Command, wanted: int) -> Sequence[str]:
@@ -144,7 +144,13 @@ def test_a_rehearsal_that_is_stopped_says_how_to_purge_it(
 ) -> None:
     """With Ctrl-C: its coupon is closed, and the purge removes what was done until then."""
     line = command.line("rehearse", "run", "--rate", "20/s", "--for", "60s")
-    running = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        line,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=take_interrupts,
+    )
     assert running.stderr is not None
     began = running.stderr.readline()
     assert began.startswith("rehearsal ")

@@ -17,6 +17,9 @@ from tests.support.ledger import MakeCoupon
 
 WAIT_SECONDS = 40.0
 
+STATEMENTS = 3
+"""Of a pass: the coupons, their audiences, the newest archived one."""
+
 
 def test_many_are_forgotten_a_hundred_at_a_time(
     gate: Gate,
@@ -71,8 +74,9 @@ def test_archived_coupons_cost_a_pass_nothing(
             "INSERT INTO coupon (name, total_quantity, state, admin_state)"
             " SELECT 'of the past', 9, 'closed', 'archived' FROM generate_series(1, 50)"
         )
+    make_pass()  # the names of all keys are read once
     assert cost() == without
-    assert without[0] == 1
+    assert without[0] == STATEMENTS
     assert without[1]["cmdstat_evalsha"] == 2
     assert not without[1]["cmdstat_scan"]
 

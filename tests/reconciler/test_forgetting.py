@@ -34,6 +34,18 @@ def keys(gate: Gate, coupon_id: int) -> list[str]:
     return [str(each) for pattern in (key, f"{key}:*") for each in gate.client.keys(pattern)]
 
 
+def test_what_is_made_and_archived_between_two_passes_is_forgotten(
+    gate: Gate, make_coupon: MakeCoupon, archive: Archive, make_pass: Pass
+) -> None:
+    """No pass has ever listed it."""
+    assert make_pass() == []
+    made = make_coupon()
+    assert open_coupon(gate, made)
+    archive(made.coupon_id)
+    assert make_pass() == []
+    assert keys(gate, made.coupon_id) == []
+
+
 def test_the_gate_forgets_what_is_archived_and_nothing_else(
     gate: Gate,
     make_coupon: MakeCoupon,

@@ -33,7 +33,7 @@ class Terminal:
             stderr=theirs,
             env={**os.environ, "TERM": "xterm-256color", **environment},
             start_new_session=True,
-            preexec_fn=_take_interrupts,
+            preexec_fn=take_interrupts,
         )
         os.close(theirs)
         self._written = b""
@@ -76,7 +76,7 @@ class Terminal:
             self._written += written
 
 
-def _take_interrupts() -> None:
+def take_interrupts() -> None:
     """A run of the tests in the background ignores SIGINT, and so would its processes."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
