@@ -184,8 +184,8 @@ Moment = Annotated[
 ]
 Group = Annotated[
     str,
-    AfterValidator(_group),
     Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="1 to 64 letters, digits, `_` or `-`"),
+    AfterValidator(_group),
 ]
 ValidDays = Annotated[
     int, Field(ge=1, le=36_500, description="An issued coupon is valid so many times 24 hours")

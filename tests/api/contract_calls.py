@@ -197,6 +197,7 @@ def ask_for_receipts(call: Call, bearer: Bearer, database: Database) -> None:
 
 def ask_of_a_retired(call: Call, bearer: Bearer, archived: str, database: Database) -> None:
     """What belonged to the coupon; its rows are in files."""
+    call("PUT", f"/coupons/{archived}/codes", json={"kind": "pool"})
     retire_without_files(database, int(archived))
     given = request_id(int(archived), ADMIN)
     request, one = f"/issue-requests/{given}", f"/issued-coupons/{given}"
@@ -206,6 +207,9 @@ def ask_of_a_retired(call: Call, bearer: Bearer, archived: str, database: Databa
         call("POST", f"{one}/{action}", json={"order_reference": "A"})
     call("POST", f"{one}/revoke", json={"reason": "fraud"})
     call("POST", f"{one}/code")
+    call("PUT", f"/coupons/{archived}/codes", json={"kind": "made"})
+    call("POST", f"/coupons/{archived}/codes/pool", data="B", content_type="text/plain")
+    call("DELETE", f"/coupons/{archived}/codes/free")
 
 
 def ask_without_redis(call: Call, archived: str) -> None:

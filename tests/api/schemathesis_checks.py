@@ -23,6 +23,8 @@ SAID_IN_WORDS = re.compile(
     r"|Use a time from 2000-01-01|Leap seconds"
     r"|issue_ends_at must be (set|later than)|issue_ends_at \(if left out"
     r"|send state alone"
+    r"|It is not your ticket for this coupon"
+    r"|This group is reserved for rehearsals"
 )
 """Of what is refused for a reason that a schema cannot hold: what the API says to it."""
 
@@ -73,6 +75,11 @@ class MostOperationsSucceed:
 
     BY_CHANCE = 3
     """So many may fail each time: all coupons were used before a receipt was asked for."""
+    RARELY = frozenset(
+        ("joinLine", "readLine", "leaveLine", "readPosition", "finishAudienceUpload")
+    )
+    """They need a state that other calls end soon: tests/api/test_standby.py, test_audiences.py and
+    test_waiting_rooms.py make them."""
 
     def __init__(self) -> None:
         self._asked: set[str] = set()
@@ -89,5 +96,5 @@ class MostOperationsSucceed:
 
     def after_run(self, ctx: CheckContext) -> None:
         """Fails if too many operations were never answered with 2xx."""
-        never = self._asked - self._succeeded
+        never = self._asked - self._succeeded - self.RARELY
         assert len(never) <= self.BY_CHANCE, f"never 2xx: {never}"

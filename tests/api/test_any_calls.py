@@ -27,6 +27,10 @@ SEED = os.environ.get("COUPON_CONTRACT_SEED", "1")
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 SETTINGS = Path(__file__).with_name("schemathesis.toml")
 COUPONS = range(101, 113)
+LATER, SOLD_OUT, CLOSED = 91, 92, 93
+"""Coupons: one that opens in years, one with a standby list, and one that is closed. Lists begin
+with the greatest id, so that few links lead to these.
+"""
 CALLER = 471_147_114_711
 """A user whose id is not met by chance: who is erased has nothing to call for any more."""
 LEAST_CASES = 1000
@@ -45,6 +49,7 @@ def test_any_call_is_answered_as_the_document_says(
     environment["COUPON_RECEIPT_KEY_FILE"] = str(receipt_key_file)
     with running(environment, bearer) as server, requests_issued(database, gate):
         codes = _issue_coupons(server)
+        _make_others(server)
         done = _run_schemathesis(server, codes, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     found = re.search(r"(\d+) generated", done.stdout)
@@ -73,6 +78,22 @@ def _issue_coupons(server: Server) -> list[str]:
     return [json.loads(body)["code"] for _, _, body in given]
 
 
+def _make_others(server: Server) -> None:
+    """So that users can wait, and that there is something to archive."""
+
+    def done(method: str, path: str, **body: object) -> None:
+        status, _, said = server.call(method, path, body=json.dumps(body) if body else None)
+        assert status in (200, 201), said
+
+    later = {"issue_starts_at": "2090-01-01T00:00:00Z"}
+    done("POST", "/coupons", id=LATER, name="of a test", total_quantity=9, **later)
+    for coupon in (SOLD_OUT, CLOSED):
+        done("POST", "/coupons", id=coupon, name="of a test", total_quantity=1)
+    assert server.claim(SOLD_OUT, CALLER + 1)[0] == 202
+    done("PUT", f"/coupons/{SOLD_OUT}/standby-list", is_on=True)
+    done("POST", f"/coupons/{CLOSED}/close")
+
+
 def _run_schemathesis(
     server: Server, codes: list[str], folder: Path
 ) -> subprocess.CompletedProcess[str]:
@@ -82,7 +103,14 @@ def _run_schemathesis(
     issued = [request_id(coupon, CALLER) for coupon in COUPONS]
     known = "".join(
         _dictionary(name, values)
-        for name, values in {"coupons": COUPONS, "issued_coupons": issued, "codes": codes}.items()
+        for name, values in {
+            "coupons": COUPONS,
+            "issued_coupons": issued,
+            "codes": codes,
+            "later": [LATER],
+            "sold_out": [SOLD_OUT],
+            "closed": [CLOSED],
+        }.items()
     )
     settings.write_text(SETTINGS.read_text() + known + _examples())
     command = [str(SCHEMATHESIS), "--config-file", str(settings), "run", str(document)]

@@ -36,6 +36,16 @@ Document = dict[str, Any]
 
 METHODS = ("get", "put", "post", "delete", "patch")
 STREAMED = ("followRequests",)
+ASKED_ELSEWHERE = {
+    "tests/api/test_audiences.py": {
+        *("readAudience", "removeAudience", "beginAudienceUpload", "readAudienceUpload"),
+        *("uploadAudience", "finishAudienceUpload"),
+    },
+    "tests/api/test_standby.py": {
+        *("joinLine", "readLine", "leaveLine", "readStandbyList", "switchStandbyList"),
+    },
+}
+"""Operations whose every status is not made here, and who makes most of them."""
 """tests/api/test_event_streams.py looks at the answers."""
 
 
@@ -99,7 +109,7 @@ def test_validators_accept_the_document(document: Document) -> None:
 
 def test_every_operation_has_a_name_of_its_own(document: Document) -> None:
     names = [operation["operationId"] for _, _, operation in operations(document)]
-    assert len(set(names)) == len(names) == 37
+    assert len(set(names)) == len(names) == 48
     assert document["servers"]
 
 
@@ -189,7 +199,7 @@ def test_every_operation_answers_as_it_is_described(
     wait_without_postgres(call, admin)
     for _, _, operation in operations(document):
         name = operation["operationId"]
-        if name in STREAMED:
+        if name in STREAMED or any(name in of for of in ASKED_ELSEWHERE.values()):
             continue
         assert any(of == name and status < 300 for of, status in seen), name
         left = {int(status) for status in operation["responses"] if status != "default"}
