@@ -34,7 +34,7 @@ from stack.disposable import disposable_stack
 from stack.machine import describe_machine
 
 EVERYTHING = (
-    *(*STACK_PARTS, GATE_MEMORY, REBUILD, ARCHIVING, AUDIENCE, ROOM),
+    *(*STACK_PARTS, GATE_MEMORY, REBUILD, ARCHIVING, AUDIENCE, ROOM, RETENTION),
     *(*DESIGN_PARTS, CEILINGS, GROWTH),
 )
 PARTS = (*EVERYTHING, COST)
