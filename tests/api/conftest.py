@@ -1,18 +1,23 @@
-"""An issued coupon over HTTP, its user, a till, and calls that change it."""
+"""What tests of the API share: an issued coupon, its user, a till; and an API with rate limits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
-from werkzeug.test import Client
+from werkzeug.test import Client, TestResponse
 
 from api import issued_schemas
+from api.bootstrap import build_api
+from api.settings import ApiSettings
 from coupons.ids import request_id
+from tests.api.limited_claims import HERE, Claim, Limited
 from tests.api.test_description import conforms
 from tests.support.api import NewCoupon
 from tests.support.api_process import Bearer
 from tests.support.databases import Database
 from tests.support.issued import issue, set_terms
+from tests.support.serving import served
 
 Headers = dict[str, str]
 Post = Callable[..., Any]
@@ -52,6 +57,30 @@ def post(client: Client) -> Post:
         return client.post(f"{path}/{action}", json=body, headers=headers)
 
     return call
+
+
+@pytest.fixture
+def limited(settings: ApiSettings, new_coupon: NewCoupon, bearer: Bearer) -> Iterator[Limited]:
+    """Starts an API with these settings, and a coupon 7."""
+    new_coupon(id=7)
+    with ExitStack() as apis:
+
+        def start(**changed: str) -> Claim:
+            api = apis.enter_context(closing(build_api(settings.model_copy(update=changed))))
+            client = Client(apis.enter_context(served(api.app)))
+
+            def claim(
+                user_id: int, address: str = HERE, query: str = "", **headers: str
+            ) -> TestResponse:
+                return client.post(
+                    f"/coupons/7/issue-requests{query}",
+                    headers={**bearer(user_id), **headers},
+                    environ_base={"REMOTE_ADDR": address},
+                )
+
+            return claim
+
+        yield start
 
 
 def changes(client: Client, path: str, headers: Headers) -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """Rate limits of claims: who is limited, for how long, and what a limited claim is told."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -9,63 +8,18 @@ from typing import Any
 import pytest
 from prometheus_client import Counter
 from pydantic import ValidationError
-from werkzeug.test import Client, TestResponse
+from werkzeug.test import Client
 
-from api.bootstrap import build_api
 from api.metrics import API_LIMITED_CLAIMS, API_UNCOUNTED_CLAIMS
 from api.settings import ApiSettings
 from chaos.link import Link
 from coupons.gate import Gate
 from coupons.gate.removal import remove_all_coupons
 from coupons.waiting import eventually
+from tests.api.limited_claims import HERE, LIMITED, Limited, limit_headers, seconds_left
 from tests.api.test_contract import conforms, described
 from tests.api.test_trouble import PATIENCE_SECONDS, is_503
-from tests.support.api import NewCoupon
 from tests.support.api_process import Bearer
-from tests.support.serving import served
-
-LIMITED = 429
-HERE, ELSEWHERE = "192.0.2.1", "198.51.100.7"
-Claim = Callable[..., TestResponse]
-"""Claims coupon 7 for a user; address: of the connection."""
-Limited = Callable[..., Claim]
-
-
-@pytest.fixture
-def limited(settings: ApiSettings, new_coupon: NewCoupon, bearer: Bearer) -> Iterator[Limited]:
-    """Starts an API with these settings, and a coupon 7."""
-    new_coupon(id=7)
-    with ExitStack() as apis:
-
-        def start(**changed: str) -> Claim:
-            api = apis.enter_context(closing(build_api(settings.model_copy(update=changed))))
-            client = Client(apis.enter_context(served(api.app)))
-
-            def claim(
-                user_id: int, address: str = HERE, query: str = "", **headers: str
-            ) -> TestResponse:
-                return client.post(
-                    f"/coupons/7/issue-requests{query}",
-                    headers={**bearer(user_id), **headers},
-                    environ_base={"REMOTE_ADDR": address},
-                )
-
-            return claim
-
-        yield start
-
-
-def _limit_headers(answer: TestResponse) -> dict[str, str]:
-    return {
-        name: value for name, value in answer.headers.items() if name.lower().startswith("rate")
-    }
-
-
-def _seconds(answer: TestResponse) -> int:
-    """Until there is more: of a window of a minute that has just begun."""
-    seconds = int(answer.headers["RateLimit"].rpartition("=")[2])
-    assert 50 <= seconds <= 60
-    return seconds
 
 
 def _counted(counter: Counter, limit: str) -> float:
@@ -78,10 +32,10 @@ def test_a_user_is_limited_and_nobody_else_of_the_address(limited: Limited) -> N
     policy = {"ratelimit-policy": '"user";q=2;w=60'}
     first, second, third = (claim(42) for _ in range(3))
     assert [each.status_code for each in (first, second, third)] == [202, 200, LIMITED]
-    assert _limit_headers(first) == {**policy, "ratelimit": '"user";r=1;t=60'}
+    assert limit_headers(first) == {**policy, "ratelimit": '"user";r=1;t=60'}
     for each in (second, third):
-        assert _limit_headers(each) == {**policy, "ratelimit": f'"user";r=0;t={_seconds(each)}'}
-    assert third.headers["Retry-After"] == str(_seconds(third))
+        assert limit_headers(each) == {**policy, "ratelimit": f'"user";r=0;t={seconds_left(each)}'}
+    assert third.headers["Retry-After"] == str(seconds_left(third))
     assert claim(43).status_code == 202
 
 
@@ -98,7 +52,7 @@ def test_a_limited_claim_gets_a_problem_of_a_type_of_its_own(limited: Limited) -
         "title": "Too many claims in a short time",
         "status": 429,
         "detail": "Too many claims come from this user: nothing was accepted. Claim again in"
-        f" {_seconds(answer)} s; a request that was accepted before can be read meanwhile.",
+        f" {seconds_left(answer)} s; a request that was accepted before can be read meanwhile.",
         "violated-policies": ["user"],
     }
     assert _counted(API_LIMITED_CLAIMS, "user") == before + 1
@@ -112,64 +66,9 @@ def test_the_description_has_limited_claims(limited: Limited, client: Client) ->
         answer = claim(42)
         assert str(answer.status_code) == status
         conforms(document, operation, answer)
-        assert set(_limit_headers(answer)) <= {
+        assert set(limit_headers(answer)) <= {
             name.lower() for name in operation["responses"][status]["headers"]
         }
-
-
-def test_all_users_of_an_address_share_its_limit(limited: Limited) -> None:
-    """Another address has its own. Who is refused for the address keeps what is left as a user."""
-    claim = limited(api_claims_per_user="2/minute", api_claims_per_address="2/minute")
-    assert [claim(user).status_code for user in (1, 2)] == [202, 202]
-    refused = [claim(3) for _ in range(4)][-1]
-    assert refused.get_json()["violated-policies"] == ["address"]
-    assert _limit_headers(refused) == {
-        "ratelimit-policy": '"user";q=2;w=60, "address";q=2;w=60',
-        "ratelimit": f'"user";r=2;t=60, "address";r=0;t={_seconds(refused)}',
-    }
-    assert [claim(3, ELSEWHERE).status_code for _ in range(3)] == [202, 200, LIMITED]
-
-
-def test_addresses_of_one_ipv6_network_are_one(limited: Limited) -> None:
-    """The next network of 64 bits is another one; an IPv4 address is itself in both forms."""
-    claim = limited(api_claims_per_address="1/minute")
-    assert claim(1, "2001:db8:0:7::1").status_code == 202
-    assert claim(2, "2001:db8:0:7:ffff::2").status_code == LIMITED
-    assert claim(2, "2001:db8:0:8::1").status_code == 202
-    assert claim(3, HERE).status_code == 202
-    assert claim(4, f"::ffff:{HERE}").status_code == LIMITED
-    assert claim(4, "192.0.2.2").status_code == 202
-
-
-def test_without_proxies_no_forwarded_address_is_believed(limited: Limited) -> None:
-    claim = limited(api_claims_per_address="1/minute")
-    assert claim(1).status_code == 202
-    for invented in (ELSEWHERE, f"{ELSEWHERE}, {HERE}", "2001:db8::1"):
-        spoofed = claim(2, **{"X-Forwarded-For": invented, "Forwarded": f"for={invented}"})
-        assert spoofed.status_code == LIMITED, invented
-
-
-def test_behind_a_proxy_only_what_it_added_is_believed(limited: Limited) -> None:
-    """What stands before it came from the client; who is no proxy is believed nothing."""
-    claim = limited(api_claims_per_address="1/minute", api_trusted_proxies="10.0.0.0/8, ::1")
-
-    def through(user: int, forwarded: str, proxy: str = "10.1.2.3") -> int:
-        return claim(user, proxy, **{"X-Forwarded-For": forwarded}).status_code
-
-    assert through(1, HERE) == 202
-    assert through(2, f"{ELSEWHERE}, {HERE}") == LIMITED
-    assert through(2, f"10.9.9.9, {HERE}:4711, 10.0.0.2", "::1") == LIMITED
-    assert through(2, f"nonsense,{HERE} ,[::1]:80") == LIMITED
-    assert through(2, ELSEWHERE) == 202
-    assert through(3, "192.0.2.9", proxy=ELSEWHERE) == LIMITED
-
-
-def test_a_proxy_that_names_nobody_is_counted_itself(limited: Limited) -> None:
-    claim = limited(api_claims_per_address="1/minute", api_trusted_proxies="10.0.0.0/8")
-    assert claim(1, "10.0.0.1").status_code == 202
-    for nobody in ("", "unknown", "_hidden", ",", f"{ELSEWHERE}, unknown"):
-        answer = claim(2, "10.0.0.1", **{"X-Forwarded-For": nobody})
-        assert answer.status_code == LIMITED, nobody
 
 
 def test_after_the_time_that_it_was_told_a_user_may_claim(limited: Limited, gate: Gate) -> None:
@@ -214,7 +113,7 @@ def test_a_claim_without_a_valid_token_is_not_counted(
     claim = limited(api_claims_per_address="1/minute")
     for _ in range(3):
         refused = claim(42, Authorization="Bearer of-nobody")
-        assert (refused.status_code, _limit_headers(refused)) == (401, {})
+        assert (refused.status_code, limit_headers(refused)) == (401, {})
     assert claim(42).status_code == 202
 
 
@@ -229,7 +128,7 @@ def test_without_limits_no_response_has_their_headers(limited: Limited) -> None:
     claim = limited()
     answers = [claim(42) for _ in range(30)]
     assert {each.status_code for each in answers} == {202, 200}
-    assert not any(_limit_headers(each) for each in answers)
+    assert not any(limit_headers(each) for each in answers)
 
 
 def test_without_redis_a_claim_is_told_what_it_is_told_anyway(
@@ -260,7 +159,7 @@ def test_a_spoilt_count_does_not_fail_the_claim(limited: Limited, gate: Gate) ->
         else:
             gate.client.rpush("limit:{user:42:1/60}", *spoilt)
         answer = claim(42)
-        assert (answer.status_code in (200, 202), _limit_headers(answer)) == (True, {})
+        assert (answer.status_code in (200, 202), limit_headers(answer)) == (True, {})
 
 
 def test_counts_expire_and_are_no_keys_of_the_gate(limited: Limited, gate: Gate) -> None:
@@ -291,21 +190,3 @@ def test_what_is_no_limit_is_refused_at_the_start(
 ) -> None:
     with pytest.raises(ValidationError, match="it is no limit: write one, such as 20/minute"):
         ApiSettings(**{**settings.model_dump(), name: wrong})
-
-
-@pytest.mark.parametrize(
-    ("wrong", "why"),
-    [
-        ("proxy.example", "is no network"),
-        ("10.0.0.1/8", "is no network"),
-        ("10.0.0.0/8,x", "is no network"),
-        ("0.0.0.0/0", "trusts everybody"),
-        ("::/0", "trusts everybody"),
-    ],
-)
-def test_what_is_no_proxy_is_refused_at_the_start(
-    settings: ApiSettings, wrong: str, why: str
-) -> None:
-    values: dict[str, Any] = {**settings.model_dump(), "api_trusted_proxies": wrong}
-    with pytest.raises(ValidationError, match=why):
-        ApiSettings(**values)

@@ -12,6 +12,7 @@ from coupons.gate import Gate
 from coupons.ids import request_id
 from coupons.model import IssueRequest, Status
 from coupons.tokens import SCOPES, mint_token
+from tests.client.clock import Clock
 from tests.client.scripted_api import ScriptedApi, scripted
 from tests.support.api import SECRET
 from tests.support.api_process import ADMIN, Server
@@ -74,3 +75,13 @@ def api() -> Iterator[ScriptedApi]:
 def client(api: ScriptedApi) -> Iterator[CouponClient]:
     with CouponClient(api.url, "a-token") as client:
         yield client
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Of all that waits in the client."""
+    clock = Clock()
+    for module in ("calls", "room_calls", "user_calls"):
+        monkeypatch.setattr(f"coupon_client.{module}.monotonic", clock.monotonic)
+        monkeypatch.setattr(f"coupon_client.{module}.sleep", clock.sleep)
+    return clock

@@ -9,6 +9,7 @@ import pytest
 
 from coupon_client import CouponClient, Refused, Unreachable
 from stack.ports import HOST, free_ports
+from tests.client.clock import Clock
 from tests.client.scripted_api import (
     COUPON,
     ISSUED,
@@ -21,7 +22,6 @@ from tests.client.scripted_api import (
 )
 
 Call = Callable[[CouponClient], Any]
-
 LATER = problem(503, "ledger-unavailable", Retry_After="2")
 GIVEN = {"code": "ABC", "issued_coupon_id": REQUEST["id"], "coupon_id": "7"}
 ENTRY = {
@@ -58,30 +58,7 @@ ONCE: dict[str, Call] = {
     "switch": lambda client: client.switch_standby_list(7, is_on=True),
     "remove": lambda client: client.remove_free_codes(7),
 }
-
-
-class Clock:
-    """Time passes only when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.slept: list[float] = []
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    for module in ("calls", "room_calls", "user_calls"):
-        monkeypatch.setattr(f"coupon_client.{module}.monotonic", clock.monotonic)
-        monkeypatch.setattr(f"coupon_client.{module}.sleep", clock.sleep)
-    return clock
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 @pytest.mark.parametrize("name", REPEATED)
@@ -175,44 +152,6 @@ def test_nobody_there_means_that_nothing_was_done() -> None:
     assert not error.value.maybe_done
 
 
-@pytest.mark.parametrize("body", ["<html>", "[]", '{"id": 1}', "null"])
-def test_what_is_not_the_api_is_said_to_be_none(
-    body: str, api: ScriptedApi, client: CouponClient
-) -> None:
-    """Such as a proxy's page with status 200."""
-    api.answers = [Answer(200, body)] * 2
-    with pytest.raises(Unreachable, match="not the coupon API"):
-        client.claim_coupon(7)
-    with pytest.raises(Unreachable, match="not the coupon API"):
-        list(client.list_coupons())
-
-
-def test_a_page_of_a_proxy_is_a_refusal_without_a_type(
-    api: ScriptedApi, client: CouponClient
-) -> None:
-    """It is not known then whether the API did it. A redirect is not followed with the token."""
-    api.answers = [Answer(500, "<html>"), Answer(307, "", {"Location": "http://127.0.0.1:1/"})]
-    for status in (500, 307):
-        with pytest.raises(Refused) as refused:
-            client.claim_coupon(7)
-        assert (refused.value.status, refused.value.type) == (status, "about:blank")
-        assert refused.value.maybe_done == (status == 500)
-    assert len(api.asked) == 2
-
-
-@pytest.mark.parametrize(
-    ("said", "seconds"),
-    [("Thu, 01 Jan 1970 00:00:00 GMT", 0), ("soon", None), ("-1", None), ("", None)],
-)
-def test_any_retry_after_is_taken(
-    said: str, seconds: float | None, api: ScriptedApi, client: CouponClient
-) -> None:
-    api.answers = [problem(503, "overloaded", Retry_After=said)]
-    with pytest.raises(Refused) as refused:
-        client.pause_coupon(7)
-    assert refused.value.retry_after_seconds == seconds
-
-
 def test_a_poll_that_is_answered_at_once_is_not_repeated_at_once(
     api: ScriptedApi, client: CouponClient, clock: Clock
 ) -> None:
@@ -234,17 +173,6 @@ def test_an_upload_begins_again_with_the_first_line(
     assert client.upload_codes(7, file, has_header=True).added == 2
     assert [each.body for each in api.asked] == [b"code\nA1\nA2\n"] * 3
     assert api.asked[0].headers["Content-Type"] == "text/csv; header=present"
-
-
-def test_the_token_is_not_replaced_by_netrc(
-    api: ScriptedApi, client: CouponClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    netrc = tmp_path / "netrc"
-    netrc.write_text(f"machine {HOST} login a password b\n")
-    monkeypatch.setenv("NETRC", str(netrc))
-    api.answers = [Answer(202, REQUEST)]
-    client.claim_coupon(7)
-    assert api.asked[0].headers["Authorization"] == "Bearer a-token"
 
 
 @pytest.mark.parametrize("last", [problem(503, "ledger-unavailable"), problem(409, "exists")])
@@ -299,32 +227,3 @@ def test_a_wait_asks_again_until_its_own_deadline(api: ScriptedApi, clock: Clock
         with pytest.raises(Unreachable):
             client.wait_for_result("x", 20)
         assert 15 < clock.now - began <= 20
-
-
-@pytest.mark.parametrize(
-    ("url", "token"),
-    [("localhost:80", "a"), ("http://", "a"), ("http://u:secret@x", "a"), ("http://x", "secret\n")],
-)
-def test_what_cannot_be_an_address_or_a_token_is_refused_without_it(url: str, token: str) -> None:
-    """No secret comes into a log with the error."""
-    with pytest.raises(ValueError, match=r"The (URL|token)") as error:
-        CouponClient(url, token)
-    assert "secret" not in str(error.value)
-
-
-def test_what_cannot_be_sent_is_an_error_at_once(api: ScriptedApi, client: CouponClient) -> None:
-    with pytest.raises(ValueError, match="JSON"):
-        client.create_coupon("of a test", 3, discount={"percent": float("nan")})
-    with pytest.raises(ValueError, match="header"):
-        client.create_coupon("of a test", 3, idempotency_key="a\nb")
-    assert api.asked == []
-
-
-@pytest.mark.parametrize("body", ["<html></html>", "", "null", "[]", "{}", '{"keys": 1}'])
-def test_what_is_no_receipt_and_are_no_keys_is_not_taken_for_it(
-    body: str, api: ScriptedApi, client: CouponClient
-) -> None:
-    for call in (client.read_keys, lambda: client.read_receipt("x")):
-        api.answers = [Answer(200, body)]
-        with pytest.raises(Unreachable, match="is not the coupon API"):
-            call()

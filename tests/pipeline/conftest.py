@@ -4,8 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from connectors.events import EVENTS_SLOT, read_events, stop_events
+from connectors.slot import read_slot
 from coupons.ledger.connection import connect_ledger
 from stack.disposable import DisposableStack
+from tests.pipeline.events import Events
 from tests.pipeline.pipeline import Pipeline
 from tests.support.embedded import new_stack, shared_stack
 
@@ -29,3 +32,15 @@ def pipeline(stack: DisposableStack) -> Iterator[Pipeline]:
     """With room for everybody."""
     with connect_ledger(stack.environment["COUPON_DATABASE_URL"], "test", 60) as ledger:
         yield Pipeline(stack, ledger, total_quantity=25_000)
+
+
+@pytest.fixture
+def events(stack: DisposableStack) -> Iterator[Events]:
+    """Off before and after the test."""
+    with connect_ledger(stack.database_url("cdc"), "test", 60) as ledger:
+        found = Events(stack, ledger)
+        assert read_events(found.connect, ledger).is_off
+        yield found
+        stop_events(found.connect, ledger)
+        assert read_events(found.connect, ledger).is_off
+        assert not read_slot(ledger, EVENTS_SLOT).exists

@@ -1,6 +1,7 @@
 """A gate and a ledger that can be made to disagree."""
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +15,14 @@ from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import change_coupon, find_coupon
 from coupons.ledger.issued_coupons import issue_or_reject
 from coupons.ledger.requests import accept_requests, find_requests
-from coupons.model import Admission, Claim, Coupon, CouponState
+from coupons.model import Admission, Claim, Coupon, CouponState, IssuedChange
 from reconciler.routine_pass import run_pass
 from reconciler.watch import Watch
+from tests.reconciler.retirements import Type
+from tests.support.changes import change_owned_coupon
 from tests.support.databases import Database
 from tests.support.ledger import MakeCoupon
+from tests.support.retiring import archive as archive_long_ago
 
 Archive = Callable[[int], None]
 Pass = Callable[[], list[Any]]
@@ -160,3 +164,39 @@ def trace(environment: dict[str, str]) -> Trace:
         )
 
     return type_it
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """For the files of retired coupons."""
+    made = tmp_path / "exports"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def type_it(environment: dict[str, str]) -> Type:
+    """Types a command of `coupon`; gate and ledger answer, and nobody else."""
+
+    def type_one(*words: object) -> Result:
+        return CliRunner(env=environment).invoke(main, [str(word) for word in words])
+
+    return type_one
+
+
+@pytest.fixture
+def retire_all(type_it: Type, folder: Path) -> Type:
+    def type_one(*words: object) -> Result:
+        return type_it("retire", "--to", folder, "--yes", "--also-active", *words)
+
+    return type_one
+
+
+@pytest.fixture
+def old(settled: Shop, api: Connection) -> Shop:
+    """Archived a year ago: ten issued, one of them used, and one revoked."""
+    use = {"order_reference": "order 1"}
+    change_owned_coupon(api, 2, settled.coupon_id, IssuedChange.USE, "user 9", **use)
+    change_owned_coupon(api, 3, settled.coupon_id, IssuedChange.REVOKE, "user 1", reason="r")
+    archive_long_ago(settled.database, settled.coupon_id)
+    return settled

@@ -2,69 +2,20 @@
 
 import errno
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from cli.main import main
-from coupons.errors import LedgerUnavailable, OutcomeUnknown
-from coupons.ledger.connection import Connection
-from coupons.ledger.retired import drop_page
-from coupons.model import IssuedChange
-from operations.doctor.retirements import check_retirements
-from operations.retiring import export, parquet, retire
-from operations.retiring.folder_lock import locked
-from operations.retiring.manifest import read_manifest, sha256_of, write_manifest
+from operations.retiring import export, parquet
+from operations.retiring.manifest import read_manifest
 from tests.reconciler.conftest import Pass, Shop
-from tests.support.changes import change_owned_coupon
+from tests.reconciler.retirements import IS_RETIRED, Type
 from tests.support.databases import Database
 from tests.support.issued import as_owner
 from tests.support.retiring import archive, rows
 
 pq = pytest.importorskip("pyarrow.parquet")
-
-Type = Callable[..., Result]
-USERS = range(1, 11)
-IS_RETIRED = {"coupon_issue_request": 0, "issued_coupon": 0, "issue_rejection": 0}
-IS_RETIRED |= {"issued_coupon_change": 0, "coupon_code": 0}
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "exports"
-    made.mkdir()
-    return made
-
-
-@pytest.fixture
-def type_it(environment: dict[str, str]) -> Type:
-    """Types a command of `coupon`; gate and ledger answer, and nobody else."""
-
-    def type_one(*words: object) -> Result:
-        return CliRunner(env=environment).invoke(main, [str(word) for word in words])
-
-    return type_one
-
-
-@pytest.fixture
-def retire_all(type_it: Type, folder: Path) -> Type:
-    def type_one(*words: object) -> Result:
-        return type_it("retire", "--to", folder, "--yes", "--also-active", *words)
-
-    return type_one
-
-
-@pytest.fixture
-def old(settled: Shop, api: Connection) -> Shop:
-    """Archived a year ago: ten issued, one of them used, and one revoked."""
-    use = {"order_reference": "order 1"}
-    change_owned_coupon(api, 2, settled.coupon_id, IssuedChange.USE, "user 9", **use)
-    change_owned_coupon(api, 3, settled.coupon_id, IssuedChange.REVOKE, "user 1", reason="r")
-    archive(settled.database, settled.coupon_id)
-    return settled
 
 
 def read(folder: Path, coupon_id: int, kind: str) -> list[dict[str, Any]]:
@@ -205,122 +156,6 @@ def test_a_folder_of_somebody_else_is_left(
     assert "is there already" in done.output
     assert rows(old.database, old.coupon_id) == before
     assert [path.name for path in there.iterdir()] == ["manifest.json"]
-
-
-def _cut_off(*_: object, **__: object) -> Any:
-    raise KeyboardInterrupt
-
-
-def _lost(*_: object) -> Any:
-    raise LedgerUnavailable("the server went away")
-
-
-@pytest.mark.parametrize("step", ["export_coupon", "note_export", "find_export", "drop_page"])
-def test_it_is_cut_off_and_finished_by_a_repetition(
-    old: Shop, retire_all: Type, monkeypatch: pytest.MonkeyPatch, step: str
-) -> None:
-    """Also where the coupon cannot be given back, because the process is gone."""
-    monkeypatch.setattr(retire, step, _cut_off)
-    monkeypatch.setattr(retire, "abandon_retirement", lambda *_: None)
-    assert retire_all().exit_code == 130
-    assert rows(old.database, old.coupon_id)["coupon_issue_request"] == 10
-
-    monkeypatch.undo()
-    done = retire_all()
-
-    assert done.exit_code == 0, done.output
-    assert rows(old.database, old.coupon_id) == IS_RETIRED
-
-
-def test_it_is_cut_off_between_two_pages(
-    old: Shop, retire_all: Type, type_it: Type, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Half of the rows are dropped; the counts balance, and the rest goes with the repetition."""
-
-    def drop_four(connection: Connection, coupon_id: int, after: int, by: str) -> Any:
-        if after:
-            raise LedgerUnavailable("the server went away")
-        monkeypatch.setattr("coupons.ledger.retired.ROWS_PER_PAGE", 4)
-        return drop_page(connection, coupon_id, after, by)
-
-    monkeypatch.setattr(retire, "drop_page", drop_four)
-    assert retire_all().exit_code == 3
-    assert rows(old.database, old.coupon_id)["coupon_issue_request"] == 6
-    system: Any = type("System", (), {"database_url": old.database.url("coupon_ops")})
-    assert list(check_retirements(system)) == []
-    as_owner(old.database, "UPDATE retired_coupon SET begun_at = begun_at - interval '1 hour'")
-    [found] = check_retirements(system)
-    assert "1 retirements began more than an hour ago" in found.says
-    [report] = json.loads(type_it("verify", "--coupon", old.coupon_id, "--json").stdout)["coupons"]
-    assert (report["complaints"], report["requests"]) == ([], [])
-
-    monkeypatch.undo()
-    assert retire_all().exit_code == 0
-    assert rows(old.database, old.coupon_id) == IS_RETIRED
-    assert list(check_retirements(system)) == []
-
-
-def test_a_folder_that_may_be_noted_stays(
-    old: Shop, retire_all: Type, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nobody knows whether Postgres noted it: with its row, erasures know of it."""
-
-    def unknown(*_: object) -> Any:
-        raise OutcomeUnknown("the server went away")
-
-    monkeypatch.setattr(retire, "note_export", unknown)
-    assert retire_all().exit_code == 3
-    assert [path.name for path in folder.iterdir()] == [f"coupon-{old.coupon_id}"]
-    assert len(as_owner(old.database, "SELECT FROM retired_coupon")) == 1
-
-    monkeypatch.undo()
-    assert retire_all().exit_code == 0
-    assert rows(old.database, old.coupon_id) == IS_RETIRED
-
-
-def test_a_paused_command_keeps_its_folder(old: Shop, retire_all: Type, folder: Path) -> None:
-    """Postgres ends its session, and with it the lock, while it goes on afterwards."""
-    before = rows(old.database, old.coupon_id)
-    with locked(folder):
-        done = retire_all()
-    assert done.exit_code == 1
-    assert "another command works on the exports" in done.output
-    assert rows(old.database, old.coupon_id) == before
-    assert list(folder.iterdir()) == []
-
-
-def test_another_export_stops_the_drop(
-    old: Shop, retire_all: Type, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A folder that is sound, and not the one that was proved."""
-    monkeypatch.setattr(retire, "drop_page", _lost)
-    assert retire_all().exit_code == 3
-    monkeypatch.undo()
-    made = folder / f"coupon-{old.coupon_id}"
-    manifest = read_manifest(made)
-    name = manifest.file_of("requests")
-    pq.write_table(pq.read_table(made / name).slice(1), made / name)
-    other = {name: {"rows": 9, "sha256": sha256_of(made / name)}}
-    write_manifest(made, manifest._replace(files=manifest.files | other))
-    done = retire_all()
-    assert done.exit_code == 1
-    assert "is not what Postgres has noted" in " ".join(done.output.split())
-    assert rows(old.database, old.coupon_id)["coupon_issue_request"] == 10
-
-
-def test_files_that_are_gone_stop_the_drop(
-    old: Shop, retire_all: Type, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It was proved, and cut off; somebody has removed or changed a file since."""
-    monkeypatch.setattr(retire, "drop_page", _lost)
-    assert retire_all().exit_code == 3
-    monkeypatch.undo()
-    made = folder / f"coupon-{old.coupon_id}"
-    (made / read_manifest(made).file_of("requests")).write_bytes(b"other")
-    done = retire_all()
-    assert done.exit_code == 1
-    assert "has another content than the manifest says" in done.output
-    assert rows(old.database, old.coupon_id)["coupon_issue_request"] == 10
 
 
 def test_rows_that_do_not_balance_are_not_retired(

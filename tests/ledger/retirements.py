@@ -1,0 +1,19 @@
+"""Retirements of coupons, step by step."""
+
+from datetime import timedelta
+
+from coupons.ledger.connection import Connection
+from coupons.ledger.retired import Beginning, RetiredCounts, begin_retirement, note_export
+
+YEAR = timedelta(days=365)
+WHO = "somebody"
+COUNTS = RetiredCounts(5, 3, {"sold_out": 2}, 3, 0, 0, 0)
+FILES = {"requests.1.parquet": {"rows": 5, "sha256": "0" * 64}}
+
+
+def begin(ops: Connection, coupon_id: int) -> Beginning:
+    return begin_retirement(ops, coupon_id, YEAR, WHO)
+
+
+def export(ops: Connection, coupon_id: int, counts: RetiredCounts = COUNTS) -> str:
+    return note_export(ops, coupon_id, counts, "/exports/coupon-1", FILES)
