@@ -1,16 +1,14 @@
 """Pages of what is numbered, the greatest number first; the cursor is the last number shown."""
 
-import binascii
 import re
-from base64 import b64decode, urlsafe_b64encode
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.cursors import read_cursor, write_cursor
 from api.fields import WholeNumber
 from api.openapi_parts import number_query
-from api.problems import Problem, ProblemType
 
 MOST_ITEMS = 100
 
@@ -31,15 +29,7 @@ class BackwardPage(BaseModel):
         """What the numbers of the page are below. newest: for the first page. Raises Problem."""
         if self.cursor is None:
             return newest
-        try:
-            text = b64decode(self.cursor, altchars=b"-_", validate=True).decode()
-            if _NUMBER.fullmatch(text):
-                return int(text)
-        except (ValueError, binascii.Error):
-            pass
-        message = "This cursor was not made by this API. Start without a cursor."
-        named = [{"field": "cursor", "message": message}]
-        raise Problem(ProblemType.INVALID, message, errors=named)
+        return int(read_cursor(self.cursor, _NUMBER)[0])
 
     def shown(self, found: list[T]) -> tuple[list[T], T | None]:
         """The items of the page, and the last of them if there are more.
@@ -59,7 +49,7 @@ class BackwardPage(BaseModel):
 
 def cursor_before(number: int) -> str:
     """The cursor of the page below this number; opaque to clients."""
-    return urlsafe_b64encode(str(number).encode()).decode()
+    return write_cursor(str(number))
 
 
 def page_parameters() -> list[dict[str, Any]]:

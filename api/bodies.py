@@ -1,10 +1,6 @@
-"""Request bodies and query strings, checked strictly."""
+"""Request bodies, checked strictly; and how a body or a query string is read as its form."""
 
 import asyncio
-import binascii
-import re
-from base64 import b64decode, urlsafe_b64encode
-from datetime import datetime
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from flask import Request
@@ -13,7 +9,6 @@ from pydantic_core import ErrorDetails
 
 from api.fields import (
     CouponId,
-    DecimalNumber,
     Discount,
     Group,
     Metadata,
@@ -23,24 +18,15 @@ from api.fields import (
     Quantity,
     Reason,
     ValidDays,
-    WholeNumber,
 )
 from api.problems import Problem, ProblemType
 from api.request_body import await_body
 from coupons.codes import CodeKind
-from coupons.ids import MAX_COUPON_ID
-from coupons.model import IssuedState, from_microseconds, to_microseconds
 
-LONGEST_WAIT_SECONDS = 30
 MOST_NAMED_ERRORS = 10
 LONGEST_NAMED_FIELD = 64
 SMALL_BODY_BYTES = 4_096
 """It takes a millisecond at most, whatever is in it: an error is made for each unknown field."""
-
-_CURSOR = re.compile(r"([0-9]{1,17})\.([1-9][0-9]{0,17})")
-"""A cursor of issued coupons: microseconds since 1970, and a coupon id."""
-_CHANGE_CURSOR = re.compile(r"[1-9][0-9]{0,8}")
-"""A cursor of changes: the number of one."""
 
 
 class _Body(BaseModel):
@@ -132,80 +118,6 @@ class StandbyChoice(_Body):
     """Body of PUT /coupons/{id}/standby-list."""
 
     is_on: bool
-
-
-class _Query(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class StatusQuery(_Query):
-    """Query of GET /issue-requests/{id}: seconds to wait for a final status."""
-
-    wait: DecimalNumber = Field(default=0, le=LONGEST_WAIT_SECONDS)
-
-
-class _PagedQuery(_Query):
-    page_size: WholeNumber = Field(default=20, ge=1, le=100)
-    cursor: str | None = Field(default=None, max_length=100)
-
-    def _last(self, form: re.Pattern[str]) -> re.Match[str] | None:
-        """What the cursor says of the last item before the page; None: it is the first page."""
-        if self.cursor is None:
-            return None
-        try:
-            found = form.fullmatch(b64decode(self.cursor, altchars=b"-_", validate=True).decode())
-        except (ValueError, binascii.Error):
-            found = None
-        if found is None:
-            raise _foreign_cursor()
-        return found
-
-
-class PageQuery(_PagedQuery):
-    """Query of GET /users/me/coupons. state, coupon_id: only those."""
-
-    state: IssuedState | None = None
-    coupon_id: CouponId | None = None
-
-    def after(self) -> tuple[datetime, int] | None:
-        """The (issued_at, coupon_id) of the last item before the page. Raises Problem."""
-        last = self._last(_CURSOR)
-        if last is None:
-            return None
-        if int(last[2]) > MAX_COUPON_ID:
-            raise _foreign_cursor()
-        try:
-            return from_microseconds(int(last[1])), int(last[2])
-        except ValueError:
-            raise _foreign_cursor() from None
-
-
-class ChangesQuery(_PagedQuery):
-    """Query of GET /issued-coupons/{id}/changes."""
-
-    def after(self) -> int:
-        """The number of the last change before the page; 0: it begins with the first."""
-        last = self._last(_CHANGE_CURSOR)
-        return 0 if last is None else int(last[0])
-
-
-def _foreign_cursor() -> Problem:
-    message = "This cursor was not made by this API. Start without a cursor."
-    return Problem(ProblemType.INVALID, message, errors=[{"field": "cursor", "message": message}])
-
-
-def cursor_of(issued_at: datetime, coupon_id: int) -> str:
-    """The cursor of the page after this issued coupon; opaque to clients."""
-    return _cursor(f"{to_microseconds(issued_at)}.{coupon_id}")
-
-
-def change_cursor_of(number: int) -> str:
-    """The cursor of the page after this change."""
-    return _cursor(str(number))
-
-
-def _cursor(text: str) -> str:
-    return urlsafe_b64encode(text.encode()).decode()
 
 
 Form = TypeVar("Form", bound=BaseModel)

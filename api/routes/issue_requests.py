@@ -10,7 +10,7 @@ from flask import Blueprint, request
 
 from api.app import Views, blueprint_of, in_event_loop
 from api.authentication import ADMIN, OPS, Authenticator
-from api.bodies import LONGEST_WAIT_SECONDS, StatusQuery, read_query
+from api.bodies import read_query
 from api.estimates import Estimates
 from api.long_polls import LongPollHub
 from api.openapi_links import issued_coupon_links
@@ -23,6 +23,7 @@ from api.openapi_parts import (
     response,
 )
 from api.problems import Problem, ProblemType, retry_after
+from api.queries import LONGEST_WAIT_SECONDS, StatusQuery
 from api.responses import RawResponse, json_response
 from api.routes.retired import gone_or
 from api.schemas import IssueRequestView, view_request

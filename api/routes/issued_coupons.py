@@ -9,14 +9,7 @@ from flask import Blueprint, Request, request
 
 from api.app import Views, blueprint_of, in_event_loop
 from api.authentication import ADMIN, OPS, REDEEM, Authenticator
-from api.bodies import (
-    ChangesQuery,
-    CouponUse,
-    Revocation,
-    change_cursor_of,
-    read_query,
-    receive_body,
-)
+from api.bodies import CouponUse, Revocation, read_query, receive_body
 from api.change_writer import ChangeResult
 from api.issued_schemas import ChangePage, IssuedCouponView, view_change, view_issued
 from api.openapi_links import issued_coupon_links, use_links
@@ -31,6 +24,7 @@ from api.openapi_parts import (
     response,
 )
 from api.problems import Problem, ProblemType
+from api.queries import ChangesQuery, change_cursor_of
 from api.request_body import current_request
 from api.responses import RawResponse, json_response
 from api.routes.coupon_problems import coupon_and_user_of, no_such_issued_coupon

@@ -4,18 +4,13 @@ from flask import Blueprint, request
 
 from api.app import Views, blueprint_of
 from api.authentication import Authenticator
-from api.bodies import PageQuery, cursor_of, read_query
+from api.bodies import read_query
 from api.fields import ID_PATTERN
 from api.issued_schemas import IssuedCouponPage, view_issued
 from api.openapi_links import issued_coupon_links
-from api.openapi_parts import (
-    READ_PROBLEMS,
-    DocumentPart,
-    operation,
-    page_query,
-    response,
-)
+from api.openapi_parts import READ_PROBLEMS, DocumentPart, operation, page_query, response
 from api.problems import ProblemType
+from api.queries import PageQuery, cursor_of
 from api.responses import RawResponse, json_response
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.owned_coupons import list_owned_coupons

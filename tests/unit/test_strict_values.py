@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from api.bodies import CouponChange, NewCoupon, PageQuery, StatusQuery
+from api.bodies import CouponChange, NewCoupon
 from api.problems import Problem
+from api.queries import PageQuery, StatusQuery
 
 GOOD = {"name": "x", "total_quantity": 1}
 
