@@ -22,6 +22,7 @@ from api.long_polls import LongPollHub
 from api.metrics import API_TRACE_SPANS
 from api.opening_times import OpeningTimes
 from api.quotas import parse_quota
+from api.rare_lookups import RareLookups
 from api.request_body import BodyLimits, BodyReader
 from api.routes import (
     audiences,
@@ -150,14 +151,15 @@ def build_api(
     estimates = Estimates(gate, FinalRates())
     receipt_key_file = settings.receipt_key_file
     parts = [each.openapi_part() for each in DESCRIBED]
+    lookups = RareLookups(pool)
     room_routes = waiting_rooms.WaitingRoomRoutes(
-        authenticator, arrivals.submit, lambda: arrivals.is_full, pool
+        authenticator, arrivals.submit, lambda: arrivals.is_full, lookups
     )
     claim_routes = claims.ClaimRoutes(
         authenticator,
         submit,
         lambda: batcher.is_full,
-        pool,
+        lookups,
         OpeningTimes(gate),
         room_routes.not_your_turn,
         _limiter(settings, gate),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from functools import partial
 from math import ceil
 from time import time
 from typing import TYPE_CHECKING, Any
@@ -17,13 +17,15 @@ from api.openapi_links import links_to
 from api.openapi_parts import COUPON_ID, LIMIT_HEADERS, DocumentPart, operation, response
 from api.opening_times import OpeningTimes
 from api.problems import Problem, ProblemType, retry_after
+from api.rare_lookups import RareLookups, TooManyLookups
 from api.responses import RawResponse, json_response
 from api.routes.claim_problems import gate_unavailable, outcome_unknown
+from api.routes.coupon_problems import no_such_coupon
 from api.schemas import IssueRequestView, rfc3339_of, view_request
 from api.write_batcher import NoAnswer, NotReached
 from coupons.errors import CouponUnreadable
 from coupons.ids import request_id
-from coupons.ledger.connection import LedgerPool, pooled
+from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import find_coupon
 from coupons.ledger.requests import find_requests
 from coupons.model import Claim, CouponState, IssueRequest
@@ -33,10 +35,6 @@ if TYPE_CHECKING:
 
     from api.claim_limiter import ClaimLimiter
 
-LOOKUPS_AT_ONCE = 2
-"""Claims of coupons that the gate does not have, as of archived ones: the ledger is asked."""
-LOOKUP_PATIENCE_SECONDS = 0.5
-"""So long a claim waits to be looked up: a Postgres that does not answer would hold them all up."""
 NEAR_SECONDS = 600
 """A claim that comes at most this early gets Retry-After until the coupon opens."""
 
@@ -55,7 +53,7 @@ class ClaimRoutes:
     submit: decides a claim, see WriteBatcher. is_full: whether it has more than it can decide; then
     claims are refused before anything is done for them, so that those that wait are decided soon.
     not_your_turn: the problem of a claim that came before its turn. limiter: None: nobody is
-    limited.
+    limited. lookups: of coupons that the gate does not have.
     """
 
     def __init__(
@@ -63,7 +61,7 @@ class ClaimRoutes:
         authenticator: Authenticator,
         submit: Callable[[Claim], asyncio.Future[ClaimResult]],
         is_full: Callable[[], bool],
-        pool: LedgerPool,
+        lookups: RareLookups,
         openings: OpeningTimes,
         not_your_turn: Callable[[Claim], Awaitable[Problem]],
         limiter: "ClaimLimiter | None" = None,
@@ -73,9 +71,8 @@ class ClaimRoutes:
         self._not_your_turn = not_your_turn
         self._submit = submit
         self._is_full = is_full
-        self._pool = pool
         self._limiter = limiter
-        self._lookups = asyncio.Semaphore(LOOKUPS_AT_ONCE)
+        self._lookups = lookups
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -134,35 +131,30 @@ class ClaimRoutes:
         raise _not_accepted(claim, outcome)
 
     async def _look_up(self, claim: Claim) -> IssueRequest | None:
-        """As below. Few are looked up at once, so that other reads of this worker go on."""
         try:
-            async with asyncio.timeout(LOOKUP_PATIENCE_SECONDS):
-                await self._lookups.acquire()
-        except TimeoutError:
+            return await self._lookups.find(partial(_find_forgotten, claim))
+        except TooManyLookups:
             what = "Too many claims of such coupons are waiting"
             raise Problem(ProblemType.OVERLOADED, _claim_again(what)) from None
-        try:
-            return await asyncio.to_thread(self._find_forgotten, claim)
-        finally:
-            self._lookups.release()
+        except CouponUnreadable:
+            return None  # it exists, and its gate stays unavailable
 
-    def _find_forgotten(self, claim: Claim) -> IssueRequest | None:
-        """The user's request for an archived coupon; None: the gate has to be rebuilt.
 
-        Raises Problem when nothing comes of the claim: users may see no such coupon, or it is
-        archived and they have no request.
-        """
-        # A coupon whose row cannot be read exists, and its gate stays unavailable.
-        with suppress(CouponUnreadable), pooled(self._pool) as connection:
-            coupon = find_coupon(connection, claim.coupon_id)
-            if coupon is None or not coupon.is_shown_to(claim.groups):
-                raise Problem(ProblemType.NOT_FOUND, f"Coupon {claim.coupon_id} does not exist.")
-            if coupon.state is CouponState.ARCHIVED:
-                known = find_requests(connection, [claim[:2]])
-                if not known:
-                    raise _not_accepted(claim, ClaimOutcome.CLOSED)
-                return known[0]
+def _find_forgotten(claim: Claim, connection: Connection) -> IssueRequest | None:
+    """The user's request for an archived coupon; None: the gate has to be rebuilt.
+
+    Raises CouponUnreadable, or Problem when nothing comes of the claim: users may see no such
+    coupon, or it is archived and they have no request.
+    """
+    coupon = find_coupon(connection, claim.coupon_id)
+    if coupon is None or not coupon.is_shown_to(claim.groups):
+        raise no_such_coupon(claim.coupon_id)
+    if coupon.state is not CouponState.ARCHIVED:
         return None
+    known = find_requests(connection, [claim[:2]])
+    if not known:
+        raise _not_accepted(claim, ClaimOutcome.CLOSED)
+    return known[0]
 
 
 def _accepted(accepted: IssueRequest, status: int) -> RawResponse:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Request, request
@@ -20,6 +21,7 @@ from api.openapi_parts import (
     response,
 )
 from api.problems import Problem, ProblemType
+from api.rare_lookups import RareLookups, TooManyLookups
 from api.request_body import current_request
 from api.responses import RawResponse, json_response
 from api.room_schemas import WaitingView, not_your_turn, retry_headers, view_waiting
@@ -28,16 +30,11 @@ from api.routes.coupon_problems import no_such_coupon
 from api.write_batcher import NoAnswer, NotReached
 from coupons.errors import CouponError, CouponUnreadable
 from coupons.gate.waiting_room import Outside
-from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.coupons import find_coupon
 from coupons.model import Claim, CouponState, GateState
 from coupons.process.bearer import Caller
 
 Pending = Coroutine[Any, Any, RawResponse]
-
-LOOKUPS_AT_ONCE = 2
-"""Of coupons that the gate does not have: the ledger is asked."""
-LOOKUP_PATIENCE_SECONDS = 0.5
 
 _OUTSIDE = {
     Outside.NO_ROOM: (ProblemType.NO_WAITING_ROOM, "has no waiting room: claim it directly"),
@@ -52,6 +49,7 @@ class WaitingRoomRoutes:
     """POST and GET /coupons/{id}/waiting-room.
 
     submit: takes an arrival, see WriteBatcher. is_full: whether it has more than it can take.
+    lookups: of coupons that the gate does not have.
     """
 
     def __init__(
@@ -59,13 +57,12 @@ class WaitingRoomRoutes:
         authenticator: Authenticator,
         submit: Callable[[WantedPosition], asyncio.Future[ArrivalResult]],
         is_full: Callable[[], bool],
-        pool: LedgerPool,
+        lookups: RareLookups,
     ) -> None:
         self._authenticator = authenticator
         self._submit = submit
         self._is_full = is_full
-        self._pool = pool
-        self._lookups = asyncio.Semaphore(LOOKUPS_AT_ONCE)
+        self._lookups = lookups
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -140,19 +137,9 @@ class WaitingRoomRoutes:
     async def _look_up(self, wanted: WantedPosition) -> Outside | GateState:
         """What the ledger says of a coupon that the gate does not have. Raises Problem."""
         try:
-            async with asyncio.timeout(LOOKUP_PATIENCE_SECONDS):
-                await self._lookups.acquire()
-        except TimeoutError:
+            coupon = await self._lookups.find(partial(find_coupon, coupon_id=wanted.coupon_id))
+        except TooManyLookups:
             raise _overloaded("Too many arrivals at such coupons are waiting") from None
-        try:
-            return await asyncio.to_thread(self._find, wanted)
-        finally:
-            self._lookups.release()
-
-    def _find(self, wanted: WantedPosition) -> Outside | GateState:
-        try:
-            with pooled(self._pool) as connection:
-                coupon = find_coupon(connection, wanted.coupon_id)
         except CouponUnreadable:
             return GateState.UNREADABLE
         if coupon is None or not coupon.is_shown_to(wanted.groups):

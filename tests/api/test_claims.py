@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime, timedelta
-from threading import Event
+from threading import Event, Semaphore
 from typing import Any
 
 import psycopg
 import pytest
 from werkzeug.test import Client
 
+from api.rare_lookups import LOOKUPS_AT_ONCE
 from api.routes import claims
-from api.routes.claims import LOOKUPS_AT_ONCE
 from coupons.gate import Gate
 from coupons.ids import request_id
 from coupons.ledger.connection import Connection
@@ -19,6 +19,7 @@ from coupons.ledger.coupons import find_coupon
 from coupons.model import Coupon, IssueRequest, Status
 from tests.api.test_bad_input import is_problem
 from tests.support.api import RETRY_AFTER, NewCoupon
+from tests.support.api_process import Bearer
 from tests.support.databases import Database
 
 Claim = Callable[..., Any]
@@ -183,3 +184,28 @@ def test_claims_that_ask_the_ledger_take_no_more_than_a_few_of_its_reads(
         for each in asked:
             if each is not refused:
                 is_problem(each.result(), 404, "not-found")
+
+
+def test_arrivals_and_claims_share_these_reads(
+    client: Client, bearer: Bearer, claim: Claim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An arrival at such a coupon is refused while claims have them all."""
+    unknown, begun, go_on = 1_000_000, Semaphore(0), Event()
+
+    def slow(connection: Connection, coupon_id: int) -> Coupon | None:
+        begun.release()
+        go_on.wait(60)
+        return find_coupon(connection, coupon_id)
+
+    monkeypatch.setattr(claims, "find_coupon", slow)
+    with ThreadPoolExecutor(LOOKUPS_AT_ONCE) as threads:
+        asked = [threads.submit(claim, unknown, user) for user in range(1, LOOKUPS_AT_ONCE + 1)]
+        try:
+            for _ in asked:
+                assert begun.acquire(timeout=60)
+            arrival = client.post(f"/coupons/{unknown}/waiting-room", json={}, headers=bearer(9))
+        finally:
+            go_on.set()
+        is_problem(arrival, 503, "overloaded")
+        for each in asked:
+            is_problem(each.result(), 404, "not-found")
