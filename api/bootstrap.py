@@ -1,10 +1,9 @@
 """Composition root: builds the application from the settings. Connections are made when needed."""
 
-import gc
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from api.app import create_app
 from api.arrivals import ArrivalResult, Arrivals, WantedPosition
@@ -12,16 +11,15 @@ from api.authentication import Authenticator
 from api.change_writer import ChangeResult, ChangeWriter
 from api.claim_results import ClaimResult
 from api.claim_writer import ClaimWriter, measured
-from api.client_addresses import ClientAddresses, parse_networks
 from api.cross_origin import CrossOrigin
 from api.estimates import Estimates
 from api.event_streams import EventStreams
 from api.final_rates import FinalRates
 from api.ledger_connections import ANSWER_TIMEOUT_SECONDS, LedgerConnections
+from api.limiter import limiter_of
 from api.long_polls import LongPollHub
 from api.metrics import API_TRACE_SPANS
 from api.opening_times import OpeningTimes
-from api.quotas import parse_quota
 from api.rare_lookups import RareLookups
 from api.request_body import BodyLimits, BodyReader
 from api.routes import (
@@ -36,6 +34,7 @@ from api.routes import (
     given_codes,
     health,
     issue_requests,
+    issued_changes,
     issued_coupons,
     new_coupons,
     receipts,
@@ -49,7 +48,6 @@ from api.routes import (
 from api.rsgi import RsgiApp
 from api.settings import ApiSettings
 from api.statuses import Statuses
-from api.stopping import stop_with_parent
 from api.tracing import ClaimTracer, noted
 from api.write_batcher import WriteBatcher
 from coupons.gate import Gate, connect_gate
@@ -57,14 +55,10 @@ from coupons.ledger.connection import Connection, LedgerPool, connect_ledger, le
 from coupons.ledger.owned_coupons import WantedChange
 from coupons.model import Claim
 from coupons.process.bearer import TokenVerifier
-from coupons.process.logging import configure_logging
-from coupons.process.settings import load_settings, split_list
+from coupons.process.settings import split_list
 from coupons.process.token_keys import load_verifier
 from coupons.process.tracing import start_tracing
 from coupons.receipts import load_signing_keys
-
-if TYPE_CHECKING:
-    from api.claim_limiter import ClaimLimiter
 
 CHANGES_IN_FLIGHT = 2
 """Batches of changes per worker: the next one is made while one waits for its commit."""
@@ -77,7 +71,17 @@ DESCRIBED = (
     *(new_coupons, coupon_lists, coupons, audiences, room_settings, waiting_rooms),
     *(claims, issue_requests, timelines),
     *(standby, standby_lists),
-    *(issued_coupons, receipts, codes, free_codes, given_codes, users, event_streams, erasures),
+    *(
+        issued_coupons,
+        issued_changes,
+        receipts,
+        codes,
+        free_codes,
+        given_codes,
+        users,
+        event_streams,
+        erasures,
+    ),
 )
 """The modules of routes, in the order of the API's description; after them comes health."""
 
@@ -162,7 +166,7 @@ def build_api(
         lookups,
         OpeningTimes(gate),
         room_routes.not_your_turn,
-        _limiter(settings, gate),
+        limiter_of(settings, gate),
     )
     routes = [
         claim_routes.blueprint(),
@@ -173,7 +177,8 @@ def build_api(
         new_coupons.NewCouponRoutes(authenticator, gate, pool).blueprint(),
         coupon_lists.CouponListRoutes(authenticator, gate, pool).blueprint(),
         coupons.CouponRoutes(authenticator, gate, pool).blueprint(),
-        issued_coupons.IssuedCouponRoutes(
+        issued_coupons.IssuedCouponRoutes(authenticator, pool).blueprint(),
+        issued_changes.IssuedChangeRoutes(
             authenticator, pool, changes.submit, lambda: changes.is_full
         ).blueprint(),
         users.UserRoutes(authenticator, pool).blueprint(),
@@ -224,23 +229,6 @@ def build_api(
     return Api(app, long_polls, pool, verifier, end)
 
 
-def _limiter(settings: ApiSettings, gate: Gate) -> "ClaimLimiter | None":
-    """None: nobody is limited, and the library that counts is not even imported."""
-    per_user, per_address = settings.api_claims_per_user, settings.api_claims_per_address
-    if not (per_user or per_address):
-        return None
-    from api.claim_limiter import ClaimLimiter
-    from api.claim_limits import ClaimLimits
-
-    limits = ClaimLimits(
-        gate.client,
-        parse_quota(per_user) if per_user else None,
-        parse_quota(per_address) if per_address else None,
-    )
-    trusted = parse_networks(split_list(settings.api_trusted_proxies))
-    return ClaimLimiter(limits, ClientAddresses(trusted))
-
-
 def _slow_connection(url: str, name: str) -> AbstractContextManager[Connection]:
     """A connection for one upload or erasure: its statements take longer than a read."""
     return closing(connect_ledger(url, name, SLOW_ANSWER_SECONDS))
@@ -248,25 +236,3 @@ def _slow_connection(url: str, name: str) -> AbstractContextManager[Connection]:
 
 def _nothing() -> None:
     """There are no spans to export."""
-
-
-def worker_app(
-    make_writer: Callable[[ApiSettings, Gate], Write] = claim_writer,
-) -> RsgiApp:
-    """The application of a worker process, with the settings of its environment."""
-    settings = load_settings(ApiSettings)
-    configure_logging(settings.log_level, settings.log_requests)
-    api = build_api(settings, make_writer)
-    _tune_garbage_collection()
-    stop_with_parent()
-    return api.app
-
-
-def _tune_garbage_collection() -> None:
-    """Exempt the objects of start-up from garbage collection, and let it run less often.
-
-    A claim leaves no cycles behind; searching for them took a twentieth of the time of a claim.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)

@@ -37,7 +37,7 @@ _LOG_TO_OUR_HANDLER = {"loggers": {"_granian": {"handlers": [], "propagate": Tru
 def load_app() -> "RsgiApp":
     """The API's application."""
     # Imported in the worker only: the metrics library reads its folder from the environment once.
-    from api.bootstrap import worker_app
+    from api.worker import worker_app
 
     return worker_app()
 

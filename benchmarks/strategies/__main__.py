@@ -59,7 +59,7 @@ def _load(strategy: str) -> "RsgiApp":
     # Imported in the worker process only, as api.server does.
     from importlib import import_module
 
-    from api.bootstrap import worker_app
+    from api.worker import worker_app
 
     return worker_app(import_module(f"benchmarks.strategies.{strategy}").writer)
 
