@@ -4,7 +4,6 @@ import hmac
 import re
 import time
 from abc import ABC, abstractmethod
-from binascii import a2b_base64
 from collections import OrderedDict
 from functools import lru_cache
 from hashlib import sha256
@@ -13,11 +12,11 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 import jwt
-import orjson
 from jwt.algorithms import Algorithm, HMACAlgorithm
 
 from coupons.errors import CouponError
 from coupons.ids import FIRST_ERASED_ID, FIRST_REHEARSAL_ID, REHEARSAL_GROUP
+from coupons.process.token_parts import decoded, read_object
 from coupons.tokens import SCOPES
 
 LONGEST_TOKEN = 8_192
@@ -31,11 +30,6 @@ _USER_ID = re.compile(r"[1-9][0-9]{0,18}")
 _GROUP = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 _SCOPES = frozenset(SCOPES)
-
-_AS_BASE64 = bytes.maketrans(b"-_+/=", b"+/!!!")
-_PADDING = (b"", b"", b"==", b"=")
-_LAST_DIGITS = ("", "", "AQgw", "AEIMQUYcgkosw048")
-"""By the length of a text modulo 4: the last digits that leave no bit unused."""
 
 
 class InvalidToken(CouponError):
@@ -122,9 +116,9 @@ class OneKeyVerifier(TokenVerifier):
         header_part, _, claims_part = signed.partition(".")
         if not _is_plain(header_part, self._algorithm_name):
             raise ValueError(f"it is not signed by plain {self._algorithm_name}")
-        if not self._algorithm.verify(signed.encode(), self._key, _decoded(signature)):
+        if not self._algorithm.verify(signed.encode(), self._key, decoded(signature)):
             raise ValueError("its signature is wrong")
-        claims = _object(claims_part)
+        claims = read_object(claims_part)
         audience = claims["aud"]
         if self._audience not in (audience if isinstance(audience, list) else [audience]):
             raise ValueError("it is for another audience")
@@ -166,32 +160,13 @@ def _is_plain(header_part: str, algorithm: str) -> bool:
     All tokens of an issuer have the same header, or few. Only the answer is kept: what is in the
     headers of strangers would take megabytes.
     """
-    header = _object(header_part)
+    header = read_object(header_part)
     return header["alg"] == algorithm and "crit" not in header
 
 
 @lru_cache(maxsize=64)
 def _known_scopes(scope: str) -> frozenset[str]:
     return _SCOPES.intersection(scope.split())
-
-
-def key_of(token: str) -> tuple[object, object]:
-    """Issuer and id of the key that a token names; nothing of it is verified yet.
-
-    Raises ValueError when the token cannot be read, or names none.
-    """
-    header_part, _, rest = token.partition(".")
-    header, claims = _object(header_part), _object(rest.partition(".")[0])
-    if "kid" not in header or "iss" not in claims:
-        raise ValueError("it does not name its key (kid) and its issuer (iss)")
-    return claims["iss"], header["kid"]
-
-
-def _object(part: str) -> dict[str, Any]:
-    read = orjson.loads(_decoded(part))
-    if not isinstance(read, dict):
-        raise ValueError("its header and its claims must be JSON objects")
-    return read
 
 
 class _CallerCache:
@@ -222,15 +197,6 @@ class _CallerCache:
 
 def _size(caller: Caller) -> int:
     return _CACHED_TOKEN_BYTES + sum(60 + len(group) for group in caller.groups)
-
-
-def _decoded(part: str) -> bytes:
-    """The bytes of unpadded base64url (RFC 7515, section 2). Only one text is accepted for them."""
-    rest = len(part) % 4
-    if rest and part[-1] not in _LAST_DIGITS[rest]:
-        raise ValueError("a part is not base64url without padding")
-    digits = part.encode("ascii").translate(_AS_BASE64)
-    return a2b_base64(digits + _PADDING[rest], strict_mode=True)
 
 
 def _moment(claims: dict[str, Any], name: str) -> float:

@@ -13,7 +13,8 @@ from threading import Event, Thread
 from coupons.errors import ConfigurationError, KeysUnavailable
 from coupons.key_sets import PublicKey
 from coupons.links.key_sets import read_key_set
-from coupons.process.bearer import Caller, OneKeyVerifier, TokenVerifier, key_of
+from coupons.process.bearer import Caller, OneKeyVerifier, TokenVerifier
+from coupons.process.token_parts import key_of
 
 log = logging.getLogger(__name__)
 
