@@ -1,15 +1,14 @@
 """An archived coupon with many users: how soon Redis' memory is free, and who notices."""
 
-import statistics
 import time
-from collections.abc import Callable
-from multiprocessing import get_context
-from multiprocessing.queues import Queue
-from multiprocessing.synchronize import Event
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import psycopg
 
+from benchmarks.load.beside import Claim as Claiming
+from benchmarks.load.beside import Times, claim_beside
 from coupons.gate import connect_gate
 from coupons.gate.rebuild import rebuild
 from coupons.ledger.admin_states import archive_coupon
@@ -37,15 +36,6 @@ _OTHER = (
 )
 
 
-class Admissions(NamedTuple):
-    """Of claims of another coupon, one after the other: milliseconds at the gate."""
-
-    claims: int
-    p50_ms: float
-    p99_ms: float
-    most_ms: float
-
-
 class Archiving(NamedTuple):
     """archive_s: of the statement that archives. forget_s: of the reconciler's pass after it.
 
@@ -58,8 +48,8 @@ class Archiving(NamedTuple):
     forget_s: float
     loaded_mib: float
     left_mib: float
-    quiet: Admissions
-    meanwhile: Admissions
+    quiet: Times
+    meanwhile: Times
 
 
 def measure_archiving(users: int, rounds: int) -> list[Archiving]:
@@ -93,7 +83,7 @@ def _round(stack: DisposableStack, users: int, coupon_id: int) -> Archiving:
         empty = used_mib()
         rebuild(gate, reconciler, coupon_id)
         loaded = used_mib()
-        quiet = _admitting(redis_url, lambda: time.sleep(_QUIET_SECONDS))
+        quiet = _beside(redis_url, lambda: time.sleep(_QUIET_SECONDS))
         times = [0.0, 0.0, 0.0]
 
         def archive() -> None:
@@ -103,38 +93,17 @@ def _round(stack: DisposableStack, users: int, coupon_id: int) -> Archiving:
             list(run_pass(gate, reconciler, pending_after_s=3_600.0))
             times[2] = time.monotonic()
 
-        meanwhile = _admitting(redis_url, archive)
+        meanwhile = _beside(redis_url, archive)
         left = used_mib()
     archived, forgotten = times[1] - times[0], times[2] - times[1]
     return Archiving(users, archived, forgotten, loaded - empty, left - empty, quiet, meanwhile)
 
 
-def _admitting(redis_url: str, work: Callable[[], None]) -> Admissions:
-    """Claims another coupon in a process of its own, as long as the work takes."""
-    context = get_context("spawn")
-    begun, stop, found = context.Event(), context.Event(), context.Queue()
-    child = context.Process(target=_admit, args=(redis_url, begun, stop, found))
-    child.start()
-    begun.wait()
-    try:
-        work()
-    finally:
-        stop.set()
-    taken = found.get()
-    child.join()
-    cuts = statistics.quantiles(taken, n=100, method="inclusive")
-    return Admissions(len(taken), cuts[49], cuts[98], max(taken))
+def _beside(redis_url: str, work: Callable[[], None]) -> Times:
+    return claim_beside(_admitting, redis_url, _PAUSE_SECONDS, work)
 
 
-def _admit(redis_url: str, begun: Event, stop: Event, found: "Queue[list[float]]") -> None:
+@contextmanager
+def _admitting(redis_url: str) -> Iterator[Claiming]:
     gate = connect_gate(redis_url)
-    taken: list[float] = []
-    gate.admit([Claim(_OTHER_ID, 1)])
-    begun.set()
-    while not stop.is_set():
-        user = len(taken) % _OTHER_USERS + 1
-        began = time.perf_counter()
-        gate.admit([Claim(_OTHER_ID, user)])
-        taken.append((time.perf_counter() - began) * 1_000)
-        stop.wait(_PAUSE_SECONDS)
-    found.put(taken)
+    yield lambda number: gate.admit([Claim(_OTHER_ID, number % _OTHER_USERS + 1)])

@@ -1,12 +1,9 @@
 """A retired coupon with many requests: how long it takes, what it frees, and who notices."""
 
-import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from multiprocessing import get_context
-from multiprocessing.queues import Queue
-from multiprocessing.synchronize import Event
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -14,6 +11,7 @@ from typing import NamedTuple
 import psutil
 import psycopg
 
+from benchmarks.load.beside import Claim, Times, claim_beside
 from benchmarks.load.bulk import checkpoint
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.requests import accept_requests
@@ -43,15 +41,6 @@ _FILL = (
 )
 
 
-class Accepted(NamedTuple):
-    """Of single claims of another coupon, written one after the other: milliseconds."""
-
-    claims: int
-    p50_ms: float
-    p99_ms: float
-    most_ms: float
-
-
 class Retiring(NamedTuple):
     """export_s: write, read back and compare. Sizes of the database: full, dropped and vacuumed.
 
@@ -66,9 +55,9 @@ class Retiring(NamedTuple):
     rewritten_mib: float
     files_mib: float
     busy: float
-    quiet: Accepted
-    exporting: Accepted
-    dropping: Accepted
+    quiet: Times
+    exporting: Times
+    dropping: Times
 
 
 def measure_retiring(requests: int) -> Retiring:
@@ -91,7 +80,7 @@ def _measure(stack: DisposableStack, requests: int, folder: Path) -> Retiring:
         checkpoint(stack)
         api_url = stack.database_url("api")
         before = _size_mib(owner)
-        quiet = _accepting(api_url, lambda: time.sleep(_QUIET_SECONDS))
+        quiet = _beside(api_url, lambda: time.sleep(_QUIET_SECONDS))
         sessions = psutil.Process(), psutil.Process(ops.info.backend_pid)
         used, began = _used_s(*sessions), time.monotonic()
         assert begin_retirement(ops, _COUPON_ID, _YEAR, _WHO) is Beginning.BEGUN
@@ -127,7 +116,7 @@ def _used_s(*processes: psutil.Process) -> float:
     return sum(sum(each.cpu_times()[:2]) for each in processes)
 
 
-def _timed(api_url: str, work: Callable[[], None]) -> tuple[Accepted, float]:
+def _timed(api_url: str, work: Callable[[], None]) -> tuple[Times, float]:
     took: list[float] = []
 
     def timed() -> None:
@@ -135,36 +124,17 @@ def _timed(api_url: str, work: Callable[[], None]) -> tuple[Accepted, float]:
         work()
         took.append(time.monotonic() - began)
 
-    return _accepting(api_url, timed), took[0]
+    return _beside(api_url, timed), took[0]
 
 
-def _accepting(api_url: str, work: Callable[[], None]) -> Accepted:
-    """Claims of another coupon in a process of its own, as long as the work takes."""
-    context = get_context("spawn")
-    begun, stop, found = context.Event(), context.Event(), context.Queue()
-    child = context.Process(target=_accept, args=(api_url, begun, stop, found))
-    child.start()
-    begun.wait()
-    try:
-        work()
-    finally:
-        stop.set()
-    taken = found.get()
-    child.join()
-    cuts = statistics.quantiles(taken, n=100, method="inclusive")
-    return Accepted(len(taken), cuts[49], cuts[98], max(taken))
+def _beside(api_url: str, work: Callable[[], None]) -> Times:
+    return claim_beside(_accepting, api_url, _PAUSE_SECONDS, work)
 
 
-def _accept(api_url: str, begun: Event, stop: Event, found: "Queue[list[float]]") -> None:
-    taken: list[float] = []
+@contextmanager
+def _accepting(api_url: str) -> Iterator[Claim]:
     with connect_ledger(api_url, _WHO) as api:
         first = time.time_ns() // 1_000
-        accept_requests(api, [Admission(_OTHER_ID, first, first, 1, False)])
-        begun.set()
-        while not stop.is_set():
-            user = first + len(taken) + 1
-            began = time.perf_counter()
-            accept_requests(api, [Admission(_OTHER_ID, user, first, 1, False)])
-            taken.append((time.perf_counter() - began) * 1_000)
-            stop.wait(_PAUSE_SECONDS)
-    found.put(taken)
+        yield lambda number: accept_requests(
+            api, [Admission(_OTHER_ID, first + number, first, 1, False)]
+        )
