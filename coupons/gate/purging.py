@@ -22,7 +22,7 @@ from coupons.ledger.rehearsals import (
     find_rehearsal,
     purge_in_ledger,
 )
-from coupons.model import CouponState
+from coupons.model import Coupon, CouponState
 
 
 class Remains(NamedTuple):
@@ -68,7 +68,9 @@ def purge(
     RedisUnavailable or LedgerUnavailable.
     """
     before = look_up(gate, connection, coupon_id)
-    _close(gate, connection, coupon_id, acted_by)
+    coupon = close_rehearsal(gate, connection, coupon_id, acted_by)
+    if coupon is not None:  # else the ledger decides
+        _refuse_in_flight(gate, coupon)
     rehearsal = purge_in_ledger(connection, coupon_id, acted_by, log_keeps)
     with alone_with(connection, coupon_id) as alone:
         if not alone:
@@ -80,23 +82,33 @@ def purge(
     return Purge(rehearsal, before, look_up(gate, connection, coupon_id))
 
 
-def _close(gate: Gate, connection: Connection, coupon_id: int, acted_by: str) -> None:
-    """Raises PurgeRefused while the gate has a claim that is not final."""
+def close_rehearsal(
+    gate: Gate, connection: Connection, coupon_id: int, acted_by: str
+) -> Coupon | None:
+    """Nobody claims it any more; the coupon as it is then. None: its row is gone, or unreadable.
+
+    Raises RedisUnavailable or LedgerUnavailable. Repeating it is harmless.
+    """
     try:
         coupon = find_coupon(connection, coupon_id)
     except CouponUnreadable:
-        return  # the ledger decides
+        return None
     if coupon is None:
-        return
+        return None
     if coupon.state is not CouponState.CLOSED and coupon.belongs_at_gate:
         changes = {"state": CouponState.CLOSED}
         coupon = operate_in_ledger(connection, coupon_id, coupon.version, changes, acted_by)
     if coupon.belongs_at_gate:
         define_at_gate(gate, coupon, {"coupon_id": coupon_id})
-    [figures] = gate.figures([coupon_id])
+    return coupon
+
+
+def _refuse_in_flight(gate: Gate, coupon: Coupon) -> None:
+    """Raises PurgeRefused while the gate has a claim that is not final."""
+    [figures] = gate.figures([coupon.coupon_id])
     if figures and figures.pending and unavailable_reason(figures, coupon) is None:
         raise PurgeRefused(
-            f"{figures.pending:,} claims of rehearsal {coupon_id} are admitted and not final:"
-            " nothing was purged. Try again in a few seconds; `coupon doctor` says what they wait"
-            " for."
+            f"{figures.pending:,} claims of rehearsal {coupon.coupon_id} are admitted and not"
+            " final: nothing was purged. Try again in a few seconds; `coupon doctor` says what they"
+            " wait for."
         )

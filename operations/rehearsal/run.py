@@ -11,14 +11,14 @@ from connectors.slot import read_slot
 from coupons.change_events import REQUEST_TOPIC
 from coupons.change_events.kafka_admin import KafkaAdmin
 from coupons.endpoints import API_URL, token_key
-from coupons.gate.changes import define_at_gate, open_at_gate, operate_in_ledger
+from coupons.gate.changes import open_at_gate
 from coupons.gate.delays import watched_delays
+from coupons.gate.purging import close_rehearsal
 from coupons.gate.refusals import translated
 from coupons.ids import REHEARSAL_GROUP
-from coupons.ledger.coupons import find_coupon
 from coupons.ledger.rehearsals import begin_rehearsal
 from coupons.ledger.requests import count_requests
-from coupons.model import Coupon, CouponState, RequestCounts
+from coupons.model import Coupon, RequestCounts
 from coupons.tokens import ISSUE, mint_token
 from coupons.waiting import attempts
 from operations.rehearsal.load import Answers, Size, claim_all
@@ -144,12 +144,7 @@ def _coupon(session: Session, size: Size, acted_by: str) -> Iterator[Coupon]:
         open_at_gate(session.gate, coupon, about)
         yield coupon
     finally:
-        now = find_coupon(session.connection, coupon.coupon_id) or coupon
-        changes = {"state": CouponState.CLOSED}
-        closed = operate_in_ledger(
-            session.connection, coupon.coupon_id, now.version, changes, acted_by
-        )
-        define_at_gate(session.gate, closed, about)
+        close_rehearsal(session.gate, session.connection, coupon.coupon_id, acted_by)
 
 
 def _read(session: Session) -> _Reading:
