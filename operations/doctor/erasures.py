@@ -1,4 +1,4 @@
-"""Check that erasures are complete, and that no proof says too early that Kafka's part is over.
+"""Check that no proof of an erasure says too early that Kafka's part is over.
 
 The API cannot ask Kafka how long it keeps a record. When Kafka keeps one for longer, the ledger
 forgets too early that its request was erased: the request then seems lost, and a record that is
@@ -12,8 +12,7 @@ from datetime import timedelta
 from connectors.topic_settings import TopicSettings
 from coupons.ledger.connection import connect_ledger
 from coupons.ledger.erased_requests import count_early_proofs
-from coupons.ledger.exports_to_erase import count_exports_to_erase
-from operations.doctor.findings import Finding, Level, Section, warning
+from operations.doctor.findings import Finding, Section, warning
 from operations.doctor.system import System
 
 
@@ -22,12 +21,8 @@ def check_erasures(system: System) -> Iterator[Finding]:
     kept = TopicSettings(system.kafka).longest_kept()
     with closing(connect_ledger(system.database_url, "coupon-doctor")) as connection:
         early = count_early_proofs(connection, kept)
-        exports = count_exports_to_erase(connection)
     if early:
         yield _too_early(early, kept)
-    if exports:
-        says = f"files of {exports:,} retired coupons may still name users who were erased"
-        yield Finding("erasures", Level.WARNING, says, "coupon erase --exports")
 
 
 def _too_early(early: int, kept: timedelta | None) -> Finding:

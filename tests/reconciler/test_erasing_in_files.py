@@ -16,7 +16,7 @@ from coupons.ids import FIRST_ERASED_ID
 from coupons.ledger.connection import Connection
 from coupons.model import IssuedChange
 from operations import erasing
-from operations.doctor.erasures import check_erasures
+from operations.doctor.retirements import check_retirements
 from operations.retiring import erase, manifest
 from operations.retiring.folder_lock import locked
 from operations.retiring.manifest import read_manifest
@@ -251,15 +251,12 @@ def test_the_manifest_says_when_it_is_of_a_later_version(
         read_manifest(made)
 
 
-def test_the_doctor_names_files_that_are_open(
-    shop: Shop, made: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_doctor_names_files_that_are_open(shop: Shop, made: Path) -> None:
     """An erasure over HTTP reaches no files."""
-    monkeypatch.setattr("operations.doctor.erasures.TopicSettings", _Settings)
     as_owner(shop.database, "SELECT erase_user(%s, '{}', 'a test', '14 days')", USER)
     system: Any = type(
         "System", (), {"kafka": None, "database_url": shop.database.url("coupon_ops")}
     )
-    [found] = check_erasures(system)
+    [found] = check_retirements(system)
     assert "1 retired coupons may still name users" in found.says
     assert found.command == "coupon erase --exports"
