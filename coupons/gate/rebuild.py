@@ -60,9 +60,7 @@ def rebuild(
         # Before the fence: a rebuild that cannot finish would make an open coupon unavailable.
         check_takes_writes(gate.client)
         above = figures.epoch if figures else 0
-        begin_gate_epoch(connection, coupon_id, above, as_operator)
-        # Read by itself: the gate needs more of it than the fence returns.
-        fenced = find_coupon(connection, coupon_id)
+        fenced = begin_gate_epoch(connection, coupon_id, above, as_operator)
         if fenced is None:
             return None
         loaded = 0

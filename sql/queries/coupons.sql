@@ -180,20 +180,22 @@ SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_star
 -- Fences every claim admitted so far: FOR UPDATE waits for running accept_requests, which hold FOR KEY SHARE;
 -- later ones find another epoch and insert nothing.
 -- in:  coupon_id, above (an epoch that the gate has: the new one is greater)
--- out: the coupon with its new gate_epoch
+-- out: the coupon with its new gate_epoch, and all that the gate needs of it
 WITH fenced AS (
   SELECT coupon_id FROM coupon WHERE coupon_id = %(coupon_id)s FOR UPDATE
 )
 UPDATE coupon c SET gate_epoch = coupon_next_number(greatest(c.gate_epoch, %(above)s::bigint)) FROM fenced f WHERE c.coupon_id = f.coupon_id
 RETURNING c.coupon_id, c.name, c.total_quantity, c.issued_count, c.rejected_count, c.issue_starts_at, c.issue_ends_at,
-          c.state, c.eligible_group, c.version, c.gate_epoch, c.created_at, to_jsonb(c) ->> 'room' AS room;
+          coalesce(to_jsonb(c) ->> 'admin_state', c.state) AS state, c.eligible_group, c.version, c.gate_epoch, c.created_at,
+          to_jsonb(c) ->> 'room' AS room, to_jsonb(c) ->> 'standby' AS standby;
 
 -- name: operate_gate_epoch
 -- The same for coupon_ops.
 -- in:  coupon_id, above
 -- out: the coupon with its new gate_epoch
 SELECT coupon_id, name, total_quantity, issued_count, rejected_count, issue_starts_at, issue_ends_at,
-       state, eligible_group, version, gate_epoch, created_at, to_jsonb(o) ->> 'room' AS room
+       coalesce(to_jsonb(o) ->> 'admin_state', state) AS state, eligible_group, version, gate_epoch, created_at,
+       to_jsonb(o) ->> 'room' AS room, to_jsonb(o) ->> 'standby' AS standby
   FROM operate_gate_epoch(%(coupon_id)s, %(above)s::bigint) AS o;
 
 -- name: search_coupons
