@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cli.client_options import client_command
-from cli.options import COUPON_ID
+from cli.options import COUPON_ID, FILE
 from coupon_client import AudienceUpload, CouponClient, CouponClientError
 
 _coupon_argument = click.argument("coupon_id", type=COUPON_ID)
@@ -37,7 +37,7 @@ def remove_audience(client: CouponClient, coupon_id: int) -> Any:
 
 @client_command
 @_coupon_argument
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
 @click.option("--header/--no-header", "has_header", default=None, help="Of a file .csv.")
 @click.option("--resume", help="The id of an upload of this file that was cut off.")
 def upload_audience(

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from cli.client_options import client_command, limit_option
-from cli.options import COUPON_ID, Decorated
+from cli.options import COUPON_ID, FILE, VERSION, Decorated
 from coupon_client import CouponClient
 from coupons.codes import CodeKind
 from coupons.moments import parse_rfc3339
@@ -64,9 +64,7 @@ _TERMS = (
     click.option("--metadata", type=_JsonObject(), help="For the shop; its values are texts."),
 )
 _coupon_argument = click.argument("coupon_id", type=COUPON_ID)
-_version_option = click.option(
-    "--version", type=click.IntRange(min=1), help="Only if it still has this version."
-)
+_version_option = click.option("--version", type=VERSION, help="Only if it still has this version.")
 
 
 def _terms_options(command: Decorated) -> Decorated:
@@ -125,7 +123,7 @@ def read_coupon(client: CouponClient, coupon_id: int) -> Any:
 
 @client_command
 @_coupon_argument
-@click.option("--version", type=click.IntRange(min=1), required=True, help="As it was read.")
+@click.option("--version", type=VERSION, required=True, help="As it was read.")
 @click.option("--name", help="What it is called.")
 @click.option("--quantity", "total_quantity", type=click.IntRange(min=1), help="In all.")
 @click.option("--open", "opens", is_flag=True, help="Open a draft, or resume; alone.")
@@ -201,7 +199,7 @@ def choose_codes(client: CouponClient, coupon_id: int, kind: str) -> Any:
 
 @client_command
 @_coupon_argument
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
 @click.option("--header/--no-header", "has_header", default=None, help="Of a file .csv.")
 def upload_codes(client: CouponClient, coupon_id: int, file: Path, has_header: bool | None) -> Any:
     """Add the codes of a file to the pool of a coupon, one a line, or a .csv.

@@ -5,14 +5,12 @@ from typing import Any, Literal
 import click
 
 from cli.client_options import client_command
-from cli.options import COUPON_ID, Seconds
+from cli.options import COUPON_ID, VERSION, Seconds
 from coupon_client import CouponClient
 
 _coupon_argument = click.argument("coupon_id", type=COUPON_ID)
 _ticket_option = click.option("--ticket", help="Of an earlier answer.")
-_version_option = click.option(
-    "--version", type=click.IntRange(min=1), required=True, help="As it was read."
-)
+_version_option = click.option("--version", type=VERSION, required=True, help="As it was read.")
 
 
 @client_command

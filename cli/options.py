@@ -55,6 +55,11 @@ class Seconds(click.FloatRange):
 
 COUPON_ID = Id(1, MAX_COUPON_ID)
 USER_ID = Id(1, MAX_USER_ID)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+"""One that is there."""
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+VERSION = click.IntRange(min=1)
+"""Of a coupon."""
 
 _DEFAULT_FOLDER = ".coupon in the project"
 _DEFAULT_SYSTEM = (

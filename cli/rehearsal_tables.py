@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from cli.kept_records import kept_days, moment_as_json, show_kept
 from coupons.gate.purging import Purge, Remains
 from coupons.ledger.rehearsals import Rehearsal
 from operations.rehearsal.purging import Preview
@@ -13,16 +14,16 @@ from operations.rehearsal.purging import Preview
 def show_preview(coupon_id: int, found: Preview, as_json: bool) -> None:
     """What a purge would remove, and how long Kafka keeps its records."""
     if as_json:
-        days = None if found.log_keeps is None else found.log_keeps.total_seconds() / 86_400
         there = _remains_as_json(found.remains)
-        click.echo(json.dumps({"dry_run": True, **there, "log_keeps_days": days}))
+        click.echo(
+            json.dumps({"dry_run": True, **there, "log_keeps_days": kept_days(found.log_keeps)})
+        )
         return
     click.echo(f"of rehearsal {coupon_id}:")
     for table, number in sorted(found.remains.rows.items()):
         click.echo(f"  {table}: {number:,}")
     click.echo(f"  keys in Redis: {found.remains.keys:,}")
-    kept = found.log_keeps
-    click.echo("Kafka keeps its records " + ("for good" if kept is None else f"for {kept} at most"))
+    show_kept(found.log_keeps)
 
 
 def show_purge(done: Purge) -> None:
@@ -54,11 +55,10 @@ def purge_as_json(done: Purge) -> dict[str, Any]:
 
 def rehearsal_as_json(rehearsal: Rehearsal) -> dict[str, Any]:
     """The mark, and after the purge what was removed."""
-    purged, ends = rehearsal.purged_at, rehearsal.log_forgets_at
     return {
         "coupon_id": str(rehearsal.coupon_id),
         "began_at": rehearsal.begun_at.isoformat(),
-        "purged_at": None if purged is None else purged.isoformat(),
+        "purged_at": moment_as_json(rehearsal.purged_at),
         "removed": rehearsal.counts,
-        "log_forgets_at": None if ends is None else ends.isoformat(),
+        "log_forgets_at": moment_as_json(rehearsal.log_forgets_at),
     }

@@ -1,7 +1,6 @@
 """`coupon erase`."""
 
 import json
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -9,8 +8,9 @@ from uuid import UUID
 import click
 
 from cli.dead_letter_options import by_option
+from cli.kept_records import kept_days, moment_as_json, show_kept
 from cli.open_exports import print_open
-from cli.options import USER_ID, confirm, endpoints_option, json_option
+from cli.options import FOLDER, USER_ID, confirm, endpoints_option, json_option
 from cli.session import open_session
 from coupons.endpoints import Endpoints
 from coupons.errors import NotThere
@@ -30,7 +30,7 @@ from operations.session import Session
     "--exports-in",
     "moved_to",
     metavar="FOLDER",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FOLDER,
     help="Where the folders of `coupon retire` are now [default: where they were written].",
 )
 @click.option("--dry-run", is_flag=True, help="Show what there is of the user; change nothing.")
@@ -112,22 +112,15 @@ def _finish(done: ErasedExports, as_json: bool) -> None:
 
 
 def _foresee(user_id: int, found: Preview, as_json: bool) -> None:
-    kept = found.log_keeps
     if as_json:
-        days = None if kept is None else kept.total_seconds() / 86_400
         counts = {"counts": found.counts, "dead_letters": found.dead_letters}
-        click.echo(json.dumps({"dry_run": True, **counts, "log_keeps_days": days}))
+        kept = {"log_keeps_days": kept_days(found.log_keeps)}
+        click.echo(json.dumps({"dry_run": True, **counts, **kept}))
         return
     click.echo(f"of user {user_id}:")
     _print_counts(found.counts)
     click.echo(f"  dead letters: {found.dead_letters:,}")
-    click.echo(
-        "Kafka keeps its records " + ("for good" if kept is None else f"for {_days(kept)} at most")
-    )
-
-
-def _days(kept: timedelta) -> str:
-    return f"{kept / timedelta(days=1):,.3g} days"
+    show_kept(found.log_keeps)
 
 
 def _report(done: Erased, as_json: bool) -> None:
@@ -185,13 +178,12 @@ def _print_counts(counts: dict[str, int]) -> None:
 
 
 def _as_json(erasure: Erasure) -> dict[str, Any]:
-    at_gate, ends = erasure.at_gate_since, erasure.log_forgets_at
     return {
         "erasure_id": str(erasure.erasure_id),
         "erased_at": erasure.erased_at.isoformat(),
         "asked_by": erasure.asked_by,
         "counts": erasure.counts,
-        "at_gate_since": None if at_gate is None else at_gate.isoformat(),
-        "log_forgets_at": None if ends is None else ends.isoformat(),
+        "at_gate_since": moment_as_json(erasure.at_gate_since),
+        "log_forgets_at": moment_as_json(erasure.log_forgets_at),
         "repeated": erasure.repeated,
     }

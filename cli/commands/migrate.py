@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from cli.options import json_option
+from cli.options import FOLDER, json_option
 from connectors.prepare import prepare_database
 from coupons.endpoints import password_of
 from coupons.ledger.migrations import create_database
@@ -24,7 +24,7 @@ from coupons.ledger.roles import DATABASE, ROLES
     "--passwords",
     metavar="FOLDER",
     envvar="COUPON_PASSWORDS_DIR",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FOLDER,
     required=True,
     help="Folder with one password file for each role, named after the role.",
 )
