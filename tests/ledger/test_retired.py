@@ -101,8 +101,9 @@ def test_no_made_code_is_given_once_it_has_begun(
     request_and_issue(database, made, range(1, 2))
     archive(database, made)
     begin(ops, made)
-    with pytest.raises(CheckViolation):
+    with pytest.raises(CheckViolation) as refused:
         give_code(api, 1, made)
+    assert is_of_a_retired_coupon(refused.value)
 
 
 def test_transactions_that_ran_before_are_waited_for(

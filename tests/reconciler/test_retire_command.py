@@ -62,9 +62,7 @@ def test_rows_are_in_the_files_and_the_counts_still_balance(
     assert (again.exit_code, again.output) == (0, "There is no coupon to retire.\n")
 
 
-def test_it_is_shown_first_and_asked_for(
-    old: Shop, type_it: Type, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_is_shown_first_and_asked_for(old: Shop, type_it: Type, folder: Path) -> None:
     """A dry run changes nothing, nor does a command that nobody confirms."""
     shown = type_it("retire", "--to", folder, "--dry-run", "--json")
     assert [each["coupon_id"] for each in json.loads(shown.stdout)["coupons"]] == [old.coupon_id]

@@ -103,34 +103,31 @@ def test_a_paused_command_keeps_its_folder(old: Shop, retire_all: Type, folder: 
     assert list(folder.iterdir()) == []
 
 
-def test_another_export_stops_the_drop(
-    old: Shop, retire_all: Type, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def proved(old: Shop, retire_all: Type, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The files of a retirement that was cut off before it dropped a row."""
+    with monkeypatch.context() as patched:
+        patched.setattr(retire, "drop_page", _lost)
+        assert retire_all().exit_code == 3
+    return folder / f"coupon-{old.coupon_id}"
+
+
+def test_another_export_stops_the_drop(old: Shop, retire_all: Type, proved: Path) -> None:
     """A folder that is sound, and not the one that was proved."""
-    monkeypatch.setattr(retire, "drop_page", _lost)
-    assert retire_all().exit_code == 3
-    monkeypatch.undo()
-    made = folder / f"coupon-{old.coupon_id}"
-    manifest = read_manifest(made)
+    manifest = read_manifest(proved)
     name = manifest.file_of("requests")
-    pq.write_table(pq.read_table(made / name).slice(1), made / name)
-    other = {name: {"rows": 9, "sha256": sha256_of(made / name)}}
-    write_manifest(made, manifest._replace(files=manifest.files | other))
+    pq.write_table(pq.read_table(proved / name).slice(1), proved / name)
+    other = {name: {"rows": 9, "sha256": sha256_of(proved / name)}}
+    write_manifest(proved, manifest._replace(files=manifest.files | other))
     done = retire_all()
     assert done.exit_code == 1
     assert "is not what Postgres has noted" in " ".join(done.output.split())
     assert rows(old.database, old.coupon_id)["coupon_issue_request"] == 10
 
 
-def test_files_that_are_gone_stop_the_drop(
-    old: Shop, retire_all: Type, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_that_are_gone_stop_the_drop(old: Shop, retire_all: Type, proved: Path) -> None:
     """It was proved, and cut off; somebody has removed or changed a file since."""
-    monkeypatch.setattr(retire, "drop_page", _lost)
-    assert retire_all().exit_code == 3
-    monkeypatch.undo()
-    made = folder / f"coupon-{old.coupon_id}"
-    (made / read_manifest(made).file_of("requests")).write_bytes(b"other")
+    (proved / read_manifest(proved).file_of("requests")).write_bytes(b"other")
     done = retire_all()
     assert done.exit_code == 1
     assert "has another content than the manifest says" in done.output
