@@ -10,7 +10,7 @@ from psycopg import errors, pq, sql
 
 from coupons.ledger.migrations import admit_roles, create_database, migrate
 from coupons.ledger.roles import OWNER, role_url
-from tests.ledger.rights import ALLOWED, API, CDC, NOBODY, RECONCILER, ROLES
+from tests.ledger.rights import ALLOWED, API, CALLED_BY_ALL, CDC, NOBODY, RECONCILER, ROLES
 from tests.support.databases import PASSWORDS, Database, Databases
 
 LEDGER, REGISTRY = "test_rights", "test_rights_registry"
@@ -67,6 +67,20 @@ def _try(connection: psycopg.Connection, statement: str, role: str) -> None:
                 connection.execute(statement)
     finally:
         connection.rollback()
+
+
+def test_everybody_may_call_only_functions_that_read_no_table(ledger: Database) -> None:
+    """Postgres lets everybody call a new function: whatever reads or writes a table takes it away.
+
+    The statements above do not see it where a table that such a function writes is refused.
+    """
+    with psycopg.connect(ledger.url(OWNER)) as owner:
+        found = owner.execute(
+            "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+            " AND prorettype <> 'trigger'::regtype"
+            " AND has_function_privilege('public', oid, 'EXECUTE')"
+        ).fetchall()
+    assert {name for (name,) in found} == CALLED_BY_ALL
 
 
 @pytest.mark.parametrize(
