@@ -42,6 +42,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="also kill each container of the cluster overlay in turn: some ten minutes, 4 GiB",
     )
     parser.addoption(
+        "--kubernetes",
+        action="store_true",
+        help="first build what the chart is tested with, an API server of Kubernetes too, unless it"
+        " is in the cache: a quarter of an hour",
+    )
+    parser.addoption(
         "--screenshots",
         action="store_true",
         help="write the pictures of the monitor's page into docs/figures again",
@@ -51,3 +57,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FOLDER",
         help="run pipeline tests on the stack with this state folder, which runs already",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Builds before the workers start, and outside of the time limit of a test."""
+    if config.getoption("--kubernetes") and not hasattr(config, "workerinput"):
+        from tests.chart import tools
+
+        tools.make_tools(tools.tools_folder())
+        tools.make_servers(tools.servers_folder())

@@ -1,6 +1,7 @@
 """Every page and list that is generated, with the function that renders it."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from docs.make import (
@@ -16,6 +17,7 @@ from docs.make import (
     openapi,
     problems,
     settings,
+    systemd,
 )
 
 DOCS = Path(__file__).parents[1]
@@ -33,6 +35,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "reference/chart.md": chart.render,
     "../deploy/chart/values.yaml": chart.render_values,
     "../deploy/chart/files/topics.json": chart.render_topics,
+    **{f"../deploy/systemd/{name}": partial(systemd.render, name) for name in systemd.files()},
     "figures/way-of-a-claim.svg": claim_figure.render,
     "figures/rooms.svg": architecture_figure.render,
     "reference/benchmarks.md": benchmark_summary.render,

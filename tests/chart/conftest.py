@@ -1,8 +1,9 @@
-"""The chart, rendered by helm."""
+"""The chart, rendered by helm, and a cluster to install it in."""
 
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ import pytest
 import yaml
 
 from docs.make.chart import CHART
-from tests.chart.tools import tools_folder
+from tests.chart.cluster import Cluster
+from tests.chart.release import Release
+from tests.chart.servers import api_server, controllers
+from tests.chart.tools import servers_folder, tools_folder
 
 Objects = list[dict[str, Any]]
 VALUES = Path(__file__).with_name("values")
@@ -40,9 +44,11 @@ def helm(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[...,
             env={"HOME": home, "HELM_CACHE_HOME": home, "HELM_CONFIG_HOME": home},
         )
         if done.returncode != 0:
-            raise subprocess.CalledProcessError(
+            error = subprocess.CalledProcessError(
                 done.returncode, arguments, done.stdout, done.stderr
             )
+            error.add_note(done.stderr)
+            raise error
         return done.stdout
 
     return run
@@ -59,6 +65,52 @@ def rendered(helm: Callable[..., str]) -> Callable[..., Objects]:
         return [each for each in yaml.load_all(text, yaml.CSafeLoader) if each]
 
     return render
+
+
+@pytest.fixture(scope="session")
+def servers() -> Path:
+    """The folder of the servers of Kubernetes."""
+    folder = servers_folder()
+    if not folder.exists():
+        pytest.skip(
+            f"{folder} is not there: `python -m tests.chart.tools --kubernetes` makes it in a"
+            " quarter of an hour"
+        )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def api(servers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """An API server that knows the operators' kinds."""
+    with api_server(servers, tmp_path_factory.mktemp("kubernetes")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def cluster(api: Cluster, servers: Path) -> Iterator[Cluster]:
+    """The same with controllers, a scheduler and three nodes."""
+    with controllers(servers, api, api.kubeconfig.parent):
+        yield api
+
+
+@pytest.fixture(scope="session")
+def numbers() -> Iterator[int]:
+    """For names that no other test has."""
+    return count()
+
+
+@pytest.fixture
+def namespace(api: Cluster, numbers: Iterator[int]) -> str:
+    """A namespace of the test's own, that enforces pod security `restricted`."""
+    name = f"coupons-{next(numbers)}"
+    api.make_namespace(name)
+    return name
+
+
+@pytest.fixture
+def release(helm: Callable[..., str], api: Cluster, namespace: str) -> Release:
+    """The release `shop`, not installed yet."""
+    return Release(helm, api, namespace, RELEASE)
 
 
 def one(objects: Objects, kind: str, name: str) -> Any:

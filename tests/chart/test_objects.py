@@ -12,7 +12,8 @@ import yaml
 from connectors.events import EVENTS_FILE
 from connectors.register import CONNECTOR_FILE
 from docs.make.chart import CHART
-from tests.chart.conftest import FILES, RELEASE, Objects, one, pods
+from tests.chart.conftest import FILES, RELEASE, Objects, one
+from tests.chart.spoilt import SPOILT
 
 Rendered = Callable[..., Objects]
 Conform = Callable[[Objects], list[dict[str, str]]]
@@ -45,38 +46,7 @@ def test_every_object_is_one_that_its_server_takes(
     assert conform(rendered(name) + rendered(name, "--is-upgrade")) == []
 
 
-def _misspell_a_probe(objects: Objects) -> None:
-    [container] = pods(objects)[f"{RELEASE}-api"]["containers"]
-    container["readyProbe"] = container.pop("readinessProbe")
-
-
-def _ask_for_old_strimzi(objects: Objects) -> None:
-    one(objects, "KafkaConnector", "coupon-cdc")["apiVersion"] = "kafka.strimzi.io/v1beta2"
-
-
-def _count_tasks_in_words(objects: Objects) -> None:
-    one(objects, "KafkaConnector", "coupon-cdc")["spec"]["tasksMax"] = "one"
-
-
-def _misspell_a_field_of_postgres(objects: Objects) -> None:
-    one(objects, "Cluster", f"{RELEASE}-postgres")["spec"]["instance"] = 3
-
-
-def _monitor_no_port(objects: Objects) -> None:
-    monitor = one(objects, "PodMonitor", f"{RELEASE}-api")
-    monitor["spec"]["podMetricsEndpoints"] = [{"ports": "probes"}]
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        _misspell_a_probe,
-        _ask_for_old_strimzi,
-        _count_tasks_in_words,
-        _misspell_a_field_of_postgres,
-        _monitor_no_port,
-    ],
-)
+@pytest.mark.parametrize("spoil", SPOILT)
 def test_a_wrong_object_is_found(
     rendered: Rendered, conform: Conform, spoil: Callable[[Objects], None]
 ) -> None:

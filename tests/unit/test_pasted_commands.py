@@ -34,13 +34,16 @@ ORDINARY = {
     "eval",
     "export",
     "helm",
+    "install",
     "mkdir",
     "mv",
     "pg_basebackup",
     "pg_dump",
     "pg_restore",
+    "pip",
     "psql",
     "rm",
+    "set",
 }
 """Programs that are not ours; of docker only what is ours in it is looked at."""
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
@@ -87,7 +90,7 @@ def check(line: str) -> None:
         words.pop(0)
     if not words:
         return
-    program = words[0].removeprefix(".venv/bin/")
+    program = re.sub(r"^(\.venv|/opt/coupon)/bin/|(?<=^python)3$", "", words[0])
     if program == "coupon":
         check_coupon(shlex.join(["coupon", *words[1:]]))
     elif program == "make":
@@ -96,6 +99,8 @@ def check(line: str) -> None:
         check_compose(words)
     elif program == "kubectl":
         check_kubectl(words)
+    elif program == "systemctl":
+        check_systemctl(words)
     elif program == "python":
         assert words[1] == "-m", line
         assert importlib.util.find_spec(words[2]), f"there is no module {words[2]}"
@@ -118,6 +123,14 @@ def check_kubectl(words: list[str]) -> None:
     if "--" in words:
         inside = [word for word in words[words.index("--") + 1 :] if not _VARIABLE.match(word)]
         check(shlex.join([word for word in inside if word != "env"]))
+
+
+def check_systemctl(words: list[str]) -> None:
+    """The units are there; one that has instances is named with one, or with all."""
+    units = {file.name for file in (ROOT / "deploy" / "systemd").iterdir()}
+    for word in (word for word in words if word.startswith("coupon")):
+        name = re.sub(r"@[\d*]$", "@", word)
+        assert name in units or f"{name}.service" in units, f"there is no unit {word}"
 
 
 def check_compose(words: list[str]) -> None:
@@ -181,6 +194,8 @@ def test_the_documents_have_commands_to_look_at() -> None:
         "docker compose -f compose/compose.yaml logs nothing",
         "docker compose -f compose/compose.yaml run --rm ops nothing",
         "python -m stack.nothing",
+        "/opt/coupon/bin/coupon nothing",
+        "systemctl restart coupon-api coupon-consumer",
         "nothing --at-all",
     ],
 )
