@@ -46,6 +46,7 @@ class Erasing(Repairing):
         for coupon in self.expected.values():
             if coupon.audience is not None:
                 coupon.audience -= {user_id}
+            coupon.line.leave(user_id)
         self._expect_erased(user_id, held, at_gate=cut is None)
         if cut == "rebuild":
             for coupon in held:
