@@ -25,7 +25,8 @@ GROUP = "staff"
 class Definition:
     """Of a coupon. window: before, within or after the time in which it is issued.
 
-    has_line: while it is open, new claims are refused, because somebody waits.
+    has_line: while it is open, new claims are refused, because somebody waits. has_room: only who
+    has arrived in the waiting room may claim.
     """
 
     total: int
@@ -33,6 +34,7 @@ class Definition:
     window: str = "within"
     version: int = 0
     has_line: bool = False
+    has_room: bool = False
 
 
 class Place(NamedTuple):
@@ -63,6 +65,9 @@ class ExpectedCoupon:
     gate_audience: frozenset[int] | None = None
     lives: ExpectedLives = field(default_factory=ExpectedLives)
     line: ExpectedLine = field(default_factory=ExpectedLine)
+    has_room: bool = False
+    arrived: set[int] = field(default_factory=set)
+    """Users whose number the gate has."""
     erased: set[tuple[int, int]] = field(default_factory=set)
     """User and requested_at_us of requests that were erased."""
     replaced: dict[int, int] = field(default_factory=dict)
@@ -136,7 +141,10 @@ class ExpectedCoupon:
             return Refusal.NOT_ELIGIBLE
         if self.gate_audience is not None and claim.user_id not in self.gate_audience:
             return Refusal.NOT_ELIGIBLE
-        return Refusal.SOLD_OUT if self.places_left <= 0 else None
+        if self.places_left <= 0:
+            return Refusal.SOLD_OUT
+        is_too_early = definition.has_room and claim.user_id not in self.arrived
+        return Refusal.NOT_YOUR_TURN if is_too_early else None
 
     @property
     def places_left(self) -> int:
@@ -258,6 +266,7 @@ class ExpectedCoupon:
             window or self.definition.window,
             version,
             self.line.has_line,
+            self.has_room,
         )
 
     def at(self, user_id: int) -> IssueRequest | None:

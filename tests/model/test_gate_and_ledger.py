@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from coupons.gate import erasing
+from tests.model.arriving import RoomsOfCoupons
 from tests.model.coding import CodesOfIssuedCoupons
 from tests.model.living import LivesOfIssuedCoupons
 from tests.model.machine import GateAndLedger
@@ -28,7 +29,13 @@ from tests.support.servers import ValkeyServer
 EXAMPLES = "COUPON_MODEL_EXAMPLES"
 EXAMPLES_BY_DEFAULT = 40
 STEPS = 40
-MACHINES = (GateAndLedger, LinesOfCoupons, LivesOfIssuedCoupons, CodesOfIssuedCoupons)
+MACHINES = (
+    GateAndLedger,
+    LinesOfCoupons,
+    RoomsOfCoupons,
+    LivesOfIssuedCoupons,
+    CodesOfIssuedCoupons,
+)
 
 
 @pytest.fixture
