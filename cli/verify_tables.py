@@ -10,6 +10,7 @@ from connectors.stream_state import StreamState
 from coupons.codes import CodeKind
 from coupons.model import CouponState
 from operations.verify.codes import CodeCounts
+from operations.verify.lists import LineCounts
 from operations.verify.lives import LifeCounts
 from operations.verify.report import MOST_NAMED, ConsistencyReport, Discrepancy
 
@@ -19,10 +20,11 @@ def show_report(
     report: ConsistencyReport,
     life: LifeCounts | None = None,
     codes: CodeCounts | None = None,
+    line: LineCounts | None = None,
 ) -> None:
     """The counts of one coupon, and its first discrepancies.
 
-    life: None: none of its issued coupons was changed. codes: None: it has none.
+    life: None: none of its issued coupons was changed. codes, line: None: it has none.
     """
     counts, figures = report.counts, report.figures
     console.print(
@@ -58,8 +60,12 @@ def show_report(
         pool = f"; in the pool {codes.in_pool:,}, free {codes.free:,}"
         is_pool = codes.kind is CodeKind.POOL
         console.print(f"Codes:    {codes.given:,} given{pool if is_pool else ''}", soft_wrap=True)
-    for line in report.sums:
-        console.print(f"[red]does not add up:[/] {line}", soft_wrap=True)
+    if line is not None:
+        console.print(
+            f"Standby:  {line.waiting:,} waiting, {line.promoted:,} promoted", soft_wrap=True
+        )
+    for wrong in report.sums:
+        console.print(f"[red]does not add up:[/] {wrong}", soft_wrap=True)
     if report.discrepancies:
         console.print(_discrepancies(report))
     if report.complaints and report.claims_came_in:
@@ -97,14 +103,10 @@ def show_stream(console: Console, state: StreamState, letters: int) -> None:
 
 
 def show_unmatched(
-    console: Console,
-    unmatched: Sequence[Discrepancy],
-    lives: Sequence[LifeCounts],
-    codes: Sequence[CodeCounts],
+    console: Console, unmatched: Sequence[Discrepancy], wrong_counts: Sequence[str]
 ) -> None:
     """Rows that belong to nothing or do not fit, the first by name; counts that are wrong."""
-    complaints = [life.complaint for life in lives if life.complaint]
-    for complaint in [*complaints, *(line for each in codes for line in each.complaints)]:
+    for complaint in wrong_counts:
         console.print(f"[red]does not add up:[/] {complaint}", soft_wrap=True)
     for found in unmatched[:MOST_NAMED]:
         line = f"coupon {found.coupon_id}, {found}"

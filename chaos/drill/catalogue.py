@@ -27,6 +27,8 @@ NOT_CAUSED: Mapping[Section, str] = MappingProxyType(
         " is named first. tests/consumer/test_unread.py causes it.",
         Section.LAG: "It needs more claims for minutes than the consumer of one machine can"
         " handle. tests/pipeline/test_monitor.py makes the lag.",
+        Section.LIST_WAITS: "Without a reconciler, which is named first, or with a coupon that"
+        " somebody locks. tests/reconciler/test_doctor_of_lists.py causes it.",
         Section.POOL_SHORT: "It is no fault. tests/ledger/test_codes.py and"
         " tests/monitor/test_right_numbers.py cause it.",
         Section.REDIS_RESTORED: "The reconciler repairs it within seconds, before anybody could"

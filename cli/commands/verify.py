@@ -73,6 +73,16 @@ def command(
     late_code     it was given after the issued coupon had expired or was revoked
     wrong_check   it was made, and its check character is wrong
 
+    Of standby lists: the coupon's total is what its changes made of it. Entries that
+    no program leaves so are listed too:
+
+    \b
+    not_requested  promoted, and there is no request
+    still_waits    in line, and there is a request
+    overtaken      in line, and somebody behind was promoted before
+
+    Of lists of users: each is complete in Postgres, and the gate holds the same users.
+
     The gate has forgotten archived coupons, whose requests are all final: they are checked only by
     --coupon, and then in Postgres alone. The rows above are searched for them too. Of a retired one
     the counts that were kept have to add up: its rows are in files.
@@ -108,9 +118,13 @@ def _show(result: Verification) -> None:
     console = Console(highlight=False)
     lives = {life.coupon_id: life for life in result.lives}
     codes = {each.coupon_id: each for each in result.codes}
+    lines = {each.coupon_id: each for each in result.lines}
     for report in result.reports:
-        console.print(f"[bold]Coupon {report.coupon_id}[/]")
-        show_report(console, report, lives.get(report.coupon_id), codes.get(report.coupon_id))
+        coupon_id = report.coupon_id
+        console.print(f"[bold]Coupon {coupon_id}[/]")
+        show_report(
+            console, report, lives.get(coupon_id), codes.get(coupon_id), lines.get(coupon_id)
+        )
     if not result.reports:
         console.print("There are no coupons to check.")
     if result.archived:
@@ -122,7 +136,7 @@ def _show(result: Verification) -> None:
     show_stream(console, result.stream, len(result.dead_letters))
     if result.dead_letters_error:
         console.print(f"[yellow]not known:[/] {result.dead_letters_error}", soft_wrap=True)
-    show_unmatched(console, result.unmatched, result.lives, result.codes)
+    show_unmatched(console, result.unmatched, result.wrong_counts)
 
 
 def _as_json(result: Verification) -> dict[str, object]:
@@ -136,6 +150,8 @@ def _as_json(result: Verification) -> dict[str, object]:
         "unmatched": [_discrepancy_as_json(each) for each in result.unmatched],
         "lives": [each._asdict() for each in result.lives],
         "codes": [each._asdict() for each in result.codes],
+        "lines": [each._asdict() for each in result.lines],
+        "wrong_audiences": list(result.wrong_audiences),
         "archived": result.archived,
     }
 

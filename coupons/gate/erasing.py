@@ -44,6 +44,10 @@ LISTS_SECONDS = 5.0
 LISTS_PAUSE_SECONDS = 0.1
 
 _DRY_RUN = "dry run"
+_UNAVAILABLE = (
+    "The gate is unavailable for coupon {}, of which the user may have claimed one: nothing was"
+    " erased. Try again when it is rebuilt, in a few seconds."
+)
 
 
 def erase_user(
@@ -149,12 +153,15 @@ def _check_written(
 ) -> None:
     """Raises UserInFlight when the gate has admitted a claim whose row is not written yet.
 
-    Else the reconciler would write it after the erasure. It asks the gate once for each coupon.
+    Else the reconciler would write it after the erasure. It asks the gate once for each coupon. One
+    that is unavailable may have admitted a claim before, which is written until a rebuild begins.
     """
     for coupon in list_coupons(connection):
         if coupon.coupon_id not in written and coupon.belongs_at_gate:
             known = gate.read(coupon.coupon_id, [user_id])
-            if not isinstance(known, GateState) and known[0] and not known[0].is_final:
+            if isinstance(known, GateState):
+                raise UserInFlight(_UNAVAILABLE.format(coupon.coupon_id))
+            if known[0] and not known[0].is_final:
                 raise UserInFlight(NOT_FINAL)
 
 

@@ -89,6 +89,7 @@ CAUSES: dict[Section, frozenset[Section]] = {
     Section.GATE_UNAVAILABLE: frozenset(
         {Section.RECONCILER_DOWN, Section.REDIS_RESTORED, Section.BROKEN_COUPON}
     ),
+    Section.LIST_WAITS: frozenset({Section.RECONCILER_DOWN, Section.GATE_UNAVAILABLE}),
     Section.API_503: frozenset(
         {Section.GATE_UNAVAILABLE, Section.PART_DOWN, Section.STANDBY_DOWN, Section.LOCKED}
     ),

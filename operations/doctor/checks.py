@@ -26,6 +26,7 @@ from operations.doctor.kafka import (
     check_topic_settings,
 )
 from operations.doctor.ledger_history import check_ledger_history
+from operations.doctor.lists import check_lists
 from operations.doctor.machine import check_disk, check_parts
 from operations.doctor.postgres import check_database, check_postgres_writes
 from operations.doctor.postgres_waits import check_waits
@@ -92,6 +93,7 @@ CHECKS = (
     Check("requests", check_final, Section.POSTGRES_DOWN, _NO_STORES | _NO_KAFKA),
     Check("young requests", check_young, Section.POSTGRES_DOWN, _NO_STREAM | _NO_CONSUMER),
     Check("codes", check_codes, Section.POSTGRES_DOWN, _NO_POSTGRES),
+    Check("lists", check_lists, Section.REDIS_DOWN, _NO_STORES),
     Check("retirements", check_retirements, Section.POSTGRES_DOWN, _NO_POSTGRES),
     Check("disk", check_disk, Section.DISK_FULL),
     Check("api", check_api, Section.PART_DOWN, reasons(Section.PART_DOWN)),

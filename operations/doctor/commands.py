@@ -37,6 +37,11 @@ def start(what: str) -> StackCommand:
     return StackCommand("coupon up", f"start {what} where it runs, {AGAIN}")
 
 
+def restart(part: str, what: str) -> StackCommand:
+    """Restart what runs and does not do its work."""
+    return StackCommand(f"coupon restart {part}", f"restart {what} where it runs, {AGAIN}")
+
+
 def read_log(part: str, what: str) -> StackCommand:
     """Read what a part wrote."""
     return StackCommand(f"coupon logs {part}", f"read the log of {what} where it runs")

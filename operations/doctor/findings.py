@@ -58,6 +58,7 @@ class Section(StrEnum):
     POOL_SHORT = "A pool has too few codes"
     BROKEN_COUPON = "A coupon cannot be processed"
     GATE_UNAVAILABLE = "The gate is unavailable"
+    LIST_WAITS = "A list waits for the reconciler"
     API_503 = "The API answers 503"
     DEAD_LETTERS = "Dead letters are open"
     NOT_FINAL = "Requests stay without a final status"

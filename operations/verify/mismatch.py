@@ -42,6 +42,12 @@ class MismatchKind(StrEnum):
     """A code that was given after the issued coupon had expired or was revoked."""
     WRONG_CHECK = "wrong_check"
     """A made code whose check character is wrong: no till finds it."""
+    NOT_REQUESTED = "not_requested"
+    """Promoted from a standby list, and without a request."""
+    STILL_WAITS = "still_waits"
+    """In line for a coupon for which the user has a request."""
+    OVERTAKEN = "overtaken"
+    """In line, and somebody who stood behind was promoted meanwhile."""
 
 
 class Mismatch(NamedTuple):

@@ -1,4 +1,4 @@
-"""All checks of `coupon verify`: coupons, issued coupons and codes, stream, dead letters, rows."""
+"""All checks of `coupon verify`: coupons, issued coupons, codes, lists, stream, letters, rows."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,6 +12,12 @@ from operations.dead_letters.status import DeadLetterStatus, read_unresolved
 from operations.session import Failed, Session
 from operations.verify.codes import CodeCounts, count_codes, find_wrong_codes
 from operations.verify.in_flight import explain_in_flight
+from operations.verify.lists import (
+    LineCounts,
+    count_lines,
+    find_wrong_entries,
+    wrong_audiences,
+)
 from operations.verify.lives import LifeCounts, count_lives, find_wrong_changes, kept_life
 from operations.verify.report import ConsistencyReport, Discrepancy, await_consistency
 from operations.verify.unmatched_rows import find_unmatched
@@ -20,10 +26,11 @@ from operations.verify.unmatched_rows import find_unmatched
 class Verification(NamedTuple):
     """dead_letters: the unresolved ones. dead_letters_error: why they are not known; None: known.
 
-    unmatched: rows that belong to no coupon, request or issued coupon, and changes and codes of
-    issued coupons that do not fit. lives: of coupons of which an issued coupon was changed. codes:
-    of coupons that have some. failures: coupons that could not be checked. archived: how many
-    coupons are; they were not checked.
+    unmatched: rows that belong to no coupon, request or issued coupon; changes and codes of issued
+    coupons and entries of standby lists that do not fit. lives: of coupons of which an issued
+    coupon was changed. codes: of coupons that have some. lines: of coupons with a standby list.
+    wrong_audiences: what is wrong with lists of users, in sentences. failures: coupons that could
+    not be checked. archived: how many coupons are; they were not checked.
     """
 
     reports: Sequence[ConsistencyReport]
@@ -33,6 +40,8 @@ class Verification(NamedTuple):
     unmatched: Sequence[Discrepancy]
     lives: Sequence[LifeCounts]
     codes: Sequence[CodeCounts]
+    lines: Sequence[LineCounts]
+    wrong_audiences: Sequence[str]
     failures: Sequence[Failed]
     archived: int
 
@@ -40,9 +49,15 @@ class Verification(NamedTuple):
     def is_wrong(self) -> bool:
         """Whether something does not add up, or is still in flight."""
         wrong = any(report.complaints for report in self.reports)
-        wrong = wrong or any(life.complaint for life in self.lives)
-        wrong = wrong or any(codes.complaints for codes in self.codes)
-        return bool(self.unmatched or self.stream.losses) or wrong
+        return bool(wrong or self.wrong_counts or self.unmatched or self.stream.losses)
+
+    @property
+    def wrong_counts(self) -> list[str]:
+        """What is wrong with the counts of issued coupons, codes and lists, in sentences."""
+        lives = [life.complaint for life in self.lives if life.complaint]
+        codes = [line for each in self.codes for line in each.complaints]
+        lines = [line for each in self.lines for line in each.complaints]
+        return [*lives, *codes, *lines, *self.wrong_audiences]
 
     @property
     def unknown(self) -> list[str]:
@@ -72,10 +87,13 @@ def verify(
     ):
         lives = [kept_life(retired[coupon_id])]
     codes = count_codes(session.connection, coupon_id)
+    lines = count_lines(session.connection, coupon_id)
+    audiences = wrong_audiences(session.gate, session.connection, coupon_id)
     unmatched = [
         *find_unmatched(session.connection, coupon_id, keep),
         *find_wrong_changes(session.connection, coupon_id, keep),
         *find_wrong_codes(session.connection, coupon_id, keep),
+        *find_wrong_entries(session.connection, coupon_id, keep),
     ]
     letters, error = _unresolved(session)
     reports, stream = explain_in_flight(
@@ -86,7 +104,17 @@ def verify(
     )
     archived = count_archived(session.connection) if coupon_id is None else 0
     return Verification(
-        reports, stream, letters, error, unmatched, lives, codes, failures, archived
+        reports,
+        stream,
+        letters,
+        error,
+        unmatched,
+        lives,
+        codes,
+        lines,
+        audiences,
+        failures,
+        archived,
     )
 
 

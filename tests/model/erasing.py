@@ -46,11 +46,12 @@ class Erasing(Repairing):
         for coupon in self.expected.values():
             if coupon.audience is not None:
                 coupon.audience -= {user_id}
+            coupon.line.leave(user_id)
         self._expect_erased(user_id, held, at_gate=cut is None)
         if cut == "rebuild":
             for coupon in held:
                 self.rebuild(coupon.coupon_id)
-        if cut == "watch":
+        if cut == "watch" or (cut is not None and self._is_admitted(user_id)):
             self.watch()
         elif cut is not None:
             erase_user(self.gate, api, user_id, "model", WEEK)
@@ -76,12 +77,11 @@ class Erasing(Repairing):
             coupon.erase_mark(user_id)
 
     def _is_admitted(self, user_id: int) -> bool:
-        """The gate has a claim whose row is not written: the reconciler may write it later."""
+        """The gate may have a claim whose row is not written: it may be written later."""
         return any(
             each.is_rebuilt
-            and each.gate_epoch is not None
-            and user_id in each.pending
             and user_id not in each.rows
+            and (each.gate_epoch is None or user_id in each.pending)
             for each in self.expected.values()
         )
 

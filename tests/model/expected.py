@@ -15,6 +15,7 @@ from coupons.model import (
     Refusal,
     Status,
 )
+from tests.model.expected_line import ExpectedLine
 from tests.model.expected_lives import ExpectedLives
 
 GROUP = "staff"
@@ -22,12 +23,18 @@ GROUP = "staff"
 
 @dataclass(frozen=True)
 class Definition:
-    """Of a coupon. window: before, within or after the time in which it is issued."""
+    """Of a coupon. window: before, within or after the time in which it is issued.
+
+    has_line: while it is open, new claims are refused, because somebody waits. has_room: only who
+    has arrived in the waiting room may claim.
+    """
 
     total: int
     state: CouponState = CouponState.OPEN
     window: str = "within"
     version: int = 0
+    has_line: bool = False
+    has_room: bool = False
 
 
 class Place(NamedTuple):
@@ -57,6 +64,10 @@ class ExpectedCoupon:
     """The users of its list; None: everybody."""
     gate_audience: frozenset[int] | None = None
     lives: ExpectedLives = field(default_factory=ExpectedLives)
+    line: ExpectedLine = field(default_factory=ExpectedLine)
+    has_room: bool = False
+    arrived: set[int] = field(default_factory=set)
+    """Users whose number the gate has."""
     erased: set[tuple[int, int]] = field(default_factory=set)
     """User and requested_at_us of requests that were erased."""
     replaced: dict[int, int] = field(default_factory=dict)
@@ -122,13 +133,18 @@ class ExpectedCoupon:
             return Refusal.CLOSED
         if definition.state is not CouponState.OPEN:
             return Refusal(str(definition.state))
+        if definition.has_line:
+            return Refusal.SOLD_OUT
         if definition.window != "within":
             return Refusal.NOT_OPEN if definition.window == "before" else Refusal.CLOSED
         if self.group is not None and self.group not in claim.groups:
             return Refusal.NOT_ELIGIBLE
         if self.gate_audience is not None and claim.user_id not in self.gate_audience:
             return Refusal.NOT_ELIGIBLE
-        return Refusal.SOLD_OUT if self.places_left <= 0 else None
+        if self.places_left <= 0:
+            return Refusal.SOLD_OUT
+        is_too_early = definition.has_room and claim.user_id not in self.arrived
+        return Refusal.NOT_YOUR_TURN if is_too_early else None
 
     @property
     def places_left(self) -> int:
@@ -249,6 +265,8 @@ class ExpectedCoupon:
             state or self.definition.state,
             window or self.definition.window,
             version,
+            self.line.has_line,
+            self.has_room,
         )
 
     def at(self, user_id: int) -> IssueRequest | None:

@@ -11,7 +11,7 @@ from api.claim_writer import ClaimWriter
 from api.ledger_connections import LedgerConnections
 from coupons.errors import LedgerUnavailable, OutcomeUnknown
 from coupons.gate import Decision, Gate, connect_gate
-from coupons.ledger.connection import Connection, connect_ledger
+from coupons.ledger.connection import Connection, connect_ledger, ledger_pool
 from coupons.model import Admission, Claim, IssueRequest
 from tests.support.databases import Database
 from tests.support.servers import ValkeyServer
@@ -119,6 +119,9 @@ class System:
             # Postgres does not crash here.
             connection.execute("SET synchronous_commit = off")
         self.gate = connect_gate(server.url)
+        self.pool = self._open.enter_context(
+            closing(ledger_pool(database.url("coupon_api"), "model", 2))
+        )
 
     def close(self) -> None:
         self._open.close()

@@ -17,9 +17,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from coupons.gate import erasing
+from tests.model.arriving import RoomsOfCoupons
 from tests.model.coding import CodesOfIssuedCoupons
 from tests.model.living import LivesOfIssuedCoupons
 from tests.model.machine import GateAndLedger
+from tests.model.queueing import LinesOfCoupons
 from tests.model.system import System
 from tests.support.databases import Database
 from tests.support.servers import ValkeyServer
@@ -27,6 +29,13 @@ from tests.support.servers import ValkeyServer
 EXAMPLES = "COUPON_MODEL_EXAMPLES"
 EXAMPLES_BY_DEFAULT = 40
 STEPS = 40
+MACHINES = (
+    GateAndLedger,
+    LinesOfCoupons,
+    RoomsOfCoupons,
+    LivesOfIssuedCoupons,
+    CodesOfIssuedCoupons,
+)
 
 
 @pytest.fixture
@@ -40,7 +49,7 @@ def system(
 
 
 @pytest.mark.timeout(0 if EXAMPLES in os.environ else 600)
-@pytest.mark.parametrize("machine", [GateAndLedger, LivesOfIssuedCoupons, CodesOfIssuedCoupons])
+@pytest.mark.parametrize("machine", MACHINES)
 def test_every_promise_is_kept_in_any_order_of_events(
     system: System, machine: Callable[[System], Any]
 ) -> None:

@@ -13,7 +13,7 @@ from coupons.ledger.erasures import (
     find_erasure,
     find_replaced,
 )
-from coupons.ledger.requests import find_requests
+from coupons.ledger.requests import accept_requests, find_requests
 from coupons.queries import query
 from reconciler.routine_pass import run_pass
 from reconciler.watch import Watch
@@ -75,6 +75,25 @@ def test_nobody_is_erased_before_an_admitted_claim_is_written(
         erase(shop, ops, 2)
 
     list(run_pass(shop.gate, reconciler, 0, Watch(0)))
+    other.issue(2)
+    erase(shop, ops, 2)
+    assert 2 not in users(shop.database)
+
+
+def test_nobody_is_erased_while_a_gate_cannot_say_whom_it_has_admitted(
+    shop: Shop, other: Shop, ops: Connection, api: Connection, reconciler: Connection
+) -> None:
+    """After a restart of Redis a claim is written until the rebuild begins."""
+    issued(shop, 2)
+    admissions = other.admit(2)
+    key = f"coupon:{{{other.coupon_id}}}"
+    shop.gate.client.hset(key, "opened_under", "the server before its restart")
+    with pytest.raises(UserInFlight, match=f"unavailable for coupon {other.coupon_id},"):
+        erase(shop, ops, 2)
+    assert as_owner(shop.database, "SELECT FROM erasure") == []
+
+    assert accept_requests(api, admissions) == {other.coupon_id}
+    assert rebuild(shop.gate, reconciler, other.coupon_id)
     other.issue(2)
     erase(shop, ops, 2)
     assert 2 not in users(shop.database)

@@ -73,6 +73,17 @@ SMALL = [
         "members stop, crash and rebalance", "stops=1 crashes=1 abandons=1 rebalances=1", "group"
     ),
     _small("dead letters, replayed", "poison=1 replays=2 crashes=1 stops=1", "group"),
+    _small("a room that Redis loses", "users=3 workers=2 flushes=1 arrivals=2", "room"),
+    _small("a room on another server", "failovers=1 restarts=1 bare=1", "room"),
+    _small("arrivals that are cut off", "workers=2 flushes=1 crashes=1 lost=1", "room"),
+    _small("a lot", "by_lot=1 workers=2 flushes=1", "room"),
+    _small("a lot on another server", "by_lot=1 failovers=1 lost=1 moves=1", "room"),
+    _small("a room that is taken away and set", "changes=2 rebuilds=1 flushes=1 moves=1", "room"),
+    _small("an erasure that is cut off", "rebuilds=1 crashes=1 arrivals=1", "erasure"),
+    _small("an erasure while Redis restarts", "restarts=1 total=2", "erasure"),
+    _small("an erasure, and old records", "rereads=2 claims=1", "erasure"),
+    _small("an erasure, and late marks", "total=2 rereads=1 late=1 hourly=1", "erasure"),
+    _small("an erasure of who waits", "joins=1 total=2 crashes=1 late=1 hourly=1", "erasure"),
 ]
 
 LARGE = [
@@ -92,6 +103,18 @@ LARGE = [
     _large("a line while Redis fails over", f"{_PAIR} joins=1 changes=1"),
     _large("two partitions", "partitions=2 stops=1 crashes=1", "group"),
     _large("three records, two stops", "records=3 most_in_hand=3 stops=2 abandons=1", "group"),
+    _large("a room in trouble", "arrivals=4 workers=2 flushes=1 failovers=1", "room"),
+    _large("a lot in trouble", "by_lot=1 arrivals=4 flushes=1 failovers=1 bare=1 lost=1", "room"),
+    _large(
+        "a room that changes in trouble",
+        "changes=2 rebuilds=1 flushes=1 failovers=1 crashes=1 arrivals=4",
+        "room",
+    ),
+    _large(
+        "an erasure in trouble",
+        "restarts=1 rebuilds=1 rereads=1 late=1 crashes=1 joins=1 total=2 hourly=1",
+        "erasure",
+    ),
 ]
 
 HARMS = [
@@ -137,6 +160,30 @@ HARMS = [
     _without("abandoned-are-read-again goes-on-at-position", "abandons=1", 5, model="group"),
     _without("offsets-follow-batch", "crashes=1", 5, model="group"),
     _without("letters-are-delivered", "poison=1", 9, model="group"),
+    _without("numbers-are-reserved", "flushes=1", 15, model="room"),
+    _without("block-knows-its-server", "failovers=1", 15, model="room"),
+    _without("block-has-a-new-name", "flushes=1", 15, model="room"),
+    _without("fill-looks-again", "workers=2", 15, model="room"),
+    _without("ticket-brings-back", "flushes=1", 16, model="room"),
+    _without("smaller-number-stays", "flushes=1 bare=1", 16, model="room"),
+    _without("tickets-are-signed", "", 15, model="room"),
+    _without("lot-is-drawn-once", "by_lot=1 flushes=1", 17, model="room"),
+    _without("lot-counts-the-reserved", "by_lot=1 flushes=1", 17, model="room"),
+    _without("lot-is-waited-for", "by_lot=1 workers=2", 17, model="room"),
+    _without("turn-is-checked", "", 18, model="room"),
+    _without("rebuild-brings-the-room", "changes=2 rebuilds=1", 18, model="room"),
+    _without("unfinished-is-refused", "", 20, model="erasure"),
+    _without("pending-is-refused", "", 20, model="erasure"),
+    _without("unavailable-is-refused", "restarts=1", 20, model="erasure"),
+    # Either is enough where nothing else goes wrong.
+    _without("mark-is-awaited watch-sees-late-marks", "", 20, model="erasure"),
+    _without("lines-are-left-first", "joins=1 total=2", 20, model="erasure"),
+    _without("rebuild-is-excluded", "rebuilds=1", 20, model="erasure"),
+    _without("room-is-left", "arrivals=1", 20, model="erasure"),
+    _without("watch-ends-what-was-cut-off", "crashes=1", 20, model="erasure"),
+    _without("watch-sees-returned", "rereads=1", 20, model="erasure"),
+    _without("new-claims-stay", "total=2 rereads=1", 21, 22, model="erasure"),
+    _without("counts-follow", "crashes=1 rebuilds=1", 21, model="erasure"),
 ]
 
 _REPLAYED = "claims=20 times=7 consumers=2 refusals=1"
