@@ -123,7 +123,8 @@ def _run(
         changes = Counter(f"{each.status} {each.reason}".strip() for each in trial.history.changes)
         log(
             f"trial {number}: claims {_counts(statuses)}; violations: {len(violations)};"
-            f" changes of issued coupons {_counts(changes)}; {_ends(trial.history)}"
+            f" changes of issued coupons {_counts(changes)}; {_ends(trial.history)};"
+            f" {_waiting(trial)}; {_admissions(trial.history)}"
         )
         if violations:
             return violations
@@ -138,6 +139,25 @@ def _ends(history: History) -> str:
     archived = sum(sale.archived for sale in history.sales)
     erased = sum(len(sale.erased) for sale in history.sales)
     return f"{len(history.sales)} short sales, {archived} archived; {erased} users erased"
+
+
+def _waiting(trial: Trial) -> str:
+    states = Counter(each.state for each in trial.evidence.entries)
+    return f"{len(trial.history.joined)} joined a line: {_counts(states)}"
+
+
+def _admissions(history: History) -> str:
+    """What was seen of waiting rooms, lists and rehearsals."""
+    placed = [each for each in history.arrivals if each.position is not None]
+    again = sum(bool(each.sent) for each in placed)
+    users = {each.user_id for each in placed}
+    early = sum(each.reason == "not_your_turn" for each in history.responses)
+    seen = history.rehearsals
+    return (
+        f"{len(users)} arrived in a room, {again} times with a ticket, {early} claims came early;"
+        f" {len(history.lists)} lists; {len(seen.begun)} rehearsals with"
+        f" {sum(seen.issued.values())} issued"
+    )
 
 
 def _chosen(trial: Trial, only: tuple[str, ...]) -> list[str]:

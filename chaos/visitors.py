@@ -1,0 +1,137 @@
+"""The visitors: users who arrive in a waiting room, keep their tickets, and claim at their turn."""
+
+import random
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from heapq import heappop, heappush
+from itertools import count
+from threading import Event
+
+from chaos.admissions import Arrival, Room
+from chaos.callers import Caller, meanwhile
+from chaos.history import FAILED, History, Stock
+from chaos.insisting import NotAnswered, insist, repeat
+
+TOTAL = 100_000
+RATE = 10
+OPENS_AFTER_SECONDS = 6.0
+FIRST_USER = 6_000_000_000
+PAUSE_SECONDS = 0.1
+TOO_EARLY = 0.2
+"""Share of visitors who also claim before their turn."""
+COMES_BACK = 0.3
+"""Share of claims before which the visitor arrives again, with the ticket."""
+AGAIN_SECONDS = 1.0
+
+Turn = tuple[float, int]
+"""When a user means to claim, and who."""
+
+
+class Visitors:
+    """One coupon with a waiting room, and threads of visitors. complaints: of late answers."""
+
+    def __init__(self, caller: tuple[str, str], history: History, seed: str) -> None:
+        self._caller = caller
+        self._history = history
+        self._seed = f"{seed}/visitors"
+        self._users = count(FIRST_USER)
+        self._tickets: dict[int, str] = {}
+        self.complaints: list[str] = []
+        opens_at = datetime.fromtimestamp(time.time() + OPENS_AFTER_SECONDS, UTC)
+        with closing(Caller(*caller)) as one:
+            self._coupon_id = one.create_coupon(TOTAL, opens_at.isoformat())
+            path = f"/coupons/{self._coupon_id}/waiting-room/settings"
+            wanted = {"admits_per_second": RATE, "order": "arrival"}
+            insist(one, "PUT", path, body=wanted, headers={"If-Match": "*"})
+        history.rooms.append(Room(self._coupon_id, opens_at.timestamp(), RATE))
+        history.stocks[self._coupon_id] = [Stock(TOTAL, 0.0, 0.0)]
+
+    @contextmanager
+    def visiting(self, threads: int) -> Iterator[None]:
+        """Arrive and claim while the block runs."""
+        with meanwhile([partial(self._work, f"{self._seed}/{n}") for n in range(threads)]):
+            yield
+
+    def check(self) -> str:
+        """A complaint when nobody was admitted at a turn, or nobody too early was refused."""
+        ours = [each for each in self._history.responses if each.coupon_id == self._coupon_id]
+        if not any(each.accepted for each in ours):
+            return "nobody was admitted from a waiting room"
+        early = any(each.reason == "not_your_turn" for each in ours)
+        return "" if early else "nobody claimed before the turn"
+
+    def come_back(self) -> None:
+        """Everybody who has a ticket arrives with it once more, until it is answered."""
+        with closing(Caller(*self._caller)) as caller:
+            for user_id in list(self._tickets):
+                try:
+                    repeat(partial(self._answered, caller, user_id), f"arrival of user {user_id}")
+                except NotAnswered as error:
+                    self.complaints.append(str(error))
+
+    def _answered(self, caller: Caller, user_id: int) -> Arrival | None:
+        arrival = self._arrive(caller, user_id)
+        return None if arrival.status in FAILED else arrival
+
+    def _work(self, seed: str, stop: Event) -> None:
+        rng = random.Random(seed)
+        turns: list[Turn] = []
+        with closing(Caller(*self._caller)) as caller:
+            while not stop.wait(PAUSE_SECONDS):
+                self._come(caller, next(self._users), rng, turns)
+                while turns and turns[0][0] <= time.time() and not stop.is_set():
+                    self._claim(caller, heappop(turns)[1], rng, turns)
+
+    def _come(self, caller: Caller, user_id: int, rng: random.Random, turns: list[Turn]) -> None:
+        """Arrive; who gets no place arrives again a little later."""
+        arrival = self._arrive(caller, user_id)
+        heappush(turns, (arrival.turn_at or time.time() + AGAIN_SECONDS, user_id))
+        if arrival.turn_at is not None and rng.random() < TOO_EARLY:
+            self._history.add([caller.claim(self._coupon_id, user_id)])
+
+    def _claim(self, caller: Caller, user_id: int, rng: random.Random, turns: list[Turn]) -> None:
+        """Claim; arrive before it now and then, and always after it came too early."""
+        if user_id not in self._tickets or rng.random() < COMES_BACK:
+            arrival = self._arrive(caller, user_id)
+            if arrival.turn_at is None or arrival.turn_at > time.time():
+                heappush(turns, (arrival.turn_at or time.time() + AGAIN_SECONDS, user_id))
+                return
+        response = caller.claim(self._coupon_id, user_id)
+        self._history.add([response])
+        if response.reason == "not_your_turn":
+            turn_at = self._arrive(caller, user_id).turn_at
+            heappush(turns, (max(turn_at or 0.0, time.time() + AGAIN_SECONDS), user_id))
+        elif response.status in FAILED:
+            heappush(turns, (time.time() + AGAIN_SECONDS, user_id))
+
+    def _arrive(self, caller: Caller, user_id: int) -> Arrival:
+        """Arrive once, with the ticket if there is one."""
+        sent = self._tickets.get(user_id, "")
+        path, body = f"/coupons/{self._coupon_id}/waiting-room", {"ticket": sent} if sent else {}
+        began = time.monotonic()
+        status, _, answer = caller.call_once("POST", path, user_id, "coupon:issue", body)
+        found = answer if status == 200 else {}
+        arrival = Arrival(
+            self._coupon_id,
+            user_id,
+            sent,
+            status,
+            "" if found else str(answer.get("type", "")).rpartition(":")[2],
+            found.get("position"),
+            _seconds(found),
+            str(found.get("ticket", "")),
+            began,
+            time.monotonic(),
+        )
+        if arrival.ticket:
+            self._tickets[user_id] = arrival.ticket
+        self._history.add_arrival(arrival)
+        return arrival
+
+
+def _seconds(found: Mapping[str, str | None]) -> float | None:
+    turn_at = found.get("turn_at")
+    return None if turn_at is None else datetime.fromisoformat(turn_at).timestamp()
