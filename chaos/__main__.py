@@ -50,10 +50,11 @@ def main(
 ) -> None:
     """Cause faults at random during claims, and check every promise.
 
-    A run is a series of trials. In a trial, callers claim three coupons, and users wait in line for
-    a fourth, while faults happen: a process is killed or paused, a network link is cut, Redis loses
-    its data, garbage is written to the topic. Tills use issued coupons meanwhile, cancel uses and
-    revoke some. Small coupons are closed and archived, and users are erased. After 150 s everything
+    A run is a series of trials. In a trial, callers claim three coupons, users wait in line for a
+    fourth and in the waiting room of a fifth, and a sixth is open to a list, while faults happen: a
+    process is killed or paused, a network link is cut, Redis loses its data, garbage is written to
+    the topic. Tills use issued coupons meanwhile, cancel uses and revoke some. Small coupons are
+    closed and archived, users are erased, and rehearsals are held. After 150 s everything
     is healed, and the checkers compare what callers and tills saw with what Postgres, Redis and
     Kafka hold.
 
@@ -148,9 +149,9 @@ def _waiting(trial: Trial) -> str:
 
 def _admissions(history: History) -> str:
     """What was seen of waiting rooms, lists and rehearsals."""
-    placed = [each for each in history.arrivals if each.position is not None]
-    again = sum(bool(each.sent) for each in placed)
-    users = {each.user_id for each in placed}
+    answered = [each for each in history.arrivals if each.position is not None]
+    again = sum(bool(each.sent) for each in answered)
+    users = {each.user_id for each in answered}
     early = sum(each.reason == "not_your_turn" for each in history.responses)
     seen = history.rehearsals
     return (

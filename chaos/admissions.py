@@ -27,7 +27,7 @@ class Arrival:
     """One call to arrive, and its response. began, ended: monotonic seconds.
 
     sent: the ticket that was sent, "" without one. position, turn_at, ticket: of an answer with a
-    place, else None, None and "". reason: the name of the problem or of the connection's error.
+    position, else None, None and "". reason: the name of the problem or of the connection's error.
     """
 
     coupon_id: int
@@ -48,8 +48,8 @@ class Arrival:
 
     def __str__(self) -> str:
         words = f"arrival of user {self.user_id} at coupon {self.coupon_id}"
-        place = "" if self.position is None else f", position {self.position}"
-        return f"{words}, answered {self.status} {self.reason}".rstrip() + place
+        where = "" if self.position is None else f", position {self.position}"
+        return f"{words}, answered {self.status} {self.reason}".rstrip() + where
 
 
 def number_of(ticket: str) -> int:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import count
 from threading import Event
@@ -13,7 +13,7 @@ from confluent_kafka import KafkaException
 from chaos.admissions import Intruder
 from chaos.callers import Caller, meanwhile
 from chaos.history import History
-from chaos.remains import look_at, read_left
+from chaos.remains import note_rehearsal, read_left
 from coupons.endpoints import Endpoints
 from coupons.errors import CouponError
 from coupons.gate import connect_gate
@@ -85,14 +85,22 @@ class Rehearsals:
     def _work(self, stop: Event) -> None:
         while not stop.wait(PAUSE_SECONDS):
             begun: list[int] = []
-            try:
-                with connect(self._endpoints, SILENT_SECONDS) as session:
-                    rehearse(session, SIZE, ACTED_BY, self._begins(begun))
-            except _FAILURES as error:
-                self.failures.append(f"{type(error).__name__}: {error}")
+            self._try(partial(self._rehearse, begun))
             if begun and self._rng.random() < PURGES_AT_ONCE:
-                with suppress(*_FAILURES):
-                    self._purge(begun[0])
+                self._try(partial(self._purge, begun[0]))
+
+    def _try(self, work: Callable[[], object]) -> None:
+        """Once; what a command may end with beside faults is no complaint."""
+        try:
+            work()
+        except _FAILURES as error:
+            self.failures.append(f"{type(error).__name__}: {error}")
+        except Exception as error:
+            self.complaints.append(f"a rehearsal ended with {type(error).__name__}: {error}")
+
+    def _rehearse(self, begun: list[int]) -> None:
+        with connect(self._endpoints, SILENT_SECONDS) as session:
+            rehearse(session, SIZE, ACTED_BY, self._begins(begun))
 
     def _begins(self, begun: list[int]) -> Callable[[int, Answers], None]:
         def claims(coupon_id: int, _: Answers) -> None:
@@ -108,7 +116,7 @@ class Rehearsals:
     def _purge(self, coupon_id: int) -> str:
         """Purge it; "": done. Raises what a purge raises."""
         with psycopg.connect(self._where["COUPON_DATABASE_URL"], connect_timeout=5) as owner:
-            look_at(owner, coupon_id, self._history.rehearsals)
+            note_rehearsal(owner, coupon_id, self._history.rehearsals)
         with connect(self._endpoints) as session:
             left = purge_rehearsal(session, coupon_id, ACTED_BY).after
         return "" if left.is_nothing else f"{left} is left"

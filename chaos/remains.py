@@ -39,7 +39,7 @@ def read_left(gate: Gate, database_url: str, coupon_ids: Sequence[int]) -> Mappi
         return found
 
 
-def look_at(owner: psycopg.Connection[Any], coupon_id: int, log: RehearsalLog) -> None:
+def note_rehearsal(owner: psycopg.Connection[Any], coupon_id: int, log: RehearsalLog) -> None:
     """Note what a rehearsal has that is not purged; the most that was seen stays."""
     values = [coupon_id, FIRST_REHEARSAL_ID, FIRST_ERASED_ID]
     counted = owner.execute(

@@ -42,7 +42,7 @@ from chaos.checkers.responses import (
     only_expected_responses,
 )
 from chaos.checkers.rooms import (
-    a_ticket_keeps_its_place,
+    a_ticket_keeps_its_position,
     an_arrival_gets_an_expected_answer,
     every_number_was_reserved,
     no_position_is_given_twice,
@@ -112,7 +112,7 @@ CHECKERS: tuple[Checker, ...] = (
     an_arrival_gets_an_expected_answer,
     no_position_is_given_twice,
     every_number_was_reserved,
-    a_ticket_keeps_its_place,
+    a_ticket_keeps_its_position,
     who_arrives_later_stands_behind,
     nobody_is_admitted_before_the_turn,
     who_has_the_turn_is_not_refused,

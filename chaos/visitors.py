@@ -86,7 +86,7 @@ class Visitors:
                     self._claim(caller, heappop(turns)[1], rng, turns)
 
     def _come(self, caller: Caller, user_id: int, rng: random.Random, turns: list[Turn]) -> None:
-        """Arrive; who gets no place arrives again a little later."""
+        """Arrive; who gets no position arrives again a little later."""
         arrival = self._arrive(caller, user_id)
         heappush(turns, (arrival.turn_at or time.time() + AGAIN_SECONDS, user_id))
         if arrival.turn_at is not None and rng.random() < TOO_EARLY:

@@ -1,4 +1,4 @@
-"""Promises about waiting rooms: each place once, kept by its ticket, and nobody before the turn."""
+"""Promises about waiting rooms: a position is one user's, kept by the ticket, and is waited for."""
 
 from bisect import bisect_left
 from collections import defaultdict
@@ -23,7 +23,7 @@ def an_arrival_gets_an_expected_answer(history: History, _: Evidence) -> list[st
         if each.status not in EXPECTED_STATUSES:
             complaints.append(str(each))
         elif each.status == 200 and (each.position is None or each.turn_at is None):
-            complaints.append(f"{each}: it names no place")
+            complaints.append(f"{each}: it names no position")
         elif each.position is not None and each.turn_at is not None:
             expected = rooms[each.coupon_id].turn_at(each.position)
             if abs(each.turn_at - expected) > ROUNDING_SECONDS:
@@ -36,7 +36,7 @@ def an_arrival_gets_an_expected_answer(history: History, _: Evidence) -> list[st
 def no_position_is_given_twice(history: History, _: Evidence) -> list[str]:
     """Whatever Redis loses, two users never have the same turn."""
     users: dict[tuple[int, int], set[int]] = defaultdict(set)
-    for each in _placed(history.arrivals):
+    for each in _answered(history.arrivals):
         users[each.coupon_id, each.position or 0].add(each.user_id)
     return [
         f"position {position} of coupon {coupon_id} was given to users {sorted(found)}"
@@ -49,16 +49,16 @@ def every_number_was_reserved(history: History, evidence: Evidence) -> list[str]
     """A number is given after the ledger has it: what is given next begins behind."""
     return [
         f"{each}: the ledger has reserved the numbers below {evidence.reserved[each.coupon_id]}"
-        for each in _placed(history.arrivals)
+        for each in _answered(history.arrivals)
         if (each.position or 0) >= evidence.reserved.get(each.coupon_id, 0)
     ]
 
 
-def a_ticket_keeps_its_place(history: History, _: Evidence) -> list[str]:
+def a_ticket_keeps_its_position(history: History, _: Evidence) -> list[str]:
     """Who sends a ticket has its position, or an earlier one that was theirs before."""
     return [
         f"{each}: its ticket was for {number_of(each.sent)}"
-        for each in _placed(history.arrivals)
+        for each in _answered(history.arrivals)
         if each.sent and (each.position or 0) > number_of(each.sent)
     ]
 
@@ -70,7 +70,7 @@ def who_arrives_later_stands_behind(history: History, _: Evidence) -> list[str]:
         calls = [each for each in history.arrivals if each.coupon_id == room.coupon_id]
         highest = _Highest(calls)
         began = _first_began(calls)
-        for each in _placed(calls):
+        for each in _answered(calls):
             before = highest.answered_before(began[each.key])
             if (each.position or 0) < before:
                 complaints.append(f"{each}: {before} was given before this user came")
@@ -97,16 +97,16 @@ def nobody_is_admitted_before_the_turn(history: History, evidence: Evidence) -> 
 def who_has_the_turn_is_not_refused(history: History, _: Evidence) -> list[str]:
     """A claim at the turn is refused as too early only if Redis lost something since the arrival.
 
-    The arrival with the ticket is repeated then, and brings the place back.
+    The arrival with the ticket is repeated then, and brings the position back.
     """
-    placed: dict[Key, list[Arrival]] = defaultdict(list)
-    for each in _placed(history.arrivals):
-        placed[each.key].append(each)
+    answered: dict[Key, list[Arrival]] = defaultdict(list)
+    for each in _answered(history.arrivals):
+        answered[each.key].append(each)
     complaints = []
     for response in history.responses:
         if response.reason != "not_your_turn":
             continue
-        before = [each for each in placed[response.key] if each.ended <= response.began]
+        before = [each for each in answered[response.key] if each.ended <= response.began]
         last = max(before, key=lambda each: each.ended, default=None)
         began_at = response.at - (response.ended - response.began)
         if last is None or last.turn_at is None or began_at < last.turn_at:
@@ -116,7 +116,7 @@ def who_has_the_turn_is_not_refused(history: History, _: Evidence) -> list[str]:
     return complaints
 
 
-def _placed(arrivals: Iterable[Arrival]) -> list[Arrival]:
+def _answered(arrivals: Iterable[Arrival]) -> list[Arrival]:
     return [each for each in arrivals if each.position is not None]
 
 
@@ -139,10 +139,10 @@ class _Highest:
     """The highest position that was answered before a moment."""
 
     def __init__(self, calls: Sequence[Arrival]) -> None:
-        placed = sorted(_placed(calls), key=lambda each: each.ended)
-        self._ended = [each.ended for each in placed]
+        answered = sorted(_answered(calls), key=lambda each: each.ended)
+        self._ended = [each.ended for each in answered]
         self._highest = [-1]
-        for each in placed:
+        for each in answered:
             self._highest.append(max(self._highest[-1], each.position or 0))
 
     def answered_before(self, moment: float) -> int:

@@ -127,7 +127,7 @@ def _let_one_stand_before(history: History) -> None:
         (_give_another_ticket, "an_arrival_gets_an_expected_answer"),
         (_give_a_position_twice, "no_position_is_given_twice"),
         (_give_what_is_not_reserved, "every_number_was_reserved"),
-        (_lose_a_ticket, "a_ticket_keeps_its_place"),
+        (_lose_a_ticket, "a_ticket_keeps_its_position"),
         (_let_one_stand_before, "who_arrives_later_stands_behind"),
     ],
 )
