@@ -128,6 +128,7 @@ class Trial:
         complaints += [self._waiters.await_served(self.target.where), self._await_quiet()]
         complaints.append(await_ends(self.target.where, self.history, QUIET_WITHIN_SECONDS))
         self.evidence = read_evidence(self.target.where, self.history, self._begin)
+        complaints.append(self._waiters.check_promoted(self.evidence.entries))
         return [each for each in complaints if each] + violations(self.history, self.evidence)
 
     def _check_workers(self) -> str:
