@@ -51,7 +51,7 @@ def main(
     """Cause faults at random during claims, and check every promise.
 
     A run is a series of trials. In a trial, callers claim three coupons, users wait in line for a
-    fourth and in the waiting room of a fifth, and a sixth is open to a list, while faults happen: a
+    fourth and in the waiting rooms of two more, and one is open to a list, while faults happen: a
     process is killed or paused, a network link is cut, Redis loses its data, garbage is written to
     the topic. Tills use issued coupons meanwhile, cancel uses and revoke some. Small coupons are
     closed and archived, users are erased, and rehearsals are held. After 150 s everything
@@ -149,13 +149,15 @@ def _waiting(trial: Trial) -> str:
 
 def _admissions(history: History) -> str:
     """What was seen of waiting rooms, lists and rehearsals."""
-    answered = [each for each in history.arrivals if each.position is not None]
+    answered = [each for each in history.arrivals if each.ticket]
     again = sum(bool(each.sent) for each in answered)
-    users = {each.user_id for each in answered}
+    users = {each.key for each in answered}
+    drawn = {each.user_id for each in answered if each.position not in (None, each.number)}
     early = sum(each.reason == "not_your_turn" for each in history.responses)
     seen = history.rehearsals
     return (
-        f"{len(users)} arrived in a room, {again} times with a ticket, {early} claims came early;"
+        f"{len(users)} arrived in rooms, {again} times with a ticket, {len(drawn)} moved by a lot,"
+        f" {early} claims came early;"
         f" {len(history.lists)} lists; {len(seen.begun)} rehearsals with"
         f" {sum(seen.issued.values())} issued"
     )

@@ -6,16 +6,18 @@ Key = tuple[int, int]
 FOREVER = float("inf")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Room:
-    """A coupon with a waiting room by arrival: position p has its turn at opens_at + p / rate.
+    """A coupon with a waiting room: position p has its turn at opens_at + p / rate.
 
-    opens_at: seconds since 1970. rate: positions a second.
+    opens_at: seconds since 1970; the earliest that was ever wanted. rate: positions a second.
+    by_lot: a lot gives the positions, else the position is the number in order of arrival.
     """
 
     coupon_id: int
     opens_at: float
     rate: int
+    by_lot: bool = False
 
     def turn_at(self, position: int) -> float:
         """From when this position may claim, in seconds since 1970."""
@@ -26,8 +28,9 @@ class Room:
 class Arrival:
     """One call to arrive, and its response. began, ended: monotonic seconds.
 
-    sent: the ticket that was sent, "" without one. position, turn_at, ticket: of an answer with a
-    position, else None, None and "". reason: the name of the problem or of the connection's error.
+    sent: the ticket that was sent, "" without one. ticket: "" without a good answer. position,
+    turn_at: None, too, before the lot is drawn. opens_at, turn_at: seconds since 1970. reason: the
+    name of the problem or of the connection's error.
     """
 
     coupon_id: int
@@ -36,6 +39,7 @@ class Arrival:
     status: int
     reason: str
     position: int | None
+    opens_at: float | None
     turn_at: float | None
     ticket: str
     began: float
@@ -46,9 +50,14 @@ class Arrival:
         """Coupon and user."""
         return self.coupon_id, self.user_id
 
+    @property
+    def number(self) -> int:
+        """The number in order of arrival, of a good answer."""
+        return number_of(self.ticket)
+
     def __str__(self) -> str:
         words = f"arrival of user {self.user_id} at coupon {self.coupon_id}"
-        where = "" if self.position is None else f", position {self.position}"
+        where = f", number {self.number}, position {self.position}" if self.ticket else ""
         return f"{words}, answered {self.status} {self.reason}".rstrip() + where
 
 

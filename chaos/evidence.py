@@ -9,7 +9,7 @@ from chaos.ends import Ends, read_ends
 from chaos.history import History, Key
 from chaos.remains import Left, read_left
 from chaos.stores import ChangeRow, EntryRow, IssuedNow, read_gate, read_ledger
-from chaos.terms import ListNow, read_lists, read_reserved
+from chaos.terms import ListNow, RoomNow, read_lists, read_rooms
 from chaos.topics import DeadLetter, Delivered, Offsets, read_committed, read_topics
 from coupons.gate import connect_gate
 from coupons.model import IssueRequest
@@ -22,8 +22,8 @@ class Evidence:
     issued, rejected: the rows, each as a key. changes: of issued coupons, by key and number.
     entries: of standby lists, in their order. owned: issued coupons as they are read. delivered and
     dead_letters: since the run began. committed: by partition, the group's offsets, read before
-    everything else. ends: of short sales. reserved: of rooms, the number that is reserved next.
-    lists: of coupons that are open to one. rehearsals: what is left of each.
+    everything else. ends: of short sales. rooms: of coupons with one. lists: of coupons that are
+    open to one. rehearsals: what is left of each.
     """
 
     totals: Mapping[int, int] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Evidence:
     dead_letters: Sequence[DeadLetter] = ()
     committed: Mapping[int, int] = field(default_factory=dict)
     ends: Ends = field(default_factory=Ends)
-    reserved: Mapping[int, int] = field(default_factory=dict)
+    rooms: Mapping[int, RoomNow] = field(default_factory=dict)
     lists: Mapping[int, ListNow] = field(default_factory=dict)
     rehearsals: Mapping[int, Left] = field(default_factory=dict)
 
@@ -66,7 +66,7 @@ def read_evidence(where: Mapping[str, str], history: History, begin: Offsets) ->
             dead_letters=dead_letters,
             committed=committed,
             ends=read_ends(gate, ledger, history.sales),
-            reserved=read_reserved(database_url, history),
+            rooms=read_rooms(database_url, history),
             lists=read_lists(gate, database_url, history),
             rehearsals=read_left(gate, database_url, history.rehearsals.begun),
         )

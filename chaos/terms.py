@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from hashlib import sha1
+from math import isqrt
 
 from chaos.history import History
 from coupons.gate import Gate
@@ -11,6 +13,29 @@ from coupons.ledger.audiences import EVERYBODY, is_listed, list_audiences
 from coupons.ledger.connection import connect_ledger
 
 NAME = "chaos"
+
+
+@dataclass(frozen=True)
+class RoomNow:
+    """A waiting room in the ledger. next_number: is reserved next. lot_size: None: not drawn."""
+
+    next_number: int
+    lot_size: int | None = None
+    lot_key: str = ""
+
+    def position(self, number: int) -> int | None:
+        """What the lot makes of a number, as everybody can compute it; None: it is not drawn."""
+        if self.lot_size is None or number >= self.lot_size:
+            return None if self.lot_size is None else number
+        side = isqrt(self.lot_size - 1) + 1
+        while True:
+            left, right = divmod(number, side)
+            for turn in range(1, 9):
+                digest = sha1(f"{self.lot_key} {turn} {right}".encode()).hexdigest()
+                left, right = right, (left + int(digest[:12], 16)) % side
+            number = left * side + right
+            if number < self.lot_size:
+                return number
 
 
 @dataclass(frozen=True)
@@ -37,15 +62,15 @@ def read_lists(gate: Gate, database_url: str, history: History) -> Mapping[int, 
     }
 
 
-def read_reserved(database_url: str, history: History) -> Mapping[int, int]:
-    """By coupon with a room, the number that the ledger reserves next."""
+def read_rooms(database_url: str, history: History) -> Mapping[int, RoomNow]:
+    """The waiting rooms, by coupon."""
     with closing(connect_ledger(database_url, NAME)) as ledger:
-        return dict(
-            ledger.execute(
-                "SELECT coupon_id, next_number FROM waiting_room WHERE coupon_id = ANY (%s)",
-                [[room.coupon_id for room in history.rooms]],
-            ).fetchall()
+        rows = ledger.execute(
+            "SELECT coupon_id, next_number, lot_size, coalesce(lot_key, '') FROM waiting_room"
+            " WHERE coupon_id = ANY (%s)",
+            [[room.coupon_id for room in history.rooms]],
         )
+        return {row[0]: RoomNow(*row[1:]) for row in rows}
 
 
 def _read_list(gate: Gate, url: str, coupon_id: int, known: Collection[int]) -> ListNow:

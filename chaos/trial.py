@@ -40,13 +40,13 @@ QUIET_WITHIN_SECONDS = 120.0
 
 
 class Trial:
-    """Six coupons and their callers.
+    """Seven coupons and their callers.
 
     One coupon does not sell out, one sells out soon, and one has its total raised all the time and
-    expires. Another has a line, which is served as its total is raised, one a waiting room, and one
-    is open to a list, which is replaced. Tills use, cancel and revoke what was issued. Beside them,
-    small coupons are claimed, closed and archived, some of their users are erased, and rehearsals
-    are held and purged.
+    expires. Another has a line, which is served as its total is raised. Two have a waiting room, by
+    arrival and by lot. One is open to a list, which is replaced. Tills use, cancel and revoke what
+    was issued. Beside them, small coupons are claimed, closed and archived, some of their users are
+    erased, and rehearsals are held and purged.
     """
 
     def __init__(self, target: Target, seed: str) -> None:
@@ -68,6 +68,7 @@ class Trial:
         ops_url = target.stack.database_url("ops")
         self._rehearsals = Rehearsals(target.where, ops_url, self._caller, self.history, seed)
         self._visitors = Visitors(self._caller, self.history, seed)
+        self._drawn = Visitors(self._caller, self.history, seed, by_lot=True)
         context = FaultContext(target, self.history, roomy, Random(f"{seed}/faults"))
         self.faults: Mapping[str, Fault] = all_faults(context)
         self.complaints: list[str] = []
@@ -86,6 +87,7 @@ class Trial:
             self._waiters.waiting(),
             self._guests.claiming(),
             self._visitors.visiting(VISITORS),
+            self._drawn.visiting(1),
         ):
             raising.start()
             try:
@@ -120,8 +122,15 @@ class Trial:
         self.target.heal()
         complaints = [*self.complaints, self._check_workers(), self._await_quiet()]
         self._visitors.come_back()
+        self._drawn.come_back()
         self._rehearsals.end()
-        for each in (self._sales, self._guests, self._visitors, self._rehearsals):
+        for each in (
+            self._sales,
+            self._guests,
+            self._visitors,
+            self._drawn,
+            self._rehearsals,
+        ):
             complaints += each.complaints
         for coupon_id in (self._scarce, self._raised):
             self._callers.claim_until_sold_out(coupon_id, self.history.stocks[coupon_id][-1].total)

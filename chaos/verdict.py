@@ -42,6 +42,7 @@ from chaos.checkers.responses import (
     only_expected_responses,
 )
 from chaos.checkers.rooms import (
+    a_position_is_what_the_number_says,
     a_ticket_keeps_its_position,
     an_arrival_gets_an_expected_answer,
     every_number_was_reserved,
@@ -110,6 +111,7 @@ CHECKERS: tuple[Checker, ...] = (
     nothing_of_an_archived_coupon_is_at_the_gate,
     an_archived_coupon_answers_from_the_ledger,
     an_arrival_gets_an_expected_answer,
+    a_position_is_what_the_number_says,
     no_position_is_given_twice,
     every_number_was_reserved,
     a_ticket_keeps_its_position,

@@ -16,55 +16,69 @@ ROUNDING_SECONDS = 0.000_002
 
 
 def an_arrival_gets_an_expected_answer(history: History, _: Evidence) -> list[str]:
-    """200, 503 or a lost connection; the turn that is named is the position's."""
-    rooms = {room.coupon_id: room for room in history.rooms}
+    """200 with a ticket, 503 or a lost connection; the turn that is named is the position's."""
+    rates = {room.coupon_id: room.rate for room in history.rooms}
     complaints = []
     for each in history.arrivals:
-        if each.status not in EXPECTED_STATUSES:
+        if each.status not in EXPECTED_STATUSES or (each.status == 200) != bool(each.ticket):
             complaints.append(str(each))
-        elif each.status == 200 and (each.position is None or each.turn_at is None):
-            complaints.append(f"{each}: it names no position")
-        elif each.position is not None and each.turn_at is not None:
-            expected = rooms[each.coupon_id].turn_at(each.position)
-            if abs(each.turn_at - expected) > ROUNDING_SECONDS:
-                complaints.append(f"{each}: its turn is {each.turn_at - expected:f} s too late")
-            if number_of(each.ticket) != each.position:
-                complaints.append(f"{each}: its ticket is for {number_of(each.ticket)}")
+        elif each.position is not None:
+            expected = (each.opens_at or 0.0) + each.position / rates[each.coupon_id]
+            if abs((each.turn_at or 0.0) - expected) > ROUNDING_SECONDS:
+                complaints.append(f"{each}: its turn is named {each.turn_at} and is {expected}")
+    return complaints
+
+
+def a_position_is_what_the_number_says(history: History, evidence: Evidence) -> list[str]:
+    """By arrival the same; by lot what everybody can compute from the lot, which is drawn once."""
+    by_lot = {room.coupon_id for room in history.rooms if room.by_lot}
+    complaints = []
+    for each in _answered(history.arrivals):
+        expected: int | None = each.number
+        if each.coupon_id in by_lot:
+            expected = evidence.rooms[each.coupon_id].position(each.number)
+            if each.position is None:
+                continue  # it was not drawn then
+        if each.position != expected:
+            complaints.append(f"{each}: its position is {expected}")
     return complaints
 
 
 def no_position_is_given_twice(history: History, _: Evidence) -> list[str]:
-    """Whatever Redis loses, two users never have the same turn."""
-    users: dict[tuple[int, int], set[int]] = defaultdict(set)
+    """Whatever Redis loses, two users never have the same turn, nor the same number."""
+    users: dict[tuple[int, str, int], set[int]] = defaultdict(set)
     for each in _answered(history.arrivals):
-        users[each.coupon_id, each.position or 0].add(each.user_id)
+        users[each.coupon_id, "number", each.number].add(each.user_id)
+        if each.position is not None:
+            users[each.coupon_id, "position", each.position].add(each.user_id)
     return [
-        f"position {position} of coupon {coupon_id} was given to users {sorted(found)}"
-        for (coupon_id, position), found in users.items()
+        f"{what} {number} of coupon {coupon_id} was given to users {sorted(found)}"
+        for (coupon_id, what, number), found in users.items()
         if len(found) > 1
     ]
 
 
 def every_number_was_reserved(history: History, evidence: Evidence) -> list[str]:
     """A number is given after the ledger has it: what is given next begins behind."""
+    following = {coupon_id: now.next_number for coupon_id, now in evidence.rooms.items()}
     return [
-        f"{each}: the ledger has reserved the numbers below {evidence.reserved[each.coupon_id]}"
+        f"{each}: the ledger has reserved the numbers below {following.get(each.coupon_id)}"
         for each in _answered(history.arrivals)
-        if (each.position or 0) >= evidence.reserved.get(each.coupon_id, 0)
+        if each.number >= following.get(each.coupon_id, 0)
     ]
 
 
 def a_ticket_keeps_its_position(history: History, _: Evidence) -> list[str]:
-    """Who sends a ticket has its position, or an earlier one that was theirs before."""
+    """Who sends a ticket has its number, or an earlier one that was theirs before."""
     return [
         f"{each}: its ticket was for {number_of(each.sent)}"
         for each in _answered(history.arrivals)
-        if each.sent and (each.position or 0) > number_of(each.sent)
+        if each.sent and each.number > number_of(each.sent)
     ]
 
 
 def who_arrives_later_stands_behind(history: History, _: Evidence) -> list[str]:
-    """Nobody whose first call came after another's answer has an earlier position."""
+    """Nobody whose first call came after another's answer has an earlier number."""
     complaints = []
     for room in history.rooms:
         calls = [each for each in history.arrivals if each.coupon_id == room.coupon_id]
@@ -72,7 +86,7 @@ def who_arrives_later_stands_behind(history: History, _: Evidence) -> list[str]:
         began = _first_began(calls)
         for each in _answered(calls):
             before = highest.answered_before(began[each.key])
-            if (each.position or 0) < before:
+            if each.number < before:
                 complaints.append(f"{each}: {before} was given before this user came")
     return complaints
 
@@ -117,7 +131,7 @@ def who_has_the_turn_is_not_refused(history: History, _: Evidence) -> list[str]:
 
 
 def _answered(arrivals: Iterable[Arrival]) -> list[Arrival]:
-    return [each for each in arrivals if each.position is not None]
+    return [each for each in arrivals if each.ticket]
 
 
 def _first_began(calls: Iterable[Arrival]) -> Mapping[Key, float]:
@@ -136,14 +150,14 @@ def _lost_between(history: History, began: float, ended: float) -> bool:
 
 
 class _Highest:
-    """The highest position that was answered before a moment."""
+    """The highest number that was answered before a moment."""
 
     def __init__(self, calls: Sequence[Arrival]) -> None:
         answered = sorted(_answered(calls), key=lambda each: each.ended)
         self._ended = [each.ended for each in answered]
         self._highest = [-1]
         for each in answered:
-            self._highest.append(max(self._highest[-1], each.position or 0))
+            self._highest.append(max(self._highest[-1], each.number))
 
     def answered_before(self, moment: float) -> int:
         return self._highest[bisect_left(self._ended, moment)]
@@ -152,7 +166,8 @@ class _Highest:
 def _best_positions(room: Room, arrivals: Sequence[Arrival]) -> Mapping[Key, int]:
     """The earliest position that each user can have had.
 
-    A call without an answer may have given one: it is behind those that were answered before it.
+    A call without an answer may have given one: it is behind those that were answered before it, or
+    any by lot.
     """
     calls = [each for each in arrivals if each.coupon_id == room.coupon_id]
     highest = _Highest(calls)
@@ -161,7 +176,7 @@ def _best_positions(room: Room, arrivals: Sequence[Arrival]) -> Mapping[Key, int
         if each.position is not None:
             possible = each.position
         elif each.status in FAILED:
-            possible = highest.answered_before(each.began) + 1
+            possible = 0 if room.by_lot else highest.answered_before(each.began) + 1
         else:
             continue
         best[each.key] = min(possible, best.get(each.key, possible))

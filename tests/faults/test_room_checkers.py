@@ -9,6 +9,7 @@ from chaos.admissions import Arrival, Room
 from chaos.checkers import rooms
 from chaos.evidence import Evidence
 from chaos.history import Disturbance, History, Response, Stock
+from chaos.terms import RoomNow
 from chaos.verdict import violations
 from coupons.model import IssueRequest, Status
 
@@ -19,11 +20,12 @@ ROOM = Room(COUPON, OPENS_AT, RATE)
 def arrival(user: int, position: int, began: float, sent: str = "") -> Arrival:
     """Answered half a second later."""
     turn_at, ticket = ROOM.turn_at(position), f"{position}.signed"
-    return Arrival(COUPON, user, sent, 200, "", position, turn_at, ticket, began, began + 0.5)
+    ended = began + 0.5
+    return Arrival(COUPON, user, sent, 200, "", position, OPENS_AT, turn_at, ticket, began, ended)
 
 
 def lost(user: int, began: float) -> Arrival:
-    return Arrival(COUPON, user, "", 0, "TimeoutError", None, None, "", began, began + 0.5)
+    return Arrival(COUPON, user, "", 0, "TimeoutError", None, None, None, "", began, began + 0.5)
 
 
 def claim(user: int, at: float, reason: str = "") -> Response:
@@ -53,7 +55,7 @@ def fine() -> History:
     )
 
 
-HELD = Evidence(requests=[admitted(7, 1_000.4), admitted(8, 1_002.4)], reserved={COUPON: 400})
+HELD = Evidence(requests=[admitted(7, 1_000.4), admitted(8, 1_002.4)], rooms={COUPON: RoomNow(400)})
 
 
 def broken(history: History, evidence: Evidence = HELD) -> set[str]:
@@ -99,8 +101,13 @@ def _name_another_turn(history: History) -> None:
     history.arrivals[4] = replace(history.arrivals[4], turn_at=ROOM.turn_at(231))
 
 
-def _give_another_ticket(history: History) -> None:
-    history.arrivals[4] = replace(history.arrivals[4], ticket="231.signed")
+def _give_no_ticket(history: History) -> None:
+    history.arrivals.append(replace(lost(10, 1_005.0), status=200))
+
+
+def _give_another_position(history: History) -> None:
+    turn_at = ROOM.turn_at(229)
+    history.arrivals[4] = replace(history.arrivals[4], position=229, turn_at=turn_at)
 
 
 def _give_a_position_twice(history: History) -> None:
@@ -124,7 +131,8 @@ def _let_one_stand_before(history: History) -> None:
     [
         (_refuse_an_arrival, "an_arrival_gets_an_expected_answer"),
         (_name_another_turn, "an_arrival_gets_an_expected_answer"),
-        (_give_another_ticket, "an_arrival_gets_an_expected_answer"),
+        (_give_no_ticket, "an_arrival_gets_an_expected_answer"),
+        (_give_another_position, "a_position_is_what_the_number_says"),
         (_give_a_position_twice, "no_position_is_given_twice"),
         (_give_what_is_not_reserved, "every_number_was_reserved"),
         (_lose_a_ticket, "a_ticket_keeps_its_position"),
@@ -137,6 +145,21 @@ def test_a_broken_promise_of_a_room_is_found(
     history = fine()
     make_wrong(history)
     assert broken(history) == {checker}
+
+
+def by_lot(position: int | None, number: int) -> set[str]:
+    """What is found when this number has this position, by a lot among four."""
+    room, now = replace(ROOM, by_lot=True), RoomNow(400, 4, "a key")
+    turn_at = None if position is None else ROOM.turn_at(position)
+    got = replace(arrival(7, 0, 990.0), position=position, turn_at=turn_at, ticket=f"{number}.x")
+    return broken(History(rooms=[room], arrivals=[got]), Evidence(rooms={COUPON: now}))
+
+
+def test_a_position_that_the_lot_does_not_give_is_found() -> None:
+    given = RoomNow(400, 4, "a key").position
+    assert sorted(given(number) or 0 for number in range(4)) == [0, 1, 2, 3]
+    assert by_lot(given(2), 2) == by_lot(7, 7) == by_lot(None, 2) == set()
+    assert by_lot(given(1), 2) == by_lot(8, 7) == {"a_position_is_what_the_number_says"}
 
 
 @pytest.mark.parametrize("request_", [admitted(8, 1_001.9), admitted(10, 1_100.0)])

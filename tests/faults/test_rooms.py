@@ -18,7 +18,7 @@ from chaos.guests import Guests, is_refused
 from chaos.history import Disturbance, History
 from chaos.link import Link
 from chaos.stores import read_ledger
-from chaos.terms import read_lists, read_reserved
+from chaos.terms import read_lists, read_rooms
 from chaos.verdict import violations
 from chaos.visitors import Visitors
 from coupons.gate import Gate
@@ -55,7 +55,7 @@ def broken(gate: Gate, database: Database, history: History, *of: ModuleType) ->
         rows = read_ledger(owner, history.coupon_ids)
     evidence = Evidence(
         **rows,
-        reserved=read_reserved(url, history),
+        rooms=read_rooms(url, history),
         lists=read_lists(gate, url, history),
     )
     found = violations(history, evidence)
