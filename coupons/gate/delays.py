@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from threading import Event, Thread
 
 from coupons.gate.gate import Gate
-from coupons.gate.refusals import REDIS_ERRORS
+from coupons.gate.refusals import REDIS_ERRORS, translated
 from coupons.gate.values import SETTLED_CHANNEL, parse_settled
 
 _POLL_SECONDS = 0.1
@@ -20,11 +20,12 @@ def watched_delays(gate: Gate, coupon_id: int | None = None) -> Iterator[list[fl
 
     From the request's admission by the Redis server's clock to the notification of this process:
     both should share a clock. While Redis cannot be reached nothing is heard; afterwards it is
-    again.
+    again. Raises RedisUnavailable at the beginning.
     """
     delays_ms: list[float] = []
     subscriber = gate.client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
-    subscriber.subscribe(SETTLED_CHANNEL)
+    with translated():
+        subscriber.subscribe(SETTLED_CHANNEL)
     stop = Event()
 
     def listen() -> None:

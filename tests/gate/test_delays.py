@@ -3,6 +3,7 @@
 import pytest
 
 from chaos.link import Link
+from coupons.errors import RedisUnavailable
 from coupons.gate import Gate, connect_gate
 from coupons.gate.delays import watched_delays
 from coupons.model import Admission, Claim, IssueRequest, Status
@@ -34,3 +35,10 @@ def test_delays_are_heard_again_after_redis_was_away(
             return len(delays_ms) > 1
 
         eventually(heard, 10, "marks are heard again")
+
+
+def test_a_redis_that_is_away_is_named(redis_link: Link) -> None:
+    gate = connect_gate(redis_link.url)
+    redis_link.cut()
+    with pytest.raises(RedisUnavailable), watched_delays(gate):
+        pass
