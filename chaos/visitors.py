@@ -24,7 +24,8 @@ LOT_AFTER_SECONDS = 6.0
 FIRST_USER = 6_000_000_000
 PAUSE_SECONDS = 0.1
 TOO_EARLY = 0.2
-"""Share of visitors who also claim before their turn."""
+"""Share of visitors who claim at once, too, and of those who do so shortly before their turn."""
+SHORTLY_SECONDS = 0.3
 COMES_BACK = 0.3
 """Share of claims before which the visitor arrives again, with the ticket."""
 AGAIN_SECONDS = 1.0
@@ -121,7 +122,8 @@ class Visitors:
     def _come(self, caller: Caller, user_id: int, rng: random.Random, turns: list[Turn]) -> None:
         """Arrive; who gets no position arrives again a little later."""
         arrival = self._arrive(caller, user_id)
-        heappush(turns, (self._next(arrival), user_id))
+        early_s = SHORTLY_SECONDS * rng.random() if rng.random() < TOO_EARLY else 0.0
+        heappush(turns, (self._next(arrival) - early_s, user_id))
         if arrival.turn_at is not None and rng.random() < TOO_EARLY:
             self._history.add([caller.claim(self._coupon_id, user_id)])
 
