@@ -21,7 +21,8 @@ RESPONSE_TIMEOUT_SECONDS = 10.0
 PAUSE_SECONDS = 0.03
 REMEMBERED = 200
 TRIES_AGAIN = 0.15
-ACKNOWLEDGED_WITHIN_SECONDS = 60.0
+ACKNOWLEDGED_WITHIN_SECONDS = 240.0
+"""Longer than any incident with its recovery: everything may be stopped for three sessions."""
 TOKEN_SECONDS = 3600
 _BY_A_TILL = ("order_reference", "coupon:redeem")
 

@@ -3,15 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from chaos.callers import Caller
+from chaos.callers import ACKNOWLEDGED_WITHIN_SECONDS, Caller
 from chaos.history import FAILED
 from coupons.waiting import attempts
 
 T = TypeVar("T")
 
 PAUSE_SECONDS = 0.2
-ANSWERED_WITHIN_SECONDS = 240.0
-"""Longer than any incident with its recovery."""
+ANSWERED_WITHIN_SECONDS = ACKNOWLEDGED_WITHIN_SECONDS
 _PASSING = ("in-flight", "user-in-flight")
 """Refusals that end when the requests are final."""
 
