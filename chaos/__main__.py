@@ -50,10 +50,11 @@ def main(
 ) -> None:
     """Cause faults at random during claims, and check every promise.
 
-    A run is a series of trials. In a trial, callers claim three coupons, and users wait in line for
-    a fourth, while faults happen: a process is killed or paused, a network link is cut, Redis loses
-    its data, garbage is written to the topic. Tills use issued coupons meanwhile, cancel uses and
-    revoke some. Small coupons are closed and archived, and users are erased. After 150 s everything
+    A run is a series of trials. In a trial, callers claim three coupons, users wait in line for a
+    fourth and in the waiting rooms of two more, and one is open to a list, while faults happen: a
+    process is killed or paused, a network link is cut, Redis loses its data, garbage is written to
+    the topic. Tills use issued coupons meanwhile, cancel uses and revoke some. Small coupons are
+    closed and archived, users are erased, and rehearsals are held. After 150 s everything
     is healed, and the checkers compare what callers and tills saw with what Postgres, Redis and
     Kafka hold.
 
@@ -123,7 +124,8 @@ def _run(
         changes = Counter(f"{each.status} {each.reason}".strip() for each in trial.history.changes)
         log(
             f"trial {number}: claims {_counts(statuses)}; violations: {len(violations)};"
-            f" changes of issued coupons {_counts(changes)}; {_ends(trial.history)}"
+            f" changes of issued coupons {_counts(changes)}; {_ends(trial.history)};"
+            f" {_waiting(trial)}; {_admissions(trial.history)}"
         )
         if violations:
             return violations
@@ -138,6 +140,27 @@ def _ends(history: History) -> str:
     archived = sum(sale.archived for sale in history.sales)
     erased = sum(len(sale.erased) for sale in history.sales)
     return f"{len(history.sales)} short sales, {archived} archived; {erased} users erased"
+
+
+def _waiting(trial: Trial) -> str:
+    states = Counter(each.state for each in trial.evidence.entries)
+    return f"{len(trial.history.joined)} joined a line: {_counts(states)}"
+
+
+def _admissions(history: History) -> str:
+    """What was seen of waiting rooms, lists and rehearsals."""
+    answered = [each for each in history.arrivals if each.ticket]
+    again = sum(bool(each.sent) for each in answered)
+    users = {each.key for each in answered}
+    drawn = {each.user_id for each in answered if each.position not in (None, each.number)}
+    early = sum(each.reason == "not_your_turn" for each in history.responses)
+    seen = history.rehearsals
+    return (
+        f"{len(users)} arrived in rooms, {again} times with a ticket, {len(drawn)} moved by a lot,"
+        f" {early} claims came early;"
+        f" {len(history.lists)} lists; {len(seen.begun)} rehearsals with"
+        f" {sum(seen.issued.values())} issued"
+    )
 
 
 def _chosen(trial: Trial, only: tuple[str, ...]) -> list[str]:

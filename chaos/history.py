@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from threading import Lock
 
+from chaos.admissions import Arrival, RehearsalLog, Room, UserList
+
 Key = tuple[int, int]
 """(coupon_id, user_id): identifies an issue request."""
 
@@ -138,6 +140,15 @@ class Stock:
     ended: float
 
 
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """Faults that were caused together, by name, until the stack had recovered."""
+
+    faults: tuple[str, ...]
+    began: float
+    ended: float
+
+
 @dataclass
 class History:
     """The history of one run. Threads add to it during the run; checkers read it afterwards.
@@ -145,7 +156,8 @@ class History:
     stocks: the totals of each coupon, ascending. quiet: moments at which the gate held exactly what
     the ledger held, with nothing pending. garbage: the records that a fault wrote to the request
     topic. changes: of issued coupons. joined: who was answered that they wait in a line. sales:
-    short ones, of coupons of their own.
+    short ones, of coupons of their own. rooms: of coupons with one, and arrivals in them. lists: of
+    coupons that are open to one, each in the order of time.
     """
 
     responses: list[Response] = field(default_factory=list)
@@ -155,6 +167,11 @@ class History:
     quiet: list[float] = field(default_factory=list)
     garbage: list[bytes] = field(default_factory=list)
     joined: list[Key] = field(default_factory=list)
+    rooms: list[Room] = field(default_factory=list)
+    arrivals: list[Arrival] = field(default_factory=list)
+    lists: list[UserList] = field(default_factory=list)
+    rehearsals: RehearsalLog = field(default_factory=RehearsalLog)
+    disturbances: list[Disturbance] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
     @property
@@ -171,6 +188,11 @@ class History:
         """Add a call that changes an issued coupon."""
         with self.lock:
             self.changes.append(call)
+
+    def add_arrival(self, arrival: Arrival) -> None:
+        """Add a call to arrive in a waiting room."""
+        with self.lock:
+            self.arrivals.append(arrival)
 
     def recently_accepted(self, rng: random.Random) -> Key | None:
         """The request of one of the last claims that were accepted; None: none was."""

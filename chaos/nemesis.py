@@ -12,6 +12,7 @@ from confluent_kafka import KafkaException
 from redis.exceptions import RedisError
 
 from chaos.faults.fault import Fault
+from chaos.history import Disturbance
 from chaos.recovery import Recovery, await_recovery
 from chaos.trial import Trial
 from coupons.errors import CouponError
@@ -61,6 +62,7 @@ def schedule(seed: int, names: Sequence[str]) -> Iterator[Incident]:
 def strike(trial: Trial, incident: Incident, log: Print) -> Recovery:
     """Cause an incident, heal it, and wait for the recovery; claims must be going on."""
     faults = [trial.faults[name] for name in incident.faults]
+    began = time.monotonic()
     for fault in faults:
         log(fault.sentence)
         try:
@@ -76,6 +78,7 @@ def strike(trial: Trial, incident: Incident, log: Print) -> Recovery:
     if revived := trial.revive():
         log(f"  ended unexpectedly, started again: {', '.join(sorted(revived))}")
     recovery = await_recovery(trial.target.where, trial.history)
+    trial.history.disturbances.append(Disturbance(incident.faults, began, time.monotonic()))
     log(f"  healed; {recovery}")
     if None in recovery:
         trial.complaints.append(f"after {incident}: {recovery}")

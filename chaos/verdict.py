@@ -15,6 +15,11 @@ from chaos.checkers.lines import (
     who_is_promoted_has_one_request,
     who_joined_is_in_line,
 )
+from chaos.checkers.lists import (
+    nobody_is_admitted_whom_no_list_has,
+    the_gate_has_the_list_of_the_ledger,
+    who_is_listed_is_not_refused,
+)
 from chaos.checkers.lives import (
     a_chain_follows_its_rules,
     a_change_gets_an_expected_answer,
@@ -25,12 +30,26 @@ from chaos.checkers.lives import (
     every_issued_coupon_is_in_one_state,
     one_order_uses_a_coupon_at_a_time,
 )
+from chaos.checkers.rehearsals import (
+    a_rehearsal_is_for_nobody,
+    nothing_of_a_rehearsal_is_left,
+)
 from chaos.checkers.responses import (
     a_final_status_stays,
     a_response_names_its_request,
     an_accepted_claim_is_one_row,
     an_accepted_user_is_not_refused,
     only_expected_responses,
+)
+from chaos.checkers.rooms import (
+    a_position_is_what_the_number_says,
+    a_ticket_keeps_its_position,
+    an_arrival_gets_an_expected_answer,
+    every_number_was_reserved,
+    no_position_is_given_twice,
+    nobody_is_admitted_before_the_turn,
+    who_arrives_later_stands_behind,
+    who_has_the_turn_is_not_refused,
 )
 from chaos.checkers.stock import (
     an_accepted_request_is_issued,
@@ -91,6 +110,19 @@ CHECKERS: tuple[Checker, ...] = (
     a_sale_that_stays_is_at_the_gate,
     nothing_of_an_archived_coupon_is_at_the_gate,
     an_archived_coupon_answers_from_the_ledger,
+    an_arrival_gets_an_expected_answer,
+    a_position_is_what_the_number_says,
+    no_position_is_given_twice,
+    every_number_was_reserved,
+    a_ticket_keeps_its_position,
+    who_arrives_later_stands_behind,
+    nobody_is_admitted_before_the_turn,
+    who_has_the_turn_is_not_refused,
+    nobody_is_admitted_whom_no_list_has,
+    who_is_listed_is_not_refused,
+    the_gate_has_the_list_of_the_ledger,
+    a_rehearsal_is_for_nobody,
+    nothing_of_a_rehearsal_is_left,
 )
 
 

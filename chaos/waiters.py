@@ -1,6 +1,6 @@
 """The waiters: users who join the standby list of a coupon that is sold out, while it is raised."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from itertools import count
 from threading import Event
@@ -9,6 +9,7 @@ import psycopg
 
 from chaos.callers import Caller, meanwhile
 from chaos.history import History, Response, Stock
+from chaos.stores import EntryRow
 from coupons.waiting import attempts, eventually
 
 TOTAL = 3
@@ -62,6 +63,11 @@ class Waiters:
         except AssertionError:
             return f"the line of coupon {self._coupon_id} is not served"
         return ""
+
+    def check_promoted(self, entries: Sequence[EntryRow]) -> str:
+        """A complaint when nobody was promoted: then no order of a line was seen."""
+        served = any(entry.state == "promoted" for entry in entries)
+        return "" if served else "nobody was promoted from a standby list"
 
     def _claims(self, caller: Caller) -> Iterator[Response]:
         """Claims until nothing is left: one that failed has perhaps taken nothing."""

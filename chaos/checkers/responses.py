@@ -9,12 +9,20 @@ from coupons.ids import request_id
 from coupons.model import Status
 
 EXPECTED_STATUSES = (200, 202, 409, 503, 0)
+NOT_ELIGIBLE = 403
+"""Expected of coupons that are open to a list."""
 _FINAL = (str(Status.ISSUED), str(Status.REJECTED))
 
 
 def only_expected_responses(history: History, _: Evidence) -> list[str]:
-    """200, 202, 409, 503 or a lost connection: never an error of our own."""
-    return [str(each) for each in history.responses if each.status not in EXPECTED_STATUSES]
+    """200, 202, 409, 503 or a lost connection, and 403 where a list is: no error of our own."""
+    listed = {each.coupon_id for each in history.lists}
+    return [
+        str(each)
+        for each in history.responses
+        if each.status not in EXPECTED_STATUSES
+        and not (each.status == NOT_ELIGIBLE and each.coupon_id in listed)
+    ]
 
 
 def a_response_names_its_request(history: History, _: Evidence) -> list[str]:
@@ -62,5 +70,6 @@ def an_accepted_user_is_not_refused(history: History, _: Evidence) -> list[str]:
     return [
         f"{response}: was accepted before"
         for response in history.responses
-        if response.status == 409 and response.began > accepted.get(response.key, float("inf"))
+        if response.status in (409, NOT_ELIGIBLE)
+        and response.began > accepted.get(response.key, float("inf"))
     ]

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from threading import Event, Thread
 
 from coupons.gate.gate import Gate
+from coupons.gate.refusals import REDIS_ERRORS, translated
 from coupons.gate.values import SETTLED_CHANNEL, parse_settled
 
 _POLL_SECONDS = 0.1
@@ -18,16 +19,23 @@ def watched_delays(gate: Gate, coupon_id: int | None = None) -> Iterator[list[fl
     coupon_id: of this coupon only; None: of all.
 
     From the request's admission by the Redis server's clock to the notification of this process:
-    both should share a clock.
+    both should share a clock. While Redis cannot be reached nothing is heard; afterwards it is
+    again. Raises RedisUnavailable at the beginning.
     """
     delays_ms: list[float] = []
     subscriber = gate.client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
-    subscriber.subscribe(SETTLED_CHANNEL)
+    with translated():
+        subscriber.subscribe(SETTLED_CHANNEL)
     stop = Event()
 
     def listen() -> None:
         while not stop.is_set():
-            if message := subscriber.get_message(timeout=_POLL_SECONDS):
+            try:
+                message = subscriber.get_message(timeout=_POLL_SECONDS)
+            except REDIS_ERRORS:
+                stop.wait(_POLL_SECONDS)  # the next call connects and subscribes again
+                continue
+            if message:
                 now_us = time.time() * 1_000_000
                 settled = parse_settled(message["data"])
                 delays_ms.extend(

@@ -17,6 +17,7 @@ USERS_A_CHUNK = 960
 """So that 7 bytes a user, which is what random ids need, just fit a block of Redis' allocator."""
 MOST_A_CHUNK = 16 * USERS_A_CHUNK
 """A claim searches one chunk from its beginning."""
+_BEGINNINGS_TRIED = 20
 _DIVISIONS_TRIED = 4
 """Ids may share a factor with one prime; so many that share all of these are no million."""
 
@@ -46,10 +47,16 @@ def begin_audience_upload(
     The coupon's upload before it is gone. Raises LedgerUnavailable or OutcomeUnknown; repeating it
     is harmless.
     """
-    with translated(connection):
-        row = connection.execute(
-            query("begin_audience_upload"), {"coupon_id": coupon_id}
-        ).fetchone()
+    values = {"coupon_id": coupon_id}
+    for is_last in [False] * _BEGINNINGS_TRIED + [True]:
+        try:
+            with translated(connection):
+                row = connection.execute(query("begin_audience_upload"), values).fetchone()
+            break
+        except psycopg.errors.UniqueViolation:
+            # Somebody else took over at the same time: that one is taken over now.
+            if is_last:
+                raise
     assert row is not None
     return AudienceOutcome(row[0]), row[1]
 

@@ -90,5 +90,7 @@ def test_a_line_begins_when_every_place_is_taken(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(waiters, "Caller", Flaky)
     monkeypatch.setattr(waiters, "PAUSE_SECONDS", 0.01)
     history = History()
-    Waiters(("", ""), history)
+    line = Waiters(("", ""), history)
+    assert line.check_promoted(SERVED.entries[1:2]) != ""
+    assert line.check_promoted(SERVED.entries) == ""
     assert sum(each.accepted for each in history.responses) == waiters.TOTAL

@@ -43,6 +43,25 @@ def begun(api: Connection, coupon_id: int) -> UUID:
     return upload_id
 
 
+def test_two_who_take_an_upload_over_at_once_do_so_one_after_the_other(
+    make_coupon: MakeCoupon, api: Connection, database: Database
+) -> None:
+    """As after a call that is repeated while the first one is still under way."""
+    coupon_id = make_coupon().coupon_id
+    begun(api, coupon_id)
+    with (
+        psycopg.connect(database.url("coupon_api")) as other,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        first = begun(other, coupon_id)
+        second = threads.submit(begun, api, coupon_id)
+        eventually(lambda: waiters(database), what="the other one is waited for")
+        other.commit()
+        assert second.result() != first
+        assert find_audience_upload(other, coupon_id, first) is None
+        assert find_audience_upload(other, coupon_id, second.result()) == AudienceUpload()
+
+
 def test_ids_that_share_a_prime_are_divided_by_another(
     make_coupon: MakeCoupon, api: Connection
 ) -> None:

@@ -17,8 +17,8 @@ from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.silent_sessions import end_when_silent
 from coupons.waiting import eventually
 from tests.reconciler.conftest import Shop
-from tests.reconciler.test_takeover import reconciler as running_reconciler
 from tests.support.databases import Database
+from tests.support.reconcilers import reconciler as running_reconciler
 
 ROOT = Path(__file__).parents[2]
 SILENT_SECONDS = 2

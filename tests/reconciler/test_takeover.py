@@ -1,12 +1,7 @@
 """Several reconcilers: one works, and another takes over when it is gone, whatever became of it."""
 
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 
 import psycopg
 import pytest
@@ -16,40 +11,15 @@ from coupons.gate import Gate
 from coupons.process.settings import load_settings
 from coupons.waiting import eventually
 from reconciler.settings import ReconcilerSettings
-from stack.ports import free_ports
 from tests.reconciler.conftest import Shop
 from tests.support.databases import Database
+from tests.support.reconcilers import reconciler
 
-ROOT = Path(__file__).parents[2]
 TAKEN_OVER_SECONDS = 60
 HOLDER = """
 SELECT a.client_port FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
  WHERE l.locktype = 'advisory' AND l.objid = 1668249710 AND l.granted AND a.datname = %s
 """
-
-
-@contextmanager
-def reconciler(database: Database, valkey_url: str) -> Iterator["subprocess.Popen[bytes]"]:
-    port = free_ports(["reconciler"])["reconciler"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "reconciler"],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "COUPON_DATABASE_URL": database.url("coupon_reconciler"),
-            "COUPON_REDIS_URL": valkey_url,
-            "COUPON_RECONCILER_PORT": str(port),
-            "COUPON_RECONCILER_TAKEOVER_SECONDS": "3",
-            "COUPON_RECONCILER_INTERVAL_SECONDS": "0.2",
-            "COUPON_RECONCILER_PENDING_AFTER_SECONDS": "1",
-        },
-    )
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGCONT)
-        process.kill()
-        process.wait()
 
 
 def holder(database: Database) -> int | None:
