@@ -46,20 +46,20 @@ def begun(api: Connection, coupon_id: int) -> UUID:
 def test_two_who_take_an_upload_over_at_once_do_so_one_after_the_other(
     make_coupon: MakeCoupon, api: Connection, database: Database
 ) -> None:
-    """As after a call that is repeated while the first one is still under way."""
+    """As when a call is repeated while the first one is still under way."""
     coupon_id = make_coupon().coupon_id
     begun(api, coupon_id)
     with (
-        psycopg.connect(database.url("coupon_api")) as other,
-        ThreadPoolExecutor(1) as threads,
+        connect_ledger(database.url("coupon_api"), "test") as other,
+        psycopg.connect(database.url("coupon_owner")) as holder,
+        ThreadPoolExecutor(2) as threads,
     ):
-        first = begun(other, coupon_id)
-        second = threads.submit(begun, api, coupon_id)
-        eventually(lambda: waiters(database), what="the other one is waited for")
-        other.commit()
-        assert second.result() != first
-        assert find_audience_upload(other, coupon_id, first) is None
-        assert find_audience_upload(other, coupon_id, second.result()) == AudienceUpload()
+        holder.execute("SELECT FROM audience_upload FOR UPDATE")
+        both = [threads.submit(begun, each, coupon_id) for each in (api, other)]
+        eventually(lambda: waiters(database) == 2, what="both see the upload before them")
+        holder.rollback()
+        found = [find_audience_upload(other, coupon_id, each.result()) for each in both]
+    assert sorted(found, key=bool) == [None, AudienceUpload()]
 
 
 def test_ids_that_share_a_prime_are_divided_by_another(

@@ -12,7 +12,7 @@ from coupons.ledger.standby import (
     join_standby,
     set_standby_list,
 )
-from coupons.model import CouponState, GateState, IssuedChange
+from coupons.model import Claim, CouponState, GateState, IssuedChange
 from operations.verify.lists import count_lines, find_wrong_entries
 from reconciler.standby_watch import serve_lines
 from tests.model.expected import GROUP, ExpectedCoupon, Place
@@ -71,6 +71,20 @@ class LinesOfCoupons(GateAndLedger):
         self._see_version(coupon)
         if joined is Joining.FIRST and told:
             self._tell(coupon)
+
+    @rule(coupon_id=coupon_ids, order=st.permutations(USERS))
+    def sell_out_and_queue_up(self, coupon_id: int, order: list[int]) -> None:
+        """So that there are lines: everybody claims, and whoever got nothing joins."""
+        self.switch_list(coupon_id, True)
+        self.claim([Claim(coupon_id, user_id, (GROUP,)) for user_id in order], ["ok"], 1)
+        for user_id in order:
+            self.join(coupon_id, user_id, True)
+
+    @rule(coupon_id=coupon_ids, more=st.integers(1, 2))
+    def raise_and_serve(self, coupon_id: int, more: int) -> None:
+        """Fewer places than users who wait: the first of them are promoted."""
+        self._change(coupon_id, True, total=self.expected[coupon_id].definition.total + more)
+        self.serve()
 
     @rule(coupon_id=coupon_ids, user_id=users)
     def leave(self, coupon_id: int, user_id: int) -> None:
