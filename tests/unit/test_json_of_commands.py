@@ -37,6 +37,7 @@ NEEDED = {
     "coupon client claim-coupon": ["7"],
     "coupon client close-coupon": ["7"],
     "coupon client create-coupon": ["of a test", "3"],
+    "coupon client discard-draft": ["7", "--version", "1"],
     "coupon client erase-user": ["4711"],
     "coupon client find-code": ["3Z4ND-NEZDR-635QM"],
     "coupon client give-code": [REQUEST],
