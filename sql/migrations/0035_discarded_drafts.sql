@@ -1,4 +1,4 @@
--- Drafts that nobody needs are discarded.
+-- Drafts that nobody needs are discarded, and the rest of retired coupons goes with their rows.
 -- depends: 0033_newest_archive
 
 -- One row a draft that was discarded: its id is never used again, and asking again gets the same answer. Who did it,
@@ -131,4 +131,95 @@ BEGIN
   RETURN QUERY
     INSERT INTO coupon (coupon_id, name, total_quantity, eligible_group)
     VALUES (id, of_name, total, 'coupon-rehearsal') RETURNING *;
+END $$;
+
+-- Removes what a retired coupon has besides requests: its line, its list of users, its waiting room. The line is found
+-- by no index, so that this is done once, at the end.
+-- out: how many users its list had
+CREATE FUNCTION drop_rest_of_retired(of_coupon bigint) RETURNS bigint
+  LANGUAGE plpgsql VOLATILE SET search_path = public, pg_temp
+  AS $$
+DECLARE
+  listed bigint;
+BEGIN
+  -- No erasure meanwhile, which takes users out of lists and lines. Before anything that it waits for.
+  PERFORM pg_advisory_xact_lock_shared(1668249712);
+  DELETE FROM standby_entry WHERE coupon_id = of_coupon;
+  DELETE FROM audience_upload WHERE coupon_id = of_coupon;
+  DELETE FROM coupon_audience WHERE coupon_id = of_coupon RETURNING size INTO listed;
+  UPDATE coupon SET audience = NULL WHERE coupon_id = of_coupon AND audience IS NOT NULL;
+  DELETE FROM waiting_room WHERE coupon_id = of_coupon;
+  RETURN coalesce(listed, 0);
+END $$;
+REVOKE ALL ON FUNCTION drop_rest_of_retired(bigint) FROM PUBLIC;
+
+-- As in 0030, and the rest.
+CREATE OR REPLACE FUNCTION drop_retired(
+  of_coupon bigint, after_user bigint, page_size integer, by_whom text,
+  OUT last_user bigint, OUT dropped bigint, OUT is_done boolean
+)
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
+  AS $$
+DECLARE
+  users  bigint[];
+  listed bigint;
+BEGIN
+  last_user := after_user; dropped := 0; is_done := false;
+  -- Not FOR UPDATE: an erasure refers to this row while it holds users whom this waits for.
+  PERFORM FROM retired_coupon
+    WHERE coupon_id = of_coupon AND exported_at IS NOT NULL AND dropped_at IS NULL FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    is_done := true;
+    RETURN;
+  END IF;
+  users := ARRAY(SELECT user_id FROM coupon_issue_request
+                  WHERE coupon_id = of_coupon AND user_id > after_user ORDER BY user_id LIMIT page_size);
+  IF users <> '{}' THEN
+    -- Waits for a sweep, which holds some of them; the next statement sees what it wrote.
+    PERFORM FROM issued_coupon WHERE coupon_id = of_coupon AND user_id = ANY (users) ORDER BY user_id FOR UPDATE;
+    DELETE FROM issued_coupon_change WHERE coupon_id = of_coupon AND user_id = ANY (users);
+    DELETE FROM coupon_code WHERE coupon_id = of_coupon AND user_id = ANY (users);
+    DELETE FROM issued_coupon WHERE coupon_id = of_coupon AND user_id = ANY (users);
+    DELETE FROM issue_rejection WHERE coupon_id = of_coupon AND user_id = ANY (users);
+    DELETE FROM coupon_issue_request WHERE coupon_id = of_coupon AND user_id = ANY (users);
+    dropped := cardinality(users);
+    last_user := users[dropped];
+    RETURN;
+  END IF;
+  DELETE FROM coupon_code
+   WHERE code_key IN (SELECT code_key FROM coupon_code
+                       WHERE coupon_id = of_coupon AND user_id IS NULL ORDER BY shuffle LIMIT page_size);
+  IF FOUND THEN
+    RETURN;
+  END IF;
+  -- A user who was erased meanwhile has a greater id, which an earlier page may have passed.
+  IF EXISTS (SELECT FROM coupon_issue_request WHERE coupon_id = of_coupon) THEN
+    last_user := 0;
+    RETURN;
+  END IF;
+  listed := drop_rest_of_retired(of_coupon);
+  -- An erasure that ended while this waited may have given another id to a user whom it found: the next page has it.
+  IF EXISTS (SELECT FROM coupon_issue_request WHERE coupon_id = of_coupon) THEN
+    last_user := 0;
+    RETURN;
+  END IF;
+  DELETE FROM coupon_expiry_walk WHERE coupon_id = of_coupon;
+  UPDATE coupon_codes SET pool_size = 0 WHERE coupon_id = of_coupon;
+  UPDATE retired_coupon SET dropped_at = clock_timestamp() WHERE coupon_id = of_coupon;
+  INSERT INTO operator_action (acted_by, action, coupon_id, result, detail)
+  SELECT by_whom, 'retire coupon', of_coupon, 'done',
+         format('%s requests', counts ->> 'accepted')
+         || CASE WHEN listed > 0 THEN format(', a list of %s users', listed) ELSE '' END
+    FROM retired_coupon WHERE coupon_id = of_coupon;
+  is_done := true;
+END $$;
+
+-- What coupons have left that were retired before.
+DO $$
+DECLARE
+  its_id bigint;
+BEGIN
+  FOR its_id IN SELECT coupon_id FROM retired_coupon WHERE dropped_at IS NOT NULL ORDER BY coupon_id LOOP
+    PERFORM drop_rest_of_retired(its_id);
+  END LOOP;
 END $$;

@@ -61,6 +61,15 @@ def begin(ops: Connection, coupon_id: int) -> Beginning:
     return begin_retirement(ops, coupon_id, YEAR, WHO)
 
 
+def retire(ops: Connection, coupon_id: int) -> None:
+    """All of it, but for the files."""
+    begin(ops, coupon_id)
+    export(ops, coupon_id)
+    last = 0
+    while not (page := drop_page(ops, coupon_id, last, WHO)).is_done:
+        last = page.last_user_id
+
+
 def export(ops: Connection, coupon_id: int, counts: RetiredCounts = COUNTS) -> str:
     return note_export(ops, coupon_id, counts, "/exports/coupon-1", FILES)
 
@@ -231,9 +240,7 @@ def test_who_waited_in_its_line_is_dropped(ops: Connection, database: Database, 
     join = "INSERT INTO standby_entry (user_id, coupon_id, state, ended_at) VALUES (%s, %s, %s, %s)"
     for user, state in ((5, "promoted"), (6, "ended")):
         as_owner(database, join, user, old, state, "2027-01-02T03:04:05Z")
-    begin(ops, old)
-    export(ops, old)
-    assert drop_page(ops, old, drop_page(ops, old, 0, WHO).last_user_id, WHO).is_done
+    retire(ops, old)
     assert as_owner(database, "SELECT user_id FROM standby_entry") == []
 
 
