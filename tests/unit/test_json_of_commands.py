@@ -19,7 +19,7 @@ from tests.support.json_answers import checked_json, is_error
 from tests.support.typed import leaves
 from tests.unit.test_commands import WITHOUT_JSON
 
-WITHOUT_STACK = {"coupon receipt key", "coupon receipt verify"}
+WITHOUT_STACK = {"coupon receipt key", "coupon receipt verify", "coupon rehearse key"}
 COMMANDS = {path: command for path, command in leaves() if path not in WITHOUT_JSON | WITHOUT_STACK}
 NOWHERE = "127.0.0.1:1"
 REQUEST = "00000000-0000-800e-8000-000000001267"
