@@ -91,7 +91,7 @@ def _take(
     now = replace(
         seen,
         taken_bytes=seen.taken_bytes + taken_bytes,
-        unfinished=read.unfinished,
+        unfinished=read.unfinished if source.is_csv else _never_quoted(read.unfinished),
         lines=seen.lines + read.lines,
         listed=seen.listed + len(read.user_ids),
         refused=refused,
@@ -100,6 +100,14 @@ def _take(
     if not take_part(connection, coupon_id, upload_id, seen, now, read.user_ids):
         raise UploadMoved
     return now
+
+
+def _never_quoted(unfinished: bytes) -> bytes:
+    """The same of a text: its quotes are no quotes, also once the rest is read as CSV.
+
+    `finish_upload` does not know which of the two the file was. No id has either character.
+    """
+    return unfinished.replace(b'"', b"'")
 
 
 def _parts(pieces: Iterable[bytes]) -> Iterator[bytes]:

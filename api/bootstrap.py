@@ -28,6 +28,7 @@ from api.routes import (
     codes,
     coupon_lists,
     coupons,
+    drafts,
     erasures,
     event_streams,
     free_codes,
@@ -68,7 +69,7 @@ UPLOADS_AT_ONCE = 2
 """Per worker. Each has a thread and a connection to Postgres of its own."""
 SLOW_ANSWER_SECONDS = 20.0
 DESCRIBED = (
-    *(new_coupons, coupon_lists, coupons, audiences, room_settings, waiting_rooms),
+    *(new_coupons, coupon_lists, coupons, drafts, audiences, room_settings, waiting_rooms),
     *(claims, issue_requests, timelines),
     *(standby, standby_lists),
     *(
@@ -194,6 +195,9 @@ def build_api(
         ).blueprint(),
         codes.CodesRoutes(
             authenticator, pool, lambda: _slow_connection(url, "coupon-api-upload")
+        ).blueprint(),
+        drafts.DraftRoutes(
+            authenticator, lambda: _slow_connection(url, "coupon-api-discard")
         ).blueprint(),
         free_codes.FreeCodeRoutes(
             authenticator, lambda: _slow_connection(url, "coupon-api-removal")

@@ -15,7 +15,10 @@ def coupon_links() -> dict[str, Any]:
     """Of a response that is a coupon with its ETag."""
     of = {"id": "$response.body#/id"}
     reads = links_to("readCoupon", "auditCoupon", "readCodes", "chooseCodes", "claimCoupon", **of)
-    changes = ("changeCoupon", "pauseCoupon", "resumeCoupon", "closeCoupon", "archiveCoupon")
+    changes = (
+        *("changeCoupon", "pauseCoupon", "resumeCoupon", "closeCoupon", "archiveCoupon"),
+        "discardDraft",
+    )
     return reads | links_to(*changes, **of, **{"If-Match": "$response.header.ETag"})
 
 

@@ -63,6 +63,8 @@ class ProblemType(Enum):
     IN_FLIGHT = _Definition("in-flight", 409, "Requests of the coupon are not final")
     USER_IN_FLIGHT = _Definition("user-in-flight", 409, "Something of the user is not final")
     DRAFT = _Definition("draft", 409, "The coupon is a draft")
+    NOT_DRAFT = _Definition("not-draft", 409, "The coupon is no draft")
+    UPLOAD_RUNNING = _Definition("upload-running", 409, "Codes or users are being uploaded")
     REHEARSAL = _Definition("rehearsal", 409, "The coupon is a rehearsal")
     SOLD_OUT = _Definition("sold-out", 409, "The coupon is sold out")
     NOT_YOUR_TURN = _Definition("not-your-turn", 409, "The user's turn has not come")

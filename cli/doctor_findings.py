@@ -19,11 +19,21 @@ _COLOURS = {
 
 def show_findings(console: Console, findings: Sequence[Finding]) -> None:
     """Each finding with what to type, and the verdict."""
+    said: set[str] = set()
     for finding in findings:
         console.print(f"{finding.level:<10}", style=_COLOURS[finding.level], end="")
         console.print(f"{finding.check:<15}", end="")
-        _show_sentence(console, finding)
+        _show_sentence(console, finding._replace(says=_once(finding, said)))
     console.print(f"\n{verdict(findings)}")
+
+
+def _once(finding: Finding, said: set[str]) -> str:
+    """What it says, without an error that a line before it has. said: the errors so far."""
+    error = finding.says.removeprefix("not checked: ")
+    if finding.because is not None and error in said:
+        return "not checked, for the same reason"
+    said.add(error)
+    return finding.says
 
 
 def show_change(console: Console, clock: str, what: str, finding: Finding) -> None:

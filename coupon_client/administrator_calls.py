@@ -12,6 +12,7 @@ from coupon_client.results import (
     Codes,
     Coupon,
     CouponAction,
+    DiscardedDraft,
     Erasure,
     RemovedCodes,
     UnreadableCoupon,
@@ -121,6 +122,19 @@ class AdministratorCalls:
     def archive_coupon(self, coupon_id: int, version: int | None = None) -> Coupon:
         """Put a closed one away for good; with a version only if it has that one. Sent once."""
         return self._act(coupon_id, "archive", version)
+
+    def discard_draft(self, coupon_id: int, version: int) -> DiscardedDraft:
+        """Delete the version of a draft that was read; again: the same answer.
+
+        Raises Refused: "not-draft": it was opened; "precondition-failed": it was changed since.
+        """
+        return self._calls.get(
+            DiscardedDraft,
+            "DELETE",
+            _coupon(coupon_id),
+            headers=_if_match(version),
+            attempt_seconds=UPLOAD_SECONDS,
+        )
 
     def audit_coupon(self, coupon_id: int) -> Iterator[CouponAction]:
         """What was done to a coupon and by whom, newest first."""

@@ -255,6 +255,16 @@ class Erasure:
 
 
 @dataclass(frozen=True, slots=True)
+class DiscardedDraft:
+    """A draft that is gone. codes: of its pool; listed_users: of its list, when it had one."""
+
+    id: int
+    discarded_at: datetime
+    codes: int
+    listed_users: int
+
+
+@dataclass(frozen=True, slots=True)
 class RemovedCodes:
     """How many codes of a pool were removed."""
 

@@ -9,7 +9,7 @@ from connectors.topic_settings import TopicSettings
 from coupons.change_events.dead_letter_topic import delete_dead_letters
 from coupons.gate.erasing import check_erasable, erase_user, preview_erasure
 from coupons.ledger.connection import Connection
-from coupons.ledger.erasures import Erasure
+from coupons.ledger.erasures import Erasure, UserInFlight, count_requests_to_erase
 from operations.dead_letters.audit import add_action, take_lock
 from operations.dead_letters.status import UNRESOLVED, DeadLetterStatus, State, read_statuses
 from operations.retiring.open_exports import ErasedExports, erase_exports
@@ -17,11 +17,15 @@ from operations.session import Session
 
 
 class Preview(NamedTuple):
-    """What there is of a user. counts: rows by table. log_keeps: None: Kafka keeps it for good."""
+    """What there is of a user. counts: rows by table. log_keeps: None: Kafka keeps it for good.
+
+    refused: why an erasure would erase nothing now; then only requests and outcomes are counted.
+    """
 
     counts: dict[str, int]
     dead_letters: int
     log_keeps: timedelta | None
+    refused: str | None
 
 
 class Erased(NamedTuple):
@@ -36,12 +40,18 @@ class Erased(NamedTuple):
 def preview(session: Session, user_id: int) -> Preview:
     """What an erasure would erase; nothing changes.
 
-    Raises UserInFlight, LedgerUnavailable or KafkaUnavailable.
+    Raises RedisUnavailable, LedgerUnavailable or KafkaUnavailable.
     """
-    counts = preview_erasure(session.connection, user_id)
+    refused = None
+    try:
+        check_erasable(session.gate, session.connection, user_id)
+        counts = preview_erasure(session.connection, user_id)
+    except UserInFlight as error:
+        refused = str(error)
+        counts = count_requests_to_erase(session.connection, user_id)
     statuses = read_statuses(session.where, session.connection, repeated=True)
     log_keeps = TopicSettings(session.where.kafka_client()).longest_kept()
-    return Preview(counts, len(_of(statuses, user_id)), log_keeps)
+    return Preview(counts, len(_of(statuses, user_id)), log_keeps, refused)
 
 
 def erase(session: Session, user_id: int, asked_by: str, moved_to: Path | None = None) -> Erased:

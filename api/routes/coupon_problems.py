@@ -97,6 +97,14 @@ def id_taken(coupon_id: int | None) -> Problem:
     return Problem(ProblemType.ID_TAKEN, f"Coupon {coupon_id} already exists. Choose another id.")
 
 
+def discarded_since(coupon_id: int) -> Problem:
+    return Problem(
+        ProblemType.ID_TAKEN,
+        f"Coupon {coupon_id}, which this Idempotency-Key created, was discarded since. Use another"
+        " key for another coupon.",
+    )
+
+
 def maybe_created(coupon_id: int | None, *, has_key: bool) -> Problem:
     which = "A coupon" if coupon_id is None else f"Coupon {coupon_id}"
     if has_key:

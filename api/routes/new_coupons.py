@@ -12,14 +12,26 @@ from api.openapi_links import coupon_links
 from api.openapi_parts import BODY_PROBLEMS, WRITE_PROBLEMS, DocumentPart, operation, response
 from api.problems import ProblemType
 from api.responses import RawResponse
-from api.routes.coupon_problems import id_taken, log_fields, maybe_created, writing
+from api.routes.coupon_problems import (
+    discarded_since,
+    id_taken,
+    log_fields,
+    maybe_created,
+    writing,
+)
 from api.routes.coupon_responses import CouponResponses
 from api.schemas import CouponView
 from coupons.gate import Gate
 from coupons.gate.changes import open_at_gate
 from coupons.ledger.connection import LedgerPool, pooled
 from coupons.ledger.coupons import create_coupon
-from coupons.ledger.idempotency import CreationKey, KeyInProgress, KeyReused, create_once
+from coupons.ledger.idempotency import (
+    CreatedAndGone,
+    CreationKey,
+    KeyInProgress,
+    KeyReused,
+    create_once,
+)
 from coupons.model import Coupon, CouponState
 
 
@@ -70,6 +82,8 @@ class NewCouponRoutes:
             raise key_reused() from None
         except KeyInProgress:
             raise key_in_progress() from None
+        except CreatedAndGone as error:
+            raise discarded_since(error.coupon_id) from None
 
 
 def openapi_part() -> DocumentPart:

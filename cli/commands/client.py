@@ -6,6 +6,7 @@ import click
 
 from cli.client_audiences import AUDIENCE_COMMANDS
 from cli.client_coupons import ADMINISTRATOR_COMMANDS
+from cli.client_drafts import DRAFT_COMMANDS
 from cli.client_erasures import ERASURE_COMMANDS
 from cli.client_options import client_command, limit_option
 from cli.client_rooms import ROOM_COMMANDS
@@ -215,7 +216,7 @@ _USER_COMMANDS = (
     "client",
     commands=[
         *(*_USER_COMMANDS, *ROOM_COMMANDS, *STANDBY_COMMANDS),
-        *(*ADMINISTRATOR_COMMANDS, *AUDIENCE_COMMANDS, *ERASURE_COMMANDS),
+        *(*ADMINISTRATOR_COMMANDS, *DRAFT_COMMANDS, *AUDIENCE_COMMANDS, *ERASURE_COMMANDS),
     ],
     short_help="Call the API as a user, a till or an administrator.",
 )

@@ -58,6 +58,8 @@ def command(
     what the user took stays taken. The proof says when the request topic and the events will have
     no record of the user any more.
 
+    --dry-run says what would be erased, and whether it would be refused now (exit code 1).
+
     \b
     Exit code 0: erased; or, with --proof, found
               1: a request of the user is not final, or a rebuild runs: nothing was erased; or a
@@ -115,10 +117,20 @@ def _foresee(user_id: int, found: Preview, as_json: bool) -> None:
     if as_json:
         counts = {"counts": found.counts, "dead_letters": found.dead_letters}
         kept = {"log_keeps_days": kept_days(found.log_keeps)}
-        click.echo(json.dumps({"dry_run": True, **counts, **kept}))
-        return
+        click.echo(json.dumps({"dry_run": True, **counts, **kept, "refused": found.refused}))
+    else:
+        _print_preview(user_id, found)
+    if found.refused is not None:
+        raise click.exceptions.Exit(1)
+
+
+def _print_preview(user_id: int, found: Preview) -> None:
+    if found.refused is not None:
+        click.echo(f"It would be refused now. {found.refused}")
     click.echo(f"of user {user_id}:")
     _print_counts(found.counts)
+    if found.refused is not None:
+        click.echo("  what else names the user is counted once nothing of them is under way")
     click.echo(f"  dead letters: {found.dead_letters:,}")
     show_kept(found.log_keeps)
 

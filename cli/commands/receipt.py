@@ -1,20 +1,18 @@
 """`coupon receipt verify|key`."""
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from cli.new_keys import make_key
 from cli.options import json_option
 from coupons.errors import ConfigurationError
 from coupons.links.key_sets import read_key_set
 from coupons.receipts import (
     ISSUER,
     LONGEST_RECEIPT,
-    load_signing_keys,
-    new_private_key,
     read_receipt,
 )
 
@@ -92,14 +90,6 @@ def key_command(file: Path, as_json: bool) -> None:
     COUPON_RECEIPT_KEY_FILE names the file to the API. The file may hold several keys, one after the
     other: the first signs, all are published.
     """
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{file} cannot be made: {error.strerror}; a key is never written over a file"
-        ) from error
-    with os.fdopen(descriptor, "w") as made:
-        made.write(new_private_key())
-    kid = load_signing_keys(file).kid
+    kid = make_key(file).kid
     result = {"file": str(file), "kid": kid}
     click.echo(json.dumps(result) if as_json else f"{file} holds a new key; its id is {kid}")

@@ -12,6 +12,7 @@ from rich.live import Live
 from cli.dead_letter_options import by_option, dry_option
 from cli.exit_codes import Interrupted
 from cli.options import COUPON_ID, confirm, endpoints_option, json_option
+from cli.rehearsal_key import key_command
 from cli.rehearsal_tables import purge_as_json, rehearsal_as_json, show_preview, show_purge
 from cli.session import open_session
 from coupons.endpoints import Endpoints
@@ -47,6 +48,7 @@ def command() -> None:
     """Let synthetic users claim a coupon that nobody sees, through everything, and purge it.
 
     \b
+      coupon rehearse key rehearsal.pem rehearsal-jwks.json
       coupon rehearse run --rate 500/s --for 60s --report rehearsal.md
       coupon rehearse list
       coupon rehearse purge 17 --dry-run
@@ -86,6 +88,12 @@ def command() -> None:
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Also write the report to this file, as Markdown.",
 )
+@click.option(
+    "--key",
+    "key_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Of `coupon rehearse key`: signs the tokens [default: the secret in COUPON_JWT_KEY_FILE].",
+)
 @by_option
 @json_option
 def run(
@@ -97,6 +105,7 @@ def run(
     connections: int,
     wanted: int | None,
     file: Path | None,
+    key_file: Path | None,
     acted_by: str,
     as_json: bool,
 ) -> None:
@@ -104,7 +113,8 @@ def run(
 
     The claims go through API, gate, Postgres, Debezium, Kafka and consumers as those of users do,
     and load them so. They come on a schedule, however long the answers take. The coupon is shown to
-    no user, and other services get no event of it. It stays until you purge it.
+    no user, and other services get no event of it. It stays until you purge it. Where tokens come
+    from an identity provider, give the --key of an issuer for rehearsals alone.
 
     \b
     Exit code 0: done, and every accepted claim is final
@@ -136,7 +146,7 @@ def run(
     # The session is silent while the claims run.
     with open_session(where, seconds + _LONGEST_SILENCE_SECONDS) as session, ExitStack() as shown:
         try:
-            found = rehearse(session, size, acted_by, began)
+            found = rehearse(session, size, acted_by, began, key_file)
         except KeyboardInterrupt:
             raise Interrupted(" ".join(["Stopped.", *map(_how_to_purge, coupon_ids)])) from None
         except CouponError:
@@ -151,6 +161,9 @@ def run(
     click.echo(_how_to_purge(found.coupon_id), err=True)
     if found.counts.in_flight:
         raise click.exceptions.Exit(1)
+
+
+command.add_command(key_command)
 
 
 def _how_to_purge(coupon_id: int) -> str:

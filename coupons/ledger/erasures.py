@@ -1,5 +1,6 @@
 """Erasures of users in the ledger: what there is, the erasure, its proof, what came back."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -75,6 +76,16 @@ def find_requests_to_erase(connection: Connection, user_id: int) -> list[IssueRe
                 query("find_requests_to_erase"), {"user_id": user_id}
             )
         ]
+
+
+def count_requests_to_erase(connection: Connection, user_id: int) -> dict[str, int]:
+    """By table, the user's requests and outcomes; also while some are not final."""
+    found = Counter(request.status for request in find_requests_to_erase(connection, user_id))
+    return {
+        "coupon_issue_request": found.total(),
+        "issued_coupon": found[Status.ISSUED],
+        "issue_rejection": found[Status.REJECTED],
+    }
 
 
 def erase_in_ledger(

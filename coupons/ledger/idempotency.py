@@ -29,13 +29,21 @@ class KeyInProgress(CouponError):
     """A creation with the same key is running, and was waited for: nothing was done."""
 
 
+class CreatedAndGone(CouponError):
+    """What the key created was discarded since: nothing was done. coupon_id: of that coupon."""
+
+    def __init__(self, coupon_id: int) -> None:
+        super().__init__(f"Coupon {coupon_id}, which this key created, was discarded.")
+        self.coupon_id = coupon_id
+
+
 def create_once(
     connection: Connection, key: CreationKey, acted_by: str, **definition: Unpack[NewCoupon]
 ) -> tuple[Coupon | None, bool]:
     """The coupon that came of the key, and whether it was created just now.
 
-    None: the id is already used, and the key can be used again. Raises KeyReused, KeyInProgress and
-    what `create_coupon` raises.
+    None: the id is already used, and the key can be used again. Raises KeyReused, KeyInProgress,
+    CreatedAndGone and what `create_coupon` raises.
     """
     coupon: Coupon | None = None
     with translated(connection), connection.transaction():
@@ -55,4 +63,7 @@ def create_once(
     digest, coupon_id = first
     if digest != key.body_digest:
         raise KeyReused(f"The key {key.key} was used for another coupon.")
-    return read_coupon(connection, coupon_id), False
+    coupon = read_coupon(connection, coupon_id)
+    if coupon is None:
+        raise CreatedAndGone(coupon_id)
+    return coupon, False

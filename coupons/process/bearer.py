@@ -17,7 +17,7 @@ from jwt.algorithms import Algorithm, HMACAlgorithm
 from coupons.errors import CouponError
 from coupons.ids import FIRST_ERASED_ID, FIRST_REHEARSAL_ID, REHEARSAL_GROUP
 from coupons.process.token_parts import decoded, read_object
-from coupons.tokens import SCOPES
+from coupons.tokens import ISSUE, REHEARSAL_ISSUER, SCOPES
 
 LONGEST_TOKEN = 8_192
 MOST_CACHED_BYTES = 16 * 2**20
@@ -226,4 +226,8 @@ def _caller(claims: dict[str, Any], expires_at: float) -> Caller:
         raise ValueError(
             f"sub from {FIRST_REHEARSAL_ID} on and the group {REHEARSAL_GROUP} belong together"
         )
+    if claims["iss"] == REHEARSAL_ISSUER and not (
+        user_id >= FIRST_REHEARSAL_ID and _known_scopes(scope) <= {ISSUE}
+    ):
+        raise ValueError(f"the issuer {REHEARSAL_ISSUER} is for synthetic users, with {ISSUE} only")
     return Caller(user_id, _known_scopes(scope), tuple(groups), expires_at)

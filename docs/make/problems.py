@@ -53,6 +53,10 @@ MEANINGS = {
     " coupon that is no rehearsal never becomes one.",
     "draft": 'The state of a draft changes by opening it only: `PATCH` with `{"state": "open"}`.'
     " Nothing was changed.",
+    "not-draft": "Only a draft can be discarded: the coupon was opened before. Close it, and archive"
+    " it. Nothing was changed.",
+    "upload-running": "Codes or users of the draft are being uploaded. Nothing was discarded: repeat"
+    " it when the upload has ended.",
     "sold-out": "The claim is refused: no coupon is left.",
     "not-your-turn": "The claim is refused: the coupon has a waiting room, and the user has not"
     " arrived in it, or has to wait. `turn_at` says until when, if that is known.",
@@ -66,7 +70,7 @@ MEANINGS = {
     " on, or has switched it off.",
     "requested": "The user has a request for this coupon, so that there is nothing to wait for or to"
     " leave. `Location` and `request_id` name it.",
-    "id-taken": "A coupon with this id exists already.",
+    "id-taken": "A coupon with this id exists already, or existed as a draft that was discarded.",
     "stock-below-issued": "The new total is below what is issued already.",
     "stock-below-in-flight": "The new total is below what is issued and what is accepted and not"
     " final yet. Nothing was changed.",

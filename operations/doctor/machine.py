@@ -1,14 +1,15 @@
 """Checks of the machine that the embedded stack runs on: its processes and its disks."""
 
-import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from operations.advice import naming
 from operations.doctor.findings import Finding, Section, elsewhere, failing, ok, warning
 from operations.doctor.system import System
 from stack.cache import bundle_folders
 from stack.lifecycle import data_folders
+from stack.options import existing
 from stack.parts import Repair, repair_of
 from stack.plan import all_parts
 from stack.report import PartReport, report
@@ -29,15 +30,20 @@ _SECTIONS = {
 
 def check_parts(system: System) -> Iterator[Finding]:
     """A finding for each part that is not up. A system elsewhere has no parts to check."""
-    if system.folder is None or system.options is None:
-        says = "the processes run elsewhere; the other checks test what they do"
-        yield elsewhere("parts", _with_folder(system, says))
+    folder = system.folder or system.near
+    if folder is None:
+        yield elsewhere("parts", "the processes run elsewhere; the other checks test what they do")
         return
-    parts = all_parts(system.folder, system.options, bundle_folders())
-    reports = report(system.folder, parts, with_memory=False)
+    parts = all_parts(folder, system.options or existing(folder), bundle_folders())
+    reports = report(folder, parts, with_memory=False)
     down = [each for each in reports if each.state != "up"]
-    repairs = {part.name: repair_of(part, system.folder.part(part.name)) for part in parts}
-    yield from (part_finding(each, repairs[each.name]) for each in down)
+    repairs = {part.name: repair_of(part, folder.part(part.name)) for part in parts}
+    for each in down:
+        finding = part_finding(each, repairs[each.name])
+        command = finding.command
+        if command is not None and system.near is not None:
+            command = naming(command, system.near.path)
+        yield finding._replace(command=command)
     if not down:
         yield ok("parts", f"all {len(reports)} processes are up and answer")
 
@@ -58,21 +64,12 @@ def part_finding(part: PartReport, repair: Repair | None) -> Finding:
 
 def check_disk(system: System) -> Iterator[Finding]:
     """Raises OSError for a folder that cannot be read."""
-    if system.folder is None:
-        yield elsewhere(
-            "disk", _with_folder(system, "the servers run elsewhere; type `df -h` there")
-        )
+    folder = system.folder or system.near
+    if folder is None:
+        yield elsewhere("disk", "the servers run elsewhere; type `df -h` there")
         return
-    for path in data_folders(system.folder):
+    for path in data_folders(folder):
         yield disk_finding(path, shutil.disk_usage(path).free // _MIB)
-
-
-def _with_folder(system: System, says: str) -> str:
-    """What to type instead, where the addresses are those of a stack on this machine."""
-    if system.near is None:
-        return says
-    command = f"coupon doctor --state {shlex.quote(str(system.near.path))}"
-    return f"only its addresses were given; `{command}` checks this too"
 
 
 def disk_finding(path: Path, free_mib: int) -> Finding:

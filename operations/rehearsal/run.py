@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import psutil
@@ -10,16 +11,14 @@ import psutil
 from connectors.slot import read_slot
 from coupons.change_events import REQUEST_TOPIC
 from coupons.change_events.kafka_admin import KafkaAdmin
-from coupons.endpoints import API_URL, token_key
+from coupons.endpoints import API_URL
 from coupons.gate.changes import open_at_gate
 from coupons.gate.delays import watched_delays
 from coupons.gate.purging import close_rehearsal
 from coupons.gate.refusals import translated
-from coupons.ids import REHEARSAL_GROUP
 from coupons.ledger.rehearsals import begin_rehearsal
 from coupons.ledger.requests import count_requests
 from coupons.model import Coupon, RequestCounts
-from coupons.tokens import ISSUE, mint_token
 from coupons.waiting import attempts
 from operations.rehearsal.load import Answers, Size, claim_all
 from operations.rehearsal.processes import (
@@ -31,12 +30,12 @@ from operations.rehearsal.processes import (
     read_metrics,
     read_processes,
 )
+from operations.rehearsal.tokens import minting
 from operations.rehearsal.watching import Sample, watched
 from operations.session import Session
 from stack.endpoints import folder_of
 
 SETTLING_SECONDS = 60.0
-TOKEN_SECONDS = 7_200
 _PAUSE_SECONDS = 0.1
 
 Progress = Callable[[int, Answers], None]
@@ -80,19 +79,19 @@ class _Reading(NamedTuple):
     own_s: float
 
 
-def rehearse(session: Session, size: Size, acted_by: str, began: Progress) -> Measured:
+def rehearse(
+    session: Session, size: Size, acted_by: str, began: Progress, key_file: Path | None = None
+) -> Measured:
     """Let synthetic users claim a new coupon; return what was measured.
 
-    Raises ConfigurationError without a key for tokens, ApiUnavailable, RedisUnavailable,
+    key_file: signs their tokens; None: the shared secret does. Raises ConfigurationError without a
+    key for tokens, ApiUnavailable, RedisUnavailable,
     LedgerUnavailable, KafkaUnavailable or KeyboardInterrupt. Whatever happens, the coupon is closed
     at the end, and stays until it is purged.
     """
-    key = token_key(session.where)
+    mint = minting(session.where, key_file)
     url = session.where[API_URL]
     partitions = KafkaAdmin(session.where.kafka_client()).partitions().get(REQUEST_TOPIC, 0)
-
-    def mint(user_id: int) -> str:
-        return mint_token(key, user_id, [ISSUE], TOKEN_SECONDS, groups=[REHEARSAL_GROUP])
 
     answers = Answers()
     with (

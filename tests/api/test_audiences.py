@@ -241,3 +241,20 @@ def test_a_list_has_at_most_five_million_users(
         owner.execute("UPDATE audience_upload SET listed = 4999999")
     assert lists.take(upload, 0, b"1\n").json["listed"] == 5_000_000
     assert kind_of(lists.take(upload, 2, b"2\n")) == (413, "body-too-large")
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"), [("text/plain", None), ("text/csv", 2), ("text/csv; header=absent", 2)]
+)
+def test_a_last_line_without_an_end_is_read_as_all_others(
+    lists: Lists, new_coupon: NewCoupon, kind: str, size: int | None
+) -> None:
+    """In a text `"8"` is no id, wherever the file is cut. In CSV it is one."""
+    for at in range(1, 6):
+        file, upload = b'7\n"8"', lists.begin(new_coupon())
+        lists.take(upload, 0, file[:at], kind)
+        lists.take(upload, at, file[at:], kind)
+        assert lists.finish(upload).json["size"] == (size or 1)
+        upload = lists.begin(new_coupon())
+        lists.take(upload, 0, b'7\n"8"\n', kind)
+        assert lists.finish(upload).json["size"] == (size or 1), "the same with an end"

@@ -14,7 +14,8 @@ from coupons.change_events.kafka_admin import GroupState
 from coupons.gate import Gate
 from coupons.ledger.silent_sessions import VARIABLE
 from operations.rehearsal import run, watching
-from tests.support.api_process import Server
+from stack.ports import free_ports
+from tests.support.api_process import Bearer, Server, running
 from tests.support.databases import Database
 from tests.support.issued import as_owner
 from tests.support.issuing import requests_issued
@@ -91,3 +92,37 @@ def test_a_rehearsal_of_an_api_that_is_down_says_how_to_purge_it(
     assert done.exit_code == 3
     assert "coupon rehearse purge 1" in done.output
     assert as_owner(database, "SELECT state FROM coupon") == [("closed",)]
+
+
+def test_a_system_with_an_identity_provider_is_rehearsed_with_a_key_of_its_own(
+    type_it: Type,
+    environment: dict[str, str],
+    bearer: Bearer,
+    database: Database,
+    gate: Gate,
+    tmp_path: Path,
+) -> None:
+    """The API has no shared secret, only the public key that the command has written."""
+    key, public = tmp_path / "rehearsal.pem", tmp_path / "jwks.json"
+    made = CliRunner().invoke(main, ["rehearse", "key", str(key), str(public)])
+    assert made.exit_code == 0, made.output
+    assert key.stat().st_mode & 0o077 == 0
+    again = CliRunner().invoke(main, ["rehearse", "key", str(key), str(public), "--json"])
+    assert again.exit_code == 2
+    ports = free_ports(["api", "management"])
+    settings = {
+        **environment,
+        "COUPON_JWT_KEY_SETS": f"coupon-rehearsal={public}",
+        "COUPON_API_PORT": str(ports["api"]),
+        "COUPON_API_MANAGEMENT_PORT": str(ports["management"]),
+    }
+    del settings["COUPON_JWT_KEY_FILE"]
+    with running(settings, bearer) as server, requests_issued(database, gate):
+        done = type_it(
+            *("--rate", "20/s", "--for", "2s", "--json", "--key", str(key)),
+            COUPON_API_URL=f"http://127.0.0.1:{server.port}",
+            COUPON_API_MANAGEMENT_URL=f"http://127.0.0.1:{server.management_port}",
+            COUPON_JWT_KEY_FILE="/nowhere",
+        )
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["answers"] == {"202": 40}

@@ -72,6 +72,19 @@ def test_an_administrator_changes_a_coupon(admin: CouponClient) -> None:
     assert (changes["total_quantity"].from_, changes["total_quantity"].to) == (10, 20)
 
 
+def test_a_draft_is_discarded(admin: CouponClient) -> None:
+    """By the version that was read; again: the same."""
+    draft = admin.create_coupon("Draft", 10, state="draft")
+    discarded = admin.discard_draft(draft.id, draft.version)
+    assert (discarded.id, discarded.codes, discarded.listed_users) == (draft.id, 0, 0)
+    assert admin.discard_draft(draft.id, draft.version) == discarded
+    assert next(admin.audit_coupon(draft.id)).action == "discard draft"
+    opened = admin.create_coupon("Open", 10)
+    with pytest.raises(Refused) as refused:
+        admin.discard_draft(opened.id, opened.version)
+    assert refused.value.kind == "not-draft"
+
+
 def test_a_list_goes_on_from_page_to_page(admin: CouponClient) -> None:
     """Pages have 100 items; each coupon comes once."""
     made = [admin.create_coupon(f"number {number}", 1).id for number in range(101)]

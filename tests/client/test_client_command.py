@@ -66,6 +66,9 @@ def test_every_command_does_what_its_method_does(
     assert shell.json("archive-coupon", "3000")["state"] == "archived"
     assert shell.json("read-coupon", "3000")["state"] == "archived"
     assert [each["id"] for each in shell.json("list-coupons", "--only", "archived")] == [3000]
+    draft = shell.json("create-coupon", "A mistake", "10", "--draft")
+    version = ("--version", str(draft["version"]))
+    assert shell.json("discard-draft", str(draft["id"]), *version)["id"] == draft["id"]
     first = shell.json("audit-coupon", "3000", "--limit", "1")
     assert [each["result"] for each in first] == ["done"]
     erasure = shell.json("erase-user", "4712")

@@ -24,6 +24,7 @@ from tests.client.scripted_api import (
 Call = Callable[[CouponClient], Any]
 LATER = problem(503, "ledger-unavailable", Retry_After="2")
 GIVEN = {"code": "ABC", "issued_coupon_id": REQUEST["id"], "coupon_id": "7"}
+DISCARDED = {"id": "7", "discarded_at": "2026-12-31T09:00:00Z", "codes": 0, "listed_users": 0}
 ENTRY = {
     "coupon_id": "7",
     "user_id": "42",
@@ -41,6 +42,7 @@ REPEATED: dict[str, tuple[Call, Any]] = {
     "revoke": (lambda client: client.revoke_issued_coupon("x", "a mistake"), ISSUED),
     "give": (lambda client: client.give_code("x"), GIVEN),
     "find": (lambda client: client.find_code("ABC"), {**GIVEN, "state": "active"}),
+    "discard": (lambda client: client.discard_draft(7, 1), DISCARDED),
     "create": (lambda client: client.create_coupon("of a test", 3), COUPON),
     "arrive": (lambda client: client.arrive(7), WAITING),
     "join": (lambda client: client.join_line(7), ENTRY),

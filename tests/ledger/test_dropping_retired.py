@@ -21,7 +21,7 @@ from coupons.ledger.retired import (
 )
 from coupons.queries import query
 from operations.verify.codes import count_codes
-from tests.ledger.retirements import COUNTS, WHO, YEAR, begin, export
+from tests.ledger.retirements import COUNTS, WHO, YEAR, begin, export, retire
 from tests.ledger.test_erasing import erase
 from tests.support.databases import Database
 from tests.support.issued import as_owner, issue, request_and_issue
@@ -85,9 +85,7 @@ def test_who_waited_in_its_line_is_dropped(ops: Connection, database: Database, 
     join = "INSERT INTO standby_entry (user_id, coupon_id, state, ended_at) VALUES (%s, %s, %s, %s)"
     for user, state in ((5, "promoted"), (6, "ended")):
         as_owner(database, join, user, old, state, "2027-01-02T03:04:05Z")
-    begin(ops, old)
-    export(ops, old)
-    assert drop_page(ops, old, drop_page(ops, old, 0, WHO).last_user_id, WHO).is_done
+    retire(ops, old)
     assert as_owner(database, "SELECT user_id FROM standby_entry") == []
 
 

@@ -74,6 +74,7 @@ def fill(database: Database, api: Connection, coupon_id: int, users: range) -> N
         "INSERT INTO waiting_room (coupon_id) VALUES (%s)",
         f"INSERT INTO standby_entry (user_id, coupon_id) VALUES ({users[0]}, %s)",
         "INSERT INTO retired_coupon (coupon_id) VALUES (%s)",
+        "INSERT INTO discarded_coupon (coupon_id, codes, list_size) VALUES (%s, 0, 0)",
         "INSERT INTO export_to_erase (user_id, coupon_id, erasure_id)"
         f" VALUES ({users[2]}, %s, '{made[0][0]}')",
     ):

@@ -29,6 +29,7 @@ ELSEWHERE = {
     "coupon migrate": "tests/ledger: it needs a superuser",
     "coupon receipt key": "tests/unit/test_receipt_command.py: it works on no stack",
     "coupon receipt verify": "tests/unit/test_receipt_command.py: it works on no stack",
+    "coupon rehearse key": "tests/api/test_rehearsing.py: it works on no stack",
     "coupon rehearse purge": "tests/pipeline/test_rehearsal.py",
     "coupon rehearse run": "tests/pipeline/test_rehearsal.py",
     "coupon rush": "tests/pipeline/test_command.py",

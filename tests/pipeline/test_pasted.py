@@ -163,6 +163,8 @@ def test_a_coupon_lives_as_the_page_says(stack: DisposableStack) -> None:
     states = re.findall(r'"state":"(active|used|revoked)"', done.stdout)
     assert states == ["active", "used", "used", "active", "revoked"]
     assert "Everything adds up" in done.stdout
+    assert '"listed_users":2' in done.stdout, "the draft was discarded, with its list"
+    assert '"state":"archived"' in done.stdout
     [coupon_id] = set(re.findall(r'"coupon_id":"(\d+)"', done.stdout))
     lived = [f"coupon-cdc.coupon.{each}" for each in ("issued", "used", "use-cancelled", "revoked")]
     eventually(lambda: events_of(run(stack, read), coupon_id) == lived, 90, "all are events")

@@ -109,6 +109,27 @@ def test_a_dry_run_says_what_there_is(shop: Shop, typed: Any, letters: Letters) 
     assert letters.deleted == {}
 
 
+def test_a_dry_run_while_something_is_in_flight_says_both(
+    shop: Shop, typed: Any, letters: Letters
+) -> None:
+    """That an erasure would be refused now, and what there is of the user so far."""
+    shop.accept(USER)
+    letters.add(shop.coupon_id, USER, State.RESOLVED)
+    done = typed(f"--user {USER} --dry-run --json")
+    assert done.exit_code == 1, done.output
+    found = json.loads(done.stdout)
+    assert found["counts"] == {"coupon_issue_request": 1, "issued_coupon": 0, "issue_rejection": 0}
+    assert found["dead_letters"] == 1
+    assert "not final" in found["refused"]
+    shown = typed(f"--user {USER} --dry-run")
+    assert shown.exit_code == 1
+    assert "It would be refused now." in shown.stdout
+    assert "coupon_issue_request: 1" in shown.stdout
+    shop.issue(USER)
+    done = typed(f"--user {USER} --dry-run --json")
+    assert (done.exit_code, json.loads(done.stdout)["refused"]) == (0, None)
+
+
 def test_without_a_yes_nothing_is_erased(shop: Shop, typed: Any, letters: Letters) -> None:
     """It cannot be undone, so it asks; where nobody can answer, it says what to type."""
     _issued(shop, USER)

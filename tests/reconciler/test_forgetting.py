@@ -18,12 +18,14 @@ from coupons.gate.values import coupon_key
 from coupons.gate.write_check import check_takes_writes
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import begin_gate_epoch
+from coupons.ledger.discarded import discard_draft
 from coupons.ledger.rebuild_lock import alone_with
 from coupons.ledger.requests import accept_requests
 from coupons.model import Admission, Claim, GateState
 from operations.repair.compare_and_repair import compare_and_repair
 from reconciler import forgetting
 from tests.reconciler.conftest import USERS, Archive, Pass, Shop
+from tests.support.audiences import list_users
 from tests.support.databases import Database
 from tests.support.ledger import MakeCoupon
 from tests.support.servers import ValkeyServer
@@ -235,3 +237,24 @@ def test_what_nobody_saw_is_found_within_the_hour(
     gate.client.hset(coupon_key(settled.coupon_id), "epoch", 1)
     make_pass()
     assert keys(gate, settled.coupon_id) == []
+
+
+def test_a_draft_that_is_discarded_leaves_nothing_at_the_gate(
+    gate: Gate, api: Connection, make_coupon: MakeCoupon, make_pass: Pass
+) -> None:
+    """Made and discarded between two passes, or listed before; and whatever was there by accident.
+
+    The gate never has a draft. A key that is there all the same is found when all are read again.
+    """
+    listed = make_coupon(state="draft").coupon_id
+    list_users(api, listed, [1, 2])
+    assert make_pass() == []
+    between = make_coupon(state="draft").coupon_id
+    list_users(api, between, [1, 2])
+    for coupon_id in (listed, between):
+        discard_draft(api, coupon_id, "a test")
+        assert keys(gate, coupon_id) == []
+        gate.client.hset(coupon_key(coupon_id), "spoilt", "1")
+    assert make_pass() == []
+    assert (keys(gate, listed), keys(gate, between)) == ([], [])
+    assert gate.unavailable([listed, between]) == [GateState.MISSING] * 2

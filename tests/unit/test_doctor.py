@@ -3,21 +3,29 @@
 import socket
 import time
 from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from cli.doctor_findings import show_findings
 from connectors.connector_state import ConnectorState, TaskState
 from connectors.slot import Slot
 from connectors.stream_gap import StreamCheck
 from coupons.change_events.kafka_admin import STABLE, GroupState, UnreadPartition
 from coupons.kafka.client import KafkaClient
 from operations.doctor import checks
+from operations.doctor.causes import arrange
 from operations.doctor.checks import CHECKS, run_checks
-from operations.doctor.findings import Level, Section
+from operations.doctor.findings import Level, Section, failing, unknown
 from operations.doctor.kafka import MUCH_LAG, consumer_finding, unread_findings
+from operations.doctor.machine import check_disk, check_parts
 from operations.doctor.postgres import slot_findings
 from operations.doctor.stream import connector_finding, offsets_finding
 from operations.doctor.system import System
+from stack.folder import StateFolder
+from stack.options import StackOptions, default_ports, remember
 from stack.ports import HOST, free_ports
 
 MIB = 2**20
@@ -177,6 +185,33 @@ def test_with_everything_down_each_server_is_named_and_nothing_raised(
     others = {check.name for check in CHECKS} - SERVERS - NOT_HERE
     assert by_level[Level.UNKNOWN] == others
     assert not by_level[Level.OK] | by_level[Level.WARNING]
+
+
+def test_of_several_checks_that_fail_alike_one_says_why() -> None:
+    """The text of Postgres is long, and ten checks need Postgres."""
+    console = Console(record=True, width=400, file=StringIO())
+    why = "Postgres cannot be reached: connection refused"
+    down = failing("postgres", why, "coupon up", Section.POSTGRES_DOWN)
+    others = [unknown(name, why, "coupon up", Section.POSTGRES_DOWN) for name in ("a", "b")]
+    show_findings(console, arrange([*others, down]))
+    shown = console.export_text()
+    assert shown.count(why) == 1
+    assert shown.count(f"not checked, for the same reason (see: {Section.POSTGRES_DOWN})") == 2
+
+
+def test_disk_and_parts_of_a_stack_on_this_machine_are_checked_by_its_addresses(
+    tmp_path: Path,
+) -> None:
+    """After `eval "$(coupon env)"`, which exports no folder. Commands name the folder."""
+    folder = StateFolder(tmp_path)
+    folder.create()
+    ports = free_ports(default_ports(1))
+    remember(folder, StackOptions(ports, 1, servers_only=True))
+    near = places(1)._replace(near=folder)
+    assert {each.level for each in check_disk(near)} <= {Level.OK, Level.WARNING, Level.FAILING}
+    [first, *_] = check_parts(near)
+    assert first.level is Level.FAILING
+    assert str(tmp_path) in str(first.command)
 
 
 def test_servers_that_never_answer_do_not_hold_it_up(silent: int) -> None:

@@ -19,7 +19,7 @@ from tests.support.json_answers import checked_json, is_error
 from tests.support.typed import leaves
 from tests.unit.test_commands import WITHOUT_JSON
 
-WITHOUT_STACK = {"coupon receipt key", "coupon receipt verify"}
+WITHOUT_STACK = {"coupon receipt key", "coupon receipt verify", "coupon rehearse key"}
 COMMANDS = {path: command for path, command in leaves() if path not in WITHOUT_JSON | WITHOUT_STACK}
 NOWHERE = "127.0.0.1:1"
 REQUEST = "00000000-0000-800e-8000-000000001267"
@@ -37,6 +37,7 @@ NEEDED = {
     "coupon client claim-coupon": ["7"],
     "coupon client close-coupon": ["7"],
     "coupon client create-coupon": ["of a test", "3"],
+    "coupon client discard-draft": ["7", "--version", "1"],
     "coupon client erase-user": ["4711"],
     "coupon client find-code": ["3Z4ND-NEZDR-635QM"],
     "coupon client give-code": [REQUEST],

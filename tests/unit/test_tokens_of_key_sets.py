@@ -3,13 +3,18 @@
 import hmac
 import json
 from base64 import urlsafe_b64encode
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.support.issuers import Issuer, issuer
+from coupons.ids import FIRST_REHEARSAL_ID, REHEARSAL_GROUP
+from coupons.process.rotating_keys import KeySetVerifier
+from coupons.tokens import ADMIN, AUDIENCE, ISSUE, REHEARSAL_ISSUER, mint_token
+from tests.support.issuers import Issuer, issuer, key_set
 from tests.unit.conftest import NEW, OLD, OTHER, A, B, Verifies, answer
 
 
@@ -73,3 +78,30 @@ def test_what_is_no_token_is_refused(verifies: Verifies, server: Issuer, token: 
     verifier = verifies(a=server.url)
     assert answer(verifier, token) == "invalid"
     assert server.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("user_id", "scopes", "groups", "expected"),
+    [
+        (FIRST_REHEARSAL_ID, [ISSUE], [REHEARSAL_GROUP], f"user {FIRST_REHEARSAL_ID}"),
+        (FIRST_REHEARSAL_ID, [ISSUE, ADMIN], [REHEARSAL_GROUP], "invalid"),
+        (42, [ISSUE], [], "invalid"),
+        (42, [ADMIN], [REHEARSAL_GROUP], "invalid"),
+    ],
+)
+def test_the_issuer_of_rehearsals_speaks_for_synthetic_users_only(
+    tmp_path: Path, user_id: int, scopes: list[str], groups: list[str], expected: str
+) -> None:
+    """Who has its key can claim as one of them, and nothing else."""
+    keys = tmp_path / "jwks.json"
+    keys.write_bytes(key_set(OLD))
+    sources = {REHEARSAL_ISSUER: str(keys)}
+    with closing(KeySetVerifier(sources, AUDIENCE, 0.0, 3_600.0, 86_400.0)) as verifier:
+        token = mint_token(
+            *(OLD.private, user_id, scopes, 60),
+            groups=groups,
+            algorithm="EdDSA",
+            issuer=REHEARSAL_ISSUER,
+            key_id=OLD.kid,
+        )
+        assert answer(verifier, token) == expected

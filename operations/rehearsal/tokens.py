@@ -1,0 +1,53 @@
+"""Tokens of synthetic users: signed with the shared secret, or with a key of rehearsals alone."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from coupons.endpoints import Endpoints, token_key
+from coupons.errors import ConfigurationError
+from coupons.ids import REHEARSAL_GROUP
+from coupons.receipts import ALGORITHM, load_signing_keys
+from coupons.tokens import AUDIENCE, ISSUE, REHEARSAL_ISSUER, mint_token
+
+TOKEN_SECONDS = 7_200
+
+Mint = Callable[[int], str]
+"""Makes the token of a synthetic user."""
+
+
+def minting(where: Endpoints, key_file: Path | None) -> Mint:
+    """Makes tokens with the private key in the file; None: with the shared secret.
+
+    Raises ConfigurationError when the key cannot be read.
+    """
+    if key_file is None:
+        secret = token_key(where)
+
+        def mint_shared(user_id: int) -> str:
+            return mint_token(secret, user_id, [ISSUE], TOKEN_SECONDS, groups=[REHEARSAL_GROUP])
+
+        return mint_shared
+    try:
+        keys = load_signing_keys(key_file)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{key_file} holds no key of rehearsals. Make one with `coupon rehearse key`"
+        ) from error
+    audience = os.environ.get("COUPON_JWT_AUDIENCE", AUDIENCE)
+    key, key_id = keys.signs, keys.kid
+
+    def mint(user_id: int) -> str:
+        return mint_token(
+            key,
+            user_id,
+            [ISSUE],
+            TOKEN_SECONDS,
+            groups=[REHEARSAL_GROUP],
+            algorithm=ALGORITHM,
+            issuer=REHEARSAL_ISSUER,
+            audience=audience,
+            key_id=key_id,
+        )
+
+    return mint
