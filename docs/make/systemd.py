@@ -126,13 +126,15 @@ def _is_secret_file(value: str | None) -> bool:
 def _env_lines(service: str) -> Iterator[str]:
     yield GENERATED
     yield "# Copy it to /etc/coupon; put the addresses of your servers where a name of Compose is.\n"
+    # For systemd and for a shell, to which & means something.
+    yield "# Leave the values in single quotes.\n"
     for name, value in _settings(service).items():
         if value is None:
             yield f"#{name}=\n"
         elif service == "ops":
-            yield f"{name}={value.replace(SECRETS, SECRETS_HERE)}\n"
+            yield f"{name}='{value.replace(SECRETS, SECRETS_HERE)}'\n"
         elif not _is_secret_file(value) and name != "COUPON_CONSUMER_PORT":
-            yield f"{name}={value}\n"
+            yield f"{name}='{value}'\n"
 
 
 def _unit_lines(service: str) -> Iterator[str]:
@@ -141,6 +143,8 @@ def _unit_lines(service: str) -> Iterator[str]:
     after = ["network-online.target", *map(unit_of, before)]
     yield f"{GENERATED}[Unit]\nDescription=Coupon CDC: {ABOUT[service]}\n"
     yield f"Wants=network-online.target\nAfter={' '.join(after)}\n"
+    if before and once:
+        yield f"Requires={' '.join(map(unit_of, before))}\n"
     if not once:
         yield "PartOf=coupon.target\nStartLimitIntervalSec=0\n"
     yield f"\n[Service]\nType={'oneshot' if once else 'exec'}\n"
@@ -157,8 +161,12 @@ def _unit_lines(service: str) -> Iterator[str]:
         yield f"LoadCredential={secret}:{SECRETS_HERE}/{secret}\n"
     if not once:
         yield "Restart=always\nRestartSec=1\n"
+        yield "# SIGTERM for the first process only, which then stops its own in order.\n"
+        yield "KillMode=mixed\n"
         yield f"TimeoutStopSec={described.get('stop_grace_period', STOP)}\n"
     yield f"MemoryMax={described['mem_limit'].upper()}\n{HARDENED}"
+    if service == "consumer":
+        yield "\n[Install]\nWantedBy=coupon.target\n"
 
 
 def _command(words: list[str]) -> str:

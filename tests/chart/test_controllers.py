@@ -76,9 +76,10 @@ def test_a_version_that_never_gets_ready_takes_little_with_it(
     assert len(installed.ready("consumer")) == PODS["consumer"] - 1
     assert len(installed.ready("reconciler")) == PODS["reconciler"] - 1
     installed.run("rollback", "1", "--no-hooks")
+    for component in PODS:
+        eventually(partial(_is_old, installed, component), within_s=60)
     cordon.cordon(closed=False)
     for component, pods in PODS.items():
-        eventually(partial(_is_old, installed, component), within_s=60)
         installed.wait_ready(component, pods)
 
 
@@ -143,9 +144,80 @@ def test_an_upgrade_leaves_the_number_that_the_autoscaler_chose(installed: Relea
     installed.upgrade("minimal", *WAIT, automatic)
     installed.wait_ready("api", PODS["api"])
     assert installed.ready("api") == before
-    deployment = f"/apis/apps/v1/namespaces/{installed.namespace}/deployments/shop-api/scale"
-    installed.cluster.patch(deployment, {"spec": {"replicas": 4}})
-    installed.wait_ready("api", 4)
+    _scale(installed, "deployments", "api", 4)
     installed.upgrade("minimal", *WAIT, automatic, TO_NEW)
     assert installed.get("Deployment", "api")["spec"]["replicas"] == 4
     installed.wait_ready("api", 4)
+
+
+def test_the_autoscaler_is_turned_off_by_force(installed: Release) -> None:
+    """The number is then that of the values; without force, helm refuses and nothing changes."""
+    installed.upgrade("minimal", *WAIT, "--set=api.autoscaling.enabled=true")
+    _scale(installed, "deployments", "api", 4)
+    with pytest.raises(subprocess.CalledProcessError) as raised:
+        installed.upgrade("minimal", *WAIT)
+    assert ".spec.replicas" in raised.value.stderr
+    assert len(installed.ready("api")) == 4
+    installed.upgrade("minimal", *WAIT, "--force-conflicts")
+    installed.wait_ready("api", PODS["api"])
+
+
+def test_more_pods_at_least_are_left_to_the_autoscaler(installed: Release) -> None:
+    """Also after it has chosen a number itself, which is then its own."""
+    automatic = "--set=api.autoscaling.enabled=true"
+    installed.upgrade("minimal", *WAIT, automatic)
+    _scale(installed, "deployments", "api", 4)
+    installed.upgrade("minimal", *WAIT, automatic, "--set=api.autoscaling.minReplicas=5")
+    installed.wait_ready("api", 5)
+    installed.upgrade("minimal", *WAIT, automatic, "--set=api.autoscaling.minReplicas=6")
+    installed.wait_ready("api", 6)
+
+
+def test_a_rollback_leaves_the_number_that_the_autoscaler_chose(installed: Release) -> None:
+    """But to the revision that turned it on, which has a number: the page says what to do then."""
+    automatic = "--set=api.autoscaling.enabled=true"
+    installed.upgrade("minimal", *WAIT, automatic)
+    _scale(installed, "deployments", "api", 4)
+    installed.upgrade("minimal", *WAIT, automatic)
+    installed.upgrade("minimal", *WAIT, automatic, TO_NEW)
+    _scale(installed, "deployments", "api", 3)
+    installed.run("rollback", "3", *WAIT)
+    assert _is_old(installed, "api")
+    assert len(installed.wait_ready("api", 3)) == 3
+    with pytest.raises(subprocess.CalledProcessError) as raised:
+        installed.run("rollback", "2", *WAIT)
+    assert ".spec.replicas" in raised.value.stderr
+    installed.upgrade("minimal", *WAIT, automatic)
+    assert len(installed.wait_ready("api", 3)) == 3
+    installed.run("rollback", "2", *WAIT, "--force-conflicts")
+    assert len(installed.wait_ready("api", PODS["api"])) == PODS["api"]
+
+
+@pytest.mark.parametrize("automatic", ["false", "true"])
+def test_an_upgrade_starts_what_was_stopped_by_hand(installed: Release, automatic: str) -> None:
+    """As the page about Kubernetes says, after a restore. Nobody owns the number 0."""
+    values = f"--set=api.autoscaling.enabled={automatic}"
+    installed.upgrade("minimal", *WAIT, values)
+    _scale(installed, "deployments", "api", PODS["api"] + 1)
+    _scale(installed, "deployments", "api", 0)
+    _scale(installed, "statefulsets", "consumer", 0)
+    _scale(installed, "statefulsets", "reconciler", 0)
+    installed.upgrade("minimal", *WAIT, values)
+    for component, pods in PODS.items():
+        installed.wait_ready(component, pods)
+
+
+def test_a_number_that_was_set_by_hand_is_changed_by_force_only(installed: Release) -> None:
+    _scale(installed, "statefulsets", "consumer", 5)
+    with pytest.raises(subprocess.CalledProcessError) as raised:
+        installed.upgrade("minimal", *WAIT)
+    assert ".spec.replicas" in raised.value.stderr
+    installed.upgrade("minimal", *WAIT, "--force-conflicts")
+    installed.wait_ready("consumer", PODS["consumer"])
+
+
+def _scale(release: Release, kind: str, component: str, pods: int) -> None:
+    """As `kubectl scale` and the autoscaler do. Returns when so many are ready."""
+    workload = f"/apis/apps/v1/namespaces/{release.namespace}/{kind}/shop-{component}"
+    release.cluster.patch(f"{workload}/scale", {"spec": {"replicas": pods}})
+    release.wait_ready(component, pods)

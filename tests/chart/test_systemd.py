@@ -1,6 +1,8 @@
 """The systemd units: settings that their processes take, and what these may not do."""
 
+import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -33,8 +35,8 @@ def _unit(service: str) -> dict[str, list[str]]:
 
 def _settings(service: str, credentials: Path) -> dict[str, str]:
     """The environment of a service: its file's, and its unit's with the specifiers filled in."""
-    lines = (UNITS / f"{service}.env").read_text("utf-8").splitlines()
-    lines = [line for line in lines if not line.startswith("#")] + _unit(service)["Environment"]
+    lines = shlex.split((UNITS / f"{service}.env").read_text("utf-8"), comments=True)
+    lines += _unit(service)["Environment"]
     filled = [
         line.replace("%d", str(credentials)).replace("%l", "shop-1").replace("%i", "2")
         for line in lines
@@ -78,6 +80,41 @@ def test_the_monitor_asks_each_consumer_that_is_started(tmp_path: Path) -> None:
     assert urls == [
         f"http://127.0.0.1:{port.partition('=')[2].replace('%i', number)}" for number in started
     ]
+
+
+def test_each_unit_that_the_page_enables_can_be_enabled() -> None:
+    """Without [Install], `systemctl enable` makes no link, and the unit is off after a boot."""
+    commands = re.findall(r"systemctl enable --now ([^`\n]+)", PAGE.read_text("utf-8"))
+    enabled = {unit for command in commands for unit in command.split()}
+    assert enabled == {"coupon.target", "coupon-consumer@4"}
+    for unit in enabled:
+        file = re.sub(r"@\d$", "@.service", unit)
+        assert "\n[Install]\nWantedBy=" in (UNITS / file).read_text("utf-8"), unit
+
+
+@pytest.mark.parametrize("service", systemd.PROCESSES)
+def test_only_the_first_process_of_a_unit_is_told_to_stop(service: str) -> None:
+    """The API's workers would else refuse what it still takes while it drains."""
+    assert _unit(service)["KillMode"] == ["mixed"]
+
+
+def test_the_connector_is_registered_only_after_the_migrations() -> None:
+    assert _unit("connector")["Requires"] == ["coupon-migrate.service"]
+    [after] = _unit("connector")["After"]
+    assert "coupon-migrate.service" in after.split()
+
+
+@pytest.mark.parametrize("service", [*SERVICES, "ops"])
+def test_a_shell_reads_an_address_with_options_from_a_file(tmp_path: Path, service: str) -> None:
+    lines = (UNITS / f"{service}.env").read_text("utf-8")
+    changed = re.sub(r"(=.*://[^']*)", r"\1?sslmode=verify-full&connect_timeout=3", lines)
+    (tmp_path / "file.env").write_text(changed)
+    program = f"set -a; . {tmp_path}/file.env; env -0"
+    command = ["sh", "-ec", program]
+    clean = {"PATH": os.defpath}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=clean)
+    assert set(shlex.split(changed, comments=True)) <= set(done.stdout.split("\0"))
+    assert done.stderr == ""
 
 
 def test_each_secret_of_a_unit_is_made_by_make_secrets(tmp_path: Path) -> None:
@@ -139,7 +176,8 @@ except PermissionError:
     pass
 else:
     raise SystemExit("it is not forbidden")
-import api.bootstrap, cdc_consumer.bootstrap, cli.main, monitor.service, reconciler.service
+import api.management, api.server, api.worker, cdc_consumer.bootstrap, cli.main
+import cli.commands.connector, cli.commands.migrate, monitor.service, reconciler.service
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     if done.returncode == 77:

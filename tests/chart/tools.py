@@ -26,14 +26,17 @@ from tests.chart.sources import (
     swagger_of,
 )
 
-PINS = [HERE / "go" / "go.sum", HERE / "modules.json", HERE / "strimzi.json", HERE / "schemas.py"]
+PINS = [
+    *(HERE / "go" / "go.sum", HERE / "modules.json", HERE / "strimzi.json"),
+    *(HERE / "schemas.py", HERE / "sources.py"),
+]
 PROGRAMS = {
     "helm": "helm.sh/helm/v4/cmd/helm",
     "kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform",
 }
 PINS_OF_SERVERS = [
     *(HERE / "kubernetes" / "go.mod", HERE / "kubernetes" / "go.sum"),
-    *(HERE / "modules.json", HERE / "strimzi.json"),
+    *(HERE / "modules.json", HERE / "strimzi.json", HERE / "sources.py", HERE / "tools.py"),
 ]
 SERVERS = {
     "etcd": "go.etcd.io/etcd/server/v3",

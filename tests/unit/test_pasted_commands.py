@@ -35,6 +35,7 @@ ORDINARY = {
     "export",
     "helm",
     "install",
+    "ln",
     "mkdir",
     "mv",
     "pg_basebackup",
@@ -85,13 +86,17 @@ def commands(document: Path) -> Iterator[str]:
 def check(line: str) -> None:
     """Raises AssertionError or an error of click's for a line that cannot be typed."""
     line = re.sub(r"^(?:[A-Z]+=|eval )\"?\$\((.*)\)\"?$", r"\1", line).partition(" | ")[0]
-    words = shlex.split(line)
+    words = shlex.split(line.removesuffix(" &&"))
     while words and _VARIABLE.match(words[0]):
         words.pop(0)
     if not words:
         return
-    program = re.sub(r"^(\.venv|/opt/coupon)/bin/|(?<=^python)3$", "", words[0])
-    if program == "coupon":
+    program = re.sub(
+        r"^(?:(?:\.venv|/opt/coupon(?:-[\d.]+)?)/bin|\$BIN)/|(?<=^python)3$", "", words[0]
+    )
+    if program == "with-secret":
+        check(shlex.join(words[3:]))
+    elif program == "coupon":
         check_coupon(shlex.join(["coupon", *words[1:]]))
     elif program == "make":
         check_make(words[1:])
