@@ -123,6 +123,7 @@ class Trial:
         complaints = [*self.complaints, self._check_workers(), self._await_quiet()]
         self._visitors.come_back()
         self._drawn.come_back()
+        complaints.append(self._drawn.check_lot())
         self._rehearsals.end()
         for each in (
             self._sales,

@@ -30,6 +30,8 @@ COMES_BACK = 0.3
 """Share of claims before which the visitor arrives again, with the ticket."""
 COME_BACK_AT_LAST = 500
 AGAIN_SECONDS = 1.0
+ADMITS_WITHIN_SECONDS = 60.0
+"""So long after the opening somebody has been admitted, whatever faults there were."""
 
 _ANY_VERSION = {"If-Match": "*"}
 
@@ -78,6 +80,20 @@ class Visitors:
             return "nobody was admitted from a waiting room"
         early = any(each.reason == "not_your_turn" for each in ours)
         return "" if early else "nobody claimed before the turn"
+
+    def check_lot(self) -> str:
+        """A complaint when no lot was seen, or nobody was admitted long after the opening."""
+        arrivals = [each for each in self._history.arrivals if each.coupon_id == self._coupon_id]
+        drawn = [each for each in arrivals if each.ticket and each.position is not None]
+        if all(each.position == each.number for each in drawn):
+            return "no position was seen that a lot has given"
+        is_long = not self._is_waiting_for_lot and (
+            time.time() > self._room.opens_at + ADMITS_WITHIN_SECONDS
+        )
+        ours = [each for each in self._history.responses if each.coupon_id == self._coupon_id]
+        if is_long and not any(each.accepted for each in ours):
+            return "nobody was admitted from a waiting room by lot"
+        return ""
 
     def come_back(self) -> None:
         """Many who have a ticket arrive with it once more, until it is answered."""

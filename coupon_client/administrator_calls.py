@@ -184,7 +184,8 @@ class AdministratorCalls:
     def erase_user(self, user_id: int) -> Erasure:
         """Erase a user for good; again: the same proof, where there was a request to erase.
 
-        Raises Refused: "user-in-flight": a request of the user is not final, nothing was erased.
+        Raises Refused: "user-in-flight": a request of the user is not final, or a coupon's gate is
+        unavailable, which may have admitted them. Nothing was erased; the detail says which.
         """
         path = f"/users/{user_id}/erasures"
         return self._calls.get(Erasure, "POST", path, attempt_seconds=ERASURE_SECONDS)

@@ -95,7 +95,7 @@ def nobody_is_admitted_before_the_turn(history: History, evidence: Evidence) -> 
     """Whoever has a request had arrived, and their turn had come, by the gate's clock."""
     complaints = []
     for room in history.rooms:
-        best = _best_positions(room, history.arrivals)
+        best = _best_positions(room, history.arrivals, evidence)
         for request in evidence.requests:
             if request.coupon_id != room.coupon_id:
                 continue
@@ -163,11 +163,13 @@ class _Highest:
         return self._highest[bisect_left(self._ended, moment)]
 
 
-def _best_positions(room: Room, arrivals: Sequence[Arrival]) -> Mapping[Key, int]:
+def _best_positions(
+    room: Room, arrivals: Sequence[Arrival], evidence: Evidence
+) -> Mapping[Key, int]:
     """The earliest position that each user can have had.
 
-    A call without an answer may have given one: it is behind those that were answered before it, or
-    any by lot.
+    A call without an answer may have given one: it is behind those that were answered before it. By
+    lot it is what the lot makes of the ticket's number, or any without a ticket.
     """
     calls = [each for each in arrivals if each.coupon_id == room.coupon_id]
     highest = _Highest(calls)
@@ -176,7 +178,10 @@ def _best_positions(room: Room, arrivals: Sequence[Arrival]) -> Mapping[Key, int
         if each.position is not None:
             possible = each.position
         elif each.status in FAILED:
-            possible = 0 if room.by_lot else highest.answered_before(each.began) + 1
+            possible = highest.answered_before(each.began) + 1
+            if room.by_lot:
+                drawn = each.sent and evidence.rooms[room.coupon_id].position(number_of(each.sent))
+                possible = drawn or 0
         else:
             continue
         best[each.key] = min(possible, best.get(each.key, possible))

@@ -24,8 +24,12 @@ def watched_delays(gate: Gate, coupon_id: int | None = None) -> Iterator[list[fl
     """
     delays_ms: list[float] = []
     subscriber = gate.client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
-    with translated():
-        subscriber.subscribe(SETTLED_CHANNEL)
+    try:
+        with translated():
+            subscriber.subscribe(SETTLED_CHANNEL)
+    except BaseException:
+        subscriber.close()
+        raise
     stop = Event()
 
     def listen() -> None:

@@ -15,7 +15,7 @@ from coupons.gate.audiences import lists_are_at_gate
 from coupons.gate.gate import Gate
 from coupons.gate.waiting_room import forget_arrivals
 from coupons.ledger.connection import Connection, translated
-from coupons.ledger.coupons import list_coupons, list_readable
+from coupons.ledger.coupons import list_readable
 from coupons.ledger.erasures import (
     NOBODY,
     NOT_FINAL,
@@ -46,7 +46,8 @@ LISTS_PAUSE_SECONDS = 0.1
 _DRY_RUN = "dry run"
 _UNAVAILABLE = (
     "The gate is unavailable for coupon {}, of which the user may have claimed one: nothing was"
-    " erased. Try again when it is rebuilt, in a few seconds."
+    " erased. Try again when it is rebuilt, in a few seconds. If it stays so, `coupon gate status`"
+    " says why: no user without a request of this coupon can be erased until then."
 )
 
 
@@ -66,7 +67,7 @@ def erase_user(
     check_erasable(gate, connection, user_id)  # first: who is not erased leaves no line
     leave_every_line(connection, user_id)  # so that no promotion begins any more
     coupon_ids = check_erasable(gate, connection, user_id)
-    forget_arrivals(gate, _rooms(connection), user_id)
+    forget_arrivals(gate, _at_gate(connection), user_id)
     made = erase_in_ledger(connection, user_id, coupon_ids, asked_by, log_keeps)
     erasure = find_erasure(connection, made)
     if erasure is not None and erasure.counts.get("coupon_audience"):
@@ -131,8 +132,8 @@ def end_erasures_from_lists(gate: Gate, connection: Connection) -> None:
         end_erasure(connection, NOBODY, (), LATE_MARK_SECONDS)
 
 
-def _rooms(connection: Connection) -> list[int]:
-    """The coupons that may have a waiting room at the gate; those, too, whose row is unreadable."""
+def _at_gate(connection: Connection) -> list[int]:
+    """The coupons that the gate may have; those, too, whose row is unreadable."""
     readable, unreadable = list_readable(connection)
     return [*(each.coupon_id for each in readable if each.belongs_at_gate), *unreadable]
 
@@ -156,11 +157,11 @@ def _check_written(
     Else the reconciler would write it after the erasure. It asks the gate once for each coupon. One
     that is unavailable may have admitted a claim before, which is written until a rebuild begins.
     """
-    for coupon in list_coupons(connection):
-        if coupon.coupon_id not in written and coupon.belongs_at_gate:
-            known = gate.read(coupon.coupon_id, [user_id])
+    for coupon_id in _at_gate(connection):
+        if coupon_id not in written:
+            known = gate.read(coupon_id, [user_id])
             if isinstance(known, GateState):
-                raise UserInFlight(_UNAVAILABLE.format(coupon.coupon_id))
+                raise UserInFlight(_UNAVAILABLE.format(coupon_id))
             if known[0] and not known[0].is_final:
                 raise UserInFlight(NOT_FINAL)
 
@@ -170,7 +171,7 @@ def _erase_at_gate(gate: Gate, connection: Connection, user_id: int) -> bool:
 
     Raises KeysUnreadable for a coupon that the gate cannot read, after it has done the others.
     """
-    forget_arrivals(gate, _rooms(connection), user_id)
+    forget_arrivals(gate, _at_gate(connection), user_id)
     replaced = find_replaced(connection, user_id)
     answers = gate.erase(replaced)
     done = [

@@ -126,6 +126,14 @@ def list_lines(connection: Connection) -> list[Line]:
         return [Line(*row) for row in connection.execute(query("list_lines"))]
 
 
+def find_first_in_line(connection: Connection, coupon_id: int) -> int | None:
+    """The number of the first who waits; None: nobody does, or this role may not read who does."""
+    if not _one(connection, "may_read_lines", {}):
+        return None
+    number = _one(connection, "find_first_in_line", {"coupon_id": coupon_id})
+    return None if number is None else int(str(number))
+
+
 def hold_line(connection: Connection, coupon_id: int) -> HeldLine | None:
     """Keep others from promoting until the transaction ends; None: somebody does, or none may."""
     with translated(connection):

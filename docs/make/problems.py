@@ -47,8 +47,9 @@ MEANINGS = {
     "not-closed": "Only a closed coupon can be archived.",
     "in-flight": "Requests of the coupon are admitted or accepted and not final yet, so that it"
     " cannot be archived. Nothing was changed. Repeat it when they are.",
-    "user-in-flight": "A request of the user is not final, or a coupon of theirs is being rebuilt at"
-    " the gate. Nothing was erased. Repeat it.",
+    "user-in-flight": "A request of the user is not final, a coupon of theirs is being rebuilt, or"
+    " the gate of any coupon is unavailable, so that nobody knows whether they are claiming it."
+    " Nothing was erased. Repeat it; if it stays so, `coupon gate status` says why.",
     "rehearsal": "The group of a rehearsal keeps users out, and stays. An operator can purge it; a"
     " coupon that is no rehearsal never becomes one.",
     "draft": 'The state of a draft changes by opening it only: `PATCH` with `{"state": "open"}`.'

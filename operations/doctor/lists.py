@@ -11,7 +11,7 @@ from coupons.gate.audiences import has_audience
 from coupons.ledger.audiences import list_audiences
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import list_coupons
-from coupons.ledger.standby import list_lines
+from coupons.ledger.standby import find_first_in_line, list_lines
 from coupons.model import Coupon, CouponState
 from coupons.waiting import attempts
 from operations.doctor.commands import restart
@@ -23,6 +23,9 @@ SERVED_WITHIN_SECONDS = 5.0
 
 _PAUSE_SECONDS = 0.5
 _SHOWN = 5
+
+Moved = tuple[int, int | None]
+"""How many a coupon has admitted, and the number of the first in its line, None: not known."""
 
 
 def check_lists(system: System) -> Iterator[Finding]:
@@ -59,16 +62,17 @@ def lasting(gate: Gate, connection: Connection, patience_s: float) -> tuple[list
         if not waiting and not elsewhere:
             break
         again, still = _look(gate, connection)
-        # Where somebody was admitted meanwhile the line moves.
+        # Where somebody was admitted, or waits no more, the line moves.
         waiting = {each: seen for each, seen in waiting.items() if again.get(each) == seen}
         elsewhere &= still
     return sorted(waiting), sorted(elsewhere)
 
 
-def _look(gate: Gate, connection: Connection) -> tuple[dict[int, int], set[int]]:
-    """By coupon whose line could be served, how many were admitted; coupons with another list.
+def _look(gate: Gate, connection: Connection) -> tuple[dict[int, Moved], set[int]]:
+    """By coupon whose line could be served, how far it is; coupons with another list.
 
-    A coupon whose gate is unavailable has a finding of its own.
+    Nobody is promoted from a line that was switched off and ends. A coupon whose gate is
+    unavailable has a finding of its own.
     """
     audiences = list_audiences(connection)
     totals = {line.coupon_id: line.total for line in list_lines(connection)}
@@ -78,7 +82,7 @@ def _look(gate: Gate, connection: Connection) -> tuple[dict[int, int], set[int]]
         if coupon.belongs_at_gate and coupon.coupon_id in audiences.keys() | totals.keys()
     ]
     now_us = gate.now_us()
-    waiting: dict[int, int] = {}
+    waiting: dict[int, Moved] = {}
     elsewhere: set[int] = set()
     found = gate.figures([coupon.coupon_id for coupon in coupons]) if coupons else []
     for coupon, figures in zip(coupons, found, strict=True):
@@ -87,8 +91,11 @@ def _look(gate: Gate, connection: Connection) -> tuple[dict[int, int], set[int]]
         if not has_audience(figures, coupon.coupon_id, audiences):
             elsewhere.add(coupon.coupon_id)
         left = totals.get(coupon.coupon_id, 0) - figures.issued - figures.pending
-        if left > 0 and _is_claimed(coupon, now_us):
-            waiting[coupon.coupon_id] = figures.admitted
+        if left > 0 and coupon.has_line and _is_claimed(coupon, now_us):
+            waiting[coupon.coupon_id] = (
+                figures.admitted,
+                find_first_in_line(connection, coupon.coupon_id),
+            )
     return waiting, elsewhere
 
 

@@ -133,6 +133,8 @@ def _measured(report: Report) -> Iterator[tuple[str, str, str]]:
     yield "sent late, p50 / p99", _pair(answers.late_ms), "this command"
     yield "request to final, p50 / p99", _pair(found.delays_ms), "marks of the gate, heard here"
     heard = f"{len(found.delays_ms):,} of {answers.accepted:,} in {found.settling_s:.1f} s"
+    if unheard := max(0, answers.accepted - len(found.delays_ms)):
+        heard += f"; {unheard:,} marks were not heard"
     yield "final after the last answer", heard, "marks of the gate, heard here"
     counts = found.counts
     booked = f"{counts.accepted:,} = {counts.issued:,} + {counts.rejected:,} + {counts.in_flight:,}"

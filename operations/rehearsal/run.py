@@ -1,7 +1,7 @@
 """One rehearsal from its coupon to what was measured; its coupon is closed at the end."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -36,6 +36,8 @@ from operations.session import Session
 from stack.endpoints import folder_of
 
 SETTLING_SECONDS = 60.0
+SILENT_SECONDS = 3.0
+"""When no mark came for so long, the ledger is asked whether any can still come."""
 _PAUSE_SECONDS = 0.1
 
 Progress = Callable[[int, Answers], None]
@@ -45,8 +47,8 @@ Progress = Callable[[int, Answers], None]
 class Measured(NamedTuple):
     """What a rehearsal measured; None: not known.
 
-    delays_ms: from request to ISSUED or REJECTED. settling_s: from the last answer until every
-    accepted request was final. wal_bytes, redis_core: of the server, others included.
+    delays_ms: from request to ISSUED or REJECTED. settling_s: from the last answer until the
+    last mark was heard. wal_bytes, redis_core: of the server, others included.
     batch_claims, batch_events: means, of the API and of the consumers. machine_busy, cores: of this
     machine, when the system runs on it. generator_cores: of the process that sent the claims.
     """
@@ -105,10 +107,9 @@ def rehearse(
         claim_all(url, mint, coupon.coupon_id, size, answers)
         machine = psutil.cpu_percent() / 100
         after = _read(session)
-        for _ in attempts(SETTLING_SECONDS, _PAUSE_SECONDS):
-            if len(delays_ms) >= answers.accepted:
-                break
-        settling_s = time.monotonic() - after.at
+        settling_s = await_marks(
+            delays_ms, answers.accepted, lambda: _are_final(session, coupon.coupon_id)
+        )
     counts = count_requests(session.connection, coupon.coupon_id)
     assert counts is not None
     seconds = after.at - before.at
@@ -131,6 +132,33 @@ def rehearse(
         (after.redis_core_s - before.redis_core_s) / seconds,
         partitions,
     )
+
+
+def await_marks(
+    delays_ms: Sized,
+    accepted: int,
+    are_final: Callable[[], bool],
+    within_s: float = SETTLING_SECONDS,
+    silent_s: float = SILENT_SECONDS,
+) -> float:
+    """Wait until every accepted request's mark is heard; return the seconds until the last one.
+
+    A mark that was made while Redis could not be reached is never heard. So it ends, too, when none
+    came for so long and are_final() says that the ledger has every outcome.
+    """
+    began = last = time.monotonic()
+    heard = len(delays_ms)
+    for _ in attempts(within_s, _PAUSE_SECONDS):
+        if len(delays_ms) > heard:
+            heard, last = len(delays_ms), time.monotonic()
+        if heard >= accepted or (time.monotonic() - last >= silent_s and are_final()):
+            break
+    return last - began
+
+
+def _are_final(session: Session, coupon_id: int) -> bool:
+    counts = count_requests(session.connection, coupon_id)
+    return counts is not None and counts.in_flight == 0
 
 
 @contextmanager

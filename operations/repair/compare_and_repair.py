@@ -96,8 +96,11 @@ def _repair_audience(
     """
     audiences = list_audiences(connection, [coupon_id])
     is_same = has_audience(figures, coupon_id, audiences)
-    if is_same and not is_spoilt(gate, connection, coupon_id, figures.audience):
-        return False
+    try:
+        if is_same and not is_spoilt(gate, connection, coupon_id, figures.audience):
+            return False
+    except KeysUnreadable:
+        pass  # loading replaces a key of any type
     return dry_run or bring_audience(gate, connection, coupon_id, is_spoilt=is_same)
 
 

@@ -2,10 +2,12 @@
 
 from typing import NamedTuple
 
+from coupons.errors import KeysUnreadable
 from coupons.gate import Gate, GateFigures
 from coupons.gate.audiences import has_audience, is_spoilt
 from coupons.ledger.audiences import EVERYBODY, list_audiences, parse_form
 from coupons.ledger.connection import Connection, translated
+from coupons.model import GateState
 from coupons.queries import query
 from operations.verify.mismatch import MismatchKind
 from operations.verify.report import MOST_NAMED, Discrepancy
@@ -111,14 +113,26 @@ def _incomplete(connection: Connection, coupon_id: int, form: str) -> list[str]:
 def _others_at_gate(
     gate: Gate, connection: Connection, coupon_id: int, figures: GateFigures | None, form: str
 ) -> list[str]:
-    if figures is None or not has_audience(figures, coupon_id, {coupon_id: form}):
+    if not _is_in_force(figures, coupon_id, form):
         return []
-    if not is_spoilt(gate, connection, coupon_id, form):
-        return []
+    says = "the gate holds other users than its list in the ledger; `coupon reconcile` repairs it"
+    try:
+        if not is_spoilt(gate, connection, coupon_id, form):
+            return []
+    except KeysUnreadable:
+        says = "the gate's list cannot be read; `coupon reconcile` repairs it"
     # Changed meanwhile: then what was read is of two lists.
     if list_audiences(connection, [coupon_id]).get(coupon_id, EVERYBODY) != form:
         return []
     [again] = gate.figures([coupon_id])
-    if again is None or not has_audience(again, coupon_id, {coupon_id: form}):
-        return []
-    return ["the gate holds other users than its list in the ledger; `coupon reconcile` repairs it"]
+    was_rebuilt = again is None or figures is None or again.epoch != figures.epoch
+    return [] if was_rebuilt or not _is_in_force(again, coupon_id, form) else [says]
+
+
+def _is_in_force(figures: GateFigures | None, coupon_id: int, form: str) -> bool:
+    """Whether claims are decided by this list: a rebuild names it before it has loaded it."""
+    return (
+        figures is not None
+        and figures.state is GateState.OPEN
+        and has_audience(figures, coupon_id, {coupon_id: form})
+    )

@@ -30,13 +30,16 @@ SELECT l.coupon_id, l.waiting, l.promoted, l.total_quantity AS total, a.audited,
 
 -- name: find_wrong_entries
 -- Entries of standby lists that no program leaves so: the ledger was restored in part, or corrected by hand. Reads every
--- entry once. Whose claim was under way when they joined waits with a request until their turn, and that is right.
+-- entry once. Whose claim was under way when they joined waits with a request until their turn, and that is right. While
+-- the coupon is paused, or outside its window, nobody is promoted.
 -- in:  coupon_id (null: any), most (rows), clocks_s (so far the clocks of Redis and Postgres may differ), served_s (for so
 --      long a user may wait who has a request)
 -- out: coupon_id, user_id, why (not_requested, still_waits or overtaken)
 WITH entry AS (
-  SELECT e.coupon_id, e.user_id, e.number, e.state, e.joined_at, r.requested_at, coalesce(i.issued_at, j.rejected_at) AS final_at
+  SELECT e.coupon_id, e.user_id, e.number, e.state, e.joined_at, r.requested_at, coalesce(i.issued_at, j.rejected_at) AS final_at,
+         c.state = 'open' AND c.issue_starts_at <= now() AND (c.issue_ends_at IS NULL OR c.issue_ends_at > now()) AS is_claimed
     FROM standby_entry e
+    JOIN coupon c ON c.coupon_id = e.coupon_id
     LEFT JOIN coupon_issue_request r ON r.coupon_id = e.coupon_id AND r.user_id = e.user_id
     LEFT JOIN issued_coupon i ON i.coupon_id = e.coupon_id AND i.user_id = e.user_id
     LEFT JOIN issue_rejection j ON j.coupon_id = e.coupon_id AND j.user_id = e.user_id
@@ -51,7 +54,7 @@ WITH entry AS (
          CASE WHEN state = 'promoted' AND requested_at IS NULL AND final_at IS NULL THEN 'not_requested'
               WHEN state = 'waiting'
                    AND (requested_at IS NOT NULL AND final_at <= joined_at
-                        OR requested_at > joined_at AND requested_at < now() - make_interval(secs => %(served_s)s))
+                        OR is_claimed AND requested_at > joined_at AND requested_at < now() - make_interval(secs => %(served_s)s))
               THEN 'still_waits'
               WHEN state = 'waiting' AND requested_at IS NULL
                    AND behind_at > joined_at + make_interval(secs => %(clocks_s)s) THEN 'overtaken' END AS why

@@ -49,6 +49,15 @@ SELECT c.coupon_id, c.total_quantity
    SELECT coupon_id, total_quantity FROM coupon WHERE standby IN ('waiting', 'ending')) AS c
  ORDER BY c.coupon_id;
 
+-- name: may_read_lines
+-- out: whether this role may read who waits: the monitor may not
+SELECT has_table_privilege('standby_entry', 'SELECT') AS may_read;
+
+-- name: find_first_in_line
+-- in:  coupon_id
+-- out: number of the first who waits; null: nobody does
+SELECT min(number) AS number FROM standby_entry WHERE coupon_id = %(coupon_id)s AND state = 'waiting';
+
 -- name: hold_line
 -- The first statement of a promotion, of which one runs for a coupon at a time. Its stock is not lowered meanwhile.
 -- in:  coupon_id

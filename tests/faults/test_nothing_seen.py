@@ -1,10 +1,12 @@
 """Visitors and guests of whom nothing was seen are a complaint: else checkers would be green."""
 
+import time
 from typing import Any
 
 import pytest
 
 from chaos import guests, visitors
+from chaos.admissions import Arrival
 from chaos.guests import Guests
 from chaos.history import History, Response
 from chaos.visitors import Visitors
@@ -42,6 +44,31 @@ def test_a_room_that_lets_nobody_wait_is_a_complaint(monkeypatch: pytest.MonkeyP
     assert room.check() == "nobody claimed before the turn"
     history.add([answered(409, "not_your_turn")])
     assert room.check() == ""
+
+
+def test_a_lot_that_nobody_saw_is_a_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visitors, "Caller", Obliging)
+    history = History()
+    room = Visitors(("", ""), history, "idle", by_lot=True)
+
+    def arrive(position: int | None) -> None:
+        ticket = "3.signed"
+        history.add_arrival(Arrival(COUPON, 1, "", 200, "", position, None, None, ticket, 0.0, 1.0))
+
+    unseen = "no position was seen that a lot has given"
+    assert room.check_lot() == unseen
+    arrive(None)
+    arrive(3)
+    assert room.check_lot() == unseen
+    arrive(2)
+    assert room.check_lot() == ""
+    room._is_waiting_for_lot = False
+    history.rooms[0].opens_at = time.time() - 1
+    assert room.check_lot() == ""
+    history.rooms[0].opens_at -= visitors.ADMITS_WITHIN_SECONDS
+    assert room.check_lot() == "nobody was admitted from a waiting room by lot"
+    history.add([answered(202)])
+    assert room.check_lot() == ""
 
 
 def test_a_list_that_decides_nothing_is_a_complaint(monkeypatch: pytest.MonkeyPatch) -> None:

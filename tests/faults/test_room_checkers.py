@@ -166,3 +166,20 @@ def test_a_position_that_the_lot_does_not_give_is_found() -> None:
 def test_who_is_admitted_early_or_without_arriving_is_found(request_: IssueRequest) -> None:
     evidence = replace(HELD, requests=[HELD.requests[0], request_])
     assert broken(fine(), evidence) == {"nobody_is_admitted_before_the_turn"}
+
+
+def test_by_lot_the_ticket_of_a_lost_call_says_which_turn_it_may_have_had() -> None:
+    """Without a ticket it may be any."""
+    room, now = replace(ROOM, by_lot=True), RoomNow(400, 4, "a key")
+    position = now.position(2)
+    assert position
+
+    def found(sent: str) -> set[str]:
+        again = replace(lost(7, 991.0), sent=sent)
+        known = replace(arrival(7, 2, 990.0), position=position, turn_at=room.turn_at(position))
+        history = History(rooms=[room], stocks=fine().stocks, arrivals=[known, again])
+        early = admitted(7, room.turn_at(position) - 0.05)
+        return broken(history, Evidence(requests=[early], rooms={COUPON: now}))
+
+    assert found("") == set()
+    assert found("2.signed") == {"nobody_is_admitted_before_the_turn"}

@@ -24,6 +24,7 @@ from chaos.visitors import Visitors
 from coupons.gate import Gate
 from coupons.gate.values import coupon_key
 from coupons.ledger.connection import connect_ledger
+from coupons.model import GateState
 from coupons.waiting import eventually
 from reconciler.routine_pass import run_pass
 from tests.support.api import SECRET
@@ -82,13 +83,18 @@ def test_tickets_bring_back_the_places_that_redis_lost_in_the_rush(
         refused = {each.user_id for each in late if each.reason == "not_your_turn"}
         return len({each.user_id for each in late if each.accepted} & placed & refused)
 
+    def is_open() -> bool:
+        [figures] = gate.figures(history.coupon_ids)
+        return figures is not None and figures.state is GateState.OPEN
+
     with room.visiting(THREADS):
         eventually(lambda: not room.check(), WITHIN_SECONDS, "turns come")
         began = time.monotonic()
         gate.client.flushall()
+        eventually(is_open, WITHIN_SECONDS, "the gate is rebuilt")
+        history.disturbances.append(Disturbance(("redis flushed",), began, time.monotonic()))
         eventually(lambda: brought_back(began) > 2, WITHIN_SECONDS, "turns are kept")
         eventually(lambda: history.statuses()[202] > ADMITTED, WITHIN_SECONDS, "turns come")
-        history.disturbances.append(Disturbance(("redis flushed",), began, time.monotonic()))
     room.come_back()
 
     assert room.complaints == []

@@ -1,6 +1,7 @@
 """Delays are heard from the marks of the gate, also after Redis could not be reached."""
 
 import pytest
+from redis.client import PubSub
 
 from chaos.link import Link
 from coupons.errors import RedisUnavailable
@@ -37,8 +38,17 @@ def test_delays_are_heard_again_after_redis_was_away(
         eventually(heard, 10, "marks are heard again")
 
 
-def test_a_redis_that_is_away_is_named(redis_link: Link) -> None:
+def test_a_redis_that_is_away_is_named_and_no_connection_is_kept(
+    redis_link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gate = connect_gate(redis_link.url)
+    closed: list[PubSub] = []
+
+    def close(subscriber: PubSub) -> None:
+        closed.append(subscriber)
+
+    monkeypatch.setattr(PubSub, "close", close)
     redis_link.cut()
     with pytest.raises(RedisUnavailable), watched_delays(gate):
         pass
+    assert len(closed) == 1

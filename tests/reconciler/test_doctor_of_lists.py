@@ -6,6 +6,7 @@ from coupons.gate import Gate
 from coupons.kafka.client import KafkaClient
 from coupons.ledger.connection import Connection
 from coupons.ledger.coupons import change_coupon
+from coupons.ledger.standby import set_standby_list
 from coupons.model import CouponState
 from operations.doctor import lists
 from operations.doctor.findings import Finding, Level, Section
@@ -70,14 +71,26 @@ def test_users_who_wait_while_the_coupon_is_paused_are_in_order(system: System, 
     assert finding.level is Level.OK
 
 
+def test_users_of_a_list_that_was_switched_off_are_in_order(system: System, line: Line) -> None:
+    """Nobody is promoted any more; the reconciler ends their entries."""
+    line.revoke(100)
+    set_standby_list(line.api, line.coupon_id, is_on=False, acted_by="user 9")
+    assert line.states() == "eee"
+    [finding] = found(system)
+    assert finding.level is Level.OK
+
+
+@pytest.mark.parametrize("group", [None, "staff"])
 def test_a_line_that_moves_is_in_order(
-    line: Line, ops: Connection, monkeypatch: pytest.MonkeyPatch
+    line: Line, ops: Connection, monkeypatch: pytest.MonkeyPatch, group: str | None
 ) -> None:
-    """Places are free at each look, and between two of them somebody was promoted."""
+    """Places are free at each look; between two, somebody was promoted or is not eligible now."""
     line.raise_stock(9)
+    change_coupon(line.api, line.coupon_id, eligible_group=group)
+    line.gate.define(line.shop.ledger())
     looked = lists._look
 
-    def look(gate: Gate, connection: Connection) -> tuple[dict[int, int], set[int]]:
+    def look(gate: Gate, connection: Connection) -> tuple[dict[int, lists.Moved], set[int]]:
         seen = looked(gate, connection)
         promote(line.gate, line.reconciler, line.coupon_id, 1)
         return seen

@@ -1,15 +1,16 @@
 """`coupon verify` looks at standby lists and lists of users, and names what does not fit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
-from coupons.gate import Gate
+from coupons.gate import Gate, GateFigures
 from coupons.gate.audiences import bring_audience
 from coupons.gate.values import coupon_key
 from coupons.ledger.audiences import AudienceOutcome, list_audiences, parse_form
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import change_coupon
+from coupons.model import CouponState
 from operations.repair.compare_and_repair import compare_and_repair
 from operations.verify.lists import count_lines, find_wrong_entries, wrong_audiences
 from tests.reconciler.conftest import Archive, Pass, Shop
@@ -102,6 +103,18 @@ def test_who_waits_with_a_request_that_came_later_is_named(
     entry(owner, 1, "state = 'waiting', ended_at = NULL")
     assert wrong(ops) == []
     earlier(owner)
+    assert wrong(ops) == [(1, "still_waits")]
+
+
+def test_who_waits_with_a_request_in_a_paused_coupon_is_in_order(
+    line: Line, owner: Connection, ops: Connection
+) -> None:
+    """Nobody is promoted meanwhile: they wait until it is opened again."""
+    change_coupon(line.api, line.coupon_id, state=CouponState.PAUSED)
+    entry(owner, 1, "state = 'waiting', ended_at = NULL")
+    earlier(owner)
+    assert wrong(ops) == []
+    change_coupon(line.api, line.coupon_id, state=CouponState.OPEN)
     assert wrong(ops) == [(1, "still_waits")]
 
 
@@ -201,6 +214,50 @@ def test_a_list_that_the_gate_holds_otherwise_is_named_and_repaired(
         " `coupon reconcile` repairs it"
     ]
     list(compare_and_repair(gate, reconciler, listed.ledger(), 10.0))
+    assert wrong_audiences(gate, ops) == []
+
+
+@pytest.mark.parametrize("at", ["the first look", "the second look", "the end of a rebuild"])
+def test_a_list_that_is_loaded_by_a_rebuild_is_not_compared(
+    listed: Shop, ops: Connection, gate: Gate, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """The gate names the list before it has the chunks."""
+    key = coupon_key(listed.coupon_id)
+    gate.client.delete(*gate.client.scan_iter(f"{key}:audience:*"))
+    if at == "the first look":
+        gate.client.hset(key, "opened_under", "")
+    asked = gate.figures
+
+    def figures(coupon_ids: Sequence[int]) -> list[GateFigures | None]:
+        found = asked(coupon_ids)
+        if at == "the second look":
+            gate.client.hset(key, "opened_under", "")
+        elif at == "the end of a rebuild":
+            gate.client.hincrby(key, "epoch", 1)
+        return found
+
+    monkeypatch.setattr(gate, "figures", figures)
+    assert wrong_audiences(gate, ops) == []
+
+
+def test_a_list_that_cannot_be_read_is_named_beside_others_and_repaired(
+    listed: Shop, other: Shop, api: Connection, ops: Connection, gate: Gate, reconciler: Connection
+) -> None:
+    """A key of another type; the lists of other coupons are compared all the same."""
+    list_users(api, other.coupon_id, [1])
+    assert bring_audience(gate, reconciler, other.coupon_id)
+    [second] = gate.client.scan_iter(f"{coupon_key(other.coupon_id)}:audience:*")
+    gate.client.delete(second)
+    first, *_ = gate.client.scan_iter(f"{coupon_key(listed.coupon_id)}:audience:*")
+    gate.client.delete(first)
+    gate.client.rpush(first, "spoilt")
+    assert sorted(wrong_audiences(gate, ops)) == [
+        f"coupon {listed.coupon_id}: the gate's list cannot be read; `coupon reconcile` repairs it",
+        f"coupon {other.coupon_id}: the gate holds other users than its list in the ledger;"
+        " `coupon reconcile` repairs it",
+    ]
+    for each in (listed, other):
+        list(compare_and_repair(gate, reconciler, each.ledger(), 10.0))
     assert wrong_audiences(gate, ops) == []
 
 

@@ -11,7 +11,7 @@ from operations.rehearsal.limits import first_limit
 from operations.rehearsal.load import Answers, Size
 from operations.rehearsal.processes import Busy, busy_between, mean_between
 from operations.rehearsal.report import as_json, as_markdown, report_of
-from operations.rehearsal.run import Measured
+from operations.rehearsal.run import Measured, await_marks
 from operations.rehearsal.sizing import (
     BUSY,
     CLAIMS_A_WORKER,
@@ -157,3 +157,24 @@ def test_processor_time_is_of_the_time_between_two_readings() -> None:
     assert busy_between(before, after, 2.0) == [Busy("api", 1.0, 0.5), Busy("kafka", 0.0, 0.0)]
     assert mean_between({"x_sum": 2.0, "x_count": 1.0}, {"x_sum": 8.0, "x_count": 3.0}, "x") == 3.0
     assert mean_between({}, {}, "x") is None
+
+
+def test_marks_that_were_not_heard_are_said() -> None:
+    said = "marks were not heard"
+    assert said not in as_markdown(report_of(measured(), 200))
+    assert f"999 of 1,000 in 0.1 s; 1 {said}" in as_markdown(
+        report_of(measured(delays_ms=[20.0] * 999), 200)
+    )
+
+
+def test_a_mark_that_never_comes_is_waited_for_only_until_the_ledger_is_final() -> None:
+    asked: list[bool] = []
+
+    def are_final() -> bool:
+        asked.append(len(asked) > 1)
+        return asked[-1]
+
+    assert await_marks([20.0] * 3, 3, are_final, 60.0, 0.1) < 1
+    assert asked == []
+    assert await_marks([20.0] * 2, 3, are_final, 60.0, 0.1) < 1
+    assert asked == [False, False, True]
