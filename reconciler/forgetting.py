@@ -35,8 +35,8 @@ class Forgetting:
     def forget(self, gate: Gate, connection: Connection, listed: Collection[int]) -> None:
         """Let the gate forget archived coupons, if it may have one.
 
-        listed: every coupon that is not archived. When not all could be removed, the next call
-        tries again. Raises RedisUnavailable or LedgerUnavailable.
+        listed: every coupon that belongs at the gate, or may. When not all could be removed, the
+        next call tries again. Raises RedisUnavailable or LedgerUnavailable.
         """
         server, newest, now = gate.server_identity(), newest_archive(connection), time.monotonic()
         gone = self._known.difference(listed)

@@ -103,7 +103,7 @@ def run_pass(
     RECONCILER_FAILING_COUPONS.set(watch.failing.among([*coupon_ids, *unreadable]))
     if refused is not None:
         raise refused
-    listed = {each.coupon_id for each in readable}.union(unreadable)
+    listed = {*coupon_ids, *unreadable}
     watch.forgetting.forget(gate, connection, listed)
 
 

@@ -94,7 +94,9 @@ def id_taken(coupon_id: int | None) -> Problem:
             ProblemType.ID_TAKEN,
             "The next ids are all used: they were chosen for other coupons. Choose an id.",
         )
-    return Problem(ProblemType.ID_TAKEN, f"Coupon {coupon_id} already exists. Choose another id.")
+    return Problem(
+        ProblemType.ID_TAKEN, f"Coupon {coupon_id} exists, or existed. Choose another id."
+    )
 
 
 def discarded_since(coupon_id: int) -> Problem:

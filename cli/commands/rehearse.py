@@ -23,6 +23,7 @@ from operations.rehearsal.purging import preview_purge, purge_rehearsal
 from operations.rehearsal.report import as_json as report_as_json
 from operations.rehearsal.report import as_markdown, report_of
 from operations.rehearsal.run import rehearse
+from operations.rehearsal.tokens import check_tokens
 
 _SECONDS = {"s": 1, "m": 60}
 _LONGEST_SILENCE_SECONDS = 300.0
@@ -143,6 +144,7 @@ def run(
             )
         )
 
+    check_tokens(where, key_file)
     # The session is silent while the claims run.
     with open_session(where, seconds + _LONGEST_SILENCE_SECONDS) as session, ExitStack() as shown:
         try:

@@ -53,6 +53,8 @@ def begin_audience_upload(
             with translated(connection):
                 row = connection.execute(query("begin_audience_upload"), values).fetchone()
             break
+        except psycopg.errors.ForeignKeyViolation:  # it was discarded meanwhile
+            return AudienceOutcome.NOT_FOUND, None
         except psycopg.errors.UniqueViolation:
             # Somebody else took over at the same time: that one is taken over now.
             if is_last:

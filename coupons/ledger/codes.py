@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+import psycopg.errors
+
 from coupons.codes import CodeKind, key_of, make_code
 from coupons.ledger.connection import Connection, translated
 from coupons.model import IssuedState
@@ -97,10 +99,13 @@ def choose_codes(
     Raises LedgerUnavailable when nothing was chosen, OutcomeUnknown when that is not known.
     """
     values = {"coupon_id": coupon_id, "kind": kind, "acted_by": acted_by}
-    with translated(connection), connection.transaction():
-        row = connection.execute(query("choose_codes"), values).fetchone()
-        assert row is not None
-        return CodesOutcome(row[0]), _read(connection, coupon_id)
+    try:
+        with translated(connection), connection.transaction():
+            row = connection.execute(query("choose_codes"), values).fetchone()
+            assert row is not None
+            return CodesOutcome(row[0]), _read(connection, coupon_id)
+    except psycopg.errors.ForeignKeyViolation:  # it was discarded meanwhile
+        return CodesOutcome.NOT_FOUND, None
 
 
 def read_codes(connection: Connection, coupon_id: int) -> CouponCodes | None:

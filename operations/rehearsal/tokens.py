@@ -4,13 +4,17 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from coupons.endpoints import Endpoints, token_key
+import requests
+
+from coupons.endpoints import API_URL, Endpoints, token_key
 from coupons.errors import ConfigurationError
-from coupons.ids import REHEARSAL_GROUP
+from coupons.ids import FIRST_REHEARSAL_ID, REHEARSAL_GROUP
+from coupons.links.web import WebService
 from coupons.receipts import ALGORITHM, load_signing_keys
 from coupons.tokens import AUDIENCE, ISSUE, REHEARSAL_ISSUER, mint_token
 
 TOKEN_SECONDS = 7_200
+_ANSWER_TIMEOUT_SECONDS = 5.0
 
 Mint = Callable[[int], str]
 """Makes the token of a synthetic user."""
@@ -51,3 +55,26 @@ def minting(where: Endpoints, key_file: Path | None) -> Mint:
         )
 
     return mint
+
+
+def check_tokens(where: Endpoints, key_file: Path | None) -> None:
+    """See that the API accepts the tokens, before anything is made.
+
+    Raises ConfigurationError when it refuses them, or as `minting` does. An API that does not
+    answer is none of its errors: the rehearsal itself says so.
+    """
+    service = WebService(where[API_URL])
+    service.session.headers["Authorization"] = (
+        f"Bearer {minting(where, key_file)(FIRST_REHEARSAL_ID)}"
+    )
+    try:
+        answer = service.request("GET", "/users/me/coupons", _ANSWER_TIMEOUT_SECONDS)
+    except requests.RequestException:
+        return
+    if answer.status_code == requests.codes.unauthorized:
+        raise ConfigurationError(
+            "the API refuses the tokens of synthetic users. With --key, its COUPON_JWT_KEY_SETS"
+            " needs the entry coupon-rehearsal=FILE with the public key; without, it has to have"
+            " the same COUPON_JWT_KEY_FILE. COUPON_JWT_AUDIENCE has to be the same for the command"
+            " and the API"
+        )

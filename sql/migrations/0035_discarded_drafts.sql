@@ -12,6 +12,11 @@ CREATE TABLE discarded_coupon (
 COMMENT ON COLUMN discarded_coupon.codes IS 'How many codes of its pool went with it.';
 COMMENT ON COLUMN discarded_coupon.list_size IS 'How many users its list had, which went with it.';
 
+-- What belongs to a coupon is found by it: deleting the coupon, or its choice of codes, looks for all that refers to it,
+-- and would else read these tables from beginning to end. Claims write neither of them.
+CREATE INDEX standby_entry_of_coupon ON standby_entry (coupon_id);
+CREATE INDEX coupon_code_of_kind ON coupon_code (coupon_id, kind);
+
 -- The trail as note_coupon_change has it, of a coupon that is gone.
 CREATE FUNCTION note_discarded(was coupon, by_whom text, said text) RETURNS void
   LANGUAGE sql VOLATILE SET search_path = public, pg_temp
@@ -101,6 +106,8 @@ CREATE OR REPLACE FUNCTION keep_rehearsals_apart() RETURNS trigger
 DECLARE
   mark rehearsal;
 BEGIN
+  -- Waits for whoever discards the draft that has this id; the next statements see that it is gone.
+  PERFORM FROM coupon WHERE coupon_id = NEW.coupon_id FOR KEY SHARE;
   SELECT * INTO mark FROM rehearsal WHERE coupon_id = NEW.coupon_id;
   IF mark.purged_at IS NOT NULL OR EXISTS (SELECT FROM discarded_coupon WHERE coupon_id = NEW.coupon_id) THEN
     RETURN NULL;
@@ -133,8 +140,7 @@ BEGIN
     VALUES (id, of_name, total, 'coupon-rehearsal') RETURNING *;
 END $$;
 
--- Removes what a retired coupon has besides requests: its line, its list of users, its waiting room. The line is found
--- by no index, so that this is done once, at the end.
+-- Removes what a retired coupon has besides requests: its line, its list of users, its waiting room.
 -- out: how many users its list had
 CREATE FUNCTION drop_rest_of_retired(of_coupon bigint) RETURNS bigint
   LANGUAGE plpgsql VOLATILE SET search_path = public, pg_temp
@@ -214,12 +220,21 @@ BEGIN
   is_done := true;
 END $$;
 
--- What coupons have left that were retired before.
-DO $$
-DECLARE
-  its_id bigint;
-BEGIN
-  FOR its_id IN SELECT coupon_id FROM retired_coupon WHERE dropped_at IS NOT NULL ORDER BY coupon_id LOOP
-    PERFORM drop_rest_of_retired(its_id);
-  END LOOP;
-END $$;
+-- What coupons have left that were retired before. The trail says which had a list, and of how many users. No erasure
+-- meanwhile, which takes users out of lists and lines.
+SELECT pg_advisory_xact_lock_shared(1668249712);
+DELETE FROM standby_entry
+ WHERE coupon_id IN (SELECT coupon_id FROM retired_coupon WHERE dropped_at IS NOT NULL);
+DELETE FROM audience_upload
+ WHERE coupon_id IN (SELECT coupon_id FROM retired_coupon WHERE dropped_at IS NOT NULL);
+WITH gone AS (
+  DELETE FROM coupon_audience
+   WHERE coupon_id IN (SELECT coupon_id FROM retired_coupon WHERE dropped_at IS NOT NULL)
+  RETURNING coupon_id, size
+)
+INSERT INTO operator_action (acted_by, action, coupon_id, result, detail)
+SELECT 'coupon migrate', 'retire coupon', coupon_id, 'done', format('a list of %s users', size) FROM gone;
+UPDATE coupon SET audience = NULL
+ WHERE audience IS NOT NULL AND coupon_id IN (SELECT coupon_id FROM retired_coupon WHERE dropped_at IS NOT NULL);
+DELETE FROM waiting_room
+ WHERE coupon_id IN (SELECT coupon_id FROM retired_coupon WHERE dropped_at IS NOT NULL);

@@ -14,5 +14,7 @@ SELECT to_regclass('public.discarded_coupon') IS NOT NULL;
 
 -- name: find_discarded
 -- in:  coupon_ids
--- out: coupon_id of those that were discarded
-SELECT coupon_id FROM discarded_coupon WHERE coupon_id = ANY (%(coupon_ids)s::bigint[]);
+-- out: coupon_id of those that were discarded, and are no coupons
+SELECT coupon_id FROM discarded_coupon d
+ WHERE coupon_id = ANY (%(coupon_ids)s::bigint[])
+   AND NOT EXISTS (SELECT FROM coupon c WHERE c.coupon_id = d.coupon_id);

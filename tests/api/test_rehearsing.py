@@ -94,6 +94,36 @@ def test_a_rehearsal_of_an_api_that_is_down_says_how_to_purge_it(
     assert as_owner(database, "SELECT state FROM coupon") == [("closed",)]
 
 
+def test_a_rehearsal_whose_tokens_are_refused_makes_no_coupon(
+    type_it: Type, database: Database, tmp_path: Path
+) -> None:
+    """This API has the shared secret, and no entry for the key."""
+    key = tmp_path / "rehearsal.pem"
+    made = CliRunner().invoke(main, ["rehearse", "key", str(key), str(tmp_path / "jwks.json")])
+    assert made.exit_code == 0, made.output
+    done = type_it("--rate", "20/s", "--for", "1s", "--key", str(key))
+    assert done.exit_code == 2, done.output
+    assert "coupon-rehearsal=" in done.output
+    assert "COUPON_JWT_AUDIENCE" in done.output
+    assert as_owner(database, "SELECT count(*) FROM coupon") == [(0,)]
+
+
+def test_a_key_of_rehearsals_is_made_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    """No file is written over, and none is left that has no other."""
+
+    def make(file: str, public: str) -> int:
+        return CliRunner().invoke(main, ["rehearse", "key", file, public]).exit_code
+
+    key, public, there = (tmp_path / name for name in ("key.pem", "jwks.json", "there"))
+    there.write_text("precious", "utf-8")
+    assert make(str(key), str(there)) == 2
+    assert make(str(there), str(public)) == 2
+    assert make(str(key), str(key)) == 2
+    assert [*tmp_path.iterdir()] == [there]
+    assert there.read_text("utf-8") == "precious"
+    assert make(str(key), str(public)) == 0
+
+
 def test_a_system_with_an_identity_provider_is_rehearsed_with_a_key_of_its_own(
     type_it: Type,
     environment: dict[str, str],

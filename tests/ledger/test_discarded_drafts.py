@@ -3,13 +3,15 @@
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
+import psycopg
 import pytest
 
 from coupons.codes import CodeKind
 from coupons.errors import NotThere
 from coupons.ledger.admin_states import open_draft
 from coupons.ledger.audience_uploads import begin_audience_upload
-from coupons.ledger.codes import choose_codes
+from coupons.ledger.audiences import AudienceOutcome
+from coupons.ledger.codes import CodesOutcome, choose_codes
 from coupons.ledger.connection import Connection, connect_ledger
 from coupons.ledger.coupons import change_coupon, create_coupon, find_coupon
 from coupons.ledger.discarded import (
@@ -170,16 +172,76 @@ def test_of_opening_and_discarding_at_once_one_is_done(
             asked.result()
 
 
-def test_the_reconciler_sees_which_were_discarded(
+def test_an_id_that_is_being_discarded_is_not_used_again(
     api: Connection, database: Database, draft: Coupon
+) -> None:
+    """Whoever chooses it waits for the end of the discard."""
+    with (
+        closing(connect_ledger(database.url("coupon_api"), "discarder")) as discarder,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        discarder.execute("BEGIN")
+        discard_draft(discarder, draft.coupon_id, WHO)
+        asked = thread.submit(create, api, draft.coupon_id)
+        eventually(lambda: waiters(database) == 1, what="it waits")
+        discarder.execute("COMMIT")
+        assert asked.result() is None
+    assert as_owner(database, ROWS, draft.coupon_id) == [
+        ("discarded_coupon",),
+        ("operator_action",),
+    ]
+
+
+@pytest.mark.parametrize("of", ["codes", "list"])
+def test_what_is_begun_for_a_draft_that_is_being_discarded_finds_none(
+    api: Connection, database: Database, draft: Coupon, of: str
+) -> None:
+    with (
+        closing(connect_ledger(database.url("coupon_api"), "discarder")) as discarder,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        discarder.execute("BEGIN")
+        discard_draft(discarder, draft.coupon_id, WHO)
+        if of == "codes":
+            codes = thread.submit(choose_codes, api, draft.coupon_id, CodeKind.POOL, WHO)
+            eventually(lambda: waiters(database) == 1, what="it waits")
+            discarder.execute("COMMIT")
+            assert codes.result() == (CodesOutcome.NOT_FOUND, None)
+        else:
+            begun = thread.submit(begin_audience_upload, api, draft.coupon_id)
+            eventually(lambda: waiters(database) == 1, what="it waits")
+            discarder.execute("COMMIT")
+            assert begun.result() == (AudienceOutcome.NOT_FOUND, None)
+
+
+def test_the_reconciler_sees_which_were_discarded(
+    api: Connection, database: Database, draft: Coupon, make_coupon: MakeCoupon
 ) -> None:
     """And on a schema from before there are none."""
     discard_draft(api, draft.coupon_id, WHO)
     with closing(connect_ledger(database.url("coupon_reconciler"), "test")) as reconciler:
         wanted = [draft.coupon_id, draft.coupon_id + 1]
         assert find_discarded(reconciler, wanted) == {draft.coupon_id}
+        taken = "INSERT INTO discarded_coupon VALUES (%s, now(), 0, 0) RETURNING coupon_id"
+        as_owner(database, taken, make_coupon(coupon_id=draft.coupon_id + 1).coupon_id)
+        assert find_discarded(reconciler, wanted) == {draft.coupon_id}, "what is there is not gone"
         as_owner(database, "ALTER TABLE discarded_coupon RENAME TO another")
         try:
             assert find_discarded(reconciler, wanted) == set()
         finally:
             as_owner(database, "ALTER TABLE another RENAME TO discarded_coupon")
+
+
+def test_nothing_is_read_from_beginning_to_end_to_find_what_refers_to_a_draft(
+    database: Database,
+) -> None:
+    """Of the tables that grow with users: a large ledger would take longer than a call may."""
+    wanted = {
+        "standby_entry_of_coupon": "standby_entry WHERE coupon_id = 1",
+        "coupon_code_of_kind": "coupon_code WHERE coupon_id = 1 AND kind = 'pool'",
+    }
+    with psycopg.connect(database.url("coupon_owner")) as owner:
+        owner.execute("SET enable_seqscan = off")
+        for index, rows in wanted.items():
+            plan = owner.execute(f"EXPLAIN SELECT FROM {rows}".encode()).fetchall()
+            assert index in str(plan)

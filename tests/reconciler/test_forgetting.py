@@ -240,11 +240,16 @@ def test_what_nobody_saw_is_found_within_the_hour(
 
 
 def test_a_draft_that_is_discarded_leaves_nothing_at_the_gate(
-    gate: Gate, api: Connection, make_coupon: MakeCoupon, make_pass: Pass
+    gate: Gate,
+    api: Connection,
+    make_coupon: MakeCoupon,
+    make_pass: Pass,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Made and discarded between two passes, or listed before; and whatever was there by accident.
 
-    The gate never has a draft. A key that is there all the same is found when all are read again.
+    The gate never has a draft. A key that is there all the same is found when all are read again,
+    which no discarded draft is a reason for.
     """
     listed = make_coupon(state="draft").coupon_id
     list_users(api, listed, [1, 2])
@@ -255,6 +260,14 @@ def test_a_draft_that_is_discarded_leaves_nothing_at_the_gate(
         discard_draft(api, coupon_id, "a test")
         assert keys(gate, coupon_id) == []
         gate.client.hset(coupon_key(coupon_id), "spoilt", "1")
+    assert make_pass() == []
+    assert [len(keys(gate, each)) for each in (listed, between)] == [1, 1], "none were read"
+    now = monotonic()
+    monkeypatch.setattr(
+        forgetting,
+        "time",
+        SimpleNamespace(monotonic=lambda: now + forgetting.READ_AGAIN_SECONDS),
+    )
     assert make_pass() == []
     assert (keys(gate, listed), keys(gate, between)) == ([], [])
     assert gate.unavailable([listed, between]) == [GateState.MISSING] * 2

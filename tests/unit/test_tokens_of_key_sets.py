@@ -11,6 +11,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from coupons.errors import KeysUnavailable
 from coupons.ids import FIRST_REHEARSAL_ID, REHEARSAL_GROUP
 from coupons.process.rotating_keys import KeySetVerifier
 from coupons.tokens import ADMIN, AUDIENCE, ISSUE, REHEARSAL_ISSUER, mint_token
@@ -105,3 +106,19 @@ def test_the_issuer_of_rehearsals_speaks_for_synthetic_users_only(
             key_id=OLD.kid,
         )
         assert answer(verifier, token) == expected
+
+
+def test_the_key_of_rehearsals_alone_makes_no_process_ready(server: Issuer, tmp_path: Path) -> None:
+    """It is a file beside the process, and says nothing of the keys of users."""
+    keys = tmp_path / "jwks.json"
+    keys.write_bytes(key_set(OLD))
+    server.status = 503
+    sources = {REHEARSAL_ISSUER: str(keys), A: server.url}
+    with (
+        closing(KeySetVerifier(sources, AUDIENCE, 0.0, 3_600.0, 86_400.0)) as verifier,
+        pytest.raises(KeysUnavailable, match="503"),
+    ):
+        verifier.check()
+    sources.pop(A)
+    with closing(KeySetVerifier(sources, AUDIENCE, 0.0, 3_600.0, 86_400.0)) as verifier:
+        verifier.check()
