@@ -19,6 +19,7 @@ from coupons.gate.waiting_room import (
     give_lot,
 )
 from coupons.ledger.connection import LedgerPool
+from coupons.ledger.coupons import find_coupon
 from coupons.ledger.waiting_rooms import draw_lot, reserve_numbers
 from coupons.model import GateState
 from coupons.tickets import make_ticket, read_ticket
@@ -139,10 +140,7 @@ class _Batch:
 
     def _provide(self, coupon_id: int, needed: NeedsNumbers | NeedsLot, people: int) -> None:
         if isinstance(needed, NeedsLot):
-            with self._ledger.connection() as connection:
-                lot = draw_lot(connection, coupon_id, needed.arrived)
-            if lot is not None:
-                give_lot(self._gate, coupon_id, lot)
+            self._provide_lot(coupon_id, needed)
             return
         rate = needed.room.admits_per_second
         count = max(rate * SECONDS_PER_BLOCK, FEWEST_PER_BLOCK, people)
@@ -150,6 +148,16 @@ class _Batch:
             block = reserve_numbers(connection, coupon_id, needed.holder, needed.after, count)
         if block is not None:
             give_block(self._gate, coupon_id, needed, block)
+
+    def _provide_lot(self, coupon_id: int, needed: NeedsLot) -> None:
+        """Where none is drawn the coupon was changed: the gate gets it, and is asked again."""
+        with self._ledger.connection() as connection:
+            lot = draw_lot(connection, coupon_id, *needed)
+            coupon = find_coupon(connection, coupon_id) if lot is None else None
+        if lot is not None:
+            give_lot(self._gate, coupon_id, lot)
+        elif coupon is not None:
+            self._gate.define(coupon)
 
     def _with_ticket(
         self, wanted: WantedPosition, position: Waiting | Outside | GateState

@@ -91,9 +91,13 @@ class NeedsNumbers(NamedTuple):
 
 
 class NeedsLot(NamedTuple):
-    """The lot has to be drawn among so many numbers; None: not known. Nothing was done before."""
+    """The lot has to be drawn among so many numbers; None: not known. Nothing was done before.
+
+    version: of the coupon at the gate. With a newer one the opening may be at another time.
+    """
 
     arrived: int | None
+    version: int
 
 
 Position = Waiting | Outside | GateState | NeedsNumbers | NeedsLot
@@ -172,9 +176,10 @@ def _read_for_all(text: str | KeysUnreadable) -> Position | None:
         return state
     if text in (Outside.NO_ROOM, Outside.CLOSED, Outside.SOLD_OUT):
         return Outside(str(text))
-    head, _, arrived = str(text).partition(" ")
+    head, *values = str(text).split(" ")
     if head == "draw":
-        return NeedsLot(None if arrived == "-" else int(arrived))
+        arrived, version = values
+        return NeedsLot(None if arrived == "-" else int(arrived), int(version))
     return None
 
 

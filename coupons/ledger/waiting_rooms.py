@@ -75,13 +75,16 @@ def reserve_numbers(
     return None if row is None else Block(*row)
 
 
-def draw_lot(connection: Connection, coupon_id: int, arrived: int | None) -> Lot | None:
-    """The lot, drawn now or before; None: the coupon never had a room.
+def draw_lot(
+    connection: Connection, coupon_id: int, arrived: int | None, version: int
+) -> Lot | None:
+    """The lot, drawn now or before; None: the coupon never had a room, or has a newer version.
 
     arrived: how many numbers were given; None: not known, so every number that was reserved takes
-    part.
+    part. version: of the coupon, when they were counted.
     """
-    row = _row(connection, "draw_lot", {"coupon_id": coupon_id, "arrived": arrived})
+    values = {"coupon_id": coupon_id, "arrived": arrived, "version": version}
+    row = _row(connection, "draw_lot", values)
     return None if row is None else Lot(*row)
 
 

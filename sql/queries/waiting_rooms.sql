@@ -24,13 +24,16 @@ UPDATE waiting_room
 RETURNING block_start, next_number;
 
 -- name: draw_lot
--- Once: the first size stays, and its key.
--- in:  coupon_id, arrived (how many numbers were given; null: not known, so all that were reserved take part)
--- out: lot_size, lot_key; no row: the coupon never had a waiting room
-UPDATE waiting_room
+-- Once: the first size stays, and its key. Not where the opening was moved since the numbers were counted: more may have
+-- been given meanwhile. It is not moved until this is committed.
+-- in:  coupon_id, arrived (how many numbers were given; null: not known, so all that were reserved take part),
+--      version (of the coupon, when they were counted)
+-- out: lot_size, lot_key; no row: the coupon never had a waiting room, or it is not drawn and the version is newer
+UPDATE waiting_room w
    SET lot_size = coalesce(lot_size, %(arrived)s, next_number),
        lot_key = coalesce(lot_key, replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''))
- WHERE coupon_id = %(coupon_id)s
+  FROM (SELECT version FROM coupon WHERE coupon_id = %(coupon_id)s FOR SHARE) AS c
+ WHERE w.coupon_id = %(coupon_id)s AND (w.lot_size IS NOT NULL OR c.version <= %(version)s)
 RETURNING lot_size, lot_key;
 
 -- name: read_lot

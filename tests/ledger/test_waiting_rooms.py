@@ -41,6 +41,12 @@ def coupon_id(api: Connection, make_coupon: MakeCoupon) -> int:
     return coupon_id
 
 
+def version(api: Connection, coupon_id: int) -> int:
+    found = find_coupon(api, coupon_id)
+    assert found is not None
+    return found.version
+
+
 def test_a_room_is_another_version_and_the_same_room_is_none(
     api: Connection, coupon_id: int
 ) -> None:
@@ -91,19 +97,28 @@ def test_a_draft_can_have_a_room(api: Connection, starts_at: datetime) -> None:
 def test_the_order_stays_once_the_lot_is_drawn(api: Connection, coupon_id: int) -> None:
     set_waiting_room(api, coupon_id, BY_LOT, "a test")
     assert read_lot(api, coupon_id) is None
-    lot = draw_lot(api, coupon_id, 5)
+    lot = draw_lot(api, coupon_id, 5, version(api, coupon_id))
     assert lot is not None
     assert lot.size == 5
     assert len(lot.key) == 64
-    assert draw_lot(api, coupon_id, 7) == read_lot(api, coupon_id) == lot
+    assert draw_lot(api, coupon_id, 7, 0) == read_lot(api, coupon_id) == lot
     assert set_waiting_room(api, coupon_id, SLOW, "a test") is RoomOutcome.FIXED
     assert set_waiting_room(api, coupon_id, None, "a test") is RoomOutcome.DONE
-    assert draw_lot(api, coupon_id, 9) == lot
+    assert draw_lot(api, coupon_id, 9, 0) == lot
+
+
+def test_no_lot_is_drawn_for_an_opening_that_was_moved(api: Connection, coupon_id: int) -> None:
+    set_waiting_room(api, coupon_id, BY_LOT, "a test")
+    counted = version(api, coupon_id)
+    change_coupon(api, coupon_id, issue_starts_at=FUTURE + timedelta(days=1))
+    assert draw_lot(api, coupon_id, 5, counted) is None
+    assert read_lot(api, coupon_id) is None
+    assert draw_lot(api, coupon_id, 6, version(api, coupon_id)) == read_lot(api, coupon_id)
 
 
 def test_without_a_count_every_reserved_number_takes_part(api: Connection, coupon_id: int) -> None:
     reserve_numbers(api, coupon_id, "a", 0, 30)
-    lot = draw_lot(api, coupon_id, None)
+    lot = draw_lot(api, coupon_id, None, version(api, coupon_id))
     assert lot is not None
     assert lot.size == 30
 

@@ -1,7 +1,9 @@
 """Standby lists: users wait for a coupon that is sold out, leave, and are promoted."""
 
+from collections.abc import Sequence
+
 from hypothesis import strategies as st
-from hypothesis.stateful import invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from coupons.ledger.coupons import find_coupon
 from coupons.ledger.standby import (
@@ -17,7 +19,7 @@ from operations.verify.lists import count_lines, find_wrong_entries
 from reconciler.standby_watch import serve_lines
 from tests.model.expected import GROUP, ExpectedCoupon, Place
 from tests.model.machine import GateAndLedger
-from tests.model.start import USERS, anything, coupon_ids
+from tests.model.start import USERS, anything, coupon_ids, drafts, every_place, every_terms
 from tests.support.changes import change_owned_coupon
 
 users = st.sampled_from(USERS)
@@ -43,8 +45,35 @@ def _cannot_join(coupon: ExpectedCoupon, user_id: int) -> Joining | None:
     return Joining.REQUESTED if user_id in coupon.rows else None
 
 
+def _has_lines(machine: "LinesOfCoupons") -> bool:
+    return bool(machine._lines())
+
+
 class LinesOfCoupons(GateAndLedger):
     """What users, administrators and the reconciler do with the lines, beside everything else."""
+
+    @initialize(
+        places=every_place,
+        terms=every_terms,
+        draft=drafts,
+        coupon_id=coupon_ids,
+        order=st.permutations(USERS),
+        more=st.integers(0, 2),
+    )
+    def begin(
+        self,
+        places: Sequence[int],
+        terms: Sequence[tuple[int | None, int | None]],
+        draft: int | None,
+        coupon_id: int,
+        order: list[int],
+        more: int,
+    ) -> None:
+        """With a line: else few sequences have one, as it takes several rules in their order."""
+        super().begin(places, terms, draft)
+        self.sell_out_and_queue_up(coupon_id, order)
+        if more and self._lines():
+            self.raise_and_serve(0, more)
 
     @rule(coupon_id=coupon_ids, is_on=st.sampled_from([True, True, True, False]))
     def switch_list(self, coupon_id: int, is_on: bool) -> None:
@@ -80,11 +109,33 @@ class LinesOfCoupons(GateAndLedger):
         for user_id in order:
             self.join(coupon_id, user_id, True)
 
-    @rule(coupon_id=coupon_ids, more=st.integers(1, 2))
-    def raise_and_serve(self, coupon_id: int, more: int) -> None:
+    @precondition(_has_lines)
+    @rule(which=anything, more=st.integers(1, 2))
+    def raise_and_serve(self, which: int, more: int) -> None:
         """Fewer places than users who wait: the first of them are promoted."""
-        self._change(coupon_id, True, total=self.expected[coupon_id].definition.total + more)
+        self._raise(which, more)
         self.serve()
+
+    @precondition(_has_lines)
+    @rule(which=anything, who=anything, more=st.integers(1, 2))
+    def claim_past_the_line(self, which: int, who: int, more: int) -> None:
+        """There are places, and somebody who does not wait claims: they are for the line."""
+        coupon = self._raise(which, more)
+        user_id = coupon.line.users[who % len(coupon.line.users)]
+        self.leave(coupon.coupon_id, user_id)
+        self.claim([Claim(coupon.coupon_id, user_id, (GROUP,))], ["ok"], 1)
+        self.serve()
+
+    def _raise(self, which: int, more: int) -> ExpectedCoupon:
+        """Of one with a line, at an open gate that is told."""
+        lines = self._lines()
+        coupon = lines[which % len(lines)]
+        self.reconcile()
+        self._change(coupon.coupon_id, True, total=coupon.definition.total + more)
+        return coupon
+
+    def _lines(self) -> list[ExpectedCoupon]:
+        return [each for each in self.expected.values() if each.line.has_line and each.line.users]
 
     @rule(coupon_id=coupon_ids, user_id=users)
     def leave(self, coupon_id: int, user_id: int) -> None:

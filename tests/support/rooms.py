@@ -15,7 +15,7 @@ from coupons.gate import Gate, connect_gate, open_coupon
 from coupons.gate.removal import remove_all_coupons
 from coupons.gate.waiting_room import Waiting
 from coupons.ledger.connection import LedgerPool, ledger_pool, pooled
-from coupons.ledger.coupons import create_coupon
+from coupons.ledger.coupons import change_coupon, create_coupon, find_coupon
 from coupons.ledger.waiting_rooms import RoomOutcome, set_waiting_room
 from coupons.model import Coupon
 from coupons.rooms import RoomOrder, WaitingRoom
@@ -98,6 +98,15 @@ class Hall:
         self.coupon = replace(self.coupon, version=self.coupon.version + 1, **changes)  # type: ignore[arg-type]
         assert self.gate.define(self.coupon)
 
+    def move(self, opens_at: datetime, *, told: bool) -> None:
+        """Move the opening in the ledger. told: the gate is, too."""
+        with pooled(self.pool) as api:
+            changed = change_coupon(api, self.coupon_id, issue_starts_at=opens_at)
+        assert changed is not None
+        self.coupon = changed
+        if told:
+            assert self.gate.define(changed)
+
 
 OpenHall = Callable[..., Hall]
 
@@ -115,8 +124,10 @@ def open_hall(valkey_url: str, database: Database) -> Iterator[OpenHall]:
                 coupon = create_coupon(api, issue_starts_at=opens_at, **terms)  # type: ignore[arg-type]
                 assert coupon is not None
                 done = set_waiting_room(api, coupon.coupon_id, room, "a test")
-            assert done is RoomOutcome.DONE
-            hall = Hall(gate, pool, replace(coupon, room=room))
+                assert done is RoomOutcome.DONE
+                coupon = find_coupon(api, coupon.coupon_id)
+            assert coupon is not None
+            hall = Hall(gate, pool, coupon)
             hall.open()
             return hall
 

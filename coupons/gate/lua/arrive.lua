@@ -5,11 +5,12 @@
 -- ARGV[2]  a text that was never used, which names the next block if a new one has to begin
 -- ARGV[3]  how long before the opening the lot is drawn, in microseconds
 -- Returns  "missing", "stale", "no_room", "closed" or "sold_out": of them all, and nothing was done;
---          "draw <n>": the lot has to be drawn among the first n numbers ("-": not known) first, nothing was done; else
+--          "draw <n> <v>": the lot has to be drawn first, among the first n numbers ("-": not known), unless the coupon
+--          has a newer version than v; nothing was done; else
 --          "now starts room next block end answer ..." with an answer for each: "number position" ("-": the lot is not
 --          drawn yet), "- -": has not arrived, "- not_eligible", or "- full": the block has to be replaced first
 local coupon = redis.call('HMGET', KEYS[1], 'opened_under', 'epoch', 'total', 'issued', 'starts_at_us', 'ends_at_us',
-  'state', 'eligible_group', 'room', 'audience')
+  'state', 'eligible_group', 'room', 'audience', 'version')
 if not coupon[2] then return 'missing' end
 local here = identity()
 if coupon[1] ~= here then return 'stale' end
@@ -38,7 +39,7 @@ if block[1] ~= here or not (name and first and last) then
   redis.call('HSET', room.key, 'under', here, 'block', name, 'next', 0, 'end', 0)
 end
 if room.by_lot and not room.lot_size and now_us >= coupon[5] - ARGV[3] then
-  return 'draw ' .. (last > 0 and string.format('%.0f', first) or '-')
+  return string.format('draw %s %s', last > 0 and string.format('%.0f', first) or '-', coupon[11])
 end
 
 local is_listed = coupon[10] and coupon[10] ~= '' and list_of_users(KEYS[1], coupon[10])

@@ -45,6 +45,7 @@ inline const char *tell(State &state, int user, Byte sent, Byte number, Byte pos
 inline void needs_lot(const Gate &gate, Worker &worker) {
   worker.at = NEEDS_LOT;
   worker.count = gate.end ? static_cast<Byte>(gate.next + 1) : 0;
+  worker.version = gate.version;
 }
 
 // arrive.lua for the users of a worker; who got no number stays in it. nullptr, or what is broken.
@@ -122,9 +123,29 @@ inline void give_block(State &state, Worker &worker) {
   worker.holder = worker.after = worker.start = worker.end = 0;
 }
 
+// define.lua, and what a rebuild writes.
+inline void define(State &state, Byte version, Byte has_room) {
+  if (!state.gate.exists || state.gate.version >= version) return;
+  state.gate.version = version;
+  state.gate.has_room = has_room;
+}
+
+// The gate has what the ledger says: from now on it has to keep to it.
+inline void note_known(State &state) {
+  if (is_open(state) && state.gate.version == state.ledger.version) state.known = 1;
+}
+
+// draw_lot. Where the gate asked with another version, it is told of the coupon and asked again.
 inline const char *draw(State &state, Worker &worker) {
   Ledger &ledger = state.ledger;
   const char *broken = nullptr;
+  if (!ledger.lot_key && worker.version != ledger.version && protects(LOT_IS_OF_THE_OPENING)) {
+    define(state, ledger.version, ledger.has_room);
+    note_known(state);
+    worker.at = ASKING;
+    worker.count = worker.version = 0;
+    return nullptr;
+  }
   if (!ledger.lot_key || !protects(LOT_IS_DRAWN_ONCE)) {
     const Byte reserved = protects(LOT_COUNTS_THE_RESERVED) ? ledger.next_number : 0;
     ledger.lot_size = worker.count ? static_cast<Byte>(worker.count - 1) : reserved;
@@ -133,6 +154,7 @@ inline const char *draw(State &state, Worker &worker) {
       if (state.owner[number]) broken = "17: who arrived before the lot was drawn takes no part in it";
   }
   worker.at = HAS_LOT;
+  worker.version = 0;
   worker.lot_size = ledger.lot_size;
   worker.lot_key = ledger.lot_key;
   return broken;
@@ -163,18 +185,6 @@ inline bool admit(const State &state, int user) {
   if (!gate.has_room || !protects(TURN_IS_CHECKED)) return true;
   const Byte number = gate.number[user];
   return number && has_come(state, position(gate.lot_size, gate.lot_key, static_cast<Byte>(number - 1)));
-}
-
-// define.lua, and what a rebuild writes.
-inline void define(State &state, Byte version, Byte has_room) {
-  if (!state.gate.exists || state.gate.version >= version) return;
-  state.gate.version = version;
-  state.gate.has_room = has_room;
-}
-
-// The gate has what the ledger says: from now on it has to keep to it.
-inline void note_known(State &state) {
-  if (is_open(state) && state.gate.version == state.ledger.version) state.known = 1;
 }
 
 }  // namespace room

@@ -27,7 +27,7 @@ inline const char *arrive_all(State &state, bool &beyond) {
     if (beyond || worker.at == FREE) return nullptr;
     if (worker.at == NEEDS_LOT) {
       if (const char *broken = draw(state, worker)) return broken;
-      give_lot(state, worker);
+      if (worker.at == HAS_LOT) give_lot(state, worker);
     } else {
       reserve(state, worker);
       if (state.ledger.next_number > NUMBERS) return beyond = true, nullptr;

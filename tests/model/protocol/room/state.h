@@ -24,6 +24,7 @@ enum Protection {
   TICKETS_ARE_SIGNED,        // nobody brings the number of somebody else
   LOT_IS_DRAWN_ONCE,         // draw_lot: the first size and key stay
   LOT_COUNTS_THE_RESERVED,   // draw_lot: where the gate has lost its block, all that were reserved take part
+  LOT_IS_OF_THE_OPENING,     // draw_lot: not for an opening that was moved since the gate asked for it
   LOT_IS_WAITED_FOR,         // arrive.lua: once it is to be drawn, nobody gets a number before
   TURN_IS_CHECKED,           // admit.lua: in the call that admits
   REBUILD_BRINGS_THE_ROOM,   // what was set meanwhile is defined before the gate is opened
@@ -32,7 +33,7 @@ enum Protection {
 inline const char *const PROTECTION_NAMES[PROTECTIONS] = {
     "numbers-are-reserved", "block-knows-its-server", "block-has-a-new-name", "fill-looks-again",
     "ticket-brings-back", "smaller-number-stays", "tickets-are-signed", "lot-is-drawn-once",
-    "lot-counts-the-reserved", "lot-is-waited-for", "turn-is-checked", "rebuild-brings-the-room"};
+    "lot-counts-the-reserved", "lot-is-of-the-opening", "lot-is-waited-for", "turn-is-checked", "rebuild-brings-the-room"};
 
 struct Scope {
   int users = 2, workers = 1, arrivals = 3, by_lot = 0, clock = 3;  // arrivals: calls, of one user or of several
@@ -63,8 +64,9 @@ struct Gate {
 };
 
 // A batch of arrivals at an API process. users: bits. sent: their tickets. count: for the lot, numbers + 1.
+// version: of the coupon, by which the lot has to be drawn.
 enum WorkerAt : Byte { FREE, ASKING, NEEDS_BLOCK, HAS_BLOCK, NEEDS_LOT, HAS_LOT };
-struct Worker { Byte at, users, sent[USERS], holder, after, start, end, count, lot_size, lot_key; };
+struct Worker { Byte at, users, sent[USERS], holder, after, start, end, count, version, lot_size, lot_key; };
 
 enum RebuildAt : Byte { NOT_REBUILDING, READ, BEGUN };
 struct Rebuild { Byte at, version, has_room; };

@@ -75,6 +75,9 @@ inline void claims(const State &state, Next &next) {
     State &after = next.add(state, {MOVE_OPENING, 0, 0, 0, 0});
     after.left.moves--;
     after.clock = 0;
+    after.ledger.version++;
+    define(after, after.ledger.version, after.ledger.has_room);
+    note_known(after);
   }
   for (Byte user = 0; user < scope.users; user++) {
     if (state.admitted[user] || !admit(state, user)) continue;
