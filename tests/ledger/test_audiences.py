@@ -58,7 +58,8 @@ def test_two_who_take_an_upload_over_at_once_do_so_one_after_the_other(
         both = [threads.submit(begun, each, coupon_id) for each in (api, other)]
         eventually(lambda: waiters(database) == 2, what="both see the upload before them")
         holder.rollback()
-        found = [find_audience_upload(other, coupon_id, each.result()) for each in both]
+        uploads = [each.result() for each in both]
+        found = [find_audience_upload(other, coupon_id, each) for each in uploads]
     assert sorted(found, key=bool) == [None, AudienceUpload()]
 
 
