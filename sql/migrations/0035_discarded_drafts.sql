@@ -222,7 +222,7 @@ END $$;
 
 -- What coupons have left that were retired before. The trail says which had a list, and of how many users. No erasure
 -- meanwhile, which takes users out of lists and lines.
-SELECT pg_advisory_xact_lock_shared(1668249712);
+DO $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1668249712); END $$;
 DELETE FROM standby_entry
  WHERE coupon_id IN (SELECT coupon_id FROM retired_coupon WHERE dropped_at IS NOT NULL);
 DELETE FROM audience_upload
