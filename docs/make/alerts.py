@@ -83,6 +83,10 @@ WITHOUT_ALERT: dict[Section, tuple[str, str]] = {
         "CouponReconcilerNotActive",
         "No reconciler can become active. The doctor names who holds the lock.",
     ),
+    Section.LIST_WAITS: (
+        "CouponProcessUnhealthy",
+        "The reconciler says what it cannot do. If none runs: CouponReconcilerNotActive.",
+    ),
     Section.REDIS_RESTORED: (
         "CouponGateUnavailable",
         "The gate is rebuilt by itself. A copy that was put under a running server shows as"

@@ -178,5 +178,6 @@ def test_the_kinds_of_the_comparison_are_the_ones_that_the_metric_names() -> Non
     of_verify = {"in_flight", "dead_letter", "lost", "no_coupon"}
     of_verify |= {"not_issued", "broken_chain", "late_use"}
     of_verify |= {"two_codes", "late_code", "wrong_check"}
+    of_verify |= {"not_requested", "still_waits", "overtaken"}
     named = {kind for kind in MismatchKind if str(kind) in RECONCILER_MISMATCHES._documentation}
     assert named == set(MismatchKind) - of_verify
