@@ -6,6 +6,8 @@
 #include <cstring>
 #include <string>
 
+#include "../arguments.h"
+
 namespace erasure {
 
 using Byte = std::uint8_t;
@@ -115,22 +117,12 @@ enum What : Byte {
 struct Step { Byte what, value; };
 
 inline bool set(const std::string &argument) {
-  const auto equals = argument.find('=');
-  if (equals == std::string::npos) return false;
-  const std::string name = argument.substr(0, equals), value = argument.substr(equals + 1);
-  for (int i = 0; i < PROTECTIONS && name == "without"; i++)
-    if (value == PROTECTION_NAMES[i]) return taken_away[i] = true;
-  const struct { const char *name; int *field; } fields[] = {
+  const Field fields[] = {
       {"claims", &scope.claims}, {"total", &scope.total}, {"erasures", &scope.erasures}, {"crashes", &scope.crashes},
       {"restarts", &scope.restarts}, {"rebuilds", &scope.rebuilds}, {"rereads", &scope.rereads},
       {"late", &scope.late}, {"joins", &scope.joins}, {"arrivals", &scope.arrivals},
       {"hourly", &scope.hourly}};
-  for (const auto &field : fields)
-    if (name == field.name) {
-      *field.field = std::stoi(value);
-      return true;
-    }
-  return false;
+  return set_argument(argument, PROTECTION_NAMES, taken_away, fields);
 }
 
 }  // namespace erasure

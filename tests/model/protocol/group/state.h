@@ -5,6 +5,8 @@
 #include <cstring>
 #include <string>
 
+#include "../arguments.h"
+
 namespace group {
 
 using Byte = std::uint8_t;
@@ -74,22 +76,12 @@ enum What : Byte {
 struct Step { Byte what, member, partition, value; };
 
 inline bool set(const std::string &argument) {
-  const auto equals = argument.find('=');
-  if (equals == std::string::npos) return false;
-  const std::string name = argument.substr(0, equals), value = argument.substr(equals + 1);
-  for (int i = 0; i < PROTECTIONS && name == "without"; i++)
-    if (value == PROTECTION_NAMES[i]) return taken_away[i] = true;
-  const struct { const char *name; int *field; } fields[] = {
+  const Field fields[] = {
       {"partitions", &scope.partitions}, {"members", &scope.members}, {"records", &scope.records},
       {"most_in_hand", &scope.most_in_hand}, {"stops", &scope.stops}, {"crashes", &scope.crashes},
       {"abandons", &scope.abandons}, {"rebalances", &scope.rebalances}, {"poison", &scope.poison},
       {"replays", &scope.replays}};
-  for (const auto &field : fields)
-    if (name == field.name) {
-      *field.field = std::stoi(value);
-      return true;
-    }
-  return false;
+  return set_argument(argument, PROTECTION_NAMES, taken_away, fields);
 }
 
 }  // namespace group

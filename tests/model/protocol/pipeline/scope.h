@@ -5,6 +5,8 @@
 #include <cstring>
 #include <string>
 
+#include "../arguments.h"
+
 namespace pipeline {
 
 using Byte = std::uint8_t;
@@ -89,15 +91,7 @@ inline bool protects(Protection what) { return !taken_away[what]; }
 
 // name=value or without=protection. False when there is no such thing.
 inline bool set(const std::string &argument) {
-  const auto equals = argument.find('=');
-  if (equals == std::string::npos) return false;
-  const std::string name = argument.substr(0, equals), value = argument.substr(equals + 1);
-  if (name == "without") {
-    for (int i = 0; i < PROTECTIONS; i++)
-      if (value == PROTECTION_NAMES[i]) return taken_away[i] = true;
-    return false;
-  }
-  const struct { const char *name; int *field; } fields[] = {
+  const Field fields[] = {
       {"users", &scope.users}, {"claims", &scope.claims}, {"times", &scope.times}, {"total", &scope.total},
       {"most_total", &scope.most_total}, {"writers", &scope.writers}, {"late", &scope.late},
       {"consumers", &scope.consumers}, {"rebuilders", &scope.rebuilders}, {"servers", &scope.servers},
@@ -106,12 +100,7 @@ inline bool set(const std::string &argument) {
       {"failovers", &scope.failovers}, {"asynchronous", &scope.asynchronous}, {"changes", &scope.changes},
       {"pauses", &scope.pauses}, {"archives", &scope.archives}, {"rebuilds", &scope.rebuilds}, {"gaps", &scope.gaps},
       {"restores", &scope.restores}, {"joins", &scope.joins}, {"leaves", &scope.leaves}, {"refusals", &scope.refusals}};
-  for (const auto &field : fields)
-    if (name == field.name) {
-      *field.field = std::stoi(value);
-      return true;
-    }
-  return false;
+  return set_argument(argument, PROTECTION_NAMES, taken_away, fields);
 }
 
 }  // namespace pipeline

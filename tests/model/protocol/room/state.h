@@ -6,6 +6,8 @@
 #include <cstring>
 #include <string>
 
+#include "../arguments.h"
+
 namespace room {
 
 using Byte = std::uint8_t;
@@ -99,22 +101,12 @@ enum What : Byte {
 struct Step { Byte what, who, users, value, more; };
 
 inline bool set(const std::string &argument) {
-  const auto equals = argument.find('=');
-  if (equals == std::string::npos) return false;
-  const std::string name = argument.substr(0, equals), value = argument.substr(equals + 1);
-  for (int i = 0; i < PROTECTIONS && name == "without"; i++)
-    if (value == PROTECTION_NAMES[i]) return taken_away[i] = true;
-  const struct { const char *name; int *field; } fields[] = {
+  const Field fields[] = {
       {"users", &scope.users}, {"workers", &scope.workers}, {"arrivals", &scope.arrivals}, {"by_lot", &scope.by_lot},
       {"clock", &scope.clock}, {"flushes", &scope.flushes}, {"restarts", &scope.restarts},
       {"failovers", &scope.failovers}, {"crashes", &scope.crashes}, {"lost", &scope.lost}, {"bare", &scope.bare},
       {"changes", &scope.changes}, {"moves", &scope.moves}, {"rebuilds", &scope.rebuilds}};
-  for (const auto &field : fields)
-    if (name == field.name) {
-      *field.field = std::stoi(value);
-      return true;
-    }
-  return false;
+  return set_argument(argument, PROTECTION_NAMES, taken_away, fields);
 }
 
 }  // namespace room
