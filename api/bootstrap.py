@@ -72,17 +72,9 @@ DESCRIBED = (
     *(new_coupons, coupon_lists, coupons, drafts, audiences, room_settings, waiting_rooms),
     *(claims, issue_requests, timelines),
     *(standby, standby_lists),
-    *(
-        issued_coupons,
-        issued_changes,
-        receipts,
-        codes,
-        free_codes,
-        given_codes,
-        users,
-        event_streams,
-        erasures,
-    ),
+    *(issued_coupons, issued_changes, receipts),
+    *(codes, free_codes, given_codes),
+    *(users, event_streams, erasures),
 )
 """The modules of routes, in the order of the API's description; after them comes health."""
 

@@ -1,7 +1,9 @@
 """Drafts that are discarded: nothing is left but an id that is never used again."""
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from typing import TypeVar
 
 import psycopg
 import pytest
@@ -33,6 +35,8 @@ from tests.support.databases import Database
 from tests.support.issued import as_owner, waiters
 from tests.support.ledger import MakeCoupon
 from tests.support.retiring import archive
+
+T = TypeVar("T")
 
 WHO = "user 7"
 ROWS = "SELECT table_name FROM count_rows_of_coupon(%s) WHERE row_count > 0 ORDER BY 1"
@@ -138,80 +142,87 @@ def test_a_draft_whose_codes_are_being_uploaded_is_not_discarded(
     assert discard_draft(api, draft.coupon_id, WHO).codes == 3
 
 
+def that_waited(
+    database: Database, began: Callable[[Connection], object], call: Callable[[], T]
+) -> Future[T]:
+    """What became of a call that has to wait for whoever began something else, and then commits."""
+    with (
+        closing(connect_ledger(database.url("coupon_api"), "other")) as other,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        other.execute("BEGIN")
+        began(other)
+        called = thread.submit(call)
+        eventually(lambda: waiters(database) == 1, what="it waits")
+        other.execute("COMMIT")
+    return called
+
+
 def test_an_upload_that_has_begun_meanwhile_keeps_the_draft(
     api: Connection, database: Database, draft: Coupon
 ) -> None:
     """It refers to the coupon, and is waited for; then there is something that nobody has seen."""
-    with (
-        closing(connect_ledger(database.url("coupon_api"), "uploader")) as uploader,
-        ThreadPoolExecutor(1) as thread,
-    ):
-        uploader.execute("BEGIN")
-        begin_audience_upload(uploader, draft.coupon_id)
-        asked = thread.submit(discard_draft, api, draft.coupon_id, WHO)
-        eventually(lambda: waiters(database) == 1, what="it waits")
-        uploader.execute("COMMIT")
-        with pytest.raises(DraftBusy):
-            asked.result()
+    discarding = that_waited(
+        database,
+        lambda uploader: begin_audience_upload(uploader, draft.coupon_id),
+        lambda: discard_draft(api, draft.coupon_id, WHO),
+    )
+    with pytest.raises(DraftBusy):
+        discarding.result()
     assert discard_draft(api, draft.coupon_id, WHO).listed_users == 0
 
 
 def test_of_opening_and_discarding_at_once_one_is_done(
     api: Connection, database: Database, draft: Coupon
 ) -> None:
-    with (
-        closing(connect_ledger(database.url("coupon_api"), "opener")) as opener,
-        ThreadPoolExecutor(1) as thread,
-    ):
-        opener.execute("BEGIN")
-        assert open_draft(opener, draft.coupon_id)
-        asked = thread.submit(discard_draft, api, draft.coupon_id, WHO)
-        eventually(lambda: waiters(database) == 1, what="it waits")
-        opener.execute("COMMIT")
-        with pytest.raises(NotADraft):
-            asked.result()
+    discarding = that_waited(
+        database,
+        lambda opener: open_draft(opener, draft.coupon_id),
+        lambda: discard_draft(api, draft.coupon_id, WHO),
+    )
+    with pytest.raises(NotADraft):
+        discarding.result()
+    found = find_coupon(api, draft.coupon_id)
+    assert found is not None
+    assert found.state is CouponState.OPEN
 
 
 def test_an_id_that_is_being_discarded_is_not_used_again(
     api: Connection, database: Database, draft: Coupon
 ) -> None:
     """Whoever chooses it waits for the end of the discard."""
-    with (
-        closing(connect_ledger(database.url("coupon_api"), "discarder")) as discarder,
-        ThreadPoolExecutor(1) as thread,
-    ):
-        discarder.execute("BEGIN")
-        discard_draft(discarder, draft.coupon_id, WHO)
-        asked = thread.submit(create, api, draft.coupon_id)
-        eventually(lambda: waiters(database) == 1, what="it waits")
-        discarder.execute("COMMIT")
-        assert asked.result() is None
+    creating = that_waited(
+        database,
+        lambda discarder: discard_draft(discarder, draft.coupon_id, WHO),
+        lambda: create(api, draft.coupon_id),
+    )
+    assert creating.result() is None
     assert as_owner(database, ROWS, draft.coupon_id) == [
         ("discarded_coupon",),
         ("operator_action",),
     ]
 
 
-@pytest.mark.parametrize("of", ["codes", "list"])
-def test_what_is_begun_for_a_draft_that_is_being_discarded_finds_none(
-    api: Connection, database: Database, draft: Coupon, of: str
+def test_codes_that_are_chosen_for_a_draft_that_is_being_discarded_find_none(
+    api: Connection, database: Database, draft: Coupon
 ) -> None:
-    with (
-        closing(connect_ledger(database.url("coupon_api"), "discarder")) as discarder,
-        ThreadPoolExecutor(1) as thread,
-    ):
-        discarder.execute("BEGIN")
-        discard_draft(discarder, draft.coupon_id, WHO)
-        if of == "codes":
-            codes = thread.submit(choose_codes, api, draft.coupon_id, CodeKind.POOL, WHO)
-            eventually(lambda: waiters(database) == 1, what="it waits")
-            discarder.execute("COMMIT")
-            assert codes.result() == (CodesOutcome.NOT_FOUND, None)
-        else:
-            begun = thread.submit(begin_audience_upload, api, draft.coupon_id)
-            eventually(lambda: waiters(database) == 1, what="it waits")
-            discarder.execute("COMMIT")
-            assert begun.result() == (AudienceOutcome.NOT_FOUND, None)
+    choosing = that_waited(
+        database,
+        lambda discarder: discard_draft(discarder, draft.coupon_id, WHO),
+        lambda: choose_codes(api, draft.coupon_id, CodeKind.POOL, WHO),
+    )
+    assert choosing.result() == (CodesOutcome.NOT_FOUND, None)
+
+
+def test_a_list_that_is_begun_for_a_draft_that_is_being_discarded_finds_none(
+    api: Connection, database: Database, draft: Coupon
+) -> None:
+    beginning = that_waited(
+        database,
+        lambda discarder: discard_draft(discarder, draft.coupon_id, WHO),
+        lambda: begin_audience_upload(api, draft.coupon_id),
+    )
+    assert beginning.result() == (AudienceOutcome.NOT_FOUND, None)
 
 
 def test_the_reconciler_sees_which_were_discarded(

@@ -178,3 +178,18 @@ def test_a_mark_that_never_comes_is_waited_for_only_until_the_ledger_is_final() 
     assert asked == []
     assert await_marks([20.0] * 2, 3, are_final, 60.0, 0.1) < 1
     assert asked == [False, False, True]
+
+
+def test_marks_that_still_come_are_waited_for() -> None:
+    """Though the ledger is final long before."""
+
+    class Coming:
+        heard = 0
+
+        def __len__(self) -> int:
+            self.heard = min(self.heard + 1, 9)
+            return self.heard
+
+    coming = Coming()
+    assert await_marks(coming, 9, lambda: True, 60.0, 0.15) > 0.2
+    assert coming.heard == 9
